@@ -1,0 +1,54 @@
+"""The command line: one subcommand per stage, one small file per group of commands.
+
+A group's `add_commands` declares arguments and nothing else; what a command needs is imported when it
+runs, so that `--help` and the data stages never wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from ecglfm import __version__
+from ecglfm.cli import config, data, evaluation, training
+from ecglfm.config import UserError
+
+GROUPS = (config, data, training, evaluation)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of every command."""
+    parser = argparse.ArgumentParser(prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model.")
+    parser.add_argument("--version", action="version", version=f"ecglfm {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for group in GROUPS:
+        group.add_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 on success; 1 with one line on standard error per user's mistake or full disk; 2 for wrong
+        arguments (argparse). Anything else is our own fault and keeps its traceback.
+    """
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(
+        level=os.environ.get("ECGLFM_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        return int(args.run(args) or 0)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"ecglfm {args.command}: error: {line}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ecglfm {args.command}: error: {where}{error.strerror or error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,93 @@
+"""The typed configuration: every key a user may write, with its unit, default and meaning.
+
+One class per section. `config/schema.json` and `config/README.md` are generated from these classes
+(`python -m ecglfm config`), never by hand. Change a key here, regenerate, and a test keeps them equal.
+"""
+
+from __future__ import annotations
+
+from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
+from ecglfm.config.data import (
+    LEADS,
+    BandpassConfig,
+    FoldsConfig,
+    ManifestConfig,
+    NotchConfig,
+    PreprocessConfig,
+    QualityConfig,
+    QualityTest,
+    Selector,
+    SourceConfig,
+    TaskConfig,
+)
+from ecglfm.config.project import ProjectConfig, TrackingConfig
+from ecglfm.config.slices import (
+    EncoderSlice,
+    EvaluateSlice,
+    FinetuneSlice,
+    ManifestSlice,
+    Project,
+    SourceSlice,
+    TaskSlice,
+    TrackingSlice,
+)
+from ecglfm.config.training import (
+    CheckpointEvery,
+    CmscConfig,
+    ContrastiveConfig,
+    DiversityConfig,
+    EncoderConfig,
+    EvaluateConfig,
+    FeaturePenaltyConfig,
+    FinetuneConfig,
+    MaskConfig,
+    MlmConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    PretrainConfig,
+    QuantizerConfig,
+)
+
+__all__ = [
+    "LEADS",
+    "BandpassConfig",
+    "CheckpointEvery",
+    "CmscConfig",
+    "ContrastiveConfig",
+    "DiversityConfig",
+    "EncoderConfig",
+    "EncoderSlice",
+    "EvaluateConfig",
+    "EvaluateSlice",
+    "FeaturePenaltyConfig",
+    "FinetuneConfig",
+    "FinetuneSlice",
+    "FoldsConfig",
+    "ManifestConfig",
+    "ManifestSlice",
+    "MaskConfig",
+    "MlmConfig",
+    "ModelConfig",
+    "Name",
+    "NotchConfig",
+    "ObjectiveConfig",
+    "PreprocessConfig",
+    "PretrainConfig",
+    "Project",
+    "ProjectConfig",
+    "QualityConfig",
+    "QualityTest",
+    "QuantizerConfig",
+    "Section",
+    "Selector",
+    "SourceConfig",
+    "SourceSlice",
+    "TaskConfig",
+    "TaskSlice",
+    "TrackingConfig",
+    "TrackingSlice",
+    "UserError",
+    "load",
+    "parse",
+    "read_yaml",
+]

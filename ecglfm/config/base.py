@@ -1,0 +1,134 @@
+"""Strict YAML and strict types: how a config file becomes a checked, frozen object.
+
+Snakemake parses `ecglfm.config` at every start, so it imports pydantic and yaml and nothing heavier.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave; the message says what, where and how to mend it.
+
+    The command line prints it as one line and exits with status 1, without a traceback.
+    """
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML 1.2 scalars: `no`, `on`, `NO` are text, `1e-6` is a number; a repeated key is an error."""
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"}]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?|\.(?:inf|Inf|nan|NaN))$"),
+    list("-+.0123456789"),
+)
+
+
+def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """Build a mapping and refuse a key that stands twice (PyYAML would keep the last, silently)."""
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, str) and key in seen:
+            raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
+        if isinstance(key, str):
+            seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read one YAML mapping under YAML 1.2 rules.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not YAML, repeats a key or is not a mapping.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+    except FileNotFoundError:
+        near = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(near) or 'nothing'}") from None
+    except (yaml.MarkedYAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UserError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
+    return content
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def _known_keys(cls: type[Section], location: tuple[Any, ...]) -> list[str]:
+    """Keys that would have been allowed where `location` (without its last part) points."""
+    fields: dict[str, Any] = dict(cls.model_fields)
+    for part in location[:-1]:
+        annotation = fields[part].annotation if part in fields else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        inner = next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
+        if inner is None:
+            return []
+        fields = dict(inner.model_fields)
+    return list(fields)
+
+
+def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path) -> SectionT:
+    """Validate `content` as `cls`.
+
+    Raises
+    ------
+    UserError
+        One line per mistake: file, key, what is wrong, and the nearest known key.
+    """
+    try:
+        return cls.model_validate(content)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "(whole file)"
+            text = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(cls, problem["loc"]), 1)
+                text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+            elif problem["type"] == "missing":
+                text = "this key is required"
+            elif isinstance(problem.get("input"), bool) and problem["type"] == "string_type":
+                text = "YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"
+            elif problem["type"] not in {"value_error"}:
+                text += f", found {problem.get('input')!r}"
+            lines.append(f"{where}: {key}: {text}")
+        raise UserError("\n".join(lines)) from None
+
+
+def load(cls: type[SectionT], path: str | Path) -> SectionT:
+    """Read and validate one YAML file; raises `UserError` as `read_yaml` and `parse` do."""
+    return parse(cls, read_yaml(path), path)

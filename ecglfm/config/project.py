@@ -1,0 +1,43 @@
+"""`config/config.yaml`: what a user chooses to run."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from ecglfm.config.base import Name, Section
+from ecglfm.config.data import ManifestConfig, PreprocessConfig
+from ecglfm.config.training import EvaluateConfig, FinetuneConfig
+
+
+class TrackingConfig(Section):
+    """MLflow."""
+
+    uri: str | None = Field(None, description="tracking URI; null: sqlite:///<results>/mlflow.db")
+    enabled: bool = Field(True, description="false: write history.csv only")
+
+
+class ProjectConfig(Section):
+    """`config/config.yaml`: what to run. It chooses sources, encoders and tasks by file name."""
+
+    results: str = Field("results", description="folder of every output")
+    sources: list[Name] = Field(min_length=1, description="stems of config/sources/*.yaml")
+    encoders: list[Name] = Field(min_length=1, description="stems of config/encoders/*.yaml")
+    tasks: list[Name] = Field(min_length=1, description="stems of config/tasks/*.yaml")
+    roots: dict[str, str] = Field({}, description="source: folder, instead of the `root` in its YAML")
+    preprocess: PreprocessConfig = Field(PreprocessConfig(), description="signals")
+    manifest: ManifestConfig = Field(ManifestConfig(), description="splits")
+    finetune: FinetuneConfig = Field(FinetuneConfig(), description="fine-tuning")
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="evaluation")
+    tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> ProjectConfig:
+        for key in ("sources", "encoders", "tasks"):
+            names = getattr(self, key)
+            if len(names) != len(set(names)):
+                raise ValueError(f"`{key}` names one twice: {names}")
+        for key, named in (("roots", self.roots), ("manifest.folds", self.manifest.folds)):
+            unknown = sorted(set(named) - set(self.sources))
+            if unknown:
+                raise ValueError(f"`{key}` names {unknown[0]!r}, which is not in sources {self.sources}")
+        return self

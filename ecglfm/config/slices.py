@@ -1,0 +1,163 @@
+"""What one job is told: the slice of the config that its stage depends on, and nothing more.
+
+The workflow writes each slice to `<results>/config/…yaml`; that file is the only config the command
+line reads. A key that is not in a stage's slice cannot rerun that stage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ecglfm.config.base import Section, UserError, load, parse
+from ecglfm.config.data import ManifestConfig, PreprocessConfig, SourceConfig, TaskConfig
+from ecglfm.config.project import ProjectConfig
+from ecglfm.config.training import EncoderConfig, EvaluateConfig, FinetuneConfig
+
+
+class SourceSlice(Section):
+    """`config/source/{source}.yaml`, for index and ingest."""
+
+    source: str = Field(description="name of the source")
+    config: SourceConfig = Field(description="its YAML, with the root resolved")
+
+
+class ManifestSlice(Section):
+    """`config/manifest.yaml`."""
+
+    sources: list[str] = Field(description="sources of the project")
+    manifest: ManifestConfig = Field(description="the section")
+
+
+class TaskSlice(Section):
+    """`config/labels/{task}.yaml`."""
+
+    task: str = Field(description="name of the task")
+    config: TaskConfig = Field(description="its YAML, with the sources filled in")
+    kinds: dict[str, str] = Field(description="source: kind whose selectors apply")
+
+
+class EncoderSlice(Section):
+    """`config/pretrain/{encoder}.yaml`."""
+
+    encoder: str = Field(description="name of the encoder")
+    config: EncoderConfig = Field(description="its YAML, with the sources filled in")
+    preprocess: PreprocessConfig = Field(description="how the signals it reads are made")
+
+
+class FinetuneSlice(Section):
+    """`config/finetune.yaml`: the section without `modes` and `seeds`, which `--fit` names."""
+
+    finetune: FinetuneConfig = Field(description="the section")
+
+
+class EvaluateSlice(Section):
+    """`config/evaluate.yaml`."""
+
+    evaluate: EvaluateConfig = Field(description="the section")
+
+
+class TrackingSlice(Section):
+    """`config/tracking.yaml`: where metrics go; a change of it reruns nothing."""
+
+    uri: str = Field(description="MLflow tracking URI")
+    artifacts: str = Field(description="folder of artifacts, used when the URI is not a server's")
+    enabled: bool = Field(description="false: history.csv only")
+
+
+class Project:
+    """A checked project: `config.yaml` and every YAML that it chooses by name.
+
+    Parameters
+    ----------
+    content : dict
+        `config.yaml` as Snakemake merged it with recipes and `--config`.
+    folder : path
+        The folder that holds `sources/`, `encoders/`, `tasks/`.
+
+    Raises
+    ------
+    UserError
+        A line per mistake, naming file and key.
+    """
+
+    def __init__(self, content: dict[str, Any], folder: str | Path) -> None:
+        folder = Path(folder)
+        self.config = config = parse(ProjectConfig, content, folder / "config.yaml")
+        self.sources = {name: self._source(folder, name) for name in config.sources}
+        self.encoders = {name: load(EncoderConfig, folder / "encoders" / f"{name}.yaml") for name in config.encoders}
+        self.tasks = {name: load(TaskConfig, folder / "tasks" / f"{name}.yaml") for name in config.tasks}
+        for name, encoder in self.encoders.items():
+            if encoder.pretrain is not None:
+                self._check_sources(encoder.pretrain.sources, folder / "encoders" / f"{name}.yaml: pretrain.sources")
+        for name, task in self.tasks.items():
+            self._check_sources(task.sources, folder / "tasks" / f"{name}.yaml: sources")
+
+    def _source(self, folder: Path, name: str) -> SourceConfig:
+        path = folder / "sources" / f"{name}.yaml"
+        source = load(SourceConfig, path)
+        root = self.config.roots.get(name, source.root)
+        if source.kind == "synthetic":
+            root = root or f"{self.config.results}/synthetic/{name}"
+        return source.model_copy(update={"root": root})
+
+    def _check_sources(self, named: list[str] | None, where: Path) -> None:
+        unknown = sorted(set(named or []) - set(self.sources))
+        if unknown:
+            raise UserError(f"{where}: {unknown[0]!r} is not in config.yaml's sources: {', '.join(self.sources)}")
+
+    @property
+    def fits(self) -> list[str]:
+        """Names of the fits: mode and seed, e.g. `full-s0`."""
+        finetune = self.config.finetune
+        return [f"{mode}-s{seed}" for mode in finetune.modes for seed in finetune.seeds]
+
+    def task_sources(self, task: str) -> list[str]:
+        """Sources of a task, in the project's order."""
+        named = self.tasks[task].sources
+        return [name for name in self.sources if named is None or name in named]
+
+    def pretrain_sources(self, encoder: str) -> list[str]:
+        """Sources an encoder is pretrained on, in the project's order; none for weights that are not trained."""
+        pretrain = self.encoders[encoder].pretrain
+        if self.encoders[encoder].weights != "pretrain" or pretrain is None:
+            return []
+        return [name for name in self.sources if pretrain.sources is None or name in pretrain.sources]
+
+    def source_slice(self, source: str) -> SourceSlice:
+        """Slice for index and ingest; the number of shards is the jobs' own argument."""
+        return SourceSlice(source=source, config=self.sources[source].model_copy(update={"shards": 1}))
+
+    def manifest_slice(self) -> ManifestSlice:
+        """Slice for manifest."""
+        return ManifestSlice(sources=list(self.sources), manifest=self.config.manifest)
+
+    def task_slice(self, task: str) -> TaskSlice:
+        """Slice for labels."""
+        sources = self.task_sources(task)
+        kinds = {name: self.sources[name].native_kind for name in sources}
+        return TaskSlice(task=task, config=self.tasks[task].model_copy(update={"sources": sources}), kinds=kinds)
+
+    def encoder_slice(self, encoder: str) -> EncoderSlice:
+        """Slice for pretrain."""
+        config = self.encoders[encoder]
+        if config.pretrain is not None:
+            pretrain = config.pretrain.model_copy(update={"sources": self.pretrain_sources(encoder)})
+            config = config.model_copy(update={"pretrain": pretrain if config.weights == "pretrain" else None})
+        return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess)
+
+    def finetune_slice(self) -> FinetuneSlice:
+        """Slice for finetune, the same for every fit."""
+        return FinetuneSlice(finetune=self.config.finetune.model_copy(update={"modes": ["full"], "seeds": [0]}))
+
+    def evaluate_slice(self) -> EvaluateSlice:
+        """Slice for evaluate."""
+        return EvaluateSlice(evaluate=self.config.evaluate)
+
+    def tracking_slice(self) -> TrackingSlice:
+        """Where metrics go."""
+        results = self.config.results
+        uri = self.config.tracking.uri or f"sqlite:///{results}/mlflow.db"
+        return TrackingSlice(uri=uri, artifacts=f"{results}/mlartifacts", enabled=self.config.tracking.enabled)

@@ -1,0 +1,215 @@
+"""What a user may say about models: architecture, pretraining, fine-tuning, evaluation."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ecglfm.config.base import Name, Section
+
+
+class ModelConfig(Section):
+    """Architecture of the encoder: convolutional front end and Conformer."""
+
+    kind: Literal["conformer"] = Field("conformer", description="encoder class")
+    layers: int = Field(ge=1, description="Conformer layers")
+    dim: int = Field(ge=8, description="width of the encoder and of its embedding")
+    ffn_dim: int = Field(ge=8, description="inner width of the two feed-forward modules")
+    heads: int = Field(ge=1, description="attention heads")
+    kernel: int = Field(31, ge=1, description="depthwise convolution kernel, frames (odd)")
+    conv_channels: int = Field(256, ge=1, description="channels of the front end")
+    conv_layers: list[tuple[int, int]] = Field(
+        [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout everywhere in the encoder")
+    norm: Literal["batch", "group"] = Field("batch", description="normalisation inside the convolution module")
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> ModelConfig:
+        if self.dim % self.heads or self.dim % 2:
+            raise ValueError(f"dim {self.dim} is not an even multiple of heads {self.heads}")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} must be odd")
+        return self
+
+
+class MaskConfig(Section):
+    """Span masking of frames (wav2vec 2.0, arXiv:2006.11477, 3.1)."""
+
+    probability: float = Field(0.65, gt=0, lt=1, description="spans drawn = probability x frames / length")
+    length: int = Field(10, ge=1, description="frames in a span")
+    min_spans: int = Field(2, ge=1, description="spans a record gets at least")
+
+
+class QuantizerConfig(Section):
+    """Gumbel-softmax codebook (wav2vec 2.0, 2)."""
+
+    codes: int = Field(1024, ge=2, description="entries of the codebook")
+    code_dim: int = Field(1024, ge=2, description="width of an entry")
+    final_dim: int = Field(768, ge=2, description="width of the space in which the contrastive term compares")
+    temperature: tuple[float, float, float] = Field(
+        (2.0, 0.1, 0.999995), description="Gumbel temperature: start, floor, factor per update"
+    )
+
+
+class ContrastiveConfig(Section):
+    """Pick the true quantized frame among negatives of the same record."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
+    negatives: int = Field(100, ge=1, description="negatives drawn per masked frame")
+    layer: int | None = Field(
+        None,
+        ge=1,
+        description="encoder layer whose output is compared (1 is the first); null: a quarter of the layers (6 of 24)",
+    )
+
+
+class MlmConfig(Section):
+    """Predict the code of each masked frame from the last layer."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+
+
+class DiversityConfig(Section):
+    """Use the whole codebook: (V - perplexity) / V."""
+
+    weight: float = Field(0.1, ge=0, description="weight of the term")
+
+
+class FeaturePenaltyConfig(Section):
+    """Mean square of the convolutional features."""
+
+    weight: float = Field(10.0, ge=0, description="weight of the term")
+
+
+class CmscConfig(Section):
+    """Two recordings of one patient agree (CLOCS, arXiv:2005.13249)."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
+    pool: Literal["encoder", "frontend"] = Field(
+        "encoder",
+        description="averaged over time: the encoder's output, or (as the original) the masked conv features",
+    )
+
+
+class ObjectiveConfig(Section):
+    """The terms of the pretraining loss."""
+
+    contrastive: ContrastiveConfig = Field(ContrastiveConfig(), description="contrastive term")
+    mlm: MlmConfig = Field(MlmConfig(), description="masked code prediction")
+    diversity: DiversityConfig = Field(DiversityConfig(), description="codebook diversity")
+    feature_penalty: FeaturePenaltyConfig = Field(FeaturePenaltyConfig(), description="penalty on the conv features")
+    cmsc: CmscConfig = Field(CmscConfig(), description="patient contrastive term")
+
+
+class CheckpointEvery(Section):
+    """How often training state is saved: one of the two."""
+
+    steps: int | None = Field(None, ge=1, description="every N updates")
+    epochs: int | None = Field(None, ge=1, description="every N epochs")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CheckpointEvery:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self
+
+
+class PretrainConfig(Section):
+    """Self-supervised pretraining of one encoder."""
+
+    # Keys that change how a run is carried out, not what it computes: they never invalidate a checkpoint.
+    EXECUTION: ClassVar[frozenset[str]] = frozenset(
+        {"steps", "epochs", "num_workers", "checkpoint_every", "keep_last", "validate_every", "log_every", "processes"}
+    )
+
+    sources: list[Name] | None = Field(None, description="sources to pretrain on; null: all of config.yaml")
+    crop_seconds: float = Field(5.0, gt=0, description="length of a training segment, s")
+    steps: int | None = Field(None, ge=1, description="updates in all (or give `epochs`)")
+    epochs: int | None = Field(None, ge=1, description="passes over the patients (or give `steps`)")
+    batch_size: int = Field(64, ge=1, description="pairs of recordings per device and forward")
+    accumulate: int = Field(1, ge=1, description="forwards per update")
+    num_workers: int = Field(0, ge=0, description="loader processes per device")
+    lr: float = Field(5.0e-4, gt=0, description="learning rate (Adam)")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's betas")
+    eps: float = Field(1.0e-6, gt=0, description="Adam's epsilon")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
+    warmup_steps: int = Field(0, ge=0, description="updates of linear warm-up; the rate is constant afterwards")
+    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
+    zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    lead_mask_probability: float = Field(
+        0.5, ge=0, lt=1, description="each lead of each segment is zeroed with this probability"
+    )
+    mask: MaskConfig = Field(MaskConfig(), description="span masking")
+    quantizer: QuantizerConfig = Field(QuantizerConfig(), description="codebook")
+    objective: ObjectiveConfig = Field(ObjectiveConfig(), description="terms of the loss")
+    checkpoint_every: CheckpointEvery = Field(
+        CheckpointEvery(steps=1000), description="how often training state is saved"
+    )
+    keep_last: int = Field(2, ge=0, description="checkpoints kept; 0 keeps all")
+    validate_every: int = Field(1000, ge=1, description="updates between validations (with fixed masks and negatives)")
+    log_every: int = Field(10, ge=1, description="updates between lines of history.csv")
+    processes: int = Field(1, ge=1, description="ranks started on this machine when there is no Slurm")
+    seed: int = Field(0, ge=0, description="seed of weights, order, crops, masks and noise")
+    deepspeed: dict[str, Any] = Field({}, description="for experts: merged into the DeepSpeed JSON as it is")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> PretrainConfig:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self
+
+
+class EncoderConfig(Section):
+    """One encoder (`config/encoders/{encoder}.yaml`)."""
+
+    model: ModelConfig = Field(description="architecture")
+    weights: Literal["pretrain", "random", "import"] = Field("pretrain", description="where the weights come from")
+    path: str | None = Field(None, description="`import` only: an encoder folder that `pretrain` wrote")
+    pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
+    seed: int = Field(0, ge=0, description="`random` only: seed of the weights")
+
+    @model_validator(mode="after")
+    def _weights_are_explained(self) -> EncoderConfig:
+        if self.weights == "pretrain" and self.pretrain is None:
+            raise ValueError("`weights: pretrain` needs a `pretrain:` section")
+        if self.weights == "import" and not self.path:
+            raise ValueError("`weights: import` needs `path:`")
+        return self
+
+
+class FinetuneConfig(Section):
+    """Fine-tuning of encoders to tasks."""
+
+    modes: list[Literal["full", "frozen", "linear"]] = Field(
+        ["full"],
+        min_length=1,
+        description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
+    )
+    seeds: list[int] = Field([0], min_length=1, description="one fit per seed")
+    epochs: int = Field(100, ge=1, description="passes over the training records")
+    patience: int = Field(10, ge=1, description="epochs without a better validation loss before training stops")
+    lr: float = Field(5.0e-5, gt=0, description="learning rate of the encoder (Adam)")
+    head_lr: float | None = Field(None, gt=0, description="learning rate of the head; null: `lr`")
+    batch_size: int = Field(128, ge=1, description="records per device and forward")
+    accumulate: int = Field(1, ge=1, description="forwards per update")
+    num_workers: int = Field(0, ge=0, description="loader processes per device")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    threshold: Literal["f1", "youden"] = Field(
+        "f1", description="what a label's threshold maximises on the validation split"
+    )
+    freeze_frontend: bool = Field(True, description="`full` only: keep the convolutional front end as pretrained")
+    zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+
+
+class EvaluateConfig(Section):
+    """Metrics on the locked test split."""
+
+    bootstrap: int = Field(1000, ge=1, description="resamples of patients behind each interval")
+    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
+    seed: int = Field(0, ge=0, description="seed of the resampling")

@@ -1,0 +1,1 @@
+"""Databases, one adapter file per kind."""
