@@ -10,6 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from ecglfm.config.base import Name, Section
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+#: Tables of a database, relative to its root: what its index is made from.
+TABLES = {
+    "ptbxl": ("ptbxl_database.csv", "scp_statements.csv"),
+    "mimic_iv_ecg": ("record_list.csv", "machine_measurements.csv"),
+}
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -33,6 +38,11 @@ class SourceConfig(Section):
     def native_kind(self) -> str:
         """The kind whose layout and label selectors apply (a synthetic database imitates one)."""
         return self.layout if self.kind == "synthetic" else self.kind
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables of the database, relative to its root."""
+        return TABLES[self.native_kind]
 
     @model_validator(mode="after")
     def _root_is_given(self) -> SourceConfig:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field
 
 from ecglfm.config.base import Section, UserError, load, parse
@@ -161,3 +162,20 @@ class Project:
         results = self.config.results
         uri = self.config.tracking.uri or f"sqlite:///{results}/mlflow.db"
         return TrackingSlice(uri=uri, artifacts=f"{results}/mlartifacts", enabled=self.config.tracking.enabled)
+
+    def slices(self) -> dict[str, str]:
+        """Text of every slice, by its path under `<results>/config` without `.yaml`."""
+        sections: dict[str, Section] = {
+            "preprocess": self.config.preprocess,
+            "manifest": self.manifest_slice(),
+            "finetune": self.finetune_slice(),
+            "evaluate": self.evaluate_slice(),
+            "tracking": self.tracking_slice(),
+        }
+        sections |= {f"source/{name}": self.source_slice(name) for name in self.sources}
+        sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
+        sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
+        return {
+            name: yaml.safe_dump(section.model_dump(mode="json"), sort_keys=True, allow_unicode=True).rstrip()
+            for name, section in sections.items()
+        }

@@ -1,0 +1,52 @@
+# evaluate: a fine-tuned model on the locked test split.
+# Requires: a model, the labels of its task, the prepared signals.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, roc.png.
+
+
+rule evaluate_model:
+    input:
+        config="<results>/config/evaluate.yaml",
+        model="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
+        labels="<results>/labels/{task}.parquet",
+        records="<results>/manifest/records.parquet",
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        tracking=ancient("<results>/config/tracking.yaml"),
+    output:
+        metrics=report(
+            "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+            caption="../report/metrics.rst",
+            category="Evaluation",
+            subcategory="{task}",
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "metrics"},
+        ),
+        predictions="<results>/evaluate/{encoder}/{task}/{fit}/predictions.parquet",
+        roc=report(
+            "<results>/evaluate/{encoder}/{task}/{fit}/roc.png",
+            caption="../report/roc.rst",
+            category="Evaluation",
+            subcategory="{task}",
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "ROC curves"},
+        ),
+    log:
+        "<results>/logs/evaluate/{encoder}/{task}/{fit}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        model=subpath(input.model, parent=True),
+        signals=subpath(input.signals[0], ancestor=2),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
+        " --manifest {input.records} --signals {params.signals} --output {params.folder}"
+        " --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+
+
+rule evaluate_all:
+    input:
+        expand(
+            "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+            encoder=ENCODERS,
+            task=TASKS,
+            fit=FITS,
+        ),
+    localrule: True

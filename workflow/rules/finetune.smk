@@ -1,0 +1,46 @@
+# finetune: one encoder on one label set, in one mode with one seed.
+# Requires: an encoder, the labels of a task, the prepared signals.
+# Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv.
+
+
+rule finetune_model:
+    input:
+        config="<results>/config/finetune.yaml",
+        encoder="<results>/pretrain/{encoder}/encoder.safetensors",
+        task="<results>/config/labels/{task}.yaml",
+        labels="<results>/labels/{task}.parquet",
+        records="<results>/manifest/records.parquet",
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        tracking=ancient("<results>/config/tracking.yaml"),
+    output:
+        weights="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
+        info="<results>/finetune/{encoder}/{task}/{fit}/model.json",
+        history=report(
+            "<results>/finetune/{encoder}/{task}/{fit}/history.csv",
+            caption="../report/history.rst",
+            category="Training",
+            labels={"encoder": "{encoder}", "table": "{task} {fit}"},
+        ),
+    log:
+        "<results>/logs/finetune/{encoder}/{task}/{fit}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        encoder=subpath(input.encoder, parent=True),
+        signals=subpath(input.signals[0], ancestor=2),
+        folder=subpath(output.weights, parent=True),
+    shell:
+        "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
+        " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.signals}"
+        " --output {params.folder} --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+
+
+rule finetune_all:
+    input:
+        expand(
+            "<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
+            encoder=ENCODERS,
+            task=TASKS,
+            fit=FITS,
+        ),
+    localrule: True

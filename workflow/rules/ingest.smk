@@ -1,0 +1,33 @@
+# ingest: every database in the same form, int16 microvolts in standard lead order.
+# Requires: the index and the raw recordings of a source.
+# Makes: <results>/ingest/{source}/{shard}.npy with its table and its ledger.
+
+
+def get_shard_count(wildcards):
+    """Number of shards of a source."""
+    return PROJECT.sources[wildcards.source].shards
+
+
+rule ingest_shard:
+    input:
+        config="<results>/config/source/{source}.yaml",
+        index="<results>/index/{source}.parquet",
+    output:
+        signals="<results>/ingest/{source}/{shard}.npy",
+        table="<results>/ingest/{source}/{shard}.parquet",
+        ledger="<results>/ingest/{source}/{shard}.ledger.parquet",
+    log:
+        "<results>/logs/ingest/{source}/{shard}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        shards=get_shard_count,
+    shell:
+        "python -m ecglfm ingest --config {input.config} --index {input.index}"
+        " --shard {wildcards.shard} --shards {params.shards} --output {output.signals} --workers {threads} 2> {log}"
+
+
+rule ingest:
+    input:
+        get_shard_files("ingest", SOURCES, ".npy"),
+    localrule: True

@@ -1,0 +1,31 @@
+# labels: one label set, record by record.
+# Requires: the manifest, the index of the task's sources, one task YAML.
+# Makes: <results>/labels/{task}.parquet and the ledger of what the task leaves out.
+
+
+def get_task_index(wildcards):
+    """Index files of a task's sources."""
+    return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
+
+
+rule label_task:
+    input:
+        config="<results>/config/labels/{task}.yaml",
+        records="<results>/manifest/records.parquet",
+        index=get_task_index,
+    output:
+        labels="<results>/labels/{task}.parquet",
+        ledger="<results>/labels/{task}.ledger.parquet",
+    log:
+        "<results>/logs/labels/{task}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    shell:
+        "python -m ecglfm labels --config {input.config} --manifest {input.records} --index {input.index}"
+        " --output {output.labels} 2> {log}"
+
+
+rule labels:
+    input:
+        expand("<results>/labels/{task}.parquet", task=TASKS),
+    localrule: True

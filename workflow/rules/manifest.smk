@@ -1,0 +1,32 @@
+# manifest: which record belongs to whom and to which split; what was dropped and why; the audit.
+# Requires: index, ingest and preprocess tables of every source.
+# Makes: <results>/manifest/records.parquet, ledger.parquet, audit.json. A failed audit fails the build.
+
+
+rule manifest:
+    input:
+        config="<results>/config/manifest.yaml",
+        index=expand("<results>/index/{source}.parquet", source=SOURCES),
+        tables=get_shard_files("preprocess", SOURCES, ".parquet"),
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        ledgers=get_shard_files("ingest", SOURCES, ".ledger.parquet")
+        + get_shard_files("preprocess", SOURCES, ".ledger.parquet"),
+        tracking=ancient("<results>/config/tracking.yaml"),
+    output:
+        records="<results>/manifest/records.parquet",
+        ledger=report(
+            "<results>/manifest/ledger.parquet",
+            caption="../report/manifest.rst",
+            category="Data",
+        ),
+        audit=report("<results>/manifest/audit.json", caption="../report/audit.rst", category="Data"),
+    log:
+        "<results>/logs/manifest.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        results=subpath(output.records, ancestor=2),
+        folder=subpath(output.records, parent=True),
+    shell:
+        "python -m ecglfm manifest --config {input.config} --results {params.results} --output {params.folder}"
+        " --tracking {input.tracking} --rule {rule} 2> {log}"

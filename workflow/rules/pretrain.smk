@@ -1,0 +1,41 @@
+# pretrain: one encoder, self-supervised; or random or imported weights in the same form.
+# Requires: the manifest and the prepared signals.
+# Makes: <results>/pretrain/{encoder}/encoder.safetensors, encoder.json, history.csv.
+# Checkpoints live beside them and are never declared, so that a failed job resumes.
+
+
+rule pretrain_encoder:
+    input:
+        config="<results>/config/pretrain/{encoder}.yaml",
+        records="<results>/manifest/records.parquet",
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        tracking=ancient("<results>/config/tracking.yaml"),
+    output:
+        weights="<results>/pretrain/{encoder}/encoder.safetensors",
+        info="<results>/pretrain/{encoder}/encoder.json",
+        history=report(
+            "<results>/pretrain/{encoder}/history.csv",
+            caption="../report/history.rst",
+            category="Training",
+            labels={"encoder": "{encoder}", "table": "pretraining"},
+        ),
+    log:
+        "<results>/logs/pretrain/{encoder}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    threads: 2
+    resources:
+        mpi="",
+    params:
+        signals=subpath(input.signals[0], ancestor=2),
+        folder=subpath(output.weights, parent=True),
+    shell:
+        "{resources.mpi} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
+        " --signals {params.signals} --output {params.folder}"
+        " --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+
+
+rule pretrain:
+    input:
+        expand("<results>/pretrain/{encoder}/encoder.safetensors", encoder=ENCODERS),
+    localrule: True

@@ -1,0 +1,24 @@
+# report: one page with the data, the training curves, the numbers and example ECGs.
+# Requires: the manifest, every training history and every evaluation.
+# Makes: <results>/report/index.html.
+
+
+rule report:
+    input:
+        rules.manifest.output,
+        rules.pretrain.input,
+        expand("<results>/labels/{task}.parquet", task=TASKS),
+        rules.finetune_all.input,
+        rules.evaluate_all.input,
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+    output:
+        report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
+    log:
+        "<results>/logs/report.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+    shell:
+        "python -m ecglfm report --results {params.results} --output {output} --include {params.include} 2> {log}"
