@@ -34,8 +34,8 @@ def check_identity(project: Project) -> None:
         if current.get(source) != database:
             now = f"this config reads {current[source]!r}" if source in current else "this config leaves it out"
             raise UserError(
-                f"{project.config.results}/ was filled from source {source!r} ({database}), {now}: choose another folder"
-                f" with the key `results` (--config results=…), or delete {path} if the change is meant"
+                f"{project.config.results}/ was filled from source {source!r} ({database}), {now}: choose another"
+                f" folder with the key `results` (--config results=…), or delete {path} if the change is meant"
             )
 
 

@@ -1,0 +1,262 @@
+"""Percentile intervals from resampling patients, and the summary of a set of predictions.
+
+The patient is the unit: recordings of one patient are alike, so resampling recordings would give
+intervals that are too narrow. A resample is a vector of record weights (how often the record's patient was
+drawn), so that a thousand resamples are one matrix and a few cumulative sums.
+
+Resample `r` comes from its own generator, seeded by (seed, r, attempt): intervals depend neither on the
+block size nor on which other labels are evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecglfm.evaluation.metrics import METRICS, label_metrics, undefined_reason
+
+#: Memory of one block of weights, bytes.
+_BLOCK_BYTES = 2**25
+#: A label needs both classes to be redrawn at all, and then each attempt succeeds with p >= 0.5 or so.
+_ATTEMPTS = 200
+#: Decimals kept: beyond them the order of a sum shows, and files would differ between machines.
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of some records, and what is true.
+
+    Attributes
+    ----------
+    names : list of str
+        Labels.
+    targets : ndarray, shape (n, l)
+        1, 0, NaN where the label is not known.
+    probabilities : ndarray, shape (n, l)
+    thresholds : ndarray, shape (l,)
+        Decision thresholds, chosen on the validation split.
+    patients : ndarray of str, shape (n,)
+    """
+
+    names: list[str]
+    targets: np.ndarray
+    probabilities: np.ndarray
+    thresholds: np.ndarray
+    patients: np.ndarray
+
+
+class PatientWeights:
+    """Weights of records in resamples of their patients, drawn with replacement.
+
+    Parameters
+    ----------
+    patients : ndarray, shape (n,)
+        Patient of each record.
+    seed : int
+        Seed of the drawing.
+    """
+
+    def __init__(self, patients: np.ndarray, seed: int) -> None:
+        names, self.patient_of = np.unique(patients, return_inverse=True)
+        self.count = len(names)
+        self.seed = seed
+        self._drawn: dict[tuple[int, int], np.ndarray] = {}
+
+    def _draw(self, resample: int, attempt: int) -> np.ndarray:
+        key = (resample, attempt)
+        if key not in self._drawn:
+            drawn = np.random.default_rng([self.seed, resample, attempt]).integers(self.count, size=self.count)
+            self._drawn[key] = np.bincount(drawn, minlength=self.count)
+        return self._drawn[key]
+
+    def __call__(self, resamples: np.ndarray, attempt: int = 0) -> np.ndarray:
+        """Weights of the records, shape (n, len(resamples)), of the given resamples."""
+        drawn_rp = [self._draw(int(resample), attempt) for resample in resamples]
+        return np.stack(drawn_rp, axis=1).astype(np.float64)[self.patient_of]
+
+    def blocks(self, resamples: int) -> Iterator[np.ndarray]:
+        """Numbers of the resamples, cut so that a block's weights take about 32 MiB."""
+        size = max(1, _BLOCK_BYTES // (8 * len(self.patient_of)))
+        for start in range(0, resamples, size):
+            self._drawn.clear()
+            yield np.arange(start, min(start + size, resamples))
+
+    def for_label(self, target: np.ndarray, weight_nr: np.ndarray, resamples: np.ndarray) -> np.ndarray:
+        """Redraw the resamples in which a label lacks a class; a missing class is never scored as chance.
+
+        Parameters
+        ----------
+        target : ndarray, shape (n,)
+            1, 0, NaN unknown.
+        weight_nr : ndarray, shape (n, r)
+            Weights of `resamples` as first drawn.
+        resamples : ndarray, shape (r,)
+
+        Returns
+        -------
+        ndarray, shape (n, r)
+            `weight_nr` itself when nothing had to be redrawn.
+        """
+        classes_cn = np.stack([target == 1, target == 0]).astype(np.float64)
+        if not classes_cn.any(axis=1).all():
+            return weight_nr  # one class only: AUROC is undefined whatever is drawn
+        lacking = np.flatnonzero(((classes_cn @ weight_nr) == 0).any(axis=0))
+        if len(lacking):
+            weight_nr = weight_nr.copy()
+        for attempt in range(1, _ATTEMPTS):
+            if not len(lacking):
+                break
+            weight_nr[:, lacking] = self(resamples[lacking], attempt)
+            lacking = lacking[((classes_cn @ weight_nr[:, lacking]) == 0).any(axis=0)]
+        return weight_nr
+
+
+def _values(data: Predictions, label: int, weight_nr: np.ndarray) -> np.ndarray:
+    """Metrics of one label, shape (len(METRICS), r)."""
+    target = data.targets[:, label].astype(np.float64)
+    known = ~np.isnan(target)
+    probability = data.probabilities[:, label].astype(np.float64)
+    if not known.all():  # copying the weights costs more than the metrics
+        target, probability, weight_nr = target[known], probability[known], weight_nr[known]
+    metrics = label_metrics(target, probability, float(data.thresholds[label]), weight_nr)
+    return np.stack([metrics[name] for name in METRICS])
+
+
+def point_values(data: Predictions) -> np.ndarray:
+    """Metrics on the records as they are, shape (labels, len(METRICS)); NaN undefined."""
+    ones_nr = np.ones((len(data.targets), 1))
+    return np.stack([_values(data, label, ones_nr)[:, 0] for label in range(len(data.names))])
+
+
+def resampled_values(data: Predictions, resamples: int, seed: int) -> np.ndarray:
+    """Metrics in every resample of patients, shape (labels, len(METRICS), resamples); NaN undefined."""
+    weights = PatientWeights(data.patients, seed)
+    out = np.full((len(data.names), len(METRICS), resamples), np.nan)
+    for block in weights.blocks(resamples):
+        weight_nr = weights(block)
+        for label in range(len(data.names)):
+            own_nr = weights.for_label(data.targets[:, label], weight_nr, block)
+            out[label][:, block] = _values(data, label, own_nr)
+    return out
+
+
+def _mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis, NaN left out; NaN where nothing is defined."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=0)
+    total = np.where(defined, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
+    """Percentile interval of resampled values, shape (r,); undefined resamples are left out.
+
+    A metric that most resamples leave undefined (a PPV at a threshold that hardly any record passes) has
+    no interval.
+    """
+    defined = values[~np.isnan(values)]
+    if 2 * len(defined) < len(values) or len(defined) == 0:
+        return None, None
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _entry(value: float, resampled: np.ndarray, confidence: float, reason: str) -> dict[str, Any]:
+    if np.isnan(value):
+        return {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
+    low, high = interval(resampled, confidence)
+    if low is None or high is None:
+        entry: dict[str, Any] = {"ci_low": None, "ci_high": None, "reason": "undefined in most resamples: no interval"}
+    else:
+        entry = {"ci_low": round(low, _DIGITS), "ci_high": round(high, _DIGITS)}
+    return {"value": round(float(value), _DIGITS), **entry}
+
+
+def summarize(data: Predictions, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+    """Metrics with percentile intervals, in the shape of `metrics.json`.
+
+    The macro value is the mean over the labels for which the metric is defined on these records, its
+    interval that of the same mean in each resample.
+
+    Parameters
+    ----------
+    data : Predictions
+    resamples : int
+        Number of resamples of patients.
+    confidence : float
+        Coverage, e.g. 0.95.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    dict
+        `labels.{name}.{metric}.{value, ci_low, ci_high[, reason]}` and `macro.{metric}.{…}`.
+    """
+    point_lm = point_values(data)
+    resampled_lmr = resampled_values(data, resamples, seed)
+    resampled_lmr[np.isnan(point_lm)] = np.nan  # a label without a value has no part in the macro interval
+    labels: dict[str, Any] = {}
+    for label, name in enumerate(data.names):
+        target = data.targets[:, label]
+        known = target[~np.isnan(target)]
+        labels[name] = {
+            metric: _entry(point_lm[label, m], resampled_lmr[label, m], confidence, undefined_reason(metric, known))
+            for m, metric in enumerate(METRICS)
+        }
+    macro_m, macro_mr = _mean_defined(point_lm), _mean_defined(resampled_lmr)
+    macro = {
+        metric: _entry(macro_m[m], macro_mr[m], confidence, "defined for no label") for m, metric in enumerate(METRICS)
+    }
+    return {"labels": labels, "macro": macro}
+
+
+def paired_bootstrap(
+    first: Predictions, second: Predictions, *, metric: str = "auroc", resamples: int, confidence: float, seed: int
+) -> dict[str, float]:
+    """Interval of the macro difference `first - second` of two models on the same records.
+
+    Both models see the same resamples, so what makes a resample easy or hard cancels.
+
+    Parameters
+    ----------
+    first, second : Predictions
+        Same records in the same order, same labels and targets.
+    metric : str
+        One of `METRICS`.
+    resamples, confidence, seed
+        As in `summarize`.
+
+    Returns
+    -------
+    dict
+        `value`, `ci_low`, `ci_high` of the difference, and `first`, `second`, the two macro values.
+
+    Raises
+    ------
+    ValueError
+        The two do not describe the same records, or the metric is defined for no label.
+    """
+    same = first.names == second.names and np.array_equal(first.patients, second.patients)
+    if not same or not np.array_equal(first.targets, second.targets, equal_nan=True):
+        raise ValueError("paired_bootstrap: the two sets of predictions are not of the same records and labels")
+    m = METRICS.index(metric)
+    points = [point_values(data)[:, m] for data in (first, second)]
+    shared = ~np.isnan(points[0]) & ~np.isnan(points[1])
+    if not shared.any():
+        raise ValueError(f"paired_bootstrap: {metric} is defined for no label")
+    resampled = [resampled_values(data, resamples, seed)[shared, m] for data in (first, second)]
+    difference = _mean_defined(resampled[0] - resampled[1])
+    low, high = interval(difference, confidence)
+    values = [float(point[shared].mean()) for point in points]
+    return {
+        "value": values[0] - values[1],
+        "ci_low": float("nan") if low is None else low,
+        "ci_high": float("nan") if high is None else high,
+        "first": values[0],
+        "second": values[1],
+    }

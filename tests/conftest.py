@@ -1,0 +1,48 @@
+"""Fixtures that every test shares: where real recordings, parity files and the Slurm sandbox lie.
+
+A test that needs a folder which is not there skips with a reason; with ECGLFM_REQUIRE_ALL set (as
+`.ci/run` does) it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _folder(variable: str, default: Path) -> Path:
+    path = Path(os.environ.get(variable, default))
+    if path.exists():
+        return path.resolve()
+    reason = f"{path} does not exist; set {variable}"
+    if os.environ.get("ECGLFM_REQUIRE_ALL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of this checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Genuine recordings, a folder per database."""
+    return _folder("ECGLFM_REAL_DATA", ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def parity() -> Path:
+    """A small checkpoint of the original with its inputs and outputs."""
+    return _folder("ECGLFM_PARITY", ROOT.parent / "shared" / "parity")
+
+
+@pytest.fixture(scope="session")
+def slurm_sandbox() -> Path:
+    """Script that starts a real Slurm on loopback."""
+    return _folder("ECGLFM_SLURM_SANDBOX", ROOT / "tests" / "slurm-sandbox")

@@ -1,0 +1,173 @@
+"""The typed config: strict YAML, errors that name file and key, slices that hold only what a stage needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecglfm.config import (
+    EncoderConfig,
+    PretrainConfig,
+    Project,
+    ProjectConfig,
+    SourceConfig,
+    TaskConfig,
+    UserError,
+    load,
+    parse,
+    read_yaml,
+)
+from ecglfm.config.documentation import markdown, schema
+from ecglfm.config.identity import check_identity, write_identity
+
+BASE = {"sources": ["demo-ptbxl"], "encoders": ["tiny"], "tasks": ["coin-toss"]}
+
+
+def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("words: [no, on, NO, true]\nnumbers: [1e-6, 1.0e-6, 7, .5, -2]\n")
+    assert read_yaml(path) == {"words": ["no", "on", "NO", True], "numbers": [1e-6, 1e-6, 7, 0.5, -2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
+        ("a: [1\n", "a.yaml:2: not valid YAML"),
+        ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
+        ("x: !!python/object/apply:os.system [true]\n", "not valid YAML: could not determine a constructor"),
+    ],
+)
+def test_bad_yaml_names_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match="^[^\n]*$") as error:
+        read_yaml(tmp_path / "a.yaml")
+    assert message in str(error.value)
+
+
+def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text("a: 1\n")
+    with pytest.raises(UserError, match="teeny.yaml: no such file; .* has: tiny"):
+        read_yaml(tmp_path / "teeny.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"finetune": {"lrr": 1}}, "config.yaml: finetune.lrr: unknown key; did you mean 'lr'?"),
+        ({"preprocess": {"quality": {"flat_lead": 1}}}, "config.yaml: preprocess.quality.flat_lead: unknown key; did you mean 'flat_leads'?"),
+        ({"finetune": {"epochs": "many"}}, "config.yaml: finetune.epochs: Input should be a valid integer, unable to parse string as an integer, found 'many'"),
+        ({"tasks": [False]}, "config.yaml: tasks.0: YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"),
+        ({"roots": {"ptbxl": "/x"}}, "config.yaml: (whole file): `roots` names 'ptbxl', which is not in sources ['demo-ptbxl']"),
+        ({"manifest": {"valid_fraction": 0.6, "test_fraction": 0.5}}, "config.yaml: manifest: valid_fraction + test_fraction leave nothing to train on"),
+        ({"manifest": {"folds": {"demo-ptbxl": {"train": [1, 2], "valid": [2], "test": [3]}}}}, "config.yaml: manifest.folds.demo-ptbxl: a fold stands in two splits"),
+        ({"preprocess": {"leads": ["I", "IX"]}}, "config.yaml: preprocess.leads: each lead once, out of I II III aVR aVL aVF V1 V2 V3 V4 V5 V6; wrong here: ['IX']"),
+    ],
+)  # fmt: skip
+def test_each_mistake_gives_one_line(change: dict, line: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse(ProjectConfig, BASE | change, "config.yaml")
+    assert str(error.value) == line
+
+
+def test_command_line_text_is_converted() -> None:
+    config = parse(ProjectConfig, BASE | {"finetune": {"lr": "1e-6", "epochs": "3", "freeze_frontend": "false"}}, "x")
+    assert (config.finetune.lr, config.finetune.epochs, config.finetune.freeze_frontend) == (1e-6, 3, False)
+
+
+def test_length_of_pretraining_is_given_once() -> None:
+    for content in ({}, {"steps": 1, "epochs": 1}):
+        with pytest.raises(UserError, match="write one of `steps: N` and `epochs: N`"):
+            parse(PretrainConfig, content, "x")
+
+
+def test_binary_task_has_one_label() -> None:
+    label = {"ptbxl": {"scp": ["AFIB"]}}
+    with pytest.raises(UserError, match="has exactly one label, found 2"):
+        parse(TaskConfig, {"kind": "binary", "labels": {"a": label, "b": label}}, "x")
+
+
+def test_every_shipped_yaml_is_sound(repository: Path) -> None:
+    folders = {"sources": SourceConfig, "encoders": EncoderConfig, "tasks": TaskConfig}
+    counts = {}
+    for folder, cls in folders.items():
+        files = sorted((repository / "config" / folder).glob("*.yaml"))
+        counts[folder] = len([load(cls, path) for path in files])
+    assert counts["sources"] >= 4
+    assert counts["encoders"] >= 2
+    assert counts["tasks"] >= 4
+    base = yaml.safe_load((repository / "config/config.yaml").read_text())
+    for recipe in [None, *sorted((repository / "config/recipes").glob("*.yaml"))]:
+        content = dict(base) | (yaml.safe_load(recipe.read_text()) if recipe else {})
+        Project(content, repository / "config")
+
+
+def test_generated_files_are_up_to_date(repository: Path) -> None:
+    assert (repository / "config/schema.json").read_text() == schema(), "run `make docs`"
+    assert (repository / "config/README.md").read_text() == markdown(), "run `make docs`"
+
+
+def _project(repository: Path, **change: object) -> Project:
+    return Project(BASE | change, repository / "config")
+
+
+@pytest.mark.parametrize(
+    ("change", "slices"),
+    [
+        ({"finetune": {"lr": 0.5}}, {"finetune"}),
+        ({"finetune": {"modes": ["full", "linear"], "seeds": [0, 1]}}, set()),
+        ({"evaluate": {"bootstrap": 7}}, {"evaluate"}),
+        ({"tracking": {"enabled": False}}, {"tracking"}),
+        ({"manifest": {"seed": 7}}, {"manifest"}),
+        ({"preprocess": {"notch": {}}}, {"preprocess", "pretrain/tiny"}),
+        ({"tasks": ["coin-toss", "coin-toss-2"]}, {"labels/coin-toss-2"}),
+    ],
+)
+def test_an_edit_changes_only_its_stages(repository: Path, tmp_path: Path, change: dict, slices: set[str]) -> None:
+    config = tmp_path / "config"
+    for folder, name in (("sources", "demo-ptbxl"), ("encoders", "tiny"), ("tasks", "coin-toss")):
+        (config / folder).mkdir(parents=True)
+        text = (repository / "config" / folder / f"{name}.yaml").read_text()
+        (config / folder / f"{name}.yaml").write_text(text)
+    (config / "tasks/coin-toss-2.yaml").write_text((config / "tasks/coin-toss.yaml").read_text())
+    before, after = Project(BASE, config).slices(), Project(BASE | change, config).slices()
+    assert {name for name in after if after[name] != before.get(name)} == slices
+
+
+def test_shards_are_in_no_slice(repository: Path) -> None:
+    slices = _project(repository).slices()
+    assert "shards: 1" in slices["source/demo-ptbxl"]
+
+
+def test_fits_are_mode_and_seed(repository: Path) -> None:
+    project = _project(repository, finetune={"modes": ["full", "linear"], "seeds": [0, 3]})
+    assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]
+
+
+def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: Path) -> None:
+    first = _project(repository, results=str(tmp_path))
+    check_identity(first)  # nothing remembered yet
+    write_identity(first)
+    check_identity(_project(repository, results=str(tmp_path), sources=["demo-ptbxl", "demo-mimic"]))
+    with pytest.raises(UserError, match="was filled from source 'demo-ptbxl' .* this config leaves it out"):
+        check_identity(
+            Project(
+                {"sources": ["demo-mimic"], "encoders": ["tiny"], "tasks": ["ptbxl-superclass"], "results": str(tmp_path)}
+                | {"tasks": ["af-mimic"]},
+                _folder_with_task(repository, tmp_path),
+            )
+        )
+
+
+def _folder_with_task(repository: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "config-copy"
+    for name in ("sources/demo-mimic", "encoders/tiny"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").write_text((repository / "config" / f"{name}.yaml").read_text())
+    (folder / "tasks").mkdir()
+    (folder / "tasks/af-mimic.yaml").write_text(
+        "kind: binary\nlabels: {AF: {mimic_iv_ecg: {report: [atrial fibrillation]}}}\n"
+    )
+    return folder

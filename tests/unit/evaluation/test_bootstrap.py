@@ -1,0 +1,163 @@
+"""Bootstrap intervals: patients are the unit, lacking classes are redrawn, coverage is as promised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from ecglfm.evaluation import bootstrap
+from ecglfm.evaluation.bootstrap import (
+    PatientWeights,
+    Predictions,
+    interval,
+    paired_bootstrap,
+    resampled_values,
+    summarize,
+)
+from ecglfm.evaluation.metrics import METRICS
+
+AUROC = METRICS.index("auroc")
+
+
+def make(n: int = 120, labels: int = 2, seed: int = 0, separation: float = 1.0) -> Predictions:
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((n, labels)) < 0.4).astype(float)
+    score = rng.normal(size=(n, labels)) + separation * targets
+    names = [f"l{i}" for i in range(labels)]
+    return Predictions(names, targets, 1 / (1 + np.exp(-score)), np.full(labels, 0.5), np.arange(n).astype(str))
+
+
+def test_weights_count_patients_not_records():
+    patients = np.array(["b", "a", "b", "c", "b"])
+    weight_nr = PatientWeights(patients, seed=3)(np.arange(200))
+    np.testing.assert_array_equal(weight_nr[0], weight_nr[2])
+    np.testing.assert_array_equal(weight_nr[0], weight_nr[4])
+    # three patients are drawn each time, so b, a and c together count three
+    np.testing.assert_array_equal(weight_nr[[0, 1, 3]].sum(axis=0), 3)
+    assert weight_nr[0].mean() == pytest.approx(1, abs=0.2)
+
+
+def test_a_resample_is_scored_as_the_resampled_records_are():
+    data = make(n=80)
+    patients = np.repeat(np.arange(40), 2).astype(str)
+    data = replace(data, patients=patients)
+    values = resampled_values(data, 20, seed=1)
+    weight_nr = PatientWeights(patients, seed=1)(np.arange(20))
+    for r in range(20):
+        rows = np.repeat(np.arange(80), weight_nr[:, r].astype(int))
+        expected = roc_auc_score(data.targets[rows, 1], data.probabilities[rows, 1])
+        assert values[1, AUROC, r] == pytest.approx(expected)
+
+
+def test_a_lacking_class_is_redrawn():
+    # one positive among 20 patients is missing from 36 % of the resamples; it scores above all negatives
+    targets = np.zeros((20, 1))
+    targets[0] = 1
+    data = Predictions(
+        ["rare"], targets, np.linspace(0.9, 0.1, 20)[:, None], np.array([0.5]), np.arange(20).astype(str)
+    )
+    assert (PatientWeights(data.patients, 0)(np.arange(300))[0] == 0).sum() > 80
+    values = resampled_values(data, 300, seed=0)[0, AUROC]
+    np.testing.assert_array_equal(values, 1.0)
+
+
+def test_blocks_and_other_labels_change_nothing(monkeypatch: pytest.MonkeyPatch):
+    data = make(n=30, labels=3)
+    data.targets[:, 2] = 0
+    data.targets[4, 2] = 1
+    whole = resampled_values(data, 50, seed=5)
+    alone = replace(
+        data,
+        names=data.names[2:],
+        targets=data.targets[:, 2:],
+        probabilities=data.probabilities[:, 2:],
+        thresholds=data.thresholds[2:],
+    )
+    monkeypatch.setattr(bootstrap, "_BLOCK_BYTES", 30 * 8 * 7)
+    np.testing.assert_allclose(whole[2:], resampled_values(alone, 50, seed=5), rtol=1e-12)
+
+
+def test_summary_has_the_shape_of_metrics_json():
+    data = make(labels=3)
+    data.targets[:, 1] = 0  # never positive
+    data.targets[:40, 2] = np.nan  # not known in a source
+    summary = summarize(data, resamples=200, confidence=0.95, seed=0)
+    assert summary["labels"]["l1"]["auroc"] == {
+        "value": None,
+        "ci_low": None,
+        "ci_high": None,
+        "reason": "no positive test record",
+    }
+    assert summary["labels"]["l1"]["specificity"]["value"] is not None
+    known = [roc_auc_score(data.targets[start:, i], data.probabilities[start:, i]) for i, start in ((0, 0), (2, 40))]
+    assert summary["labels"]["l2"]["auroc"]["value"] == pytest.approx(known[1])
+    assert summary["macro"]["auroc"]["value"] == pytest.approx(np.mean(known))
+    for entry in (summary["labels"]["l0"]["auroc"], summary["macro"]["auroc"], summary["macro"]["f1"]):
+        assert entry["ci_low"] < entry["value"] < entry["ci_high"]
+    again = summarize(data, resamples=200, confidence=0.95, seed=0)
+    assert again == summary
+    assert summarize(data, resamples=200, confidence=0.95, seed=1)["macro"] != summary["macro"]
+
+
+def test_interval_is_the_percentile_and_needs_most_resamples():
+    values = np.arange(101.0)
+    assert interval(values, 0.9) == pytest.approx((5, 95))
+    assert interval(np.append(values, np.nan), 0.9) == pytest.approx((5, 95))
+    assert interval(np.append(values, np.full(200, np.nan)), 0.9) == (None, None)
+
+
+def test_repeated_recordings_do_not_narrow_the_interval():
+    data = make(n=100, labels=1)
+    tenfold = Predictions(
+        data.names,
+        np.repeat(data.targets, 10, axis=0),
+        np.repeat(data.probabilities, 10, axis=0),
+        data.thresholds,
+        np.repeat(data.patients, 10),
+    )
+    once, ten = (summarize(d, resamples=300, confidence=0.95, seed=0)["macro"]["auroc"] for d in (data, tenfold))
+    assert ten == pytest.approx(once)
+
+
+def test_coverage():
+    # scores are N(0,1) and N(1,1): the true AUROC is Phi(1 / sqrt 2) = 0.7602
+    held = 0
+    for seed in range(100):
+        entry = summarize(make(n=100, labels=1, seed=seed), resamples=200, confidence=0.9, seed=seed)["macro"]["auroc"]
+        held += entry["ci_low"] <= 0.7602 <= entry["ci_high"]
+    assert 82 <= held <= 97  # 90 expected
+
+
+def test_paired_difference():
+    good = make(separation=2.0)
+    noise = np.random.default_rng(9).normal(scale=0.02, size=good.probabilities.shape)
+    alike = replace(good, probabilities=good.probabilities + noise)
+    result = paired_bootstrap(good, alike, resamples=200, confidence=0.95, seed=0)
+    assert result["ci_low"] < 0 < result["ci_high"]
+    alone = summarize(good, resamples=200, confidence=0.95, seed=0)["macro"]["auroc"]
+    # pairing is the point: the difference is far better known than either value
+    assert result["ci_high"] - result["ci_low"] < 0.2 * (alone["ci_high"] - alone["ci_low"])
+    chance = replace(good, probabilities=np.random.default_rng(1).random(good.probabilities.shape))
+    result = paired_bootstrap(good, chance, resamples=200, confidence=0.95, seed=0)
+    assert result["value"] == pytest.approx(result["first"] - result["second"])
+    assert result["ci_low"] > 0.2
+
+
+def test_paired_difference_needs_the_same_records():
+    with pytest.raises(ValueError, match="same records"):
+        paired_bootstrap(make(n=120), make(n=119), resamples=10, confidence=0.95, seed=0)
+
+
+def test_speed():
+    # the real thing is 71 labels x 2,200 records x 1,000 resamples (about 4 s); a twentieth of it here
+    rng = np.random.default_rng(0)
+    targets = (rng.random((2200, 71)) < np.geomspace(0.3, 0.003, 71)).astype(float)
+    names, patients = [f"l{i}" for i in range(71)], rng.integers(1900, size=2200).astype(str)
+    data = Predictions(names, targets, rng.random((2200, 71)), np.full(71, 0.5), patients)
+    start = time.perf_counter()
+    resampled_values(data, 50, seed=0)
+    assert time.perf_counter() - start < 2.0

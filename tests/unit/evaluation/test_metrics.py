@@ -1,0 +1,93 @@
+"""Metrics against scikit-learn, against counts by hand, and where they are not defined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from ecglfm.evaluation.metrics import METRICS, auprc, auroc, label_metrics, ranking_metrics, undefined_reason
+
+
+def ones(n: int) -> np.ndarray:
+    return np.ones((n, 1))
+
+
+def test_by_hand_with_a_tie():
+    # positives 0.9 and 0.5, negatives 0.5 and 0.1: of the 4 pairs 3 are right and 1 is a tie
+    target, score = np.array([1, 1, 0, 0.0]), np.array([0.9, 0.5, 0.5, 0.1])
+    assert auroc(target, score) == pytest.approx(3.5 / 4)
+    # recall 1/2 at precision 1, then recall 1 at precision 2/3
+    assert auprc(target, score) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    # at 0.5: TP 2, FP 1, FN 0, TN 1
+    values = label_metrics(target, score, 0.5, ones(4))
+    expected = {"f1": 4 / 5, "sensitivity": 1, "specificity": 1 / 2, "ppv": 2 / 3, "npv": 1}
+    assert {key: values[key][0] for key in expected} == pytest.approx(expected)
+    assert values["brier"][0] == pytest.approx((0.01 + 0.25 + 0.25 + 0.01) / 4)
+    assert tuple(values) == METRICS
+
+
+@pytest.mark.parametrize("levels", [3, 20, 10_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_to_scikit_learn(levels: int, seed: int):
+    rng = np.random.default_rng(seed)
+    target = (rng.random(300) < rng.choice([0.02, 0.3, 0.9])).astype(float)
+    target[:2] = 0, 1
+    score = rng.integers(levels, size=300) / levels
+    values = {key: value[0] for key, value in label_metrics(target, score, 0.4, ones(300)).items()}
+    called = score >= 0.4
+    assert values == pytest.approx(
+        {
+            "auroc": sk.roc_auc_score(target, score),
+            "auprc": sk.average_precision_score(target, score),
+            "f1": sk.f1_score(target, called),
+            "sensitivity": sk.recall_score(target, called),
+            "specificity": sk.recall_score(1 - target, ~called),
+            "ppv": sk.precision_score(target, called),
+            "npv": sk.precision_score(1 - target, ~called),
+            "brier": sk.brier_score_loss(target, score),
+        },
+        abs=1e-12,
+    )
+
+
+def test_weights_are_repetitions():
+    rng = np.random.default_rng(7)
+    target, score = rng.integers(0, 2, 60).astype(float), rng.integers(0, 9, 60) / 9
+    weight_nr = rng.integers(0, 4, (60, 12)).astype(float)
+    values = label_metrics(target, score, 0.5, weight_nr)
+    for r in range(12):
+        repeated = np.repeat(np.arange(60), weight_nr[:, r].astype(int))
+        assert values["auroc"][r] == pytest.approx(sk.roc_auc_score(target[repeated], score[repeated]))
+        assert values["auprc"][r] == pytest.approx(sk.average_precision_score(target[repeated], score[repeated]))
+        assert values["f1"][r] == pytest.approx(sk.f1_score(target[repeated], score[repeated] >= 0.5))
+
+
+def test_unknown_labels_are_left_out():
+    target = np.array([1, np.nan, 0, 1, np.nan, 0])
+    score = np.array([0.9, 0.0, 0.2, 0.1, 1.0, 0.3])
+    known = ~np.isnan(target)
+    assert auroc(target, score) == pytest.approx(sk.roc_auc_score(target[known], score[known])) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("target", "metric", "reason"),
+    [
+        ([0, 0], "auroc", "no positive test record"),
+        ([1, 1], "auroc", "no negative test record"),
+        ([0, 0], "f1", "no positive test record"),
+        ([0, 0], "ppv", "no record is called positive at the threshold"),
+        ([], "brier", "no test record with a known label"),
+    ],
+)
+def test_undefined_is_nan_with_a_reason(target: list[int], metric: str, reason: str):
+    truth = np.array(target, dtype=float)
+    values = label_metrics(truth, np.full(len(truth), 0.3), 0.5, ones(len(truth)))
+    assert np.isnan(values[metric][0])
+    assert undefined_reason(metric, truth) == reason
+
+
+def test_a_weighting_without_a_class_is_nan_and_not_one_half():
+    values = ranking_metrics(np.array([1, 0.0]), np.array([0.9, 0.1]), np.array([[1, 0, 1.0], [0, 1, 1]]))
+    np.testing.assert_array_equal(values["auroc"], [np.nan, np.nan, 1])
+    np.testing.assert_array_equal(values["auprc"], [np.nan, np.nan, 1])
