@@ -1,6 +1,6 @@
-# What every stage shares: the checked config, lists of names, and the slice of the config a stage is told.
+# What every stage shares: the checked config, lists of names, and the functions that rules call.
 # Requires: config/config.yaml and the YAML files that it names.
-# Makes: <results>/config/**.yaml, one slice per stage; a stage reruns when its own slice changes.
+# Makes: nothing; the rules are in the other files.
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ wildcard_constraints:
     encoder="|".join(ENCODERS),
     task="|".join(TASKS),
     fit="|".join(FITS),
-    shard=r"\d{3,}",
+    shard=r"\d\d\d+",
 
 
 def remember_identity():
@@ -49,22 +49,29 @@ def get_shard_files(stage, sources, ending):
     return [f"<results>/{stage}/{source}/{shard}{ending}" for source in sources for shard in get_shards(source)]
 
 
+def get_signals_folder(wildcards, input):
+    """Folder of the prepared signals, of which a job declares every shard as input."""
+    return str(Path(input.signals[0]).parents[1])
+
+
 def get_slice(wildcards):
     """Text of one config slice."""
     return SLICES[wildcards.slice]
 
 
-rule config_slice:
-    output:
-        "<results>/config/{slice}.yaml",
-    log:
-        "<results>/logs/config/{slice}.log",
-    wildcard_constraints:
-        slice="|".join(SLICES),
-    localrule: True
-    conda:
-        "../../envs/ecglfm.yaml"
-    params:
-        content=get_slice,
-    shell:
-        "printf '%s\\n' {params.content:q} > {output} 2> {log}"
+def get_tables(wildcards):
+    """Files of a database that its index is made from."""
+    source = PROJECT.sources[wildcards.source]
+    if source.kind == "synthetic":
+        return f"<results>/synthetic/{wildcards.source}"
+    return [f"{source.root}/{table}" for table in source.tables]
+
+
+def get_shard_count(wildcards):
+    """Number of shards of a source."""
+    return PROJECT.sources[wildcards.source].shards
+
+
+def get_task_index(wildcards):
+    """Index files of a task's sources."""
+    return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]

@@ -32,13 +32,14 @@ rule evaluate_model:
     conda:
         "../../envs/ecglfm.yaml"
     params:
+        rule="evaluate_model",
         model=subpath(input.model, parent=True),
-        signals=subpath(input.signals[0], ancestor=2),
+        signals=get_signals_folder,
         folder=subpath(output.metrics, parent=True),
     shell:
         "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
         " --manifest {input.records} --signals {params.signals} --output {params.folder}"
-        " --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+        " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule evaluate_all:

@@ -26,13 +26,14 @@ rule finetune_model:
     conda:
         "../../envs/ecglfm.yaml"
     params:
+        rule="finetune_model",
         encoder=subpath(input.encoder, parent=True),
-        signals=subpath(input.signals[0], ancestor=2),
+        signals=get_signals_folder,
         folder=subpath(output.weights, parent=True),
     shell:
         "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
         " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.signals}"
-        " --output {params.folder} --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+        " --output {params.folder} --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule finetune_all:

@@ -3,14 +3,6 @@
 # Makes: <results>/index/{source}.parquet; for `kind: synthetic`, first the database itself.
 
 
-def get_tables(wildcards):
-    """Files of a database that its index is made from."""
-    source = PROJECT.sources[wildcards.source]
-    if source.kind == "synthetic":
-        return f"<results>/synthetic/{wildcards.source}"
-    return [f"{source.root}/{table}" for table in source.tables]
-
-
 rule synthesize_database:
     input:
         config="<results>/config/source/{source}.yaml",

@@ -3,11 +3,6 @@
 # Makes: <results>/ingest/{source}/{shard}.npy with its table and its ledger.
 
 
-def get_shard_count(wildcards):
-    """Number of shards of a source."""
-    return PROJECT.sources[wildcards.source].shards
-
-
 rule ingest_shard:
     input:
         config="<results>/config/source/{source}.yaml",

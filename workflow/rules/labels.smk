@@ -3,11 +3,6 @@
 # Makes: <results>/labels/{task}.parquet and the ledger of what the task leaves out.
 
 
-def get_task_index(wildcards):
-    """Index files of a task's sources."""
-    return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
-
-
 rule label_task:
     input:
         config="<results>/config/labels/{task}.yaml",

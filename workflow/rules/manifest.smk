@@ -25,8 +25,9 @@ rule manifest:
     conda:
         "../../envs/ecglfm.yaml"
     params:
+        rule="manifest",
         results=subpath(output.records, ancestor=2),
         folder=subpath(output.records, parent=True),
     shell:
         "python -m ecglfm manifest --config {input.config} --results {params.results} --output {params.folder}"
-        " --tracking {input.tracking} --rule {rule} 2> {log}"
+        " --tracking {input.tracking} --rule {params.rule} 2> {log}"

@@ -27,12 +27,13 @@ rule pretrain_encoder:
     resources:
         mpi="",
     params:
-        signals=subpath(input.signals[0], ancestor=2),
+        rule="pretrain_encoder",
+        signals=get_signals_folder,
         folder=subpath(output.weights, parent=True),
     shell:
         "{resources.mpi} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
         " --signals {params.signals} --output {params.folder}"
-        " --tracking {input.tracking} --rule {rule} --threads {threads} 2> {log}"
+        " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule pretrain:

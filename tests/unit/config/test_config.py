@@ -154,7 +154,12 @@ def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: P
     with pytest.raises(UserError, match="was filled from source 'demo-ptbxl' .* this config leaves it out"):
         check_identity(
             Project(
-                {"sources": ["demo-mimic"], "encoders": ["tiny"], "tasks": ["ptbxl-superclass"], "results": str(tmp_path)}
+                {
+                    "sources": ["demo-mimic"],
+                    "encoders": ["tiny"],
+                    "tasks": ["ptbxl-superclass"],
+                    "results": str(tmp_path),
+                }
                 | {"tasks": ["af-mimic"]},
                 _folder_with_task(repository, tmp_path),
             )

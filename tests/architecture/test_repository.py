@@ -1,0 +1,105 @@
+"""What must stay true of the tree itself: pins agree, floors hold, the CLI stays light, nothing listens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+
+def _pins(repository: Path) -> dict[str, str]:
+    lines = (repository / "constraints.txt").read_text().splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {name.lower().replace("_", "-"): version for name, version in pairs}
+
+
+def _requirements(repository: Path) -> list[str]:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    names = project["dependencies"] + project["optional-dependencies"]["dev"]
+    return [re.split(r"[><=]", name)[0].lower() for name in names]
+
+
+def test_every_requirement_is_pinned(repository: Path) -> None:
+    pins = _pins(repository)
+    assert [name for name in _requirements(repository) if name not in pins] == []
+
+
+def test_conda_environment_has_the_same_pins(repository: Path) -> None:
+    pins = _pins(repository)
+    found = re.findall(r"^      - (\S+)==(\S+)$", (repository / "envs/ecglfm.yaml").read_text(), re.M)
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    assert {name for name, _ in found} == {re.split(r"[><=]", d)[0].lower() for d in project["dependencies"]}
+    assert {name: version for name, version in found if pins[name] != version} == {}
+
+
+@pytest.mark.parametrize("module", ["ecglfm", "ecglfm.config", "ecglfm.cli"])
+def test_light_modules_import_nothing_heavy(module: str) -> None:
+    code = f"import {module}, sys; print(*sorted({{'torch','mlflow','deepspeed','pandas','numpy','matplotlib'}} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == ""
+
+
+def test_data_stages_need_no_torch() -> None:
+    code = (
+        "import sys, ecglfm.data.ingest, ecglfm.data.preprocess, ecglfm.data.manifest, ecglfm.data.labels;"
+        "print(*sorted({'torch','mlflow','deepspeed'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == ""
+
+
+def test_every_option_is_used(repository: Path) -> None:
+    """Each config key is read somewhere outside ecglfm/config, by its name as an attribute."""
+    from ecglfm import config
+
+    code = "\n".join(
+        path.read_text() for folder in ("ecglfm", "workflow") for path in (repository / folder).rglob("*.[ps][ym]*")
+        if path.parent.name != "__pycache__"
+    )  # fmt: skip
+    sections = [value for value in vars(config).values() if isinstance(value, type) and hasattr(value, "model_fields")]
+    unused = {
+        f"{section.__name__}.{name}"
+        for section in sections
+        for name in section.model_fields
+        if not re.search(rf"\.{name}\b", code)
+    }
+    assert unused == set()
+
+
+def test_every_rule_has_resources_in_the_slurm_profile(repository: Path) -> None:
+    profile = (repository / "workflow/profiles/slurm/config.yaml").read_text()
+    named = set(re.findall(r"^  (\w+):$", profile.split("set-resources:")[1], re.M))
+    rules = {
+        name
+        for path in (repository / "workflow/rules").glob("*.smk")
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.M | re.S)
+        if "localrule: True" not in body
+    }
+    assert named == rules
+
+
+def test_nothing_trusts_its_input(repository: Path) -> None:
+    """No eval, exec, or unrestricted unpickling in the product's own code."""
+    forbidden = r"\beval\(|\bexec\(|weights_only=False|allow_pickle=True|pickle\.load|yaml\.(unsafe_)?load\((?!path)"
+    found = [
+        f"{path.name}: {match.group(0)}"
+        for path in (repository / "ecglfm").rglob("*.py")
+        for match in re.finditer(forbidden, path.read_text())
+        if not (match.group(0) == "eval(" and path.read_text()[match.start() - 1] == ".")
+    ]
+    assert found == []
+
+
+def test_no_path_of_a_machine_is_committed(repository: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=True)
+    machine_path = re.compile(r"(?<![\w./-])/(work|root|home/\w+)/\w")
+    found = []
+    for name in listed.stdout.splitlines():
+        path = repository / name
+        if path.is_file() and path.suffix not in {".png", ".npz", ".safetensors"} and path.name != "test_repository.py":
+            found += [f"{name}: {line}" for line in path.read_text().splitlines() if machine_path.search(line)]
+    assert found == []
