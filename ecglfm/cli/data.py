@@ -1,9 +1,130 @@
-"""Commands of the group `data`."""
+"""Commands of the data stages: synthesize, index, ingest, preprocess, manifest, labels."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
+
+from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, TrackingSlice, load
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
+    parser = _command(commands, "synthesize", "Write a synthetic database, files and tables.", _synthesize)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="root of the database")
+    _add_workers(parser)
+
+    parser = _command(commands, "index", "List the records of a database.", _index)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="index/{source}.parquet")
+
+    parser = _command(commands, "ingest", "Read one shard of a database's recordings.", _ingest)
+    parser.add_argument("--index", type=Path, required=True, metavar="FILE", help="index/{source}.parquet")
+    parser.add_argument("--shard", type=int, required=True, metavar="K", help="which part, from 0")
+    parser.add_argument("--shards", type=int, required=True, metavar="N", help="of how many")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="ingest/{source}/{shard}.npy")
+    _add_workers(parser)
+
+    parser = _command(commands, "preprocess", "Make one shard ready for models.", _preprocess)
+    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="ingest/{source}/{shard}.npy")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="preprocess/{source}/{shard}.npy")
+    _add_workers(parser)
+
+    parser = _command(commands, "manifest", "Split the records by patient, and audit the splits.", _manifest)
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has index/ ingest/ preprocess/")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="<results>/manifest")
+    parser.add_argument("--tracking", type=Path, metavar="FILE", help="config/tracking.yaml, to log to MLflow")
+    parser.add_argument("--rule", metavar="NAME", help="the Snakemake rule, a tag in MLflow")
+
+    parser = _command(commands, "labels", "Find which records carry which label of a task.", _labels)
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="manifest/records.parquet")
+    parser.add_argument("--index", type=Path, required=True, nargs="+", metavar="FILE", help="index/{source}.parquet")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="labels/{task}.parquet")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, run: Any
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="this stage's slice of the config")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (the output is the same)")
+
+
+def _synthesize(args: argparse.Namespace) -> None:
+    from ecglfm.sources.synthetic import run_synthesize
+
+    run_synthesize(load(SourceSlice, args.config), args.output, args.workers)
+
+
+def _index(args: argparse.Namespace) -> None:
+    from ecglfm.sources import open_source
+    from ecglfm.sources.base import write_index
+
+    frame = open_source(load(SourceSlice, args.config)).index()
+    write_index(args.output, frame)
+    print(f"{args.output}: {len(frame)} records of {frame['patient_id'].nunique()} patients")
+
+
+def _ingest(args: argparse.Namespace) -> None:
+    from ecglfm.data.ingest import run_ingest
+
+    run_ingest(load(SourceSlice, args.config), args.index, args.shard, args.shards, args.output, args.workers)
+
+
+def _preprocess(args: argparse.Namespace) -> None:
+    from ecglfm.data.preprocess import run_preprocess
+
+    run_preprocess(load(PreprocessConfig, args.config), args.input, args.output, args.workers)
+
+
+def _manifest(args: argparse.Namespace) -> int:
+    from ecglfm.data.manifest import run_manifest
+
+    config = load(ManifestSlice, args.config)
+    audit = run_manifest(config, args.results, args.output)
+    for source, splits in audit["counts"].items():
+        print(f"{source}: " + ", ".join(f"{split} {count}" for split, count in splits.items()))
+    if args.tracking:
+        _track_manifest(args, config, audit)
+    if audit["passed"]:
+        return 0
+    from ecglfm.config import UserError
+
+    crossing = [pair for pair in audit["duplicate_pairs"] if pair["crosses"]]
+    faults = []
+    if audit["patient_overlap"]:
+        faults.append(f"{len(audit['patient_overlap'])} patients in two splits, e.g. {audit['patient_overlap'][0]}")
+    if crossing:
+        faults.append(f"{len(crossing)} duplicate recordings across splits, e.g. {crossing[0]['a']} and {crossing[0]['b']}")
+    raise UserError(f"{args.output / 'audit.json'}: the audit failed: {'; '.join(faults)}")
+
+
+def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict[str, Any]) -> None:
+    """Log counts and the audit; MLflow's absence is a warning, as for every stage."""
+    from ecglfm.provenance import sha256_json
+    from ecglfm.tracking.run import standard_tags, start_run
+
+    content = config.model_dump(mode="json")
+    tags = standard_tags(
+        stage="manifest", config_hash=sha256_json(content), data_hash=audit["data_hash"], rule=args.rule
+    )
+    tracking = load(TrackingSlice, args.tracking)
+    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content) as run:
+        counts = {
+            f"{source}.{split}": float(count)
+            for source, splits in audit["counts"].items()
+            for split, count in splits.items()
+        }
+        run.log(counts | {"passed": float(audit["passed"])}, step=0)
+        run.artifact(args.output / "audit.json")
+
+
+def _labels(args: argparse.Namespace) -> None:
+    from ecglfm.data.labels import run_labels
+
+    run_labels(load(TaskSlice, args.config), args.manifest, args.index, args.output)

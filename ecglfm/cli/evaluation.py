@@ -1,9 +1,72 @@
-"""Commands of the group `evaluation`."""
+"""Commands of the group `evaluation`: `evaluate`, `report`, `plot`."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
+    evaluate = commands.add_parser("evaluate", help="measure a fine-tuned model on the locked test split")
+    evaluate.add_argument("--config", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    evaluate.add_argument("--model", type=Path, required=True, help="folder that finetune wrote")
+    evaluate.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
+    evaluate.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    evaluate.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    evaluate.add_argument("--output", type=Path, required=True, help="folder to write into")
+    evaluate.add_argument("--tracking", type=Path, help="where MLflow is: config/tracking.yaml; default: nowhere")
+    evaluate.add_argument("--rule", help="name of the Snakemake rule, for a tag")
+    evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
+    evaluate.set_defaults(run=_evaluate)
+
+    report = commands.add_parser("report", help="write the HTML report of a results folder")
+    report.add_argument("--results", type=Path, required=True, help="folder of every output")
+    report.add_argument("--output", type=Path, required=True, help="the HTML file")
+    report.add_argument(
+        "--include", nargs="+", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"
+    )
+    report.set_defaults(run=_report)
+
+    plot = commands.add_parser("plot", help="draw a recording on 25 mm/s paper")
+    plot.add_argument("record", type=Path, help="WFDB record name or any of its files")
+    plot.add_argument("--output", type=Path, required=True, help="picture: .png, .pdf or .svg")
+    plot.add_argument("--start", type=float, default=0.0, help="where to begin, s")
+    plot.add_argument("--title", help="above the paper; default: the record's name")
+    plot.set_defaults(run=_plot)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from ecglfm.config import EvaluateSlice, TrackingSlice, load
+    from ecglfm.evaluation.evaluate import run_evaluate
+
+    run_evaluate(
+        load(EvaluateSlice, args.config),
+        model=args.model,
+        labels=args.labels,
+        manifest=args.manifest,
+        signals=args.signals,
+        output=args.output,
+        tracking=load(TrackingSlice, args.tracking) if args.tracking else None,
+        rule=args.rule,
+        threads=args.threads,
+    )
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.report import run_report
+
+    run_report(args.results, args.output, args.include)
+
+
+def _plot(args: argparse.Namespace) -> None:
+    from ecglfm.config import UserError
+    from ecglfm.evaluation.ecg_paper import save_ecg
+    from ecglfm.records import RecordError
+    from ecglfm.sources.files import read_record
+
+    try:
+        record = read_record(args.record)
+    except RecordError as error:
+        raise UserError(f"{args.record}: {error}") from None
+    save_ecg(args.output, record, title=args.title or args.record.stem, start=args.start)

@@ -30,6 +30,9 @@ class ManifestSlice(Section):
 
     sources: list[str] = Field(description="sources of the project")
     manifest: ManifestConfig = Field(description="the section")
+    shards: dict[str, int] = Field(
+        {}, description="source: number of shards; files of an earlier, larger number are passed over"
+    )
 
 
 class TaskSlice(Section):
@@ -133,7 +136,8 @@ class Project:
 
     def manifest_slice(self) -> ManifestSlice:
         """Slice for manifest."""
-        return ManifestSlice(sources=list(self.sources), manifest=self.config.manifest)
+        shards = {name: source.shards for name, source in self.sources.items()}
+        return ManifestSlice(sources=list(self.sources), manifest=self.config.manifest, shards=shards)
 
     def task_slice(self, task: str) -> TaskSlice:
         """Slice for labels."""

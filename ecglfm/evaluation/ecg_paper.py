@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from ecglfm.config import UserError
+from ecglfm.provenance import atomic
 from ecglfm.records import Record, normalize_lead
 
 MM_PER_SECOND = 25.0
@@ -116,6 +119,26 @@ def plot_ecg(
     return figure
 
 
+def save_ecg(path: str | Path, record: Record, *, title: str = "", start: float = 0.0) -> None:
+    """Draw a recording (see `plot_ecg`) into a `.png` (200 dpi), `.pdf` or `.svg`, without a date in it.
+
+    Raises
+    ------
+    UserError
+        Another file ending, or `start` lies outside the recording.
+    """
+    path = Path(path)
+    kinds = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    if path.suffix.lower() not in kinds:
+        raise UserError(f"{path}: unknown kind of picture; write one of {', '.join(kinds)}")
+    seconds = len(record.signal) / record.sampling_rate
+    if not 0 <= start < seconds:
+        raise UserError(f"--start {start:g}: the recording lasts {seconds:g} s")
+    figure = plot_ecg(record, title=title, start=start)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=200, metadata=kinds[path.suffix.lower()])
+
+
 def _traces(signal_mv: np.ndarray, fs: float, leads: list[str]) -> dict[str, np.ndarray]:
     """What is shown of each lead, its median at zero; a lead without any sample is left out."""
     shown = signal_mv[: round(STRIP_SECONDS * fs)]
@@ -168,9 +191,7 @@ def _lead(axes: Axes, band: _Band, x: float, name: str, segment: np.ndarray, fs:
     """One lead's stretch of the row, with its name and the mark that divides it from the one before."""
     halo = [withStroke(linewidth=2.5, foreground=_PAPER)]
     top = band.baseline + band.above
-    axes.text(
-        x + 1, top - 1.2, name, size=10, weight="bold", color=_INK, va="top", zorder=4, path_effects=halo
-    )
+    axes.text(x + 1, top - 1.2, name, size=10, weight="bold", color=_INK, va="top", zorder=4, path_effects=halo)
     if not len(segment):
         axes.text(
             x + 1, band.baseline, "not recorded", size=9, style="italic", color=_GREY, va="center", zorder=4,

@@ -1,0 +1,282 @@
+"""Ranks: who this process is, how the processes find each other, and how they agree to stop.
+
+The launcher may be `srun`, `torchrun`, our own `launch` (`pretrain.processes` without Slurm) or none at
+all. Everything else asks `is_main`. torch is imported late, so that a stop signal is heard while the slow
+imports still run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+STOPPED = 75  # EX_TEMPFAIL: stopped by a signal, resumable
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started find each other
+_PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
+
+
+def rank() -> int:
+    """Number of this process among all: RANK, else Slurm's, else 0."""
+    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) if world_size() > 1 else 0
+
+
+def world_size() -> int:
+    """Number of processes: WORLD_SIZE, else the tasks of the Slurm step, else 1."""
+    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+
+
+def local_rank() -> int:
+    """Number of this process on its machine."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0) if world_size() > 1 else 0
+
+
+def is_main() -> bool:
+    """Whether this is rank 0, the one that writes outputs and tracks."""
+    return rank() == 0
+
+
+def is_launched() -> bool:
+    """Whether a launcher started this process as one of several."""
+    return world_size() > 1
+
+
+class StopFlag:
+    """Notes TERM and USR1 (Slurm's warning before the end of the walltime); the loop asks for it.
+
+    Installed before the slow imports: a signal during them is not lost.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._note)
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.signal = number
+
+
+def ignore_signals(_worker: int = 0) -> None:
+    """Let only the main process react; Slurm signals the loader processes, too."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def init(threads: int | None = None) -> torch.device:
+    """Join the process group and choose the device.
+
+    Parameters
+    ----------
+    threads : int or None
+        Threads of torch on the CPU; None leaves torch's own choice.
+
+    Returns
+    -------
+    torch.device
+        `cuda:{local rank modulo devices}` or `cpu`.
+    """
+    import torch
+    import torch.distributed as dist
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", local_rank() % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+    if dist.is_initialized():
+        return device
+    for key, number in (("RANK", rank()), ("WORLD_SIZE", world_size()), ("LOCAL_RANK", local_rank())):
+        os.environ[key] = str(number)
+    if _nodes() == 1:
+        # Nothing that other machines could reach: gloo and NCCL would otherwise listen on the network.
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=_store(), rank=rank(), world_size=world_size(), timeout=_PATIENCE)
+    return device
+
+
+def _nodes() -> int:
+    """Number of machines."""
+    if world_size() == 1:
+        return 1
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun and `launch`
+        return world_size() // int(os.environ["LOCAL_WORLD_SIZE"])
+    return int(os.environ.get("SLURM_STEP_NUM_NODES") or 1)
+
+
+def _store() -> torch.distributed.Store | None:
+    """Where the ranks meet; None means torch's own `env://`."""
+    import torch.distributed as dist
+
+    if world_size() == 1:
+        return dist.HashStore()
+    if _STORE in os.environ:
+        return dist.FileStore(os.environ[_STORE], world_size())
+    if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ:  # torchrun
+        return None
+    port = slurm_port()
+    os.environ["MASTER_PORT"] = str(port)
+    if _nodes() > 1:
+        os.environ["MASTER_ADDR"] = slurm_master()
+        return None
+    os.environ["MASTER_ADDR"] = "127.0.0.1"
+    listener = None
+    if rank() == 0:  # torch would listen on every interface
+        server = socket.create_server(("127.0.0.1", port), backlog=2048)
+        listener = server.detach()
+    return dist.TCPStore("127.0.0.1", port, world_size(), rank() == 0, _PATIENCE, master_listen_fd=listener)
+
+
+def slurm_port() -> int:
+    """Port made from job and step, below the ephemeral ones; two steps of a machine rarely meet."""
+    job, step = (int(os.environ.get(key) or 0) for key in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    return 12000 + (job * 31 + step) % 20000
+
+
+def slurm_master() -> str:
+    """First machine of the step, by a name or address that resolves."""
+    node = first_host(os.environ["SLURM_STEP_NODELIST"])
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo(node, None)
+        return node
+    shown = subprocess.run(["scontrol", "show", "node", node], capture_output=True, text=True, timeout=60).stdout
+    address = re.search(r"\bNodeAddr=(\S+)", shown)
+    return address[1] if address else node
+
+
+def first_host(nodelist: str) -> str:
+    """First name of a Slurm host list: `gpu[007-009,012],login` gives `gpu007`."""
+    match = re.match(r"([^,\[]+)(?:\[(\w+)[^\]]*\])?([^,\[]*)", nodelist)
+    if match is None:
+        raise ValueError(f"SLURM_STEP_NODELIST={nodelist!r} is not a list of hosts")
+    return match[1] + (match[2] or "") + match[3]
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether `flag` is true on at least one rank; every rank must ask."""
+    return bool(reduce_values([float(flag)], "max")[0])
+
+
+def reduce_values(values: Sequence[float], how: str = "mean") -> list[float]:
+    """Mean or maximum of each value over the ranks; every rank must ask."""
+    if world_size() == 1:
+        return list(values)
+    import torch
+    import torch.distributed as dist
+
+    device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
+    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(tensor, dist.ReduceOp.MAX if how == "max" else dist.ReduceOp.SUM)
+    return [float(value) for value in (tensor if how == "max" else tensor / world_size())]
+
+
+def from_main(make: Callable[[], int]) -> int:
+    """Let rank 0 find out a number and tell everybody; where it fails, the others leave quietly.
+
+    Raises
+    ------
+    Exception
+        On rank 0, what `make` raised.
+    SystemExit
+        On the other ranks, when `make` raised.
+    """
+    failed = -(2**31)
+    if world_size() == 1:
+        return make()
+    value = failed
+    try:
+        if is_main():
+            value = make()
+    finally:
+        # The others contribute the smallest number, so the maximum is what rank 0 says.
+        value = int(reduce_values([value], "max")[0])
+    if value == failed:
+        raise SystemExit(1)
+    return value
+
+
+def barrier() -> None:
+    """Wait for every rank."""
+    if world_size() > 1:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
+def shutdown() -> None:
+    """Leave the process group."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def launch(command: Sequence[str], processes: int) -> int:
+    """Run one command as several ranks on this machine; they meet through a file, not a port.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Arguments of `python -m ecglfm`.
+    processes : int
+        Ranks.
+
+    Returns
+    -------
+    int
+        0; or `STOPPED`; or the status of the first rank that failed (the others are then ended).
+    """
+    with tempfile.TemporaryDirectory(prefix="ecglfm-") as folder:
+        environment = os.environ | {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+        environment[_STORE] = str(Path(folder) / "store")
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, "-m", "ecglfm", *command],
+                env=environment | {"RANK": str(number), "LOCAL_RANK": str(number)},
+            )
+            for number in range(processes)
+        ]
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda received, _frame: [one.send_signal(received) for one in ranks])
+        try:
+            return _wait(ranks)
+        finally:
+            for one in ranks:
+                if one.poll() is None:
+                    one.kill()
+                    one.wait()
+
+
+def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
+    """Wait for all ranks, or for the first that fails."""
+    while True:
+        codes = [one.poll() for one in ranks]
+        failed = [code for code in codes if code not in (None, 0, STOPPED)]
+        if failed:
+            time.sleep(2)  # let the others say what they have to say
+            return failed[0] if failed[0] and failed[0] > 0 else 1
+        if None not in codes:
+            return max(code or 0 for code in codes)
+        time.sleep(0.1)

@@ -1,0 +1,163 @@
+"""What the report says about models: how encoders were pretrained, how models were fitted, how good they are.
+
+As in `sections`, every function returns what the template shows, or None when the stage has not run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.evaluation.evaluate import test_predictions
+from ecglfm.evaluation.examples import choose_examples, draw_example, verdicts
+from ecglfm.evaluation.histories import Course, read_course
+from ecglfm.evaluation.metrics import METRICS
+from ecglfm.evaluation.plots import Series, calibration_figure, data_uri, history_figure, png, roc_figure
+from ecglfm.evaluation.sections import read_if_there
+from ecglfm.provenance import read_json
+
+_PANELS = 12
+_TEXT = (str, int, float)
+
+
+class Fit(NamedTuple):
+    """One model: `{encoder}/{task}/{fit}`."""
+
+    encoder: str
+    task: str
+    fit: str
+
+    @property
+    def path(self) -> str:
+        """Its folder under `finetune/` and `evaluate/`."""
+        return "/".join(self)
+
+
+def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
+    """Architecture, origin of the weights, course of the pretraining and final values."""
+    folder = results / "pretrain" / encoder
+    info = read_if_there(folder / "encoder.json", read_json)
+    course = read_course(folder / "history.csv")
+    if info is None and course is None:
+        return None
+    info = info or {}
+    model = {key: value for key, value in info.get("model", {}).items() if isinstance(value, _TEXT)}
+    training = {key: value for key, value in info.get("training", {}).items() if isinstance(value, _TEXT)}
+    section: dict[str, Any] = {
+        "name": encoder,
+        "weights": info.get("weights"),
+        "facts": model,
+        "input": _reads(info),
+        "training": training,
+        "code": info.get("code", {}),
+        "config_hash": info.get("config_hash", ""),
+        "data_hash": info.get("data_hash", ""),
+        "curves": None,
+    }
+    if course is not None and course.terms:
+        section["curves"] = _uri(course.terms, course.x)
+        section["final"] = [
+            {"term": term.replace("_", " "), "train": course.final(term, "train"), "valid": course.final(term, "valid")}
+            for term in course.terms
+        ]
+        section["last"] = (course.x, int(max(series.x[-1] for lines in course.terms.values() for series in lines)))
+    return section
+
+
+def _reads(info: dict[str, Any]) -> str:
+    if not info:
+        return ""
+    leads = info.get("leads", [])
+    return f"{len(leads)} leads x {info.get('crop_seconds', '?')} s at {info.get('sampling_rate', '?')} Hz"
+
+
+def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
+    panels = dict(list(terms.items())[:_PANELS])
+    return data_uri(png(history_figure(panels, x, per_row=per_row), dpi=150))
+
+
+def training_section(results: Path, fits: list[Fit]) -> str | None:
+    """Fine-tuning curves of one task's models, a panel per model, and the validation AUROC of all in one."""
+    courses: dict[Fit, Course] = {}
+    for fit in fits:
+        course = read_course(results / "finetune" / fit.path / "history.csv")
+        if course is not None and course.terms:
+            courses[fit] = course
+    if not courses:
+        return None
+    panels: dict[str, list[Series]] = {}
+    for fit, course in courses.items():
+        for term, lines in course.terms.items():
+            if term == "loss" or "auroc" in term:
+                panels[f"{fit.encoder} {fit.fit}: {term}"] = lines
+    return _uri(panels, next(iter(courses.values())).x) if panels else None
+
+
+def evaluation_section(results: Path, fit: Fit, *, examples: bool) -> dict[str, Any] | None:
+    """Metrics of one model, its curves, and example recordings where asked."""
+    folder = results / "evaluate" / fit.path
+    metrics = read_if_there(folder / "metrics.json", read_json)
+    if metrics is None:
+        return None
+    names = list(metrics["labels"])
+    section: dict[str, Any] = {
+        "fit": fit,
+        "metrics": metrics,
+        "names": [metric for metric in METRICS if metric in metrics["macro"]],
+        "defined": sum(metrics["labels"][name]["auroc"]["value"] is not None for name in names),
+        "roc": None,
+        "calibration": None,
+        "examples": [],
+    }
+    table = read_if_there(folder / "predictions.parquet", pd.read_parquet)
+    if table is None:
+        return section
+    test = test_predictions(table, names, [metrics["thresholds"][name] for name in names])
+    section["roc"] = data_uri(png(roc_figure(test, metrics)))
+    section["calibration"] = data_uri(png(calibration_figure(test, metrics)))
+    if examples:
+        section["examples"] = _examples(results, fit, table, metrics)
+    return section
+
+
+def _examples(results: Path, fit: Fit, table: pd.DataFrame, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of a few test records with what is true and what the model says."""
+    records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
+    leads = _leads(results, fit)
+    names = list(metrics["labels"])
+    if records is None or leads is None:
+        return []
+    records = records.set_index("record_id", drop=False)
+    shown = []
+    for example in choose_examples(table, names):
+        row = table.iloc[example.row]
+        if row["record_id"] not in records.index:
+            continue
+        shown.append(
+            {
+                "why": example.why,
+                "record": row["record_id"],
+                "image": draw_example(results, records.loc[row["record_id"]], leads),
+                "truth": [name for name in names if row[f"target.{name}"] == 1],
+                "verdicts": verdicts(row, names, metrics["thresholds"]),
+                "highest": max(((float(row[f"probability.{name}"]), name) for name in names), default=None),
+            }
+        )
+    return shown
+
+
+def _leads(results: Path, fit: Fit) -> list[str] | None:
+    """Leads of the prepared signals, as the model's own file or its encoder's has them."""
+    model = read_if_there(results / "finetune" / fit.path / "model.json", read_json) or {}
+    encoder = model.get("encoder") or read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json)
+    return None if encoder is None else list(encoder["leads"])
+
+
+def best_of(rows: list[dict[str, Any]]) -> int | None:
+    """Position of the highest macro AUROC, None when fewer than two have one."""
+    values = [row["metrics"]["macro"]["auroc"]["value"] for row in rows]
+    scored = [np.nan if value is None else value for value in values]
+    return int(np.nanargmax(scored)) if np.isfinite(scored).sum() > 1 else None

@@ -1,0 +1,133 @@
+"""The report: one self-contained HTML page of a results folder, for a person who was not there.
+
+It holds no time stamp: the same results give the same page. What has not been made is said in its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ecglfm.config import UserError
+from ecglfm.evaluation.model_sections import (
+    Fit,
+    best_of,
+    encoder_section,
+    evaluation_section,
+    training_section,
+)
+from ecglfm.evaluation.plots import with_interval
+from ecglfm.evaluation.sections import data_section, task_section
+from ecglfm.provenance import code_version, write_text
+
+logger = logging.getLogger(__name__)
+
+#: Tasks whose recordings are shown; a picture is about 200 kB.
+_PICTURED_TASKS = 4
+
+
+def run_report(results: Path, output: Path, include: list[str] | None = None) -> None:
+    """Write the report of a results folder.
+
+    Parameters
+    ----------
+    results : path
+        Folder of every output; whichever stages have run are shown.
+    output : path
+        The HTML file.
+    include : list of str, optional
+        `encoder/task/fit` of each model to show, in this order; by default every one that has a folder.
+
+    Raises
+    ------
+    UserError
+        There is no such folder, an entry of `include` is not `encoder/task/fit`, or a file cannot be read.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
+    fits = _included(include) if include else _found(results)
+    page = _environment().get_template("report.html.j2").render(gather(results, fits, everything=not include))
+    write_text(output, page)
+    logger.info("report: %s", output)
+
+
+def _included(include: list[str]) -> list[Fit]:
+    fits = []
+    for text in include:
+        parts = text.split("/")
+        if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
+            raise UserError(f"--include {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
+        fits.append(Fit(*parts))
+    return fits
+
+
+def _found(results: Path) -> list[Fit]:
+    """Models that have a folder under `evaluate/` or `finetune/`."""
+    folders = {
+        path.parent.relative_to(results / stage).parts
+        for stage, file in (("evaluate", "metrics.json"), ("finetune", "history.csv"))
+        for path in (results / stage).glob(f"*/*/*/{file}")
+    }
+    return [Fit(*parts) for parts in sorted(folders)]
+
+
+def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any]:
+    """What the template shows.
+
+    Parameters
+    ----------
+    results : path
+    fits : list of Fit
+        Models, in the order in which they are shown.
+    everything : bool
+        Also encoders and tasks of the folder that no model of `fits` names.
+    """
+    encoders = list(dict.fromkeys(fit.encoder for fit in fits))
+    tasks = list(dict.fromkeys(fit.task for fit in fits))
+    if everything:
+        encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
+        tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
+    evaluations = []
+    for number, task in enumerate(tasks):
+        own = [fit for fit in fits if fit.task == task]
+        rows, missing, pictured = [], [], number >= _PICTURED_TASKS
+        for fit in own:
+            row = evaluation_section(results, fit, examples=not pictured)
+            pictured = pictured or row is not None
+            if row is None:
+                missing.append(fit)
+            else:
+                rows.append(row)
+        curves = training_section(results, own)
+        evaluations.append({"task": task, "rows": rows, "missing": missing, "best": best_of(rows), "training": curves})
+    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
+    data = data_section(results)
+    return {
+        "code": code_version(),
+        "data": data,
+        "data_hash": ((data or {}).get("audit") or {}).get("data_hash", ""),
+        "tasks": {task: task_section(results, task) for task in tasks},
+        "encoders": sections,
+        "evaluations": evaluations,
+        "fits": fits,
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ecglfm.evaluation", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ci": with_interval,
+        "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
+        "number": lambda value: "–" if value is None else f"{value:.4g}",
+        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
+    }
+    return environment

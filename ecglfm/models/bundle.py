@@ -1,0 +1,211 @@
+"""Saved encoders and models: safetensors for the weights, JSON for everything else.
+
+A saved file is self-contained: architecture, preprocessing, lead order, label names. Nothing in it is
+executed: safetensors holds numbers only, and the JSON is checked by the same typed config as a user's YAML.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import MODES, ECGModel
+from ecglfm.provenance import atomic, code_version, read_json, write_json
+
+FORMAT_VERSION = 1
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def describe_encoder(encoder: ECGEncoder, info: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Content of `encoder.json`: what the encoder was loaded with, then `info`, then what it is."""
+    return {
+        "name": "encoder",
+        "weights": "random",
+        "code": code_version(),
+        **encoder.info,
+        **(info or {}),
+        "format": "ecglfm-encoder",
+        "format_version": FORMAT_VERSION,
+        "model": encoder.config.model_dump(mode="json"),
+        "leads": encoder.leads,
+        "sampling_rate": encoder.sampling_rate,
+        "crop_seconds": encoder.crop_seconds,
+        "preprocess": encoder.preprocess.model_dump(mode="json"),
+    }
+
+
+def save_encoder(folder: str | Path, encoder: ECGEncoder, info: dict[str, Any]) -> None:
+    """Write `encoder.safetensors` and `encoder.json`.
+
+    Parameters
+    ----------
+    folder : path
+        Made when it does not exist.
+    encoder : ECGEncoder
+    info : dict
+        `name`, `weights`, `config_hash`, `data_hash`, `training`, …: anything JSON holds.
+    """
+    _save(Path(folder), "encoder", encoder, describe_encoder(encoder, info))
+
+
+def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> None:
+    """Write `model.safetensors` and `model.json`.
+
+    Parameters
+    ----------
+    folder : path
+        Made when it does not exist.
+    model : ECGModel
+    info : dict
+        `task`, `kind`, `config_hash`, `data_hash`, …: anything JSON holds.
+    """
+    content = {
+        "code": code_version(),
+        **info,
+        "format": "ecglfm-model",
+        "format_version": FORMAT_VERSION,
+        "encoder": describe_encoder(model.encoder, info.get("encoder")),
+        "mode": model.mode,
+        "label_names": model.label_names,
+        "thresholds": [float(threshold) for threshold in model.thresholds],
+    }
+    _save(Path(folder), "model", model, content)
+
+
+def load_encoder(path: str | Path) -> ECGEncoder:
+    """Read an encoder, in `eval()`, float32, on the CPU.
+
+    Parameters
+    ----------
+    path : path
+        The folder, or `encoder.safetensors` or `encoder.json` in it.
+
+    Returns
+    -------
+    ECGEncoder
+        `.info` holds the content of the JSON.
+
+    Raises
+    ------
+    UserError
+        A file is missing, garbled or of a newer format, or a weight is missing or has another shape.
+    """
+    json_path, content = _read_description(Path(path), "encoder")
+    encoder = _load(json_path, lambda: _build_encoder(content, str(json_path)))
+    encoder.info = content
+    return encoder
+
+
+def load_model(path: str | Path) -> ECGModel:
+    """Read a fine-tuned model, in `eval()`, float32, on the CPU.
+
+    Parameters
+    ----------
+    path : path
+        The folder, or `model.safetensors` or `model.json` in it.
+
+    Returns
+    -------
+    ECGModel
+        With `.label_names`, `.thresholds`, `.encoder`; `.info` holds the content of the JSON.
+
+    Raises
+    ------
+    UserError
+        As `load_encoder`.
+    """
+    json_path, content = _read_description(Path(path), "model")
+    names, thresholds = content.get("label_names"), content.get("thresholds")
+    if not isinstance(names, list) or not isinstance(thresholds, list) or not 0 < len(names) == len(thresholds):
+        raise UserError(f"{json_path}: `label_names` and `thresholds` must be lists of the same length")
+    if content.get("mode") not in MODES or not isinstance(content.get("encoder"), dict):
+        raise UserError(f"{json_path}: `mode` must be one of {', '.join(MODES)} and `encoder` a mapping")
+
+    def build() -> ECGModel:
+        return ECGModel(_build_encoder(content["encoder"], f"{json_path}: encoder"), names, content["mode"])
+
+    model = _load(json_path, build)
+    model.thresholds = [float(threshold) for threshold in thresholds]
+    model.info, model.encoder.info = content, content["encoder"]
+    return model
+
+
+def _save(folder: Path, stem: str, module: nn.Module, content: dict[str, Any]) -> None:
+    """Write weights, then description; each atomically."""
+    # safetensors refuses tensors that share memory (tied weights, views of a flat buffer): each gets its own.
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    with atomic(folder / f"{stem}.safetensors") as temporary:
+        save_file(state, temporary, metadata={"format": "pt"})
+    write_json(folder / f"{stem}.json", content)
+
+
+def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
+    """Path and content of the JSON that belongs to `path`, checked as far as its format."""
+    json_path = path / f"{stem}.json" if path.is_dir() else path.with_suffix(".json")
+    other = {"encoder": "model", "model": "encoder"}[stem]
+    if not json_path.is_file():
+        if path.is_dir() and (path / f"{other}.json").is_file():
+            raise UserError(f"{path}: holds an {other}, not an {stem}; read it with load_{other}")
+        raise UserError(f"{json_path}: no such file; give the folder that holds {stem}.json and {stem}.safetensors")
+    try:
+        content = read_json(json_path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{json_path}: not valid JSON: {error}; make it again") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != f"ecglfm-{stem}":
+        raise UserError(f"{json_path}: format is {found!r}, expected 'ecglfm-{stem}'")
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise UserError(f"{json_path}: format_version {version!r}; this ecglfm reads {FORMAT_VERSION}: update one")
+    return json_path, content
+
+
+def _build_encoder(content: dict[str, Any], where: str) -> ECGEncoder:
+    """An encoder with the described structure."""
+    missing = [key for key in ("model", "leads", "sampling_rate", "preprocess", "crop_seconds") if key not in content]
+    if missing:
+        raise UserError(f"{where}: key {missing[0]!r} is missing")
+    try:
+        return ECGEncoder(
+            parse(ModelConfig, content["model"], f"{where}: model"),
+            [str(lead) for lead in content["leads"]],
+            int(content["sampling_rate"]),
+            parse(PreprocessConfig, content["preprocess"], f"{where}: preprocess"),
+            float(content["crop_seconds"]),
+        )
+    except TypeError as error:
+        raise UserError(f"{where}: a key has a value of the wrong kind: {error}") from None
+
+
+def _load(json_path: Path, build: Callable[[], ModuleT]) -> ModuleT:
+    """Build the module without drawing weights, then give it those beside `json_path`."""
+    path = json_path.with_suffix(".safetensors")
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {json_path.name} lies alone") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error}); copy or make it again") from None
+    with torch.device("meta"):
+        module = build()
+    expected = module.state_dict()
+    for name, value in expected.items():
+        if name not in state:
+            raise UserError(f"{path}: weight {name!r} is missing; {json_path.name} describes another model")
+        if state[name].shape != value.shape:
+            found, wanted = tuple(state[name].shape), tuple(value.shape)
+            raise UserError(f"{path}: weight {name!r} has shape {found}, but {json_path.name} describes {wanted}")
+    unknown = sorted(set(state) - set(expected))
+    if unknown:
+        raise UserError(f"{path}: unknown weight {unknown[0]!r}; {json_path.name} describes another model")
+    module.load_state_dict(state, assign=True)
+    return module.float().eval()

@@ -1,0 +1,244 @@
+"""Conformer layers (arXiv:2005.08100) with relative-position attention in Transformer-XL's form.
+
+The order is ECG-LFM's: half feed-forward, attention, convolution, half feed-forward, LayerNorm; there is
+no normalisation after the last layer. The table of sinusoids holds the 2T-1 positions a batch needs and
+no more.
+
+Shapes: b batch, t frames, d width, h heads, k width of a head, p = 2t-1 relative positions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecglfm.config import ModelConfig
+from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm
+
+
+def sinusoids(frames: int, dim: int) -> Tensor:
+    """Sinusoids of the relative positions T-1, …, 0, …, -(T-1) (arXiv:1901.02860, 3.3).
+
+    Parameters
+    ----------
+    frames : int
+        T.
+    dim : int
+        Even width; sines at even, cosines at odd places.
+
+    Returns
+    -------
+    Tensor of float32, shape (2T-1, dim)
+    """
+    position = torch.arange(frames - 1, -frames, -1, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * -(math.log(10000.0) / dim))
+    return torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1).flatten(1)
+
+
+def relative_shift(scores_bhtp: Tensor) -> Tensor:
+    """Scores by relative position to scores by key: out[i, j] = in[i, T-1-i+j] (arXiv:1901.02860, appendix B).
+
+    Parameters
+    ----------
+    scores_bhtp : Tensor, shape (batch, heads, T, 2T-1)
+
+    Returns
+    -------
+    Tensor, shape (batch, heads, T, T)
+    """
+    batch, heads, frames, positions = scores_bhtp.shape
+    scores_bhtp = scores_bhtp.contiguous()
+    # Row i starts one place earlier than row i-1: a view with a row stride of 2T-2 and no copy.
+    strides = (heads * frames * positions, frames * positions, positions - 1, 1)
+    return scores_bhtp.as_strided((batch, heads, frames, frames), strides, scores_bhtp.storage_offset() + frames - 1)
+
+
+class RelativeAttention(nn.Module):
+    """Multi-head self-attention with content and position terms and their learned biases u and v.
+
+    Parameters
+    ----------
+    dim : int
+        Width.
+    heads : int
+        Number of heads; divides `dim`.
+    dropout : float
+        Dropout of the attention weights.
+
+    Notes
+    -----
+    Initialised as the original: Linear weights N(0, 0.02) with zero bias, u and v Xavier uniform.
+    """
+
+    def __init__(self, dim: int, *, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.linear_q = nn.Linear(dim, dim)
+        self.linear_k = nn.Linear(dim, dim)
+        self.linear_v = nn.Linear(dim, dim)
+        self.linear_out = nn.Linear(dim, dim)
+        self.linear_pos = nn.Linear(dim, dim, bias=False)
+        self.pos_bias_u = nn.Parameter(torch.empty(heads, dim // heads))
+        self.pos_bias_v = nn.Parameter(torch.empty(heads, dim // heads))
+        nn.init.xavier_uniform_(self.pos_bias_u)
+        nn.init.xavier_uniform_(self.pos_bias_v)
+
+    def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Attend to the real frames.
+
+        Parameters
+        ----------
+        x_btd : Tensor, shape (batch, frames, dim)
+        positions_pd : Tensor, shape (2 frames - 1, dim)
+            From `sinusoids`.
+        mask_bt : Tensor of bool, shape (batch, frames), optional
+            True where a frame is real.
+
+        Returns
+        -------
+        Tensor, shape (batch, frames, dim)
+        """
+        batch, frames, dim = x_btd.shape
+        width = dim // self.heads
+
+        def split(x: Tensor) -> Tensor:
+            return x.view(-1, frames, self.heads, width).transpose(1, 2)
+
+        query, key, value = split(self.linear_q(x_btd)), split(self.linear_k(x_btd)), split(self.linear_v(x_btd))
+        position_hkp = self.linear_pos(positions_pd).view(-1, self.heads, width).permute(1, 2, 0)
+        by_position = (query + self.pos_bias_v[:, None]) / math.sqrt(width) @ position_hkp
+        bias = relative_shift(by_position)
+        if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
+            bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+        dropout = self.dropout if self.training else 0.0
+        query = query + self.pos_bias_u[:, None]
+        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        return self.linear_out(out.transpose(1, 2).reshape(batch, frames, dim))
+
+
+class ConvolutionModule(nn.Module):
+    """LayerNorm, pointwise to 2d, GLU, depthwise, norm, swish, pointwise; no biases, same length.
+
+    Parameters
+    ----------
+    dim : int
+        Width.
+    kernel : int
+        Depthwise kernel, frames; odd.
+    norm : {'batch', 'group'}
+        After the depthwise convolution; `group` is one group over all channels of a record, as torchaudio's
+        Conformer has it.
+    """
+
+    def __init__(self, dim: int, *, kernel: int, norm: str) -> None:
+        super().__init__()
+        self.layer_norm = nn.LayerNorm(dim)
+        self.pointwise_conv1 = nn.Conv1d(dim, 2 * dim, 1, bias=False)
+        self.depthwise_conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=False)
+        self.norm = MaskedBatchNorm(dim) if norm == "batch" else MaskedGroupNorm(1, dim)
+        self.pointwise_conv2 = nn.Conv1d(dim, dim, 1, bias=False)
+
+    def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Convolve over time; padded frames enter the depthwise convolution as zeros.
+
+        Parameters
+        ----------
+        x_btd : Tensor, shape (batch, frames, dim)
+        mask_bt : Tensor of bool, shape (batch, frames), optional
+
+        Returns
+        -------
+        Tensor, shape (batch, frames, dim)
+        """
+        x = functional.glu(self.pointwise_conv1(self.layer_norm(x_btd).transpose(1, 2)), dim=1)
+        if mask_bt is not None:
+            x = x.masked_fill(~mask_bt[:, None, :], 0.0)
+        x = functional.silu(self.norm(self.depthwise_conv(x), mask_bt))
+        return self.pointwise_conv2(x).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """LayerNorm, Linear, swish, Linear."""
+
+    def __init__(self, dim: int, *, ffn_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.layer_norm = nn.LayerNorm(dim)
+        self.w_1 = nn.Linear(dim, ffn_dim)
+        self.w_2 = nn.Linear(ffn_dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_btd: Tensor) -> Tensor:
+        """Transform each frame alone; shapes (batch, frames, dim) in and out."""
+        return self.w_2(self.dropout(functional.silu(self.w_1(self.layer_norm(x_btd)))))
+
+
+class ConformerLayer(nn.Module):
+    """One layer; `config.dropout` acts on attention weights, inside each FFN and on every module's output."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, dropout = config.dim, config.dropout
+        self.ffn1 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn = RelativeAttention(dim, heads=config.heads, dropout=dropout)
+        self.conv_module = ConvolutionModule(dim, kernel=config.kernel, norm=config.norm)
+        self.ffn2 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
+        self.final_layer_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Transform frames; arguments and shapes as in `RelativeAttention.forward`."""
+        x = x_btd + 0.5 * self.dropout(self.ffn1(x_btd))
+        x = x + self.dropout(self.self_attn(self.self_attn_layer_norm(x), positions_pd, mask_bt))
+        x = x + self.dropout(self.conv_module(x, mask_bt))
+        x = x + 0.5 * self.dropout(self.ffn2(x))
+        return self.final_layer_norm(x)
+
+
+class Conformer(nn.Module):
+    """A stack of `ConformerLayer`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.dim = config.dim
+        self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
+        self.dropout = nn.Dropout(config.dropout)
+        self._positions: Tensor | None = None
+
+    def positions(self, x_btd: Tensor) -> Tensor:
+        """Table of sinusoids for the length, device and type at hand; kept until one of them changes."""
+        frames, table = x_btd.shape[1], self._positions
+        stale = table is None or table.shape[0] != 2 * frames - 1
+        if stale or table.device != x_btd.device or table.dtype != x_btd.dtype:  # type: ignore[union-attr]
+            with torch.inference_mode(False):
+                table = sinusoids(frames, self.dim).to(x_btd.device, x_btd.dtype)
+            self._positions = table
+        assert table is not None
+        return table
+
+    def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> list[Tensor]:
+        """Outputs of every layer, the first layer's first.
+
+        Parameters
+        ----------
+        x_btd : Tensor, shape (batch, frames, dim)
+        mask_bt : Tensor of bool, shape (batch, frames), optional
+
+        Returns
+        -------
+        list of Tensor, each of shape (batch, frames, dim)
+        """
+        positions = self.positions(x_btd)
+        x, outputs = self.dropout(x_btd), []
+        for layer in self.layers:
+            x = layer(x, positions, mask_bt)
+            outputs.append(x)
+        return outputs

@@ -1,0 +1,137 @@
+"""The encoder: 12-lead millivolts to one vector per 32 ms frame, or one per recording.
+
+Shapes: b batch, l leads, n samples, t frames, d width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ecglfm.config import ModelConfig, PreprocessConfig
+from ecglfm.models.conformer import Conformer
+from ecglfm.models.frontend import Features, FrontEnd
+
+
+def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+    """Mean over real frames.
+
+    Parameters
+    ----------
+    x_btd : Tensor, shape (batch, frames, dim)
+    mask_bt : Tensor of bool, shape (batch, frames), optional
+        True where a frame is real.
+
+    Returns
+    -------
+    Tensor, shape (batch, dim)
+        Zero for a record without one real frame.
+    """
+    if mask_bt is None:
+        return x_btd.mean(dim=1)
+    total = x_btd.masked_fill(~mask_bt[..., None], 0.0).sum(dim=1)
+    return total / mask_bt.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class ECGEncoder(nn.Module):
+    """ECG-LFM's encoder: convolutional front end and Conformer.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Architecture.
+    leads : sequence of str
+        Names of the leads in the order of the input.
+    sampling_rate : int
+        Hz.
+    preprocess : PreprocessConfig
+        How the signals it was trained on were made; kept so that a saved encoder is self-contained.
+    crop_seconds : float
+        Length of the segments it was trained on, s. Inputs of other lengths are fine.
+
+    Attributes
+    ----------
+    info : dict
+        Where the weights come from: the content of the `encoder.json` it was loaded from, else empty.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        leads: Sequence[str],
+        sampling_rate: int,
+        preprocess: PreprocessConfig,
+        crop_seconds: float,
+    ) -> None:
+        super().__init__()
+        self.config = model
+        self.leads = list(leads)
+        self.sampling_rate = int(sampling_rate)
+        self.preprocess = preprocess
+        self.crop_seconds = crop_seconds
+        self.dim = model.dim
+        self.info: dict[str, Any] = {}
+        self.frontend = FrontEnd(
+            len(self.leads), channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim
+        )
+        self.conformer = Conformer(model)
+
+    @property
+    def crop_samples(self) -> int:
+        """Samples in a segment of `crop_seconds`."""
+        return round(self.crop_seconds * self.sampling_rate)
+
+    def features(self, x: Tensor, mask: Tensor | None = None) -> Features:
+        """Front end alone; arguments as in `forward`.
+
+        Raises
+        ------
+        ValueError
+            The input is not (batch, leads, samples), or shorter than one frame.
+        """
+        if x.dim() != 3 or x.shape[1] != len(self.leads):
+            raise ValueError(
+                f"expected (batch, {len(self.leads)} leads, samples), found {tuple(x.shape)}; leads are {self.leads}"
+            )
+        if self.frontend.frames(x.shape[2]) < 1:
+            raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
+        if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
+            raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
+        return self.frontend(x, mask)
+
+    def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Frames and the mask of the real ones; arguments as in `forward`."""
+        features = self.features(x, mask)
+        frames_btd = self.conformer(self.frontend.project(features.normed_btc), features.mask_bt)[-1]
+        if features.mask_bt is not None:
+            frames_btd = frames_btd.masked_fill(~features.mask_bt[..., None], 0.0)
+        return frames_btd, features.mask_bt
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One vector per frame.
+
+        Parameters
+        ----------
+        x : Tensor of float, shape (batch, leads, samples)
+            Millivolts at `sampling_rate`, leads in the order of `leads`.
+        mask : Tensor of bool, shape (batch, samples), optional
+            True where a sample is real. A frame that touches padding is padding: a padded record gives
+            in its real frames what it gives alone.
+
+        Returns
+        -------
+        Tensor, shape (batch, frames, dim)
+            Zero at frames of padding.
+
+        Raises
+        ------
+        ValueError
+            As `features`.
+        """
+        return self.encode(x, mask)[0]
+
+    def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One vector per recording, (batch, dim): the mean over its real frames; arguments as in `forward`."""
+        return mean_over_frames(*self.encode(x, mask))

@@ -1,0 +1,121 @@
+"""A disease model: the encoder, a pooling over frames and one logit per label.
+
+Shapes: b batch, t frames, d encoder width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecglfm.models.encoder import ECGEncoder, mean_over_frames
+
+MODES = ("full", "frozen", "linear")
+
+
+class AttentionPooling(nn.Module):
+    """Weighted mean over frames, with softmax weights from one learned query.
+
+    The query starts at zero, so that training starts at the plain mean.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Pool (batch, frames, dim) to (batch, dim) over the frames where `mask_bt` (batch, frames) is True."""
+        scores_bt = (x_btd @ self.query).float() / math.sqrt(x_btd.shape[-1])
+        if mask_bt is not None:
+            scores_bt = scores_bt.masked_fill(~mask_bt, torch.finfo(scores_bt.dtype).min)
+        return (scores_bt.softmax(dim=1).to(x_btd.dtype)[:, None] @ x_btd)[:, 0]
+
+
+class ECGModel(nn.Module):
+    """Encoder with a head for a list of labels.
+
+    Parameters
+    ----------
+    encoder : ECGEncoder
+        Wrapped, not copied.
+    label_names : sequence of str
+        Meaning of the logits, in order.
+    mode : {'full', 'frozen', 'linear'}
+        full: everything learns, mean over frames and Linear (as ECG-LFM);
+        frozen: attention pooling and Linear on a frozen encoder;
+        linear: mean over frames and Linear on a frozen encoder.
+
+    Attributes
+    ----------
+    thresholds : list of float
+        Probability at which each label is called present; 0.5 until chosen on the validation split.
+    info : dict
+        Content of the `model.json` it was loaded from, else empty.
+    """
+
+    def __init__(self, encoder: ECGEncoder, label_names: Sequence[str], mode: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.label_names = list(label_names)
+        self.thresholds = [0.5] * len(self.label_names)
+        self.info: dict[str, Any] = {}
+        self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
+        self.head = nn.Linear(encoder.dim, len(self.label_names))
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.freeze(mode)
+
+    def freeze(self, mode: str, freeze_frontend: bool = True) -> None:
+        """Say which parameters learn.
+
+        Parameters
+        ----------
+        mode : {'full', 'frozen', 'linear'}
+            In the last two the encoder learns nothing and stays in `eval()`, whatever `train()` is called.
+        freeze_frontend : bool
+            `full` only: the convolutions and their GroupNorm stay as pretrained (the LayerNorm and Linear
+            behind them learn, as in the original).
+
+        Raises
+        ------
+        ValueError
+            An unknown mode, or one with another pooling than the model was built with.
+        """
+        if mode not in MODES or (mode == "frozen") != (self.pooling is not None):
+            raise ValueError(f"mode {mode!r} is not one of {MODES}, or not the one this model was built with")
+        self.mode = mode
+        self.encoder.requires_grad_(mode == "full")
+        if mode == "full" and freeze_frontend:
+            self.encoder.frontend.convs.requires_grad_(False)
+            self.encoder.frontend.group_norm.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> ECGModel:
+        """Switch to training; a frozen encoder stays in evaluation, dropout and BatchNorm included."""
+        super().train(mode)
+        if self.mode != "full":
+            self.encoder.eval()
+        return self
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits.
+
+        Parameters
+        ----------
+        x : Tensor of float, shape (batch, leads, samples)
+            As for `ECGEncoder.forward`.
+        mask : Tensor of bool, shape (batch, samples), optional
+            True where a sample is real.
+
+        Returns
+        -------
+        Tensor, shape (batch, labels)
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode == "full"):
+            frames_btd, mask_bt = self.encoder.encode(x, mask)
+        pool = mean_over_frames if self.pooling is None else self.pooling
+        return self.head(pool(frames_btd, mask_bt))

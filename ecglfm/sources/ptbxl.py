@@ -1,0 +1,100 @@
+"""PTB-XL (Wagner et al. 2020, doi:10.1038/s41597-020-0495-6), records500 and records100.
+
+Tables: `ptbxl_database.csv`, a row per record, with SCP-ECG codes and their likelihoods, and
+`scp_statements.csv`, the codes' diagnostic classes. Sex is 0 male, 1 female; ages above 89 are 300.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
+
+OLDEST = 90.0  # ages above 89 are published as 300, to protect patients
+_MAX_CODES_TEXT = 10_000  # a literal longer than this is no list of statements
+_REQUIRED = ["ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_lr", "filename_hr"]
+
+
+class PtbXl(Source):
+    """PTB-XL's own layout; `config.rate` chooses records500/ or records100/."""
+
+    def index(self) -> pd.DataFrame:
+        """One row per ecg_id; see `Source.index`.
+
+        Raises
+        ------
+        UserError
+            A table is missing, lacks a column, or has a row that cannot be read.
+        """
+        database, statements = self.tables()
+        filename = "filename_hr" if self.config.rate == 500 else "filename_lr"
+        table = read_table(database, _REQUIRED)
+        classes = read_classes(statements)
+        ids = number_column(table, "ecg_id", database, integer=True, required=True)
+        patients = number_column(table, "patient_id", database, integer=True)
+        ages = number_column(table, "age", database)
+        fail_at(database, ages < 0, "age must not be negative", table["age"])
+        fail_at(database, table[filename].isna(), f"{filename} is empty", table[filename])
+        codes = [parse_codes(text, database, row) for row, text in enumerate(table["scp_codes"], start=2)]
+
+        record_id = self.name + "/" + ids.astype("int64").astype(str)
+        patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
+        index = pd.DataFrame(
+            {
+                "record_id": record_id,
+                "source": self.name,
+                "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
+                "path": table[filename].str.strip(),
+                "age": ages.where(ages <= OLDEST, OLDEST).where(ages.notna()),
+                "sex": number_column(table, "sex", database).map({0.0: "male", 1.0: "female"}).astype("string"),
+                "fold": number_column(table, "strat_fold", database, integer=True).astype("Int64"),
+                "codes": codes,
+                "report": table["report"].fillna(""),
+            }
+        )
+        native = table.add_prefix("native.")
+        native["native.scp_class"] = [
+            sorted({classes[c["code"]] for c in row if c["code"] in classes}) for row in codes
+        ]  # fmt: skip
+        order = ids.sort_values(kind="stable").index
+        return check_index(pd.concat([index, native], axis=1).loc[order], database)
+
+
+def read_classes(path: Path) -> dict[str, str]:
+    """Diagnostic class (NORM MI STTC CD HYP) of each diagnostic SCP-ECG code in `scp_statements.csv`.
+
+    Raises
+    ------
+    UserError
+        The file is missing or lacks a column.
+    """
+    table = read_table(path, ["diagnostic", "diagnostic_class"])
+    diagnostic = table[(number_column(table, "diagnostic", path) == 1) & table["diagnostic_class"].notna()]
+    return dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
+
+
+def parse_codes(text: Any, path: Path, row: int) -> list[dict[str, Any]]:
+    """Parse a cell of `scp_codes`, e.g. `{'NORM': 100.0, 'SR': 0.0}`, in its order.
+
+    Raises
+    ------
+    UserError
+        The cell is not a mapping of codes to likelihoods; names file and row.
+    """
+    codes: Any = None
+    if isinstance(text, str) and len(text) <= _MAX_CODES_TEXT:
+        try:
+            codes = ast.literal_eval(text)  # literals only: it calls nothing
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            codes = None
+    if not isinstance(codes, dict) or not all(
+        isinstance(code, str) and type(likelihood) in (int, float) for code, likelihood in codes.items()
+    ):
+        shown = text if not isinstance(text, str) else text[:60]
+        raise UserError(f"{path}: row {row}: scp_codes must look like {{'NORM': 100.0}}, found {shown!r}")
+    return [{"code": code, "likelihood": float(likelihood)} for code, likelihood in codes.items()]

@@ -1,0 +1,175 @@
+"""DeepSpeed, set up in one place: our config becomes its JSON, our optimizer its optimizer.
+
+The engine owns accumulation, clipping, loss scaling, ZeRO and the update. Nothing of it is compiled:
+a first start costs seconds, on any machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ecglfm import distributed
+from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Autocast(nn.Module):
+    """Run a module's forward in half precision where that is safe; norms, softmax and losses stay float32.
+
+    With bf16 the weights stay float32. With fp16 DeepSpeed keeps float32 masters and scales the loss.
+    The context must be inside the module: DeepSpeed switches an outer one off.
+    """
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.module = module
+        self.dtype = dtype
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Call the module."""
+        with torch.autocast(x.device.type, dtype=self.dtype):
+            return self.module(x, *args, **kwargs)
+
+
+def merge(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Merge mappings deeply; `other` wins."""
+    merged = dict(base)
+    for key, value in other.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
+    """DeepSpeed's JSON; `pretrain.deepspeed` is merged over it last.
+
+    Returns
+    -------
+    dict
+        https://www.deepspeed.ai/docs/config-json/
+    """
+    content: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": config.batch_size,
+        "gradient_accumulation_steps": config.accumulate,
+        "zero_optimization": {"stage": config.zero_stage},
+        "zero_allow_untested_optimizer": True,
+        "fp16": {"enabled": config.precision == "fp16"},
+        "steps_per_print": 10**9,  # we log ourselves
+    }
+    if isinstance(config, PretrainConfig):
+        content["gradient_clipping"] = config.clip_norm
+        content = merge(content, config.deepspeed)
+    return content
+
+
+def initialize(
+    module: nn.Module, config: PretrainConfig | FinetuneConfig, groups: Iterable[dict[str, Any]] | None = None
+) -> Any:
+    """Wrap a module in DeepSpeed's engine; the process group must stand (`distributed.init`).
+
+    Parameters
+    ----------
+    module : nn.Module
+        Its forward takes the input tensor first.
+    config : PretrainConfig or FinetuneConfig
+    groups : iterable of dict, optional
+        Parameter groups of AdamW; `lr` and the like in a group win over the config. Default: one group
+        of every parameter that needs a gradient.
+
+    Returns
+    -------
+    deepspeed.DeepSpeedEngine
+        `engine(x, …)`, `engine.backward(loss)`, `engine.step()`; `engine.device` is where input belongs.
+
+    Raises
+    ------
+    UserError
+        fp16 without a GPU.
+    """
+    if config.precision == "fp16" and not torch.accelerator.is_available():
+        raise UserError("precision: fp16 needs a GPU, and there is none here; write bf16 or fp32")
+    deepspeed = _import_deepspeed()
+    if groups is None:
+        groups = [{"params": [parameter for parameter in module.parameters() if parameter.requires_grad]}]
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    if isinstance(config, PretrainConfig):
+        options |= {"betas": config.betas, "eps": config.eps}
+    else:
+        options |= {"betas": (0.9, 0.98), "eps": 1e-8}  # ECG-LFM's fine-tuning
+    optimizer = torch.optim.AdamW(list(groups), **options)
+    wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
+    engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=deepspeed_config(config))
+    return engine
+
+
+def _import_deepspeed() -> Any:
+    """Import DeepSpeed, quietly, and keep it from compiling anything."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # DeepSpeed's autotuner imports MLflow
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    if not torch.accelerator.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    import deepspeed
+    import deepspeed.ops
+    import deepspeed.utils
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")  # DeepSpeed's calls
+    # On a CPU, DeepSpeed would compile a shared-memory all-reduce at its first start (about 50 s with two
+    # cores) and ask every compiler for its version. We use gloo and torch's AdamW: no operator of its own
+    # is needed, so none is declared compatible.
+    deepspeed.ops.__compatible_ops__ = {}
+    return deepspeed
+
+
+def set_learning_rate(engine: Any, rate: float) -> None:
+    """Set the learning rate of every parameter group."""
+    for group in engine.optimizer.param_groups:
+        group["lr"] = rate
+
+
+def gradient_norm(engine: Any) -> float | None:
+    """2-norm of the gradients about to be applied, over all ranks; None where only DeepSpeed knows it.
+
+    To be called after the backward pass of the last forward of an update. ZeRO and fp16 keep the
+    gradients to themselves; there `engine.get_global_grad_norm()` tells after the step.
+    """
+    if engine.zero_optimization() or engine.fp16_enabled() or engine.bfloat16_enabled():
+        return None
+    gradients = [parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None]
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+
+
+def broadcast_buffers(engine: Any) -> None:
+    """Give every rank the buffers of rank 0 (running statistics of BatchNorm), which checkpoints keep."""
+    if distributed.world_size() > 1:
+        for buffer in engine.module.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def full_state_dict(engine: Any, module: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights of `module` (the engine's, or a part of it) in float32 on the CPU, whatever the ZeRO stage.
+
+    Every rank must call it; every rank gets them.
+    """
+    deepspeed = _import_deepspeed()
+    state = {
+        name: value.detach().float() if value.is_floating_point() else value.detach()
+        for name, value in module.state_dict().items()
+    }
+    partitioned = engine.zero_optimization_partition_weights()
+    for name, parameter in module.named_parameters():
+        with deepspeed.zero.GatheredParameters([parameter], enabled=partitioned):
+            value = parameter.detach().float().cpu().clone()
+        if engine.fp16_enabled() and parameter.requires_grad:
+            master = deepspeed.utils.safe_get_full_fp32_param(parameter)
+            value = value if master is None else master.detach().float().cpu().clone()
+        state[name] = value
+    return {name: value.cpu().contiguous() for name, value in state.items()}

@@ -1,0 +1,119 @@
+"""From int16 crops to a record's probabilities: what validation, evaluation and prediction share.
+
+Shapes: b batch, l leads, t samples, k labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ecglfm.data.dataset import to_millivolts
+from ecglfm.models.heads import ECGModel
+
+
+class Crops(Protocol):
+    """What is read of `ecglfm.data.dataset.Signals`."""
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        """Samples of some records, int16 microvolts, shape (rows, length, leads), zeros past the end."""
+
+    def windows(self, length: int) -> pd.DataFrame:
+        """Table `row, start, valid` of every record's windows that do not overlap."""
+
+
+def model_input(crops_btl: np.ndarray, valid_b: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Crops as an encoder reads them.
+
+    Parameters
+    ----------
+    crops_btl : ndarray of int16, shape (batch, samples, leads)
+        Microvolts.
+    valid_b : ndarray of int, shape (batch,)
+        Real samples at the start of each crop; the rest is padding.
+
+    Returns
+    -------
+    x : Tensor of float32, shape (batch, leads, samples)
+        Millivolts.
+    mask : Tensor of bool, shape (batch, samples), or None
+        True for a real sample; None where no crop is padded.
+    """
+    samples = crops_btl.shape[1]
+    mask_bt = None
+    if (valid_b < samples).any():
+        mask_bt = torch.from_numpy(np.arange(samples)[None, :] < valid_b[:, None])
+    return torch.from_numpy(to_millivolts(crops_btl)), mask_bt
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[torch.device]:
+    """Eval mode without gradients; every submodule's own mode is restored. Yields the module's device."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield next(module.parameters()).device
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def predict(
+    model: ECGModel, signals: Crops, windows: pd.DataFrame | None = None, *, batch_size: int = 64
+) -> np.ndarray:
+    """Probabilities of records: the mean over the windows of each.
+
+    Parameters
+    ----------
+    model : ECGModel
+        `model(x, mask)` gives logits; `model.encoder.crop_samples` is the length of a window.
+    signals : Signals
+    windows : DataFrame, optional
+        Rows of `signals.windows(length)` to use; all of them by default.
+    batch_size : int
+        Windows in one forward.
+
+    Returns
+    -------
+    ndarray of float32, shape (records, labels)
+        One row per record that has a window, in the order of `windows.row`, ascending.
+    """
+    length = model.encoder.crop_samples
+    windows = signals.windows(length) if windows is None else windows
+    row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
+    parts = []
+    with evaluating(model) as device:
+        for first in range(0, len(windows), batch_size):
+            batch = slice(first, first + batch_size)
+            x, mask = model_input(signals.crops(row[batch], start[batch], length), valid[batch])
+            logits_bk = model(x.to(device), None if mask is None else mask.to(device))
+            parts.append(torch.sigmoid(logits_bk.float()).cpu().numpy())
+    probability = np.concatenate(parts) if parts else np.zeros((0, len(model.label_names)), np.float32)
+    return mean_by_record(row, probability)
+
+
+def mean_by_record(row: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean of the windows' values of each record.
+
+    Parameters
+    ----------
+    row : ndarray of int, shape (windows,)
+        Record of each window.
+    values : ndarray of float, shape (windows, columns)
+
+    Returns
+    -------
+    ndarray of float32, shape (records, columns)
+        In the ascending order of `row`.
+    """
+    records, position = np.unique(row, return_inverse=True)
+    total = np.zeros((len(records), values.shape[1]))
+    np.add.at(total, position, values)
+    return (total / np.bincount(position, minlength=len(records))[:, None]).astype(np.float32)

@@ -1,0 +1,113 @@
+"""Working copies of this checkout in which the real workflow runs.
+
+A copy holds exactly the tracked and new files, as a fresh clone would. `python -m ecglfm` there runs the
+copy's own code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecglfm.provenance import read_json
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A working copy and what a user does in it."""
+
+    root: Path
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user with the environment active would; output and errors in `stdout`."""
+        env = self.environment() | environment
+        done = subprocess.run(
+            command, cwd=self.root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1500
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-6000:]}")
+        return done
+
+    def environment(self) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM"))}
+        env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+        return env
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        return self.run("snakemake", *arguments, check=check).stdout
+
+    def ecglfm(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "ecglfm", *map(str, arguments), check=check)
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs that a dry run would start: rule and count, without collecting rules and config slices."""
+        lines = self.snakemake("-n", *arguments).split("Job stats:")[-1].splitlines()
+        pairs = [line.split() for line in lines[: lines.index("") if "" in lines[3:] else None]]
+        counts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+        return {rule: n for rule, n in counts.items() if rule not in {"all", "total", "config_slice"}}
+
+    def edit(self, name: str, **change: object) -> None:
+        """Merge keys into one YAML file of the copy."""
+        path = self.root / name
+        content = yaml.safe_load(path.read_text()) if path.exists() else {}
+        path.write_text(yaml.safe_dump(_merged(content, change)))
+
+    def metrics(self, encoder: str, task: str, fit: str) -> dict:
+        return read_json(self.results / "evaluate" / encoder / task / fit / "metrics.json")
+
+
+def _merged(old: dict, new: dict) -> dict:
+    out = dict(old)
+    for key, value in new.items():
+        out[key] = _merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+def make_clone(repository: Path, target: Path) -> Clone:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=repository, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        source, copy = repository / name, target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            copy.symlink_to(os.readlink(source))
+        elif source.is_file():
+            shutil.copy2(source, copy)
+    return Clone(target)
+
+
+@pytest.fixture
+def clone(repository: Path, tmp_path: Path) -> Clone:
+    """A fresh copy with a database and a training small enough for seconds."""
+    copy = make_clone(repository, tmp_path / "clone")
+    copy.edit(
+        "config/config.yaml", sources=["demo-ptbxl"], tasks=["af"], finetune={"epochs": 1}, evaluate={"bootstrap": 20}
+    )
+    copy.edit("config/sources/demo-ptbxl.yaml", patients=60, shards=1)
+    copy.edit("config/tasks/af.yaml", sources=["demo-ptbxl"])
+    copy.edit("config/encoders/tiny.yaml", model={"layers": 1, "dim": 16, "ffn_dim": 16, "conv_channels": 16})
+    copy.edit("config/encoders/tiny.yaml", pretrain={"steps": 12, "batch_size": 4, "checkpoint_every": {"steps": 4}})
+    copy.edit("config/encoders/tiny.yaml", pretrain={"validate_every": 6, "log_every": 1, "warmup_steps": 0})
+    return copy
+
+
+@pytest.fixture(scope="session")
+def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The demo as `make demo` runs it, once for all tests that look at its results."""
+    copy = make_clone(repository, tmp_path_factory.mktemp("demo") / "clone")
+    environment = Path(sys.prefix)
+    copy.run("make", f"--old-file={environment}/.ecglfm-setup", "demo", VIRTUAL_ENV=str(environment))
+    return copy

@@ -1,0 +1,174 @@
+"""`make demo`, and what a user does next: every README command, edits that rerun only what they change."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ecglfm.provenance import read_json
+
+pytestmark = pytest.mark.slow
+
+
+def test_planted_conditions_are_learnt(demo) -> None:
+    assert demo.metrics("tiny", "diagnosis", "full-s0")["macro"]["auroc"]["value"] >= 0.90
+
+
+def test_a_coin_toss_is_not_learnt(demo) -> None:
+    assert abs(demo.metrics("tiny", "coin-toss", "full-s0")["macro"]["auroc"]["value"] - 0.5) <= 0.1
+
+
+def test_nothing_is_lost_and_the_audit_passes(demo) -> None:
+    records = pd.read_parquet(demo.results / "manifest/records.parquet")
+    ledger = pd.read_parquet(demo.results / "manifest/ledger.parquet")
+    indexed = sum(len(pd.read_parquet(path)) for path in (demo.results / "index").glob("*.parquet"))
+    assert indexed == 300 * 2 + 200 * 3  # as the two source files say
+    assert indexed == len(records) + (ledger["action"] == "dropped").sum()
+    assert records.groupby("patient_id")["split"].nunique().max() == 1
+    assert read_json(demo.results / "manifest/audit.json")["passed"] is True
+
+
+def test_a_second_run_has_nothing_to_do(demo) -> None:
+    assert "Nothing to be done" in demo.snakemake()
+
+
+@pytest.mark.parametrize("target", ["pretrain", "finetune_all", "evaluate_all", "report"])
+def test_targets_work_without_flags(demo, target: str) -> None:
+    assert "Nothing to be done" in demo.snakemake(target)
+
+
+def test_finetune_edit_plans_no_pretraining(demo) -> None:
+    assert demo.planned("--config", "finetune={lr: 2.0e-3}") == {"finetune_model": 3, "evaluate_model": 3, "report": 1}
+
+
+def test_evaluate_edit_plans_no_training(demo) -> None:
+    assert demo.planned("--config", "evaluate={bootstrap: 10}") == {"evaluate_model": 3, "report": 1}
+
+
+def test_tracking_edit_plans_nothing(demo) -> None:
+    assert demo.planned("--config", "tracking={uri: 'http://127.0.0.1:1'}") == {}
+
+
+def test_new_task_plans_that_task_alone(demo, tmp_path: Path) -> None:
+    task = demo.root / "config/tasks/lbbb.yaml"
+    task.write_text("kind: binary\nlabels:\n  LBBB:\n    ptbxl: {scp: [CLBBB]}\n")
+    config = demo.root / "config/config.yaml"
+    before = config.read_text()
+    try:
+        config.write_text(before.replace("coin-toss]", "coin-toss, lbbb]"))
+        assert demo.planned() == {"label_task": 1, "finetune_model": 1, "evaluate_model": 1, "report": 1}
+    finally:
+        config.write_text(before)
+        task.unlink()
+
+
+def test_another_database_in_the_same_folder_is_refused(demo) -> None:
+    shown = demo.snakemake("-n", "--config", "sources=[demo-ptbxl]", "tasks=[coin-toss]", check=False)
+    assert "results/ was filled from source 'demo-mimic'" in shown
+
+
+def test_mlflow_has_a_run_per_job(demo) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{demo.results}/mlflow.db")
+    runs = {e.name: client.search_runs([e.experiment_id]) for e in client.search_experiments() if e.name != "Default"}
+    assert {name: len(found) for name, found in runs.items()} == {
+        "manifest": 1,
+        "pretrain": 1,
+        "finetune": 3,
+        "evaluate": 3,
+    }
+    assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
+    tags = runs["pretrain"][0].data.tags
+    assert tags["stage"] == "pretrain"
+    assert tags["encoder"] == "tiny"
+    assert tags["snakemake_rule"] == "pretrain_encoder"
+    assert len(tags["config_hash"]) == len(tags["data_hash"]) == 64
+    history = pd.read_csv(demo.results / "pretrain/tiny/history.csv")
+    steps = [m.step for m in client.get_metric_history(runs["pretrain"][0].info.run_id, "train.loss")]
+    assert steps == history.loc[history["split"] == "train", "step"].tolist()
+
+
+def test_snakemake_report_has_captions(demo) -> None:
+    demo.snakemake("--report", "results/report/snakemake.html")
+    page = (demo.results / "report/snakemake.html").read_text()
+    for caption in (demo.root / "workflow/report").glob("*.rst"):
+        assert caption.read_text().split("{{")[0].strip()[:30] in page
+
+
+def test_mlflow_ui_serves_the_store_on_localhost(demo) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["mlflow", "ui", "--backend-store-uri", "sqlite:///results/mlflow.db", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=demo.root, env=demo.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        for _ in range(60):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                    assert answer.read() == b"OK"
+                    break
+            except OSError:
+                time.sleep(1)
+        else:
+            pytest.fail("mlflow ui did not answer within a minute")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _readme_commands(root: Path) -> list[str]:
+    text = (root / "README.md").read_text()
+    return [re.sub(r"\s+#.*", "", line.strip()) for line in re.findall(r"^    (\S.*)$", text, re.M)]
+
+
+def test_every_readme_command_is_tested(demo) -> None:
+    """The commands of the README are these; each is run by the test named beside it."""
+    assert (
+        _readme_commands(demo.root)
+        == [
+            "make demo",  # the fixture `demo`
+            "make test",  # this very run
+            "snakemake -n",  # test_targets_work_without_flags
+            "snakemake pretrain",
+            "snakemake finetune_all",
+            "snakemake evaluate_all",
+            "snakemake report",
+            "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
+            "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
+            "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
+            "snakemake --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}' pretrain",
+            "snakemake --profile slurm pretrain",  # test_slurm.py
+        ]
+    )
+
+
+def test_readme_mimic_command_plans(demo) -> None:
+    for name, source in (("mimic", "demo-mimic"), ("ptb-xl", "demo-ptbxl")):
+        shutil.copytree(demo.results / "synthetic" / source, demo.root / "path/to" / name, dirs_exist_ok=True)
+    command = next(line for line in _readme_commands(demo.root) if "mimic-iv-ecg.yaml" in line)
+    shown = demo.run("bash", "-c", f"{command} -n").stdout
+    assert re.search(r"pretrain_encoder +1\n", shown)
+    assert re.search(r"ingest_shard +68\n", shown)  # 64 of MIMIC-IV-ECG, 4 of PTB-XL
+
+
+def test_readme_python_runs(demo) -> None:
+    block = re.search(r"```python\n(.*?)```", (demo.root / "README.md").read_text(), re.S)
+    assert block is not None
+    code = block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")
+    shown = demo.run("python", "-c", f"{code}\nprint(tuple(vectors.shape), probabilities.shape[0], model.label_names)")
+    assert shown.stdout.strip().splitlines()[-1] == "(2, 64) 4 ['AFIB', 'LBBB', 'MI', 'PVC']"
+
+
+def test_the_picture_shows_every_rule(demo) -> None:
+    graph = demo.snakemake("--rulegraph", "dot", "--", "report")
+    rules = set(re.findall(r'label = "(\w+)"', graph)) - {"config_slice"}
+    assert set(re.findall(r">(\w+)</text>", (demo.root / "docs/dag.svg").read_text())) == rules

@@ -1,0 +1,154 @@
+"""What goes wrong on the way in: each fault is one clear line or one ledger row, and the rest goes through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+def _database(clone) -> Path:
+    """The clone's synthetic PTB-XL as a database of the user's own, of kind ptbxl."""
+    clone.snakemake("results/synthetic/demo-ptbxl")
+    root = clone.root / "mydata"
+    (clone.results / "synthetic/demo-ptbxl").rename(root)
+    clone.edit("config/sources/demo-ptbxl.yaml", kind="ptbxl", root="mydata")
+    return root
+
+
+def _record(root: Path, ecg_id: int) -> Path:
+    return root / f"records500/00000/{ecg_id:05d}_hr"
+
+
+def _rewrite(record: Path, change) -> None:
+    header = record.with_suffix(".hea")
+    header.write_text(change(header.read_text()))
+
+
+def _set_samples(record: Path, change) -> None:
+    """Change the stored samples, and drop the header's checksums and initial values, which no longer agree."""
+    data = np.fromfile(record.with_suffix(".dat"), dtype="<i2").reshape(-1, 12)
+    change(data)
+    data.tofile(record.with_suffix(".dat"))
+
+    def plain(text: str) -> str:
+        first, *rest = text.splitlines()
+        fields = [line.split() for line in rest if line and not line.startswith("#")]
+        sums = [int(column.astype(np.int64).sum()) & 0xFFFF for column in data.T]
+        lines = [" ".join([*f[:5], str(data[0, i]), str(sums[i]), *f[7:]]) for i, f in enumerate(fields)]
+        return "\n".join([first, *lines]) + "\n"
+
+    _rewrite(record, plain)
+
+
+def test_broken_recordings_become_ledger_rows(clone) -> None:
+    root = _database(clone)
+    dat = _record(root, 1).with_suffix(".dat")
+    dat.write_bytes(dat.read_bytes()[:-1000])
+    _record(root, 2).with_suffix(".dat").unlink()
+    _rewrite(_record(root, 3), lambda text: text.replace("00003_hr.dat", "../../etc/passwd"))
+    _set_samples(_record(root, 4), lambda data: data[100:120].fill(-32768))  # 40 ms missing: interpolated
+    _set_samples(_record(root, 5), lambda data: data[:, 7].fill(0))  # V2 is flat
+    _rewrite(_record(root, 6), lambda text: "\n".join(text.replace(" 12 500", " 11 500").splitlines()[:-1]) + "\n")
+    six = np.fromfile(_record(root, 6).with_suffix(".dat"), dtype="<i2").reshape(-1, 12)
+    np.ascontiguousarray(six[:, :11]).tofile(_record(root, 6).with_suffix(".dat"))
+    _rewrite(_record(root, 7), lambda text: text.replace(" V3", " X3"))
+    _record(root, 8).with_suffix(".dat").write_bytes(b"")
+    _record(root, 9).with_suffix(".hea").write_text("")
+    _set_samples(_record(root, 10), lambda data: data[500:2500].fill(-32768))  # 4 of 10 s missing: dropped
+
+    clone.snakemake("manifest")
+    ledger = pd.read_parquet(clone.results / "manifest/ledger.parquet")
+    records = pd.read_parquet(clone.results / "manifest/records.parquet").set_index("record_id")
+    rows = ledger[ledger["action"] == "dropped"].set_index("record_id")
+    reasons = {int(record.split("/")[1]): reason for record, reason in rows["reason"].items()}
+    assert reasons == {
+        1: "signal_truncated",
+        2: "signal_missing",
+        3: "path_outside_root",
+        6: "lead_missing",
+        7: "lead_unknown",
+        8: "signal_truncated",
+        9: "header_invalid",
+        10: "missing_fraction",
+    }
+    assert "V6" in rows.loc["demo-ptbxl/6", "detail"]
+    assert "X3" in rows.loc["demo-ptbxl/7", "detail"]
+    assert len(records) == 120 - 8
+    assert records.loc["demo-ptbxl/4", "missing_fraction"] == pytest.approx(20 / 5000)
+    assert records.loc["demo-ptbxl/5", "flat_leads"] == 1
+    flagged = ledger[ledger["action"] == "flagged"].set_index("record_id")["reason"]
+    assert flagged["demo-ptbxl/5"] == "flat_leads"
+
+
+def test_leak_between_splits_fails_the_build(clone) -> None:
+    root = _database(clone)
+    table = pd.read_csv(root / "ptbxl_database.csv")
+    patients = table.groupby("patient_id")["ecg_id"].first()
+    first, second = table.loc[table["ecg_id"] == patients.iloc[0]], table.loc[table["ecg_id"] == patients.iloc[1]]
+    table.loc[first.index, "strat_fold"], table.loc[second.index, "strat_fold"] = 1, 10
+    others = ~table.index.isin([*first.index, *second.index])
+    table.loc[others, "strat_fold"] = 9
+    table.to_csv(root / "ptbxl_database.csv", index=False)
+    for ending in (".dat",):  # the second patient's recording is a copy of the first's
+        one = _record(root, int(first["ecg_id"].iloc[0])).with_suffix(ending)
+        two = _record(root, int(second["ecg_id"].iloc[0]))
+        two.with_suffix(ending).write_bytes(one.read_bytes())
+    _set_samples(two, lambda data: None)
+    clone.edit("config/config.yaml", manifest={"folds": {"demo-ptbxl": {"train": [1], "valid": [9], "test": [10]}}})
+    shown = clone.snakemake("manifest", check=False)
+    a, b = (f"demo-ptbxl/{frame['ecg_id'].iloc[0]}" for frame in (first, second))
+    assert a in shown
+    assert b in shown
+    assert not (clone.results / "manifest/records.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "line"),
+    [
+        (lambda c: c.edit("config/config.yaml", finetune={"learning_rate": 1}), "config/config.yaml: finetune.learning_rate: unknown key"),
+        (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: ecglfm-600m, random-tiny, small, tiny"),
+        (lambda c: c.edit("config/tasks/af.yaml", labels={"AFIB": {"ptbxl": {"spc": ["AFIB"]}}}), "config/tasks/af.yaml: labels.AFIB.ptbxl.spc: unknown key; did you mean 'scp'?"),
+    ],
+)  # fmt: skip
+def test_config_mistakes_are_one_line(clone, break_it, line: str) -> None:
+    break_it(clone)
+    done = clone.run("snakemake", "-n", check=False)
+    assert done.returncode != 0
+    assert line in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_missing_column_names_file_and_column(clone) -> None:
+    root = _database(clone)
+    table = pd.read_csv(root / "ptbxl_database.csv").drop(columns="strat_fold")
+    table.to_csv(root / "ptbxl_database.csv", index=False)
+    shown = clone.snakemake("index", check=False)
+    assert "mydata/ptbxl_database.csv: column 'strat_fold' is missing" in shown
+    assert "Traceback" not in shown
+
+
+def test_label_without_positives_says_what_to_do(clone) -> None:
+    text = yaml.safe_dump(
+        {"kind": "binary", "sources": ["demo-ptbxl"], "labels": {"WPW": {"ptbxl": {"scp": ["WPWW"]}}}}
+    )
+    (clone.root / "config/tasks/wpw.yaml").write_text(text)
+    clone.edit("config/config.yaml", tasks=["af", "wpw"])
+    shown = clone.snakemake("labels", "--keep-going", check=False)
+    assert "'WPW'" in shown
+    assert "no positive" in shown
+    assert "Traceback" not in shown
+    assert (clone.results / "labels/af.parquet").exists()
+    assert not (clone.results / "labels/wpw.parquet").exists()
+
+
+def test_missing_database_is_named(clone) -> None:
+    clone.edit("config/sources/demo-ptbxl.yaml", kind="ptbxl", root="nowhere")
+    done = clone.run("snakemake", "index", check=False)
+    assert done.returncode != 0
+    assert "nowhere/ptbxl_database.csv" in done.stdout

@@ -1,0 +1,67 @@
+"""The same workflow on genuine recordings: 300 records of PTB-XL, by the README's command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ecglfm.provenance import read_json
+from tests.integration.conftest import make_clone
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def ptb_xl(repository: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the recipe."""
+    clone = make_clone(repository, tmp_path_factory.mktemp("ptb-xl") / "clone")
+    readme = (clone.root / "README.md").read_text()
+    line = next(
+        line.strip() for line in readme.splitlines() if "snakemake --configfile config/recipes/ptb-xl-small" in line
+    )
+    clone.run(*shlex.split(line.replace("path/to/ptb-xl", os.path.relpath(real_data / "ptb-xl", clone.root))))
+    return clone.root / "results/ptb-xl-small"
+
+
+def test_every_record_goes_through_on_its_own_fold(ptb_xl: Path, real_data: Path) -> None:
+    records = pd.read_parquet(ptb_xl / "manifest/records.parquet")
+    table = pd.read_csv(real_data / "ptb-xl/ptbxl_database.csv")
+    expected = table["strat_fold"].map(lambda fold: {9: "valid", 10: "test"}.get(fold, "train"))
+    got = records.set_index("record_id")["split"].loc["ptbxl/" + table["ecg_id"].astype(str)]
+    assert got.tolist() == expected.tolist()
+
+
+def test_audit_finds_the_known_duplicates(ptb_xl: Path, real_data: Path) -> None:
+    audit = read_json(ptb_xl / "manifest/audit.json")
+    known = pd.read_csv(real_data / "ptb-xl/DUPLICATE_PAIRS.csv")
+    found = {tuple(sorted((int(p["a"].split("/")[1]), int(p["b"].split("/")[1])))) for p in audit["duplicate_pairs"]}
+    assert found == set(known.itertuples(index=False, name=None))
+    assert [pair["crosses"] for pair in audit["duplicate_pairs"]] == [False, False]
+    assert audit["passed"] is True
+
+
+def test_labels_are_the_superclasses_of_the_reference_table(ptb_xl: Path, real_data: Path) -> None:
+    labels = pd.read_parquet(ptb_xl / "labels/ptbxl-superclass.parquet").set_index("record_id")
+    reference = pd.read_csv(real_data / "ptb-xl-metadata/ptbxl_ids_folds_labels.reconstructed.csv")
+    reference = reference[reference["ecg_id"] <= 300].set_index("ecg_id")["super_class"].dropna()
+    classes = {
+        f"ptbxl/{ecg}": set(text.strip("[]").replace("'", "").split(", ")) - {""} for ecg, text in reference.items()
+    }
+    classes = {record: found for record, found in classes.items() if found}
+    got = {
+        record: {name.removeprefix("label.") for name in labels.columns if name.startswith("label.") and row[name] == 1}
+        for record, row in labels.iterrows()
+    }
+    assert got == classes
+
+
+def test_report_names_the_source_and_its_labels(ptb_xl: Path) -> None:
+    page = (ptb_xl / "report/index.html").read_text()
+    metrics = read_json(ptb_xl / "evaluate/tiny/ptbxl-superclass/full-s0/metrics.json")
+    assert set(metrics["labels"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
+    for word in ("ptbxl", "NORM", "STTC", f"{metrics['macro']['auroc']['value']:.3f}"):
+        assert word in page

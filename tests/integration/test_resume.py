@@ -1,0 +1,86 @@
+"""Pretraining through kills and edits: it resumes exactly, and never from another config's checkpoint."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+
+from ecglfm.provenance import read_json, sha256_file
+
+pytestmark = pytest.mark.slow
+
+
+def _weights(clone) -> str:
+    return sha256_file(clone.results / "pretrain/tiny/encoder.safetensors")
+
+
+def _kill_after(clone, checkpoint: str) -> None:
+    """Start `snakemake pretrain`, SIGKILL the training process once a checkpoint is whole."""
+    started = subprocess.Popen(
+        ["snakemake", "pretrain"],
+        cwd=clone.root,
+        env=clone.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folder = clone.results / "pretrain/tiny/checkpoints" / checkpoint
+    deadline = time.monotonic() + 300
+    while not (folder / "manifest.json").exists():
+        assert time.monotonic() < deadline, "no checkpoint within five minutes"
+        assert started.poll() is None, "training ended before it could be killed"
+        time.sleep(0.02)
+    for pid in subprocess.run(["pgrep", "-f", "ecglfm pretrain"], capture_output=True, text=True).stdout.split():
+        if os.path.realpath(f"/proc/{pid}/cwd") == str(clone.root):
+            os.kill(int(pid), signal.SIGKILL)
+    assert started.wait(120) != 0
+
+
+def _started_at(clone) -> int:
+    """First step that the last run of pretraining logged, from its own log."""
+    log = (clone.results / "logs/pretrain/tiny.log").read_text()
+    found = re.search(r"(?:resum\w+ .*?step |starting at step )(\d+)", log, re.I)
+    assert found, log[-2000:]
+    return int(found.group(1))
+
+
+def test_killed_run_ends_with_the_same_weights(clone) -> None:
+    clone.edit("config/encoders/tiny.yaml", pretrain={"steps": 60, "checkpoint_every": {"steps": 10}})
+    clone.snakemake("pretrain")
+    undisturbed = _weights(clone)
+    history = pd.read_csv(clone.results / "pretrain/tiny/history.csv").drop(columns="segments_per_second")
+    (clone.results / "pretrain").rename(clone.results / "pretrain-undisturbed")
+
+    _kill_after(clone, "step-00000020")
+    assert not (clone.results / "pretrain/tiny/encoder.safetensors").exists()
+    clone.snakemake("pretrain")
+    assert _started_at(clone) in range(20, 60, 10)
+    assert _weights(clone) == undisturbed
+    resumed = pd.read_csv(clone.results / "pretrain/tiny/history.csv").drop(columns="segments_per_second")
+    pd.testing.assert_frame_equal(resumed, history)
+
+
+def test_edited_learning_rate_starts_again_and_more_steps_continue(clone) -> None:
+    clone.snakemake("pretrain")
+    first = _weights(clone)
+    clone.edit("config/encoders/tiny.yaml", pretrain={"lr": 2.0e-3})
+    clone.snakemake("pretrain")
+    second = _weights(clone)
+    assert second != first
+    assert _started_at(clone) == 0
+    folder = clone.results / "pretrain/tiny"
+    assert len(list(folder.glob("checkpoints.set-aside-*"))) == 1
+
+    clone.edit("config/encoders/tiny.yaml", pretrain={"steps": 16})
+    clone.snakemake("pretrain")
+    assert _started_at(clone) == 12
+    assert read_json(folder / "encoder.json")["training"]["step"] == 16
+    continued = _weights(clone)
+
+    clone.snakemake("pretrain", "--config", "results=straight")  # the same 16 steps without a stop
+    assert sha256_file(clone.root / "straight/pretrain/tiny/encoder.safetensors") == continued

@@ -1,0 +1,205 @@
+"""Label sets on a hand-made index of two databases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecglfm.config import Selector, TaskConfig, TaskSlice, UserError
+from ecglfm.data.labels import as_text, run_labels, select
+from ecglfm.records import INDEX_COLUMNS
+
+
+def codes(**likelihoods):
+    return [{"code": code, "likelihood": float(value)} for code, value in likelihoods.items()]
+
+
+PTBXL = pd.DataFrame(
+    {
+        "record_id": [f"p/{i}" for i in range(1, 7)],
+        "source": "p",
+        "patient_id": [f"p/{i}" for i in range(1, 7)],
+        "path": "",
+        "age": 50.0,
+        "sex": ["male", "female", "male", "female", "male", None],
+        "fold": pd.array([1] * 6, dtype="Int64"),
+        "codes": [
+            codes(NORM=100, SR=0),
+            codes(IMI=35, AFIB=0),
+            codes(AFIB=100),
+            codes(SR=0),
+            codes(AMI=80),
+            codes(NORM=80),
+        ],
+        "report": ["Sinusrhythmus", "Vorhofflimmern", "vorhofflimmern", "", "Infarkt", None],
+        "native.scp_class": [["NORM"], ["MI"], [], [], ["MI"], ["NORM"]],
+        "native.nurse": ["1.0", "0.0", None, "1", "2", "01"],
+        "native.site": [1.0, 2.0, np.nan, 1.0, 1.5, 0.0],
+        "native.validated": ["True", "False", "True", "True", None, "False"],
+    }
+)
+MIMIC = PTBXL.drop(columns=["native.scp_class", "native.nurse", "native.site", "native.validated"]).assign(
+    record_id=[f"m/{i}" for i in range(1, 7)],
+    source="m",
+    codes=[[] for _ in range(6)],
+    report=["Atrial fibrillation; abnormal", "Sinus rhythm", "ATRIAL FIBRILLATION", "", "Sinus rhythm", "x"],
+)
+
+
+def picked(**selector):
+    return PTBXL.record_id[select(PTBXL, Selector(**selector), "here")].str[2:].astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"scp": ["AFIB"]}, [2, 3]),
+        ({"scp": ["AFIB"], "min_likelihood": 50}, [3]),
+        ({"scp": ["IMI", "AMI"], "min_likelihood": 35}, [2, 5]),
+        ({"scp_class": ["MI"]}, [2, 5]),
+        ({"scp_class": ["MI", "NORM"]}, [1, 2, 5, 6]),
+        ({"report": ["vorhofflimmern"]}, [2, 3]),
+        ({"report": ["^sinus", "infarkt$"]}, [1, 5]),
+        ({"column": {"nurse": ["1"]}}, [1, 4, 6]),
+        ({"column": {"nurse": ["1.0", "2"]}}, [1, 4, 5, 6]),
+        ({"column": {"site": ["1"]}}, [1, 4]),
+        ({"column": {"site": ["1.5", "0"]}}, [5, 6]),
+        ({"column": {"validated": ["true"]}}, [1, 3, 4]),
+        ({"column": {"sex": ["female"]}}, [2, 4]),
+        ({"scp": ["AMI"], "report": ["sinus"], "column": {"nurse": ["0"]}}, [1, 2, 5]),
+    ],
+)
+def test_selectors(selector, expected):
+    assert picked(**selector) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (1.0, "1"), ("1.0", "1"), (" 1 ", "1"), ("-0.50", "-0.5"), (True, "true"), ("Yes", "yes"), (None, None),
+     (float("nan"), None), ("1e5", "1e5"), ("inf", "inf"), ("12345678901234567890", "12345678901234567890")],
+)  # fmt: skip
+def test_values_are_compared_as_text(value, text):
+    assert as_text(value) == text
+
+
+def test_unknown_column_lists_near_names():
+    with pytest.raises(UserError, match=r"here: column 'nurze' .*near names: nurse"):
+        select(PTBXL, Selector(column={"nurze": ["1"]}), "here")
+
+
+def test_likelihood_of_a_class_is_refused_not_ignored():
+    with pytest.raises(UserError, match="min_likelihood"):
+        select(PTBXL, Selector(scp_class=["MI"], min_likelihood=50), "here")
+
+
+def task(labels, kinds=None, **config):
+    kinds = kinds or {"p": "ptbxl"}
+    config = {"kind": "multilabel", "labels": labels, "sources": list(kinds)} | config
+    return TaskSlice(task="t", config=TaskConfig.model_validate(config), kinds=kinds)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the stage on the two databases; gives labels and ledger, both by record."""
+    for name, frame in (("p", PTBXL), ("m", MIMIC)):
+        frame.to_parquet(tmp_path / f"{name}.parquet", index=False)
+    records = pd.concat([PTBXL, MIMIC])[["record_id", "source", "patient_id"]]
+    splits = ["train", "train", "test", "valid", "train", None]
+    records = records.assign(split=splits * 2).query("record_id != 'm/4'")  # m/4 was dropped by an earlier stage
+    records.sort_values("record_id").to_parquet(tmp_path / "records.parquet", index=False)
+
+    def run(chosen):
+        index = [tmp_path / "p.parquet", tmp_path / "m.parquet"]
+        run_labels(chosen, tmp_path / "records.parquet", index, tmp_path / "labels" / "t.parquet")
+        labels = pd.read_parquet(tmp_path / "labels" / "t.parquet")
+        ledger = pd.read_parquet(tmp_path / "labels" / "t.ledger.parquet")
+        assert labels.record_id.is_monotonic_increasing
+        assert (ledger.stage == "labels").all()
+        assert (ledger.action == "dropped").all()
+        return labels.set_index("record_id"), dict(zip(ledger.record_id, ledger.reason, strict=True))
+
+    return run
+
+
+def test_columns_and_records_of_no_split(run):
+    labels, ledger = run(task({"MI": {"ptbxl": {"scp_class": ["MI"]}}, "NORM": {"ptbxl": {"scp": ["NORM"]}}}))
+    assert list(labels.columns) == ["patient_id", "source", "split", "label.MI", "label.NORM"]
+    assert labels["label.MI"].dtype == np.float32
+    assert labels["label.MI"].to_dict() == {"p/1": 0, "p/2": 1, "p/3": 0, "p/4": 0, "p/5": 1}
+    assert labels["label.NORM"].to_dict() == {"p/1": 1, "p/2": 0, "p/3": 0, "p/4": 0, "p/5": 0}
+    assert labels["split"].to_dict() == {"p/1": "train", "p/2": "train", "p/3": "test", "p/4": "valid", "p/5": "train"}
+    assert ledger == {"p/6": "no_split"}
+
+
+def test_records_without_any_label_can_be_dropped(run):
+    labels, ledger = run(task({"MI": {"ptbxl": {"scp_class": ["MI", "NORM"]}}}, missing="drop"))
+    assert labels.index.tolist() == ["p/1", "p/2", "p/5"]
+    assert ledger == {"p/3": "no_label", "p/4": "no_label", "p/6": "no_split"}
+
+
+def test_kind_without_selector_leaves_the_label_unknown(run):
+    chosen = task(
+        {
+            "AF": {"ptbxl": {"scp": ["AFIB"]}, "mimic_iv_ecg": {"report": ["atrial fibrillation"]}},
+            "MI": {"ptbxl": {"scp_class": ["MI"]}},
+        },
+        kinds={"p": "ptbxl", "m": "mimic_iv_ecg"},
+    )
+    labels, ledger = run(chosen)
+    assert labels["label.AF"].to_dict() == {
+        "m/1": 1, "m/2": 0, "m/3": 1, "m/5": 0, "p/1": 0, "p/2": 1, "p/3": 1, "p/4": 0, "p/5": 0,
+    }  # fmt: skip
+    assert labels.loc["m/1":"m/5", "label.MI"].isna().all()
+    assert labels.loc["p/1":"p/5", "label.MI"].notna().all()
+    assert ledger == {"m/6": "no_split", "p/6": "no_split"}
+
+
+def test_record_of_which_nothing_is_known_is_left_out(run):
+    chosen = task({"MI": {"ptbxl": {"scp_class": ["MI"]}}}, kinds={"p": "ptbxl", "m": "mimic_iv_ecg"})
+    labels, ledger = run(chosen)
+    assert set(labels["source"]) == {"p"}
+    assert {r: why for r, why in ledger.items() if r[0] == "m"} == {
+        "m/1": "label_unknown", "m/2": "label_unknown", "m/3": "label_unknown", "m/5": "label_unknown",
+        "m/6": "no_split",
+    }  # fmt: skip
+
+
+def test_no_positive_in_train_names_label_task_and_counts(run):
+    expected = (
+        r"label 'AF' of task 't' has no positive among 3 training records \(positives: train 0, valid 0, test 1\)"
+    )
+    with pytest.raises(UserError, match=expected):
+        run(task({"AF": {"ptbxl": {"scp": ["AFIB"], "min_likelihood": 100}}}))
+
+
+@pytest.mark.parametrize(
+    ("selector", "hint"),
+    [
+        ({"scp": ["AFIBB"]}, "'AFIBB': near ones are AFIB"),
+        ({"scp": ["afib"]}, "'afib': near ones are AFIB"),
+        ({"scp_class": ["NROM"]}, "'NROM': near ones are NORM"),
+        ({"column": {"nurse": ["9"]}}, "nurse '9': there are 0.0, 01, 1, 1.0, 2"),
+        ({"report": ["flutter"]}, "check its selectors"),
+    ],
+)
+def test_label_that_nothing_matches_lists_near_spellings(run, selector, hint):
+    with pytest.raises(UserError, match=f"label 'X' of task 't' matches none of 6 records.*{hint}"):
+        run(task({"X": {"ptbxl": selector}}))
+
+
+def test_typo_in_a_kind_and_a_label_no_source_can_have(run):
+    with pytest.raises(UserError, match=r"labels\.X: 'ptblx' is no kind of source; did you mean 'ptbxl'"):
+        run(task({"X": {"ptblx": {"scp": ["AFIB"]}}}))
+    with pytest.raises(UserError, match=r"labels\.X: no selector for the kinds of its sources \(ptbxl\)"):
+        run(task({"X": {"mimic_iv_ecg": {"report": ["a"]}}}))
+
+
+def test_source_without_index_and_broken_index_are_named(run, tmp_path):
+    with pytest.raises(UserError, match=r"no q\.parquet; it has: p, m"):
+        run(task({"X": {"ptbxl": {"scp": ["AFIB"]}}}, kinds={"q": "ptbxl"}))
+    PTBXL.drop(columns="codes").to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(UserError, match=r"p\.parquet: column 'codes' is missing"):
+        run(task({"X": {"ptbxl": {"scp": ["AFIB"]}}}))
+
+
+def test_fixture_has_the_index_columns():
+    assert set(INDEX_COLUMNS) <= set(PTBXL.columns)

@@ -1,0 +1,340 @@
+"""Fine-tuning on planted truth: it is learnt, it is repeatable, and the test split cannot touch it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ecglfm import distributed, load_model
+from ecglfm.config import FinetuneConfig, FinetuneSlice, ModelConfig, PreprocessConfig, TaskSlice, UserError
+from ecglfm.data.dataset import Signals
+from ecglfm.models.bundle import save_encoder
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.training.finetune import parse_fit, run_finetune
+from ecglfm.training.inference import predict
+from ecglfm.training.labelled import Batch, EpochBatches, Labelled, load_labelled
+from ecglfm.training.losses import macro_auroc, masked_bce, probability_bce
+from ecglfm.training.supervised import EarlyStopping, Learner, train
+
+LEADS = ["I", "II", "V1"]
+RATE, LENGTH = 100, 1000  # 10 s
+COUNTS = {"train": 96, "valid": 32, "test": 32}
+TASK = TaskSlice.model_validate(
+    {
+        "task": "planted",
+        "config": {"kind": "multilabel", "sources": ["s"], "labels": {"fast": {"s": {"scp": ["X"]}}, "big": {"s": {"scp": ["Y"]}}}},
+        "kinds": {"s": "ptbxl"},
+    }
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(key, raising=False)
+    torch.set_num_threads(1)
+
+
+def make_data(folder: Path, seed: int = 0) -> Path:
+    """160 records: label `fast` is 9 Hz instead of 4 Hz in lead I, label `big` a large lead V1."""
+    rng = np.random.default_rng(seed)
+    split = np.repeat(list(COUNTS), list(COUNTS.values()))
+    n = len(split)
+    fast, big = rng.permuted(np.arange(n) % 2), rng.permuted(np.arange(n) % 2)
+    time = np.arange(LENGTH) / RATE
+    phase = rng.random((3, n, 1)) * 2 * np.pi
+    lead_1 = np.sin(2 * np.pi * np.where(fast, 9, 4)[:, None] * time + phase[0])
+    lead_2 = np.sin(2 * np.pi * 2 * time + phase[1])
+    lead_3 = np.where(big, 1.5, 0.5)[:, None] * np.sin(2 * np.pi * 3 * time + phase[2])
+    samples = np.stack([lead_1, lead_2, lead_3], axis=2) + rng.normal(0, 0.1, (n, LENGTH, 3))
+    (folder / "preprocess" / "s").mkdir(parents=True)
+    np.save(folder / "preprocess" / "s" / "000.npy", np.rint(samples * 1000).astype(np.int16).reshape(-1, 3))
+    records = pd.DataFrame(
+        {
+            "record_id": [f"s/{i:03d}" for i in range(n)], "source": "s", "patient_id": [f"s/{i:03d}" for i in range(n)],
+            "split": split, "sampling_rate": RATE, "n_samples": LENGTH, "shard": 0, "offset": np.arange(n) * LENGTH,
+            "sha256": [f"{i}" for i in range(n)],
+        }
+    )  # fmt: skip
+    labels = records[["record_id", "patient_id", "source", "split"]].assign(
+        **{"label.fast": fast.astype(np.float32), "label.big": big.astype(np.float32)}
+    )
+    records.to_parquet(folder / "records.parquet")
+    labels.to_parquet(folder / "labels.parquet")
+    return folder
+
+
+def make_encoder(folder: Path, rate: int = RATE) -> Path:
+    torch.manual_seed(0)
+    model = ModelConfig(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16, dropout=0.1)
+    encoder = ECGEncoder(model, LEADS, rate, PreprocessConfig(sampling_rate=rate, leads=LEADS), 2.5)
+    save_encoder(folder, encoder, {"name": "tiny"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_data(tmp_path_factory.mktemp("finetune"))
+    make_encoder(folder / "encoder")
+    return folder
+
+
+def fit(data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, **config):
+    config = {
+        "epochs": 2,
+        "lr": 3e-3,
+        "head_lr": 1e-2,
+        "batch_size": 16,
+        "patience": 4,
+        "freeze_frontend": False,
+    } | config
+    return run_finetune(
+        FinetuneSlice(finetune=FinetuneConfig(**config)), fit=name, encoder=encoder or data / "encoder", task=TASK,
+        labels=data / "labels.parquet", manifest=data / "records.parquet", signals=data / "preprocess", output=output,
+    )  # fmt: skip
+
+
+def test_fits_are_named_by_mode_and_seed() -> None:
+    assert parse_fit("full-s0") == ("full", 0)
+    assert parse_fit("linear-s12") == ("linear", 12)
+    for name in ("full", "full-0", "whole-s0", "full-s-1", "full-s0 ", "../full-s0"):
+        with pytest.raises(UserError, match="expected {mode}-s{seed}"):
+            parse_fit(name)
+
+
+def test_unknown_labels_do_not_count() -> None:
+    logits = torch.tensor([[0.0, 2.0], [-1.0, 5.0]], requires_grad=True)
+    target = torch.tensor([[1.0, 0.0], [0.0, float("nan")]])
+    loss = masked_bce(logits, target)
+    # ln 2, ln(1 + e^2), ln(1 + e^-1), and nothing of the unknown one
+    assert loss.item() == pytest.approx((0.6931472 + 2.1269280 + 0.3132617) / 3, abs=1e-6)
+    loss.backward()
+    assert logits.grad[1, 1].item() == 0.0
+    assert logits.grad[0, 0].item() == pytest.approx(-0.5 / 3)
+    probability = torch.sigmoid(logits).detach().numpy()
+    assert probability_bce(target.numpy(), probability) == pytest.approx(loss.item(), abs=1e-6)
+
+
+def test_batch_without_a_known_label_gives_no_gradient() -> None:
+    logits = torch.zeros(2, 1, requires_grad=True)
+    loss = masked_bce(logits, torch.full((2, 1), float("nan")))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert logits.grad.tolist() == [[0.0], [0.0]]
+
+
+def test_macro_auroc_by_hand() -> None:
+    nan = np.nan
+    target = np.array([[1, 0, 1], [0, 1, 1], [1, nan, 1], [0, 0, 1]], float)
+    score = np.array([[0.9, 0.1, 0.5], [0.8, 0.9, 0.5], [0.7, 0.0, 0.5], [0.1, 0.2, 0.5]])
+    # first label: 3 of 4 pairs in order; second: 2 of 2; third has one class and is left out
+    assert macro_auroc(target, score) == pytest.approx((0.75 + 1.0) / 2)
+    assert np.isnan(macro_auroc(target[:, 2:], score[:, 2:]))
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "best", "last"),
+    [
+        ([1.0, 0.9, 0.95, 0.91, 0.92, 0.1], 3, 2, 5),  # the 0.1 comes too late
+        ([1.0, 0.9, 0.95, 0.8, 0.85, 0.81], 3, 4, 6),
+        ([0.5, 0.5, 0.5], 1, 1, 2),  # as good is not better
+    ],
+)
+def test_early_stopping_by_hand(losses: list[float], patience: int, best: int, last: int) -> None:
+    stopping = EarlyStopping(patience)
+    for epoch, loss in enumerate(losses, 1):
+        stopping.improves(epoch, loss)
+        if stopping.is_over(epoch):
+            break
+    assert (stopping.epoch, epoch) == (best, last)
+
+
+def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
+    """Epoch e shifts the weight by about lr; validation says it is best after the third."""
+    distributed.init(1)
+    module = nn.Linear(1, 1)
+    said = iter([0.6, 0.7, 0.9, 0.8, 0.85])
+    seen = []
+
+    def validate() -> np.ndarray:
+        seen.append(module.weight.item())
+        return np.full((4, 1), next(said), np.float32)
+
+    batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
+    config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
+    course = train(Learner(module, lambda _: iter([batch]), validate), config, seed=0, target=np.ones((4, 1)))
+    assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
+    assert course.best.epoch == 3
+    assert course.best.loss == pytest.approx(-np.log(0.9), rel=1e-6)
+    assert course.weights["weight"].item() == seen[2] != seen[4]
+
+
+@pytest.mark.parametrize("where", ["train", "valid"])
+def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
+    distributed.init(1)
+    module = nn.Linear(1, 1)
+    before = module.weight.item()
+    batch = Batch((torch.full((2, 1), np.inf if where == "train" else 1.0),), torch.ones(2, 1))
+    learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32))
+    word = {"train": "training", "valid": "validation"}[where]
+    with pytest.raises(UserError, match=rf"{word} loss is (nan|inf) in epoch 1"):
+        train(learner, FinetuneConfig(batch_size=2), seed=0, target=np.ones((4, 1)))
+    if where == "train":
+        assert module.weight.item() == before  # before the update
+
+
+def test_the_test_split_is_never_loaded(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    assert (len(labelled.train), len(labelled.valid), len(labelled.records)) == (96, 32, 128)
+    assert set(labelled.records["split"]) == {"train", "valid"}
+    assert labelled.label_names == ["fast", "big"]
+
+
+def test_an_epoch_is_every_training_record_once_with_a_crop_inside(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    common = {"length": 250, "batch_size": 20, "seed": 3}
+    first = EpochBatches(labelled, epoch=1, **common)
+    assert [len(batch.target) for batch in first] == [20, 20, 20, 20, 16]
+    assert sorted(first.rows) == sorted(labelled.train)
+    assert first.starts.min() >= 0
+    assert first.starts.max() <= LENGTH - 250
+    again, second = EpochBatches(labelled, epoch=1, **common), EpochBatches(labelled, epoch=2, **common)
+    assert torch.equal(first[2].inputs[0], again[2].inputs[0])
+    assert not np.array_equal(first.rows, second.rows)
+    parts = [EpochBatches(labelled, epoch=1, rank=rank, world_size=5, **common) for rank in range(5)]
+    assert [len(part.rows) for part in parts] == [20] * 5  # 96 records and 4 of them again
+    assert set(np.concatenate([part.rows for part in parts])) == set(labelled.train)
+    row, start = first.rows[0], first.starts[0]
+    stored = np.load(data / "preprocess" / "s" / "000.npy")[row * LENGTH + start :][:250]
+    np.testing.assert_allclose(first[0].inputs[0][0].numpy(), stored.T / 1000, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
+    epochs = {"full": 12, "frozen": 25, "linear": 200}[mode]
+    model = fit(data, tmp_path, f"{mode}-s1", epochs=epochs, patience=epochs, head_lr=3e-2)
+    records = pd.read_parquet(data / "records.parquet")
+    test = records[records["split"] == "test"].reset_index(drop=True)
+    labels = pd.read_parquet(data / "labels.parquet").query("split == 'test'")[["label.fast", "label.big"]].to_numpy()
+    loaded = load_model(tmp_path)
+    probability = predict(loaded, Signals(test, data / "preprocess"))
+    assert macro_auroc(labels, probability) > 0.95
+    assert loaded.label_names == ["fast", "big"]
+    assert loaded.thresholds == model.thresholds
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["epoch", "split", "loss", "auroc", "lr", "head_lr"]
+    assert len(history) == 2 * epochs
+    content = json.loads((tmp_path / "model.json").read_text())
+    assert (content["task"], content["mode"], content["seed"], content["kind"]) == ("planted", mode, 1, "multilabel")
+    assert content["encoder"]["name"] == "tiny"
+    assert content["training"]["train_records"] == 96
+    valid = history.query("split == 'valid'")
+    assert content["training"]["best_epoch"] == valid.loc[valid["loss"].idxmin(), "epoch"]
+    encoder, fitted = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    same = all(torch.equal(value, fitted[f"encoder.{name}"]) for name, value in encoder.items())
+    assert same == (mode != "full")
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_loaders(data: Path, tmp_path: Path) -> None:
+    names = {"a": ("full-s0", 0), "b": ("full-s0", 2), "c": ("full-s1", 0)}
+    for folder, (name, workers) in names.items():
+        fit(data, tmp_path / folder, name, num_workers=workers)
+    files = [
+        [(tmp_path / f / n).read_bytes() for n in ("model.safetensors", "model.json", "history.csv")] for f in names
+    ]
+    assert files[0] == files[1]
+    assert files[0][0] != files[2][0]
+
+
+@pytest.mark.parametrize("mode", ["full", "linear"])
+def test_test_records_cannot_change_the_model(data: Path, tmp_path: Path, mode: str) -> None:
+    fit(data, tmp_path / "a", f"{mode}-s0")
+    other = make_data(tmp_path / "data")
+    path = other / "preprocess" / "s" / "000.npy"
+    samples = np.load(path)
+    samples[-COUNTS["test"] * LENGTH :] = np.random.default_rng(9).integers(-30000, 30000, (COUNTS["test"] * LENGTH, 3))
+    np.save(path, samples)
+    labels = pd.read_parquet(other / "labels.parquet")
+    labels.loc[labels["split"] == "test", ["label.fast", "label.big"]] = np.float32(1)
+    labels.to_parquet(other / "labels.parquet")
+    fit(other, tmp_path / "b", f"{mode}-s0", encoder=data / "encoder")
+    for name in ("model.safetensors", "model.json", "history.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_frozen_frontend_and_two_learning_rates(data: Path, tmp_path: Path) -> None:
+    fit(data, tmp_path, freeze_frontend=True, epochs=1)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    changed = {name for name, value in before.items() if not torch.equal(value, after[f"encoder.{name}"])}
+    assert not {name for name in changed if name.startswith(("frontend.convs", "frontend.group_norm"))}
+    assert any(name.startswith("conformer.") for name in changed)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert set(history["lr"]) == {0.003}
+    assert set(history["head_lr"]) == {0.01}
+
+
+def edit_labels(data: Path, folder: Path, edit) -> Path:
+    """The data with other labels."""
+    folder.mkdir()
+    for name in ("records.parquet", "preprocess", "encoder"):
+        (folder / name).symlink_to(data / name)
+    labels = pd.read_parquet(data / "labels.parquet")
+    edit(labels).to_parquet(folder / "labels.parquet")
+    return folder
+
+
+def set_label(split: str, value: float):
+    return lambda labels: labels.assign(
+        **{"label.big": labels["label.big"].where(labels["split"] != split, np.float32(value))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (set_label("train", 0), "label 'big' has no positive record in the train split"),
+        (set_label("train", np.nan), "label 'big' has no positive record in the train split"),
+        (set_label("train", 1), "label 'big' has no negative record in the train split"),
+        (lambda labels: labels[labels["split"] != "valid"], "no record in the valid split"),
+        (lambda labels: labels.drop(columns="label.big"), "but the task says"),
+        (lambda labels: labels.drop(columns="split"), "'split' is missing"),
+        (lambda labels: labels.assign(split=labels["split"].replace("test", "valid")), "has another split in"),
+    ],
+)
+def test_labels_that_cannot_be_learnt_are_one_clear_line(data: Path, tmp_path: Path, edit, message: str) -> None:
+    folder = edit_labels(data, tmp_path / "data", edit)
+    with pytest.raises(UserError, match=message) as error:
+        fit(folder, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert str(folder) in str(error.value)
+
+
+def test_label_without_a_valid_positive_gets_a_half_and_a_warning(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = edit_labels(data, tmp_path / "data", set_label("valid", 0))
+    with caplog.at_level(logging.WARNING):
+        model = fit(folder, tmp_path / "out", epochs=1)
+    assert model.thresholds[1] == 0.5
+    assert any("label big" in message for message in caplog.messages)
+
+
+def test_an_encoder_of_another_rate_is_refused(data: Path, tmp_path: Path) -> None:
+    encoder = make_encoder(tmp_path / "encoder", rate=500)
+    with pytest.raises(UserError, match=r"reads 500 Hz, but .* has signals of \[100\] Hz"):
+        fit(data, tmp_path / "out", encoder=encoder)
+
+
+def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    flipped = labelled._replace(target=1 - labelled.target)
+    assert isinstance(labelled, Labelled)
+    assert labelled.hash() != flipped.hash()
