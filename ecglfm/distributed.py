@@ -7,6 +7,7 @@ imports still run.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -104,6 +105,8 @@ def init(threads: int | None = None) -> torch.device:
     if torch.cuda.is_available():
         device = torch.device("cuda", local_rank() % torch.cuda.device_count())
         torch.cuda.set_device(device)
+    if not is_main():
+        logging.getLogger("ecglfm").setLevel(logging.ERROR)  # rank 0 says it once for all
     if dist.is_initialized():
         return device
     for key, number in (("RANK", rank()), ("WORLD_SIZE", world_size()), ("LOCAL_RANK", local_rank())):
@@ -114,7 +117,17 @@ def init(threads: int | None = None) -> torch.device:
         os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=_store(), rank=rank(), world_size=world_size(), timeout=_PATIENCE)
+    # Not earlier: DeepSpeed keeps the groups it made, and a second training of this process needs them.
+    atexit.register(_leave)
     return device
+
+
+def _leave() -> None:
+    """Leave the process group."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _nodes() -> int:
@@ -225,14 +238,6 @@ def barrier() -> None:
         dist.barrier()
 
 
-def shutdown() -> None:
-    """Leave the process group."""
-    import torch.distributed as dist
-
-    if dist.is_initialized():
-        dist.destroy_process_group()
-
-
 def launch(command: Sequence[str], processes: int) -> int:
     """Run one command as several ranks on this machine; they meet through a file, not a port.
 
@@ -258,8 +263,13 @@ def launch(command: Sequence[str], processes: int) -> int:
             )
             for number in range(processes)
         ]
+
+        def forward(received: int, _frame: object) -> None:
+            for one in ranks:
+                one.send_signal(received)
+
         for number in STOP_SIGNALS:
-            signal.signal(number, lambda received, _frame: [one.send_signal(received) for one in ranks])
+            signal.signal(number, forward)
         try:
             return _wait(ranks)
         finally:

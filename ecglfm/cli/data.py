@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, TrackingSlice, load
+from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, TrackingSlice, UserError, load
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,19 +88,19 @@ def _manifest(args: argparse.Namespace) -> int:
     config = load(ManifestSlice, args.config)
     audit = run_manifest(config, args.results, args.output)
     for source, splits in audit["counts"].items():
-        print(f"{source}: " + ", ".join(f"{split} {count}" for split, count in splits.items()))
+        parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
+        print(f"{source}: records {', '.join(parts)}")
     if args.tracking:
         _track_manifest(args, config, audit)
     if audit["passed"]:
         return 0
-    from ecglfm.config import UserError
-
-    crossing = [pair for pair in audit["duplicate_pairs"] if pair["crosses"]]
-    faults = []
-    if audit["patient_overlap"]:
-        faults.append(f"{len(audit['patient_overlap'])} patients in two splits, e.g. {audit['patient_overlap'][0]}")
-    if crossing:
-        faults.append(f"{len(crossing)} duplicate recordings across splits, e.g. {crossing[0]['a']} and {crossing[0]['b']}")
+    crossing = [f"{pair['a']} and {pair['b']}" for pair in audit["duplicate_pairs"] if pair["crosses"]]
+    found = {
+        "patients in two splits": audit["patient_overlap"],
+        "pairs of duplicate recordings across splits": crossing,
+        "records that stand twice": audit["repeated_records"],
+    }
+    faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
     raise UserError(f"{args.output / 'audit.json'}: the audit failed: {'; '.join(faults)}")
 
 
@@ -116,9 +116,10 @@ def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict
     tracking = load(TrackingSlice, args.tracking)
     with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content) as run:
         counts = {
-            f"{source}.{split}": float(count)
+            f"{source}.{split}.{unit}": float(number)
             for source, splits in audit["counts"].items()
             for split, count in splits.items()
+            for unit, number in count.items()
         }
         run.log(counts | {"passed": float(audit["passed"])}, step=0)
         run.artifact(args.output / "audit.json")

@@ -1,9 +1,95 @@
-"""Commands of the group `training`."""
+"""Commands that train: `pretrain` and `finetune`."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
+    parser = commands.add_parser("pretrain", help="pretrain an encoder on unlabelled recordings")
+    parser.add_argument("--config", type=Path, required=True, help="slice of one encoder, config/pretrain/E.yaml")
+    _add_data(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the encoder; checkpoints/ in it resumes")
+    _add_execution(parser)
+    parser.set_defaults(run=_pretrain)
+
+    parser = commands.add_parser("finetune", help="fine-tune an encoder to one label set")
+    parser.add_argument("--config", type=Path, required=True, help="config/finetune.yaml")
+    parser.add_argument("--fit", required=True, help="mode and seed, e.g. full-s0")
+    parser.add_argument("--encoder", type=Path, required=True, help="folder that `pretrain` wrote")
+    parser.add_argument("--task", type=Path, required=True, help="slice of one task, config/labels/T.yaml")
+    parser.add_argument("--labels", type=Path, required=True, help="labels/T.parquet")
+    _add_data(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model")
+    _add_execution(parser)
+    parser.set_defaults(run=_finetune)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    parser.add_argument("--signals", type=Path, required=True, help="folder of the prepared signals, preprocess/")
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tracking", type=Path, help="config/tracking.yaml; without it nothing goes to MLflow")
+    parser.add_argument("--rule", help="name of the Snakemake rule, for the tags")
+    parser.add_argument("--threads", type=int, help="CPU threads of this job, shared by its processes")
+
+
+def _pretrain(args: argparse.Namespace) -> int:
+    from ecglfm import distributed
+    from ecglfm.config import EncoderSlice, TrackingSlice, load
+
+    stop = distributed.StopFlag()  # before the slow imports: a signal during them is not lost
+    config = load(EncoderSlice, args.config)
+    tracking = load(TrackingSlice, args.tracking) if args.tracking else None
+    pretrain = config.config.pretrain
+    if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
+        return distributed.launch(_command(args, pretrain.processes), pretrain.processes)
+    from ecglfm.training.pretrain import run_pretrain
+
+    return run_pretrain(
+        config,
+        manifest=args.manifest,
+        signals=args.signals,
+        output=args.output,
+        tracking=tracking,
+        rule=args.rule,
+        threads=args.threads,
+        stop=stop,
+    )
+
+
+def _command(args: argparse.Namespace, processes: int) -> list[str]:
+    """The same command for each of several processes, which share the threads."""
+    command = ["pretrain"]
+    for name in ("config", "manifest", "signals", "output", "tracking", "rule"):
+        value = getattr(args, name)
+        command += [f"--{name}={value}"] if value is not None else []
+    if args.threads is not None:
+        command.append(f"--threads={max(1, args.threads // processes)}")
+    return command
+
+
+def _finetune(args: argparse.Namespace) -> None:
+    from ecglfm.config import FinetuneSlice, TaskSlice, TrackingSlice, load
+
+    config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
+    tracking = load(TrackingSlice, args.tracking) if args.tracking else None
+    from ecglfm.training.finetune import run_finetune
+
+    run_finetune(
+        config,
+        fit=args.fit,
+        encoder=args.encoder,
+        task=task,
+        labels=args.labels,
+        manifest=args.manifest,
+        signals=args.signals,
+        output=args.output,
+        tracking=tracking,
+        rule=args.rule,
+        threads=args.threads,
+    )

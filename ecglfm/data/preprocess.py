@@ -100,9 +100,15 @@ def _measure(standard: np.ndarray, signal: np.ndarray, fs: float, missing: float
 
 def _judge(quality: dict[str, float], config: PreprocessConfig) -> tuple[dict[str, str], tuple[str, str] | None]:
     """Flags and the reason to drop, if any, by the quality tests; a measure that is NaN passes."""
+    limits = config.quality
+    tests = {
+        "missing_fraction": limits.missing_fraction,
+        "flat_leads": limits.flat_leads,
+        "clipped_fraction": limits.clipped_fraction,
+        "einthoven_residual": limits.einthoven_residual,
+    }
     flags: dict[str, str] = {}
-    for name in QUALITY:
-        test = getattr(config.quality, name)
+    for name, test in tests.items():
         if test.action == "keep" or not quality[name] > test.limit:
             continue
         detail = f"{quality[name]:.4g}, limit {test.limit:g}"
@@ -143,13 +149,13 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig) -> Prepa
     signal, zeroed = steps.fill_missing(signal, fs, max_gap_seconds=config.max_gap_seconds)
     if zeroed:
         flags["long_gap"] = f"{zeroed} samples in gaps over {config.max_gap_seconds:g} s are 0"
-    rate = config.sampling_rate
+    rate, band, mains = config.sampling_rate, config.bandpass, config.notch
     signal = steps.resample(signal, fs, target=rate)
     try:
-        if config.bandpass is not None:
-            signal = steps.bandpass(signal, rate, **config.bandpass.model_dump())
-        if config.notch is not None:
-            signal = steps.notch(signal, rate, **config.notch.model_dump())
+        if band is not None:
+            signal = steps.bandpass(signal, rate, low=band.low, high=band.high, order=band.order)
+        if mains is not None:
+            signal = steps.notch(signal, rate, frequency=mains.frequency, quality=mains.quality)
     except ValueError as error:  # SciPy's word for fewer samples than its padding
         detail = f"{len(signal)} samples at {rate} Hz are too few for the filters: {error}"
         return Prepared(empty, quality, {}, ("too_short", detail))

@@ -177,6 +177,7 @@ def measure(test: Predictions, config: EvaluateConfig) -> dict[str, Any]:
     summary = summarize(test, resamples=config.bootstrap, confidence=config.confidence, seed=config.seed)
     return summary | {
         "split": "test",
+        "label_names": test.names,
         "n": {
             "records": len(test.targets),
             "patients": len(np.unique(test.patients)),

@@ -19,7 +19,9 @@ ORDER = (
     "cmsc_accuracy", "code_perplexity", "prob_perplexity",
 )  # fmt: skip
 #: What tells how a run went on, not what it learnt.
-_TECHNICAL = re.compile(r"^(step|epoch|lr|head_lr|seconds|time|elapsed|grad_norm|.*_per_second|.*seconds.*)$")
+_TECHNICAL = re.compile(
+    r"^(step|epoch|lr|head_lr|seconds|time|elapsed|grad_norm|temperature|masked_fraction|.*_per_second|.*seconds.*)$"
+)
 
 
 @dataclass

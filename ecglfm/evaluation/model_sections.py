@@ -96,13 +96,13 @@ def training_section(results: Path, fits: list[Fit]) -> str | None:
     return _uri(panels, next(iter(courses.values())).x) if panels else None
 
 
-def evaluation_section(results: Path, fit: Fit, *, examples: bool) -> dict[str, Any] | None:
-    """Metrics of one model, its curves, and example recordings where asked."""
+def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
+    """Metrics of one model and its curves; `add_examples` adds recordings."""
     folder = results / "evaluate" / fit.path
     metrics = read_if_there(folder / "metrics.json", read_json)
     if metrics is None:
         return None
-    names = list(metrics["labels"])
+    names = metrics["label_names"]
     section: dict[str, Any] = {
         "fit": fit,
         "metrics": metrics,
@@ -118,25 +118,24 @@ def evaluation_section(results: Path, fit: Fit, *, examples: bool) -> dict[str, 
     test = test_predictions(table, names, [metrics["thresholds"][name] for name in names])
     section["roc"] = data_uri(png(roc_figure(test, metrics)))
     section["calibration"] = data_uri(png(calibration_figure(test, metrics)))
-    if examples:
-        section["examples"] = _examples(results, fit, table, metrics)
     return section
 
 
-def _examples(results: Path, fit: Fit, table: pd.DataFrame, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pictures of a few test records with what is true and what the model says."""
+def add_examples(results: Path, section: dict[str, Any]) -> None:
+    """Add pictures of a few test records with what is true and what the model says."""
+    fit, metrics = section["fit"], section["metrics"]
+    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
     leads = _leads(results, fit)
-    names = list(metrics["labels"])
-    if records is None or leads is None:
-        return []
+    names = metrics["label_names"]
+    if records is None or leads is None or table is None:
+        return
     records = records.set_index("record_id", drop=False)
-    shown = []
     for example in choose_examples(table, names):
         row = table.iloc[example.row]
         if row["record_id"] not in records.index:
             continue
-        shown.append(
+        section["examples"].append(
             {
                 "why": example.why,
                 "record": row["record_id"],
@@ -146,7 +145,6 @@ def _examples(results: Path, fit: Fit, table: pd.DataFrame, metrics: dict[str, A
                 "highest": max(((float(row[f"probability.{name}"]), name) for name in names), default=None),
             }
         )
-    return shown
 
 
 def _leads(results: Path, fit: Fit) -> list[str] | None:

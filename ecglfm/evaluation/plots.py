@@ -133,7 +133,7 @@ def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None]
     count = len(data.names)
     known = [~np.isnan(data.targets[:, label]) for label in range(count)]
     if count <= TOGETHER:
-        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.7), layout="constrained")
         axes = figure.add_subplot(aspect="equal", anchor="W", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         style(axes, x=x, y=y)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -172,8 +172,7 @@ def history_figure(panels: Mapping[str, Sequence[Series]], x: str, *, per_row: i
     x : str
         What the lines run over: `step` or `epoch`.
     """
-    columns = min(per_row, len(panels)) or 1
-    rows = -(-len(panels) // columns)
+    columns, rows = per_row, max(1, -(-len(panels) // per_row))  # always as wide: letters stay as large
     figure = Figure(figsize=(2.75 * columns + 0.2, 1.95 * rows + 0.35), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     names: dict[str, str] = {}

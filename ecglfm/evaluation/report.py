@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ecglfm.config import UserError
 from ecglfm.evaluation.model_sections import (
     Fit,
+    add_examples,
     best_of,
     encoder_section,
     evaluation_section,
@@ -93,16 +94,20 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
     evaluations = []
     for number, task in enumerate(tasks):
         own = [fit for fit in fits if fit.task == task]
-        rows, missing, pictured = [], [], number >= _PICTURED_TASKS
-        for fit in own:
-            row = evaluation_section(results, fit, examples=not pictured)
-            pictured = pictured or row is not None
-            if row is None:
-                missing.append(fit)
-            else:
-                rows.append(row)
-        curves = training_section(results, own)
-        evaluations.append({"task": task, "rows": rows, "missing": missing, "best": best_of(rows), "training": curves})
+        made = {fit: evaluation_section(results, fit) for fit in own}
+        rows = [row for row in made.values() if row is not None]
+        best = best_of(rows)
+        if rows and number < _PICTURED_TASKS:
+            add_examples(results, rows[best or 0])
+        evaluations.append(
+            {
+                "task": task,
+                "rows": rows,
+                "missing": [fit for fit, row in made.items() if row is None],
+                "best": best,
+                "training": training_section(results, own),
+            }
+        )
     sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
     data = data_section(results)
     return {

@@ -154,7 +154,7 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
     other = {"encoder": "model", "model": "encoder"}[stem]
     if not json_path.is_file():
         if path.is_dir() and (path / f"{other}.json").is_file():
-            raise UserError(f"{path}: holds an {other}, not an {stem}; read it with load_{other}")
+            raise UserError(f"{path}: what lies here is the {other}, not the {stem}; read it with load_{other}")
         raise UserError(f"{json_path}: no such file; give the folder that holds {stem}.json and {stem}.safetensors")
     try:
         content = read_json(json_path)

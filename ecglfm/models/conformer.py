@@ -111,6 +111,8 @@ class RelativeAttention(nn.Module):
         position_hkp = self.linear_pos(positions_pd).view(-1, self.heads, width).permute(1, 2, 0)
         by_position = (query + self.pos_bias_v[:, None]) / math.sqrt(width) @ position_hkp
         bias = relative_shift(by_position)
+        if bias.is_cuda:  # the fused kernels want aligned rows, which the shifted view has not
+            bias = bias.contiguous()
         if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
             bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
         dropout = self.dropout if self.training else 0.0

@@ -33,4 +33,6 @@ def read_record(path: str | Path) -> Record:
     for name in names:
         if name and (path.parent / f"{name}.hea").is_file():
             return read_wfdb(path.parent, name)
-    raise RecordError("header_missing", f"{path}: no WFDB header {path.with_suffix('.hea')}; records are read by header")
+    raise RecordError(
+        "header_missing", f"{path}: no WFDB header {path.with_suffix('.hea')}; records are read by header"
+    )

@@ -33,7 +33,9 @@ class MimicIvEcg(Source):
         fail_at(records_path, records["path"].isna(), "path is empty", records["path"])
         measured = number_column(measurements, "study_id", measurements_path, integer=True, required=True)
         if measured.duplicated().any():
-            raise UserError(f"{measurements_path}: study_id {int(measured[measured.duplicated()].iloc[0])} stands twice")
+            raise UserError(
+                f"{measurements_path}: study_id {int(measured[measured.duplicated()].iloc[0])} stands twice"
+            )
 
         added = [column for column in measurements.columns if column not in records.columns]
         found = measurements[added].set_axis(measured.to_numpy(), axis=0).reindex(studies.to_numpy())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
@@ -80,7 +80,9 @@ def run_synthesize(slice: SourceSlice, output: Path, workers: int = 1) -> None: 
     with ExitStack() as stack:
         writers = {}
         for name, header in columns.items():
-            file = stack.enter_context((stack.enter_context(atomic(output / name))).open("w", newline="", encoding="utf-8"))
+            file = stack.enter_context(
+                (stack.enter_context(atomic(output / name))).open("w", newline="", encoding="utf-8")
+            )
             writers[name] = csv.writer(file, lineterminator="\n")
             writers[name].writerow(header)
         if config.layout == "ptbxl":

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ecglfm.sources.synthetic_patient import HEART_RATE, QT_PER_RR, QTC_MS, PR_MS, Patient
+from ecglfm.sources.synthetic_patient import HEART_RATE, PR_MS, QT_PER_RR, QTC_MS, Patient
 
 RATE = 500  # Hz
 SECONDS = 10
@@ -46,7 +46,9 @@ _F_WAVE = np.array([-0.015, 0.030, -0.055])
 _BREATH_SWING, _BREATH_GAIN = 0.06, 0.05
 
 
-def beat_times(patient: Patient, rng: np.random.Generator, *, seconds: float = SECONDS) -> tuple[np.ndarray, np.ndarray]:
+def beat_times(
+    patient: Patient, rng: np.random.Generator, *, seconds: float = SECONDS
+) -> tuple[np.ndarray, np.ndarray]:
     """R peaks from before the recording to after its end.
 
     Returns
@@ -178,7 +180,9 @@ def record_leads(patient: Patient, rng: np.random.Generator, *, mains: float) ->
     n = RATE * SECONDS
     times, ectopic = beat_times(patient, rng)
     seconds = np.arange(n, dtype=np.float32) / np.float32(RATE)
-    basis = np.empty((3 + 3 + 1 + 5 + 4 + 9, n), dtype=np.float32)  # each row a source, seen by the leads through `seen`
+    basis = np.empty(
+        (3 + 3 + 1 + 5 + 4 + 9, n), dtype=np.float32
+    )  # each row a source, seen by the leads through `seen`
     seen = np.empty((len(basis), 8))
 
     vectors = LEAD_VECTORS.copy()

@@ -84,7 +84,10 @@ def machine_report(patient: Patient) -> list[str]:
     """Lines of the cart's report of every recording of a patient."""
     lines = list(_FINDINGS[patient.condition][2])
     if patient.ectopy:
-        lines = [line for line in lines[:-1] if line != "Normal ECG"] + ["Ventricular premature complexes", "Abnormal ECG"]
+        lines = [line for line in lines[:-1] if line != "Normal ECG"] + [
+            "Ventricular premature complexes",
+            "Abnormal ECG",
+        ]
     return lines
 
 
@@ -157,7 +160,7 @@ def mimic_rows(
     p_onset = qrs_onset - round(patient.pr * 1000) if patient.n_p else UNMEASURED
     qrs_end = qrs_onset + (150 if patient.condition == "CLBBB" else 92)
     t_end = qrs_onset + round(1000 * (patient.qtc + 0.154 * (rr - 1.0)))
-    measurement = (
+    measurement: tuple[str | int, ...] = (
         subject, study_id, 6_848_296 + int(rng.integers(0, 2)), when, *report, *[""] * (18 - len(report)),
         "0.005-150 Hz", "none", round(1000 * rr), p_onset, p_onset + 100 if patient.n_p else UNMEASURED,
         qrs_onset, qrs_end, t_end, UNMEASURED, UNMEASURED, UNMEASURED,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ecglfm.records import Record, RecordError, normalize_lead
-from ecglfm.sources.wfdb_header import MILLIVOLTS, Header, Signal, check_relative, contained, read_header
+from ecglfm.sources.wfdb_header import MILLIVOLTS, Header, Signal, beside, check_relative, contained, read_header
 
 LOG = logging.getLogger(__name__)
 INVALID = -32768  # format 16: the sample is missing
@@ -44,13 +44,20 @@ def read_wfdb(root: Path, path: str) -> Record:
     """
     root = root.resolve()
     record = root / check_relative(path)
-    header = read_header(root, record.parent, record.name)
+    folder = contained(root, record.parent)
+    header = read_header(root, folder, record.name)
     leads = tuple(normalize_lead(signal.name) for signal in header.signals)
-    if not header.segments and all(s.format == 16 and s.samples_per_frame == 1 and not s.skew for s in header.signals):
-        digital = read_digital(root, record.parent, header)
+    if _is_plain(header):
+        digital = read_digital(root, folder, header)
         return Record(to_millivolts(digital, header.signals), leads, header.sampling_rate, header.comments)
-    _check_files(root, record.parent, header)
-    return _read_with_wfdb(record, header)
+    _check_files(root, folder, header)
+    return _read_with_wfdb(folder / record.name, header)
+
+
+def _is_plain(header: Header) -> bool:
+    """One segment, every signal in format 16 with one sample per frame and no skew."""
+    plain = all(s.format == 16 and s.samples_per_frame == 1 and s.skew == 0 for s in header.signals)
+    return plain and not header.segments
 
 
 def read_digital(root: Path, folder: Path, header: Header) -> np.ndarray:
@@ -61,7 +68,7 @@ def read_digital(root: Path, folder: Path, header: Header) -> np.ndarray:
     root : path
         Resolved root of the database.
     folder : path
-        Folder of the header.
+        Resolved folder of the header, inside the root.
     header : Header
 
     Returns
@@ -81,30 +88,30 @@ def read_digital(root: Path, folder: Path, header: Header) -> np.ndarray:
         if members != list(range(members[0], members[0] + len(members))):
             raise RecordError("header_invalid", f"{header.name}.hea: the signals of {name} do not stand together")
         offset = header.signals[members[0]].offset
-        parts.append(_read_format_16(root, folder / name, len(members), offset, header.n_samples))
+        parts.append(_read_format_16(root, folder, name, len(members), offset, header.n_samples))
     if len({len(part) for part in parts}) != 1:
         raise RecordError("header_invalid", f"{header.name}.hea states no length and its files differ in theirs")
     digital = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    _verify(digital, header.signals)
+    _verify(header.signals, digital[0].tolist(), checksums(digital).tolist())
     return digital
 
 
-def _read_format_16(root: Path, path: Path, n_signals: int, offset: int, n_samples: int | None) -> np.ndarray:
+def _read_format_16(
+    root: Path, folder: Path, name: str, n_signals: int, offset: int, n_samples: int | None
+) -> np.ndarray:
     """Little-endian int16, samples of the file's signals in turn, after `offset` bytes."""
-    resolved = contained(root, path)
-    if not resolved.is_file():
-        raise RecordError("signal_missing", f"{path.name} does not exist")
-    with resolved.open("rb") as file:
+    path = beside(root, folder, name)
+    if not path.is_file():
+        raise RecordError("signal_missing", f"{name} does not exist")
+    with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= offset:
-            raise RecordError("signal_empty", f"{path.name} holds no samples ({size} bytes)")
+            raise RecordError("signal_empty", f"{name} holds no samples ({size} bytes)")
         frame = 2 * n_signals
-        if n_samples is None:
-            n_samples, rest = divmod(size - offset, frame)
-            size -= 1 if rest else 0  # a last frame cut in two
-        if size < offset + n_samples * frame or n_samples == 0:
-            held = max(0, size - offset) // frame
-            raise RecordError("signal_truncated", f"{path.name} holds {held} of {n_samples} samples ({size} bytes)")
+        held, rest = divmod(size - offset, frame)
+        n_samples = held + (rest > 0) if n_samples is None else n_samples
+        if held < n_samples:
+            raise RecordError("signal_truncated", f"{name} holds {held} of {n_samples} samples ({size} bytes)")
         flat = np.fromfile(file, dtype="<i2", count=n_samples * n_signals, offset=offset)
     return flat.reshape(n_samples, n_signals)
 
@@ -120,11 +127,13 @@ def checksums(digital: np.ndarray) -> np.ndarray:
     return sums.astype(np.int64) & 0xFFFF
 
 
-def _verify(digital: np.ndarray, signals: Sequence[Signal]) -> None:
+def _verify(signals: Sequence[Signal], firsts: Sequence[int], sums: Sequence[int]) -> None:
     """Compare first samples and checksums with the header's, where it gives them (signed or unsigned)."""
-    for signal, first, found in zip(signals, digital[0].tolist(), checksums(digital).tolist(), strict=True):
+    for signal, first, found in zip(signals, firsts, sums, strict=True):
         if signal.initial is not None and signal.initial != first:
-            raise RecordError("signal_checksum", f"{signal.name}: first sample {first}, the header says {signal.initial}")
+            raise RecordError(
+                "signal_checksum", f"{signal.name}: first sample {first}, the header says {signal.initial}"
+            )
         if signal.checksum is not None and signal.checksum & 0xFFFF != found:
             stated = signal.checksum & 0xFFFF
             raise RecordError("signal_checksum", f"{signal.name}: checksum {found}, the header says {stated}")
@@ -158,7 +167,7 @@ def _check_files(root: Path, folder: Path, header: Header) -> None:
     for signal in header.signals:
         if signal.file == "~":  # the layout segment of a variable-layout record has no signal file
             continue
-        path = contained(root, folder / signal.file)
+        path = beside(root, folder, signal.file)
         if not path.is_file():
             raise RecordError("signal_missing", f"{signal.file} does not exist")
         if path.stat().st_size == 0:
@@ -170,13 +179,21 @@ def _check_files(root: Path, folder: Path, header: Header) -> None:
         if segment.segments:
             raise RecordError("header_invalid", f"{name}.hea: a segment must not have segments itself")
         _check_files(root, folder, segment)
+        if _is_plain(segment) and all(signal.file != "~" for signal in segment.signals):
+            read_digital(root, folder, segment)  # for its checksums, which wfdb does not look at
 
 
 def _read_with_wfdb(record: Path, header: Header) -> Record:
     import wfdb
 
     try:
+        if header.signals:  # wfdb fills up a truncated file without a word, so what it read is verified
+            raw = wfdb.rdrecord(str(record), physical=False, smooth_frames=False, ignore_skew=True).e_d_signal
+            sums = [int(samples.sum(dtype=np.int64)) & 0xFFFF for samples in raw]
+            _verify(header.signals, [int(samples[0]) for samples in raw], sums)
         found = wfdb.rdrecord(str(record), physical=True, return_res=64)
+    except RecordError:
+        raise
     except Exception as error:  # wfdb raises nearly every type on a malformed file, and the file is not ours
         LOG.debug("wfdb on %s", record, exc_info=True)
         raise RecordError("signal_unreadable", f"{record.name}: {type(error).__name__}: {error}") from error

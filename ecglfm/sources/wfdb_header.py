@@ -90,6 +90,12 @@ def contained(root: Path, path: Path) -> Path:
     return resolved
 
 
+def beside(root: Path, folder: Path, name: str) -> Path:
+    """File `name` of `folder`, which `contained` has resolved; only a symlink needs to be followed again."""
+    path = folder / name
+    return contained(root, path) if path.is_symlink() else path
+
+
 def check_relative(path: str) -> str:
     """A record's path relative to the root, as a table gives it; raises RecordError `path_outside_root`."""
     parts = PurePosixPath(path)
@@ -167,7 +173,8 @@ def parse_header(text: str, record: str) -> Header:
     rate = DEFAULT_RATE if match["rate"] is None else float(match["rate"])
     if not 0 < rate < float("inf"):
         raise RecordError("header_invalid", f"{record}.hea: sampling rate {match['rate']} Hz")
-    signals, segments = (), ()
+    signals: tuple[Signal, ...] = ()
+    segments: tuple[str, ...] = ()
     if n_segments:
         segments = tuple(_segment(line, record) for line in lines[1:])
     else:
@@ -177,14 +184,14 @@ def parse_header(text: str, record: str) -> Header:
 
 
 def read_header(root: Path, folder: Path, record: str) -> Header:
-    """Read `folder/record.hea`, which must lie inside `root` (a resolved path).
+    """Read `folder/record.hea`, which must lie inside `root`; both are resolved paths.
 
     Raises
     ------
     RecordError
         `header_missing`, `path_outside_root`, and what `parse_header` raises.
     """
-    path = contained(root, folder / f"{record}.hea")
+    path = beside(root, folder, f"{record}.hea")
     if not path.is_file():
         raise RecordError("header_missing", f"{record}.hea does not exist")
     with path.open("rb") as file:

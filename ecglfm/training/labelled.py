@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from pyarrow.parquet import read_schema
 from torch.utils.data import DataLoader, Dataset
 
 from ecglfm.config import UserError
-from ecglfm.data.dataset import Signals
+from ecglfm.data.dataset import LOCATION, Signals
 from ecglfm.distributed import ignore_signals
 from ecglfm.provenance import sha256_frame, sha256_json
 from ecglfm.records import data_hash, require_columns
@@ -78,11 +79,8 @@ def load_labelled(labels: Path, manifest: Path, signals: Path) -> Labelled:
     UserError
         A split is empty, a label has no positive or no negative to learn from, or the files do not belong together.
     """
-    seen = [("split", "in", ["train", "valid"])]
-    table = _read(labels, seen).sort_values("record_id", ignore_index=True)
-    require_columns(table, ["record_id", "split"], str(labels))
-    records = _read(manifest, seen)
-    require_columns(records, ["record_id", "split", "sampling_rate", "n_samples", "shard", "offset"], str(manifest))
+    table = _read(labels, ["record_id", "split"]).sort_values("record_id", ignore_index=True)
+    records = _read(manifest, [*LOCATION, "sha256"])
     records = records.set_index("record_id", drop=False).reindex(table["record_id"])
     stale = records["split"].to_numpy() != table["split"].to_numpy()
     if stale.any():
@@ -99,10 +97,12 @@ def load_labelled(labels: Path, manifest: Path, signals: Path) -> Labelled:
     return Labelled(records, target, names, rows["train"], rows["valid"], Signals(records, signals))
 
 
-def _read(path: Path, filters: list[tuple[str, str, list[str]]]) -> pd.DataFrame:
+def _read(path: Path, required: list[str]) -> pd.DataFrame:
+    """Rows of the train and valid splits only."""
     if not path.exists():
         raise UserError(f"{path}: no such file; make it with the stage before")
-    return pd.read_parquet(path, filters=filters)
+    require_columns(pd.DataFrame(columns=read_schema(path).names), required, str(path))
+    return pd.read_parquet(path, filters=[("split", "in", ["train", "valid"])])
 
 
 def _check(target: np.ndarray, names: list[str], rows: dict[str, np.ndarray], labels: Path) -> None:

@@ -164,7 +164,7 @@ def test_buckets_find_what_comparing_every_pair_finds(common):
     rng = np.random.default_rng(2)
     vectors = rng.standard_normal((5000, 64)).astype(np.float32)
     vectors[:, 0] += common * 8
-    near = vectors[:300] + 0.2 * rng.standard_normal((300, 64)).astype(np.float32)
+    near = vectors[4700:] + 0.2 * rng.standard_normal((300, 64)).astype(np.float32)
     vectors = np.concatenate([vectors, near, np.zeros((5, 64), np.float32)])
     vectors[:5300] /= np.linalg.norm(vectors[:5300], axis=1, keepdims=True)
     cosines = vectors @ vectors.T

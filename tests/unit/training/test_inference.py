@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ecglfm.data.dataset import Signals
-from ecglfm.training.inference import evaluating, mean_by_record, model_input, predict
+from ecglfm.training.inference import mean_by_record, model_input, predict
 
 
 class Encoder:
@@ -92,9 +92,9 @@ def test_mean_by_record_does_not_need_sorted_rows() -> None:
     assert mean.tolist() == [[5.0], [1.5]]
 
 
-def test_modes_are_restored_when_a_forward_fails() -> None:
+def test_modes_are_restored_when_a_forward_fails(signals: Signals) -> None:
     model = MeanModel().train()
-    with pytest.raises(RuntimeError), evaluating(model):
-        assert not model.dropout.training
-        raise RuntimeError
+    model.weight = nn.Parameter(torch.ones(2, 3, 5))  # cannot be multiplied with the means of 4 windows
+    with pytest.raises(RuntimeError):
+        predict(model, signals)
     assert model.dropout.training

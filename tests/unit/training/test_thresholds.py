@@ -16,13 +16,13 @@ NAN = np.nan
 @pytest.mark.parametrize(
     ("target", "probability", "criterion", "expected"),
     [
-        # calling 0.9 and 0.6 positive finds both with one... none false: F1 1, cut between 0.6 and 0.3
+        # both positives stand above both negatives: F1 = 1, cut half-way between 0.6 and 0.3
         ([1, 0, 1, 0], [0.9, 0.3, 0.6, 0.1], "f1", 0.45),
         # positive, negative, positive, negative from the top: F1 = 2/3, 1/2, 4/5, 2/3 -> after the third
         ([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.2], "f1", 0.4),
         # J = 1/2, 0, 1/2, 0: two are best, the one with fewer positives wins
         ([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.2], "youden", 0.85),
-        # a tie of a positive and a negative can only be called together: F1 = 2/3 at 0.7, 1/2 before... 2/4 after
+        # a tied positive and negative can only be called together: F1 = 2/3, and 1/2 with the third
         ([1, 0, 0], [0.7, 0.7, 0.2], "f1", 0.45),
         # unknown records do not count
         ([1, NAN, 0, NAN, 1, 0], [0.9, 0.5, 0.3, 0.0, 0.6, 0.1], "f1", 0.45),

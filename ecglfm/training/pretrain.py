@@ -1,0 +1,282 @@
+"""Self-supervised pretraining of an encoder: its data, its state on disk, its outputs; `loop` trains.
+
+A training that was killed continues from its newest whole checkpoint, and ends with the weights of one
+that was not (on one CPU in fp32, bit for bit): everything random is drawn from (seed, step, forward, rank).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ecglfm import distributed
+from ecglfm.config import EncoderSlice, PretrainConfig, TrackingSlice, UserError
+from ecglfm.data.dataset import Signals, load_records
+from ecglfm.data.pairs import PairSampler, PretrainBatches
+from ecglfm.models.bundle import load_encoder, save_encoder
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.objective import PretrainingObjective
+from ecglfm.provenance import write_text
+from ecglfm.records import data_hash
+from ecglfm.tracking import History, Run, standard_tags, start_run
+from ecglfm.training.checkpoint import Checkpoints, Lock, config_hash
+from ecglfm.training.engine import full_state_dict, initialize
+from ecglfm.training.loop import TERMS, train
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "segments_per_second"]
+
+
+def run_pretrain(
+    slice_: EncoderSlice,
+    *,
+    manifest: Path,
+    signals: Path,
+    output: Path,
+    tracking: TrackingSlice | None = None,
+    rule: str | None = None,
+    threads: int | None = None,
+    stop: distributed.StopFlag | None = None,
+) -> int:
+    """Make an encoder: pretrained, random or imported, always in the same files.
+
+    Parameters
+    ----------
+    slice_ : EncoderSlice
+    manifest : path
+        `manifest/records.parquet`.
+    signals : path
+        The folder `preprocess/`.
+    output : path
+        Gets `encoder.safetensors`, `encoder.json`, `history.csv`; and `checkpoints/`, the state to resume.
+    tracking : TrackingSlice, optional
+    rule : str, optional
+        Name of the Snakemake rule, for the tags.
+    threads : int, optional
+        CPU threads.
+    stop : StopFlag, optional
+        Ends the training at the next update.
+
+    Returns
+    -------
+    int
+        0, or `distributed.STOPPED` where a signal ended it and a rerun resumes.
+
+    Raises
+    ------
+    UserError
+        Unusable data or settings, another run in the same folder, or a loss that is not finite.
+    """
+    if slice_.config.weights != "pretrain":
+        if distributed.is_main():
+            write_untrained(slice_, output)
+        return 0
+    distributed.init(threads)
+    return Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
+
+
+def build_encoder(slice_: EncoderSlice, seed: int) -> ECGEncoder:
+    """A new encoder; the same seed gives the same weights, to be trained or not."""
+    torch.manual_seed(seed)
+    pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
+    seconds = pretrain.crop_seconds if pretrain else PretrainConfig.model_fields["crop_seconds"].default
+    return ECGEncoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
+
+
+def write_untrained(slice_: EncoderSlice, output: Path) -> None:
+    """Write a random or an imported encoder in the form of a pretrained one.
+
+    Raises
+    ------
+    UserError
+        The imported encoder has another architecture or reads signals prepared in another way.
+    """
+    config = slice_.config
+    info: dict[str, Any] = {"name": slice_.encoder, "weights": config.weights}
+    if config.weights == "random":
+        encoder = build_encoder(slice_, config.seed)
+        info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
+    else:
+        encoder = load_encoder(Path(config.path or ""))
+        _check_import(encoder, slice_)
+    save_encoder(output, encoder, info)
+    write_text(output / "history.csv", ",".join(COLUMNS) + "\n")
+
+
+def _check_import(encoder: ECGEncoder, slice_: EncoderSlice) -> None:
+    """Refuse an encoder that is not what the config says; quality limits do not change what it reads."""
+    wanted = slice_.config.model.model_dump() | slice_.preprocess.model_dump(exclude={"quality"})
+    found = encoder.config.model_dump() | encoder.preprocess.model_dump(exclude={"quality"})
+    for key in wanted:
+        if found[key] != wanted[key]:
+            raise UserError(
+                f"{slice_.config.path}: its {key} is {found[key]!r}, this project's is {wanted[key]!r};"
+                " make them agree, or its features would mean nothing"
+            )
+
+
+class Pretraining:
+    """One training: its data, its length, where its state lies.
+
+    Parameters
+    ----------
+    slice_ : EncoderSlice
+    manifest, signals, output : path
+        As `run_pretrain`.
+    """
+
+    def __init__(self, slice_: EncoderSlice, manifest: Path, signals: Path, output: Path) -> None:
+        assert slice_.config.pretrain is not None
+        self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
+        records = load_records(manifest, self.config.sources)
+        rate = slice_.preprocess.sampling_rate
+        if not (records["sampling_rate"] == rate).all():
+            raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
+        self.data_hash = data_hash(records[records["split"].isin(["train", "valid"])])
+        self.train, self.valid = self._batches(records, signals, round(self.config.crop_seconds * rate))
+        per_epoch = self.train.updates_per_epoch
+        self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
+        every = self.config.checkpoint_every
+        self.save_every = every.steps or (every.epochs or 0) * per_epoch
+        self.lock: Lock | None = None
+        self.notes: dict[str, Any] = {}
+        self.checkpoints = Checkpoints(
+            output / "checkpoints",
+            config_hash=config_hash(slice_),
+            data_hash=self.data_hash,
+            keep_last=self.config.keep_last,
+        )
+
+    def _batches(
+        self, records: pd.DataFrame, folder: Path, length: int
+    ) -> tuple[PretrainBatches, PretrainBatches | None]:
+        """Training pairs, and validation pairs where there are enough."""
+        config, signals = self.config, Signals(records, folder)
+        rank, world_size = distributed.rank(), distributed.world_size()
+        train = PretrainBatches(
+            signals,
+            PairSampler(records, split="train", length=length),
+            batch_size=config.batch_size,
+            accumulate=config.accumulate,
+            seed=config.seed,
+            lead_mask_probability=config.lead_mask_probability,
+            rank=rank,
+            world_size=world_size,
+        )
+        pairs = PairSampler(records, split="valid", length=length)
+        if len(pairs) < world_size:
+            logger.warning("the validation split has %d pairs: no validation", len(pairs))
+            return train, None
+        valid = PretrainBatches(
+            signals,
+            pairs,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            training=False,
+            rank=rank,
+            world_size=world_size,
+        )
+        return train, valid
+
+    def run(self, tracking: TrackingSlice | None, rule: str | None, stop: distributed.StopFlag | None) -> int:
+        """Resume or begin, train, write the encoder; returns as `run_pretrain`."""
+        try:
+            start = distributed.from_main(self._open)
+            objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+            engine = initialize(objective, self.config)
+            if start:
+                self.checkpoints.load(engine, start)
+                logger.info("resumed from step %d of %d", start, self.total)
+            with self._start_tracking(tracking, rule) as run:
+                status = train(engine, self, start=start, run=run, stop=stop)
+                if status == 0:
+                    self._export(engine, objective.encoder, run)
+                else:
+                    run.finish("KILLED")
+            return status
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+    def _open(self) -> int:
+        """Take the folder, on rank 0; returns the step to start from."""
+        folder = self.checkpoints.folder
+        self.lock = Lock(folder / "lock")
+        self.notes = self.checkpoints.open_run(self.total)
+        if not (folder / "lock").exists():  # it went aside with the old folder
+            self.lock = Lock(folder / "lock")
+        start = self.checkpoints.newest()
+        self.history = History(folder / "history.csv", COLUMNS)
+        self.history.truncate(start)
+        return start
+
+    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None) -> Run:
+        """The MLflow run, the one that a resumed training began."""
+        if not distributed.is_main():
+            return Run()
+        run = start_run(
+            tracking,
+            stage="pretrain",
+            name=self.slice.encoder,
+            tags=standard_tags(
+                stage="pretrain", encoder=self.slice.encoder, data_hash=self.data_hash,
+                config_hash=self.checkpoints.identity["config_hash"], rule=rule,
+            ),
+            params=self.slice.config.model_dump(mode="json"),
+            run_id=self.notes.get("mlflow_run_id"),
+        )  # fmt: skip
+        if run.run_id is not None:
+            self.checkpoints.note(self.notes | {"mlflow_run_id": run.run_id})
+        return run
+
+    def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
+        """One line of history.csv, the same to MLflow; rank 0 only."""
+        if not distributed.is_main():
+            return
+        epoch = (step - 1) // self.train.updates_per_epoch + 1
+        self.history.append({"step": step, "epoch": epoch, "split": split, **row})
+        run.log({f"{split}.{name}": value for name, value in row.items()}, step)
+
+    def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
+        """Write the declared outputs; they need nothing of `checkpoints/`."""
+        state = full_state_dict(engine, encoder)  # a collective operation
+        if not distributed.is_main():
+            return
+        with torch.device("meta"):
+            whole = build_encoder(self.slice, self.config.seed)
+        whole.load_state_dict(state, assign=True)
+        info = {
+            "name": self.slice.encoder,
+            "weights": "pretrain",
+            "data_hash": self.data_hash,
+            "config_hash": self.checkpoints.identity["config_hash"],
+            "training": self._summary(),
+        }
+        save_encoder(self.output, whole, info)
+        write_text(self.output / "history.csv", self.history.path.read_text(encoding="utf-8"))
+        run.artifact(self.output / "history.csv")
+        run.artifact(self.output / "encoder.json")
+
+    def _summary(self) -> dict[str, Any]:
+        """What the training was, for encoder.json: nothing that two equal trainings would not share."""
+        batches, rows = self.train, self.history.rows()
+        last = {row["split"]: row for row in rows}
+        return {
+            "seed": self.config.seed,
+            "steps": self.total,
+            "epochs": self.total / batches.updates_per_epoch,
+            "pairs": len(batches.sampler),
+            "validation_pairs": len(self.valid.sampler) if self.valid else 0,
+            "pairs_per_update": batches.batch_size * batches.accumulate * batches.world_size,
+            "processes": batches.world_size,
+            "sources": self.config.sources,
+            "final": {
+                split: {term: float(row[term]) for term in TERMS if row[term]} for split, row in sorted(last.items())
+            },
+        }

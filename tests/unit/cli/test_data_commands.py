@@ -1,0 +1,81 @@
+"""The data commands, as a shell calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecglfm.cli import main
+
+SOURCE = (
+    "source: s\nconfig: {{kind: synthetic, layout: {layout}, patients: 12, records_per_patient: 2, root: {root}}}\n"
+)
+
+
+def run_until_preprocess(folder: Path) -> None:
+    root = folder / "db"
+    (folder / "s.yaml").write_text(SOURCE.format(layout="mimic_iv_ecg", root=root))
+    (folder / "preprocess.yaml").write_text("sampling_rate: 250\n")
+    config, index = ["--config", str(folder / "s.yaml")], folder / "index" / "s.parquet"
+    assert main(["synthesize", *config, "--output", str(root)]) == 0
+    assert main(["index", *config, "--output", str(index)]) == 0
+    for shard in ("000", "001"):
+        raw, ready = folder / "ingest" / "s" / f"{shard}.npy", folder / "preprocess" / "s" / f"{shard}.npy"
+        shards = ["--shard", shard, "--shards", "2"]
+        assert main(["ingest", *config, "--index", str(index), *shards, "--output", str(raw)]) == 0
+        prepare = ["--config", str(folder / "preprocess.yaml"), "--input", str(raw), "--output", str(ready)]
+        assert main(["preprocess", *prepare]) == 0
+
+
+def manifest(folder: Path, group_by: str) -> int:
+    (folder / "m.yaml").write_text(
+        f"sources: [s]\nmanifest: {{group_by: {group_by}, valid_fraction: 0.3, test_fraction: 0.3}}\n"
+    )
+    results = ["--results", str(folder), "--output", str(folder / "manifest")]
+    return main(["manifest", "--config", str(folder / "m.yaml"), *results])
+
+
+def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_until_preprocess(tmp_path)
+    assert manifest(tmp_path, "patient") == 0
+    assert "s: records test" in capsys.readouterr().out
+    records = pd.read_parquet(tmp_path / "manifest" / "records.parquet")
+    assert len(records) == 24
+    assert (records.n_samples == 2500).all()
+    assert np.load(tmp_path / "preprocess" / "s" / "001.npy").shape == (12 * 2500, 12)
+    (tmp_path / "t.yaml").write_text(
+        "task: t\nkinds: {s: mimic_iv_ecg}\n"
+        "config: {kind: multilabel, sources: [s], labels: {NORM: {mimic_iv_ecg: {report: [normal ecg]}}}}\n"
+    )
+    inputs = [
+        "--manifest",
+        str(tmp_path / "manifest" / "records.parquet"),
+        "--index",
+        str(tmp_path / "index/s.parquet"),
+    ]
+    assert main(["labels", "--config", str(tmp_path / "t.yaml"), *inputs, "--output", str(tmp_path / "t.parquet")]) == 0
+    assert set(pd.read_parquet(tmp_path / "t.parquet")["label.NORM"]) == {0.0, 1.0}
+
+
+def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_until_preprocess(tmp_path)
+    assert manifest(tmp_path, "record") == 1
+    error = capsys.readouterr().err
+    lines = [line for line in error.splitlines() if "error:" in line]
+    assert len(lines) == 1
+    assert "the audit failed" in lines[0]
+    assert "patients in two splits" in lines[0]
+    assert json.loads((tmp_path / "manifest" / "audit.json").read_text())["passed"] is False
+
+
+def test_a_root_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "s.yaml").write_text(SOURCE.format(layout="ptbxl", root=tmp_path / "gone"))
+    assert main(["index", "--config", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "i.parquet")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "root" in line
+    assert "config/sources/s.yaml" in line
+    assert not (tmp_path / "i.parquet").exists()

@@ -1,0 +1,166 @@
+"""Ingest: exact samples, one ledger row per fault, the same bytes whatever the workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
+from ecglfm.data.ingest import run_ingest, shard_rows
+from ecglfm.provenance import sha256_file
+from ecglfm.records import LEDGER_COLUMNS, SENTINEL
+from ecglfm.sources import open_source
+from ecglfm.sources.base import write_index
+from ecglfm.sources.wfdb_files import write_record
+
+N_RECORDS = 14
+
+
+def digital_of(record: int) -> np.ndarray:
+    return np.random.default_rng(record).integers(-2000, 2000, (200 + record, 12)).astype(np.int16)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SourceSlice:
+    """A PTB-XL of 14 records and its index."""
+    root = tmp_path / "root"
+    (root / "r").mkdir(parents=True)
+    rows = [
+        f"{k},{k}.0,50.0,0,,{{'NORM': 100.0}},1,r/{k},r/{k}" for k in range(1, N_RECORDS + 1)
+    ]  # fmt: skip
+    header = "ecg_id,patient_id,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr"
+    (root / "ptbxl_database.csv").write_text("\n".join([header, *rows]) + "\n")
+    (root / "scp_statements.csv").write_text(",diagnostic,diagnostic_class\nNORM,1.0,NORM\n")
+    for k in range(1, N_RECORDS + 1):
+        write_record(root / "r", str(k), digital_of(k), leads=LEADS, gain=1000.0, sampling_rate=500)
+    config = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(root)))
+    write_index(tmp_path / "p.parquet", open_source(config).index())
+    return config
+
+
+def ingest(config: SourceSlice, folder: Path, *, shard: int = 0, shards: int = 1, workers: int = 1, out: str = "out"):
+    output = folder / out / f"{shard:03d}.npy"
+    run_ingest(config, folder / "p.parquet", shard, shards, output, workers)
+    table, ledger = (
+        pd.read_parquet(output.with_suffix(".parquet")),
+        pd.read_parquet(output.with_suffix(".ledger.parquet")),
+    )
+    return np.load(output, mmap_mode="r"), table, ledger
+
+
+def test_samples_offsets_and_hashes(database: SourceSlice, tmp_path: Path):
+    signals, table, ledger = ingest(database, tmp_path)
+    assert table.record_id.tolist() == [f"p/{k}" for k in range(1, N_RECORDS + 1)]
+    assert table.offset.tolist() == np.cumsum([0, *(200 + k for k in range(1, N_RECORDS))]).tolist()
+    for row in table.itertuples():
+        expected = digital_of(int(row.record_id[2:]))  # gain 1000: a step is a microvolt
+        np.testing.assert_array_equal(signals[row.offset : row.offset + row.n_samples], expected)
+    assert (table.sampling_rate == 500.0).all()
+    assert (table.missing_samples == 0).all()
+    assert signals.shape == (table.n_samples.sum(), 12)
+    assert signals.dtype == np.int16
+    assert ledger.empty
+    assert tuple(ledger.columns) == LEDGER_COLUMNS
+    np.save(tmp_path / "plain.npy", np.asarray(signals))
+    assert sha256_file(tmp_path / "plain.npy") == sha256_file(tmp_path / "out" / "000.npy")
+
+
+def test_same_bytes_whatever_the_workers(database: SourceSlice, tmp_path: Path):
+    ingest(database, tmp_path, out="one")
+    ingest(database, tmp_path, out="two", workers=2)
+    for name in ("000.npy", "000.parquet", "000.ledger.parquet"):
+        assert sha256_file(tmp_path / "one" / name) == sha256_file(tmp_path / "two" / name)
+
+
+def test_shards_together_are_the_whole(database: SourceSlice, tmp_path: Path):
+    whole, table, _ = ingest(database, tmp_path)
+    parts = [ingest(database, tmp_path, shard=k, shards=3, out="three") for k in range(3)]
+    np.testing.assert_array_equal(np.concatenate([signals for signals, _, _ in parts]), whole)
+    assert [len(part) for _, part, _ in parts] == [4, 5, 5]  # rows k*14//3 .. (k+1)*14//3
+    assert sum((part.sha256.tolist() for _, part, _ in parts), []) == table.sha256.tolist()
+
+
+def test_more_shards_than_records(database: SourceSlice, tmp_path: Path):
+    signals, table, _ = ingest(database, tmp_path, shard=0, shards=50)
+    assert signals.shape == (0, 12)
+    assert table.empty
+    assert table.dtypes["offset"] == np.int64
+
+
+@pytest.mark.parametrize(("shard", "shards"), [(3, 3), (-1, 3), (0, 0)])
+def test_no_such_shard(shard: int, shards: int):
+    with pytest.raises(UserError, match="shards are numbered"):
+        shard_rows(10, shard, shards)
+
+
+def _leads(root: Path, names: list[str]) -> None:
+    write_record(root, "3", digital_of(3)[:, : len(names)], leads=names, gain=1000.0, sampling_rate=500)
+
+
+FAULTS = {
+    "truncated": (lambda r: (r / "3.dat").write_bytes((r / "3.dat").read_bytes()[:99]), "signal_truncated"),
+    "missing": (lambda r: (r / "3.dat").unlink(), "signal_missing"),
+    "empty": (lambda r: (r / "3.dat").write_bytes(b""), "signal_empty"),
+    "corrupt": (lambda r: (r / "3.dat").write_bytes(bytes(24 * 203)), "signal_checksum"),
+    "no header": (lambda r: (r / "3.hea").unlink(), "header_missing"),
+    "empty header": (lambda r: (r / "3.hea").write_bytes(b""), "header_empty"),
+    "traversal": (lambda r: (r / "3.hea").write_text((r / "3.hea").read_text().replace("3.dat", "../../etc/passwd")),
+                  "path_outside_root"),
+    "11 leads": (lambda r: _leads(r, list(LEADS[:11])), "lead_missing"),
+    "unknown lead": (lambda r: _leads(r, [*LEADS[:11], "X9"]), "lead_unknown"),
+    "repeated lead": (lambda r: _leads(r, [*LEADS[:11], "V5"]), "lead_missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_bad_recording_is_one_ledger_row(database: SourceSlice, tmp_path: Path, fault: str, workers: int):
+    damage, reason = FAULTS[fault]
+    damage(tmp_path / "root" / "r")
+    signals, table, ledger = ingest(database, tmp_path, workers=workers)
+    assert ledger[["source", "record_id", "stage", "action", "reason"]].values.tolist() == [
+        ["p", "p/3", "ingest", "dropped", reason]
+    ]
+    assert ledger.detail[0]
+    assert table.record_id.tolist() == [f"p/{k}" for k in range(1, N_RECORDS + 1) if k != 3]
+    fourth = table.set_index("record_id").loc["p/4"]
+    np.testing.assert_array_equal(signals[fourth.offset : fourth.offset + fourth.n_samples], digital_of(4))
+
+
+def test_unholdable_samples_are_counted_and_a_flat_lead_goes_through(database: SourceSlice, tmp_path: Path):
+    digital = digital_of(3)
+    digital[:5, 2] = -32768
+    digital[:, 7] = 0
+    write_record(tmp_path / "root" / "r", "3", digital, leads=LEADS, gain=1000.0, sampling_rate=500)
+    digital = np.full((300, 12), 7000, np.int16)  # 35 mV at gain 200: beyond int16 microvolts
+    write_record(tmp_path / "root" / "r", "4", digital, leads=LEADS, gain=200.0, sampling_rate=500)
+    signals, table, ledger = ingest(database, tmp_path)
+    assert ledger.empty
+    assert table.missing_samples.tolist()[:4] == [0, 0, 5, 3600]
+    start = table.offset[2]
+    assert (signals[start : start + 5, 2] == SENTINEL).all()
+
+
+def test_genuine_recordings_are_exact(real_data: Path, tmp_path: Path):
+    config = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(real_data / "ptb-xl")))
+    write_index(tmp_path / "p.parquet", open_source(config).index())
+    signals, table, ledger = ingest(config, tmp_path, shard=0, shards=30)
+    assert len(table) == 10
+    assert ledger.empty
+    expected = wfdb.rdrecord(str(real_data / "ptb-xl/records500/00000/00010_hr"), physical=False).d_signal
+    np.testing.assert_array_equal(signals[table.offset[9] :], expected)
+
+
+def test_missing_root_and_missing_index(database: SourceSlice, tmp_path: Path):
+    with pytest.raises(UserError, match="ecglfm index"):
+        run_ingest(database, tmp_path / "none.parquet", 0, 1, tmp_path / "x.npy")
+    other = database.model_copy(update={"source": "q"})
+    with pytest.raises(UserError, match="source 'p'"):
+        run_ingest(other, tmp_path / "p.parquet", 0, 1, tmp_path / "x.npy")
+    gone = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(tmp_path / "gone")))
+    with pytest.raises(UserError, match=r"`root` in config/sources/p\.yaml or `roots"):
+        run_ingest(gone, tmp_path / "p.parquet", 0, 1, tmp_path / "x.npy")

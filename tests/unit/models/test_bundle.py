@@ -1,0 +1,154 @@
+"""Saved encoders and models come back the same, and a broken file gets its one clear line."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import ecglfm
+from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
+from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
+
+MODEL = ModelConfig(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8)
+
+
+def make_encoder():
+    torch.manual_seed(0)
+    preprocess = PreprocessConfig(leads=["II", "V1"], sampling_rate=250)
+    encoder = ECGEncoder(MODEL, ["II", "V1"], 250, preprocess, 4.0)
+    encoder(torch.randn(2, 2, 200))  # running statistics move
+    return encoder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_encoder(tmp_path / "e", make_encoder(), {"name": "mine", "weights": "pretrain", "data_hash": "abc"})
+    return tmp_path / "e"
+
+
+@pytest.mark.parametrize("path", ["", "encoder.json", "encoder.safetensors"])
+def test_encoder_round_trip(folder, path):
+    loaded, made = ecglfm.load_encoder(folder / path), make_encoder().eval()
+    x = torch.randn(3, 2, 1000)
+    assert torch.equal(loaded(x), made(x))
+    assert not any(module.training for module in loaded.modules())
+    assert (loaded.leads, loaded.sampling_rate, loaded.crop_samples) == (["II", "V1"], 250, 1000)
+    assert loaded.preprocess == made.preprocess
+    assert loaded.config == MODEL
+    assert loaded.info["data_hash"] == "abc"
+    assert {p.device.type for p in loaded.parameters()} == {"cpu"}
+    loaded.train()(x).sum().backward()  # it can be trained on
+
+
+def test_encoder_json_says_everything(folder):
+    content = json.loads((folder / "encoder.json").read_text())
+    assert content["format"] == "ecglfm-encoder"
+    assert content["format_version"] == 1
+    assert (content["name"], content["weights"]) == ("mine", "pretrain")
+    assert content["code"]["version"] == ecglfm.__version__
+    assert content["leads"] == ["II", "V1"]
+    assert content["model"]["dim"] == 16
+    assert sorted(path.name for path in folder.iterdir()) == ["encoder.json", "encoder.safetensors"]
+
+
+def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
+    save_encoder(tmp_path / "f", make_encoder(), {"name": "mine", "weights": "pretrain", "data_hash": "abc"})
+    for name in ("encoder.json", "encoder.safetensors"):
+        assert (folder / name).read_bytes() == (tmp_path / "f" / name).read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+def test_model_round_trip(folder, tmp_path, mode):
+    model = ECGModel(load_encoder(folder), ["AF", "MI"], mode)
+    torch.nn.init.normal_(model.head.bias)
+    model.thresholds = [0.25, 0.75]
+    save_model(tmp_path / "m", model, {"task": "af", "kind": "multilabel"})
+    loaded = ecglfm.load_model(tmp_path / "m")
+    x = torch.randn(3, 2, 1000)
+    assert torch.equal(loaded(x), model.eval()(x))
+    assert loaded.label_names == ["AF", "MI"]
+    assert loaded.thresholds == [0.25, 0.75]
+    assert loaded.mode == mode
+    assert not any(module.training for module in loaded.modules())
+    assert loaded.encoder.sampling_rate == 250
+    content = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert content["encoder"]["data_hash"] == "abc"
+    assert (content["format"], content["task"], content["kind"]) == ("ecglfm-model", "af", "multilabel")
+
+
+def test_tensors_that_share_memory(tmp_path):
+    encoder = make_encoder().eval()
+    ffn = encoder.conformer.layers[0]
+    ffn.ffn2.w_1.weight = ffn.ffn1.w_1.weight  # tied
+    flat = torch.randn(32)  # as an engine's flat buffer
+    ffn.ffn1.layer_norm.weight.data, ffn.ffn1.layer_norm.bias.data = flat[:16], flat[16:]
+    save_encoder(tmp_path, encoder, {})
+    x = torch.randn(2, 2, 400)
+    assert torch.equal(load_encoder(tmp_path)(x), encoder(x))
+
+
+def test_loading_draws_no_random_numbers(folder):
+    state = torch.random.get_rng_state()
+    load_encoder(folder)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def change(folder, key, value):
+    content = json.loads((folder / "encoder.json").read_text())
+    content[key] = value
+    (folder / "encoder.json").write_text(json.dumps(content))
+
+
+def test_missing_and_garbled_files(folder, tmp_path):
+    with pytest.raises(UserError, match=r"nowhere.*no such file"):
+        load_encoder(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is the encoder, not the model; read it with load_encoder"):
+        load_model(folder)
+    weights = folder / "encoder.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:100])
+    with pytest.raises(UserError, match=r"encoder\.safetensors: not a readable safetensors file"):
+        load_encoder(folder)
+    weights.unlink()
+    with pytest.raises(UserError, match=r"encoder\.safetensors: no such file"):
+        load_encoder(folder)
+    (folder / "encoder.json").write_text("{")
+    with pytest.raises(UserError, match=r"encoder\.json: not valid JSON"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", "other", "format is 'other', expected 'ecglfm-encoder'"),
+        ("format_version", 2, "format_version 2"),
+        ("model", {"layers": 1, "dim": 16, "ffn_dim": 24, "heads": 2, "colour": 1}, "colour: unknown key"),
+        ("sampling_rate", None, "value of the wrong kind"),
+    ],
+)
+def test_wrong_descriptions(folder, key, value, message):
+    change(folder, key, value)
+    with pytest.raises(UserError, match=message):
+        load_encoder(folder)
+
+
+def test_wrong_weights_are_named(folder):
+    path = folder / "encoder.safetensors"
+    name = "conformer.layers.0.ffn1.w_1.weight"
+    state = load_file(path)
+    save_file({**state, name: torch.zeros(3, 16)}, path)
+    with pytest.raises(UserError, match=rf"'{name}' has shape \(3, 16\), but encoder.json describes \(24, 16\)"):
+        load_encoder(folder)
+    save_file({key: value for key, value in state.items() if key != name}, path)
+    with pytest.raises(UserError, match=f"'{name}' is missing"):
+        load_encoder(folder)
+    save_file({**state, "extra": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="unknown weight 'extra'"):
+        load_encoder(folder)
+
+
+def test_full_set_of_leads_is_standard():
+    assert ECGEncoder(MODEL, LEADS, 500, PreprocessConfig(), 5.0).leads == list(LEADS)

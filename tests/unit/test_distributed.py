@@ -1,0 +1,150 @@
+"""Ranks from the environments of srun, torchrun and none; stop signals; our own launcher."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ecglfm import distributed
+
+VARIABLES = [
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
+    "SLURM_STEP_NUM_NODES", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_STEP_NODELIST", "MASTER_ADDR", "MASTER_PORT",
+]  # fmt: skip
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return lambda **values: [monkeypatch.setenv(name, str(value)) for name, value in values.items()]
+
+
+def ranks():
+    return distributed.rank(), distributed.world_size(), distributed.local_rank(), distributed.is_main()
+
+
+def test_alone(environment):
+    assert ranks() == (0, 1, 0, True)
+
+
+def test_under_srun(environment):
+    environment(SLURM_PROCID=5, SLURM_STEP_NUM_TASKS=8, SLURM_LOCALID=1)
+    assert ranks() == (5, 8, 1, False)
+
+
+def test_torchrun_wins_over_slurm(environment):
+    environment(SLURM_PROCID=5, SLURM_STEP_NUM_TASKS=8, SLURM_LOCALID=1, RANK=0, WORLD_SIZE=2, LOCAL_RANK=0)
+    assert ranks() == (0, 2, 0, True)
+
+
+def test_a_batch_script_is_no_step_of_several_tasks(environment):
+    environment(SLURM_PROCID=0, SLURM_NTASKS=8)
+    assert ranks() == (0, 1, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("nodelist", "first"),
+    [
+        ("node1", "node1"),
+        ("gpu[007-009,012],login", "gpu007"),
+        ("a1,b[2-3]", "a1"),
+        ("rack[3,5]-ib,x", "rack3-ib"),
+    ],
+)
+def test_first_host_of_a_slurm_list(nodelist, first):
+    assert distributed.first_host(nodelist) == first
+
+
+def test_port_differs_between_steps_and_is_not_ephemeral(environment):
+    ports = set()
+    for step in range(3):
+        environment(SLURM_JOB_ID=4711, SLURM_STEP_ID=step)
+        ports.add(distributed.slurm_port())
+    assert len(ports) == 3
+    assert all(1024 < port < 32768 for port in ports)
+
+
+def test_values_of_a_single_process_are_its_own(environment):
+    assert distributed.reduce_values([1.0, 2.5]) == [1.0, 2.5]
+    assert distributed.any_rank(True)
+    assert not distributed.any_rank(False)
+    assert distributed.from_main(lambda: 42) == 42
+
+
+def test_a_signal_is_noted():
+    before = {number: signal.getsignal(number) for number in distributed.STOP_SIGNALS}
+    try:
+        stop = distributed.StopFlag()
+        assert not stop
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop
+        assert stop.signal == signal.SIGUSR1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+PROGRAM = """
+import os, sys
+sys.argv = ["ecglfm"]
+from ecglfm import distributed
+distributed.init(1)
+import torch.distributed as dist
+me, size = distributed.rank(), distributed.world_size()
+assert size == 2 and dist.get_world_size() == 2
+assert distributed.reduce_values([me, 10.0 * me]) == [0.5, 5.0]
+assert distributed.reduce_values([me], "max") == [1.0]
+assert distributed.any_rank(me == 1) and not distributed.any_rank(False)
+assert distributed.from_main(lambda: 100 - 7 * me) == 100
+inodes = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}
+for table in ("tcp", "tcp6"):
+    for line in open(f"/proc/self/net/{table}").readlines()[1:]:
+        parts = line.split()
+        if parts[3] == "0A" and f"socket:[{parts[9]}]" in inodes:
+            assert parts[1].split(":")[0] == "0100007F", parts[1]
+distributed.barrier()
+try:
+    distributed.from_main(lambda: 1 // 0)
+except ZeroDivisionError:
+    assert me == 0
+except SystemExit:
+    assert me == 1
+print("rank", me, "of", size)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["slurm", "own"])
+def test_two_processes_agree_and_listen_on_localhost_only(environment, tmp_path, launcher):
+    processes = []
+    for number in range(2):
+        if launcher == "slurm":
+            here = {
+                "SLURM_PROCID": number, "SLURM_STEP_NUM_TASKS": 2, "SLURM_LOCALID": number, "SLURM_STEP_NUM_NODES": 1,
+                "SLURM_JOB_ID": os.getpid(), "SLURM_STEP_ID": 0, "SLURM_STEP_NODELIST": "localhost",
+            }  # fmt: skip
+        else:
+            here = {
+                "RANK": number, "WORLD_SIZE": 2, "LOCAL_RANK": number, "LOCAL_WORLD_SIZE": 2,
+                "ECGLFM_STORE": tmp_path / "store",
+            }  # fmt: skip
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", PROGRAM],
+                env=os.environ | {name: str(value) for name, value in here.items()},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+    for number, process in enumerate(processes):
+        out, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error
+        assert f"rank {number} of 2" in out
+
+
+def test_launch_gives_back_the_status_of_a_failing_rank(environment):
+    assert distributed.launch(["pretrain", "--no-such-option"], 2) == 2  # argparse's status, from both

@@ -1,0 +1,323 @@
+"""Pretraining of a tiny encoder on planted signals: it resumes exactly, stops cleanly, and says what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from ecglfm.config import EncoderSlice, PretrainConfig, UserError
+from ecglfm.models.bundle import load_encoder
+from ecglfm.training import loop
+from ecglfm.training.pretrain import COLUMNS, Pretraining, build_encoder, run_pretrain
+
+LEADS = ["I", "II", "V1"]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """40 patients of two 3 s recordings at 100 Hz, three leads; a sine of the patient's own frequency."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rng = np.random.default_rng(0)
+    records, signals = [], []
+    for patient in range(40):
+        for k in range(2):
+            time_s = np.arange(300)[:, None] / 100
+            wave = np.sin(2 * np.pi * (1 + patient / 10) * time_s + rng.uniform(0, 6, (1, 3)))
+            signals.append((1000 * wave + rng.normal(0, 50, wave.shape)).astype(np.int16))
+            records.append(
+                {
+                    "record_id": f"db/{patient:02d}-{k}", "source": "db", "patient_id": f"db/{patient:02d}",
+                    "split": "train" if patient < 32 else "valid", "sampling_rate": 100, "n_samples": 300,
+                    "shard": 0, "offset": 300 * len(records), "sha256": f"{patient}-{k}",
+                }
+            )  # fmt: skip
+    (folder / "preprocess" / "db").mkdir(parents=True)
+    np.save(folder / "preprocess" / "db" / "000.npy", np.concatenate(signals))
+    pd.DataFrame(records).to_parquet(folder / "records.parquet")
+    return folder
+
+
+def encoder_slice(*, weights="pretrain", path=None, **pretrain):
+    model = {
+        "layers": 2, "dim": 16, "ffn_dim": 32, "heads": 2, "kernel": 3, "conv_channels": 8, "conv_layers": [[4, 4], [2, 2]],
+    }  # fmt: skip
+    options = {
+        "steps": 12, "batch_size": 4, "crop_seconds": 2.0, "lr": 1e-3, "seed": 3, "log_every": 4, "validate_every": 6,
+        "checkpoint_every": {"steps": 4}, "mask": {"length": 4}, "objective": {"contrastive": {"negatives": 5}},
+        "quantizer": {"codes": 8, "code_dim": 8, "final_dim": 8},
+    } | pretrain  # fmt: skip
+    return EncoderSlice.model_validate(
+        {
+            "encoder": "tiny",
+            "config": {
+                "model": model, "weights": weights, "path": path, "pretrain": options if weights == "pretrain" else None
+            },
+            "preprocess": {"sampling_rate": 100, "leads": LEADS},
+        }
+    )  # fmt: skip
+
+
+def pretrain(prepared, output, stop=None, **options):
+    return run_pretrain(
+        encoder_slice(**options),
+        manifest=prepared / "records.parquet",
+        signals=prepared / "preprocess",
+        output=output,
+        threads=1,
+        stop=stop,
+    )
+
+
+def weights(output):
+    return (Path(output) / "encoder.safetensors").read_bytes()
+
+
+def history(output):
+    return pd.read_csv(Path(output) / "history.csv").drop(columns="segments_per_second")
+
+
+class StopAfter:
+    """A stop flag that is raised after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __bool__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture(scope="session")
+def undisturbed(prepared, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    assert pretrain(prepared, output) == 0
+    return output
+
+
+def test_outputs_are_self_contained(prepared, undisturbed):
+    encoder = load_encoder(undisturbed)
+    assert (encoder.leads, encoder.sampling_rate, encoder.crop_samples) == (LEADS, 100, 200)
+    assert all(torch.isfinite(value).all() for value in encoder.state_dict().values())
+    info = json.loads((undisturbed / "encoder.json").read_text())
+    training = info["training"]
+    assert (info["name"], info["weights"]) == ("tiny", "pretrain")
+    assert (training["steps"], training["pairs"], training["validation_pairs"]) == (12, 32, 8)
+    assert training["epochs"] == 12 / 8  # 32 pairs, 4 an update
+    course = pd.read_csv(undisturbed / "history.csv")
+    assert list(course) == COLUMNS
+    assert course[["step", "epoch", "split"]].values.tolist() == [
+        [4, 1, "train"], [6, 1, "valid"], [8, 1, "train"], [12, 2, "train"], [12, 2, "valid"],
+    ]  # fmt: skip
+    assert course["segments_per_second"].notna().tolist() == [True, False, True, True, False]
+    assert training["final"]["valid"]["loss"] == course["loss"].iloc[-1]
+    assert sorted(path.name for path in (undisturbed / "checkpoints").glob("step-*")) == [
+        "step-00000008", "step-00000012",
+    ]  # fmt: skip
+
+
+def test_the_weights_have_moved_from_the_seeded_ones(undisturbed):
+    before, after = build_encoder(encoder_slice(), 3).state_dict(), load_encoder(undisturbed).state_dict()
+    moved = {name: float((after[name] - before[name]).abs().max()) for name in before if "running" not in name}
+    # Adam moves a weight by about the rate of 1e-3 in each of the 12 updates, none by much more.
+    assert 5e-3 < max(value for name, value in moved.items() if "num_batches" not in name) < 20e-3
+    assert all(moved.values()), "a weight got no gradient"
+
+
+def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared, undisturbed, tmp_path, caplog):
+    caplog.set_level("INFO")
+    assert pretrain(prepared, tmp_path, stop=StopAfter(5)) == 75
+    assert not (tmp_path / "encoder.safetensors").exists()
+    assert "stopped by a signal at step 5 of 12" in caplog.text
+    assert (tmp_path / "checkpoints" / "lock").read_text() == ""
+    assert pretrain(prepared, tmp_path) == 0
+    assert "resumed from step 5 of 12" in caplog.text
+    assert weights(tmp_path) == weights(undisturbed)
+    pd.testing.assert_frame_equal(history(tmp_path), history(undisturbed))
+
+
+def test_raising_steps_continues_and_gives_the_longer_training(prepared, undisturbed, tmp_path, caplog):
+    caplog.set_level("INFO")
+    pretrain(prepared, tmp_path, steps=8)
+    caplog.clear()
+    pretrain(prepared, tmp_path, steps=12, num_workers=1)
+    assert "resumed from step 8 of 12" in caplog.text
+    assert weights(tmp_path) == weights(undisturbed)
+
+
+def test_a_damaged_checkpoint_costs_only_its_steps(prepared, undisturbed, tmp_path, caplog):
+    caplog.set_level("INFO")
+    pretrain(prepared, tmp_path, stop=StopAfter(9), keep_last=0)
+    for step in (8, 9):
+        file = next((tmp_path / "checkpoints" / f"step-0000000{step}").rglob("*.pt"))
+        with file.open("r+b") as damaged:
+            damaged.truncate(100)
+    pretrain(prepared, tmp_path)
+    assert "step-00000009 is skipped" in caplog.text
+    assert "resumed from step 4 of 12" in caplog.text
+    assert weights(tmp_path) == weights(undisturbed)
+    pd.testing.assert_frame_equal(history(tmp_path), history(undisturbed))  # steps 6 and 8 stand there once
+
+
+def test_another_learning_rate_starts_at_step_0(prepared, undisturbed, tmp_path, caplog):
+    caplog.set_level("INFO")
+    pretrain(prepared, tmp_path, lr=2e-3)
+    pretrain(prepared, tmp_path)
+    assert "training starts at step 0" in caplog.text
+    assert "resumed" not in caplog.text
+    assert weights(tmp_path) == weights(undisturbed)
+    assert (tmp_path / "checkpoints.set-aside-1" / "step-00000012").is_dir()
+
+
+def test_accumulation_reads_the_same_pairs(prepared, tmp_path):
+    pretrain(prepared, tmp_path, batch_size=2, accumulate=2, steps=8)
+    assert json.loads((tmp_path / "encoder.json").read_text())["training"]["pairs_per_update"] == 4
+
+
+def test_epochs_are_passes_over_the_patients(prepared, tmp_path):
+    pretrain(prepared, tmp_path, steps=None, epochs=2, batch_size=16, checkpoint_every={"epochs": 1})
+    assert json.loads((tmp_path / "encoder.json").read_text())["training"]["steps"] == 4
+    assert sorted(path.name[-1] for path in (tmp_path / "checkpoints").glob("step-*")) == ["2", "4"]
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_zero_and_half_precision_give_a_whole_encoder(prepared, tmp_path, stage):
+    options = {"zero_stage": stage, "clip_norm": 1.0, "checkpoint_every": {"steps": 2}, "keep_last": 1}
+    pretrain(prepared, tmp_path, steps=2, **options)
+    pretrain(prepared, tmp_path, steps=4, **options)
+    pretrain(prepared, tmp_path / "plain", steps=4, clip_norm=1.0)
+    plain = load_encoder(tmp_path / "plain").state_dict()
+    # A bias before a normalisation, or of keys before a softmax, has gradient 0: Adam follows rounding there.
+    idle = ("frontend.convs.0.bias", "linear_k.bias")
+    for name, value in load_encoder(tmp_path).state_dict().items():
+        if name.endswith(idle):
+            continue
+        torch.testing.assert_close(value, plain[name], rtol=1e-3, atol=1e-4, msg=name)
+    pretrain(prepared, tmp_path / "half", steps=2, precision="bf16", **options)
+    assert {value.dtype for value in load_encoder(tmp_path / "half").parameters()} == {torch.float32}
+
+
+def test_random_and_imported_weights_come_in_the_same_form(prepared, undisturbed, tmp_path):
+    for name in ("a", "b"):
+        pretrain(prepared, tmp_path / name, weights="random")
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert load_encoder(tmp_path / "a").info["weights"] == "random"
+    assert pd.read_csv(tmp_path / "a" / "history.csv").columns.tolist() == COLUMNS
+    pretrain(prepared, tmp_path / "copy", weights="import", path=str(undisturbed))
+    copy, original = load_encoder(tmp_path / "copy"), load_encoder(undisturbed)
+    assert all(torch.equal(value, original.state_dict()[name]) for name, value in copy.state_dict().items())
+    assert (copy.info["weights"], copy.info["data_hash"]) == ("import", original.info["data_hash"])
+
+
+def test_an_imported_encoder_of_other_signals_is_refused(undisturbed, tmp_path):
+    config = encoder_slice(weights="import", path=str(undisturbed))
+    other = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"leads": ["I", "II", "V2"]})})
+    with pytest.raises(UserError, match="its leads is"):
+        run_pretrain(other, manifest=tmp_path, signals=tmp_path, output=tmp_path)
+
+
+def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_path):
+    seen = []
+
+    class Engine(torch.nn.Module):
+        device = torch.device("cpu")
+
+        def forward(self, x, *, generator_seed, step):
+            assert not self.training
+            assert not torch.is_grad_enabled()
+            seen.append((generator_seed, float(x.double().sum())))
+            return dict.fromkeys(loop.TERMS, x.mean())
+
+    job = Pretraining(encoder_slice(), prepared / "records.parquet", prepared / "preprocess", tmp_path)
+    engine = Engine()
+    first = loop.validate(engine, job.valid, 6, job.config)
+    assert engine.training
+    torch.manual_seed(99)
+    assert loop.validate(engine, job.valid, 12, job.config) == first
+    assert len(seen) == 4
+    assert seen[:2] == seen[2:]
+    assert seen[0] != seen[1]
+
+
+def test_no_update_is_made_of_a_loss_that_is_not_finite():
+    class Engine:
+        device = torch.device("cpu")
+
+        def __call__(self, x, **_):
+            return dict.fromkeys(loop.TERMS, torch.tensor(float("nan")))
+
+    batches = iter([{"signal": torch.zeros(4, 3, 200)}])
+    with pytest.raises(UserError, match="the loss is not finite at step 8"):  # neither backward nor step exists
+        loop.update(Engine(), batches, 7, PretrainConfig(steps=10))
+
+
+def test_a_diverging_training_stops_and_keeps_the_last_good_checkpoint(prepared, tmp_path):
+    pretrain(prepared, tmp_path, steps=4)
+    with pytest.raises(UserError, match="not finite"):
+        pretrain(prepared, tmp_path, steps=40, lr=1e30, checkpoint_every={"steps": 30})
+    assert (tmp_path / "checkpoints.set-aside-1" / "step-00000004").is_dir()
+    assert not list((tmp_path / "checkpoints").glob("step-*"))
+    assert (tmp_path / "checkpoints" / "lock").read_text() == ""
+
+
+def command(prepared, output, **options):
+    output.mkdir(parents=True, exist_ok=True)
+    config = output / "config.yaml"
+    config.write_text(yaml.safe_dump(encoder_slice(**options).model_dump(mode="json")))
+    return [
+        sys.executable, "-m", "ecglfm", "pretrain", f"--config={config}", f"--manifest={prepared / 'records.parquet'}",
+        f"--signals={prepared / 'preprocess'}", f"--output={output}", "--threads=1",
+    ]  # fmt: skip
+
+
+def wait_for(path, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_killed_half_way_it_ends_with_the_same_weights(prepared, tmp_path):
+    options = {"steps": 80, "checkpoint_every": {"steps": 20}, "keep_last": 0, "log_every": 1}
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    run = {"capture_output": True, "text": True, "check": True, "timeout": 120}
+    subprocess.run(command(prepared, calm, **options), **run)
+    with subprocess.Popen(command(prepared, killed, **options), stderr=subprocess.PIPE, text=True) as process:
+        wait_for(killed / "checkpoints" / "step-00000020", process)
+        process.send_signal(signal.SIGKILL)
+    assert not (killed / "encoder.safetensors").exists(), "the kill came too late to show anything"
+    (killed / "history.csv").unlink(missing_ok=True)  # Snakemake deletes the outputs of a failed job
+    again = subprocess.run(command(prepared, killed, **options), **run)
+    assert "resumed from step" in again.stderr
+    assert "took over the lock" in again.stderr
+    assert weights(killed) == weights(calm)
+    pd.testing.assert_frame_equal(history(killed), history(calm))
+    first, second = (json.loads((folder / "encoder.json").read_text()) for folder in (calm, killed))
+    assert first == second
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work_and_resume_after_a_signal(prepared, tmp_path):
+    options = {"processes": 2, "zero_stage": 1, "steps": 80, "checkpoint_every": {"steps": 20}}
+    with subprocess.Popen(command(prepared, tmp_path, **options), stderr=subprocess.PIPE, text=True) as process:
+        wait_for(tmp_path / "checkpoints" / "step-00000020", process)
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(60) == 75, process.stderr.read()
+    again = subprocess.run(command(prepared, tmp_path, **options), capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert "resumed from step" in again.stderr
+    training = json.loads((tmp_path / "encoder.json").read_text())["training"]
+    assert (training["processes"], training["pairs_per_update"]) == (2, 8)
+    assert all(torch.isfinite(value).all() for value in load_encoder(tmp_path).state_dict().values())
