@@ -21,7 +21,9 @@ GROUPS = (config, data, training, evaluation)
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of every command."""
-    parser = argparse.ArgumentParser(prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model.")
+    parser = argparse.ArgumentParser(
+        prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model."
+    )
     parser.add_argument("--version", action="version", version=f"ecglfm {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for group in GROUPS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -90,15 +90,18 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 def _known_keys(cls: type[Section], location: tuple[Any, ...]) -> list[str]:
     """Keys that would have been allowed where `location` (without its last part) points."""
-    fields: dict[str, Any] = dict(cls.model_fields)
+    section: type[Section] | None = cls
     for part in location[:-1]:
-        annotation = fields[part].annotation if part in fields else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        inner = next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
-        if inner is None:
-            return []
-        fields = dict(inner.model_fields)
-    return list(fields)
+        if section is not None and part in section.model_fields:  # else a name that the user chose
+            section = inner_section(section.model_fields[part].annotation)
+    return list(section.model_fields) if section is not None else []
+
+
+def inner_section(hint: Any) -> type[Section] | None:
+    """Return the section class inside a type such as `Section | None` or `dict[str, Section]`."""
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return hint
+    return next((found for arg in get_args(hint) if (found := inner_section(arg)) is not None), None)
 
 
 def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path) -> SectionT:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from ecglfm.config.base import Section
+from ecglfm.config.base import Section, inner_section
 from ecglfm.config.data import SourceConfig, TaskConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.training import EncoderConfig
@@ -91,7 +91,7 @@ def _rows(cls: type[Section], prefix: str, given: Section | None = None) -> list
     hints = typing.get_type_hints(cls)
     rows = []
     for name, field in cls.model_fields.items():
-        inner = _inner_section(hints[name])
+        inner = inner_section(hints[name])
         value = getattr(given, name) if given is not None else field.default
         default = "required" if value is PydanticUndefined else f"`{_text(value)}`"
         if isinstance(value, Section):
@@ -100,13 +100,6 @@ def _rows(cls: type[Section], prefix: str, given: Section | None = None) -> list
         if inner is not None:
             rows += _rows(inner, f"{prefix}{name}{_entry(hints[name])}.", value if isinstance(value, Section) else None)
     return rows
-
-
-def _inner_section(hint: Any) -> type[Section] | None:
-    """Return the section class inside a type such as `Section | None` or `dict[str, Section]`."""
-    if isinstance(hint, type) and issubclass(hint, Section):
-        return hint
-    return next((found for arg in get_args(hint) if (found := _inner_section(arg)) is not None), None)
 
 
 def _entry(hint: Any) -> str:

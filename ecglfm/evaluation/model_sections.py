@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ecglfm.evaluation.evaluate import test_predictions
 from ecglfm.evaluation.examples import choose_examples, draw_example, verdicts
 from ecglfm.evaluation.histories import Course, read_course
 from ecglfm.evaluation.metrics import METRICS
-from ecglfm.evaluation.plots import Series, calibration_figure, data_uri, history_figure, png, roc_figure
+from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.sections import read_if_there
 from ecglfm.provenance import read_json
 
@@ -108,16 +107,11 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
         "metrics": metrics,
         "names": [metric for metric in METRICS if metric in metrics["macro"]],
         "defined": sum(metrics["labels"][name]["auroc"]["value"] is not None for name in names),
-        "roc": None,
-        "calibration": None,
         "examples": [],
     }
-    table = read_if_there(folder / "predictions.parquet", pd.read_parquet)
-    if table is None:
-        return section
-    test = test_predictions(table, names, [metrics["thresholds"][name] for name in names])
-    section["roc"] = data_uri(png(roc_figure(test, metrics)))
-    section["calibration"] = data_uri(png(calibration_figure(test, metrics)))
+    for picture in ("roc", "calibration"):
+        content = read_if_there(folder / f"{picture}.png", Path.read_bytes)
+        section[picture] = None if content is None else data_uri(content)
     return section
 
 

@@ -145,8 +145,14 @@ def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None]
         )
         return figure
     rows_count = -(-count // _PER_ROW)
-    figure = Figure(figsize=(2.1 * _PER_ROW, 2.3 * rows_count + 0.3), layout="constrained")
-    panels = figure.subplots(rows_count, _PER_ROW, squeeze=False, sharex=True, sharey=True)
+    # Fixed margins in inches: matplotlib's own layout takes half a minute for 71 panels.
+    width, height = 2.1 * _PER_ROW, 2.25 * rows_count + 0.5
+    margins = {"left": 0.6 / width, "right": 1 - 0.1 / width, "bottom": 0.55 / height, "top": 1 - 0.4 / height}
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(
+        rows_count, _PER_ROW, squeeze=False, sharex=True, sharey=True,
+        gridspec_kw=margins | {"wspace": 0.16, "hspace": 0.34},
+    )  # fmt: skip
     for label, axes in enumerate(panels.flat):
         if label >= count:
             axes.set_visible(False)
@@ -157,8 +163,8 @@ def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None]
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
         draw(axes, data.targets[rows, label], data.probabilities[rows, label], COLOURS[0], data.names[label])
-    figure.supxlabel(x, size=9, color=GREY)
-    figure.supylabel(y, size=9, color=GREY)
+    figure.supxlabel(x, size=9, color=GREY, y=0.12 / height)
+    figure.supylabel(y, size=9, color=GREY, x=0.12 / width)
     return figure
 
 
@@ -189,5 +195,5 @@ def history_figure(panels: Mapping[str, Sequence[Series]], x: str, *, per_row: i
             axes.plot(series.x, series.y, color=colour, linewidth=1.4, marker=marker, markersize=2.5)
     handles = [Axes.plot(grid[0, 0], [], [], color=colour, label=name)[0] for name, colour in names.items()]
     if len(handles) > 1:
-        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=8.5)
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8.5)
     return figure

@@ -58,14 +58,14 @@ def test_every_option_is_used(repository: Path) -> None:
 
     code = "\n".join(
         path.read_text() for folder in ("ecglfm", "workflow") for path in (repository / folder).rglob("*.[ps][ym]*")
-        if path.parent.name != "__pycache__"
+        if path.parent.name not in {"__pycache__", "config"} or path.name in {"slices.py", "identity.py"}
     )  # fmt: skip
     sections = [value for value in vars(config).values() if isinstance(value, type) and hasattr(value, "model_fields")]
     unused = {
         f"{section.__name__}.{name}"
         for section in sections
         for name in section.model_fields
-        if not re.search(rf"\.{name}\b", code)
+        if not re.search(rf"\.{name}\b|[\"']{name}[\"']", code)
     }
     assert unused == set()
 
@@ -84,12 +84,13 @@ def test_every_rule_has_resources_in_the_slurm_profile(repository: Path) -> None
 
 def test_nothing_trusts_its_input(repository: Path) -> None:
     """No eval, exec, or unrestricted unpickling in the product's own code."""
-    forbidden = r"\beval\(|\bexec\(|weights_only=False|allow_pickle=True|pickle\.load|yaml\.(unsafe_)?load\((?!path)"
+    forbidden = (
+        r"(?<![.\w])(eval|exec)\(|weights_only=False|allow_pickle=True|pickle\.loads?\(|yaml\.unsafe_load|0\.0\.0\.0"
+    )
     found = [
         f"{path.name}: {match.group(0)}"
         for path in (repository / "ecglfm").rglob("*.py")
         for match in re.finditer(forbidden, path.read_text())
-        if not (match.group(0) == "eval(" and path.read_text()[match.start() - 1] == ".")
     ]
     assert found == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ def _database(clone) -> Path:
     clone.snakemake("results/synthetic/demo-ptbxl")
     root = clone.root / "mydata"
     (clone.results / "synthetic/demo-ptbxl").rename(root)
+    shutil.rmtree(clone.results)
     clone.edit("config/sources/demo-ptbxl.yaml", kind="ptbxl", root="mydata")
     return root
 
@@ -73,8 +75,8 @@ def test_broken_recordings_become_ledger_rows(clone) -> None:
         3: "path_outside_root",
         6: "lead_missing",
         7: "lead_unknown",
-        8: "signal_truncated",
-        9: "header_invalid",
+        8: "signal_empty",
+        9: "header_empty",
         10: "missing_fraction",
     }
     assert "V6" in rows.loc["demo-ptbxl/6", "detail"]
@@ -133,15 +135,14 @@ def test_missing_column_names_file_and_column(clone) -> None:
     assert "Traceback" not in shown
 
 
-def test_label_without_positives_says_what_to_do(clone) -> None:
+def test_label_without_records_stops_its_task_alone(clone) -> None:
     text = yaml.safe_dump(
         {"kind": "binary", "sources": ["demo-ptbxl"], "labels": {"WPW": {"ptbxl": {"scp": ["WPWW"]}}}}
     )
     (clone.root / "config/tasks/wpw.yaml").write_text(text)
     clone.edit("config/config.yaml", tasks=["af", "wpw"])
     shown = clone.snakemake("labels", "--keep-going", check=False)
-    assert "'WPW'" in shown
-    assert "no positive" in shown
+    assert "error: label 'WPW' of task 'wpw' matches none of 120 records: " in shown
     assert "Traceback" not in shown
     assert (clone.results / "labels/af.parquet").exists()
     assert not (clone.results / "labels/wpw.parquet").exists()

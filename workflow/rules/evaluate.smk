@@ -1,6 +1,6 @@
 # evaluate: a fine-tuned model on the locked test split.
 # Requires: a model, the labels of its task, the prepared signals.
-# Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, roc.png.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, roc.png, calibration.png.
 
 
 rule evaluate_model:
@@ -26,6 +26,13 @@ rule evaluate_model:
             category="Evaluation",
             subcategory="{task}",
             labels={"encoder": "{encoder}", "fit": "{fit}", "what": "ROC curves"},
+        ),
+        calibration=report(
+            "<results>/evaluate/{encoder}/{task}/{fit}/calibration.png",
+            caption="../report/calibration.rst",
+            category="Evaluation",
+            subcategory="{task}",
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "calibration"},
         ),
     log:
         "<results>/logs/evaluate/{encoder}/{task}/{fit}.log",

@@ -49,7 +49,7 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert np.load(tmp_path / "preprocess" / "s" / "001.npy").shape == (12 * 2500, 12)
     (tmp_path / "t.yaml").write_text(
         "task: t\nkinds: {s: mimic_iv_ecg}\n"
-        "config: {kind: multilabel, sources: [s], labels: {NORM: {mimic_iv_ecg: {report: [normal ecg]}}}}\n"
+        "config: {kind: multilabel, sources: [s], labels: {heads: {mimic_iv_ecg: {column: {cart_id: ['6848296']}}}}}\n"
     )
     inputs = [
         "--manifest",
@@ -58,7 +58,7 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
         str(tmp_path / "index/s.parquet"),
     ]
     assert main(["labels", "--config", str(tmp_path / "t.yaml"), *inputs, "--output", str(tmp_path / "t.parquet")]) == 0
-    assert set(pd.read_parquet(tmp_path / "t.parquet")["label.NORM"]) == {0.0, 1.0}
+    assert set(pd.read_parquet(tmp_path / "t.parquet")["label.heads"]) == {0.0, 1.0}
 
 
 def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

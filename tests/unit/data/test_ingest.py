@@ -81,7 +81,7 @@ def test_shards_together_are_the_whole(database: SourceSlice, tmp_path: Path):
     parts = [ingest(database, tmp_path, shard=k, shards=3, out="three") for k in range(3)]
     np.testing.assert_array_equal(np.concatenate([signals for signals, _, _ in parts]), whole)
     assert [len(part) for _, part, _ in parts] == [4, 5, 5]  # rows k*14//3 .. (k+1)*14//3
-    assert sum((part.sha256.tolist() for _, part, _ in parts), []) == table.sha256.tolist()
+    assert [digest for _, part, _ in parts for digest in part.sha256] == table.sha256.tolist()
 
 
 def test_more_shards_than_records(database: SourceSlice, tmp_path: Path):

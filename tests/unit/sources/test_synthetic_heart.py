@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
@@ -50,7 +52,7 @@ def level(lead: np.ndarray, milliseconds: float) -> float:
 
 def patients_with(condition: str, count: int, *, ectopy: bool = False) -> list[Patient]:
     found = (draw_patient((0, 5), k) for k in range(2000))
-    return [p for p, _ in zip((p for p in found if (p.condition, p.ectopy) == (condition, ectopy)), range(count))]
+    return list(itertools.islice((p for p in found if (p.condition, p.ectopy) == (condition, ectopy)), count))
 
 
 # --- leads ----------------------------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def measured(age: float, sex: str) -> tuple[float, float, float]:
 
     def peak(part: np.ndarray) -> float:  # a parabola through the top, to beat the 2 ms of a sample
         k = int(part.argmax())
-        a, b, c = np.polyfit([-12, -8, -4, 0, 4, 8, 12], part[[k - 6, k - 4, k - 2, k, k + 2, k + 4, k + 6]], 2)
+        a, b, _ = np.polyfit([-12, -8, -4, 0, 4, 8, 12], part[[k - 6, k - 4, k - 2, k, k + 2, k + 4, k + 6]], 2)
         return 2.0 * k - b / (2 * a)
 
     return 220.0 - peak(p), 160.0 + peak(t), float(lead[R])

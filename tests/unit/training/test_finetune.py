@@ -336,3 +336,18 @@ def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
     flipped = labelled._replace(target=1 - labelled.target)
     assert isinstance(labelled, Labelled)
     assert labelled.hash() != flipped.hash()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("zero_stage", "precision"), [(1, "fp32"), (2, "bf16"), (3, "fp32"), (0, "bf16"), (0, "fp16")])
+def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, zero_stage: int, precision: str) -> None:
+    fit(data, tmp_path, epochs=6, zero_stage=zero_stage, precision=precision)
+    weights = load_file(tmp_path / "model.safetensors")
+    assert {value.dtype for name, value in weights.items() if "num_batches" not in name} == {torch.float32}
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    probability = predict(load_model(tmp_path), labelled.signals)
+    assert macro_auroc(labelled.target[labelled.valid], probability[labelled.valid]) > 0.95
+    reference = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")["loss"].min()
+    assert probability_bce(labelled.target[labelled.valid], probability[labelled.valid]) == pytest.approx(
+        reference, rel=0.02
+    )
