@@ -156,14 +156,14 @@ def test_early_stopping_by_hand(losses: list[float], patience: int, best: int, l
 
 
 def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
-    """Epoch e shifts the weight by about lr; validation says it is best after the third."""
+    """Validation says that the third epoch is best; a running mean of ones is 1 - 0.9^3 by then."""
     distributed.init(1)
-    module = nn.Linear(1, 1)
+    module = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1))
     said = iter([0.6, 0.7, 0.9, 0.8, 0.85])
     seen = []
 
     def validate() -> np.ndarray:
-        seen.append(module.weight.item())
+        seen.append(module[1].bias.item())
         return np.full((4, 1), next(said), np.float32)
 
     batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
@@ -172,7 +172,8 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
     assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
     assert course.best.epoch == 3
     assert course.best.loss == pytest.approx(-np.log(0.9), rel=1e-6)
-    assert course.weights["weight"].item() == seen[2] != seen[4]
+    assert course.weights["1.bias"].item() == seen[2] != seen[4]
+    assert course.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
 
 
 @pytest.mark.parametrize("where", ["train", "valid"])
@@ -339,7 +340,7 @@ def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("zero_stage", "precision"), [(1, "fp32"), (2, "bf16"), (3, "fp32"), (0, "bf16"), (0, "fp16")])
+@pytest.mark.parametrize(("zero_stage", "precision"), [(1, "fp32"), (2, "bf16"), (3, "fp32"), (0, "bf16")])
 def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, zero_stage: int, precision: str) -> None:
     fit(data, tmp_path, epochs=6, zero_stage=zero_stage, precision=precision)
     weights = load_file(tmp_path / "model.safetensors")
