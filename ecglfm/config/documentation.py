@@ -67,7 +67,12 @@ Files in the three folders are read under YAML 1.2: `no`, `on` and `NO` are text
 
 def schema() -> str:
     """Return the JSON schema of the four kinds of file, as JSON text."""
-    classes = {"config": ProjectConfig, "source": SourceConfig, "encoder": EncoderConfig, "task": TaskConfig}
+    classes: dict[str, type[Section]] = {
+        "config": ProjectConfig,
+        "source": SourceConfig,
+        "encoder": EncoderConfig,
+        "task": TaskConfig,
+    }
     content = {name: cls.model_json_schema() for name, cls in classes.items()}
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 

@@ -86,7 +86,7 @@ def run_evaluate(
     write_parquet(output / "predictions.parquet", predictions)
 
     names, thresholds = list(network.label_names), [float(value) for value in network.thresholds]
-    test = test_predictions(predictions, names, thresholds)
+    test = predictions_on_test(predictions, names, thresholds)
     metrics = identity | measure(test, slice.evaluate)
     metrics |= {"kind": info["kind"], "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
@@ -157,7 +157,7 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     return table
 
 
-def test_predictions(table: pd.DataFrame, names: list[str], thresholds: list[float]) -> Predictions:
+def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[float]) -> Predictions:
     """The test split of a table of predictions."""
     test = table[table["split"] == "test"]
     return Predictions(
@@ -167,9 +167,6 @@ def test_predictions(table: pd.DataFrame, names: list[str], thresholds: list[flo
         np.asarray(thresholds, dtype=np.float64),
         test["patient_id"].to_numpy(dtype=str),
     )
-
-
-test_predictions.__test__ = False  # type: ignore[attr-defined]  # a name for readers, not for pytest
 
 
 def measure(test: Predictions, config: EvaluateConfig) -> dict[str, Any]:

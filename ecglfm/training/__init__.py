@@ -1,1 +1,1 @@
-
+"""DeepSpeed engine, checkpoints, pretraining, fine-tuning."""

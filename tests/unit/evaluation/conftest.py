@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import LEADS, EvaluateConfig
-from ecglfm.evaluation.evaluate import measure, test_predictions
+from ecglfm.evaluation.evaluate import measure, predictions_on_test
 from ecglfm.provenance import write_array, write_json, write_parquet, write_text
 from ecglfm.records import data_hash, ledger_frame
 
@@ -103,7 +103,7 @@ def write_results(root: Path) -> Path:
     write_text(root / f"finetune/{folder}/history.csv", "epoch,split,loss,auroc\n" + epochs)
 
     write_parquet(root / f"evaluate/{folder}/predictions.parquet", predictions)
-    test = test_predictions(predictions, list(LABELS), list(THRESHOLDS))
+    test = predictions_on_test(predictions, list(LABELS), list(THRESHOLDS))
     metrics = measure(test, EvaluateConfig(bootstrap=100))
     write_json(
         root / f"evaluate/{folder}/metrics.json", metrics | {"encoder": "tiny", "task": "super", "fit": "full-s0"}
