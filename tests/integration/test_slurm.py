@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +18,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 
 @pytest.fixture
-def slurm(slurm_sandbox: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def slurm(slurm_sandbox: Path) -> Iterator[dict[str, str]]:
     """Environment in which sbatch and squeue speak to a cluster of two nodes."""
-    environment = os.environ | {"SLURM_SANDBOX_DIR": str(tmp_path / "slurm")}
+    state = tempfile.mkdtemp(prefix="slurm-")  # short: its sockets' paths are limited
+    environment = os.environ | {"SLURM_SANDBOX_DIR": state}
     started = subprocess.run([slurm_sandbox, "up"], env=environment, text=True, capture_output=True, timeout=300)
     if started.returncode != 0:
         if os.environ.get("ECGLFM_REQUIRE_ALL"):
@@ -28,6 +31,7 @@ def slurm(slurm_sandbox: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
         yield dict(re.findall(r"^export (\w+)=['\"]?(.*?)['\"]?;?$", started.stdout, re.M))
     finally:
         subprocess.run([slurm_sandbox, "down"], env=environment, capture_output=True, timeout=120, check=False)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def test_pretrain_on_two_nodes(clone, slurm: dict[str, str]) -> None:
