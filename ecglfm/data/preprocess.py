@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ from ecglfm.data.array_writer import ArrayWriter, array_writer
 from ecglfm.provenance import write_parquet
 from ecglfm.records import SENTINEL, Record, RecordError, ledger_frame, require_columns, to_microvolts
 from ecglfm.sources.parallel import ordered_map
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +167,7 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig) -> Prepa
     return Prepared(signal, quality, flags)
 
 
-def preprocess(record: Record, encoder: Encoder) -> np.ndarray:
+def preprocess(record: Record, encoder: Encoder) -> torch.Tensor:
     """Windows ready for an encoder, exactly as the pipeline makes them.
 
     Parameters
@@ -175,15 +178,17 @@ def preprocess(record: Record, encoder: Encoder) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float32, shape (n_windows, n_leads, crop_samples)
-        Millivolts. Windows do not overlap; a remainder is left out; a record shorter than one window
-        is one window with zeros at its end.
+    Tensor of float32, shape (n_windows, n_leads, crop_samples)
+        Millivolts, what the encoder is called with. Windows do not overlap; a remainder is left out; a record
+        shorter than one window is one window with zeros at its end.
 
     Raises
     ------
     UserError
         The record cannot be used: leads, length or quality.
     """
+    import torch  # here, because the stages of this module do without it
+
     check_filters(encoder.preprocess)
     try:
         standard = record.standard()
@@ -197,7 +202,7 @@ def preprocess(record: Record, encoder: Encoder) -> np.ndarray:
     windows = np.zeros((n_windows * length, prepared.signal.shape[1]), np.float32)
     usable = prepared.signal[: len(windows)]
     windows[: len(usable)] = usable.astype(np.float32) / 1000.0
-    return np.ascontiguousarray(windows.reshape(n_windows, length, -1).transpose(0, 2, 1))
+    return torch.from_numpy(np.ascontiguousarray(windows.reshape(n_windows, length, -1).transpose(0, 2, 1)))
 
 
 class _Row(NamedTuple):

@@ -9,8 +9,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
@@ -19,11 +19,9 @@ from ecglfm import distributed
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.data.pairs import PretrainBatches
 from ecglfm.tracking import Run
+from ecglfm.training.checkpoint import Checkpoints
 from ecglfm.training.engine import broadcast_buffers, gradient_norm, set_learning_rate
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
-
-if TYPE_CHECKING:
-    from ecglfm.training.pretrain import Pretraining
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +38,38 @@ _DROPOUT, _NOISE, _VALIDATION = 1, 2, 3
 Batches = Iterator[dict[str, torch.Tensor]]
 
 
-def train(engine: Any, job: Pretraining, *, start: int, run: Run, stop: distributed.StopFlag | None = None) -> int:
+class Job(Protocol):
+    """What the loop trains: `ecglfm.training.pretrain.Pretraining`.
+
+    Attributes
+    ----------
+    config : PretrainConfig
+    train, valid : PretrainBatches
+        Validation is None where the split has too few pairs.
+    total, save_every : int
+        Updates in all, and between checkpoints.
+    checkpoints : Checkpoints
+    """
+
+    config: PretrainConfig
+    train: PretrainBatches
+    valid: PretrainBatches | None
+    total: int
+    save_every: int
+    checkpoints: Checkpoints
+
+    def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
+        """Write one line of history.csv, the same to MLflow."""
+
+
+def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.StopFlag | None = None) -> int:
     """The loop: load, step, log, validate, save.
 
     Parameters
     ----------
     engine : DeepSpeedEngine
         Around the objective.
-    job : Pretraining
+    job : Job
     start : int
         Updates done already.
     run : Run

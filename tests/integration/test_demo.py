@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_the_audit_passes(demo) -> None:
     records = pd.read_parquet(demo.results / "manifest/records.parquet")
     ledger = pd.read_parquet(demo.results / "manifest/ledger.parquet")
     indexed = sum(len(pd.read_parquet(path)) for path in (demo.results / "index").glob("*.parquet"))
-    assert indexed == 300 * 2 + 200 * 3  # as the two source files say
+    assert indexed == 300 * 2 + 150 * 3  # as the two source files say
     assert indexed == len(records) + (ledger["action"] == "dropped").sum()
     assert records.groupby("patient_id")["split"].nunique().max() == 1
     assert read_json(demo.results / "manifest/audit.json")["passed"] is True

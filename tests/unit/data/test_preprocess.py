@@ -204,7 +204,7 @@ def test_windows_of_a_record_are_the_pipelines_samples_in_millivolts():
     signal = recording(n_samples=5600)
     order = [11, *range(11)]  # the file's own order
     record = Record(signal[:, order] / 1000.0, tuple(LEADS[i] for i in order), 500.0)
-    windows = preprocess(record, encoder())
+    windows = preprocess(record, encoder()).numpy()
     assert windows.dtype == np.float32
     assert windows.shape == (2, 12, 2500)
     np.testing.assert_array_equal(windows[1].T, signal[2500:5000].astype(np.float32) / np.float32(1000))
