@@ -84,6 +84,7 @@ def _preprocess(args: argparse.Namespace) -> None:
 
 def _manifest(args: argparse.Namespace) -> int:
     from ecglfm.data.manifest import run_manifest
+    from ecglfm.provenance import write_json
 
     config = load(ManifestSlice, args.config)
     audit = run_manifest(config, args.results, args.output)
@@ -92,8 +93,11 @@ def _manifest(args: argparse.Namespace) -> int:
         print(f"{source}: records {', '.join(parts)}")
     if args.tracking:
         _track_manifest(args, config, audit)
+    evidence = args.output / "audit-failed.json"  # not a declared output: Snakemake removes those of a failed job
     if audit["passed"]:
+        evidence.unlink(missing_ok=True)
         return 0
+    write_json(evidence, audit)
     crossing = [f"{pair['a']} and {pair['b']}" for pair in audit["duplicate_pairs"] if pair["crosses"]]
     found = {
         "patients in two splits": audit["patient_overlap"],
@@ -101,7 +105,7 @@ def _manifest(args: argparse.Namespace) -> int:
         "records that stand twice": audit["repeated_records"],
     }
     faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
-    raise UserError(f"{args.output / 'audit.json'}: the audit failed: {'; '.join(faults)}")
+    raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}")
 
 
 def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict[str, Any]) -> None:

@@ -76,10 +76,13 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(near) or 'nothing'}") from None
-    except (yaml.MarkedYAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{where}: not valid YAML: {problem}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
     return content

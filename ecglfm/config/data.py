@@ -194,7 +194,9 @@ class TaskConfig(Section):
 
     kind: Literal["binary", "multilabel"] = Field(description="what the labels are; `binary` has exactly one label")
     description: str = Field("", description="one sentence for the report")
-    sources: list[Name] | None = Field(None, description="sources to take records from; null: all of config.yaml")
+    sources: list[Name] | None = Field(
+        None, min_length=1, description="sources to take records from; null: all of config.yaml"
+    )
     labels: dict[str, dict[str, Selector]] = Field(
         description="label: {source kind: selector}; a source kind without selector leaves the label unknown there"
     )

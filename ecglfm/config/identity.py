@@ -28,7 +28,10 @@ def check_identity(project: Project) -> None:
     path = _path(project)
     if not path.exists():
         return
-    remembered = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        remembered = dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError:
+        raise UserError(f"{path}: not the JSON that a run writes there; delete it") from None
     current = _databases(project)
     for source, database in remembered.items():
         if current.get(source) != database:

@@ -104,7 +104,11 @@ class Project:
         source = load(SourceConfig, path)
         root = self.config.roots.get(name, source.root)
         if source.kind == "synthetic":
-            root = root or f"{self.config.results}/synthetic/{name}"
+            if root:
+                raise UserError(
+                    f"{path}: a synthetic source is written below `results` and takes no root, found {root!r}"
+                )
+            root = f"{self.config.results}/synthetic/{name}"
         return source.model_copy(update={"root": root})
 
     def _check_sources(self, named: list[str] | None, where: Path) -> None:
@@ -124,9 +128,9 @@ class Project:
         return [name for name in self.sources if named is None or name in named]
 
     def pretrain_sources(self, encoder: str) -> list[str]:
-        """Sources an encoder is pretrained on, in the project's order; none for weights that are not trained."""
+        """Sources of an encoder's `pretrain` section, in the project's order; none without that section."""
         pretrain = self.encoders[encoder].pretrain
-        if self.encoders[encoder].weights != "pretrain" or pretrain is None:
+        if pretrain is None:
             return []
         return [name for name in self.sources if pretrain.sources is None or name in pretrain.sources]
 
@@ -149,8 +153,9 @@ class Project:
         """Slice for pretrain."""
         config = self.encoders[encoder]
         if config.pretrain is not None:
-            pretrain = config.pretrain.model_copy(update={"sources": self.pretrain_sources(encoder)})
-            config = config.model_copy(update={"pretrain": pretrain if config.weights == "pretrain" else None})
+            # Sorted: their order in config.yaml changes nothing, so it must not start a training anew.
+            pretrain = config.pretrain.model_copy(update={"sources": sorted(self.pretrain_sources(encoder))})
+            config = config.model_copy(update={"pretrain": pretrain})
         return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess)
 
     def finetune_slice(self) -> FinetuneSlice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -126,7 +126,9 @@ class PretrainConfig(Section):
         {"steps", "epochs", "num_workers", "checkpoint_every", "keep_last", "validate_every", "log_every", "processes"}
     )
 
-    sources: list[Name] | None = Field(None, description="sources to pretrain on; null: all of config.yaml")
+    sources: list[Name] | None = Field(
+        None, min_length=1, description="sources to pretrain on; null: all of config.yaml"
+    )
     crop_seconds: float = Field(5.0, gt=0, description="length of a training segment, s")
     steps: int | None = Field(None, ge=1, description="updates in all (or give `epochs`)")
     epochs: int | None = Field(None, ge=1, description="passes over the patients (or give `steps`)")
@@ -173,6 +175,11 @@ class EncoderConfig(Section):
     pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
     seed: int = Field(0, ge=0, description="`random` only: seed of the weights")
 
+    @property
+    def import_path(self) -> str | None:
+        """Folder of the encoder to import, None where nothing is imported."""
+        return self.path if self.weights == "import" else None
+
     @model_validator(mode="after")
     def _weights_are_explained(self) -> EncoderConfig:
         if self.weights == "pretrain" and self.pretrain is None:
@@ -190,7 +197,7 @@ class FinetuneConfig(Section):
         min_length=1,
         description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
     )
-    seeds: list[int] = Field([0], min_length=1, description="one fit per seed")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="one fit per seed")
     epochs: int = Field(100, ge=1, description="passes over the training records")
     patience: int = Field(10, ge=1, description="epochs without a better validation loss before training stops")
     lr: float = Field(5.0e-5, gt=0, description="learning rate of the encoder (Adam)")

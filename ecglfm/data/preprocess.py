@@ -37,6 +37,7 @@ OUTPUT_DTYPES = {
 }  # fmt: skip
 #: Records a worker takes at a time: few enough to stay small, enough to make the hand-over cheap.
 CHUNK = 32
+RATES = (20.0, 20000.0)  # Hz; beyond them the header is wrong, and resampling would take all memory
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,9 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig) -> Prepa
     empty = np.empty((0, len(config.leads)), np.int16)
     if len(signal_uv) == 0:
         return Prepared(empty, dict.fromkeys(QUALITY, np.nan), {}, ("too_short", "no samples"))
+    if not RATES[0] <= fs <= RATES[1]:
+        detail = f"{fs:g} Hz is outside {RATES[0]:g} to {RATES[1]:g} Hz"
+        return Prepared(empty, dict.fromkeys(QUALITY, np.nan), {}, ("sampling_rate", detail))
     chosen = [LEADS.index(lead) for lead in config.leads]
     pick = slice(None) if config.leads == list(LEADS) else chosen
     missing = signal_uv == SENTINEL
@@ -178,9 +182,9 @@ def preprocess(record: Record, encoder: Encoder) -> torch.Tensor:
 
     Returns
     -------
-    Tensor of float32, shape (n_windows, n_leads, crop_samples)
+    Tensor of float32, shape (n_windows, n_leads, n_samples)
         Millivolts, what the encoder is called with. Windows do not overlap; a remainder is left out; a record
-        shorter than one window is one window with zeros at its end.
+        shorter than one window is one window of its own length.
 
     Raises
     ------
@@ -199,9 +203,8 @@ def preprocess(record: Record, encoder: Encoder) -> torch.Tensor:
         raise UserError(f"record cannot be used: {': '.join(prepared.dropped)}")
     length = encoder.crop_samples
     n_windows = max(1, len(prepared.signal) // length)
-    windows = np.zeros((n_windows * length, prepared.signal.shape[1]), np.float32)
-    usable = prepared.signal[: len(windows)]
-    windows[: len(usable)] = usable.astype(np.float32) / 1000.0
+    length = min(length, len(prepared.signal))  # not padded: the pipeline's padding is masked, which gives the same
+    windows = prepared.signal[: n_windows * length].astype(np.float32) / 1000.0
     return torch.from_numpy(np.ascontiguousarray(windows.reshape(n_windows, length, -1).transpose(0, 2, 1)))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from ecglfm.evaluation.examples import choose_examples, draw_example, verdicts
@@ -146,10 +145,3 @@ def _leads(results: Path, fit: Fit) -> list[str] | None:
     model = read_if_there(results / "finetune" / fit.path / "model.json", read_json) or {}
     encoder = model.get("encoder") or read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json)
     return None if encoder is None else list(encoder["leads"])
-
-
-def best_of(rows: list[dict[str, Any]]) -> int | None:
-    """Position of the highest macro AUROC, None when fewer than two have one."""
-    values = [row["metrics"]["macro"]["auroc"]["value"] for row in rows]
-    scored = [np.nan if value is None else value for value in values]
-    return int(np.nanargmax(scored)) if np.isfinite(scored).sum() > 1 else None

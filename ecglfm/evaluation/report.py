@@ -15,7 +15,6 @@ from ecglfm.config import UserError
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
-    best_of,
     encoder_section,
     evaluation_section,
     training_section,
@@ -96,15 +95,13 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
         rows = [row for row in made.values() if row is not None]
-        best = best_of(rows)
         if rows and number < _PICTURED_TASKS:
-            add_examples(results, rows[best or 0])
+            add_examples(results, rows[0])
         evaluations.append(
             {
                 "task": task,
                 "rows": rows,
                 "missing": [fit for fit, row in made.items() if row is None],
-                "best": best,
                 "training": training_section(results, own),
             }
         )

@@ -28,8 +28,11 @@ _UNFINISHED = ".saving-"
 
 
 def config_hash(config: EncoderSlice) -> str:
-    """SHA-256 of what determines the weights: the slice without its name and without `EXECUTION` keys."""
-    content = config.model_dump(mode="json", exclude={"encoder"})
+    """SHA-256 of what determines the weights: without names, `EXECUTION` keys and quality limits.
+
+    A limit that changes which records there are changes the data's hash.
+    """
+    content = config.model_dump(mode="json", exclude={"encoder": True, "preprocess": {"quality"}})
     if content["config"]["pretrain"] is not None:
         for key in PretrainConfig.EXECUTION:
             del content["config"]["pretrain"][key]
@@ -127,11 +130,19 @@ class Checkpoints:
         What makes a checkpoint this training's.
     keep_last : int
         0 keeps all.
+    pairs_per_update : int
+        Batch size over all processes and forwards; another one is another training.
     """
 
-    def __init__(self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int) -> None:
+    def __init__(
+        self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int, pairs_per_update: int = 0
+    ) -> None:
         self.folder = Path(folder)
-        self.identity = {"config_hash": config_hash, "data_hash": data_hash}
+        self.identity: dict[str, Any] = {
+            "config_hash": config_hash,
+            "data_hash": data_hash,
+            "pairs_per_update": pairs_per_update,
+        }
         self.keep_last = keep_last
 
     def path(self, step: int) -> Path:

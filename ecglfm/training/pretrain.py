@@ -151,6 +151,7 @@ class Pretraining:
             config_hash=config_hash(slice_),
             data_hash=self.data_hash,
             keep_last=self.config.keep_last,
+            pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
         )
 
     def _batches(

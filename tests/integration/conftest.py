@@ -7,6 +7,7 @@ copy's own code.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,9 +53,12 @@ class Clone:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run would start: rule and count, without collecting rules and config slices."""
-        lines = self.snakemake("-n", *arguments).split("Job stats:")[-1].splitlines()
-        pairs = [line.split() for line in lines[: lines.index("") if "" in lines[3:] else None]]
-        counts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+        shown = self.snakemake("-n", *arguments)
+        if "Nothing to be done" in shown:
+            return {}
+        table = shown.split("Job stats:")[-1].split("\n\n")[0]
+        counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        assert "total" in counts, shown
         return {rule: n for rule, n in counts.items() if rule not in {"all", "total", "config_slice"}}
 
     def edit(self, name: str, **change: object) -> None:

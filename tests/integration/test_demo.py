@@ -46,7 +46,7 @@ def test_targets_work_without_flags(demo, target: str) -> None:
 
 
 def test_finetune_edit_plans_no_pretraining(demo) -> None:
-    assert demo.planned("--config", "finetune={lr: 2.0e-3}") == {"finetune_model": 3, "evaluate_model": 3, "report": 1}
+    assert demo.planned("--config", "finetune={lr: 3.0e-3}") == {"finetune_model": 3, "evaluate_model": 3, "report": 1}
 
 
 def test_evaluate_edit_plans_no_training(demo) -> None:
@@ -145,7 +145,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
             "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
-            "snakemake --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}' pretrain",
+            "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
             "snakemake --profile slurm pretrain",  # test_slurm.py
         ]
     )

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from ecglfm.provenance import read_json
+
 pytestmark = pytest.mark.slow
 
 
@@ -108,6 +110,8 @@ def test_leak_between_splits_fails_the_build(clone) -> None:
     assert a in shown
     assert b in shown
     assert not (clone.results / "manifest/records.parquet").exists()
+    pairs = read_json(clone.results / "manifest/audit-failed.json")["duplicate_pairs"]
+    assert [({pair["a"], pair["b"]}, pair["crosses"]) for pair in pairs] == [({a, b}, True)]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,12 @@ def get_slice(wildcards):
     return SLICES[wildcards.slice]
 
 
+def get_imported(wildcards):
+    """Files of the encoder that `weights: import` takes, so that a newer one is imported again."""
+    path = PROJECT.encoders[wildcards.encoder].import_path
+    return [f"{path}/encoder.safetensors", f"{path}/encoder.json"] if path else []
+
+
 def get_tables(wildcards):
     """Files of a database that its index is made from."""
     source = PROJECT.sources[wildcards.source]

@@ -9,6 +9,7 @@ rule pretrain_encoder:
         config="<results>/config/pretrain/{encoder}.yaml",
         records="<results>/manifest/records.parquet",
         signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        imported=get_imported,
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
         weights="<results>/pretrain/{encoder}/encoder.safetensors",

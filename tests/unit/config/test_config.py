@@ -37,6 +37,8 @@ def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None
         ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
         ("a: [1\n", "a.yaml:2: not valid YAML"),
         ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
+        ("a: \x00\n", "a.yaml: not valid YAML"),
+        ("a: 2024-13-45\n", "a.yaml: not valid YAML"),
         ("x: !!python/object/apply:os.system [true]\n", "not valid YAML: could not determine a constructor"),
     ],
 )
@@ -136,9 +138,33 @@ def test_an_edit_changes_only_its_stages(repository: Path, tmp_path: Path, chang
     assert {name for name in after if after[name] != before.get(name)} == slices
 
 
-def test_shards_are_in_no_slice(repository: Path) -> None:
-    slices = _project(repository).slices()
-    assert "shards: 1" in slices["source/demo-ptbxl"]
+def test_number_of_shards_reruns_the_manifest_but_no_index(repository: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    for folder, name in (("sources", "demo-ptbxl"), ("encoders", "tiny"), ("tasks", "coin-toss")):
+        (config / folder).mkdir(parents=True)
+        (config / folder / f"{name}.yaml").write_text((repository / "config" / folder / f"{name}.yaml").read_text())
+    before = Project(BASE, config).slices()
+    source = config / "sources/demo-ptbxl.yaml"
+    source.write_text(source.read_text().replace("shards: 2", "shards: 5"))
+    after = Project(BASE, config).slices()
+    assert {name for name in after if after[name] != before[name]} == {"manifest"}
+
+
+def test_synthetic_source_takes_no_root(repository: Path) -> None:
+    with pytest.raises(UserError, match="demo-ptbxl.yaml: a synthetic source .* takes no root, found '/data'"):
+        _project(repository, roots={"demo-ptbxl": "/data"})
+
+
+def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:
+    one = _project(repository, sources=["demo-ptbxl", "demo-mimic"]).slices()
+    other = _project(repository, sources=["demo-mimic", "demo-ptbxl"]).slices()
+    assert one["pretrain/tiny"] == other["pretrain/tiny"]
+
+
+@pytest.mark.parametrize("change", [{"finetune": {"seeds": [-1]}}, {"finetune": {"seeds": []}}, {"sources": []}])
+def test_what_would_fail_late_fails_at_once(change: dict) -> None:
+    with pytest.raises(UserError, match="^config.yaml: (finetune.seeds|sources)"):
+        parse(ProjectConfig, BASE | change, "config.yaml")
 
 
 def test_fits_are_mode_and_seed(repository: Path) -> None:

@@ -210,12 +210,15 @@ def test_windows_of_a_record_are_the_pipelines_samples_in_millivolts():
     np.testing.assert_array_equal(windows[1].T, signal[2500:5000].astype(np.float32) / np.float32(1000))
 
 
-def test_short_record_is_one_window_with_zeros_at_its_end():
+def test_short_record_is_one_window_of_its_own_length():
     signal = recording(n_samples=400)
     windows = preprocess(Record(signal / 1000.0, LEADS, 200.0), encoder(sampling_rate=100, crop_samples=500))
-    assert windows.shape == (1, 12, 500)
-    assert windows[0, :, :200].any()
-    assert not windows[0, :, 200:].any()
+    assert windows.shape == (1, 12, 200)
+
+
+@pytest.mark.parametrize("fs", [0.01, 5e6])
+def test_impossible_sampling_rate_is_a_reason_not_a_crash(fs):
+    assert prepare(recording(), fs, PASS).dropped == ("sampling_rate", f"{fs:g} Hz is outside 20 to 20000 Hz")
 
 
 def test_record_that_cannot_be_used_says_why():

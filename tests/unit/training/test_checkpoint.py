@@ -32,8 +32,10 @@ class Engine:
         return True
 
 
-def folder_of(path, *, config="c", data="d", keep_last=0):
-    return Checkpoints(path / "checkpoints", config_hash=config, data_hash=data, keep_last=keep_last)
+def folder_of(path, *, config="c", data="d", keep_last=0, pairs=64):
+    return Checkpoints(
+        path / "checkpoints", config_hash=config, data_hash=data, keep_last=keep_last, pairs_per_update=pairs
+    )
 
 
 @pytest.fixture
@@ -141,6 +143,13 @@ def test_the_state_of_another_training_is_set_aside(tmp_path, checkpoints, caplo
         other = {key: value + "x" for key, value in other.items()}
     assert "another training" in caplog.text
     assert "training starts at step 0" in caplog.text
+
+
+def test_another_global_batch_is_another_training(tmp_path, checkpoints, caplog):
+    another = folder_of(tmp_path, pairs=128)  # say, two processes instead of one
+    another.open_run(1000)
+    assert another.steps() == []
+    assert "pairs_per_update has changed" in caplog.text
 
 
 def test_a_planted_checkpoint_of_another_training_is_set_aside(tmp_path, checkpoints):
