@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -150,14 +149,3 @@ def test_paired_difference():
 def test_paired_difference_needs_the_same_records():
     with pytest.raises(ValueError, match="same records"):
         paired_bootstrap(make(n=120), make(n=119), resamples=10, confidence=0.95, seed=0)
-
-
-def test_speed():
-    # the real thing is 71 labels x 2,200 records x 1,000 resamples (about 4 s); a twentieth of it here
-    rng = np.random.default_rng(0)
-    targets = (rng.random((2200, 71)) < np.geomspace(0.3, 0.003, 71)).astype(float)
-    names, patients = [f"l{i}" for i in range(71)], rng.integers(1900, size=2200).astype(str)
-    data = Predictions(names, targets, rng.random((2200, 71)), np.full(71, 0.5), patients)
-    start = time.perf_counter()
-    resampled_values(data, 50, seed=0)
-    assert time.perf_counter() - start < 2.0
