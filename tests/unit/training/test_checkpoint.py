@@ -238,6 +238,7 @@ def test_a_requeued_job_takes_its_own_lock_back(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "123")
     (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": "123"}))
     Lock(tmp_path / "lock")
+    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
 
 
 def test_a_lock_of_an_unknown_machine_is_respected(tmp_path):
