@@ -7,20 +7,9 @@ One class per section. `config/schema.json` and `config/README.md` are generated
 from __future__ import annotations
 
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
-from ecglfm.config.data import (
-    LEADS,
-    BandpassConfig,
-    FoldsConfig,
-    ManifestConfig,
-    NotchConfig,
-    PreprocessConfig,
-    QualityConfig,
-    QualityTest,
-    Selector,
-    SourceConfig,
-    TaskConfig,
-)
+from ecglfm.config.manifest import FoldsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
+from ecglfm.config.signals import LEADS, BandpassConfig, NotchConfig, PreprocessConfig, QualityConfig, QualityTest
 from ecglfm.config.slices import (
     EncoderSlice,
     EvaluateSlice,
@@ -31,6 +20,8 @@ from ecglfm.config.slices import (
     TaskSlice,
     TrackingSlice,
 )
+from ecglfm.config.sources import SourceConfig
+from ecglfm.config.tasks import Selector, TaskConfig
 from ecglfm.config.training import (
     CheckpointEvery,
     CmscConfig,

@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from ecglfm.config.base import Section, inner_section
-from ecglfm.config.data import SourceConfig, TaskConfig
 from ecglfm.config.project import ProjectConfig
+from ecglfm.config.sources import SourceConfig
+from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig
 
 INTRODUCTION = """\
@@ -50,7 +51,7 @@ train or test that label. Everything a task leaves out is in `<results>/labels/N
 ## A new database
 
 Write `config/sources/NAME.yaml` with its `kind` and `root`, and add `NAME` to `sources`. A new *kind* is one
-file in `ecglfm/sources/` and one line in its `KINDS`; the contract is in `ecglfm/sources/base.py`.
+file in `ecglfm/sources/` and one line in `KINDS` of `ecglfm/config/sources.py`; the contract is in `ecglfm/sources/`.
 
 ## Where it runs
 

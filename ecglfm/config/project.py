@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Name, Section
-from ecglfm.config.data import ManifestConfig, PreprocessConfig
+from ecglfm.config.manifest import ManifestConfig
+from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.training import EvaluateConfig, FinetuneConfig
 
 

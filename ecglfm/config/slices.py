@@ -13,8 +13,11 @@ import yaml
 from pydantic import Field
 
 from ecglfm.config.base import Section, UserError, load, parse
-from ecglfm.config.data import ManifestConfig, PreprocessConfig, SourceConfig, TaskConfig
+from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.project import ProjectConfig
+from ecglfm.config.signals import PreprocessConfig
+from ecglfm.config.sources import SourceConfig
+from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig, EvaluateConfig, FinetuneConfig
 
 

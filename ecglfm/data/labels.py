@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import Selector, TaskSlice, UserError
-from ecglfm.config.data import TABLES
+from ecglfm.config.sources import KINDS
 from ecglfm.provenance import write_parquet
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
 
@@ -132,9 +132,9 @@ def _check_kinds(slice: TaskSlice) -> None:  # noqa: A002
     present = set(slice.kinds.values())
     for label, selectors in slice.config.labels.items():
         for kind in selectors:
-            if kind not in TABLES:
-                near = difflib.get_close_matches(kind, TABLES, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(TABLES)}"
+            if kind not in KINDS:
+                near = difflib.get_close_matches(kind, KINDS, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(KINDS)}"
                 raise UserError(f"task {slice.task!r}: labels.{label}: {kind!r} is no kind of source{hint}")
         if present.isdisjoint(selectors):
             raise UserError(

@@ -1,6 +1,6 @@
 """Databases, one adapter file per kind, one contract (`ecglfm.sources.base.Source`).
 
-To add a database: write an adapter, name it in `KINDS`, and add its kind to `SourceConfig.kind`.
+To add a kind of database: write its adapter here, and add one line to `KINDS` in `ecglfm/config/sources.py`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm.config import SourceSlice, UserError
+from ecglfm.config.sources import KINDS
 
 if TYPE_CHECKING:
     from ecglfm.sources.base import Source
-
-#: kind -> "module:class". `synthetic` is not here: it writes a database of one of these kinds.
-KINDS: dict[str, str] = {
-    "ptbxl": "ecglfm.sources.ptbxl:PtbXl",
-    "mimic_iv_ecg": "ecglfm.sources.mimic_iv_ecg:MimicIvEcg",
-}
 
 
 def open_source(slice: SourceSlice) -> Source:  # noqa: A002 (the slice of the config)
@@ -36,6 +31,6 @@ def open_source(slice: SourceSlice) -> Source:  # noqa: A002 (the slice of the c
             f"source {slice.source}: root {config.root!r} is not a folder; set `root` in "
             f"config/sources/{slice.source}.yaml or `roots: {{{slice.source}: DIR}}` in config.yaml"
         )
-    module, name = KINDS[config.native_kind].split(":")
+    module, name = KINDS[config.native_kind].adapter.split(":")
     source: Source = getattr(importlib.import_module(module), name)(slice.source, root, config)
     return source
