@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, TrackingSlice, UserError, load
+from ecglfm.cli.arguments import add_tracking, tracking_of
+from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, UserError, load
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,13 +34,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = _command(commands, "manifest", "Split the records by patient, and audit the splits.", _manifest)
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has index/ ingest/ preprocess/")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="<results>/manifest")
-    parser.add_argument("--tracking", type=Path, metavar="FILE", help="config/tracking.yaml, to log to MLflow")
-    parser.add_argument("--rule", metavar="NAME", help="the Snakemake rule, a tag in MLflow")
+    add_tracking(parser)
 
     parser = _command(commands, "labels", "Find which records carry which label of a task.", _labels)
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="manifest/records.parquet")
     parser.add_argument("--index", type=Path, required=True, nargs="+", metavar="FILE", help="index/{source}.parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="labels/{task}.parquet")
+    add_tracking(parser)
 
 
 def _command(
@@ -117,8 +118,7 @@ def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict
     tags = standard_tags(
         stage="manifest", config_hash=sha256_json(content), data_hash=audit["data_hash"], rule=args.rule
     )
-    tracking = load(TrackingSlice, args.tracking)
-    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content) as run:
+    with start_run(tracking_of(args), stage="manifest", name="manifest", tags=tags, params=content) as run:
         counts = {
             f"{source}.{split}.{unit}": float(number)
             for source, splits in audit["counts"].items()
@@ -131,5 +131,9 @@ def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict
 
 def _labels(args: argparse.Namespace) -> None:
     from ecglfm.data.labels import run_labels
+    from ecglfm.data.tracked import track_labels
 
-    run_labels(load(TaskSlice, args.config), args.manifest, args.index, args.output)
+    config = load(TaskSlice, args.config)
+    run_labels(config, args.manifest, args.index, args.output)
+    if args.tracking:
+        track_labels(config, args.output, tracking=tracking_of(args), rule=args.rule)

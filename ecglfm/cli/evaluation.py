@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_tracking, tracking_of
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -15,8 +17,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
     evaluate.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
     evaluate.add_argument("--output", type=Path, required=True, help="folder to write into")
-    evaluate.add_argument("--tracking", type=Path, help="where MLflow is: config/tracking.yaml; default: nowhere")
-    evaluate.add_argument("--rule", help="name of the Snakemake rule, for a tag")
+    add_tracking(evaluate)
     evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
     evaluate.set_defaults(run=_evaluate)
 
@@ -26,6 +27,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     report.add_argument(
         "--include", nargs="+", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"
     )
+    add_tracking(report)
     report.set_defaults(run=_report)
 
     plot = commands.add_parser("plot", help="draw a recording on 25 mm/s paper")
@@ -37,7 +39,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from ecglfm.config import EvaluateSlice, TrackingSlice, load
+    from ecglfm.config import EvaluateSlice, load
     from ecglfm.evaluation.evaluate import run_evaluate
 
     run_evaluate(
@@ -47,7 +49,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         manifest=args.manifest,
         signals=args.signals,
         output=args.output,
-        tracking=load(TrackingSlice, args.tracking) if args.tracking else None,
+        tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,
     )
@@ -56,7 +58,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _report(args: argparse.Namespace) -> None:
     from ecglfm.evaluation.report import run_report
 
-    run_report(args.results, args.output, args.include)
+    run_report(args.results, args.output, args.include, tracking=tracking_of(args), rule=args.rule)
 
 
 def _plot(args: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_tracking, tracking_of
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -33,18 +35,16 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tracking", type=Path, help="config/tracking.yaml; without it nothing goes to MLflow")
-    parser.add_argument("--rule", help="name of the Snakemake rule, for the tags")
+    add_tracking(parser)
     parser.add_argument("--threads", type=int, help="CPU threads of this job, shared by its processes")
 
 
 def _pretrain(args: argparse.Namespace) -> int:
     from ecglfm import distributed
-    from ecglfm.config import EncoderSlice, TrackingSlice, load
+    from ecglfm.config import EncoderSlice, load
 
     stop = distributed.StopFlag()  # before the slow imports: a signal during them is not lost
     config = load(EncoderSlice, args.config)
-    tracking = load(TrackingSlice, args.tracking) if args.tracking else None
     pretrain = config.config.pretrain
     if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
         return distributed.launch(_command(args, pretrain.processes), pretrain.processes)
@@ -55,7 +55,7 @@ def _pretrain(args: argparse.Namespace) -> int:
         manifest=args.manifest,
         signals=args.signals,
         output=args.output,
-        tracking=tracking,
+        tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,
         stop=stop,
@@ -74,10 +74,9 @@ def _command(args: argparse.Namespace, processes: int) -> list[str]:
 
 
 def _finetune(args: argparse.Namespace) -> None:
-    from ecglfm.config import FinetuneSlice, TaskSlice, TrackingSlice, load
+    from ecglfm.config import FinetuneSlice, TaskSlice, load
 
     config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
-    tracking = load(TrackingSlice, args.tracking) if args.tracking else None
     from ecglfm.training.finetune import run_finetune
 
     run_finetune(
@@ -89,7 +88,7 @@ def _finetune(args: argparse.Namespace) -> None:
         manifest=args.manifest,
         signals=args.signals,
         output=args.output,
-        tracking=tracking,
+        tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,
     )

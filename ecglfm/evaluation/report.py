@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ecglfm.config import UserError
+from ecglfm.config import TrackingSlice, UserError
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
@@ -22,6 +22,7 @@ from ecglfm.evaluation.model_sections import (
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.sections import data_section, task_section
 from ecglfm.provenance import code_version, write_text
+from ecglfm.tracking import standard_tags, start_run
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,14 @@ logger = logging.getLogger(__name__)
 _PICTURED_TASKS = 4
 
 
-def run_report(results: Path, output: Path, include: list[str] | None = None) -> None:
+def run_report(
+    results: Path,
+    output: Path,
+    include: list[str] | None = None,
+    *,
+    tracking: TrackingSlice | None = None,
+    rule: str | None = None,
+) -> None:
     """Write the report of a results folder.
 
     Parameters
@@ -40,6 +48,10 @@ def run_report(results: Path, output: Path, include: list[str] | None = None) ->
         The HTML file.
     include : list of str, optional
         `encoder/task/fit` of each model to show, in this order; by default every one that has a folder.
+    tracking : TrackingSlice, optional
+        Where MLflow gets the page; by default nowhere.
+    rule : str, optional
+        The Snakemake rule, for a tag.
 
     Raises
     ------
@@ -49,9 +61,13 @@ def run_report(results: Path, output: Path, include: list[str] | None = None) ->
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
     fits = _included(include) if include else _found(results)
-    page = _environment().get_template("report.html.j2").render(gather(results, fits, everything=not include))
-    write_text(output, page)
+    content = gather(results, fits, everything=not include)
+    write_text(output, _environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
+    shown = {"models": " ".join("/".join(fit) for fit in fits)}
+    tags = standard_tags(stage="report", data_hash=content["data_hash"] or None, rule=rule)
+    with start_run(tracking, stage="report", name="report", tags=tags, params=shown) as run:
+        run.artifact(output)
 
 
 def _included(include: list[str]) -> list[Fit]:

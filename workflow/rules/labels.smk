@@ -8,6 +8,7 @@ rule label_task:
         config="<results>/config/labels/{task}.yaml",
         records="<results>/manifest/records.parquet",
         index=get_task_index,
+        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         labels="<results>/labels/{task}.parquet",
         ledger="<results>/labels/{task}.ledger.parquet",
@@ -15,9 +16,11 @@ rule label_task:
         "<results>/logs/labels/{task}.log",
     conda:
         "../../envs/ecglfm.yaml"
+    params:
+        rule="label_task",
     shell:
         "python -m ecglfm labels --config {input.config} --manifest {input.records} --index {input.index}"
-        " --output {output.labels} 2> {log}"
+        " --output {output.labels} --tracking {input.tracking} --rule {params.rule} 2> {log}"
 
 
 rule labels:

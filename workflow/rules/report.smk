@@ -11,6 +11,7 @@ rule report:
         rules.finetune_all.input,
         rules.evaluate_all.input,
         signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
     log:
@@ -18,7 +19,9 @@ rule report:
     conda:
         "../../envs/ecglfm.yaml"
     params:
+        rule="report",
         results=subpath(output[0], ancestor=2),
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
     shell:
-        "python -m ecglfm report --results {params.results} --output {output} --include {params.include} 2> {log}"
+        "python -m ecglfm report --results {params.results} --output {output} --include {params.include}"
+        " --tracking {input.tracking} --rule {params.rule} 2> {log}"
