@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -78,24 +80,126 @@ class Record:
     sampling_rate: float
     comments: tuple[str, ...] = field(default=())
 
-    def standard(self) -> Record:
+    def standard(self) -> StandardRecord:
         """The 12 standard leads in the order I II III aVR aVL aVF V1-V6, picked by name.
+
+        Other leads are ignored. Missing limb leads are computed where two of the six are there; other missing leads
+        are NaN.
 
         Raises
         ------
         RecordError
-            `lead_unknown`, `lead_missing` or `lead_repeated`, naming the leads.
+            `lead_missing`: no standard lead at all; `lead_repeated`: one of them twice.
         """
-        unknown = [lead for lead in self.leads if lead not in LEADS]
-        if unknown:
-            raise RecordError("lead_unknown", f"{' '.join(unknown)} is not one of {' '.join(LEADS)}")
-        missing = [lead for lead in LEADS if lead not in self.leads]
-        if missing:
-            raise RecordError("lead_missing", f"{' '.join(missing)}: {len(self.leads)} of 12 leads present")
-        if len(self.leads) != len(LEADS):
-            raise RecordError("lead_repeated", " ".join(self.leads))
-        order = [self.leads.index(lead) for lead in LEADS]
-        return Record(self.signal[:, order], LEADS, self.sampling_rate, self.comments)
+        choice = choose_leads(self.leads)
+        if choice.complete:
+            signal = self.signal[:, list(choice.columns)]
+        else:
+            signal = np.full((len(self.signal), len(LEADS)), np.nan)
+            signal[:, list(choice.recorded)] = self.signal[:, list(choice.columns)]
+            for lead, (first, second), (of_first, of_second) in choice.sums:
+                signal[:, lead] = of_first * signal[:, first] + of_second * signal[:, second]
+        return StandardRecord(
+            signal, self.sampling_rate, choice.lead_mask, choice.derived, choice.ignored, self.comments
+        )
+
+
+@dataclass(frozen=True)
+class StandardRecord:
+    """A recording in the standard leads, in physical units.
+
+    Attributes
+    ----------
+    signal : ndarray of float64, shape (n_samples, 12)
+        Millivolts; NaN where a sample is missing, and all along a missing lead.
+    sampling_rate : float
+        Hz.
+    lead_mask : int
+        Bit i is set where `LEADS[i]` was recorded or derived.
+    derived : tuple of str
+        Limb leads that were computed from two others.
+    ignored : tuple of str
+        Leads of the file that are not standard ones.
+    comments : tuple of str
+    """
+
+    signal: np.ndarray
+    sampling_rate: float
+    lead_mask: int
+    derived: tuple[str, ...]
+    ignored: tuple[str, ...]
+    comments: tuple[str, ...] = field(default=())
+
+    def microvolts(self) -> Microvolts:
+        """The same in int16 microvolts (`to_microvolts`)."""
+        signal = to_microvolts(self.signal)
+        return Microvolts(signal, self.sampling_rate, self.lead_mask, self.derived, self.ignored)
+
+
+class Microvolts(NamedTuple):
+    """A recording as ingest stores it: `signal` int16 microvolts (n_samples, 12); the rest as `StandardRecord`."""
+
+    signal: np.ndarray
+    sampling_rate: float
+    lead_mask: int
+    derived: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+class LeadChoice(NamedTuple):
+    """Where the standard leads come from in a file.
+
+    `recorded` are the leads in the file, as numbers in `LEADS`, and `columns` the file's columns that hold them; `sums`
+    are the leads to compute: (lead, two recorded leads, their weights).
+    """
+
+    recorded: tuple[int, ...]
+    columns: tuple[int, ...]
+    sums: tuple[tuple[int, tuple[int, int], tuple[float, float]], ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """All twelve are in the file."""
+        return len(self.recorded) == len(LEADS)
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Names of the leads to compute."""
+        return tuple(LEADS[lead] for lead, _, _ in self.sums)
+
+    @property
+    def lead_mask(self) -> int:
+        """Bit i is set where `LEADS[i]` is in the file or can be computed."""
+        return sum(1 << lead for lead in [*self.recorded, *(lead for lead, _, _ in self.sums)])
+
+
+#: Limb leads as sums of I and II: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2.
+_LIMB = ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-0.5, -0.5), (1.0, -0.5), (-0.5, 1.0))
+
+
+@lru_cache(maxsize=256)
+def choose_leads(names: tuple[str, ...]) -> LeadChoice:
+    """Find the standard leads among the normalized lead names of a file; raises as `Record.standard`."""
+    repeated = [lead for lead in LEADS if names.count(lead) > 1]
+    if repeated:
+        raise RecordError("lead_repeated", f"{' '.join(repeated)} in {' '.join(names)[:200]}")
+    recorded = tuple(number for number, lead in enumerate(LEADS) if lead in names)
+    columns = tuple(names.index(LEADS[number]) for number in recorded)
+    if not recorded:
+        raise RecordError("lead_missing", f"none of {' '.join(LEADS)} among {' '.join(names)[:200]}")
+    limb = [lead for lead in recorded if lead < len(_LIMB)]
+    sums = []
+    if len(limb) >= 2:
+        first, second = limb[:2]
+        (a, b), (c, d) = _LIMB[first], _LIMB[second]
+        determinant = a * d - b * c  # never 0: no two limb leads point the same way
+        for lead, (x, y) in enumerate(_LIMB):
+            if lead not in recorded:
+                weights = ((x * d - y * c) / determinant, (a * y - b * x) / determinant)
+                sums.append((lead, (first, second), weights))
+    ignored = tuple(name for name in names if name not in LEADS)
+    return LeadChoice(recorded, columns, tuple(sums), ignored)
 
 
 def to_microvolts(signal_mv: np.ndarray) -> np.ndarray:

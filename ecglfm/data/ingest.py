@@ -1,7 +1,7 @@
 """Ingest: raw recordings of any database to int16 microvolts, twelve leads in standard order.
 
 One file per shard, appended record by record, so that no database has to fit in memory. A recording that
-cannot be read, or is not a 12-lead ECG, is one row of the ledger and the rest goes through.
+cannot be read, or has no standard lead, is one row of the ledger and the rest goes through.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ecglfm.config import LEADS, SourceSlice, UserError
 from ecglfm.data.array_writer import array_writer
 from ecglfm.provenance import write_parquet
-from ecglfm.records import SENTINEL, RecordError, ledger_frame, require_columns, to_microvolts
+from ecglfm.records import SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source
 from ecglfm.sources.parallel import ordered_map
 
@@ -34,7 +34,8 @@ OUTPUT_DTYPES = {
     "offset": "int64",
     "n_samples": "int64",
     "sampling_rate": "float64",
-    "missing_samples": "int64",
+    "lead_mask": "int64",  # bit i is set where LEADS[i] was recorded or derived; the others are all SENTINEL
+    "missing_samples": "int64",  # of the leads that are there
     "sha256": "str",
 }
 
@@ -47,14 +48,29 @@ class _Chunk(NamedTuple):
 
 
 class _Samples(NamedTuple):
-    """One recording as a worker hands it back; `fault` is (reason, detail) of one that cannot be used."""
+    """One recording as a worker hands it back.
+
+    `fault` is (reason, detail) of one that cannot be used; `flags` are such pairs of one that can.
+    """
 
     content: bytes
-    n_samples: int
-    sampling_rate: float
-    missing_samples: int
-    sha256: str
-    fault: tuple[str, str] | None
+    n_samples: int = 0
+    sampling_rate: float = 0.0
+    lead_mask: int = 0
+    missing_samples: int = 0
+    sha256: str = ""
+    flags: tuple[tuple[str, str], ...] = ()
+    fault: tuple[str, str] | None = None
+
+
+def _flags(record: Microvolts) -> tuple[tuple[str, str], ...]:
+    """What was done to the leads, for the ledger."""
+    flags = []
+    if record.derived:
+        flags.append(("leads_derived", f"{' '.join(record.derived)} computed from two other limb leads"))
+    if record.ignored:
+        flags.append(("leads_ignored", f"{' '.join(record.ignored)} not among the standard leads"))
+    return tuple(flags)
 
 
 def _read_chunk(chunk: _Chunk) -> list[_Samples]:
@@ -62,15 +78,16 @@ def _read_chunk(chunk: _Chunk) -> list[_Samples]:
     samples = []
     for path in chunk.paths:
         try:
-            record = source.read(path).standard()
+            record = source.read_microvolts(path)
         except RecordError as error:
-            samples.append(_Samples(b"", 0, 0.0, 0, "", (error.reason, error.detail)))
+            samples.append(_Samples(b"", fault=(error.reason, error.detail)))
             continue
-        signal = to_microvolts(record.signal)
+        signal, rate, mask, _, _ = record
         content = signal.tobytes()
-        missing = int((signal == SENTINEL).sum())
+        absent = len(LEADS) - mask.bit_count()
+        missing = int((signal == SENTINEL).sum()) - absent * len(signal)
         digest = hashlib.sha256(content).hexdigest()
-        samples.append(_Samples(content, len(signal), record.sampling_rate, missing, digest, None))
+        samples.append(_Samples(content, len(signal), rate, mask, missing, digest, _flags(record)))
     return samples
 
 
@@ -146,14 +163,15 @@ def run_ingest(
             total=len(frame), desc=f"ingest {slice.source} {shard}", unit="record", disable=None,
         )  # fmt: skip
         for row, samples in found:
+            about = {"source": row.source, "record_id": row.record_id, "stage": "ingest"}
             if samples.fault:
                 reason, detail = samples.fault
-                about = {"source": row.source, "record_id": row.record_id, "stage": "ingest"}
                 ledger.append(about | {"action": "dropped", "reason": reason, "detail": detail})
                 continue
+            ledger += [about | {"action": "flagged", "reason": name, "detail": text} for name, text in samples.flags]
             rows.append(
                 (row.record_id, row.source, row.patient_id, writer.n_rows, samples.n_samples, samples.sampling_rate,
-                 samples.missing_samples, samples.sha256)
+                 samples.lead_mask, samples.missing_samples, samples.sha256)
             )  # fmt: skip
             writer.append(samples.content)
     table = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).astype(OUTPUT_DTYPES)

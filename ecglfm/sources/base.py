@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.provenance import atomic
-from ecglfm.records import INDEX_COLUMNS, Record, require_columns
+from ecglfm.records import INDEX_COLUMNS, Microvolts, Record, require_columns
 from ecglfm.sources.wfdb_files import read_wfdb
 
 #: Columns of the index whose type a table without values would not show.
@@ -54,6 +54,10 @@ class Source(ABC):
     def read(self, path: str) -> Record:
         """Read the record at `path`, as the index gives it; raises `RecordError`."""
         return read_wfdb(self.root, path)
+
+    def read_microvolts(self, path: str) -> Microvolts:
+        """The record at `path` as ingest stores it; an adapter may have a faster way to the same samples."""
+        return self.read(path).standard().microvolts()
 
 
 def read_table(path: Path, required: list[str]) -> pd.DataFrame:

@@ -75,19 +75,18 @@ def test_broken_recordings_become_ledger_rows(clone) -> None:
         1: "signal_truncated",
         2: "signal_missing",
         3: "path_outside_root",
-        6: "lead_missing",
-        7: "lead_unknown",
+        6: "missing_leads",
+        7: "missing_leads",
         8: "signal_empty",
         9: "header_empty",
         10: "missing_fraction",
     }
-    assert "V6" in rows.loc["demo-ptbxl/6", "detail"]
-    assert "X3" in rows.loc["demo-ptbxl/7", "detail"]
     assert len(records) == 120 - 8
     assert records.loc["demo-ptbxl/4", "missing_fraction"] == pytest.approx(20 / 5000)
     assert records.loc["demo-ptbxl/5", "flat_leads"] == 1
     flagged = ledger[ledger["action"] == "flagged"].set_index("record_id")["reason"]
     assert flagged["demo-ptbxl/5"] == "flat_leads"
+    assert flagged["demo-ptbxl/7"] == "leads_ignored"  # X3, so that V3 is missing
 
 
 def test_leak_between_splits_fails_the_build(clone) -> None:

@@ -110,9 +110,8 @@ FAULTS = {
     "empty header": (lambda r: (r / "3.hea").write_bytes(b""), "header_empty"),
     "traversal": (lambda r: (r / "3.hea").write_text((r / "3.hea").read_text().replace("3.dat", "../../etc/passwd")),
                   "path_outside_root"),
-    "11 leads": (lambda r: _leads(r, list(LEADS[:11])), "lead_missing"),
-    "unknown lead": (lambda r: _leads(r, [*LEADS[:11], "X9"]), "lead_unknown"),
-    "repeated lead": (lambda r: _leads(r, [*LEADS[:11], "V5"]), "lead_missing"),
+    "no standard lead": (lambda r: _leads(r, ["vx", "vy", "vz"]), "lead_missing"),
+    "repeated lead": (lambda r: _leads(r, [*LEADS[:11], "V5"]), "lead_repeated"),
 }  # fmt: skip
 
 
@@ -129,6 +128,31 @@ def test_a_bad_recording_is_one_ledger_row(database: SourceSlice, tmp_path: Path
     assert table.record_id.tolist() == [f"p/{k}" for k in range(1, N_RECORDS + 1) if k != 3]
     fourth = table.set_index("record_id").loc["p/4"]
     np.testing.assert_array_equal(signals[fourth.offset : fourth.offset + fourth.n_samples], digital_of(4))
+
+
+def test_missing_foreign_and_derived_leads_go_through_with_a_mask(database: SourceSlice, tmp_path: Path):
+    root = tmp_path / "root" / "r"
+    _leads(root, ["vx", "V1", "V2"])
+    write_record(
+        root, "4", digital_of(4)[:, :10], leads=[*LEADS[6:], "II", "aVR", "I", "V9"], gain=1000.0, sampling_rate=500
+    )
+    signals, table, ledger = ingest(database, tmp_path)
+    assert ledger[["record_id", "action", "reason", "detail"]].values.tolist() == [
+        ["p/3", "flagged", "leads_ignored", "vx not among the standard leads"],
+        ["p/4", "flagged", "leads_derived", "III aVL aVF computed from two other limb leads"],
+        ["p/4", "flagged", "leads_ignored", "V9 not among the standard leads"],
+    ]
+    assert len(table) == N_RECORDS
+    assert table.lead_mask.tolist()[:5] == [4095, 4095, 0b11000000, 4095, 4095]
+    assert (table.missing_samples == 0).all()
+    third = signals[table.offset[2] : table.offset[3]]
+    np.testing.assert_array_equal(third[:, [6, 7]], digital_of(3)[:, [1, 2]])
+    assert (third[:, [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]] == SENTINEL).all()
+    digital = digital_of(4).astype(float)
+    fourth = signals[table.offset[3] : table.offset[4]]
+    one, two = digital[:, 8], digital[:, 6]
+    np.testing.assert_array_equal(fourth[:, 2], two - one)
+    np.testing.assert_allclose(fourth[:, 5], two - one / 2, atol=0.5)
 
 
 def test_unholdable_samples_are_counted_and_a_flat_lead_goes_through(database: SourceSlice, tmp_path: Path):
