@@ -49,11 +49,6 @@ def get_shard_files(stage, sources, ending):
     return [f"<results>/{stage}/{source}/{shard}{ending}" for source in sources for shard in get_shards(source)]
 
 
-def get_signals_folder(wildcards, input):
-    """Folder of the prepared signals, of which a job declares every shard as input."""
-    return str(Path(input.signals[0]).parents[1])
-
-
 def get_slice(wildcards):
     """Text of one config slice."""
     return SLICES[wildcards.slice]

@@ -9,7 +9,6 @@ rule evaluate_model:
         model="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
-        signals=get_shard_files("preprocess", SOURCES, ".npy"),
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
         metrics=report(
@@ -41,11 +40,11 @@ rule evaluate_model:
     params:
         rule="evaluate_model",
         model=subpath(input.model, parent=True),
-        signals=get_signals_folder,
+        results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
         "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
-        " --manifest {input.records} --signals {params.signals} --output {params.folder}"
+        " --manifest {input.records} --signals {params.results}/preprocess --output {params.folder}"
         " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 

@@ -10,7 +10,6 @@ rule finetune_model:
         task="<results>/config/labels/{task}.yaml",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
-        signals=get_shard_files("preprocess", SOURCES, ".npy"),
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
         weights="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
@@ -28,11 +27,11 @@ rule finetune_model:
     params:
         rule="finetune_model",
         encoder=subpath(input.encoder, parent=True),
-        signals=get_signals_folder,
+        results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
         "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
-        " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.signals}"
+        " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.results}/preprocess"
         " --output {params.folder} --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 

@@ -8,7 +8,6 @@ rule pretrain_encoder:
     input:
         config="<results>/config/pretrain/{encoder}.yaml",
         records="<results>/manifest/records.parquet",
-        signals=get_shard_files("preprocess", SOURCES, ".npy"),
         imported=get_imported,
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
@@ -29,11 +28,11 @@ rule pretrain_encoder:
         mpi="",
     params:
         rule="pretrain_encoder",
-        signals=get_signals_folder,
+        results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
         "{resources.mpi} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
-        " --signals {params.signals} --output {params.folder}"
+        " --signals {params.results}/preprocess --output {params.folder}"
         " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 

@@ -10,7 +10,6 @@ rule report:
         expand("<results>/labels/{task}.parquet", task=TASKS),
         rules.finetune_all.input,
         rules.evaluate_all.input,
-        signals=get_shard_files("preprocess", SOURCES, ".npy"),
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
