@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.benchmark import bootstrap, plan, synthesize
+from ecglfm.cli.benchmark import audit, bootstrap, plan, plan_large, synthesize
 
-BENCHMARKS = (plan, synthesize, bootstrap)
+BENCHMARKS = (plan, plan_large, synthesize, audit, bootstrap)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
