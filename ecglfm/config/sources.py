@@ -22,19 +22,38 @@ class Kind:
         Tables that its index is made from, relative to the root.
     options : tuple of str
         Keys of `SourceConfig` that only some kinds take, and this one does.
+    required : tuple of str
+        Those of them that it cannot do without.
     """
 
     adapter: str
     tables: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
 
 
 #: Every kind but `synthetic`, which writes a database of one of these. A new kind is one file and one line here.
 KINDS: dict[str, Kind] = {
     "ptbxl": Kind("ecglfm.sources.ptbxl:PtbXl", ("ptbxl_database.csv", "scp_statements.csv"), ("rate",)),
     "mimic_iv_ecg": Kind("ecglfm.sources.mimic_iv_ecg:MimicIvEcg", ("record_list.csv", "machine_measurements.csv")),
+    "challenge2021": Kind("ecglfm.sources.challenge2021:Challenge2021", (), ("databases",)),
+    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",)),
+    "wfdb_folder": Kind("ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns")),
+    "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",)),
+    "numpy_folder": Kind(
+        "ecglfm.sources.numpy_folder:NumpyFolder",
+        options=("table", "columns", "sampling_rate", "file_leads", "unit"),
+        required=("table", "sampling_rate", "file_leads"),
+    ),
+    "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns")),
 }
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed")
+
+ChallengeDatabase = Literal[
+    "chapman_shaoxing", "cpsc_2018", "cpsc_2018_extra", "georgia", "ningbo", "ptb", "ptb-xl", "st_petersburg_incart"
+]
+#: What a row of a user's own `table` may say about a recording.
+TableColumn = Literal["path", "record_id", "patient_id", "age", "sex", "fold", "report"]
 
 
 class SourceConfig(Section):
@@ -49,6 +68,20 @@ class SourceConfig(Section):
     )
     shards: int = Field(1, ge=1, description="number of jobs (and files) that ingest and preprocess are split into")
     rate: Literal[100, 500] = Field(500, description="`ptbxl` only: read records100/ or records500/ (Hz)")
+    databases: list[ChallengeDatabase] = Field(
+        [], description="`challenge2021` only: folders of training/ to take; empty: all that are there"
+    )
+    table: str | None = Field(
+        None, description="`wfdb_folder`: a CSV with a row per recording, relative to the root; null: every header"
+    )
+    columns: dict[TableColumn, str] = Field(
+        {}, description="with `table`: our name of a column and the CSV's; default: the same names"
+    )
+    sampling_rate: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="`numpy_folder` only: samples per second (Hz)"
+    )
+    file_leads: list[str] = Field([], description="`numpy_folder` only: leads in the order of the arrays, e.g. [I, II]")
+    unit: Literal["mV", "uV", "V"] = Field("mV", description="`numpy_folder` only: what the arrays count in")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: int = Field(200, ge=1, description="`synthetic` only: number of patients")
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
@@ -62,7 +95,7 @@ class SourceConfig(Section):
     @property
     def tables(self) -> tuple[str, ...]:
         """Tables of the database, relative to its root."""
-        return KINDS[self.native_kind].tables
+        return KINDS[self.native_kind].tables + ((self.table,) if self.table else ())
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> SourceConfig:
@@ -70,10 +103,15 @@ class SourceConfig(Section):
             raise ValueError(f"`kind: {self.kind}` is not one of {', '.join([*KINDS, 'synthetic'])}")
         if self.kind != "synthetic" and not self.root:
             raise ValueError("`root` is missing: the folder that holds the database")
+        for key in KINDS[self.native_kind].required:
+            if not getattr(self, key):
+                raise ValueError(f"`{key}` is missing: `kind: {self.kind}` needs it")
         takes = KINDS[self.native_kind].options + (_SYNTHETIC if self.kind == "synthetic" else ())
         optional = {*_SYNTHETIC, *(option for kind in KINDS.values() for option in kind.options)}
         defaults = type(self).model_fields
         for key in sorted(optional - set(takes)):
             if getattr(self, key) != defaults[key].default:
                 raise ValueError(f"`{key}` is not a key of `kind: {self.kind}`; take it out")
+        if self.columns and self.table is None:
+            raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
         return self

@@ -1,0 +1,266 @@
+"""CODE-15 % (Ribeiro et al., doi:10.5281/zenodo.4916206): 345,779 exams in the parts `exams_part{N}.hdf5`.
+
+Table: `exams.csv`, a row per exam. A part holds `exam_id` (n) and `tracings` (n, 4096, 12) float32, in mV although
+no file says so, at 400 Hz, in the order of `FILE_LEADS`; exams of 7 s stand in the middle of zeros. A record's path
+is `{part}#{exam_id}`, so that a tracing is found by its id, never by its position.
+
+The index follows the parts and the rows in them, not the ids, which lie scattered over all parts: ingest then opens
+one part after the other and reads it from front to back.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import LEADS, SourceConfig
+from ecglfm.records import Record, RecordError
+from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
+from ecglfm.sources.inside import check_relative, contained
+from ecglfm.sources.record_table import natural_key
+
+logger = logging.getLogger(__name__)
+
+SAMPLING_RATE = 400.0  # Hz
+FILE_LEADS = LEADS  # DI DII DIII AVR AVL AVF V1-V6
+N_SAMPLES = 4096
+DIAGNOSES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg")
+FOLLOW_UP = ["death", "timey"]
+_MAX_EXAMS = 1_000_000  # a part has about 20,000; no memory for whatever a damaged file claims
+_MAX_CHUNK_BYTES = 1 << 28
+_TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+class Code15(Source):
+    """CODE-15 %'s own layout: the parts, unzipped, beside `exams.csv`."""
+
+    def __init__(self, name: str, root: str | Path, config: SourceConfig) -> None:
+        super().__init__(name, root, config)
+        self._open: tuple[str, Part] | None = None
+
+    def index(self) -> pd.DataFrame:
+        """One row per exam; see `Source.index`, but in the order of the parts.
+
+        `codes` has the `DIAGNOSES` that are true. `native.death` and `native.timey` are null for all exams of a
+        patient but the first. Exams in a part that `exams.csv` does not have are named in a warning.
+
+        Raises
+        ------
+        UserError
+            The table is missing, lacks a column, repeats an exam, or has a row that cannot be read.
+        """
+        (path,) = self.tables()
+        table = read_table(path, ["exam_id", "age", "is_male", "patient_id", "trace_file", *FOLLOW_UP, *DIAGNOSES])
+        exams = number_column(table, "exam_id", path, integer=True, required=True).astype("int64")
+        patients = number_column(table, "patient_id", path, integer=True)
+        ages = number_column(table, "age", path)
+        fail_at(path, ages < 0, "age must not be negative", table["age"])
+        fail_at(path, table["trace_file"].isna(), "trace_file is empty", table["trace_file"])
+        found = {code: _truth(table, code, path) for code in DIAGNOSES}
+
+        record_id = self.name + "/" + exams.astype(str)
+        patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
+        parts = table["trace_file"].str.strip()
+        index = pd.DataFrame(
+            {
+                "record_id": record_id,
+                "source": self.name,
+                "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
+                "path": parts + "#" + exams.astype(str),
+                "age": ages,
+                "sex": _truth(table, "is_male", path).map({True: "male", False: "female"}).astype("string"),
+                "fold": pd.Series(pd.NA, index=table.index, dtype="Int64"),
+                "codes": [
+                    [
+                        {"code": code, "likelihood": 100.0}
+                        for code, is_true in zip(DIAGNOSES, row, strict=True)
+                        if is_true
+                    ]
+                    for row in zip(*(column.eq(True).fillna(False) for column in found.values()), strict=True)
+                ],
+                "report": "",
+            }
+        )
+        native = first_exams_only(table, index["patient_id"], exams, path).add_prefix("native.")
+        rows = self._rows_in_parts(parts, exams)
+        numbers = {part: number for number, part in enumerate(sorted(parts.unique(), key=natural_key))}
+        order = pd.DataFrame({"part": parts.map(numbers), "row": rows, "exam": exams})
+        ordered = order.sort_values(["part", "row", "exam"], kind="stable").index
+        return check_index(pd.concat([index, native], axis=1).loc[ordered], path)
+
+    def _rows_in_parts(self, parts: pd.Series, exams: pd.Series) -> pd.Series:
+        """Row of each exam in its part; NaN where the part does not have it or cannot be read, which is logged."""
+        rows = pd.Series(np.nan, index=exams.index)
+        for name, of_part in exams.groupby(parts):
+            try:
+                there = self._part(str(name)).exams
+            except RecordError as error:
+                logger.warning("source %s: %d exams are lost: %s", self.name, len(of_part), error)
+                continue
+            known = pd.Series(np.arange(len(there)), index=there)
+            known = known[~known.index.duplicated()]
+            rows[of_part.index] = known.reindex(of_part.to_numpy()).to_numpy()
+            others = known.index.difference(pd.Index(of_part)).drop([0], errors="ignore")  # 0 fills up a part
+            if len(others):
+                logger.warning(
+                    "source %s: %s holds %d exams that exams.csv does not place there, such as %d; they are not used",
+                    self.name, name, len(others), others[0],
+                )  # fmt: skip
+        return rows
+
+    def _part(self, name: str) -> Part:
+        """The part of that name, the one opened last when it is the same; one is open at a time."""
+        if self._open is None or self._open[0] != name:
+            self._open = None
+            self._open = (name, Part(self.root, name))
+        return self._open[1]
+
+    def read(self, path: str) -> Record:
+        """Read the exam at `{part}#{exam_id}`.
+
+        Raises
+        ------
+        RecordError
+            `path_outside_root`, `signal_missing`, `signal_unreadable`, `exam_missing`, `exam_repeated`,
+            `signal_empty`.
+        """
+        name, exam = split_path(path)
+        return self._part(name).read(exam)
+
+
+def split_path(path: str) -> tuple[str, int]:
+    """Part and exam id of a record's path `{part}#{exam_id}`; raises RecordError `exam_missing`."""
+    name, _, exam = path.rpartition("#")
+    if not re.fullmatch(r"\d{1,18}", exam, re.ASCII):
+        raise RecordError("exam_missing", f"{path!r} names no exam; write FILE.hdf5#EXAM_ID")
+    return name, int(exam)
+
+
+class Part:
+    """One HDF5 file of tracings, open for reading.
+
+    Parameters
+    ----------
+    root : path
+        Root of the database; no file outside it is opened, also not through a link inside the HDF5 file.
+    name : str
+        File name relative to the root.
+
+    Attributes
+    ----------
+    exams : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    RecordError
+        `path_outside_root`, `signal_missing`, `signal_unreadable`.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        root = root.resolve()
+        path = contained(root, root / check_relative(name))
+        if not path.is_file():
+            raise RecordError("signal_missing", f"{name} does not exist")
+        self.name = name
+        try:
+            self._file = h5py.File(path, "r")
+            self._tracings = self._dataset("tracings", "f", 3)
+            exams = self._dataset("exam_id", "iu", 1)
+            if self._tracings.shape[1:] != (N_SAMPLES, len(FILE_LEADS)) or exams.shape != self._tracings.shape[:1]:
+                raise self._unreadable(f"tracings are {self._tracings.shape} and exam_id {exams.shape}")
+            if len(exams) > _MAX_EXAMS:
+                raise self._unreadable(f"{len(exams)} exams in one part")
+            self.exams: np.ndarray = exams[:].astype(np.int64)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py makes of a damaged file
+            if isinstance(error, RecordError):
+                raise
+            raise self._unreadable(str(error)) from None
+
+    def _unreadable(self, what: str) -> RecordError:
+        return RecordError("signal_unreadable", f"{self.name}: {what}; see {__name__} for what a part holds")
+
+    def _dataset(self, name: str, kinds: str, dimensions: int) -> h5py.Dataset:
+        """A data set whose samples lie in this very file."""
+        link = self._file.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise self._unreadable(f"no data set {name!r} of its own")
+        found = self._file[name]
+        if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+            raise self._unreadable(f"{name!r} is no data set of its own")
+        if found.dtype.kind not in kinds or found.ndim != dimensions:
+            raise self._unreadable(f"{name} is {found.dtype} {found.shape}")
+        if found.chunks and np.prod(found.chunks, dtype=float) * found.dtype.itemsize > _MAX_CHUNK_BYTES:
+            raise self._unreadable(f"{name} has chunks of {found.chunks}")
+        return found
+
+    def read(self, exam: int) -> Record:
+        """An exam without its padding; raises as `Code15.read`."""
+        rows = np.flatnonzero(self.exams == exam)
+        if len(rows) != 1:
+            reason = "exam_repeated" if len(rows) else "exam_missing"
+            raise RecordError(reason, f"{self.name} holds exam {exam} {len(rows)} times")
+        try:
+            tracing = self._tracings[int(rows[0])]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._unreadable(f"exam {exam}: {error}") from None
+        signal = without_padding(tracing, f"{self.name}#{exam}")
+        return Record(signal.astype(np.float64), FILE_LEADS, SAMPLING_RATE)
+
+
+def without_padding(tracing: np.ndarray, name: str) -> np.ndarray:
+    """Take off the rows before the first and after the last that is not zero in all leads.
+
+    Parameters
+    ----------
+    tracing : ndarray, shape (n_samples, n_leads)
+    name : str
+        For the message.
+
+    Raises
+    ------
+    RecordError
+        `signal_empty`: every sample is zero.
+    """
+    recorded = np.flatnonzero(tracing.any(axis=1))
+    if len(recorded) == 0:
+        raise RecordError("signal_empty", f"{name}: every sample is zero")
+    return tracing[recorded[0] : recorded[-1] + 1]
+
+
+def first_exams_only(table: pd.DataFrame, patients: pd.Series, exams: pd.Series, path: Path) -> pd.DataFrame:
+    """The table with `death` and `timey` null for all but one exam of each patient.
+
+    The database gives them for a patient's first exam only and gives no dates. Where several exams of a patient have
+    them, the longest follow-up time `timey` is that of the first one (of equal ones the smallest id), and a warning
+    says so: a patient who counts twice makes mortality look more certain than it is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `exams.csv` as text.
+    patients, exams : Series
+        Patient and exam id of each row.
+    path : path
+        For messages.
+    """
+    given = table["death"].notna() | table["timey"].notna()
+    order = pd.DataFrame({"patient": patients, "time": number_column(table, "timey", path), "exam": exams})[given]
+    order = order.sort_values(["time", "exam"], ascending=[False, True], kind="stable")
+    later = order.index[order["patient"].duplicated()]
+    if len(later):
+        logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, len(later))
+        table = table.copy()
+        table.loc[later, FOLLOW_UP] = None
+    return table
+
+
+def _truth(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """A column of True and False, null where empty."""
+    text = table[column].str.strip().str.lower()
+    fail_at(path, text.notna() & ~text.isin(list(_TRUTH)), f"{column} must be True or False", table[column])
+    return text.map(_TRUTH).astype("boolean")

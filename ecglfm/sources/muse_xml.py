@@ -1,0 +1,268 @@
+"""GE MUSE resting-ECG XML (`<RestingECG>`), a file per recording, as hospitals export it.
+
+GE publishes no specification. Element names and meanings are those that the public readers agree on, first of all
+GE's own musexmlex.py (https://sourceforge.net/projects/musexmlexport/): of the waveforms the one of type `Rhythm`
+(`Median` is an average beat), little-endian int16 in base64, `LeadAmplitudeUnitsPerBit` MICROVOLTS a step,
+`SampleBase` x 10^`SampleExponent` Hz. Eight leads are recorded, I II V1-V6; the other four follow from I and II
+(`Record.standard`). `LeadDataCRC32` is zlib's CRC-32 of the bytes; 0, which some tools write, is not checked.
+
+Without a `table` every .xml is a record. Age, sex, patient and report come from the file, but from the table where
+it gives them. Names and dates of birth are not taken over; `PatientID` is, as the patient, because recordings of one
+person must not fall apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import math
+import re
+import zlib
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ecglfm.config import UserError
+from ecglfm.records import Record, RecordError, normalize_lead
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.folder import files_of, warn_of_others
+from ecglfm.sources.inside import Root
+from ecglfm.sources.record_table import natural_key, parse_age, parse_sex, stem, table_index
+from ecglfm.sources.xml_files import read_xml
+
+logger = logging.getLogger(__name__)
+
+ENDINGS = (".xml",)
+MILLIVOLTS = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
+_YEARS = {"MONTHS": 1 / 12, "WEEKS": 7 / 365.25, "DAYS": 1 / 365.25, "HOURS": 1 / 8766}
+_NUMBER = re.compile(r"[-+]?\d{1,9}(\.\d{1,9})?", re.ASCII)
+
+#: Elements that become `native.{element}`, by the group that holds them.
+NATIVE = {
+    "PatientDemographics": ("PatientAge", "AgeUnits", "Gender", "Race", "HeightCM", "WeightKG"),
+    "TestDemographics": ("AcquisitionDate", "AcquisitionTime", "AcquisitionDevice", "Site", "Location", "Status"),
+    "RestingECGMeasurements": ("VentricularRate", "AtrialRate", "PRInterval", "QRSDuration", "QTInterval",
+                               "QTCorrected", "PAxis", "RAxis", "TAxis"),
+}  # fmt: skip
+
+
+class Head(NamedTuple):
+    """What a file says before its waveforms; `patient` is empty where it does not say."""
+
+    patient: str
+    age: float
+    sex: str | None
+    report: str
+    native: dict[str, str | None]
+
+
+class MuseXml(Source):
+    """A tree of MUSE XML files; native id: path relative to the root without ending, or the table's `record_id`."""
+
+    def index(self) -> pd.DataFrame:
+        """One row per row of the table, or per file; see `Source.index`.
+
+        A file that cannot be read has a row too, and becomes a row of the ledger when it is ingested.
+
+        Raises
+        ------
+        UserError
+            The table cannot be read, or there is neither table nor file.
+        """
+        if self.config.table is not None:
+            (path,) = self.tables()
+            index = table_index(self.name, path, self.config.columns, ENDINGS)
+            warn_of_others(path, self.root, ENDINGS, index["path"])
+            return check_index(self._completed(index, self._heads(index["path"].tolist())), path)
+        paths = sorted(files_of(self.root, ENDINGS), key=natural_key)
+        if not paths:
+            raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
+        ids = [f"{self.name}/{stem(path, ENDINGS)}" for path in paths]
+        blank = {"age": np.nan, "sex": pd.NA, "fold": pd.NA, "report": ""}
+        index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
+        index["codes"] = [[] for _ in paths]
+        index = index.astype({"sex": "string", "fold": "Int64"})
+        return check_index(self._completed(index, self._heads(paths)), self.root)
+
+    def _heads(self, paths: list[str]) -> list[Head | None]:
+        """Head of each file; None for one that cannot be read."""
+        root = Root(self.root)
+        heads: list[Head | None] = []
+        faults = []
+        for path in tqdm(paths, desc=f"index {self.name}", unit="file", disable=None):
+            try:
+                heads.append(read_head(root, path))
+            except RecordError as error:
+                heads.append(None)
+                faults.append(f"{path}: {error}")
+        if faults:
+            logger.warning("source %s: %d files cannot be read, the first: %s", self.name, len(faults), faults[0])
+        return heads
+
+    def _completed(self, index: pd.DataFrame, heads: list[Head | None]) -> pd.DataFrame:
+        """The index with what the files say where the table does not."""
+        said = [head or Head("", math.nan, None, "", {}) for head in heads]
+        patients = pd.Series([f"{self.name}/{head.patient}" if head.patient else None for head in said], dtype="object")
+        own = index["patient_id"] == index["record_id"]  # nobody has said so far
+        index["patient_id"] = index["patient_id"].mask(own & patients.notna(), patients).astype(str)
+        index["age"] = index["age"].fillna(pd.Series([head.age for head in said]))
+        index["sex"] = index["sex"].fillna(pd.Series([head.sex for head in said], dtype="string"))
+        index["report"] = index["report"].mask(index["report"] == "", pd.Series([head.report for head in said]))
+        native = pd.DataFrame([head.native for head in said], columns=[n for names in NATIVE.values() for n in names])
+        native = native.astype("str").where(native.notna()).add_prefix("native.")
+        return pd.concat([index, native[[column for column in native if column not in index]]], axis=1)
+
+    def read(self, path: str) -> Record:
+        """Read the recording at `path`; raises as `read_muse`."""
+        return read_muse(Root(self.root), path)
+
+
+def _restingecg(root: Root, path: str, stop: str | None = None) -> Element:
+    found = read_xml(root, path, stop)
+    if found.tag != "RestingECG":
+        raise RecordError("xml_unknown", f"{path}: <{found.tag[:40]}> is no MUSE resting ECG (<RestingECG>)")
+    return found
+
+
+def _text(element: Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+# ---- what a file says before its waveforms -----------------------------------------------------------------------
+
+
+def read_head(root: Root, path: str) -> Head:
+    """Read a file as far as its first waveform.
+
+    Raises
+    ------
+    RecordError
+        `path_outside_root`, `signal_missing`, `xml_invalid`, `xml_unknown`.
+    """
+    found = _restingecg(root, path, stop="Waveform")
+    native = {name: _text(found, f"{group}/{name}") or None for group, names in NATIVE.items() for name in names}
+    return Head(
+        patient=_text(found, "PatientDemographics/PatientID"),
+        age=age_in_years(native["PatientAge"] or "", native["AgeUnits"] or "", path),
+        sex=_sex(native["Gender"] or "", path),
+        report=_report(found),
+        native=native,
+    )
+
+
+def age_in_years(age: str, unit: str, path: str = "") -> float:
+    """Years; NaN where no age is stated, or none that is understood, which is logged."""
+    try:
+        if unit.upper() in {"", "YEARS"}:
+            return parse_age(age)
+        if not age:
+            return math.nan
+        if _NUMBER.fullmatch(age) and float(age) >= 0 and unit.upper() in _YEARS:
+            return float(age) * _YEARS[unit.upper()]
+    except ValueError:
+        pass
+    logger.warning("%s: age %r %s is not understood; the age is left empty", path, age[:20], unit[:20])
+    return math.nan
+
+
+def _sex(text: str, path: str) -> str | None:
+    try:
+        return parse_sex(text)
+    except ValueError:
+        logger.warning("%s: gender %r is not understood; the sex is left empty", path, text[:20])
+        return None
+
+
+def _report(found: Element) -> str:
+    """Lines of the diagnosis, joined with `; `: the confirmed one, else the machine's own."""
+    for group in ("Diagnosis", "OriginalDiagnosis"):
+        lines = [""]
+        for statement in found.iterfind(f"{group}/DiagnosisStatement"):
+            lines[-1] = f"{lines[-1]} {_text(statement, 'StmtText')}".strip()
+            if any((flag.text or "").strip() == "ENDSLINE" for flag in statement.iterfind("StmtFlag")):
+                lines.append("")
+        if any(lines):
+            return "; ".join(line for line in lines if line)
+    return ""
+
+
+# ---- the rhythm --------------------------------------------------------------------------------------------------
+
+
+def read_muse(root: Root, path: str) -> Record:
+    """Read the rhythm waveform of a MUSE XML file.
+
+    Parameters
+    ----------
+    root : Root
+    path : str
+        Relative to the root.
+
+    Returns
+    -------
+    Record
+        In mV, the leads of the file (mostly I II V1-V6).
+
+    Raises
+    ------
+    RecordError
+        `path_outside_root`, `signal_missing`, `xml_invalid`, `xml_unknown`, `header_invalid`, `unit_unknown`,
+        `signal_unreadable`, `signal_truncated`, `signal_checksum`, `signal_empty`.
+    """
+    waveforms = [w for w in _restingecg(root, path).findall("Waveform") if _text(w, "WaveformType") == "Rhythm"]
+    if len(waveforms) != 1:
+        reason = "header_invalid" if waveforms else "signal_missing"
+        raise RecordError(reason, f"{path}: {len(waveforms)} waveforms of type Rhythm, one is expected")
+    (rhythm,) = waveforms
+    rate = _number(rhythm, "SampleBase", path) * 10 ** _number(rhythm, "SampleExponent", path, 0)
+    parts = rhythm.findall("LeadData")
+    stated = _number(rhythm, "NumberofLeads", path, len(parts))
+    if not rate > 0 or not parts or stated != len(parts):
+        raise RecordError("header_invalid", f"{path}: {len(parts)} of {stated:g} leads at {rate:g} Hz")
+    leads = tuple(normalize_lead(_text(part, "LeadID")) for part in parts)
+    columns = [_lead(part, f"{path}: lead {lead}") for part, lead in zip(parts, leads, strict=True)]
+    if len({len(column) for column in columns}) != 1:
+        raise RecordError("header_invalid", f"{path}: leads of {' '.join(str(len(c)) for c in columns)} samples")
+    if len(columns[0]) == 0:
+        raise RecordError("signal_empty", f"{path} holds no samples")
+    return Record(np.stack(columns, axis=1), leads, rate)
+
+
+def _number(element: Element, name: str, where: str, default: float | None = None) -> float:
+    text = _text(element, name)
+    if not text and default is not None:
+        return default
+    if not _NUMBER.fullmatch(text) or (name == "SampleExponent" and abs(float(text)) > 6):
+        raise RecordError("header_invalid", f"{where}: {name} {text[:40]!r} is not a number as expected")
+    return float(text)
+
+
+def _lead(part: Element, where: str) -> np.ndarray:
+    """Samples of one lead in mV, float64 (n_samples,), verified."""
+    for name, expected in (("LeadSampleSize", 2), ("LeadOffsetFirstSample", 0), ("FirstSampleBaseline", 0),
+                           ("LeadTimeOffset", 0)):  # fmt: skip
+        if _number(part, name, where, expected) != expected:
+            raise RecordError(
+                "header_invalid", f"{where}: {name} is {_text(part, name)}, only {expected} is understood"
+            )
+    unit, step = _text(part, "LeadAmplitudeUnits"), _number(part, "LeadAmplitudeUnitsPerBit", where)
+    if unit.upper() not in MILLIVOLTS or step <= 0:
+        raise RecordError("unit_unknown", f"{where}: {step:g} {unit[:20]!r} a bit")
+    try:
+        content = base64.b64decode("".join((part.findtext("WaveFormData") or "").split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RecordError("signal_unreadable", f"{where}: {error}") from None
+    n_bytes = _number(part, "LeadByteCountTotal", where, len(content))
+    n_samples = _number(part, "LeadSampleCountTotal", where, n_bytes / 2)
+    if len(content) != n_bytes or n_bytes != 2 * n_samples:
+        raise RecordError(
+            "signal_truncated", f"{where}: {len(content)} bytes; stated are {n_bytes:g} and {n_samples:g} samples"
+        )
+    checksum = int(_number(part, "LeadDataCRC32", where, 0)) & 0xFFFFFFFF
+    if checksum and checksum != zlib.crc32(content):
+        raise RecordError("signal_checksum", f"{where}: CRC {zlib.crc32(content)}, the file says {checksum}")
+    return np.frombuffer(content, "<i2") * (step * MILLIVOLTS[unit.upper()])

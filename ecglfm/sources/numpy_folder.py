@@ -1,0 +1,173 @@
+"""A folder of NumPy arrays with a CSV: a lab's own export, whatever wrote it.
+
+Arrays say neither rate, leads nor unit, so the config declares them: `sampling_rate`, `file_leads`, `unit`. A row of
+`table` is a recording, and its path says where it lies:
+
+- `a/7.npy`: one recording, (samples, leads) or (leads, samples); the number of `file_leads` tells which.
+- `all.npy#7`: row 7, from 0, of an array of many recordings (n, samples, leads) or (n, leads, samples).
+- `a/7.npz`: the only array in it; `a/7.npz#ecg` the one of that name.
+
+Arrays of Python objects, which are pickles, are refused. No more is read than the recording.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+import zlib
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.records import Record, RecordError, normalize_lead
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.folder import warn_of_others
+from ecglfm.sources.inside import Root
+from ecglfm.sources.record_table import table_index
+
+MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+_ENDINGS = (".npy", ".npz")
+_MAX_BYTES = 1 << 30  # of one recording: 12 leads of float64 at 500 Hz for 6 hours
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class NumpyFolder(Source):
+    """Arrays as the module's docstring says; native id: `record_id` of the table, or the path without ending."""
+
+    def index(self) -> pd.DataFrame:
+        """One row per row of the table; see `Source.index`. Arrays in no row are named in a warning.
+
+        Raises
+        ------
+        UserError
+            The table cannot be read, or `file_leads` names a lead twice.
+        """
+        leads = self._leads()
+        if len(set(leads)) < len(leads):
+            raise UserError(f"source {self.name}: `file_leads` names a lead twice: {' '.join(self.config.file_leads)}")
+        (path,) = self.tables()
+        index = check_index(table_index(self.name, path, self.config.columns, _ENDINGS), path)
+        warn_of_others(path, self.root, _ENDINGS, (text.partition("#")[0] for text in index["path"]))
+        return index
+
+    def _leads(self) -> tuple[str, ...]:
+        return tuple(normalize_lead(lead) for lead in self.config.file_leads)
+
+    def read(self, path: str) -> Record:
+        """Read the recording at `path`; NaN and infinite samples count as missing.
+
+        Raises
+        ------
+        RecordError
+            `path_outside_root`, `signal_missing`, `signal_truncated`, `signal_unreadable`, `signal_empty`,
+            `shape_unknown`.
+        """
+        name, _, part = path.partition("#")
+        root = Root(self.root)
+        folder, file_name = root.split(name)
+        with (
+            root.open(folder, file_name, "signal_missing") as (descriptor, size),
+            os.fdopen(descriptor, "rb", closefd=False) as file,
+        ):
+            if file_name.lower().endswith(".npz"):
+                array = _read_npz(file, part, path)
+            else:
+                array = _read_npy(file, size, path, _row(part, path))
+        leads = self._leads()
+        signal = samples_first(array, len(leads), path).astype(np.float64) * MILLIVOLTS[self.config.unit]
+        signal[~np.isfinite(signal)] = np.nan
+        assert self.config.sampling_rate is not None  # the config says so
+        return Record(signal, leads, self.config.sampling_rate)
+
+
+def _row(part: str, path: str) -> int | None:
+    if part and not (part.isascii() and part.isdigit() and len(part) <= 15):
+        raise RecordError("signal_missing", f"{path!r}: after # stands the row, from 0")
+    return int(part) if part else None
+
+
+def _read_npz(file: BinaryIO, part: str, path: str) -> np.ndarray:
+    """One array of an archive, which is never unpacked: no name in it is a file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if part not in members and (part or len(members) != 1):
+                listed = " ".join(list(members)[:12])
+                raise RecordError("signal_missing", f"{path}: write FILE.npz#NAME with a name of: {listed}")
+            info = members[part] if part in members else next(iter(members.values()))
+            with archive.open(info) as member:
+                return _read_npy(member, info.file_size, path, None)  # type: ignore[arg-type]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
+        raise RecordError("signal_unreadable", f"{path}: {error}") from None
+
+
+def _read_npy(file: BinaryIO, size: int, path: str, row: int | None) -> np.ndarray:
+    """The array of a .npy file, or one row of it; `size` in bytes is what the header's shape is held against."""
+    shape, fortran, kind = _header(file, path)
+    if kind.kind not in "fiu":  # floats and whole numbers
+        raise RecordError("signal_unreadable", f"{path}: an array of {kind}; samples must be numbers")
+    start, held = file.tell(), math.prod(shape) * kind.itemsize
+    if held > size - start:
+        raise RecordError("signal_truncated", f"{path}: {shape} {kind} are {held} bytes, there are {size - start}")
+    if row is not None:
+        if len(shape) != 3 or fortran:
+            raise RecordError("shape_unknown", f"{path}: {shape} is no array of (recordings, samples, leads)")
+        if row >= shape[0]:
+            raise RecordError("signal_missing", f"{path}: it holds {shape[0]} recordings, numbered from 0")
+        shape = shape[1:]
+        file.seek(start + row * math.prod(shape) * kind.itemsize)
+    wanted = math.prod(shape) * kind.itemsize
+    if wanted > _MAX_BYTES:
+        raise RecordError("signal_unreadable", f"{path}: {wanted} bytes are too long for one recording")
+    content = file.read(wanted)
+    if len(content) < wanted:
+        raise RecordError("signal_truncated", f"{path}: {len(content)} of {wanted} bytes")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(file: BinaryIO, path: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise RecordError("signal_unreadable", f"{path}: .npy of version {version}")
+        shape, fortran, kind = _HEADERS[version](file)
+    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, OverflowError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError("signal_unreadable", f"{path}: no .npy array: {str(error).splitlines()[0]}") from None
+    if min(shape, default=0) < 0:
+        raise RecordError("signal_unreadable", f"{path}: shape {shape}")
+    return shape, fortran, kind
+
+
+def samples_first(array: np.ndarray, n_leads: int, path: str) -> np.ndarray:
+    """One recording as (samples, leads).
+
+    Parameters
+    ----------
+    array : ndarray, shape (n_samples, n_leads) or (n_leads, n_samples), or (n_samples,) where there is one lead
+    n_leads : int
+    path : str
+        For the message.
+
+    Raises
+    ------
+    RecordError
+        `shape_unknown`: neither dimension is `n_leads`, or both are; `signal_empty`.
+    """
+    if array.ndim == 1 and n_leads == 1:
+        array = array[:, None]
+    if array.ndim == 3:
+        raise RecordError(
+            "shape_unknown", f"{path}: {array.shape} are many recordings; write FILE.npy#ROW in the table"
+        )
+    if array.ndim != 2 or n_leads not in array.shape:
+        raise RecordError("shape_unknown", f"{path}: {array.shape} is not (samples, {n_leads}) or ({n_leads}, samples)")
+    if array.shape == (n_leads, n_leads):
+        raise RecordError("shape_unknown", f"{path}: {array.shape} does not tell samples from leads")
+    if array.size == 0:
+        raise RecordError("signal_empty", f"{path} holds no samples")
+    return array if array.shape[1] == n_leads else array.T
