@@ -72,7 +72,9 @@ class SourceConfig(Section):
         [], description="`challenge2021` only: folders of training/ to take; empty: all that are there"
     )
     table: str | None = Field(
-        None, description="`wfdb_folder`: a CSV with a row per recording, relative to the root; null: every header"
+        None,
+        description="`wfdb_folder`, `numpy_folder`, `muse_xml`: a CSV with a row per recording, relative to the root; "
+        "null: every recording there",
     )
     columns: dict[TableColumn, str] = Field(
         {}, description="with `table`: our name of a column and the CSV's; default: the same names"

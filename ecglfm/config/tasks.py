@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Name, Section
 
@@ -23,13 +23,26 @@ class Selector(Section):
         le=100,
         description="`ptbxl`: smallest likelihood that counts; 0: any listed code, as the benchmark does",
     )
+    snomed: list[str] = Field(
+        [],
+        description="`challenge2021`, and `wfdb_folder` whose headers have `#Dx:`: SNOMED CT codes; those that the "
+        "Challenge scores as one diagnosis count as one",
+    )
     report: list[str] = Field([], description="regular expressions searched in the report text, case ignored")
     column: dict[str, list[str]] = Field({}, description="column of the database's own table: values that count")
 
+    @field_validator("snomed", mode="before")
+    @classmethod
+    def _unquoted_codes(cls, codes: Any) -> Any:
+        """Codes are numbers to YAML unless they are quoted; both are meant as text."""
+        if not isinstance(codes, list):
+            return codes
+        return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
+
     @model_validator(mode="after")
     def _selects_something(self) -> Selector:
-        if not (self.scp or self.scp_class or self.report or self.column):
-            raise ValueError("empty selector: give one of scp, scp_class, report, column")
+        if not (self.scp or self.scp_class or self.snomed or self.report or self.column):
+            raise ValueError("empty selector: give one of scp, scp_class, snomed, report, column")
         for pattern in self.report:
             try:
                 re.compile(pattern)

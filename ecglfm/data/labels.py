@@ -21,10 +21,12 @@ from ecglfm.config import Selector, TaskSlice, UserError
 from ecglfm.config.sources import KINDS
 from ecglfm.provenance import write_parquet
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
+from ecglfm.sources.snomed import merged
 
 logger = logging.getLogger(__name__)
 
 _SCP_CLASS = "native.scp_class"
+_DX = "native.dx"
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
@@ -85,6 +87,8 @@ def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
     """
     selected = np.zeros(len(index), bool)
     if selector.scp:
+        if _SCP_CLASS not in index:
+            raise UserError(f"{where}: `scp` needs a database with SCP-ECG codes; use `report` or `column` here")
         codes, least = set(selector.scp), selector.min_likelihood
         selected |= np.array(
             [any(c["code"] in codes and c["likelihood"] >= least for c in row) for row in index["codes"]], bool
@@ -96,6 +100,13 @@ def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
             raise UserError(f"{where}: `min_likelihood` counts for `scp` only; list the codes of the class under `scp`")
         classes = set(selector.scp_class)
         selected |= np.array([not classes.isdisjoint(row) for row in index[_SCP_CLASS]], bool)
+    if selector.snomed:
+        if _DX not in index:
+            raise UserError(f"{where}: `snomed` needs a database with SNOMED CT codes; use `report` or `column` here")
+        if selector.min_likelihood > 0:
+            raise UserError(f"{where}: `min_likelihood` counts for `scp` only; take it out")
+        codes = {merged(code) for code in selector.snomed}
+        selected |= np.array([any(c["code"] in codes for c in row) for row in index["codes"]], bool)
     for pattern in selector.report:
         selected |= _by_value(index["report"], re.compile(pattern, re.IGNORECASE).search)
     for name, values in selector.column.items():
@@ -113,6 +124,8 @@ def _near_spellings(index: pd.DataFrame, selector: Selector) -> str:
         offers["scp"] = (selector.scp, {c["code"] for row in index["codes"] for c in row})
     if selector.scp_class:
         offers["scp_class"] = (selector.scp_class, {name for row in index[_SCP_CLASS] for name in row})
+    if selector.snomed:
+        offers["snomed"] = (selector.snomed, {c["code"] for row in index["codes"] for c in row})
     for name, values in selector.column.items():
         column = index[find_column(index.columns, name, name)]
         offers[name] = (values, {str(value) for value in column.dropna().unique()})
@@ -168,7 +181,7 @@ def _needed_columns(path: Path, slice: TaskSlice, kind: str) -> list[str]:  # no
     missing = [column for column in INDEX_COLUMNS if column not in there]
     if missing:
         require_columns(pd.DataFrame(columns=there), missing, str(path))
-    needed = {"record_id", "source", "codes", "report", _SCP_CLASS}
+    needed = {"record_id", "source", "codes", "report", _SCP_CLASS, _DX}
     for label, selectors in slice.config.labels.items():
         if kind in selectors:
             where = f"task {slice.task!r}: labels.{label}.{kind}"

@@ -1,6 +1,35 @@
-"""Databases, one adapter file per kind, one contract (`ecglfm.sources.base.Source`).
+"""Databases: one adapter file per kind, one contract, on this page.
 
-To add a kind of database: write its adapter here, and add one line to `KINDS` in `ecglfm/config/sources.py`.
+An adapter is a class of `ecglfm.sources.base.Source`, made with the source's name, root and config. It offers
+
+`tables()`
+    The database's own tables, which the index is made from; Snakemake watches the same list (`Kind.tables`).
+`index()`
+    A row per recording: `records.INDEX_COLUMNS`, then every column of those tables as `native.{column}`, text as the
+    file has it. Reads tables, or headers where there is no table, and never a signal.
+`read(path)`
+    The recording at a `path` of the index as a `records.Record`. The default reads WFDB.
+
+**Ids.** `record_id` is `{source}/{native id}` and unique, `patient_id` is `{source}/{native patient}`; a recording
+whose patient is not stated is its own. Rows are in natural order of the native id (2 before 10).
+
+**Columns.** `age` in years, 90 where the database withholds ages above 89; `sex` male, female or null; `fold` the
+database's own or null; `codes` a list of {code, likelihood 0-100}, 100 where a code is just listed; `report` text.
+What the database does not say is null or empty, never guessed.
+
+**Leads and units.** `Record.leads` has the file's leads in the file's order, spelled by `records.normalize_lead`; the
+signal is in mV, NaN where a sample is missing. `Record.standard` selects, derives and orders the 12 leads.
+
+**Nothing disappears.** A row of the table whose file is missing or broken stays in the index; `read` raises
+`RecordError(reason, detail)` and ingest makes it a row of the ledger. A file that the table does not have is a row too,
+or is counted in a warning. The user's mistake (no table, a cell that cannot be read, an id twice) is a `UserError` with
+file, row and column.
+
+**Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
+them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.
+
+To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `config/README.md` has
+an example, and `record_table` and `wfdb_tree` do most of the work for a CSV and for a tree of headers.
 """
 
 from __future__ import annotations

@@ -1,0 +1,94 @@
+"""PhysioNet/CinC Challenge 2021 (Reyna et al., doi:10.13026/34va-7q14): `training/{database}/g*/{record}.hea`, `.mat`.
+
+Native id: `{database}/{record}`. The only table is the headers' comments (`#Age: 85`, `#Sex: Male`, `#Dx: ` and SNOMED
+CT codes), in the spelling of 2021 and of 2020. No header names a patient, so each record is its own; `ptb-xl` is
+PTB-XL again, under other names.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+from tqdm import tqdm
+
+from ecglfm.config import UserError
+from ecglfm.config.sources import ChallengeDatabase
+from ecglfm.records import RecordError
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.inside import Root, contained
+from ecglfm.sources.record_table import natural_key
+from ecglfm.sources.wfdb_tree import header_index, read_notes, walk
+
+logger = logging.getLogger(__name__)
+
+_NOTES = ("age", "sex", "dx", "rx", "hx", "sx")
+
+
+class Challenge2021(Source):
+    """The Challenge's training sets; `config.databases` chooses among them."""
+
+    def index(self) -> pd.DataFrame:
+        """One row per header, signal file or line of a `RECORDS`; see `Source.index`.
+
+        `codes` has codes that are scored as the same diagnosis under one of them, `native.dx` the header's own.
+
+        Raises
+        ------
+        UserError
+            There is no `training/`, a chosen database is not in it, or a record is there twice.
+        """
+        root = self.root.resolve()
+        paths = [path for database in self._databases(root) for path in _record_paths(root, database)]
+        paths.sort(key=lambda path: natural_key(_native_id(path)))
+        ids = [_native_id(path) for path in paths]
+        inside = Root(root)
+        found = tqdm(paths, desc=f"index {self.name}", unit="header", disable=None)
+        notes = [read_notes(inside, path) for path in found]
+        index = header_index(self.name, ids, paths, notes, _NOTES)
+        index["report"] = ""
+        index["native.database"] = [native_id.split("/")[0] for native_id in ids]
+        return check_index(index, root / "training")
+
+    def _databases(self, root: Path) -> list[str]:
+        """Names of the chosen databases, which are there."""
+        training = root / "training"
+        if not training.is_dir():
+            raise UserError(f"{self.root}: has no folder training/; `root` is the folder that holds it")
+        there = sorted(entry.name for entry in training.iterdir() if entry.is_dir())
+        known = get_args(ChallengeDatabase)
+        chosen: list[str] = [*self.config.databases] or [name for name in there if name in known]
+        unknown = sorted(set(there) - set(known))
+        if unknown:
+            logger.warning("%s: passed over, as none of the Challenge's databases: %s", training, ", ".join(unknown))
+        missing = [name for name in chosen if name not in there]
+        if missing or not chosen:
+            wanted = missing[0] if missing else "/".join(known)
+            raise UserError(f"{training}: has no folder {wanted}; it has: {', '.join(there) or 'none'}")
+        return sorted(set(chosen))
+
+
+def _record_paths(root: Path, database: str) -> list[str]:
+    """Records of a database, relative to the root: those with a header or signal file, and those that it lists."""
+    try:
+        start = contained(root, root / "training" / database)
+    except RecordError as error:
+        raise UserError(f"{root}: {error.detail}; `root` must be the folder where the files really lie") from None
+    paths = set()
+    for folder, files in walk(root, start):
+        names = {Path(name).stem for name in files if name.endswith((".hea", ".mat"))}
+        if "RECORDS" in files:  # also lists the folders of a database, with a slash at the end
+            lines = (folder / "RECORDS").read_text(encoding="utf-8", errors="replace").splitlines()
+            names |= {line.strip() for line in lines if line.strip() and "/" not in line}
+        paths |= {(folder.relative_to(root) / name).as_posix() for name in names}
+    if not paths:
+        logger.warning("%s: no records", start)
+    return sorted(paths)
+
+
+def _native_id(path: str) -> str:
+    """`{database}/{record}` of `training/{database}/g1/{record}`."""
+    parts = path.split("/")
+    return f"{parts[1]}/{parts[-1]}"

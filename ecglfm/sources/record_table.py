@@ -1,0 +1,170 @@
+"""A table of recordings that a person made: a CSV with a row per recording, to rows of an index.
+
+Also the words and numbers with which headers and tables state an age and a sex, and the order of record names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.config.sources import TableColumn
+from ecglfm.sources.base import fail_at, number_column, read_table
+
+OLDEST = 90.0  # what ages above 89, which databases withhold to protect patients, are set to
+_WITHHELD = 300.0  # PTB-XL's and the Challenge's number for them
+_MAX_AGE = 125.0  # years; above it a number is no age
+_AGE = re.compile(r"(?P<above>>\s*)?(?P<years>\d{1,4}(?:\.\d*)?)", re.ASCII)
+_UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-"}
+_SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+
+ValueT = TypeVar("ValueT")
+
+
+def natural_key(text: str) -> list[tuple[str, int]]:
+    """Sort key under which numbers inside a name count as numbers: `a/2` comes before `a/10`."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", text, re.ASCII)]
+
+
+def parse_age(text: str) -> float:
+    """Age in years; NaN where it is not stated; `>89` and 300, which stand for a withheld age, are `OLDEST`.
+
+    Raises
+    ------
+    ValueError
+        The text is no age.
+    """
+    text = text.strip()
+    if text.lower() in _UNSTATED:
+        return float("nan")
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no age")
+    years = float(match["years"])
+    if years == _WITHHELD:
+        return OLDEST
+    if years > _MAX_AGE:
+        raise ValueError(f"{text!r} is no age")
+    return years + 1 if match["above"] else years
+
+
+def parse_sex(text: str) -> str | None:
+    """`male` or `female`; None where it is not stated.
+
+    Raises
+    ------
+    ValueError
+        The text is neither.
+    """
+    word = text.strip().lower()
+    if word in _UNSTATED:
+        return None
+    if word not in _SEXES:
+        raise ValueError(f"{text!r} is neither male nor female")
+    return _SEXES[word]
+
+
+def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endings: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of an index from a CSV with a row per recording, in natural order of the native id.
+
+    Parameters
+    ----------
+    name : str
+        Name of the source.
+    path : path
+        The CSV. Needs `path` (of the file, relative to the database's root) or, where the two are the same,
+        `record_id`; may have `patient_id`, `age`, `sex`, `fold`, `report`. A record without patient is its own.
+    columns : mapping
+        Our name of a column: the CSV's, where they differ.
+    endings : tuple of str
+        File endings that are no part of a record's id, with their dot, in lower case.
+
+    Returns
+    -------
+    DataFrame
+        `INDEX_COLUMNS` (`path` as the table has it) and every column of the CSV as `native.{column}`.
+
+    Raises
+    ------
+    UserError
+        The CSV is missing, lacks a column, repeats a recording or has a cell that cannot be read; names file,
+        row and column.
+    """
+    table = read_table(path, list(columns.values()))
+    named = {
+        ours: columns.get(ours, ours) for ours in ("path", "record_id", "patient_id", "age", "sex", "fold", "report")
+    }
+    has = {ours: theirs for ours, theirs in named.items() if theirs in table.columns}
+    if not ({"path", "record_id"} & set(has)):
+        raise UserError(
+            f"{path}: no column {named['path']!r} that says where each recording lies; name it with "
+            f"`columns: {{path: COLUMN}}`; the file has: {', '.join(table.columns[:12])}"
+        )
+    paths = _filled(table, has.get("path") or has["record_id"], path)
+    ids = _filled(table, has["record_id"], path) if "record_id" in has else paths.map(lambda p: stem(p, endings))
+    fail_at(path, ids.duplicated(), "this recording stands in an earlier row already", ids)
+    record_id = name + "/" + ids
+    unknown = pd.Series(pd.NA, index=table.index, dtype="object")
+    patients = parse_column(table, has.get("patient_id"), path, _stated, "a patient's number or name")
+    fold = number_column(table, has["fold"], path, integer=True) if "fold" in has else unknown
+    index = pd.DataFrame(
+        {
+            "record_id": record_id,
+            "source": name,
+            "patient_id": (name + "/" + patients).where(patients.notna(), record_id).astype(str),
+            "path": paths,
+            "age": parse_column(table, has.get("age"), path, parse_age, "an age in years").astype("float64"),
+            "sex": parse_column(table, has.get("sex"), path, parse_sex, "male or female, or M or F").astype("string"),
+            "fold": fold.astype("Int64"),
+            "codes": [[] for _ in range(len(table))],
+            "report": table[has["report"]].fillna("") if "report" in has else "",
+        }
+    )
+    order = sorted(index.index, key=lambda row: natural_key(ids[row]))
+    return pd.concat([index, table.add_prefix("native.")], axis=1).loc[order].reset_index(drop=True)
+
+
+def _stated(text: str) -> str | None:
+    """Text of an identifier; None where it is not stated."""
+    return None if text.strip().lower() in _UNSTATED else text.strip()
+
+
+def stem(path: str, endings: tuple[str, ...]) -> str:
+    """`path` without its ending, where that is one of `endings` in any case."""
+    ending = next((e for e in endings if path.lower().endswith(e)), "")
+    return path[: len(path) - len(ending)]
+
+
+def _filled(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    text = table[column].str.strip().replace("", None)
+    fail_at(path, text.isna(), f"{column} is empty", table[column])
+    return text
+
+
+def parse_column(
+    table: pd.DataFrame, column: str | None, path: Path, parse: Callable[[str], ValueT], what: str
+) -> pd.Series:
+    """Each cell of a column through `parse`; null where it is empty or where `column` is None.
+
+    Raises
+    ------
+    UserError
+        `parse` refuses a cell (ValueError); names file and row, and that it must be `what`.
+    """
+    if column is None:
+        return pd.Series(np.nan, index=table.index, dtype="object")
+    values: dict[str, ValueT | None] = {}
+    wrong = set()
+    for text in table[column].dropna().unique():
+        try:
+            values[text] = parse(text)
+        except ValueError:
+            wrong.add(text)
+    fail_at(path, table[column].isin(wrong), f"{column} must be {what}", table[column])
+    return table[column].map(values).astype("object")

@@ -1,0 +1,155 @@
+"""A tree of WFDB records on disk: which files lie where, and what the comments of a header say.
+
+For databases whose only table is their headers. The signal lines are left to ingest, which refuses a broken
+header with a reason: here such a header merely says nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.records import RecordError
+from ecglfm.sources.inside import Root
+from ecglfm.sources.record_table import parse_age, parse_sex
+from ecglfm.sources.snomed import parse_dx
+from ecglfm.sources.wfdb_header import MAX_HEADER_BYTES
+
+logger = logging.getLogger(__name__)
+
+_KEY = re.compile(r"\w[\w ]{0,63}", re.ASCII)
+_BRACKETED = re.compile(r"<(\w[\w ]*)>\s*:?([^<]*)", re.ASCII)  # `<age>: 65 <sex>: F`
+_SEGMENTED = re.compile(r"[^\s/]+/\d+\s")
+
+ValueT = TypeVar("ValueT")
+
+
+class Notes(NamedTuple):
+    """What a header says beside its signals: comments without `#`, those of the form `key: value`, segments."""
+
+    comments: tuple[str, ...] = ()
+    values: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    segments: tuple[str, ...] = ()
+
+
+def walk(root: Path, start: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder of a tree with its file names, both in order of name; links to folders are not followed.
+
+    Parameters
+    ----------
+    root : path
+        Resolved root of the database. A link to a folder inside it loses nothing, as that folder is walked itself;
+        one that leads outside is named in a warning.
+    start : path
+        Resolved folder inside the root.
+
+    Raises
+    ------
+    UserError
+        A folder cannot be listed.
+    """
+    outside = []
+    for folder, folders, files in os.walk(start, onerror=_cannot_list):
+        folders.sort()
+        links = [Path(folder, name) for name in folders if os.path.islink(os.path.join(folder, name))]
+        outside += [link for link in links if not link.resolve().is_relative_to(root)]
+        yield Path(folder), sorted(files)
+    if outside:
+        logger.warning(
+            "%d links lead outside %s and are not followed, the first: %s; move those files, or make them a source",
+            len(outside), root, outside[0],
+        )  # fmt: skip
+
+
+def _cannot_list(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be listed: {error.strerror}")
+
+
+def read_notes(root: Root, path: str) -> Notes:
+    """Notes of the header of the record at `path`; empty ones where it is missing, too long or outside the root."""
+    try:
+        folder, name = root.split(path)
+        with root.open(folder, f"{name}.hea", "header_missing") as (descriptor, size):
+            content = os.read(descriptor, size) if size <= MAX_HEADER_BYTES else b""
+    except RecordError:
+        return Notes()  # ingest says why it cannot be read, in the ledger
+    return parse_notes(content.decode("utf-8", errors="replace"))
+
+
+def parse_notes(text: str) -> Notes:
+    """Notes in the text of a header: `#Age: 74`, `# Age: 74` and `#<age>: 74` all give `age`; the first one counts."""
+    lines = [line.strip() for line in text.splitlines()]
+    comments = tuple(line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    values: dict[str, str] = {}
+    for comment in comments:
+        key, colon, value = comment.partition(":")
+        pairs = [(key, value)] if colon and _KEY.fullmatch(key) else _BRACKETED.findall(comment)
+        for key, value in pairs:
+            values.setdefault(key.strip().lower(), value.strip())
+    stated = [line for line in lines if line and not line.startswith("#")]
+    segments = tuple(line.split()[0] for line in stated[1:]) if stated and _SEGMENTED.match(stated[0] + " ") else ()
+    return Notes(comments, values, segments)
+
+
+def header_index(
+    name: str, ids: Sequence[str], paths: Sequence[str], notes: Sequence[Notes], keys: Sequence[str]
+) -> pd.DataFrame:
+    """Rows of an index from headers alone, in the given order; each record is its own patient.
+
+    Parameters
+    ----------
+    name : str
+        Name of the source.
+    ids, paths : sequence of str
+        Native ids, and where the records lie.
+    notes : sequence of Notes
+    keys : sequence of str
+        Keys of comments that become `native.{key}`.
+
+    Returns
+    -------
+    DataFrame
+        `INDEX_COLUMNS`, with the codes of `#Dx:` (`parse_dx`) and all comments as `report`, then native columns. An
+        age or sex that cannot be read is unknown, which is counted in a warning.
+    """
+    values = [note.values for note in notes]
+    record_id = [f"{name}/{native_id}" for native_id in ids]
+    native = {f"native.{key}": pd.Series([v.get(key) for v in values], dtype="string") for key in keys}
+    return pd.DataFrame(
+        {
+            "record_id": record_id,
+            "source": name,
+            "patient_id": record_id,
+            "path": list(paths),
+            "age": pd.Series(_parse_each([v.get("age", "") for v in values], parse_age, "age"), dtype="float64"),
+            "sex": pd.Series(_parse_each([v.get("sex", "") for v in values], parse_sex, "sex"), dtype="string"),
+            "fold": pd.Series(pd.NA, index=range(len(record_id)), dtype="Int64"),
+            "codes": [parse_dx(v.get("dx", "")) for v in values],
+            "report": ["; ".join(note.comments) for note in notes],
+        }
+        | native
+    )
+
+
+def _parse_each(texts: list[str], parse: Callable[[str], ValueT], what: str) -> list[ValueT | None]:
+    """Each text through `parse`; one that it refuses is None."""
+    values: list[ValueT | None] = []
+    refused: Counter[str] = Counter()
+    for text in texts:
+        try:
+            values.append(parse(text))
+        except ValueError:
+            values.append(None)
+            refused[text] += 1
+    if refused:
+        examples = ", ".join(repr(text[:40]) for text, _ in refused.most_common(3))
+        logger.warning("%d headers state no readable %s, e.g. %s; it is unknown there", refused.total(), what, examples)
+    return values
