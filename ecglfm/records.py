@@ -53,6 +53,7 @@ _LEAD_BY_KEY = {lead.lower(): lead for lead in LEADS} | {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def normalize_lead(name: str) -> str:
     """Standard spelling of a lead name: `AVR`, `avr`, `aVR`, `Lead aVR` give `aVR`; others return stripped."""
     key = re.sub(r"^(lead|ecg)[\s_]+", "", name.strip().lower()).replace(" ", "")
@@ -103,6 +104,12 @@ class Record:
             signal, self.sampling_rate, choice.lead_mask, choice.derived, choice.ignored, self.comments
         )
 
+    def microvolts(self) -> Microvolts:
+        """The standard leads in int16 microvolts (`to_microvolts`), as ingest stores them; raises as `standard`."""
+        standard = self.standard()
+        signal = to_microvolts(standard.signal)
+        return Microvolts(signal, self.sampling_rate, standard.lead_mask, standard.derived, standard.ignored)
+
 
 @dataclass(frozen=True)
 class StandardRecord:
@@ -129,11 +136,6 @@ class StandardRecord:
     derived: tuple[str, ...]
     ignored: tuple[str, ...]
     comments: tuple[str, ...] = field(default=())
-
-    def microvolts(self) -> Microvolts:
-        """The same in int16 microvolts (`to_microvolts`)."""
-        signal = to_microvolts(self.signal)
-        return Microvolts(signal, self.sampling_rate, self.lead_mask, self.derived, self.ignored)
 
 
 class Microvolts(NamedTuple):
@@ -213,9 +215,11 @@ def to_microvolts(signal_mv: np.ndarray) -> np.ndarray:
     -------
     ndarray of int16, same shape
     """
-    microvolts = np.rint(signal_mv * 1000.0)
-    holdable = np.abs(microvolts) <= LIMIT_UV  # False for NaN
-    return np.where(holdable, microvolts, SENTINEL).astype(np.int16)
+    microvolts = signal_mv * 1000.0
+    np.rint(microvolts, out=microvolts)
+    if microvolts.size and not (microvolts.min() >= -LIMIT_UV and microvolts.max() <= LIMIT_UV):  # True for NaN
+        microvolts[~(np.abs(microvolts) <= LIMIT_UV)] = SENTINEL
+    return microvolts.astype(np.int16)
 
 
 def ledger_frame(rows: list[dict[str, str]]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from ecglfm.provenance import atomic
+
+HEADER_BYTES = 128  # of a NumPy header of format 1.0 with a short shape; NumPy pads it so that it can grow in place
 
 
 class ArrayWriter:
@@ -24,18 +27,22 @@ class ArrayWriter:
 
     Attributes
     ----------
+    path : path
+        The file, under its temporary name.
     n_rows : int
-        Rows written so far: the offset of the next record.
+        Rows written so far: the offset of the next record. A caller whose workers use `write_rows` counts them here.
     """
 
     def __init__(self, file: BinaryIO, n_columns: int) -> None:
         self._file, self._n_columns, self.n_rows = file, n_columns, 0
+        self.path = Path(file.name)
         self._write_header()
 
     def _write_header(self) -> None:
-        # NumPy pads the header so that the first axis can grow in place.
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int16)), "fortran_order": False}
         np.lib.format.write_array_header_1_0(self._file, header | {"shape": (self.n_rows, self._n_columns)})
+        assert self._file.tell() == HEADER_BYTES
+        self._file.flush()
 
     def append(self, content: bytes) -> None:
         """Append the C-order bytes of an int16 array `(n_samples, n_columns)`."""
@@ -50,8 +57,38 @@ class ArrayWriter:
 
 @contextmanager
 def array_writer(path: Path, n_columns: int) -> Iterator[ArrayWriter]:
-    """Write a `.npy` of int16 `(rows, n_columns)` piece by piece, atomically."""
+    """Write a `.npy` of int16 `(rows, n_columns)` piece by piece, atomically.
+
+    What a run that was killed has left of the same file is removed first, for it may be as large as the shard.
+    """
+    for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):
+        leftover.unlink(missing_ok=True)
     with atomic(path) as temporary, temporary.open("wb") as file:
         writer = ArrayWriter(file, n_columns)
         yield writer
         writer.close()
+
+
+def write_rows(path: Path, first_row: int, arrays: Sequence[np.ndarray]) -> None:
+    """Write arrays one after the other into a `.npy` that an `ArrayWriter` has open, from any process.
+
+    Parameters
+    ----------
+    path : path
+        `ArrayWriter.path`.
+    first_row : int
+        Row of the first array's first sample.
+    arrays : sequence of ndarray of int16, each (n_samples, n_columns) in C order
+    """
+    if not arrays:
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        position = HEADER_BYTES + first_row * arrays[0].strides[0]
+        for array in arrays:
+            content = array.reshape(-1).view(np.uint8).data
+            while content:
+                done = os.pwrite(descriptor, content, position)
+                content, position = content[done:], position + done
+    finally:
+        os.close(descriptor)

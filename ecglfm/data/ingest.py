@@ -1,27 +1,34 @@
 """Ingest: raw recordings of any database to int16 microvolts, twelve leads in standard order.
 
-One file per shard, appended record by record, so that no database has to fit in memory. A recording that
+One file per shard, written record by record, so that no database has to fit in memory. A recording that
 cannot be read, or has no standard lead, is one row of the ledger and the rest goes through.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import itertools
 import logging
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, SourceSlice, UserError
-from ecglfm.data.array_writer import array_writer
+from ecglfm.data.array_writer import array_writer, write_rows
 from ecglfm.provenance import write_parquet
 from ecglfm.records import SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source
-from ecglfm.sources.parallel import ordered_map
+from ecglfm.sources.parallel import Places, ordered_map
+
+if TYPE_CHECKING:
+    from ecglfm.sources.base import Source
 
 logger = logging.getLogger(__name__)
 
@@ -43,17 +50,16 @@ OUTPUT_DTYPES = {
 class _Chunk(NamedTuple):
     """What a worker does at a time."""
 
-    slice: SourceSlice
+    number: int
     paths: list[str]
 
 
-class _Samples(NamedTuple):
-    """One recording as a worker hands it back.
+class _Found(NamedTuple):
+    """What became of one recording, whose samples the worker has written.
 
     `fault` is (reason, detail) of one that cannot be used; `flags` are such pairs of one that can.
     """
 
-    content: bytes
     n_samples: int = 0
     sampling_rate: float = 0.0
     lead_mask: int = 0
@@ -73,22 +79,63 @@ def _flags(record: Microvolts) -> tuple[tuple[str, str], ...]:
     return tuple(flags)
 
 
-def _read_chunk(chunk: _Chunk) -> list[_Samples]:
-    source = open_source(chunk.slice)
-    samples = []
-    for path in chunk.paths:
+def _describe(record: Microvolts, signal: np.ndarray) -> _Found:
+    absent = len(LEADS) - record.lead_mask.bit_count()
+    missing = np.count_nonzero(signal == SENTINEL) - absent * len(signal)
+    digest = hashlib.sha256(signal).hexdigest()  # type: ignore[arg-type]  # any buffer will do
+    return _Found(len(signal), record.sampling_rate, record.lead_mask, int(missing), digest, _flags(record))
+
+
+class _Reader:
+    """Reads chunks of records and writes their samples into the shard's file; runs in the worker processes.
+
+    Samples never travel between processes, so that reading scales with them.
+
+    Parameters
+    ----------
+    slice : SourceSlice
+    output : path
+        The shard's file, which an `ArrayWriter` has open.
+    places : Places
+        Where each chunk's samples go.
+    """
+
+    def __init__(self, slice: SourceSlice, output: Path, places: Places) -> None:  # noqa: A002
+        self._slice, self._output, self._places = slice, output, places
+
+    @cached_property
+    def _source(self) -> Source:
+        keep_freed_memory()
+        return open_source(self._slice)
+
+    def __call__(self, chunk: _Chunk) -> list[_Found]:
+        signals, rows = [], []
         try:
-            record = source.read_microvolts(path)
-        except RecordError as error:
-            samples.append(_Samples(b"", fault=(error.reason, error.detail)))
-            continue
-        signal, rate, mask, _, _ = record
-        content = signal.tobytes()
-        absent = len(LEADS) - mask.bit_count()
-        missing = int((signal == SENTINEL).sum()) - absent * len(signal)
-        digest = hashlib.sha256(content).hexdigest()
-        samples.append(_Samples(content, len(signal), rate, mask, missing, digest, _flags(record)))
-    return samples
+            for path in chunk.paths:
+                try:
+                    record = self._source.read(path).microvolts()
+                except RecordError as error:
+                    rows.append(_Found(fault=(error.reason, error.detail)))
+                    continue
+                signals.append(np.ascontiguousarray(record.signal))
+                rows.append(_describe(record, signals[-1]))
+        except BaseException:
+            self._places.take(chunk.number, 0)
+            raise
+        write_rows(self._output, self._places.take(chunk.number, sum(map(len, signals))), signals)
+        return rows
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep up to 64 MB of freed memory for the next recording (mallopt(3)).
+
+    By default it hands every recording's memory back to the kernel and faults it in again, which takes as long as
+    reading the file.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
+    if mallopt is not None:
+        for trim_or_mmap_threshold in (-1, -3):
+            mallopt(trim_or_mmap_threshold, 64 << 20)
 
 
 def shard_rows(total: int, shard: int, shards: int) -> range:
@@ -104,24 +151,33 @@ def shard_rows(total: int, shard: int, shards: int) -> range:
     return range(shard * total // shards, (shard + 1) * total // shards)
 
 
-def _read_index(slice: SourceSlice, index: Path) -> pd.DataFrame:  # noqa: A002
+def _read_index(slice: SourceSlice, index: Path, shard: int, shards: int) -> list[dict[str, str]]:  # noqa: A002
+    """The shard's rows of the index, and no others: a database may have millions."""
     columns = ["record_id", "source", "patient_id", "path"]
     try:
-        frame = pd.read_parquet(index)
+        file = pq.ParquetFile(index)
     except FileNotFoundError:
         raise UserError(f"{index}: no such file; run `ecglfm index` first") from None
-    require_columns(frame, columns, str(index))
-    others = sorted(set(frame["source"]) - {slice.source})
+    with file:
+        require_columns(pd.DataFrame(columns=file.schema_arrow.names), columns, str(index))
+        chosen = shard_rows(file.metadata.num_rows, shard, shards)
+        groups, skipped, end = [], 0, 0
+        for group in range(file.metadata.num_row_groups):
+            start, end = end, end + file.metadata.row_group(group).num_rows
+            if start < chosen.stop and end > chosen.start:
+                groups.append(group)
+                skipped = chosen.start - start if len(groups) == 1 else skipped
+        table = file.read_row_groups(groups, columns=columns)
+    rows: list[dict[str, str]] = table.slice(skipped, len(chosen)).to_pylist()
+    others = sorted({row["source"] for row in rows} - {slice.source})
     if others:
         raise UserError(f"{index}: index of source {others[0]!r}, but --config is that of {slice.source!r}")
-    return frame[columns]
+    return rows
 
 
-def _samples(slice: SourceSlice, rows: pd.DataFrame, workers: int) -> Iterator[_Samples]:  # noqa: A002
-    """Read every row, in the table's order whatever the number of workers."""
-    paths = rows["path"].tolist()
-    chunks = (_Chunk(slice, paths[k : k + CHUNK]) for k in range(0, len(paths), CHUNK))
-    return itertools.chain.from_iterable(ordered_map(_read_chunk, chunks, workers))
+def _chunks(rows: list[dict[str, str]]) -> Iterator[_Chunk]:
+    paths = [row["path"] for row in rows]
+    return (_Chunk(k // CHUNK, paths[k : k + CHUNK]) for k in range(0, len(paths), CHUNK))
 
 
 def run_ingest(
@@ -153,28 +209,26 @@ def run_ingest(
         The source's root is not a folder, there is no such shard, or the index is missing.
     """
     open_source(slice)  # a root that is not there is one clear line, not a ledger full of missing files
-    frame = _read_index(slice, index)
-    chosen = shard_rows(len(frame), shard, shards)
-    frame = frame.iloc[chosen.start : chosen.stop]
-    rows, ledger = [], []
+    index_rows = _read_index(slice, index, shard, shards)
+    table_rows: list[tuple[str | int | float, ...]] = []
+    ledger: list[dict[str, str]] = []
     with array_writer(output, len(LEADS)) as writer:
-        found = tqdm(
-            zip(frame.itertuples(index=False), _samples(slice, frame, workers), strict=True),
-            total=len(frame), desc=f"ingest {slice.source} {shard}", unit="record", disable=None,
+        reader = _Reader(slice, writer.path, Places(workers))
+        found = itertools.chain.from_iterable(ordered_map(reader, _chunks(index_rows), workers))
+        progress = tqdm(
+            zip(index_rows, found, strict=True),
+            total=len(index_rows), desc=f"ingest {slice.source} {shard}", unit="record", disable=None,
         )  # fmt: skip
-        for row, samples in found:
-            about = {"source": row.source, "record_id": row.record_id, "stage": "ingest"}
-            if samples.fault:
-                reason, detail = samples.fault
+        for row, record in progress:
+            about = {"source": row["source"], "record_id": row["record_id"], "stage": "ingest"}
+            if record.fault:
+                reason, detail = record.fault
                 ledger.append(about | {"action": "dropped", "reason": reason, "detail": detail})
                 continue
-            ledger += [about | {"action": "flagged", "reason": name, "detail": text} for name, text in samples.flags]
-            rows.append(
-                (row.record_id, row.source, row.patient_id, writer.n_rows, samples.n_samples, samples.sampling_rate,
-                 samples.lead_mask, samples.missing_samples, samples.sha256)
-            )  # fmt: skip
-            writer.append(samples.content)
-    table = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).astype(OUTPUT_DTYPES)
+            ledger += [about | {"action": "flagged", "reason": name, "detail": text} for name, text in record.flags]
+            table_rows.append((row["record_id"], row["source"], row["patient_id"], writer.n_rows, *record[:5]))
+            writer.n_rows += record.n_samples
+    table = pd.DataFrame(table_rows, columns=list(OUTPUT_DTYPES)).astype(OUTPUT_DTYPES)
     write_parquet(output.with_suffix(".parquet"), table)
     write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
-    logger.info("%s: %d of %d records", output, len(table), len(frame))
+    logger.info("%s: %d of %d records", output, len(table), len(index_rows))

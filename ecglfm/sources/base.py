@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.provenance import atomic
-from ecglfm.records import INDEX_COLUMNS, Microvolts, Record, require_columns
+from ecglfm.records import INDEX_COLUMNS, Record, require_columns
+from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_files import read_wfdb
 
+ROWS_TOGETHER = 16384  # rows of the index that a reader of one shard takes at least
 #: Columns of the index whose type a table without values would not show.
 _TYPES = {
     "codes": pa.list_(pa.struct([("code", pa.string()), ("likelihood", pa.float64())])),
@@ -41,6 +43,7 @@ class Source(ABC):
     def __init__(self, name: str, root: str | Path, config: SourceConfig) -> None:
         self.name = name
         self.root = Path(root)
+        self._inside = Root(root)
         self.config = config
 
     def tables(self) -> list[Path]:
@@ -53,11 +56,7 @@ class Source(ABC):
 
     def read(self, path: str) -> Record:
         """Read the record at `path`, as the index gives it; raises `RecordError`."""
-        return read_wfdb(self.root, path)
-
-    def read_microvolts(self, path: str) -> Microvolts:
-        """The record at `path` as ingest stores it; an adapter may have a faster way to the same samples."""
-        return self.read(path).standard().microvolts()
+        return read_wfdb(self._inside, path)
 
 
 def read_table(path: Path, required: list[str]) -> pd.DataFrame:
@@ -131,4 +130,4 @@ def write_index(path: str | Path, frame: pd.DataFrame) -> None:
             position = table.schema.get_field_index(column)
             table = table.set_column(position, pa.field(column, kind), pa.array(list(frame[column]), type=kind))
     with atomic(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, row_group_size=ROWS_TOGETHER)

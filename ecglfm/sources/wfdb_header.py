@@ -7,13 +7,16 @@ takes longer than reading the signal, and because a header is untrusted text tha
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import lru_cache
+from typing import NamedTuple
 
 from ecglfm.records import RecordError
+from ecglfm.sources.inside import Root, check_file_name
 
 MAX_HEADER_BYTES = 1 << 20
+MAX_LINE = 1000  # characters, comments apart; the WFDB library itself takes 255
 DEFAULT_GAIN = 200.0  # header(5): used when the gain is absent or zero
 DEFAULT_RATE = 250.0  # header(5): Hz
 
@@ -21,34 +24,40 @@ DEFAULT_RATE = 250.0  # header(5): Hz
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_COUNT = r"\d{1,12}"
+_SAMPLE = r"[-+]?\d{1,10}"
 _RECORD = re.compile(
-    rf"""(?P<name>[\w.+-]+)(?:/(?P<segments>\d+))?
-    \s+(?P<n_signals>\d+)
+    rf"""(?P<name>[\w.+-]+)(?:/(?P<segments>{_COUNT}))?
+    \s+(?P<n_signals>{_COUNT})
     (?:\s+(?P<rate>{_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?
-    (?:\s+(?P<n_samples>\d+)
-    (?:\s+.*)?)?)?\s*""",  # base time and date end the line; databases write them in every order
+    (?:\s+(?P<n_samples>{_COUNT})
+    (?:\s+.*)?)?)?""",  # base time and date end the line; databases write them in every order
     re.VERBOSE | re.ASCII,
 )
+#: File, what most lines of a database share (format to ADC zero), and what differs: first sample, checksum, block
+#: size, description. Atomic groups: a field is never taken for its neighbour.
 _SIGNAL = re.compile(
     rf"""(?P<file>\S+)
-    \s+(?P<format>\d+)(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?
-    (?:\s+(?P<gain>{_NUMBER})(?:\((?P<baseline>[-+]?\d+)\))?(?:/(?P<units>\S+))?
-    (?:\s+(?P<resolution>\d+)
-    (?:\s+(?P<zero>[-+]?\d+)
-    (?:\s+(?P<initial>[-+]?\d+)
-    (?:\s+(?P<checksum>[-+]?\d+)
-    (?:\s+(?P<block>\d+)
-    (?:\s+(?P<name>\S.*?))?)?)?)?)?)?)?\s*""",
-    re.VERBOSE,
+    \s+(?P<specification>(?>\S+(?:\s+\S+){{0,3}}))
+    (?:\s+(?P<initial>{_SAMPLE})
+    (?:\s+(?P<checksum>{_SAMPLE})
+    (?:\s+\d+
+    (?:\s+(?P<name>\S.*))?)?)?)?""",
+    re.VERBOSE | re.ASCII,
 )
-_SEGMENT = re.compile(r"(?P<name>\S+)\s+(?P<n_samples>\d+)\s*")
+_SPECIFICATION = re.compile(
+    rf"""(?P<format>\d{{1,4}})(?:x(?P<frame>{_COUNT}))?(?::(?P<skew>{_COUNT}))?(?:\+(?P<offset>{_COUNT}))?
+    (?:\s+(?P<gain>{_NUMBER})(?:\((?P<baseline>{_SAMPLE})\))?(?:/(?P<units>\S+))?
+    (?:\s+\d+
+    (?:\s+(?P<zero>{_SAMPLE}))?)?)?""",
+    re.VERBOSE | re.ASCII,
+)
+_SEGMENT = re.compile(rf"(?P<name>\S+)\s+(?P<n_samples>{_COUNT})", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Signal:
-    """One signal specification line; `initial` and `checksum` are None where the line does not give them."""
+class Specification(NamedTuple):
+    """How a signal is stored: the part of its line that most signals of a database share."""
 
-    file: str
     format: int
     samples_per_frame: int
     skew: int
@@ -56,91 +65,83 @@ class Signal:
     gain: float
     baseline: int
     unit_mv: float
+
+
+class Signal(NamedTuple):
+    """One signal specification line; `initial` and `checksum` are None where the line does not give them."""
+
+    file: str
+    stored: Specification
     initial: int | None
     checksum: int | None
     name: str
 
 
-@dataclass(frozen=True)
-class Header:
-    """A parsed header; `segments` lists segment records of a multi-segment one, `n_samples` None is unstated."""
+class Segment(NamedTuple):
+    """A line of a multi-segment header: a record, or `~` for a gap."""
+
+    name: str
+    n_samples: int
+
+
+class Header(NamedTuple):
+    """A parsed header: `signals`, or `segments` where there are several; `n_samples` None is unstated."""
 
     name: str
     sampling_rate: float
     n_samples: int | None
     signals: tuple[Signal, ...]
-    segments: tuple[str, ...]
+    segments: tuple[Segment, ...]
     comments: tuple[str, ...]
 
 
-def contained(root: Path, path: Path) -> Path:
-    """`path` with symlinks resolved, when that is inside `root` (itself resolved).
-
-    Raises
-    ------
-    RecordError
-        `path_outside_root`.
-    """
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a symlink loop, a NUL in the name
-        raise RecordError("path_outside_root", f"{str(path)!r} cannot be resolved: {error}") from None
-    if not resolved.is_relative_to(root):
-        raise RecordError("path_outside_root", f"{path.name!r} leads outside the database: {resolved}")
-    return resolved
-
-
-def beside(root: Path, folder: Path, name: str) -> Path:
-    """File `name` of `folder`, which `contained` has resolved; only a symlink needs to be followed again."""
-    path = folder / name
-    return contained(root, path) if path.is_symlink() else path
-
-
-def check_relative(path: str) -> str:
-    """A record's path relative to the root, as a table gives it; raises RecordError `path_outside_root`."""
-    parts = PurePosixPath(path)
-    if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path or "\0" in path:
-        raise RecordError("path_outside_root", f"{path!r} is not a path inside the database")
-    return path
-
-
-def check_file_name(name: str) -> str:
-    """A file named by a header must lie beside it; raises RecordError `path_outside_root`."""
-    if name in {".", "..", "-"} or set(name) & set("/\\\0:"):
-        raise RecordError("path_outside_root", f"the header names {name!r}; a plain file name is allowed, no path")
-    return name
+@lru_cache(maxsize=1024)
+def _specification(text: str) -> Specification:
+    match = _SPECIFICATION.fullmatch(text)
+    if match is None:
+        raise RecordError("header_invalid", f"{text[:80]!r} is no signal specification")
+    field = match.groupdict()
+    unit = (field["units"] or "mV").lower()
+    if unit not in MILLIVOLTS:
+        raise RecordError("unit_unknown", f"{field['units'][:20]!r} is not mV, uV or V")
+    zero = int(field["zero"] or 0)
+    gain = float(field["gain"] or 0) or DEFAULT_GAIN
+    if not 0 < abs(gain) < float("inf"):
+        raise RecordError("header_invalid", f"gain {gain}")
+    return Specification(
+        format=int(field["format"]),
+        samples_per_frame=int(field["frame"] or 1),
+        skew=int(field["skew"] or 0),
+        offset=int(field["offset"] or 0),
+        gain=gain,
+        baseline=zero if field["baseline"] is None else int(field["baseline"]),
+        unit_mv=MILLIVOLTS[unit],
+    )
 
 
 def _signal(line: str, record: str, number: int) -> Signal:
     match = _SIGNAL.fullmatch(line)
     if match is None:
         raise RecordError("header_invalid", f"{record}.hea: signal {number + 1}: {line[:80]!r} is no signal line")
-    text = match.groupdict()
-    file = check_file_name(text["file"])
-    unit = (text["units"] or "mV").lower()
-    if unit not in MILLIVOLTS:
-        raise RecordError("unit_unknown", f"{record}.hea: signal {number + 1}: {text['units']!r} is not mV, uV or V")
-    zero = int(text["zero"] or 0)
+    file, specification, initial, checksum, name = match.groups()
+    try:
+        stored = _specification(specification)
+    except RecordError as error:
+        raise RecordError(error.reason, f"{record}.hea: signal {number + 1}: {error.detail}") from None
     return Signal(
-        file=file,
-        format=int(text["format"]),
-        samples_per_frame=int(text["frame"] or 1),
-        skew=int(text["skew"] or 0),
-        offset=int(text["offset"] or 0),
-        gain=float(text["gain"] or 0) or DEFAULT_GAIN,
-        baseline=zero if text["baseline"] is None else int(text["baseline"]),
-        unit_mv=MILLIVOLTS[unit],
-        initial=None if text["initial"] is None else int(text["initial"]),
-        checksum=None if text["checksum"] is None else int(text["checksum"]),
-        name=text["name"] or f"record {record}, signal {number}",  # header(5)'s default description
+        check_file_name(file),
+        stored,
+        None if initial is None else int(initial),
+        None if checksum is None else int(checksum),
+        name or f"record {record}, signal {number}",  # header(5)'s default description
     )
 
 
-def _segment(line: str, record: str) -> str:
+def _segment(line: str, record: str) -> Segment:
     match = _SEGMENT.fullmatch(line)
     if match is None:
         raise RecordError("header_invalid", f"{record}.hea: {line[:80]!r} is no segment line")
-    return check_file_name(match["name"])
+    return Segment(check_file_name(match["name"]), int(match["n_samples"]))
 
 
 def parse_header(text: str, record: str) -> Header:
@@ -162,6 +163,8 @@ def parse_header(text: str, record: str) -> Header:
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         raise RecordError("header_empty", f"{record}.hea has no record line")
+    if len(max(lines, key=len)) > MAX_LINE:
+        raise RecordError("header_invalid", f"{record}.hea has a line of more than {MAX_LINE} characters")
     match = _RECORD.fullmatch(lines[0])
     if match is None:
         raise RecordError("header_invalid", f"{record}.hea: {lines[0][:80]!r} is no record line")
@@ -174,7 +177,7 @@ def parse_header(text: str, record: str) -> Header:
     if not 0 < rate < float("inf"):
         raise RecordError("header_invalid", f"{record}.hea: sampling rate {match['rate']} Hz")
     signals: tuple[Signal, ...] = ()
-    segments: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
     if n_segments:
         segments = tuple(_segment(line, record) for line in lines[1:])
     else:
@@ -183,19 +186,16 @@ def parse_header(text: str, record: str) -> Header:
     return Header(match["name"], rate, n_samples, signals, segments, comments)
 
 
-def read_header(root: Path, folder: Path, record: str) -> Header:
-    """Read `folder/record.hea`, which must lie inside `root`; both are resolved paths.
+def read_header(root: Root, folder: str, record: str) -> Header:
+    """Read `record.hea` in a folder of the database (`Root.folder`).
 
     Raises
     ------
     RecordError
-        `header_missing`, `path_outside_root`, and what `parse_header` raises.
+        `header_missing`, `path_outside_root`, `file_unreadable`, and what `parse_header` raises.
     """
-    path = beside(root, folder, f"{record}.hea")
-    if not path.is_file():
-        raise RecordError("header_missing", f"{record}.hea does not exist")
-    with path.open("rb") as file:
-        content = file.read(MAX_HEADER_BYTES + 1)
-    if len(content) > MAX_HEADER_BYTES:
-        raise RecordError("header_invalid", f"{record}.hea is longer than {MAX_HEADER_BYTES} bytes")
+    with root.open(folder, f"{record}.hea", "header_missing") as (descriptor, size):
+        if size > MAX_HEADER_BYTES:
+            raise RecordError("header_invalid", f"{record}.hea is longer than {MAX_HEADER_BYTES} bytes")
+        content = os.read(descriptor, MAX_HEADER_BYTES)
     return parse_header(content.decode("utf-8", errors="replace"), record)

@@ -54,7 +54,7 @@ def test_missing_leads_are_nan_and_their_bits_off():
     assert standard.lead_mask == 0b1000010
     assert standard.derived == ()
     assert np.flatnonzero(~np.isnan(standard.signal).all(axis=0)).tolist() == [1, 6]
-    stored = standard.microvolts()
+    stored = record_of("V1", "II").microvolts()
     np.testing.assert_array_equal(stored.signal[:, 6], np.rint(recording()[:, 6] * 1000))
     assert (stored.signal[:, 0] == SENTINEL).all()
 

@@ -11,7 +11,9 @@ import wfdb
 from ecglfm.config import LEADS
 from ecglfm.records import RecordError
 from ecglfm.sources.files import read_record
-from ecglfm.sources.wfdb_files import checksums, read_digital, read_wfdb, write_record
+from ecglfm.sources.inside import Root
+from ecglfm.sources.wfdb_digital import checksums, read_digital
+from ecglfm.sources.wfdb_files import read_wfdb, write_record
 from ecglfm.sources.wfdb_header import parse_header, read_header
 
 SIGNAL = (np.arange(12 * 500).reshape(500, 12) % 401 - 200).astype(np.int16)
@@ -39,8 +41,10 @@ def test_same_samples_as_wfdb_on_every_genuine_record(real_data: Path):
         if "legacy" in str(path):
             continue  # wfdb refuses these
         expected = wfdb.rdrecord(str(path.with_suffix("")), physical=False)
-        header = read_header(real_data, path.parent, path.stem)
-        digital = read_digital(real_data, path.parent, header)
+        root = Root(real_data)
+        folder, name = root.split(str(path.relative_to(real_data).with_suffix("")))
+        header = read_header(root, folder, name)
+        digital = read_digital(root, folder, header)
         assert digital.dtype == np.int16
         np.testing.assert_array_equal(digital, expected.d_signal, err_msg=str(path))
         assert header.sampling_rate == expected.fs
@@ -93,9 +97,9 @@ def test_missing_optional_fields_have_the_defaults_of_the_manual():
     header = parse_header("a 2\na.dat 16\na.dat 16 0/uV\n", "a")
     first, second = header.signals
     assert (header.sampling_rate, header.n_samples) == (250.0, None)
-    assert (first.gain, first.baseline, first.unit_mv, first.initial, first.checksum) == (200.0, 0, 1.0, None, None)
+    assert (*first.stored[4:], first.initial, first.checksum) == (200.0, 0, 1.0, None, None)
     assert first.name == "record a, signal 0"
-    assert (second.gain, second.unit_mv) == (200.0, 1e-3)
+    assert (second.stored.gain, second.stored.unit_mv) == (200.0, 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,8 @@ def test_missing_optional_fields_have_the_defaults_of_the_manual():
     ],
 )  # fmt: skip
 def test_signal_line(line: str, field: str, value: object):
-    assert getattr(parse_header(f"a 1 500 10\n{line}\n", "a").signals[0], field) == value
+    signal = parse_header(f"a 1 500 10\n{line}\n", "a").signals[0]
+    assert (signal._asdict() | signal.stored._asdict())[field] == value
 
 
 @pytest.mark.parametrize("end", ["05-May-2020 14:50:55", "08:44:00 23/07/2180", ""])
@@ -252,17 +257,26 @@ def test_length_comes_from_the_file_when_the_header_states_none(tmp_path: Path):
 # --- formats that wfdb reads for us ---------------------------------------------------------------------------------
 
 
-def _write_format_212(root: Path) -> np.ndarray:
-    signal = np.round(np.sin(np.arange(1000).reshape(500, 2) / 30.0), 2)
-    wfdb.wrsamp("b", fs=250, units=["mV"] * 2, sig_name=["I", "II"], p_signal=signal, fmt=["212"] * 2,
-                adc_gain=[200.0] * 2, baseline=[0] * 2, write_dir=str(root))  # fmt: skip
-    return signal
+def _write_format_310(root: Path) -> np.ndarray:
+    """Three 10-bit samples in two little-endian pairs of bytes, packed as signal(5) draws it."""
+    digital = np.rint(200 * np.sin(np.arange(1000).reshape(500, 2) / 30.0)).astype(np.int64)
+    first, second, third = np.pad(digital.reshape(-1) & 0x3FF, (0, 2)).reshape(-1, 3).T
+    packed = [
+        (first & 0x7F) << 1,
+        first >> 7 | (third & 0x1F) << 3,
+        (second & 0x7F) << 1,
+        second >> 7 | third >> 5 << 3,
+    ]
+    (root / "b.dat").write_bytes(np.stack(packed, axis=1).astype(np.uint8).tobytes())
+    ends = [f"{digital[0, k]} {digital[:, k].sum() % 65536} 0 {name}" for k, name in enumerate(["I", "II"])]
+    (root / "b.hea").write_text("b 2 250 500\n" + "".join(f"b.dat 310 200 10 0 {end}\n" for end in ends))
+    return digital / 200.0
 
 
 def test_other_format_goes_to_wfdb(tmp_path: Path):
-    signal = _write_format_212(tmp_path)
+    signal = _write_format_310(tmp_path)
     record = read_wfdb(tmp_path, "b")
-    np.testing.assert_allclose(record.signal, signal, atol=1 / 400)
+    np.testing.assert_array_equal(record.signal, signal)
     assert (record.leads, record.sampling_rate) == (("I", "II"), 250.0)
 
 
@@ -272,16 +286,28 @@ def test_other_format_goes_to_wfdb(tmp_path: Path):
         (lambda root: (root / "b.dat").unlink(), "signal_missing"),
         (lambda root: (root / "b.dat").write_bytes(b""), "signal_empty"),
         (lambda root: (root / "b.dat").write_bytes((root / "b.dat").read_bytes()[:300]), "signal_unreadable"),
-        (lambda root: (root / "b.dat").write_bytes(b"123"), "signal_checksum"),
+        (lambda root: (root / "b.dat").write_bytes(bytes(1336)), "signal_checksum"),
         (lambda root: edit(root / "b.hea", "b.dat", "/etc/passwd"), "path_outside_root"),
+        (lambda root: edit(root / "b.hea", "2 250 500", "2 250 99999999999"), "signal_too_long"),
+        (lambda root: edit(root / "b.hea", " 310 ", " 310x99999999999 "), "signal_too_long"),
+        (lambda root: edit(root / "b.hea", " 310 ", " 310:99999999999 "), "signal_too_long"),
+        (lambda root: edit(root / "b.hea", " 310 ", " 999 "), "format_unknown"),
     ],
 )
 def test_other_format_is_checked_first(tmp_path: Path, damage, reason: str):
-    _write_format_212(tmp_path)
+    _write_format_310(tmp_path)
     damage(tmp_path)
     with pytest.raises(RecordError) as error:
         read_wfdb(tmp_path, "b")
     assert error.value.reason == reason
+
+
+def test_many_segments_of_one_file_do_not_fill_the_memory(tmp_path: Path):
+    write(tmp_path, "a")
+    segments = 30_000
+    (tmp_path / "m.hea").write_text(f"m/{segments} 12 500 {500 * segments}\n" + "a 500\n" * segments)
+    with pytest.raises(RecordError, match="signal_too_long"):
+        read_wfdb(tmp_path, "m")
 
 
 def test_multi_segment_record(tmp_path: Path):
