@@ -130,6 +130,24 @@ class PretrainConfig(Section):
         None, min_length=1, description="sources to pretrain on; null: all of config.yaml"
     )
     crop_seconds: float = Field(5.0, gt=0, description="length of a training segment, s")
+    min_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="shortest recording that is used, s; below `crop_seconds` it is padded, and a batch with one "
+        "hides as few frames as it can; null: `crop_seconds`",
+    )
+    min_recordings: int = Field(
+        1,
+        ge=1,
+        description="recordings a patient needs to make pairs; 1: the halves of one long recording will do. "
+        "Others are left out of pretraining only",
+    )
+    shuffle_block: int | None = Field(
+        None,
+        ge=2,
+        description="patients that lie together and are read in one run, for parallel file systems; null: "
+        "a full shuffle (docs/performance.md says what the difference is)",
+    )
     steps: int | None = Field(None, ge=1, description="updates in all (or give `epochs`)")
     epochs: int | None = Field(None, ge=1, description="passes over the patients (or give `steps`)")
     batch_size: int = Field(64, ge=1, description="pairs of recordings per device and forward")
@@ -163,6 +181,12 @@ class PretrainConfig(Section):
     def _one_length(self) -> PretrainConfig:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self
+
+    @model_validator(mode="after")
+    def _shortest_fits(self) -> PretrainConfig:
+        if self.min_seconds is not None and self.min_seconds > self.crop_seconds:
+            raise ValueError(f"min_seconds {self.min_seconds} is more than crop_seconds {self.crop_seconds}")
         return self
 
 

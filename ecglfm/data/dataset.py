@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.data.shards import Shards
 from ecglfm.records import require_columns
 
 #: Columns of the manifest that locate a signal.
 LOCATION = ["record_id", "source", "patient_id", "split", "sampling_rate", "n_samples", "shard", "offset"]
+
+# After a page had to be fetched from disk, so many batches are read ahead.
+_ADVISED_BATCHES = 100
 
 
 def load_records(manifest: str | Path, sources: Sequence[str] | None = None) -> pd.DataFrame:
@@ -43,19 +47,35 @@ def load_records(manifest: str | Path, sources: Sequence[str] | None = None) -> 
     return records
 
 
-def to_millivolts(crops: np.ndarray) -> np.ndarray:
+def to_millivolts(
+    pieces: Sequence[np.ndarray] | np.ndarray, lead_mask: np.ndarray | None = None, *, length: int | None = None
+) -> np.ndarray:
     """Microvolts as they are stored to what a model reads.
 
     Parameters
     ----------
-    crops : ndarray of int16, shape (n, length, leads)
+    pieces : ndarray of int16, shape (n, length, leads), or sequence of n such of shape (any, leads)
+        `Signals.crops`, or `Signals.pieces`, which saves a copy.
+    lead_mask : ndarray of bool, shape (n, leads), optional
+        False: the lead becomes zero, and is not even read. None: every lead is kept.
+    length : int, optional
+        Samples of the result, where it is not that of the first piece; a shorter piece is followed by zeros.
 
     Returns
     -------
     ndarray of float32, shape (n, leads, length)
         Millivolts.
     """
-    return np.divide(crops.transpose(0, 2, 1), np.float32(1000), dtype=np.float32, order="C")
+    first = pieces[0]
+    length = len(first) if length is None else length
+    out = np.empty((len(pieces), first.shape[1], length), np.float32)
+    kept = np.ones(out.shape[:2], bool) if lead_mask is None else lead_mask
+    for row, piece, leads in zip(out, pieces, kept.tolist(), strict=True):
+        row[:, len(piece) :] = 0
+        for k, used in enumerate(leads):
+            row[k, : len(piece)] = piece[:, k] if used else 0
+        row /= np.float32(1000)  # a piece at a time: it is still in the cache
+    return out
 
 
 class Signals:
@@ -73,19 +93,30 @@ class Signals:
         self.folder = Path(folder)
         self.n_samples = records["n_samples"].to_numpy(np.int64)
         self._offset = records["offset"].to_numpy(np.int64)
-        shards = pd.MultiIndex.from_frame(records[["source", "shard"]])
-        self._file, names = pd.factorize(shards, sort=True)
-        self.paths = [self.folder / str(source) / f"{int(shard):03d}.npy" for source, shard in names]
-        self._open: dict[int, np.ndarray] = {}
+        self._file, names = pd.factorize(pd.MultiIndex.from_frame(records[["source", "shard"]]), sort=True)
+        paths = [self.folder / str(source) / f"{int(shard):03d}.npy" for source, shard in names]
+        needed = np.zeros(len(paths), np.int64)
+        np.maximum.at(needed, self._file, self._offset + self.n_samples)
+        self._shards = Shards(paths, needed)
+        self._advised = _ADVISED_BATCHES  # batches still to be read ahead
+        self._faults = 0
 
     def __len__(self) -> int:
         return len(self.n_samples)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_open": {}}  # a pickled memory map would carry the samples along
+    @property
+    def leads(self) -> int:
+        """Leads in every file."""
+        return self._shards.samples(0).shape[1]
 
-    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        """Cut one piece out of each named record.
+    def disk_order(self) -> np.ndarray:
+        """Rows in the order in which they lie on disk, file by file."""
+        return np.lexsort((self._offset, self._file))
+
+    def pieces(
+        self, rows: np.ndarray, starts: np.ndarray, length: int, valid: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """One piece of each named record, as views of the memory maps: nothing is read yet.
 
         Parameters
         ----------
@@ -94,11 +125,13 @@ class Signals:
         starts : ndarray of int, shape (n,)
             First sample of each piece, within its record.
         length : int
-            Samples of each piece; what lies past the end of a record is zero.
+            Samples of each piece; less where a record ends before.
+        valid : ndarray of int, shape (n,), optional
+            Samples of each piece where that should be fewer.
 
         Returns
         -------
-        ndarray of int16, shape (n, length, leads)
+        list of ndarray of int16, shape (at most length, leads)
             Microvolts.
 
         Raises
@@ -107,30 +140,58 @@ class Signals:
             A file is missing, or shorter than the manifest says.
         """
         rows, starts = np.asarray(rows, np.int64), np.asarray(starts, np.int64)
-        valid = np.clip(self.n_samples[rows] - starts, 0, length)
-        first = self._offset[rows] + starts
-        files = self._file[rows]
-        out: np.ndarray | None = None
-        for file in np.unique(files):
-            samples = self._samples(int(file))
-            if out is None:
-                out = np.zeros((len(rows), length, samples.shape[1]), np.int16)
-            inside = files == file
-            whole = np.flatnonzero(inside & (valid == length))
-            if len(whole):
-                # Overlapping windows of the whole file, so that one indexing copies every piece in one go.
-                windows = np.lib.stride_tricks.as_strided(
-                    samples,
-                    (len(samples) - length + 1, length, samples.shape[1]),
-                    (samples.strides[0], *samples.strides),
-                    writeable=False,
-                )
-                out[whole] = windows[first[whole]]
-            for i in np.flatnonzero(inside & (valid < length)):
-                out[i, : valid[i]] = samples[first[i] : first[i] + valid[i]]
-        if out is None:
+        if not len(rows):
             raise ValueError("no rows to cut from")
+        first = self._offset[rows] + starts
+        stop = first + np.clip(self.n_samples[rows] - starts, 0, length if valid is None else valid)
+        places = list(zip(self._file[rows].tolist(), first.tolist(), stop.tolist(), strict=True))
+        if self._is_cold():
+            for place in sorted(places):
+                self._shards.read_ahead(*place)
+        return [self._shards.samples(file)[begin:end] for file, begin, end in places]
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int, valid: np.ndarray | None = None) -> np.ndarray:
+        """Cut one piece out of each named record; arguments and errors as in `pieces`.
+
+        Returns
+        -------
+        ndarray of int16, shape (n, length, leads)
+            Microvolts; what lies past the end of a piece is zero.
+        """
+        pieces = self.pieces(rows, starts, length, valid)
+        out = np.empty((len(pieces), length, pieces[0].shape[1]), np.int16)
+        for row, piece in zip(out, pieces, strict=True):
+            row[: len(piece)] = piece
+            row[len(piece) :] = 0
         return out
+
+    def read_ahead(self, rows: np.ndarray) -> int:
+        """Ask the kernel to read whole records now, in the order of the disk; neighbours are one run.
+
+        Returns
+        -------
+        int
+            Number of runs.
+        """
+        rows = rows[np.lexsort((self._offset[rows], self._file[rows]))]
+        file, first = self._file[rows], self._offset[rows]
+        stop = first + self.n_samples[rows]
+        begins = np.flatnonzero(np.r_[True, (file[1:] != file[:-1]) | (first[1:] > stop[:-1])])
+        ends = np.r_[begins[1:], len(rows)] - 1
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+            self._shards.read_ahead(int(file[begin]), int(first[begin]), int(stop[end]))
+        return len(begins)
+
+    def _is_cold(self) -> bool:
+        """Whether the next pieces should be read ahead: samples had to be fetched from disk a short while ago.
+
+        Measured on a disk: 9 to 16 times as many crops a second as by page faults, and 0.8 instead of 10 times
+        their bytes; but where everything is in memory, advice is a third of the whole cost.
+        """
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+        self._advised = _ADVISED_BATCHES if faults > self._faults else max(self._advised - 1, 0)
+        self._faults = faults
+        return self._advised > 0
 
     def windows(self, length: int) -> pd.DataFrame:
         """Non-overlapping windows that cover every record.
@@ -146,19 +207,3 @@ class Signals:
         index = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
         valid = np.minimum(self.n_samples[row], length)
         return pd.DataFrame({"row": row, "start": index * length, "valid": valid})
-
-    def _samples(self, file: int) -> np.ndarray:
-        """Memory map of one shard, checked against the manifest once."""
-        if file not in self._open:
-            path = self.paths[file]
-            if not path.exists():
-                raise UserError(f"{path}: no such file, but the manifest names it; rerun the stage `preprocess`")
-            samples = np.load(path, mmap_mode="r", allow_pickle=False)
-            needed = int((self._offset + self.n_samples)[self._file == file].max())
-            if samples.dtype != np.int16 or samples.ndim != 2 or len(samples) < needed:
-                raise UserError(
-                    f"{path}: {samples.dtype} {samples.shape}, but the manifest needs int16 with {needed} samples;"
-                    " rerun the stage `preprocess`"
-                )
-            self._open[file] = samples
-        return self._open[file]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ecglfm import distributed
 from ecglfm.config import PretrainConfig, UserError
-from ecglfm.data.pairs import PretrainBatches
+from ecglfm.data.batches import PretrainBatches, on_device
 from ecglfm.tracking import Run
 from ecglfm.training.checkpoint import Checkpoints
 from ecglfm.training.engine import broadcast_buffers, gradient_norm, set_learning_rate
@@ -140,9 +140,9 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
     terms, norm = [], None
     for forward in range(config.accumulate):
         key = (step, forward, distributed.rank())
-        x = next(batches)["signal"].to(engine.device, non_blocking=True)
+        x, mask = on_device(next(batches), engine.device)
         torch.manual_seed(seed_of(config.seed, _DROPOUT, *key))
-        output = engine(x, generator_seed=seed_of(config.seed, _NOISE, *key), step=step)
+        output = engine(x, generator_seed=seed_of(config.seed, _NOISE, *key), step=step, mask=mask)
         if distributed.any_rank(not math.isfinite(output["loss"].item())):
             raise _not_finite("loss", step)
         engine.backward(output["loss"])
@@ -197,7 +197,8 @@ def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainC
         loaded = batches.load(0, batches.updates_per_epoch, num_workers=config.num_workers)
         for index, batch in enumerate(loaded):
             seed = seed_of(config.seed, _VALIDATION, index, distributed.rank())
-            output = engine(batch["signal"].to(engine.device), generator_seed=seed, step=step)
+            x, mask = on_device(batch, engine.device)
+            output = engine(x, generator_seed=seed, step=step, mask=mask)
             terms.append({name: output[name].detach() for name in TERMS})
     engine.train()
     return average(terms)

@@ -16,8 +16,9 @@ import torch
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, PretrainConfig, TrackingSlice, UserError
+from ecglfm.data.batches import PretrainBatches
 from ecglfm.data.dataset import Signals, load_records
-from ecglfm.data.pairs import PairSampler, PretrainBatches
+from ecglfm.data.pairs import PairSampler
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.objective import PretrainingObjective
@@ -139,7 +140,7 @@ class Pretraining:
         if not (records["sampling_rate"] == rate).all():
             raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
         self.data_hash = data_hash(records[records["split"].isin(["train", "valid"])])
-        self.train, self.valid = self._batches(records, signals, round(self.config.crop_seconds * rate))
+        self.train, self.valid = self._batches(records, signals, rate)
         per_epoch = self.train.updates_per_epoch
         self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
         every = self.config.checkpoint_every
@@ -155,22 +156,34 @@ class Pretraining:
         )
 
     def _batches(
-        self, records: pd.DataFrame, folder: Path, length: int
+        self, records: pd.DataFrame, folder: Path, rate: float
     ) -> tuple[PretrainBatches, PretrainBatches | None]:
         """Training pairs, and validation pairs where there are enough."""
         config, signals = self.config, Signals(records, folder)
+        shortest = config.crop_seconds if config.min_seconds is None else config.min_seconds
+
+        def sampler(split: str) -> PairSampler:
+            return PairSampler(
+                records,
+                split=split,
+                length=round(config.crop_seconds * rate),
+                min_length=round(shortest * rate),
+                min_recordings=config.min_recordings,
+            )
+
         rank, world_size = distributed.rank(), distributed.world_size()
         train = PretrainBatches(
             signals,
-            PairSampler(records, split="train", length=length),
+            sampler("train"),
             batch_size=config.batch_size,
             accumulate=config.accumulate,
             seed=config.seed,
             lead_mask_probability=config.lead_mask_probability,
+            shuffle_block=config.shuffle_block,
             rank=rank,
             world_size=world_size,
         )
-        pairs = PairSampler(records, split="valid", length=length)
+        pairs = sampler("valid")
         if len(pairs) < world_size:
             logger.warning("the validation split has %d pairs: no validation", len(pairs))
             return train, None
@@ -190,6 +203,7 @@ class Pretraining:
         try:
             start = distributed.from_main(self._open)
             objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+            self._check_shortest(objective.encoder)
             engine = initialize(objective, self.config)
             if start:
                 self.checkpoints.load(engine, start)
@@ -204,6 +218,12 @@ class Pretraining:
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def _check_shortest(self, encoder: ECGEncoder) -> None:
+        """Refuse crops of which nothing could be hidden, compared and left to see."""
+        frames = encoder.frontend.frames(self.train.sampler.min_length)
+        if frames < 3:
+            raise UserError(f"pretrain.min_seconds (or crop_seconds): such a crop has {frames} frames; masking needs 3")
 
     def _open(self) -> int:
         """Take the folder, on rank 0; returns the step to start from."""

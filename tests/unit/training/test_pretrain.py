@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from ecglfm.config import EncoderSlice, PretrainConfig, UserError
+from ecglfm.config import EncoderSlice, PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
 from ecglfm.training import loop
 from ecglfm.training.pretrain import COLUMNS, Pretraining, build_encoder, run_pretrain
@@ -232,7 +232,8 @@ def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_
     class Engine(torch.nn.Module):
         device = torch.device("cpu")
 
-        def forward(self, x, *, generator_seed, step):
+        def forward(self, x, *, generator_seed, step, mask):
+            assert mask is None
             assert not self.training
             assert not torch.is_grad_enabled()
             seen.append((generator_seed, float(x.double().sum())))
@@ -249,6 +250,36 @@ def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_
     assert seen[0] != seen[1]
 
 
+def test_short_recordings_are_used_with_a_mask_where_the_config_says_so(prepared, tmp_path):
+    masks = []
+
+    class Engine(torch.nn.Module):
+        device = torch.device("cpu")
+
+        def forward(self, x, *, mask, **_):
+            assert x.shape == (8, 3, 400)
+            masks.append(mask)
+            return dict.fromkeys(loop.TERMS, x.mean())
+
+    config = encoder_slice(crop_seconds=4.0, min_seconds=3.0)
+    job = Pretraining(config, prepared / "records.parquet", prepared / "preprocess", tmp_path)
+    loop.validate(Engine(), job.valid, 6, job.config)
+    assert [mask.sum(dim=1).tolist() for mask in masks] == [[300] * 8] * 2  # recordings of 3 s
+    assert pretrain(prepared, tmp_path / "run", crop_seconds=4.0, min_seconds=3.0, steps=2) == 0
+    with pytest.raises(UserError, match="such a crop has 2 frames; masking needs 3"):
+        pretrain(prepared, tmp_path / "tiny", min_seconds=0.2)
+    with pytest.raises(UserError, match="min_seconds 3.0 is more than crop_seconds 2.0"):
+        parse(PretrainConfig, {"steps": 1, "crop_seconds": 2.0, "min_seconds": 3.0}, "tiny.yaml")
+
+
+def test_block_shuffle_trains_on_every_patient_and_resumes(prepared, tmp_path):
+    options = {"shuffle_block": 4, "steps": 6, "checkpoint_every": {"steps": 2}}
+    assert pretrain(prepared, tmp_path / "calm", **options) == 0
+    assert pretrain(prepared, tmp_path / "stopped", stop=StopAfter(3), **options) == 75
+    assert pretrain(prepared, tmp_path / "stopped", **options) == 0
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "calm")
+
+
 def test_no_update_is_made_of_a_loss_that_is_not_finite():
     class Engine:
         device = torch.device("cpu")
@@ -256,7 +287,7 @@ def test_no_update_is_made_of_a_loss_that_is_not_finite():
         def __call__(self, x, **_):
             return dict.fromkeys(loop.TERMS, torch.tensor(float("nan")))
 
-    batches = iter([{"signal": torch.zeros(4, 3, 200)}])
+    batches = iter([{"signal": torch.zeros(4, 200, 3, dtype=torch.int16), "lead_mask": torch.ones(4, 3).bool()}])
     with pytest.raises(UserError, match="the loss is not finite at step 8"):  # neither backward nor step exists
         loop.update(Engine(), batches, 7, PretrainConfig(steps=10))
 
