@@ -20,7 +20,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.inside import Root, contained
 from ecglfm.sources.record_table import natural_key
-from ecglfm.sources.wfdb_tree import header_index, read_notes, walk
+from ecglfm.sources.wfdb_tree import header_index, read_notes, read_text, walk
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ class Challenge2021(Source):
             There is no `training/`, a chosen database is not in it, or a record is there twice.
         """
         root = self.root.resolve()
-        paths = [path for database in self._databases(root) for path in _record_paths(root, database)]
+        inside = Root(root)
+        paths = [path for database in self._databases(root) for path in _record_paths(inside, database)]
         paths.sort(key=lambda path: natural_key(_native_id(path)))
         ids = [_native_id(path) for path in paths]
-        inside = Root(root)
         found = tqdm(paths, desc=f"index {self.name}", unit="header", disable=None)
         notes = [read_notes(inside, path) for path in found]
         index = header_index(self.name, ids, paths, notes, _NOTES)
@@ -70,22 +70,31 @@ class Challenge2021(Source):
         return sorted(set(chosen))
 
 
-def _record_paths(root: Path, database: str) -> list[str]:
+def _record_paths(root: Root, database: str) -> set[str]:
     """Records of a database, relative to the root: those with a header or signal file, and those that it lists."""
     try:
-        start = contained(root, root / "training" / database)
+        start = contained(root.path, root.path / "training" / database)
     except RecordError as error:
-        raise UserError(f"{root}: {error.detail}; `root` must be the folder where the files really lie") from None
+        raise UserError(f"{root.path}: {error.detail}; `root` must be the folder where the files really lie") from None
     paths = set()
-    for folder, files in walk(root, start):
-        names = {Path(name).stem for name in files if name.endswith((".hea", ".mat"))}
-        if "RECORDS" in files:  # also lists the folders of a database, with a slash at the end
-            lines = (folder / "RECORDS").read_text(encoding="utf-8", errors="replace").splitlines()
-            names |= {line.strip() for line in lines if line.strip() and "/" not in line}
-        paths |= {(folder.relative_to(root) / name).as_posix() for name in names}
+    for folder, files in walk(root.path, start):
+        place = folder.relative_to(root.path).as_posix()
+        paths |= {f"{place}/{name[:-4]}" for name in files if name.endswith((".hea", ".mat"))}
+        if "RECORDS" in files:
+            paths |= {f"{place}/{name}" for name in _listed(root, f"{place}/RECORDS")}
     if not paths:
         logger.warning("%s: no records", start)
-    return sorted(paths)
+    return paths
+
+
+def _listed(root: Root, path: str) -> list[str]:
+    """Records that a `RECORDS` lists; its lines with a slash at the end are folders."""
+    try:
+        lines = [line.strip() for line in read_text(root, path).splitlines()]
+    except RecordError as error:
+        logger.warning("%s is not read: %s", path, error.detail)
+        return []
+    return [line for line in lines if line and not line.endswith("/")]
 
 
 def _native_id(path: str) -> str:

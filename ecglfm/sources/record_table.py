@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
@@ -27,9 +27,10 @@ _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 ValueT = TypeVar("ValueT")
 
 
-def natural_key(text: str) -> list[tuple[str, int]]:
+def natural_key(text: str) -> tuple[list[tuple[str, int, str]], str]:
     """Sort key under which numbers inside a name count as numbers: `a/2` comes before `a/10`."""
-    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", text, re.ASCII)]
+    parts = [(word, digits.lstrip("0")) for word, digits in re.findall(r"(\D*)(\d*)", text, re.ASCII)]
+    return [(word, len(number), number) for word, number in parts], text  # of equal length: in order of letters
 
 
 def parse_age(text: str) -> float:
@@ -107,7 +108,11 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
             f"`columns: {{path: COLUMN}}`; the file has: {', '.join(table.columns[:12])}"
         )
     paths = _filled(table, has.get("path") or has["record_id"], path)
-    ids = _filled(table, has["record_id"], path) if "record_id" in has else paths.map(lambda p: stem(p, endings))
+    ids = (
+        _filled(table, has["record_id"], path)
+        if "record_id" in has
+        else paths.map(lambda p: str(PurePosixPath(stem(p, endings))))
+    )
     fail_at(path, ids.duplicated(), "this recording stands in an earlier row already", ids)
     record_id = name + "/" + ids
     unknown = pd.Series(pd.NA, index=table.index, dtype="object")

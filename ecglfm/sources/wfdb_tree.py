@@ -73,15 +73,21 @@ def _cannot_list(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be listed: {error.strerror}")
 
 
+def read_text(root: Root, path: str) -> str:
+    """Text of a small file at a path relative to the root; raises RecordError (missing, outside, over 1 MB)."""
+    folder, name = root.split(path)
+    with root.open(folder, name, "file_missing") as (descriptor, size):
+        if size > MAX_HEADER_BYTES:
+            raise RecordError("file_too_long", f"{name} is longer than {MAX_HEADER_BYTES} bytes")
+        return os.read(descriptor, size).decode("utf-8", errors="replace")
+
+
 def read_notes(root: Root, path: str) -> Notes:
     """Notes of the header of the record at `path`; empty ones where it is missing, too long or outside the root."""
     try:
-        folder, name = root.split(path)
-        with root.open(folder, f"{name}.hea", "header_missing") as (descriptor, size):
-            content = os.read(descriptor, size) if size <= MAX_HEADER_BYTES else b""
+        return parse_notes(read_text(root, f"{path}.hea"))
     except RecordError:
         return Notes()  # ingest says why it cannot be read, in the ledger
-    return parse_notes(content.decode("utf-8", errors="replace"))
 
 
 def parse_notes(text: str) -> Notes:

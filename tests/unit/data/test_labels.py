@@ -91,6 +91,41 @@ def test_likelihood_of_a_class_is_refused_not_ignored():
         select(PTBXL, Selector(scp_class=["MI"], min_likelihood=50), "here")
 
 
+CHALLENGE = MIMIC.assign(
+    record_id=[f"c/{i}" for i in range(1, 7)],
+    source="c",
+    codes=[codes(**{code: 100}) for code in ("713427006", "426783006", "164889003", "713427006", "10370003", "x")],
+    **{"native.dx": ["59118001", "426783006", "164889003", "713427006", "10370003", "x"]},
+)
+
+
+@pytest.mark.parametrize("code", ["59118001", "713427006", 59118001])  # the Challenge scores the two as one diagnosis
+def test_snomed_codes(code):
+    assert select(CHALLENGE, Selector(snomed=[code]), "here").tolist() == [True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("index", "selector", "message"),
+    [
+        (PTBXL, {"snomed": ["59118001"]}, "here: `snomed` needs a database with SNOMED CT codes"),
+        (MIMIC, {"scp": ["AFIB"]}, "here: `scp` needs a database with SCP-ECG codes"),
+        (CHALLENGE, {"snomed": ["59118001"], "min_likelihood": 50}, "`min_likelihood` counts for `scp` only"),
+    ],
+)
+def test_clause_that_the_kind_cannot_answer_is_refused(index, selector, message):
+    with pytest.raises(UserError, match=message):
+        select(index, Selector(**selector), "here")
+
+
+def test_snomed_code_that_nothing_matches(tmp_path):
+    CHALLENGE.to_parquet(tmp_path / "c.parquet", index=False)
+    records = CHALLENGE[["record_id", "source", "patient_id"]].assign(split="train")
+    records.to_parquet(tmp_path / "records.parquet", index=False)
+    chosen = task({"AF": {"challenge2021": {"snomed": ["164889030"]}}}, kinds={"c": "challenge2021"})
+    with pytest.raises(UserError, match="matches none of 6 records: snomed '164889030': near ones are 164889003"):
+        run_labels(chosen, tmp_path / "records.parquet", [tmp_path / "c.parquet"], tmp_path / "labels.parquet")
+
+
 def task(labels, kinds=None, **config):
     kinds = kinds or {"p": "ptbxl"}
     config = {"kind": "multilabel", "labels": labels, "sources": list(kinds)} | config

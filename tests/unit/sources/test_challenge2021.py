@@ -72,6 +72,7 @@ def test_genuine_headers(real_data: Path):
         assert row.age == age or (age is None and np.isnan(row.age))
         assert (row.sex, row["native.dx"]) == (sex, dx)
         assert {key: row[key] for key in FEW} == FEW
+    assert set(frame.report) == {""}
     js20004 = frame[frame.record_id == "c/ningbo/JS20004"].iloc[0]
     assert js20004.age == 89  # `# Age: 89`, with a space
     assert js20004["native.age"] == "89"
@@ -174,6 +175,7 @@ def test_every_file_of_a_damaged_download_is_a_row(real_data: Path, tmp_path: Pa
     folder = root / "training/cpsc_2018/g1"
     folder.chmod(0o755)
     (folder / "A0001.hea").unlink()  # the signal is left
+    (folder / "RECORDS").write_text("A0002\nA0003\nA0004\nA0005\n")
     (folder / "A0002.mat").unlink()  # the header is left
     for ending in (".hea", ".mat"):
         (folder / f"A0003{ending}").unlink()  # only RECORDS has it
@@ -241,8 +243,11 @@ def test_no_link_leads_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     root = database(tmp_path / "root", {"ptb/g1/S2": "#Age: 70\n"})
     (root / "training/ptb/g9").symlink_to(outside / "ptb/g1")
     (root / "training/ptb/g1/S3.hea").symlink_to(outside / "ptb/g1/S1.hea")
+    (tmp_path / "list").write_text("S4\n")
+    (root / "training/ptb/g1/RECORDS").symlink_to(tmp_path / "list")
     with caplog.at_level(logging.WARNING):
         frame = source(root).index()
+    assert "training/ptb/g1/RECORDS is not read: 'RECORDS' leads outside" in caplog.text
     assert frame.record_id.tolist() == ["c/ptb/S2", "c/ptb/S3"]
     assert frame.age.fillna(-1).tolist() == [70, -1]  # the header outside is not opened
     assert "1 links lead outside" in caplog.text
