@@ -21,7 +21,7 @@ import pandas as pd
 from ecglfm.config import LEADS, SourceConfig
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
-from ecglfm.sources.inside import check_relative, contained
+from ecglfm.sources.inside import Root, contained
 from ecglfm.sources.record_table import natural_key
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Code15(Source):
         """The part of that name, the one opened last when it is the same; one is open at a time."""
         if self._open is None or self._open[0] != name:
             self._open = None
-            self._open = (name, Part(self.root, name))
+            self._open = (name, Part(self._inside, name))
         return self._open[1]
 
     def read(self, path: str) -> Record:
@@ -146,8 +146,8 @@ class Part:
 
     Parameters
     ----------
-    root : path
-        Root of the database; no file outside it is opened, also not through a link inside the HDF5 file.
+    root : Root
+        No file outside it is opened, also not through a link inside the HDF5 file.
     name : str
         File name relative to the root.
 
@@ -161,9 +161,9 @@ class Part:
         `path_outside_root`, `signal_missing`, `signal_unreadable`.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
-        root = root.resolve()
-        path = contained(root, root / check_relative(name))
+    def __init__(self, root: Root, name: str) -> None:
+        folder, file_name = root.split(name)
+        path = contained(root.path, Path(folder, file_name))
         if not path.is_file():
             raise RecordError("signal_missing", f"{name} does not exist")
         self.name = name

@@ -1,10 +1,13 @@
-"""One recording from a file that a person names."""
+"""One recording from a file that a person names, by its ending."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ecglfm.records import Record, RecordError
+from ecglfm.sources.code15 import Part, split_path
+from ecglfm.sources.inside import Root
+from ecglfm.sources.muse_xml import read_muse
 from ecglfm.sources.wfdb_files import read_wfdb
 
 
@@ -14,7 +17,8 @@ def read_record(path: str | Path) -> Record:
     Parameters
     ----------
     path : path
-        A WFDB record name (`folder/00001_hr`) or any of its files (`.hea`, `.dat`, `.mat`).
+        A WFDB record name (`folder/00001_hr`) or any of its files (`.hea`, `.dat`, `.mat`); a GE MUSE `.xml`; an exam
+        of CODE-15 %, `exams_part0.hdf5#EXAM_ID`.
 
     Returns
     -------
@@ -25,9 +29,21 @@ def read_record(path: str | Path) -> Record:
     Raises
     ------
     RecordError
-        There is no such record (`header_missing`), or it cannot be read; its files must lie in one folder.
+        There is no such record (`header_missing`, `signal_missing`), or it cannot be read; its files must lie in one
+        folder. `rate_unknown`: a `.npy` or `.npz`, which says neither rate nor leads.
     """
     path = Path(path)
+    ending = Path(path.name.partition("#")[0]).suffix.lower()
+    if ending == ".xml":
+        return read_muse(Root(path.parent), path.name)
+    if ending in {".hdf5", ".h5"}:
+        name, exam = split_path(path.name)
+        return Part(Root(path.parent), name).read(exam)
+    if ending in {".npy", ".npz"}:
+        raise RecordError(
+            "rate_unknown",
+            f"{path}: an array says neither rate nor leads; make its folder a source of kind numpy_folder",
+        )
     names = [path.name] if path.suffix != ".hea" else []
     names += [path.stem] if path.suffix else []
     for name in names:

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 ENDINGS = (".xml",)
 MILLIVOLTS = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
 _YEARS = {"MONTHS": 1 / 12, "WEEKS": 7 / 365.25, "DAYS": 1 / 365.25, "HOURS": 1 / 8766}
-_NUMBER = re.compile(r"[-+]?\d{1,9}(\.\d{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?\d{1,10}(\.\d{1,9})?", re.ASCII)
 
 #: Elements that become `native.{element}`, by the group that holds them.
 NATIVE = {
@@ -90,12 +90,11 @@ class MuseXml(Source):
 
     def _heads(self, paths: list[str]) -> list[Head | None]:
         """Head of each file; None for one that cannot be read."""
-        root = Root(self.root)
         heads: list[Head | None] = []
         faults = []
         for path in tqdm(paths, desc=f"index {self.name}", unit="file", disable=None):
             try:
-                heads.append(read_head(root, path))
+                heads.append(read_head(self._inside, path))
             except RecordError as error:
                 heads.append(None)
                 faults.append(f"{path}: {error}")
@@ -118,7 +117,7 @@ class MuseXml(Source):
 
     def read(self, path: str) -> Record:
         """Read the recording at `path`; raises as `read_muse`."""
-        return read_muse(Root(self.root), path)
+        return read_muse(self._inside, path)
 
 
 def _restingecg(root: Root, path: str, stop: str | None = None) -> Element:
@@ -258,7 +257,7 @@ def _lead(part: Element, where: str) -> np.ndarray:
         raise RecordError("signal_unreadable", f"{where}: {error}") from None
     n_bytes = _number(part, "LeadByteCountTotal", where, len(content))
     n_samples = _number(part, "LeadSampleCountTotal", where, n_bytes / 2)
-    if len(content) != n_bytes or n_bytes != 2 * n_samples:
+    if len(content) != n_bytes or n_bytes != 2 * n_samples or n_bytes % 2:
         raise RecordError(
             "signal_truncated", f"{where}: {len(content)} bytes; stated are {n_bytes:g} and {n_samples:g} samples"
         )

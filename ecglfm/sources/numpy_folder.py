@@ -25,7 +25,6 @@ from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.folder import warn_of_others
-from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import table_index
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
@@ -66,10 +65,9 @@ class NumpyFolder(Source):
             `shape_unknown`.
         """
         name, _, part = path.partition("#")
-        root = Root(self.root)
-        folder, file_name = root.split(name)
+        folder, file_name = self._inside.split(name)
         with (
-            root.open(folder, file_name, "signal_missing") as (descriptor, size),
+            self._inside.open(folder, file_name, "signal_missing") as (descriptor, size),
             os.fdopen(descriptor, "rb", closefd=False) as file,
         ):
             if file_name.lower().endswith(".npz"):

@@ -1,0 +1,53 @@
+"""One recording from a file that a person names, whatever wrote it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+from muse_file import LEADS as EIGHT
+from muse_file import muse, rhythm
+
+import ecglfm
+from ecglfm.records import RecordError
+
+
+@pytest.mark.parametrize("ending", ["", ".hea", ".dat"])
+def test_wfdb(real_data: Path, ending: str):
+    path = real_data / "ptb-xl/records500/00000/00001_hr"
+    record = ecglfm.read_record(f"{path}{ending}")
+    np.testing.assert_allclose(record.signal, wfdb.rdrecord(str(path)).p_signal, atol=1e-9)
+    assert record.sampling_rate == 500
+
+
+def test_muse(tmp_path: Path):
+    (tmp_path / "x.XML").write_bytes(muse(rhythm({key: [100, -100] for key in EIGHT})))
+    record = ecglfm.read_record(tmp_path / "x.XML")
+    assert record.leads == EIGHT
+    np.testing.assert_allclose(record.signal, np.array([[0.488] * 8, [-0.488] * 8]))
+
+
+def test_code15(real_data: Path):
+    record = ecglfm.read_record(real_data / "code-15/exams_part0.hdf5#795649")
+    assert record.signal.shape == (2934, 12)
+    assert record.sampling_rate == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("exams_part0.hdf5", r"exam_missing: 'exams_part0\.hdf5' names no exam; write FILE\.hdf5#EXAM_ID"),
+        ("exams_part0.hdf5#1.5", "exam_missing"),
+        ("exams_part0.hdf5#7", "exam_missing: exams_part0.hdf5 holds exam 7 0 times"),
+        ("exams_part5.hdf5#7", "signal_missing: exams_part5.hdf5 does not exist"),
+        ("none.xml", "signal_missing: none.xml does not exist"),
+        ("a.npy", r"rate_unknown: .*/a\.npy: an array says neither rate nor leads.*numpy_folder"),
+        ("a.npz", "rate_unknown"),
+        ("none", "header_missing"),
+    ],
+)
+def test_what_cannot_be_read(real_data: Path, name: str, message: str):
+    with pytest.raises(RecordError, match=message):
+        ecglfm.read_record(real_data / "code-15" / name)
