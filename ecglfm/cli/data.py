@@ -35,6 +35,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has index/ ingest/ preprocess/")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="<results>/manifest")
     add_tracking(parser)
+    _add_workers(parser)
 
     parser = _command(commands, "labels", "Find which records carry which label of a task.", _labels)
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="manifest/records.parquet")
@@ -88,7 +89,7 @@ def _manifest(args: argparse.Namespace) -> int:
     from ecglfm.provenance import write_json
 
     config = load(ManifestSlice, args.config)
-    audit = run_manifest(config, args.results, args.output)
+    audit = run_manifest(config, args.results, args.output, args.workers)
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
@@ -100,13 +101,14 @@ def _manifest(args: argparse.Namespace) -> int:
         return 0
     write_json(evidence, audit)
     crossing = [f"{pair['a']} and {pair['b']}" for pair in audit["duplicate_pairs"] if pair["crosses"]]
+    hint = "; manifest.duplicates: move brings duplicates into one split" if crossing else ""
     found = {
         "patients in two splits": audit["patient_overlap"],
         "pairs of duplicate recordings across splits": crossing,
         "records that stand twice": audit["repeated_records"],
     }
     faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
-    raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}")
+    raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
 
 
 def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict[str, Any]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Section
+from ecglfm.config.expression import parse_condition
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -14,15 +15,31 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 class FoldsConfig(Section):
     """Which of a database's own folds make which split; folds not named are in no split."""
 
-    train: list[int] = Field(description="folds of the training split")
-    valid: list[int] = Field(description="folds of the validation split")
-    test: list[int] = Field(description="folds of the locked test split")
+    column: str | None = Field(
+        None, description="column of the database's table whose values are meant, e.g. `split`; null: its folds"
+    )
+    train: list[int | str] = Field(description="folds, or values of `column`, of the training split")
+    valid: list[int | str] = Field(description="those of the validation split")
+    test: list[int | str] = Field(description="those of the locked test split")
 
     @model_validator(mode="after")
     def _folds_are_disjoint(self) -> FoldsConfig:
-        folds = self.train + self.valid + self.test
+        folds = [str(fold) for fold in self.train + self.valid + self.test]
         if len(folds) != len(set(folds)):
             raise ValueError("a fold stands in two splits")
+        return self
+
+
+class FractionsConfig(Section):
+    """Shares of one source's patients, by the seeded hash."""
+
+    valid: Fraction = Field(description="share of its patients in the validation split")
+    test: Fraction = Field(description="share of its patients in the locked test split")
+
+    @model_validator(mode="after")
+    def _something_left_to_train_on(self) -> FractionsConfig:
+        if self.valid + self.test >= 1:
+            raise ValueError("valid + test leave nothing to train on")
         return self
 
 
@@ -30,25 +47,50 @@ class ManifestConfig(Section):
     """Splits by patient, and the audit of them."""
 
     valid_fraction: Fraction = Field(
-        0.1, description="share of patients in the validation split (sources without `folds`)"
+        0.1, description="share of patients in the validation split (sources without `folds` or `fractions`)"
     )
     test_fraction: Fraction = Field(
-        0.1, description="share of patients in the locked test split (sources without `folds`)"
+        0.1, description="share of patients in the locked test split (sources without `folds` or `fractions`)"
     )
     group_by: Literal["patient", "record"] = Field(
         "patient", description="unit of the split; `record` fails the audit as soon as a patient crosses splits"
     )
-    folds: dict[str, FoldsConfig] = Field({}, description="source: native folds to use instead of the seeded hash")
+    folds: dict[str, FoldsConfig] = Field(
+        {}, description="source: its own folds, or a column of its table, to use instead of the seeded hash"
+    )
+    fractions: dict[str, FractionsConfig] = Field(
+        {}, description="source: shares of its own; {valid: 0.05, test: 0} keeps a source for pretraining"
+    )
+    query: str | None = Field(
+        None,
+        description="records to use, e.g. `age >= 18 and source in ['ptbxl', 'code15']`; the others are dropped, each "
+        "with a row in the ledger; names are columns of manifest/records.parquet or of the databases' own tables",
+    )
     seed: int = Field(0, ge=0, description="seed of the hash that assigns patients to splits")
     duplicate_correlation: float = Field(
         0.98,
         gt=0,
         le=1,
-        description="recordings correlating at least this much are duplicates; a pair across splits fails the build",
+        description="recordings correlating at least this much, at the best lag, are duplicates",
     )
+    duplicates: Literal["fail", "move"] = Field(
+        "fail",
+        description="a pair of duplicates across splits: fail the build, or move all patients that duplicates link to "
+        "`test` if one of them is there, else `valid`, and say so in the ledger",
+    )
+
+    @field_validator("query")
+    @classmethod
+    def _query_is_a_condition(cls, query: str | None) -> str | None:
+        if query is not None:
+            parse_condition(query)
+        return query
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> ManifestConfig:
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError("valid_fraction + test_fraction leave nothing to train on")
+        both = sorted(set(self.folds) & set(self.fractions))
+        if both:
+            raise ValueError(f"source {both[0]!r} stands in `folds` and in `fractions`: one of them decides its splits")
         return self

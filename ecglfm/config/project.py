@@ -37,7 +37,12 @@ class ProjectConfig(Section):
             names = getattr(self, key)
             if len(names) != len(set(names)):
                 raise ValueError(f"`{key}` names one twice: {names}")
-        for key, named in (("roots", self.roots), ("manifest.folds", self.manifest.folds)):
+        by_source = {
+            "roots": list(self.roots),
+            "manifest.folds": list(self.manifest.folds),
+            "manifest.fractions": list(self.manifest.fractions),
+        }
+        for key, named in by_source.items():
             unknown = sorted(set(named) - set(self.sources))
             if unknown:
                 raise ValueError(f"`{key}` names {unknown[0]!r}, which is not in sources {self.sources}")

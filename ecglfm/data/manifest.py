@@ -1,86 +1,34 @@
-"""The manifest: which record belongs to whom and to which split, and what became of every other one.
-
-Splits are by patient. A patient's split depends on the seed and the patient alone, so that records
-that are added later never move the ones that are there.
-"""
+"""The manifest: which record belongs to whom and to which split, and what became of every other one."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-from ecglfm.config import FoldsConfig, ManifestConfig, ManifestSlice, UserError
-from ecglfm.data.audit import audit, shard_reader
+from ecglfm.config import ManifestSlice, UserError
+from ecglfm.config.expression import parse_condition
+from ecglfm.data.audit import audit
+from ecglfm.data.clusters import move_clusters
+from ecglfm.data.expression import matches, resolve
+from ecglfm.data.near_duplicates import duplicate_pairs
+from ecglfm.data.preprocess import QUALITY
+from ecglfm.data.recordings import ShardRecordings
+from ecglfm.data.splits import assign_splits, fold_column
 from ecglfm.provenance import write_json, write_parquet
-from ecglfm.records import INDEX_COLUMNS, LEDGER_COLUMNS, SPLITS, ledger_frame, require_columns
+from ecglfm.records import INDEX_COLUMNS, LEDGER_COLUMNS, ledger_frame, require_columns
 
 logger = logging.getLogger(__name__)
 
 RECORD_COLUMNS = [
     "record_id", "source", "patient_id", "split", "age", "sex", "sampling_rate", "n_samples", "shard", "offset",
-    "sha256", "missing_fraction", "flat_leads", "clipped_fraction", "einthoven_residual", "flags",
+    "sha256", "lead_mask", *QUALITY, "flags",
 ]  # fmt: skip
 _FROM_PREPROCESS = [column for column in RECORD_COLUMNS if column not in {"split", "age", "sex"}]
-
-
-def hash_fraction(key: str, seed: int) -> float:
-    """Map a key to [0, 1), uniformly, by SHA-256 of seed and key: the same on every machine, for ever."""
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
-
-
-def hash_split(key: str, *, seed: int, valid_fraction: float, test_fraction: float) -> str:
-    """Split of a patient (or record): test below `test_fraction`, valid in the next `valid_fraction`, else train."""
-    fraction = hash_fraction(key, seed)
-    if fraction < test_fraction:
-        return "test"
-    return "valid" if fraction < test_fraction + valid_fraction else "train"
-
-
-def _fold_splits(index: pd.DataFrame, source: str, folds: FoldsConfig) -> pd.Series:
-    """Split of each record by its native fold; null where the fold is in none of the lists."""
-    if index["fold"].isna().all():
-        raise UserError(
-            f"config.yaml: manifest.folds.{source}: source {source!r} has no folds of its own; "
-            "remove this key to split it by the seeded hash of the patient"
-        )
-    by_fold = {fold: split for split in SPLITS for fold in getattr(folds, split)}
-    absent = sorted(set(by_fold) - set(index["fold"].dropna().astype(int)))
-    if absent:
-        logger.warning("manifest.folds.%s: no record has fold %s", source, ", ".join(map(str, absent)))
-    return index["fold"].map(by_fold).astype("str").where(index["fold"].isin(list(by_fold)), None)
-
-
-def assign_splits(index: pd.DataFrame, source: str, config: ManifestConfig) -> pd.Series:
-    """Split of every record of one source.
-
-    Parameters
-    ----------
-    index : DataFrame
-        Index table of the source: `record_id`, `patient_id`, `fold`.
-    source : str
-    config : ManifestConfig
-
-    Returns
-    -------
-    Series of str
-        `train`, `valid`, `test` or null, on the rows of `index`.
-
-    Raises
-    ------
-    UserError
-        Folds are asked of a source that has none.
-    """
-    if source in config.folds:
-        return _fold_splits(index, source, config.folds[source])
-    keys = index["patient_id"] if config.group_by == "patient" else index["record_id"]
-    fractions = {"valid_fraction": config.valid_fraction, "test_fraction": config.test_fraction}
-    splits = {key: hash_split(key, seed=config.seed, **fractions) for key in keys.unique()}
-    return keys.map(splits).astype("str")
+_FROM_INDEX = [column for column in INDEX_COLUMNS if column not in {"path", "codes", "report"}]
 
 
 def _shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
@@ -95,17 +43,21 @@ def _shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
     return paths
 
 
-def _read_source(results: Path, source: str, shards: int | None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Index (the columns that matter here), preprocess table and ledger of one source."""
+def _index_columns(results: Path, source: str) -> list[str]:
+    """Columns that a source's index has, the standard ones surely among them."""
     path = results / "index" / f"{source}.parquet"
     if not path.exists():
         raise UserError(f"{path}: no such file; run the stage index for source {source!r}")
-    columns = [column for column in INDEX_COLUMNS if column not in {"path", "codes", "report"}]
-    try:
-        index = pd.read_parquet(path, columns=columns)
-    except (KeyError, ValueError):  # a column is missing (pyarrow's ArrowInvalid is a ValueError)
-        index = pd.read_parquet(path)
-        require_columns(index, columns, str(path))
+    there = pq.read_schema(path).names
+    require_columns(pd.DataFrame(columns=there), _FROM_INDEX, str(path))
+    return list(there)
+
+
+def _read_source(
+    results: Path, source: str, columns: list[str], shards: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Index (some of its columns), preprocess table and ledger of one source."""
+    index = pd.read_parquet(results / "index" / f"{source}.parquet", columns=columns)
     folder = results / "preprocess" / source
     tables = [pd.read_parquet(path) for path in _shard_tables(folder, ".parquet", shards)]
     ledgers = [
@@ -121,15 +73,17 @@ def _read_source(results: Path, source: str, shards: int | None) -> tuple[pd.Dat
 def check_nothing_lost(index: pd.DataFrame, prepared: pd.DataFrame, ledger: pd.DataFrame, source: str) -> None:
     """Raise `UserError` unless every row of the index is one record or has one `dropped` row, and nothing else is."""
     dropped = ledger.loc[ledger["action"] == "dropped", "record_id"]
-    accounted = pd.concat([prepared["record_id"], dropped])
-    known = set(index["record_id"])
+    accounted = pd.concat([prepared["record_id"], dropped], ignore_index=True)
+    known = index["record_id"]
     problems = {
-        "in neither": sorted(known - set(accounted)),
-        "not in the index": sorted(set(accounted) - known),
-        "counted twice": sorted(set(accounted[accounted.duplicated()])),
-        "twice in the index": sorted(set(index.loc[index["record_id"].duplicated(), "record_id"])),
+        "in neither": known[~known.isin(accounted)],
+        "not in the index": accounted[~accounted.isin(known)],
+        "counted twice": accounted[accounted.duplicated()],
+        "twice in the index": known[known.duplicated()],
     }
-    found = [f"{len(records)} {word} ({records[0]}, …)" for word, records in problems.items() if records]
+    found = [
+        f"{cases.nunique()} {word} ({cases.min()}, …)" for word, cases in problems.items() if len(cases)
+    ]  # fmt: skip
     if found:
         raise UserError(
             f"source {source!r}: {len(index)} rows of index, but {len(prepared)} records + {len(dropped)} dropped: "
@@ -137,8 +91,29 @@ def check_nothing_lost(index: pd.DataFrame, prepared: pd.DataFrame, ledger: pd.D
         )
 
 
+def _query_names(slice: ManifestSlice, columns: dict[str, list[str]]) -> dict[str, str]:  # noqa: A002
+    """Column that each name of `manifest.query` means; splits come after the query, so `split` is none."""
+    if slice.manifest.query is None:
+        return {}
+    offered = {*_FROM_PREPROCESS, "age", "sex"}.union(*columns.values()) - {"path"}
+    return resolve(parse_condition(slice.manifest.query), offered, "config.yaml: manifest.query")
+
+
+def _apply_query(
+    people: pd.DataFrame, query: str | None, names: dict[str, str], source: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Records that meet the query, and the ledger rows of the others."""
+    if query is None:
+        return people, ledger_frame([])
+    wanted = matches(parse_condition(query), people, names, "config.yaml: manifest.query")
+    ids = people.loc[~wanted, "record_id"].reset_index(drop=True)
+    said = {"source": source, "stage": "manifest", "action": "dropped", "reason": "query"}
+    out = pd.DataFrame({"record_id": ids}).assign(**said, detail=f"does not meet manifest.query: {query}")
+    return people[wanted], out[list(LEDGER_COLUMNS)].astype("str")
+
+
 def build_manifest(slice: ManifestSlice, results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa: A002
-    """Join the tables of every source.
+    """Join the tables of every source, take the records that `query` wants, and split them.
 
     Returns
     -------
@@ -150,23 +125,36 @@ def build_manifest(slice: ManifestSlice, results: Path) -> tuple[pd.DataFrame, p
     Raises
     ------
     UserError
-        A table is missing, a record was lost, or folds are asked of a source without them.
+        A table is missing, a record was lost, folds are asked of a source without them, or the query names a column
+        that no source has or leaves nothing.
     """
-    all_records, all_ledgers = [], [ledger_frame([])]
+    config = slice.manifest
+    columns = {source: _index_columns(results, source) for source in slice.sources}
+    names = _query_names(slice, columns)
+    all_records, all_ledgers, rows = [], [ledger_frame([])], 0
     for source in slice.sources:
-        index, prepared, ledger = _read_source(results, source, slice.shards.get(source))
+        wanted = {*_FROM_INDEX, *(set(names.values()) - set(_FROM_PREPROCESS))}
+        if source in config.folds:
+            wanted.add(fold_column(columns[source], source, config.folds[source]))
+        wanted &= set(columns[source])
+        index, prepared, ledger = _read_source(results, source, sorted(wanted), slice.shards.get(source))
         check_nothing_lost(index, prepared, ledger, source)
-        people = index[["record_id", "age", "sex"]].assign(split=assign_splits(index, source, slice.manifest))
-        all_records.append(prepared.merge(people, on="record_id", validate="one_to_one"))
-        all_ledgers.append(ledger)
-    records = pd.concat(all_records, ignore_index=True)[RECORD_COLUMNS]
-    records = records.astype({"split": "str", "sex": "str", "age": "float64"})
-    ledger = pd.concat(all_ledgers, ignore_index=True)[list(LEDGER_COLUMNS)].astype("str")
+        rows += len(index)
+        about = index.drop(columns=["source", "patient_id"]).assign(split=assign_splits(index, source, config))
+        people = prepared.merge(about, on="record_id", validate="one_to_one")
+        people, out = _apply_query(people, config.query, names, source)
+        all_records.append(people[RECORD_COLUMNS])
+        all_ledgers += [ledger[list(LEDGER_COLUMNS)], out]
+    records = pd.concat(all_records, ignore_index=True).astype({"split": "str", "sex": "str", "age": "float64"})
+    if config.query is not None and not len(records):
+        raise UserError(f"config.yaml: manifest.query: no record meets {config.query!r}")
+    ledger = pd.concat(all_ledgers, ignore_index=True).astype("str")
+    assert len(records) + int((ledger["action"] == "dropped").sum()) == rows
     records = records.sort_values("record_id", ignore_index=True)
     return records, ledger.sort_values(list(LEDGER_COLUMNS), ignore_index=True)
 
 
-def run_manifest(slice: ManifestSlice, results: Path, output: Path) -> dict[str, Any]:  # noqa: A002
+def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int = 1) -> dict[str, Any]:  # noqa: A002
     """Write `records.parquet`, `ledger.parquet` and `audit.json`.
 
     `records.parquet` is written only when the audit passes, so that nothing can be trained on splits
@@ -179,6 +167,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path) -> dict[str,
         Holds `index/`, `ingest/` and `preprocess/`.
     output : path
         `<results>/manifest`.
+    workers : int
+        Processes of the audit. The output does not depend on it.
 
     Returns
     -------
@@ -191,11 +181,14 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path) -> dict[str,
         As `build_manifest`.
     """
     records, ledger = build_manifest(slice, results)
-    content = audit(
-        records,
-        shard_reader(records, results / "preprocess"),
-        duplicate_correlation=slice.manifest.duplicate_correlation,
-    )
+    recordings = ShardRecordings(records, results / "preprocess")
+    at_least = slice.manifest.duplicate_correlation
+    pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)
+    if slice.manifest.duplicates == "move" and any(pair["crosses"] for pair in pairs):
+        records, pairs, moved = move_clusters(records, pairs)
+        logger.info("manifest: %d records moved to the split of their duplicates", len(moved))
+        ledger = pd.concat([ledger, moved], ignore_index=True).sort_values(list(LEDGER_COLUMNS), ignore_index=True)
+    content = audit(records, pairs)
     write_parquet(output / "ledger.parquet", ledger)
     write_json(output / "audit.json", content)
     if content["passed"]:

@@ -26,10 +26,11 @@ rule manifest:
         "<results>/logs/manifest.log",
     conda:
         "../../envs/ecglfm.yaml"
+    threads: 2
     params:
         rule="manifest",
         results=subpath(output.records, ancestor=2),
         folder=subpath(output.records, parent=True),
     shell:
         "python -m ecglfm manifest --config {input.config} --results {params.results} --output {params.folder}"
-        " --tracking {input.tracking} --rule {params.rule} 2> {log}"
+        " --tracking {input.tracking} --rule {params.rule} --workers {threads} 2> {log}"

@@ -5,28 +5,14 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from recordings_in_memory import index_frame
 
-from ecglfm.config import FoldsConfig, ManifestConfig, ManifestSlice, UserError
-from ecglfm.data.manifest import assign_splits, hash_fraction, hash_split, run_manifest
+from ecglfm.config import ManifestConfig, ManifestSlice, UserError
+from ecglfm.data.manifest import run_manifest
+from ecglfm.data.preprocess import QUALITY
+from ecglfm.data.splits import hash_split
 from ecglfm.provenance import read_json
 from ecglfm.records import ledger_frame
-
-
-def index_frame(n_patients=20, each=2, source="a", folds=False):
-    rows = [(patient, recording) for patient in range(n_patients) for recording in range(each)]
-    return pd.DataFrame(
-        {
-            "record_id": [f"{source}/{p:03d}-{r}" for p, r in rows],
-            "source": source,
-            "patient_id": [f"{source}/{p:03d}" for p, r in rows],
-            "path": "",
-            "age": [50.0 + p if p else np.nan for p, r in rows],
-            "sex": pd.Series(["female" if p % 2 else None for p, r in rows], dtype="str"),
-            "fold": pd.array([p % 10 + 1 if folds else None for p, r in rows], dtype="Int64"),
-            "codes": [[] for _ in rows],
-            "report": "",
-        }
-    )
 
 
 def write_results(results, index, *, shards=2, dropped=(), signals=None):
@@ -55,14 +41,12 @@ def write_results(results, index, *, shards=2, dropped=(), signals=None):
         made = [(signals or {}).get(r, signal) for r, signal in zip(rows.record_id, made, strict=True)]
         table = rows[["record_id", "source", "patient_id"]].assign(
             shard=shard,
-            offset=np.arange(len(rows)) * 1500,
-            n_samples=1500,
+            offset=np.cumsum([0, *map(len, made)])[:-1],
+            n_samples=[len(signal) for signal in made],
             sampling_rate=500,
             sha256=[hashlib.sha256(signal.tobytes()).hexdigest() for signal in made],
-            missing_fraction=0.0,
-            flat_leads=0,
-            clipped_fraction=0.0,
-            einthoven_residual=np.nan,
+            lead_mask=0xFFF,
+            **dict.fromkeys(QUALITY, 0.0),
             flags="",
         )
         name = f"{shard:03d}"
@@ -74,59 +58,6 @@ def write_results(results, index, *, shards=2, dropped=(), signals=None):
 
 def manifest_slice(*sources, shards=None, **config):
     return ManifestSlice(sources=list(sources), manifest=ManifestConfig.model_validate(config), shards=shards or {})
-
-
-def test_hash_is_the_documented_one():
-    digest = hashlib.sha256(b"7:ptbxl/15709").hexdigest()
-    assert hash_fraction("ptbxl/15709", 7) == pytest.approx(int(digest[:16], 16) / 2**64, abs=1e-12)
-
-
-def test_boundaries_of_the_fractions():
-    key = "a/1"
-    u = hash_fraction(key, 0)
-    split = lambda test, valid: hash_split(key, seed=0, valid_fraction=valid, test_fraction=test)  # noqa: E731
-    assert split(u + 1e-9, 0.0) == "test"
-    assert split(u, 1e-9) == "valid"  # below, not up to
-    assert split(u - 1e-9, 0.0) == "train"
-
-
-def test_shares_of_many_patients_are_those_asked_for():
-    index = index_frame(20_000, 1)
-    shares = assign_splits(index, "a", ManifestConfig(valid_fraction=0.1, test_fraction=0.2)).value_counts(
-        normalize=True
-    )
-    assert shares["test"] == pytest.approx(0.2, abs=0.01)
-    assert shares["valid"] == pytest.approx(0.1, abs=0.01)
-
-
-def test_added_records_and_patients_move_nobody():
-    config = ManifestConfig(seed=3, valid_fraction=0.3, test_fraction=0.3)
-    few, many = index_frame(50, 1), index_frame(300, 3)
-    before = dict(zip(few.patient_id, assign_splits(few, "a", config), strict=True))
-    after = dict(zip(many.patient_id, assign_splits(many, "a", config), strict=True))
-    assert before.items() <= after.items()
-    assert set(before.values()) == {"train", "valid", "test"}
-
-
-def test_another_seed_is_another_split():
-    index = index_frame(200, 1)
-    splits = [assign_splits(index, "a", ManifestConfig(seed=seed)).tolist() for seed in (0, 1, 0)]
-    assert splits[0] == splits[2] != splits[1]
-
-
-def test_native_folds_and_folds_in_no_list():
-    index = index_frame(20, 1, folds=True)
-    config = ManifestConfig(folds={"a": FoldsConfig(train=[1, 2, 3], valid=[9], test=[10])})
-    splits = assign_splits(index, "a", config)
-    expected = {1: "train", 2: "train", 3: "train", 9: "valid", 10: "test"}
-    for fold, split in zip(index.fold, splits, strict=True):
-        assert split == expected.get(fold) or (pd.isna(split) and fold not in expected)
-
-
-def test_folds_of_a_source_without_any_are_refused():
-    config = ManifestConfig(folds={"a": FoldsConfig(train=[1], valid=[2], test=[3])})
-    with pytest.raises(UserError, match=r"manifest\.folds\.a.*no folds of its own"):
-        assign_splits(index_frame(), "a", config)
 
 
 def test_manifest_of_two_sources(tmp_path):
@@ -217,3 +148,97 @@ def test_missing_index_and_missing_column_are_named(tmp_path):
     index_frame().drop(columns="age").to_parquet(tmp_path / "index/a.parquet")
     with pytest.raises(UserError, match=r"a\.parquet: column 'age' is missing"):
         run_manifest(manifest_slice("a"), tmp_path, tmp_path / "manifest")
+
+
+def test_records_carry_lead_mask_and_every_measure_of_quality(tmp_path):
+    write_results(tmp_path, index_frame())
+    path = tmp_path / "preprocess/a/000.parquet"
+    table = pd.read_parquet(path)
+    table.loc[3, ["lead_mask", *QUALITY]] = [0b111, *range(1, len(QUALITY) + 1)]
+    table.to_parquet(path, index=False)
+    run_manifest(manifest_slice("a"), tmp_path, tmp_path / "manifest")
+    row = pd.read_parquet(tmp_path / "manifest/records.parquet").set_index("record_id").loc[table.record_id[3]]
+    assert [row[name] for name in ("lead_mask", *QUALITY)] == [0b111, *range(1, len(QUALITY) + 1)]
+
+
+def test_query_drops_the_others_with_a_reason(tmp_path):
+    write_results(tmp_path, index_frame(), dropped={"a/019-1"})
+    write_results(tmp_path, index_frame(source="b").assign(**{"native.device": "AT-6"}))
+    query = "age >= 60 and source == 'a' or native.device == 'AT-6' and sex is None"
+    content = run_manifest(manifest_slice("a", "b", query=query), tmp_path, tmp_path / "manifest")
+    records = pd.read_parquet(tmp_path / "manifest/records.parquet")
+    ledger = pd.read_parquet(tmp_path / "manifest/ledger.parquet")
+    kept = {f"a/{p:03d}-{r}" for p in range(10, 20) for r in (0, 1)} - {"a/019-1"}
+    kept |= {f"b/{p:03d}-{r}" for p in range(0, 20, 2) for r in (0, 1)}
+    assert set(records.record_id) == kept
+    assert content["passed"]
+    assert len(records) + (ledger.action == "dropped").sum() == 80
+    out = ledger[ledger.reason == "query"]
+    everyone = {*index_frame().record_id, *index_frame(source="b").record_id}
+    assert sorted(out.record_id) == sorted(everyone - kept - {"a/019-1"})
+    assert out.iloc[0].to_dict() == {
+        "source": "a",
+        "record_id": "a/000-0",
+        "stage": "manifest",
+        "action": "dropped",
+        "reason": "query",
+        "detail": f"does not meet manifest.query: {query}",
+    }
+    assert ledger[ledger.record_id == "a/019-1"].reason.tolist() == ["file_missing"]
+
+
+def test_query_of_an_unknown_column_or_that_leaves_nothing(tmp_path):
+    write_results(tmp_path, index_frame())
+    with pytest.raises(UserError, match=r"manifest\.query: there is no column 'aeg'; near names: age"):
+        run_manifest(manifest_slice("a", query="aeg > 3"), tmp_path, tmp_path / "manifest")
+    with pytest.raises(UserError, match=r"no record meets 'age > 300'"):
+        run_manifest(manifest_slice("a", query="age > 300"), tmp_path, tmp_path / "manifest")
+    with pytest.raises(UserError, match=r"there is no column 'split'"):  # splits come afterwards
+        run_manifest(manifest_slice("a", query="split == 'train'"), tmp_path, tmp_path / "manifest")
+
+
+def leaking(tmp_path):
+    """Two sources by folds; a/000-0 (train) is b/006-1 (test) from 1 s on, b/005-0 (valid) is a/001-1 (train)."""
+    rng = np.random.default_rng(7)
+    one, other = (np.cumsum(rng.normal(0, 30, (4000, 12)), axis=0).astype(np.int16) for _ in range(2))
+    signals = {"a/000-0": one, "b/006-1": one[500:], "a/001-1": other, "b/005-0": other}
+    for source in "ab":
+        write_results(tmp_path, index_frame(source=source, folds=True), signals=signals)
+    folds = {"train": [1, 2, 3, 4, 5], "valid": [6], "test": [7]}
+    return {"a": folds, "b": folds}
+
+
+def test_duplicates_across_sources_fail_the_audit(tmp_path):
+    content = run_manifest(manifest_slice("a", "b", folds=leaking(tmp_path)), tmp_path, tmp_path / "manifest")
+    assert [(pair["a"], pair["b"], pair["crosses"]) for pair in content["duplicate_pairs"]] == [
+        ("a/000-0", "b/006-1", True),
+        ("a/001-1", "b/005-0", True),
+    ]
+    assert not content["passed"]
+    assert content["pretraining"]["duplicates"] == 1
+    assert not (tmp_path / "manifest/records.parquet").exists()
+
+
+def test_move_brings_duplicates_and_their_patients_into_one_split(tmp_path):
+    config = {"folds": leaking(tmp_path), "duplicates": "move"}
+    content = run_manifest(manifest_slice("a", "b", **config), tmp_path, tmp_path / "manifest")
+    assert content["passed"]
+    assert content["patient_overlap"] == []
+    assert content["pretraining"] | {"records": 0, "test_records": 0} == dict.fromkeys(content["pretraining"], 0)
+    assert [pair["crosses"] for pair in content["duplicate_pairs"]] == [False, False]
+    splits = pd.read_parquet(tmp_path / "manifest/records.parquet").set_index("record_id")["split"]
+    assert splits[["a/000-0", "a/000-1", "b/006-0", "b/006-1"]].tolist() == ["test"] * 4
+    assert splits[["a/001-0", "a/001-1", "b/005-0", "b/005-1"]].tolist() == ["valid"] * 4
+    ledger = pd.read_parquet(tmp_path / "manifest/ledger.parquet")
+    moved = ledger[ledger.action == "moved"].set_index("record_id")
+    assert moved.index.tolist() == ["a/000-0", "a/000-1", "a/001-0", "a/001-1"]
+    assert set(moved.reason) == {"duplicate_of"}
+    assert moved.detail["a/000-0"] == "from train to test: duplicate of b/006-1, correlation 1.0000"
+    assert (
+        moved.detail["a/001-0"]
+        == "from train to valid: its patient's a/001-1 is a duplicate of b/005-0, correlation 1.0000"
+    )
+    assert (
+        content["data_hash"]
+        != run_manifest(manifest_slice("a", "b", folds=config["folds"]), tmp_path, tmp_path / "m")["data_hash"]
+    )

@@ -1,0 +1,67 @@
+"""Conditions are taken apart, never run."""
+
+import pytest
+
+from ecglfm.config import ManifestConfig, UserError, parse
+from ecglfm.config.expression import All, AnyOf, Comparison, Not, columns_of, parse_condition
+
+
+def test_what_a_condition_means():
+    found = parse_condition("18 <= age < 65 and not (source in ['a', 'b'] or native.device != \"AT-6\")")
+    assert found == All(
+        (
+            All((Comparison("age", ">=", 18), Comparison("age", "<", 65))),
+            Not(AnyOf((Comparison("source", "in", ["a", "b"]), Comparison("native.device", "!=", "AT-6")))),
+        )
+    )
+    assert columns_of(found) == ["age", "native.device", "source"]
+    assert parse_condition('native["Heart Rate"] > -1.5') == Comparison("native.Heart Rate", ">", -1.5)
+    assert parse_condition("age is not None") == Comparison("age", "is not", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("age", "`age` is no comparison"),
+        ("age >", "is no condition"),
+        ("", "is no condition"),
+        ("__import__('os').system('true') == 0", "compares no column"),
+        ("age == open('/etc/passwd')", "is not a number"),
+        ("(lambda: 1)() < age", "is not a number"),
+        ("age.real > 3", "compares no column"),
+        ("age == sex", "compares two columns"),
+        ("1 == 1", "compares no column"),
+        ("age == None", "`is` and `is not` go with None"),
+        ("age is 3", "`is` and `is not` go with None"),
+        ("source in 'abc'", "write a list of values"),
+        ("source == ['a']", "goes with `in`"),
+        ("source in []", "goes with `in`"),
+        ("'a' in report", "the column stands on the left"),
+        ("age > 1 if sex == 'f' else True", "is no comparison"),
+        ("age > f'{3}'", "is not a number"),
+        ("age > 2**9999999999", "is not a number"),
+        ("(age := 3) > 2", "compares no column"),
+        ("not " * 400 + "age > 3", None),
+        ("(" * 900 + "age > 3" + ")" * 900, "nested too deeply|is no condition"),
+        ("age > 3 or " * 300 + "age > 3", "at most 2000"),
+        ("age > b'x'", "is not a number"),
+        ("age > 3j", "is not a number"),
+    ],
+)
+def test_anything_else_is_refused_by_name(text, said):
+    if said is None:
+        parse_condition(text)
+        return
+    with pytest.raises(ValueError, match=said):
+        parse_condition(text)
+
+
+def test_a_bad_query_is_an_error_of_the_config():
+    with pytest.raises(UserError, match=r"config\.yaml: query: `age` is no comparison"):
+        parse(ManifestConfig, {"query": "age"}, "config.yaml")
+
+
+def test_a_source_with_folds_and_fractions_is_an_error():
+    folds = {"a": {"train": [1], "valid": [2], "test": [3]}}
+    with pytest.raises(UserError, match="'a' stands in `folds` and in `fractions`"):
+        parse(ManifestConfig, {"folds": folds, "fractions": {"a": {"valid": 0.1, "test": 0}}}, "config.yaml")

@@ -1,0 +1,65 @@
+"""Correlation at the best lag, against NumPy's at every lag."""
+
+import numpy as np
+import pytest
+from recordings_in_memory import beating, drifting
+
+from ecglfm.data.similarity import best_lag, correlation, similarity
+
+
+def numpys(a, b):
+    return np.corrcoef((a - a.mean(axis=0)).ravel(), (b - b.mean(axis=0)).ravel())[0, 1]
+
+
+def test_correlation_is_numpys_over_all_leads():
+    a, b = drifting(2)
+    assert correlation(a, b) == pytest.approx(numpys(a, b), abs=1e-12)
+    assert correlation(a, a) == 1.0
+    assert correlation(a, -a) == -1.0
+
+
+def test_correlation_of_what_does_not_move_is_zero():
+    a = drifting(1)[0]
+    assert correlation(a, np.full_like(a, 5)) == 0.0
+    assert correlation(np.zeros_like(a), np.zeros_like(a)) == 0.0
+    assert best_lag(a.astype(float), np.zeros(a.shape), overlap=100)[1] == 0.0
+
+
+@pytest.mark.parametrize(("n", "m", "overlap"), [(60, 60, 20), (50, 80, 30), (80, 50, 50)])
+def test_best_lag_is_the_best_of_all_lags_tried_one_by_one(n, m, overlap):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(3, 1, (n, 4)), rng.normal(-2, 1, (m, 4))
+    values = {}
+    for lag in range(overlap - n, m - overlap + 1):
+        begin, end = max(0, -lag), min(n, m - lag)
+        assert end - begin >= overlap
+        values[lag] = numpys(x[begin:end], y[begin + lag : end + lag])
+    lag, value = best_lag(x, y, overlap=overlap)
+    assert lag == max(values, key=values.get)
+    assert value == pytest.approx(max(values.values()), abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 37, 1203, 2500])
+@pytest.mark.parametrize("fs", [500, 360])
+def test_shifted_copy_has_correlation_one_either_way(shift, fs):
+    signal = beating(0, n_samples=5400, rate=fs)
+    assert similarity(signal, signal[shift:], fs, at_least=0.98) == 1.0
+    assert similarity(signal[shift:], signal, fs, at_least=0.98) == 1.0
+    cut = signal[shift : shift + 5 * fs]
+    assert similarity(cut, signal, fs, at_least=0.98) == 1.0
+
+
+def test_less_than_five_seconds_in_common_is_not_enough():
+    signal = beating(0)
+    assert similarity(signal[:3750], signal[1250:], 500, at_least=0.98) == 1.0  # 5 s in common
+    assert similarity(signal[:3000], signal[2000:], 500, at_least=0.98) < 0.98  # 2 s
+
+
+def test_a_second_of_likeness_is_not_enough():
+    signal = beating(0)
+    assert similarity(signal, signal[:500], 500, at_least=0.98) == 0.0
+
+
+def test_other_numbers_of_leads_are_no_copies():
+    signal = beating(0)
+    assert similarity(signal, signal[:, :8], 500, at_least=0.98) == 0.0

@@ -1,0 +1,97 @@
+"""Splits are by patient, stable, and as the database says where it is asked."""
+
+import hashlib
+
+import pandas as pd
+import pytest
+from recordings_in_memory import index_frame
+
+from ecglfm.config import FoldsConfig, ManifestConfig, UserError
+from ecglfm.data.splits import assign_splits, hash_fraction, hash_split
+
+
+def test_hash_is_the_documented_one():
+    digest = hashlib.sha256(b"7:ptbxl/15709").hexdigest()
+    assert hash_fraction("ptbxl/15709", 7) == pytest.approx(int(digest[:16], 16) / 2**64, abs=1e-12)
+
+
+def test_boundaries_of_the_fractions():
+    key = "a/1"
+    u = hash_fraction(key, 0)
+    split = lambda test, valid: hash_split(key, seed=0, valid_fraction=valid, test_fraction=test)  # noqa: E731
+    assert split(u + 1e-9, 0.0) == "test"
+    assert split(u, 1e-9) == "valid"  # below, not up to
+    assert split(u - 1e-9, 0.0) == "train"
+
+
+def test_shares_of_many_patients_are_those_asked_for():
+    index = index_frame(20_000, 1)
+    shares = assign_splits(index, "a", ManifestConfig(valid_fraction=0.1, test_fraction=0.2)).value_counts(
+        normalize=True
+    )
+    assert shares["test"] == pytest.approx(0.2, abs=0.01)
+    assert shares["valid"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_added_records_and_patients_move_nobody():
+    config = ManifestConfig(seed=3, valid_fraction=0.3, test_fraction=0.3)
+    few, many = index_frame(50, 1), index_frame(300, 3)
+    before = dict(zip(few.patient_id, assign_splits(few, "a", config), strict=True))
+    after = dict(zip(many.patient_id, assign_splits(many, "a", config), strict=True))
+    assert before.items() <= after.items()
+    assert set(before.values()) == {"train", "valid", "test"}
+
+
+def test_another_seed_is_another_split():
+    index = index_frame(200, 1)
+    splits = [assign_splits(index, "a", ManifestConfig(seed=seed)).tolist() for seed in (0, 1, 0)]
+    assert splits[0] == splits[2] != splits[1]
+
+
+def test_native_folds_and_folds_in_no_list():
+    index = index_frame(20, 1, folds=True)
+    config = ManifestConfig(folds={"a": FoldsConfig(train=[1, 2, 3], valid=[9], test=[10])})
+    splits = assign_splits(index, "a", config)
+    expected = {1: "train", 2: "train", 3: "train", 9: "valid", 10: "test"}
+    for fold, split in zip(index.fold, splits, strict=True):
+        assert split == expected.get(fold) or (pd.isna(split) and fold not in expected)
+
+
+def test_folds_of_a_source_without_any_are_refused():
+    config = ManifestConfig(folds={"a": FoldsConfig(train=[1], valid=[2], test=[3])})
+    with pytest.raises(UserError, match=r"manifest\.folds\.a.*no folds of its own"):
+        assign_splits(index_frame(), "a", config)
+
+
+def test_folds_may_be_any_column_with_any_words():
+    index = index_frame(12, 1).assign(**{"native.Split": ["development", "Held-out", "tuning", None] * 3})
+    config = ManifestConfig(
+        folds={"a": FoldsConfig(column="Split", train=["development"], valid=["tuning"], test=["held-out"])}
+    )
+    splits = assign_splits(index, "a", config).astype(object)
+    assert splits.where(splits.notna(), None).tolist() == ["train", "test", "valid", None] * 3
+
+
+def test_numbers_of_a_column_are_the_same_however_they_are_written():
+    index = index_frame(3, 1).assign(**{"native.part": ["1", "2.0", " 3"]})
+    config = ManifestConfig(folds={"a": FoldsConfig(column="part", train=["1"], valid=[2], test=["3"])})
+    assert assign_splits(index, "a", config).tolist() == ["train", "valid", "test"]
+
+
+def test_a_column_that_is_not_there_is_named_with_near_ones():
+    index = index_frame().assign(**{"native.strat_fold": "1"})
+    config = ManifestConfig(folds={"a": FoldsConfig(column="start_fold", train=[1], valid=[2], test=[3])})
+    with pytest.raises(UserError, match=r"manifest\.folds\.a\.column: column 'start_fold'.*near names: strat_fold"):
+        assign_splits(index, "a", config)
+
+
+def test_a_source_may_have_fractions_of_its_own():
+    config = ManifestConfig(
+        valid_fraction=0.3,
+        test_fraction=0.3,
+        fractions={"b": {"valid": 0.0, "test": 0.0}, "c": {"valid": 0.3, "test": 0.3}},
+    )
+    assert set(assign_splits(index_frame(source="b"), "b", config)) == {"train"}
+    assert set(assign_splits(index_frame(50, source="a"), "a", config)) == {"train", "valid", "test"}
+    c = index_frame(50, source="c")
+    assert assign_splits(c, "c", config).tolist() == assign_splits(c, "x", config).tolist()
