@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from ecglfm import __version__
-from ecglfm.cli import benchmark, config, data, evaluation, training
+from ecglfm.cli import benchmark, config, data, download, evaluation, training
 from ecglfm.config import UserError
 
-GROUPS = (config, data, training, evaluation, benchmark)
+GROUPS = (config, download, data, training, evaluation, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:

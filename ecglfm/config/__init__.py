@@ -11,6 +11,7 @@ from ecglfm.config.manifest import FoldsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
 from ecglfm.config.signals import LEADS, BandpassConfig, NotchConfig, PreprocessConfig, QualityConfig, QualityTest
 from ecglfm.config.slices import (
+    DownloadSlice,
     EncoderSlice,
     EvaluateSlice,
     FinetuneSlice,
@@ -20,7 +21,7 @@ from ecglfm.config.slices import (
     TaskSlice,
     TrackingSlice,
 )
-from ecglfm.config.sources import SourceConfig
+from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import Selector, TaskConfig
 from ecglfm.config.training import (
     CheckpointEvery,
@@ -46,6 +47,8 @@ __all__ = [
     "CmscConfig",
     "ContrastiveConfig",
     "DiversityConfig",
+    "DownloadConfig",
+    "DownloadSlice",
     "EncoderConfig",
     "EncoderSlice",
     "EvaluateConfig",

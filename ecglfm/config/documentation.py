@@ -71,6 +71,23 @@ keeps a person's recordings in one split. Other names are translated, and every 
 
 A source without a table is not indexed again when files are added: `snakemake --forcerun index_source`.
 
+### Download
+
+`snakemake download` fetches each chosen source that has a public home (`ptbxl`, `mimic_iv_ecg`, `challenge2021`,
+`ludb` from PhysioNet, `code15` from Zenodo) into its `root`. No other target starts it, and a root that holds files
+which it did not bring is left alone. Each file is checked against the published checksum; run the same command again to
+go on after an interruption: what is in place is neither fetched nor hashed again. `ptbxl` comes at its `rate` only,
+`challenge2021` with its `databases` only. To choose otherwise, or to use a mirror:
+
+    kind: ptbxl
+    root: data/ptb-xl
+    download:
+      url: https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/
+      only: ['records500/0*']
+
+Any database of PhysioNet's can be fetched so, with `kind: wfdb_folder` and the URL of its folder of files. Proxies are
+taken from `HTTPS_PROXY`.
+
 ### A new kind
 
 One file in `ecglfm/sources/` and one line in `KINDS` of `ecglfm/config/sources.py`. For a database with its waveforms

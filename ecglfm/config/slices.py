@@ -16,7 +16,7 @@ from ecglfm.config.base import Section, UserError, load, parse
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.signals import PreprocessConfig
-from ecglfm.config.sources import SourceConfig
+from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig, EvaluateConfig, FinetuneConfig
 
@@ -26,6 +26,16 @@ class SourceSlice(Section):
 
     source: str = Field(description="name of the source")
     config: SourceConfig = Field(description="its YAML, with the root resolved")
+
+
+class DownloadSlice(Section):
+    """`config/download/{source}.yaml`: what `download` fetches; a change of it reruns nothing."""
+
+    source: str = Field(description="name of the source")
+    root: str = Field(description="folder to fill")
+    url: str = Field(description="a folder with SHA256SUMS.txt, or a record of Zenodo's API")
+    only: list[str] = Field([], description="patterns of paths; empty: every file")
+    tables: tuple[str, ...] = Field((), description="files that are fetched whatever the patterns")
 
 
 class ManifestSlice(Section):
@@ -139,7 +149,21 @@ class Project:
 
     def source_slice(self, source: str) -> SourceSlice:
         """Slice for index and ingest; the number of shards is the jobs' own argument."""
-        return SourceSlice(source=source, config=self.sources[source].model_copy(update={"shards": 1}))
+        update = {"shards": 1, "download": DownloadConfig()}
+        return SourceSlice(source=source, config=self.sources[source].model_copy(update=update))
+
+    def download_slice(self, source: str) -> DownloadSlice | None:
+        """Slice for download; None for a source that nobody publishes."""
+        config = self.sources[source]
+        if config.download_url is None:
+            return None
+        return DownloadSlice(
+            source=source,
+            root=config.root or "",
+            url=config.download_url,
+            only=config.download_patterns,
+            tables=config.tables,
+        )
 
     def manifest_slice(self) -> ManifestSlice:
         """Slice for manifest."""
@@ -185,6 +209,8 @@ class Project:
             "tracking": self.tracking_slice(),
         }
         sections |= {f"source/{name}": self.source_slice(name) for name in self.sources}
+        downloads = {name: self.download_slice(name) for name in self.sources}
+        sections |= {f"download/{name}": slice_ for name, slice_ in downloads.items() if slice_ is not None}
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
         return {

@@ -24,22 +24,38 @@ class Kind:
         Keys of `SourceConfig` that only some kinds take, and this one does.
     required : tuple of str
         Those of them that it cannot do without.
+    home : str or None
+        URL that `download` fetches it from: a folder with SHA256SUMS.txt, or a record of Zenodo's API.
     """
 
     adapter: str
     tables: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    home: str | None = None
 
+
+_PHYSIONET = "https://physionet.org/files"
 
 #: Every kind but `synthetic`, which writes a database of one of these. A new kind is one file and one line here.
 KINDS: dict[str, Kind] = {
-    "ptbxl": Kind("ecglfm.sources.ptbxl:PtbXl", ("ptbxl_database.csv", "scp_statements.csv"), ("rate",)),
-    "mimic_iv_ecg": Kind("ecglfm.sources.mimic_iv_ecg:MimicIvEcg", ("record_list.csv", "machine_measurements.csv")),
-    "challenge2021": Kind("ecglfm.sources.challenge2021:Challenge2021", (), ("databases",)),
-    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",)),
+    "ptbxl": Kind(
+        "ecglfm.sources.ptbxl:PtbXl",
+        ("ptbxl_database.csv", "scp_statements.csv"),
+        ("rate",),
+        home=f"{_PHYSIONET}/ptb-xl/1.0.3/",
+    ),
+    "mimic_iv_ecg": Kind(
+        "ecglfm.sources.mimic_iv_ecg:MimicIvEcg",
+        ("record_list.csv", "machine_measurements.csv"),
+        home=f"{_PHYSIONET}/mimic-iv-ecg/1.0/",
+    ),
+    "challenge2021": Kind(
+        "ecglfm.sources.challenge2021:Challenge2021", (), ("databases",), home=f"{_PHYSIONET}/challenge-2021/1.0.3/"
+    ),
+    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
     "wfdb_folder": Kind("ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns")),
-    "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",)),
+    "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
     "numpy_folder": Kind(
         "ecglfm.sources.numpy_folder:NumpyFolder",
         options=("table", "columns", "sampling_rate", "file_leads", "unit"),
@@ -54,6 +70,21 @@ ChallengeDatabase = Literal[
 ]
 #: What a row of a user's own `table` may say about a recording.
 TableColumn = Literal["path", "record_id", "patient_id", "age", "sex", "fold", "report"]
+
+
+class DownloadConfig(Section):
+    """Where `snakemake download` fetches a database from."""
+
+    url: str | None = Field(
+        None,
+        description="a folder with SHA256SUMS.txt (a mirror, or any database of PhysioNet's) or a record of Zenodo's"
+        " API; null: the kind's public home",
+    )
+    only: list[str] = Field(
+        [],
+        description="shell patterns of the paths to fetch, beside the tables (`*` crosses folders);"
+        " empty: what the source reads",
+    )
 
 
 class SourceConfig(Section):
@@ -84,6 +115,7 @@ class SourceConfig(Section):
     )
     file_leads: list[str] = Field([], description="`numpy_folder` only: leads in the order of the arrays, e.g. [I, II]")
     unit: Literal["mV", "uV", "V"] = Field("mV", description="`numpy_folder` only: what the arrays count in")
+    download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: int = Field(200, ge=1, description="`synthetic` only: number of patients")
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
@@ -98,6 +130,18 @@ class SourceConfig(Section):
     def tables(self) -> tuple[str, ...]:
         """Tables of the database, relative to its root."""
         return KINDS[self.native_kind].tables + ((self.table,) if self.table else ())
+
+    @property
+    def download_url(self) -> str | None:
+        """Where `download` fetches it from; None where nobody publishes it."""
+        return self.download.url or (None if self.kind == "synthetic" else KINDS[self.kind].home)
+
+    @property
+    def download_patterns(self) -> list[str]:
+        """Patterns of the files that `download` fetches beside the tables; empty: all of them."""
+        if self.download.only:
+            return self.download.only
+        return [f"records{self.rate}/*"] if self.kind == "ptbxl" else [f"training/{name}/*" for name in self.databases]
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> SourceConfig:
@@ -114,6 +158,8 @@ class SourceConfig(Section):
         for key in sorted(optional - set(takes)):
             if getattr(self, key) != defaults[key].default:
                 raise ValueError(f"`{key}` is not a key of `kind: {self.kind}`; take it out")
+        if self.kind == "synthetic" and self.download != DownloadConfig():
+            raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
         if self.columns and self.table is None:
             raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
         return self

@@ -145,6 +145,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
             "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
+            "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
             "snakemake --profile slurm pretrain",  # test_slurm.py
         ]

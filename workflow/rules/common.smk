@@ -76,3 +76,10 @@ def get_shard_count(wildcards):
 def get_task_index(wildcards):
     """Index files of a task's sources."""
     return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
+
+
+def get_downloads():
+    """Sources that may be fetched: a copy that the user put in place is left alone."""
+    published = [source for source in SOURCES if f"download/{source}" in SLICES]
+    roots = {source: Path(PROJECT.sources[source].root) for source in published}
+    return [source for source, root in roots.items() if (root / ".download").is_dir() or not any(root.glob("*"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,25 @@ def test_number_of_shards_reruns_the_manifest_but_no_index(repository: Path, tmp
 def test_synthetic_source_takes_no_root(repository: Path) -> None:
     with pytest.raises(UserError, match="demo-ptbxl.yaml: a synthetic source .* takes no root, found '/data'"):
         _project(repository, roots={"demo-ptbxl": "/data"})
+
+
+def test_download_takes_what_the_source_reads_and_its_edit_reruns_nothing(repository: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(repository / "config", tmp_path / "config")
+    before = Project(BASE | {"sources": ["demo-ptbxl", "ptbxl"]}, folder).slices()
+    assert yaml.safe_load(before["download/ptbxl"]) == {
+        "source": "ptbxl",
+        "root": "data/ptb-xl",
+        "url": "https://physionet.org/files/ptb-xl/1.0.3/",
+        "only": ["records500/*"],
+        "tables": ["ptbxl_database.csv", "scp_statements.csv"],
+    }
+    assert "download/demo-ptbxl" not in before
+    with (folder / "sources/ptbxl.yaml").open("a") as file:
+        file.write("download: {url: 'https://mirror/', only: ['*.hea']}\n")
+    after = Project(BASE | {"sources": ["demo-ptbxl", "ptbxl"]}, folder).slices()
+    assert {name for name in after if after[name] != before[name]} == {"download/ptbxl"}
+    with pytest.raises(UserError, match="`download` is not a key of `kind: synthetic`"):
+        parse(SourceConfig, {"kind": "synthetic", "download": {"url": "https://mirror/"}}, "s.yaml")
 
 
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:

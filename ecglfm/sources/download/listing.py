@@ -1,0 +1,140 @@
+"""Which files a database consists of, with their checksums, as its home publishes them.
+
+Two forms. PhysioNet and its mirrors: a folder with `SHA256SUMS.txt`, a line `{sha256} {path}` per file, from which
+MIMIC-IV-ECG's 1.6 million files are read line by line. Zenodo: `…/api/records/{number}` answers JSON whose `files`
+have `key`, `size`, `checksum` (`md5:…`) and `links.self` (https://developers.zenodo.org/#records).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import translate
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from ecglfm.config import UserError
+
+SUMS = "SHA256SUMS.txt"
+FOLDER = ".download"  # what we remember, in the root
+_LINE = re.compile(r"([0-9a-f]{64}) [ *]?(.+)")  # PhysioNet writes one space, sha256sum two
+_MAX_JSON = 10_000_000  # bytes; CODE-15's is 20 kB
+_MAX_PATH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a database.
+
+    Attributes
+    ----------
+    path : str
+        Where it belongs, relative to the root; checked by `check_path`.
+    url : str
+    algorithm : str
+        Of the checksum, a name for `hashlib.new`.
+    digest : str or None
+        Hexadecimal; None where none is published (the listing itself).
+    size : int or None
+        Bytes, where they are published.
+    """
+
+    path: str
+    url: str
+    algorithm: str = "sha256"
+    digest: str | None = None
+    size: int | None = None
+
+
+def is_zenodo(url: str) -> bool:
+    """Whether the files are listed by Zenodo's API, and not by `SHA256SUMS.txt`."""
+    return "/api/records/" in url
+
+
+def check_path(path: str, where: str) -> str:
+    """The path of a listed file, if it stays below the root and out of our own folder there.
+
+    Raises
+    ------
+    UserError
+        It is absolute, steps up, or has a backslash or a control character; `where` is named.
+    """
+    parts = path.split("/")
+    hostile = {"", ".", ".."} & set(parts) or parts[0] == FOLDER
+    if hostile or len(path) > _MAX_PATH or re.search(r"[\\\x00-\x1f\x7f]", path):
+        raise UserError(f"{where}: {path[:100]!r} is not a path below the database's root; nothing more is fetched")
+    return path
+
+
+def read_sums(sums: Path, base: str) -> Iterator[RemoteFile]:
+    """Files of `SHA256SUMS.txt`, one line at a time.
+
+    Parameters
+    ----------
+    sums : path
+        The listing, on disk.
+    base : str
+        URL of the folder that it stands in, with a closing slash.
+
+    Raises
+    ------
+    UserError
+        A line is not `{sha256} {path}`, or its path is refused by `check_path`; names the line.
+    """
+    with sums.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            match = _LINE.fullmatch(text)
+            if match is None:
+                raise UserError(f"{sums}: line {number}: expected `sha256 path`, found {text[:100]!r}")
+            path = check_path(match[2], f"{sums}: line {number}")
+            if path != SUMS:
+                yield RemoteFile(path, urljoin(base, quote(path)), digest=match[1])
+
+
+def read_zenodo(answer: bytes, url: str) -> list[RemoteFile]:
+    """Files of a Zenodo record, from the JSON that its API answers.
+
+    Raises
+    ------
+    UserError
+        It is not such a JSON, or a path is refused by `check_path`.
+    """
+    try:
+        if len(answer) > _MAX_JSON:
+            raise ValueError("too long")
+        return [_zenodo_file(entry, url) for entry in json.loads(answer)["files"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{url}: not a Zenodo record with files and checksums") from None
+
+
+def _zenodo_file(entry: dict[str, Any], url: str) -> RemoteFile:
+    algorithm, digest = entry["checksum"].split(":")
+    if algorithm not in {"md5", "sha256"} or not re.fullmatch("[0-9a-f]{32,64}", digest):
+        raise ValueError(algorithm)
+    return RemoteFile(check_path(entry["key"], url), entry["links"]["self"], algorithm, digest, int(entry["size"]))
+
+
+class Choice:
+    """Which of the listed files are wanted.
+
+    Parameters
+    ----------
+    only : list of str
+        Shell patterns of paths (`*` crosses folders); empty: every file.
+    always : iterable of str
+        Paths that are wanted whatever the patterns, such as the tables of the database.
+    """
+
+    def __init__(self, only: list[str], always: tuple[str, ...]) -> None:
+        self.always = frozenset(always)
+        self._pattern = re.compile("|".join(translate(pattern) for pattern in only))
+        self._everything = not only
+
+    def __contains__(self, file: RemoteFile) -> bool:
+        return self._everything or file.path in self.always or self._pattern.match(file.path) is not None

@@ -1,0 +1,111 @@
+"""A web server on this machine that serves a folder, notes every request and misbehaves when told to."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class FileServer:
+    """What is served and how.
+
+    Attributes
+    ----------
+    files : dict
+        Path: content.
+    faults : dict
+        Path: faults, one per request, in order: `truncate` (half the bytes, then the connection closes), `503`,
+        `wrong` (other bytes), `hang` (no answer for two seconds), `404`, `http` (a redirect away from https).
+    ranges : bool
+        False: `Range` is ignored, as RFC 9110 allows.
+    requests : list
+        Of every request so far: its path and the value of its `Range` header.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    ranges: bool = True
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+
+    def add_folder(self, folder: Path, names: list[str]) -> None:
+        for name in names:
+            self.files[name] = (folder / name).read_bytes()
+
+    def asked(self, path: str) -> list[str | None]:
+        """`Range` headers of the requests for one path."""
+        return [header for name, header in self.requests if name == path]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        files: FileServer = self.server.files  # type: ignore[attr-defined]
+        path = self.path.lstrip("/")
+        asked = self.headers.get("Range")
+        files.requests.append((path, asked))
+        faults = files.faults.get(path, [])
+        fault = faults.pop(0) if faults else None
+        if fault == "hang":
+            time.sleep(2)
+            self.close_connection = True
+            return
+        if fault == "503":
+            self._head(503, 0, {"Retry-After": "0"})
+            return
+        if fault == "404" or path not in files.files:
+            self._head(404, 0, {})
+            return
+        if fault == "http":
+            self._head(302, 0, {"Location": f"ftp://{self.headers['Host']}/{path}"})
+            return
+        content = files.files[path]
+        version = files.versions.get(path, f'"{len(content)}"')
+        status, headers = 200, {"ETag": version}
+        condition = self.headers.get("If-Range")
+        if asked and files.ranges and condition in {None, version}:
+            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+            status, headers["Content-Range"] = 206, f"bytes {start}-{len(content) - 1}/{len(content)}"
+            content = content[start:]
+        if fault == "wrong":
+            content = bytes(len(content))
+        self._head(status, len(content), headers)
+        if fault == "truncate":
+            content = content[: len(content) // 2]
+            self.close_connection = True
+        self.wfile.write(content)
+
+    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(length)}).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serve() -> Iterator[FileServer]:
+    """A running server; `url` is its root."""
+    files = FileServer()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.daemon_threads = True
+        server.files = files  # type: ignore[attr-defined]
+        files.url = f"http://127.0.0.1:{server.server_port}/"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield files
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,49 @@
+"""`snakemake download`, as the README says it, from a server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.file_server import serve
+
+pytestmark = pytest.mark.slow
+
+
+def test_readme_command_fills_the_root_and_leaves_a_users_copy_alone(clone, real_data: Path) -> None:
+    command = "snakemake download --configfile config/recipes/ptb-xl-small.yaml"
+    assert f"    {command}\n" in (clone.root / "README.md").read_text()
+    table = pd.read_csv(real_data / "ptb-xl/ptbxl_database.csv", dtype=str).head(5)
+    names = [f"{name}{ending}" for name in table["filename_hr"] for ending in (".hea", ".dat")]
+    with serve() as server:
+        server.add_folder(real_data / "ptb-xl", [*names, "scp_statements.csv"])
+        server.files["ptbxl_database.csv"] = table.to_csv(index=False).encode()
+        server.files["records100/00000/00001_lr.hea"] = b"not wanted: the source reads 500 Hz"
+        sums = [f"{hashlib.sha256(data).hexdigest()} {name}\n" for name, data in server.files.items()]
+        server.files["SHA256SUMS.txt"] = "".join(sums).encode()
+        clone.edit("config/sources/ptbxl.yaml", shards=1, download={"url": server.url})
+        root = clone.root / "data/ptb-xl"
+
+        assert "data/ptb-xl: 12 files, 12 of them fetched now, 0 were there" in clone.run(*command.split()).stdout
+        for name in (*names, "scp_statements.csv", "ptbxl_database.csv"):
+            assert (root / name).read_bytes() == server.files[name]
+        assert not (root / "records100").exists()
+
+        server.requests.clear()
+        assert "data/ptb-xl: 12 files, 0 of them fetched now, 12 were there" in clone.run(*command.split()).stdout
+        assert server.requests == []
+        clone.run(*command.replace("download", "ingest").split())
+        assert len(pd.read_parquet(clone.root / "results/ptb-xl-small/ingest/ptbxl/000.parquet")) == 5
+
+        (root / ".download").rename(root / "put-there-by-hand")
+        assert "nothing to download" in clone.run(*command.split()).stdout
+        assert server.requests == []
+
+
+def test_no_other_target_downloads(clone) -> None:
+    shown = clone.run("snakemake", "-n", "--configfile", "config/recipes/ptb-xl-small.yaml", check=False).stdout
+    assert "data/ptb-xl/ptbxl_database.csv" in shown  # missing, and named
+    assert not (clone.root / "data").exists()
