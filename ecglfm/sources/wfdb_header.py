@@ -26,8 +26,9 @@ MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _COUNT = r"\d{1,12}"
 _SAMPLE = r"[-+]?\d{1,10}"
+# Challenge 2020 wrote names with an extension, `E00271.mat`.
 _RECORD = re.compile(
-    rf"""(?P<name>[\w.+-]+)(?:/(?P<segments>{_COUNT}))?
+    rf"""(?P<name>[\w-]+)(?:\.\w+)?(?:/(?P<segments>{_COUNT}))?
     \s+(?P<n_signals>{_COUNT})
     (?:\s+(?P<rate>{_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?
     (?:\s+(?P<n_samples>{_COUNT})
