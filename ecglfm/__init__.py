@@ -15,7 +15,7 @@ _PUBLIC = {
     "load_encoder": "ecglfm.models.bundle",
     "load_model": "ecglfm.models.bundle",
     "read_record": "ecglfm.sources.files",
-    "preprocess": "ecglfm.data.preprocess",
+    "preprocess": "ecglfm.data.prepare",
 }
 __all__ = ["__version__", *_PUBLIC]
 

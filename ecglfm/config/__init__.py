@@ -7,9 +7,17 @@ One class per section. `config/schema.json` and `config/README.md` are generated
 from __future__ import annotations
 
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
-from ecglfm.config.manifest import FoldsConfig, ManifestConfig
+from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
-from ecglfm.config.signals import LEADS, BandpassConfig, NotchConfig, PreprocessConfig, QualityConfig, QualityTest
+from ecglfm.config.signals import (
+    LEADS,
+    BandpassConfig,
+    NotchConfig,
+    PreprocessConfig,
+    QualityConfig,
+    QualityTest,
+    RangeTest,
+)
 from ecglfm.config.slices import (
     DownloadSlice,
     EncoderSlice,
@@ -57,6 +65,7 @@ __all__ = [
     "FinetuneConfig",
     "FinetuneSlice",
     "FoldsConfig",
+    "FractionsConfig",
     "ManifestConfig",
     "ManifestSlice",
     "MaskConfig",
@@ -72,6 +81,7 @@ __all__ = [
     "QualityConfig",
     "QualityTest",
     "QuantizerConfig",
+    "RangeTest",
     "Section",
     "Selector",
     "SourceConfig",

@@ -35,23 +35,65 @@ class QualityTest(Section):
     )
 
 
-class QualityConfig(Section):
-    """A test per measured quality; every measurement is in the preprocess table whatever the action."""
+class RangeTest(Section):
+    """Between what a measured quality must lie, and what happens outside."""
 
+    lowest: float = Field(description="smallest value that passes")
+    highest: float = Field(description="largest value that passes")
+    action: Literal["drop", "flag", "keep"] = Field(
+        "flag", description="outside: drop the record, flag it in the ledger, or keep it silently"
+    )
+
+
+class QualityConfig(Section):
+    """A test per measured quality; every measurement is in the preprocess table whatever the action.
+
+    The measures concern the leads of `preprocess.leads` that the recording has, before any filter; one that a recording
+    cannot have (mains noise at 100 Hz) is null and passes.
+    """
+
+    missing_leads: QualityTest = Field(
+        QualityTest(limit=0, action="drop"),
+        description="number of `preprocess.leads` that are absent; those of a record that is kept are zeros",
+    )
     missing_fraction: QualityTest = Field(
         QualityTest(limit=0.1, action="drop"),
         description="share of samples that could not be held (NaN, beyond +-32.767 mV)",
     )
+    long_gap: QualityTest = Field(
+        QualityTest(limit=0, action="flag"),
+        description="longest run of missing samples that was not interpolated (see `max_gap_seconds`), s; 0: none",
+    )
     flat_leads: QualityTest = Field(
         QualityTest(limit=0, action="flag"), description="number of leads that never move (peak to peak under 10 uV)"
     )
+    lead_off: QualityTest = Field(
+        QualityTest(limit=1.0, action="flag"),
+        description="longest stretch in which a lead that moves elsewhere stays within 10 uV (electrode off, amplifier "
+        "at its rail), s, in steps of 0.2 s",
+    )
     clipped_fraction: QualityTest = Field(
         QualityTest(limit=0.01, action="flag"),
-        description="share of samples at a lead's own extreme, in runs of at least 10 ms",
+        description="share of samples at a lead's own extreme, in runs of at least 10 ms: saturation",
+    )
+    amplitude: RangeTest = Field(
+        RangeTest(lowest=0.1, highest=15.0, action="flag"),
+        description="peak-to-peak amplitude of 2 s, median over time and over the leads that move, mV: wrong unit or "
+        "gain",
+    )
+    mains_noise: QualityTest = Field(
+        QualityTest(limit=25.0, action="flag"),
+        description="amplitude of the 50 or 60 Hz sine in the worst lead, above the level 5 Hz to both sides, uV; the "
+        "table has the frequency as `mains_frequency`",
     )
     einthoven_residual: QualityTest = Field(
         QualityTest(limit=0.2, action="flag"),
-        description="root mean square of I + III - II over that of II: swapped or uncalibrated limb leads",
+        description="root mean square of I + III - II over that of II: swapped channels or uncalibrated limb leads",
+    )
+    swapped_leads: QualityTest = Field(
+        QualityTest(limit=0.5, action="flag"),
+        description="evidence that the right arm's electrode sits on another limb: correlation with V6 of aVR less the "
+        "lowest of aVL and aVF (-2 to 2; about -1 in a normal ECG)",
     )
 
 
@@ -65,7 +107,7 @@ class PreprocessConfig(Section):
     bandpass: BandpassConfig | None = Field(None, description="band-pass filter; null: none (as ECG-LFM)")
     notch: NotchConfig | None = Field(None, description="mains notch; null: none (as ECG-LFM)")
     max_gap_seconds: float = Field(
-        0.2, ge=0, description="missing runs up to this long are interpolated; longer ones become 0 and are flagged"
+        0.2, ge=0, description="missing runs up to this long are interpolated, s; longer ones become 0 (see `long_gap`)"
     )
     quality: QualityConfig = Field(QualityConfig(), description="quality tests")
 

@@ -1,7 +1,7 @@
-"""From ingested microvolts to model-ready signals: leads, gaps, rate, filters, quality policy.
+"""The stage `preprocess`: one ingest shard to model-ready signals, a table with their quality, and a ledger.
 
-The same `prepare` serves the pipeline's shards and a single recording at prediction time, so that a
-model always sees what it was trained on.
+What happens to a recording is in `prepare.py` and `quality.py`; here is the work over a shard: a chunk of records
+at a time, on any number of processes, appended to one file, so that no shard has to fit into memory.
 """
 
 from __future__ import annotations
@@ -10,202 +10,31 @@ import hashlib
 import itertools
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
-from ecglfm.data import signal as steps
 from ecglfm.data.array_writer import ArrayWriter, array_writer
+from ecglfm.data.prepare import check_filters, prepare
+from ecglfm.data.quality import MEASURES
 from ecglfm.provenance import write_parquet
-from ecglfm.records import SENTINEL, Record, RecordError, ledger_frame, require_columns, to_microvolts
+from ecglfm.records import ledger_frame, require_columns
 from ecglfm.sources.parallel import ordered_map
-
-if TYPE_CHECKING:
-    import torch
 
 logger = logging.getLogger(__name__)
 
-QUALITY = ("missing_fraction", "flat_leads", "clipped_fraction", "einthoven_residual")
+#: Columns of the table that measure a record's quality; null where a record cannot have one.
+QUALITY = tuple(MEASURES)
 OUTPUT_DTYPES = {
     "record_id": "str", "source": "str", "patient_id": "str", "shard": "int64", "offset": "int64",
-    "n_samples": "int64", "sampling_rate": "int64", "sha256": "str", "missing_fraction": "float64",
-    "flat_leads": "int64", "clipped_fraction": "float64", "einthoven_residual": "float64", "flags": "str",
+    "n_samples": "int64", "sampling_rate": "int64", "lead_mask": "int64", "sha256": "str", **MEASURES, "flags": "str",
 }  # fmt: skip
-#: Records a worker takes at a time: few enough to stay small, enough to make the hand-over cheap.
-CHUNK = 32
-RATES = (20.0, 20000.0)  # Hz; beyond them the header is wrong, and resampling would take all memory
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One recording after preprocessing.
-
-    Attributes
-    ----------
-    signal : ndarray of int16, shape (n_samples, len(leads))
-        Microvolts at the configured rate, never `SENTINEL`; empty when the record is dropped.
-    quality : dict
-        The measures of `QUALITY`, taken from the raw signal.
-    flags : dict
-        Failed `flag` test: detail.
-    dropped : tuple of (reason, detail) or None
-    """
-
-    signal: np.ndarray
-    quality: dict[str, float]
-    flags: dict[str, str]
-    dropped: tuple[str, str] | None = None
-
-
-class Encoder(Protocol):
-    """What `preprocess` asks of an encoder: how it was fed."""
-
-    @property
-    def preprocess(self) -> PreprocessConfig:
-        """How its signals were prepared."""
-
-    @property
-    def crop_samples(self) -> int:
-        """Samples of one window."""
-
-
-def check_filters(config: PreprocessConfig) -> None:
-    """Raise `UserError` when a filter does not fit below half of the sampling rate."""
-    half = config.sampling_rate / 2
-    band = config.bandpass
-    if band is not None and not band.low < band.high < half:
-        raise UserError(
-            f"preprocess.bandpass: {band.low:g} to {band.high:g} Hz does not fit below {half:g} Hz, half of "
-            "preprocess.sampling_rate; lower `high`, raise the rate, or write `bandpass: null`"
-        )
-    if config.notch is not None and not config.notch.frequency < half:
-        raise UserError(
-            f"preprocess.notch.frequency: {config.notch.frequency:g} Hz is not below {half:g} Hz, half of "
-            "preprocess.sampling_rate; write `notch: null`"
-        )
-
-
-def _measure(standard: np.ndarray, signal: np.ndarray, fs: float, missing: float) -> dict[str, float]:
-    """Quality of the raw signal; Einthoven's law from the standard leads, the rest from the chosen ones."""
-    signal = np.asfortranarray(signal)  # a lead's samples side by side: NumPy is six times as fast along them
-    low, high = steps.extremes(signal)
-    limb = (standard[:, LEADS.index(lead)] for lead in ("I", "II", "III"))
-    return {
-        "missing_fraction": missing,
-        "flat_leads": int(steps.flat_leads(low, high).sum()),
-        "clipped_fraction": steps.clipped_samples(signal, fs, low=low, high=high) / signal.size,
-        "einthoven_residual": steps.einthoven_residual(*limb),
-    }
-
-
-def _judge(quality: dict[str, float], config: PreprocessConfig) -> tuple[dict[str, str], tuple[str, str] | None]:
-    """Flags and the reason to drop, if any, by the quality tests; a measure that is NaN passes."""
-    limits = config.quality
-    tests = {
-        "missing_fraction": limits.missing_fraction,
-        "flat_leads": limits.flat_leads,
-        "clipped_fraction": limits.clipped_fraction,
-        "einthoven_residual": limits.einthoven_residual,
-    }
-    flags: dict[str, str] = {}
-    for name, test in tests.items():
-        if test.action == "keep" or not quality[name] > test.limit:
-            continue
-        detail = f"{quality[name]:.4g}, limit {test.limit:g}"
-        if test.action == "drop":
-            return {}, (name, detail)
-        flags[name] = detail
-    return flags, None
-
-
-def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig) -> Prepared:
-    """Measure, judge, fill, resample and filter one recording.
-
-    Parameters
-    ----------
-    signal_uv : ndarray of int16, shape (n_samples, 12)
-        Microvolts in the standard lead order; `SENTINEL` where a sample is missing.
-    fs : float
-        Hz.
-    config : PreprocessConfig
-
-    Returns
-    -------
-    Prepared
-    """
-    empty = np.empty((0, len(config.leads)), np.int16)
-    if len(signal_uv) == 0:
-        return Prepared(empty, dict.fromkeys(QUALITY, np.nan), {}, ("too_short", "no samples"))
-    if not RATES[0] <= fs <= RATES[1]:
-        detail = f"{fs:g} Hz is outside {RATES[0]:g} to {RATES[1]:g} Hz"
-        return Prepared(empty, dict.fromkeys(QUALITY, np.nan), {}, ("sampling_rate", detail))
-    chosen = [LEADS.index(lead) for lead in config.leads]
-    pick = slice(None) if config.leads == list(LEADS) else chosen
-    missing = signal_uv == SENTINEL
-    some_missing = bool(missing.any())
-    standard = np.where(missing, np.nan, signal_uv) if some_missing else signal_uv
-    signal = standard[:, pick]
-    quality = _measure(standard, signal, fs, float(missing[:, pick].mean()) if some_missing else 0.0)
-    flags, dropped = _judge(quality, config)
-    if dropped:
-        return Prepared(empty, quality, {}, dropped)
-    signal, zeroed = steps.fill_missing(signal, fs, max_gap_seconds=config.max_gap_seconds)
-    if zeroed:
-        flags["long_gap"] = f"{zeroed} samples in gaps over {config.max_gap_seconds:g} s are 0"
-    rate, band, mains = config.sampling_rate, config.bandpass, config.notch
-    signal = steps.resample(signal, fs, target=rate)
-    try:
-        if band is not None:
-            signal = steps.bandpass(signal, rate, low=band.low, high=band.high, order=band.order)
-        if mains is not None:
-            signal = steps.notch(signal, rate, frequency=mains.frequency, quality=mains.quality)
-    except ValueError as error:  # SciPy's word for fewer samples than its padding
-        detail = f"{len(signal)} samples at {rate} Hz are too few for the filters: {error}"
-        return Prepared(empty, quality, {}, ("too_short", detail))
-    if signal.dtype != np.int16:
-        signal = np.clip(np.rint(signal), -32767, 32767).astype(np.int16)
-    return Prepared(signal, quality, flags)
-
-
-def preprocess(record: Record, encoder: Encoder) -> torch.Tensor:
-    """Windows ready for an encoder, exactly as the pipeline makes them.
-
-    Parameters
-    ----------
-    record : Record
-        As `ecglfm.read_record` gives it, any rate and lead order.
-    encoder : module of `ecglfm.load_encoder`
-
-    Returns
-    -------
-    Tensor of float32, shape (n_windows, n_leads, n_samples)
-        Millivolts, what the encoder is called with. Windows do not overlap; a remainder is left out; a record
-        shorter than one window is one window of its own length.
-
-    Raises
-    ------
-    UserError
-        The record cannot be used: leads, length or quality.
-    """
-    import torch  # here, because the stages of this module do without it
-
-    check_filters(encoder.preprocess)
-    try:
-        standard = record.standard()
-    except RecordError as error:
-        raise UserError(f"record cannot be used: {error}") from None
-    prepared = prepare(to_microvolts(standard.signal), standard.sampling_rate, encoder.preprocess)
-    if prepared.dropped:
-        raise UserError(f"record cannot be used: {': '.join(prepared.dropped)}")
-    length = encoder.crop_samples
-    n_windows = max(1, len(prepared.signal) // length)
-    length = min(length, len(prepared.signal))  # not padded: the pipeline's padding is masked, which gives the same
-    windows = prepared.signal[: n_windows * length].astype(np.float32) / 1000.0
-    return torch.from_numpy(np.ascontiguousarray(windows.reshape(n_windows, length, -1).transpose(0, 2, 1)))
+#: What a worker takes at a time, at most: few enough to stay small, enough to make the hand-over cheap.
+CHUNK_RECORDS, CHUNK_SAMPLES = 32, 320_000
 
 
 class _Row(NamedTuple):
@@ -217,6 +46,7 @@ class _Row(NamedTuple):
     offset: int
     n_samples: int
     sampling_rate: float
+    lead_mask: int
 
 
 class _Chunk(NamedTuple):
@@ -236,7 +66,8 @@ class _Result(NamedTuple):
 
 
 def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _Result:
-    prepared = prepare(signals[row.offset : row.offset + row.n_samples], row.sampling_rate, config)
+    raw = signals[row.offset : row.offset + row.n_samples]
+    prepared = prepare(raw, row.sampling_rate, config, lead_mask=row.lead_mask)
     about = {"source": row.source, "record_id": row.record_id, "stage": "preprocess"}
     if prepared.dropped:
         reason, detail = prepared.dropped
@@ -248,6 +79,7 @@ def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _R
         "patient_id": row.patient_id,
         "n_samples": len(prepared.signal),
         "sampling_rate": config.sampling_rate,
+        "lead_mask": row.lead_mask,
         "sha256": hashlib.sha256(content).hexdigest(),
         **prepared.quality,
         "flags": ",".join(prepared.flags),
@@ -261,10 +93,24 @@ def _prepare_chunk(chunk: _Chunk) -> list[_Result]:
     return [_prepare_row(signals, row, chunk.config) for row in chunk.rows]
 
 
+def _chunks(rows: list[_Row], signals: Path, config: PreprocessConfig) -> Iterator[_Chunk]:
+    """Cut the rows into chunks, whatever their lengths; a recording longer than `CHUNK_SAMPLES` is one of its own."""
+    chunk: list[_Row] = []
+    samples = 0
+    for row in rows:
+        if chunk and (len(chunk) == CHUNK_RECORDS or samples + row.n_samples > CHUNK_SAMPLES):
+            yield _Chunk(chunk, signals, config)
+            chunk, samples = [], 0
+        chunk.append(row)
+        samples += row.n_samples
+    if chunk:
+        yield _Chunk(chunk, signals, config)
+
+
 def _results(table: pd.DataFrame, signals: Path, config: PreprocessConfig, workers: int) -> Iterator[_Result]:
     """Prepare every row, in the table's order whatever the number of workers."""
     rows = [_Row(*row) for row in table[list(_Row._fields)].itertuples(index=False, name=None)]
-    chunks = (_Chunk(rows[k : k + CHUNK], signals, config) for k in range(0, len(rows), CHUNK))
+    chunks = _chunks(rows, signals, config)
     return itertools.chain.from_iterable(ordered_map(_prepare_chunk, chunks, workers))
 
 
@@ -313,7 +159,11 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
     check_filters(config)
     table = _read_table(input.with_suffix(".parquet"), input)
     with array_writer(output, len(config.leads)) as writer:
-        rows, ledger = _write_rows(_results(table, input, config, workers), writer)
+        results = tqdm(
+            _results(table, input, config, workers),
+            total=len(table), desc=f"preprocess {output.parent.name} {output.stem}", unit="record", disable=None,
+        )  # fmt: skip
+        rows, ledger = _write_rows(results, writer)
     frame = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).assign(shard=int(output.stem))
     write_parquet(output.with_suffix(".parquet"), frame.astype(OUTPUT_DTYPES))
     write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))

@@ -1,112 +1,24 @@
-"""Preprocessing of planted recordings: policy, gaps, shards and windows with values known beforehand."""
+"""The stage over a shard: offsets, hashes, ledger, memory, and what a kill leaves, with values known beforehand."""
 
+import errno
 import hashlib
-import types
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError
-from ecglfm.data.preprocess import prepare, preprocess, run_preprocess
-from ecglfm.records import SENTINEL, Record
+from ecglfm.config import PreprocessConfig, UserError
+from ecglfm.data.array_writer import ArrayWriter
+from ecglfm.data.preprocess import _chunks, _Row, run_preprocess
+from ecglfm.records import SENTINEL
+from tests.unit.data.test_prepare import recording
 
 PASS = PreprocessConfig()
-
-
-def recording(seed=0, n_samples=5000):
-    """Smooth noise that obeys Einthoven's law and Goldberger's equations, int16 microvolts."""
-    rng = np.random.default_rng(seed)
-    raw = np.cumsum(rng.normal(0, 20, (n_samples, 12)), axis=0)
-    raw -= raw.mean(axis=0)
-    raw[:, 2] = raw[:, 1] - raw[:, 0]
-    return np.clip(np.rint(raw), -32000, 32000).astype(np.int16)
-
-
-def with_quality(**tests):
-    return PreprocessConfig.model_validate({"quality": tests})
-
-
-def test_what_is_in_shape_passes_through_untouched():
-    signal = recording()
-    prepared = prepare(signal, 500.0, PASS)
-    assert prepared.dropped is None
-    assert prepared.flags == {}
-    assert prepared.signal.dtype == np.int16
-    np.testing.assert_array_equal(prepared.signal, signal)
-
-
-def test_leads_are_chosen_by_name():
-    signal = recording()
-    prepared = prepare(signal, 500.0, PreprocessConfig(leads=["V1", "II"]))
-    np.testing.assert_array_equal(prepared.signal, signal[:, [6, 1]])
-
-
-@pytest.mark.parametrize("action", ["drop", "flag", "keep"])
-def test_policy_of_a_failed_test(action):
-    signal = recording()
-    signal[:, 3] = 0
-    prepared = prepare(signal, 500.0, with_quality(flat_leads={"limit": 0, "action": action}))
-    assert prepared.quality["flat_leads"] == 1
-    assert (prepared.dropped is not None) == (action == "drop")
-    assert list(prepared.flags) == (["flat_leads"] if action == "flag" else [])
-    if action == "drop":
-        assert prepared.dropped == ("flat_leads", "1, limit 0")
-        assert len(prepared.signal) == 0
-
-
-def test_quality_concerns_the_chosen_leads_only():
-    signal = recording()
-    signal[:, 3] = 0
-    signal[:2500, 4] = SENTINEL
-    quality = prepare(signal, 500.0, PreprocessConfig(leads=["I", "V6"])).quality
-    assert (quality["flat_leads"], quality["missing_fraction"]) == (0, 0.0)
-
-
-def test_missing_samples_are_measured_filled_and_never_stored():
-    signal = recording()
-    signal[100:110, 0] = SENTINEL  # 20 ms: a straight line
-    signal[1000:1200, 5] = SENTINEL  # 0.4 s: zeros, flagged
-    prepared = prepare(signal, 500.0, PASS)
-    assert prepared.quality["missing_fraction"] == pytest.approx(210 / 60_000)
-    assert prepared.flags == {"long_gap": "200 samples in gaps over 0.2 s are 0"}
-    assert not (prepared.signal == SENTINEL).any()
-    assert not prepared.signal[1000:1200, 5].any()
-    line = np.interp(np.arange(100, 110), [99, 110], signal[[99, 110], 0])
-    np.testing.assert_array_equal(prepared.signal[100:110, 0], np.rint(line))
-
-
-def test_record_with_too_much_missing_is_dropped():
-    signal = recording()
-    signal[:1000] = SENTINEL
-    assert prepare(signal, 500.0, PASS).dropped == ("missing_fraction", "0.2, limit 0.1")
-
-
-def test_swapped_limb_leads_are_flagged():
-    signal = recording()
-    signal[:, [0, 1]] = signal[:, [1, 0]]
-    assert "einthoven_residual" in prepare(signal, 500.0, PASS).flags
-
-
-def test_all_zero_record_is_flagged_and_its_residual_unknown():
-    prepared = prepare(np.zeros((5000, 12), np.int16), 500.0, PASS)
-    assert list(prepared.flags) == ["flat_leads"]
-    assert np.isnan(prepared.quality["einthoven_residual"])
-
-
-def test_what_resampling_overshoots_stays_within_int16():
-    signal = np.full((1000, 12), -32767, np.int16)
-    signal[500:] = 32767
-    prepared = prepare(signal, 500.0, PreprocessConfig(sampling_rate=360))
-    assert prepared.signal.shape == (720, 12)
-    assert prepared.signal.min() == -32767
-    assert prepared.signal.max() == 32767
-
-
-@pytest.mark.parametrize("n_samples", [0, 5])
-def test_record_too_short_for_the_filters_is_dropped(n_samples):
-    config = PreprocessConfig.model_validate({"bandpass": {}})
-    assert prepare(recording(n_samples=5)[:n_samples], 500.0, config).dropped[0] == "too_short"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +42,7 @@ def write_shard(folder, signals, *, rates=None, shard=0):
             "offset": np.cumsum([0, *lengths[:-1]]),
             "n_samples": lengths,
             "sampling_rate": rates or [500.0] * len(signals),
+            "lead_mask": 4095,
             "missing_samples": 0,
             "sha256": "",
         }
@@ -196,35 +109,85 @@ def test_truncated_ingest_shard_is_named(tmp_path):
     assert not list((tmp_path / "out").glob("*"))
 
 
-def encoder(crop_samples=2500, **config):
-    return types.SimpleNamespace(preprocess=PreprocessConfig.model_validate(config), crop_samples=crop_samples)
+def test_absent_leads_keep_their_mask_and_the_drop_names_them(tmp_path):
+    signals = [recording(0), recording(1)]
+    signals[1][:, 6:] = SENTINEL
+    path = write_shard(tmp_path / "in", signals)
+    table = pd.read_parquet(path.with_suffix(".parquet")).assign(lead_mask=[4095, 63])
+    table.to_parquet(path.with_suffix(".parquet"))
+    run_preprocess(PASS, path, tmp_path / "strict" / "000.npy", 1)
+    ledger = pd.read_parquet(tmp_path / "strict" / "000.ledger.parquet")
+    row = ("s/0-1", "dropped", "missing_leads", "6, limit 0: V1 V2 V3 V4 V5 V6")
+    assert list(ledger[["record_id", "action", "reason", "detail"]].itertuples(index=False, name=None)) == [row]
+    kept = PreprocessConfig.model_validate({"quality": {"missing_leads": {"limit": 11}}})
+    run_preprocess(kept, path, tmp_path / "kept" / "000.npy", 1)
+    table = pd.read_parquet(tmp_path / "kept" / "000.parquet")
+    assert table["lead_mask"].tolist() == [4095, 63]
+    assert table["missing_leads"].tolist() == [0, 6]
+    assert not np.load(tmp_path / "kept" / "000.npy")[5000:, 6:].any()
 
 
-def test_windows_of_a_record_are_the_pipelines_samples_in_millivolts():
-    signal = recording(n_samples=5600)
-    order = [11, *range(11)]  # the file's own order
-    record = Record(signal[:, order] / 1000.0, tuple(LEADS[i] for i in order), 500.0)
-    windows = preprocess(record, encoder()).numpy()
-    assert windows.dtype == np.float32
-    assert windows.shape == (2, 12, 2500)
-    np.testing.assert_array_equal(windows[1].T, signal[2500:5000].astype(np.float32) / np.float32(1000))
+def test_chunks_are_short_of_records_and_of_samples():
+    def sizes(*lengths):
+        rows = [_Row("r", "s", "p", 0, length, 500.0, 4095) for length in lengths]
+        return [len(chunk.rows) for chunk in _chunks(rows, Path("x.npy"), PASS)]
+
+    assert sizes(*[5000] * 70) == [32, 32, 6]
+    assert sizes(*[100_000] * 4, 10_000_000, 5000) == [3, 1, 1, 1]
+    assert sizes() == []
 
 
-def test_short_record_is_one_window_of_its_own_length():
-    signal = recording(n_samples=400)
-    windows = preprocess(Record(signal / 1000.0, LEADS, 200.0), encoder(sampling_rate=100, crop_samples=500))
-    assert windows.shape == (1, 12, 200)
+PEAK = """
+import sys
+from pathlib import Path
+from ecglfm.config import PreprocessConfig
+from ecglfm.data.preprocess import run_preprocess
+run_preprocess(PreprocessConfig(sampling_rate=400), Path(sys.argv[1]), Path(sys.argv[2]), 1)
+lines = dict(line.split(":", 1) for line in open("/proc/self/status"))  # getrusage has the parent's peak in it
+print(int(lines["VmHWM"].split()[0]) // 1024)
+"""
 
 
-@pytest.mark.parametrize("fs", [0.01, 5e6])
-def test_impossible_sampling_rate_is_a_reason_not_a_crash(fs):
-    assert prepare(recording(), fs, PASS).dropped == ("sampling_rate", f"{fs:g} Hz is outside 20 to 20000 Hz")
+def python(code, *arguments):
+    return [sys.executable, "-c", code, *map(str, arguments)]
 
 
-def test_record_that_cannot_be_used_says_why():
-    signal = recording() / 1000.0
-    with pytest.raises(UserError, match="lead_missing: V6"):
-        preprocess(Record(signal[:, :11], LEADS[:11], 500.0), encoder())
-    signal[:2500] = np.nan
-    with pytest.raises(UserError, match=r"missing_fraction: 0\.5, limit 0\.1"):
-        preprocess(Record(signal, LEADS, 500.0), encoder())
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_shard(tmp_path):
+    signals = [recording(i) for i in range(64)]
+    peaks = []
+    for name, times in (("one", 1), ("eight", 8)):
+        path = write_shard(tmp_path / name, signals * times)
+        done = subprocess.run(
+            python(PEAK, path, tmp_path / "out" / "000.npy"), check=True, capture_output=True, text=True
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 15  # MB; the samples grew by 54, the output by 43
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_run_again_gives_the_same(tmp_path):
+    path = write_shard(tmp_path / "in", [recording(i) for i in range(64)] * 6)
+    run_preprocess(PreprocessConfig(sampling_rate=400), path, tmp_path / "whole" / "000.npy", 1)
+    output = tmp_path / "killed" / "000.npy"
+    process = subprocess.Popen(python(PEAK, path, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "killed").glob(".000.*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not [file.name for file in (tmp_path / "killed").glob("[!.]*")]  # nothing that looks finished
+    run_preprocess(PreprocessConfig(sampling_rate=400), path, output, 1)
+    found = {name: content for name, content in read_all(tmp_path / "killed").items() if not name.startswith(".")}
+    assert found == read_all(tmp_path / "whole")
+
+
+def test_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
+    path = write_shard(tmp_path / "in", [recording(0), recording(1)])
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ArrayWriter, "append", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_preprocess(PASS, path, tmp_path / "out" / "000.npy", 1)
+    assert not list((tmp_path / "out").iterdir())
