@@ -75,14 +75,7 @@ class Code15(Source):
                 "age": ages,
                 "sex": _truth(table, "is_male", path).map({True: "male", False: "female"}).astype("string"),
                 "fold": pd.Series(pd.NA, index=table.index, dtype="Int64"),
-                "codes": [
-                    [
-                        {"code": code, "likelihood": 100.0}
-                        for code, is_true in zip(DIAGNOSES, row, strict=True)
-                        if is_true
-                    ]
-                    for row in zip(*(column.eq(True).fillna(False) for column in found.values()), strict=True)
-                ],
+                "codes": _codes(found),
                 "report": "",
             }
         )
@@ -226,10 +219,12 @@ def without_padding(tracing: np.ndarray, name: str) -> np.ndarray:
     RecordError
         `signal_empty`: every sample is zero.
     """
-    recorded = np.flatnonzero(tracing.any(axis=1))
-    if len(recorded) == 0:
+    recorded = tracing.ravel() != 0  # NaN is not zero
+    first, after_last = int(recorded.argmax()), len(recorded) - int(recorded[::-1].argmax())
+    if not recorded[first]:
         raise RecordError("signal_empty", f"{name}: every sample is zero")
-    return tracing[recorded[0] : recorded[-1] + 1]
+    n_leads = tracing.shape[1]
+    return tracing[first // n_leads : -(-after_last // n_leads)]
 
 
 def first_exams_only(table: pd.DataFrame, patients: pd.Series, exams: pd.Series, path: Path) -> pd.DataFrame:
@@ -257,6 +252,15 @@ def first_exams_only(table: pd.DataFrame, patients: pd.Series, exams: pd.Series,
         table = table.copy()
         table.loc[later, FOLLOW_UP] = None
     return table
+
+
+def _codes(found: dict[str, pd.Series]) -> list[list[dict[str, object]]]:
+    """What is true of each row, as the index lists it."""
+    rows: list[list[dict[str, object]]] = [[] for _ in range(len(next(iter(found.values()))))]
+    for code, column in found.items():
+        for row in np.flatnonzero(column.eq(True).fillna(False)):
+            rows[row].append({"code": code, "likelihood": 100.0})
+    return rows
 
 
 def _truth(table: pd.DataFrame, column: str, path: Path) -> pd.Series:

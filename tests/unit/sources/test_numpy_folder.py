@@ -121,6 +121,7 @@ def test_missing_samples(database: Path, tmp_path: Path):
     millivolts = microvolts_of(9) / 1000
     millivolts[3, 4], millivolts[5, 6], millivolts[7, 8] = np.nan, np.inf, -np.inf
     np.save(database / "a/9.npy", millivolts)
+    assert np.argwhere(np.isnan(source(database).read("a/9.npy").signal)).tolist() == [[3, 4], [5, 6], [7, 8]]
     signals, records, _ = ingest(config_of(database), tmp_path)
     assert records.missing_samples.tolist() == [3, 0, 0, 0]
     assert np.argwhere(signals == SENTINEL).tolist() == [[3, 4], [5, 6], [7, 8]]
