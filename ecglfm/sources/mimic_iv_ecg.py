@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
@@ -37,34 +39,40 @@ class MimicIvEcg(Source):
                 f"{measurements_path}: study_id {int(measured[measured.duplicated()].iloc[0])} stands twice"
             )
 
+        order = np.argsort(studies.to_numpy(), kind="stable")
         added = [column for column in measurements.columns if column not in records.columns]
-        found = measurements[added].set_axis(measured.to_numpy(), axis=0).reindex(studies.to_numpy())
-        table = pd.concat([records, found.set_axis(records.index, axis=0)], axis=1)
+        found = measurements[added].set_axis(measured.to_numpy(), axis=0).reindex(studies.to_numpy()[order])
+        found = found.reset_index(drop=True)
+        del measurements  # a table of all studies: the two together are the peak of this stage's memory
+        records = records.iloc[order].reset_index(drop=True)
+        studies, subjects = studies.iloc[order].reset_index(drop=True), subjects.iloc[order].reset_index(drop=True)
         record_id = self.name + "/" + studies.astype("int64").astype(str)
-        patient_id = self.name + "/" + subjects.astype("Int64").astype("string").astype(object)
+        patient_id = self.name + "/" + subjects.astype("Int64").astype("string").astype("str")
         index = pd.DataFrame(
             {
                 "record_id": record_id,
                 "source": self.name,
-                "patient_id": patient_id.where(subjects.notna(), record_id).astype(str),
+                "patient_id": patient_id.where(subjects.notna(), record_id),
                 "path": records["path"].str.strip(),
                 "age": np.nan,
                 "sex": pd.Series(pd.NA, index=records.index, dtype="string"),
                 "fold": pd.Series(pd.NA, index=records.index, dtype="Int64"),
                 "codes": [[] for _ in range(len(records))],
-                "report": join_report(table),
+                "report": join_report(found),
             }
         )
-        order = studies.sort_values(kind="stable").index
-        return check_index(pd.concat([index, table.add_prefix("native.")], axis=1).loc[order], records_path)
+        native = [records.add_prefix("native."), found.add_prefix("native.")]
+        return check_index(pd.concat([index, *native], axis=1), records_path)
 
 
 def join_report(table: pd.DataFrame) -> pd.Series:
     """The non-empty cells of `report_0`, `report_1`, … of each row, joined with `; `."""
-    lines = sorted((c for c in table.columns if c.removeprefix("report_").isdigit()), key=lambda c: int(c[7:]))
-    report = pd.Series("", index=table.index, dtype="object")
-    for column in lines:
-        line = table[column].fillna("").astype(object).str.strip()
-        joint = np.where((report != "") & (line != ""), "; ", "")
-        report = report + joint + line
-    return report.astype("str")
+    names = sorted((c for c in table.columns if c.removeprefix("report_").isdigit()), key=lambda c: int(c[7:]))
+    empty = pa.scalar("", pa.large_string())
+    report = pa.repeat(empty, len(table))
+    for name in names:
+        line = pc.fill_null(pc.utf8_trim_whitespace(pa.array(table[name], pa.large_string())), empty)
+        both = pc.and_(pc.not_equal(report, empty), pc.not_equal(line, empty))
+        joint = pc.if_else(both, pa.scalar("; ", pa.large_string()), empty)
+        report = pc.binary_join_element_wise(report, joint, line, empty)
+    return pd.Series(report, index=table.index, dtype="str")
