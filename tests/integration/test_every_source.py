@@ -1,0 +1,99 @@
+"""One project over genuine recordings of every database at hand: nothing is lost, the known copies are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from ecglfm.provenance import read_json
+from tests.integration.conftest import make_clone
+
+pytestmark = pytest.mark.slow
+
+#: Source: kind, folder below the genuine data, rows that its own tables or headers name.
+DATABASES = {
+    "ptbxl": ("ptbxl", "ptb-xl", 300),
+    "challenge": ("challenge2021", "challenge-2021", 33),
+    "code15": ("code15", "code-15", 4),
+    "ludb": ("ludb", "ludb", 200),  # of which three recordings are there
+    "legacy": ("wfdb_folder", "challenge-2020-legacy-headers", 2),
+}
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of `snakemake manifest` over all of them, in two shards where there is enough."""
+    clone = make_clone(repository, tmp_path_factory.mktemp("every") / "clone")
+    for name, (kind, folder, rows) in DATABASES.items():
+        path = clone.root / f"config/sources/{name}.yaml"
+        path.unlink(missing_ok=True)
+        clone.edit(f"config/sources/{name}.yaml", kind=kind, root=str(real_data / folder), shards=1 + (rows > 30))
+    clone.edit("config/config.yaml", sources=list(DATABASES), tasks=["sinus"], encoders=["random-tiny"])
+    clone.edit("config/config.yaml", manifest={"duplicates": "move"})
+    sinus = {
+        "ptbxl": {"scp": ["SR"]},
+        "challenge2021": {"snomed": ["426783006"]},
+        "code15": {"column": {"normal_ecg": ["True"]}},
+        "ludb": {"report": ["sinus rhythm"]},
+    }
+    clone.edit("config/tasks/sinus.yaml", kind="binary", labels={"SINUS": sinus})
+    clone.snakemake("manifest", "labels")
+    return clone.results
+
+
+def ledger(project: Path, action: str) -> pd.DataFrame:
+    rows = pd.read_parquet(project / "manifest/ledger.parquet")
+    return rows[rows["action"] == action]
+
+
+def test_every_row_is_a_record_or_has_its_reason(project: Path) -> None:
+    records = pd.read_parquet(project / "manifest/records.parquet")
+    dropped = ledger(project, "dropped")
+    for source, (_, _, rows) in DATABASES.items():
+        indexed = pd.read_parquet(project / f"index/{source}.parquet")["record_id"]
+        assert len(indexed) == rows
+        kept, gone = records[records["source"] == source], dropped[dropped["source"] == source]
+        assert sorted([*kept["record_id"], *gone["record_id"]]) == sorted(indexed)
+    missing = dropped[dropped["source"] == "ludb"]
+    assert len(missing) == 197
+    assert set(missing["reason"]) == {"header_missing"}
+    assert (records["lead_mask"] == 0xFFF).all()
+
+
+def test_copies_across_databases_are_found_and_moved_together(project: Path) -> None:
+    audit = read_json(project / "manifest/audit.json")
+    pairs = {(pair["a"], pair["b"]) for pair in audit["duplicate_pairs"]}
+    assert pairs == {
+        ("ptbxl/137", "ptbxl/138"),
+        ("ptbxl/143", "ptbxl/144"),
+        *((f"challenge/ptb-xl/HR0000{i}", f"ptbxl/{i}") for i in range(1, 6)),
+    }
+    assert audit["passed"] is True
+    records = pd.read_parquet(project / "manifest/records.parquet").set_index("record_id")
+    assert all(records["split"][a] == records["split"][b] for a, b in pairs)
+    linked = set(records["patient_id"][[record for pair in pairs for record in pair]])
+    moved = ledger(project, "moved")
+    assert len(moved) > 0
+    assert set(records["patient_id"][moved["record_id"]]) <= linked
+    assert set(records["split"][moved["record_id"]]) <= {"valid", "test"}  # never from test into training
+
+
+def test_signals_are_microvolts_of_the_genuine_files_at_one_rate(project: Path, real_data: Path) -> None:
+    records = pd.read_parquet(project / "manifest/records.parquet").set_index("record_id")
+    assert (records["sampling_rate"] == 500).all()
+    row = records.loc["challenge/ningbo/JS20004"]
+    theirs = wfdb.rdrecord(str(real_data / "challenge-2021/training/ningbo/g1/JS20004"))
+    shard = np.load(project / f"preprocess/challenge/{row['shard']:03d}.npy", mmap_mode="r")
+    ours = shard[row["offset"] : row["offset"] + row["n_samples"]]
+    assert np.array_equal(ours, np.rint(theirs.p_signal * 1000).astype(np.int16))
+    assert records.loc["code15/358121", "n_samples"] == 3668  # 2934 samples at 400 Hz without the padding
+
+
+def test_a_label_is_read_from_each_kind_in_its_own_words(project: Path) -> None:
+    labels = pd.read_parquet(project / "labels/sinus.parquet").set_index("record_id")["label.SINUS"]
+    assert set(labels.index.str.split("/").str[0]) == {"ptbxl", "challenge", "code15", "ludb"}
+    assert labels["code15/358121"] == 0  # normal_ecg False
