@@ -6,6 +6,7 @@ renamed. The same content always gives the same hash, whatever the machine.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,8 @@ import pandas as pd
 
 from ecglfm import __version__
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -30,6 +33,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ----------
     path : path
         The final file. Its folder is made when it does not exist.
+
+    Raises
+    ------
+    OSError
+        There is no room for the file; it names `path`, which the system's own error does not.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +47,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise OSError(error.errno, f"{os.strerror(error.errno)} (nothing was written)", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

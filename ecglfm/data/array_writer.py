@@ -59,9 +59,10 @@ class ArrayWriter:
 def array_writer(path: Path, n_columns: int) -> Iterator[ArrayWriter]:
     """Write a `.npy` of int16 `(rows, n_columns)` piece by piece, atomically.
 
-    What a run that was killed has left of the same file is removed first, for it may be as large as the shard.
+    What a run that was killed has left of it, and of the tables beside it, is removed first: it may be as large as
+    the shard.
     """
-    for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):
+    for leftover in path.parent.glob(f".{path.stem}.*.tmp.*"):
         leftover.unlink(missing_ok=True)
     with atomic(path) as temporary, temporary.open("wb") as file:
         writer = ArrayWriter(file, n_columns)
