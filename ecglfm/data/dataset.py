@@ -144,11 +144,13 @@ class Signals:
             raise ValueError("no rows to cut from")
         first = self._offset[rows] + starts
         stop = first + np.clip(self.n_samples[rows] - starts, 0, length if valid is None else valid)
-        places = list(zip(self._file[rows].tolist(), first.tolist(), stop.tolist(), strict=True))
+        files = self._file[rows]
+        places = list(zip(files.tolist(), first.tolist(), stop.tolist(), strict=True))
         if self._is_cold():
             for place in sorted(places):
                 self._shards.read_ahead(*place)
-        return [self._shards.samples(file)[begin:end] for file, begin, end in places]
+        samples = {file: self._shards.samples(file) for file in np.unique(files).tolist()}
+        return [samples[file][begin:end] for file, begin, end in places]
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int, valid: np.ndarray | None = None) -> np.ndarray:
         """Cut one piece out of each named record; arguments and errors as in `pieces`.
@@ -162,7 +164,8 @@ class Signals:
         out = np.empty((len(pieces), length, pieces[0].shape[1]), np.int16)
         for row, piece in zip(out, pieces, strict=True):
             row[: len(piece)] = piece
-            row[len(piece) :] = 0
+            if len(piece) < length:
+                row[len(piece) :] = 0
         return out
 
     def read_ahead(self, rows: np.ndarray) -> int:

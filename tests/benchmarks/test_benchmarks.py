@@ -33,3 +33,27 @@ def test_large_plan_benchmark_plans_what_it_says(
     assert time.startswith("snakemake -n, 8 sources, 1161 rows, 22 shards, 36 fits: ")  # one shard each at least
     plan, alone = (int(value) for value in re.findall(r"(\d+) MB", memory))
     assert plan >= alone > 50
+
+
+@pytest.mark.slow
+def test_loader_benchmark_compares_with_the_original(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "loader", "--patients", "130", "--shards", "3", "--block", "8", "--runs", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    original = int(re.findall(r"as the original: (\d+) segments/s", lines[0])[0])
+    for line in lines[2:4]:
+        here, ratio, best, fixed = (float(value) for value in re.findall(r"(?<!float)(?<!int)\b[\d.]+", line)[:4])
+        assert ratio == pytest.approx(here / original, rel=0.01)
+        assert (best, fixed) == (here, pytest.approx(here / 4321, abs=0.05))
+    assert [line.split(": ")[0].rsplit(", ", 1)[1] for line in lines[4:]] == [
+        "plain memory maps", "full shuffle", "blocks of 8 neighbours"
+    ]  # fmt: skip
+
+
+def test_shuffle_benchmark_finds_the_expected_number_of_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "shuffle", "--patients", "6400", "--size", "64", "--block", "16"]) == 0
+    full, blocks = capsys.readouterr().out.splitlines()
+    pairs = [float(re.findall(r"([\d.]+) pairs of one block", line)[0]) for line in (full, blocks)]
+    assert pairs[0] == pytest.approx(64 * 63 / 2 * 15 / 6399, abs=0.9)  # 4.73; three standard errors of 50 batches
+    assert pairs[1] == pytest.approx(0, abs=0.1)
+    runs = [int(re.findall(r"runs of (\d+) patients", line)[0]) for line in (full, blocks)]
+    assert runs == [1, pytest.approx(16, abs=1)]  # now and then two neighbouring blocks are one run

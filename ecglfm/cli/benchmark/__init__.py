@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.benchmark import audit, bootstrap, plan, plan_large, synthesize
+from ecglfm.cli.benchmark import audit, bootstrap, ingest, loader, plan, plan_large, preprocess, shuffle, synthesize
 
-BENCHMARKS = (plan, plan_large, synthesize, audit, bootstrap)
+BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, bootstrap)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

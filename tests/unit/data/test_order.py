@@ -54,6 +54,8 @@ def test_every_patient_is_read_ahead_once_and_in_time(block):
     for slots in (range(10), range(3, 7)):
         ready = []
         for index in range(10):
+            if index:  # what is new now was asked for with an earlier batch
+                assert set(order.patients(1, index, slots).tolist()) <= set(ready)
             ready += order.ahead(1, index, slots).tolist()
             assert set(order.patients(1, index, slots).tolist()) <= set(ready)
         assert len(ready) == len(set(ready)) == 10 * len(slots)

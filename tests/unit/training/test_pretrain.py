@@ -272,7 +272,18 @@ def test_short_recordings_are_used_with_a_mask_where_the_config_says_so(prepared
         parse(PretrainConfig, {"steps": 1, "crop_seconds": 2.0, "min_seconds": 3.0}, "tiny.yaml")
 
 
-def test_block_shuffle_trains_on_every_patient_and_resumes(prepared, tmp_path):
+def test_pairs_are_chosen_as_the_config_says(prepared, tmp_path):
+    def job(**options):
+        return Pretraining(encoder_slice(**options), prepared / "records.parquet", prepared / "preprocess", tmp_path)
+
+    assert len(job(min_recordings=2).train.sampler) == 32
+    with pytest.raises(UserError, match="0 patients make pairs"):
+        job(min_recordings=3)
+    neighbours = [job(shuffle_block=4).train.order.patients(0, index, range(1))[0] // 4 for index in range(8)]
+    assert len(set(neighbours)) <= 3  # 8 batches of an epoch: the first slot reads block after block
+
+
+def test_block_shuffle_resumes_bit_for_bit(prepared, tmp_path):
     options = {"shuffle_block": 4, "steps": 6, "checkpoint_every": {"steps": 2}}
     assert pretrain(prepared, tmp_path / "calm", **options) == 0
     assert pretrain(prepared, tmp_path / "stopped", stop=StopAfter(3), **options) == 75
