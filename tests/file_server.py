@@ -100,6 +100,7 @@ def serve() -> Iterator[FileServer]:
     files = FileServer()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that gave up
         server.files = files  # type: ignore[attr-defined]
         files.url = f"http://127.0.0.1:{server.server_port}/"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -217,8 +217,8 @@ class _Download:
         free = shutil.disk_usage(self.part.parent).free
         if needed > free:
             raise UserError(
-                f"{self.part.parent}: {self.file.path} needs {needed / 1e6:.0f} MB and the disk has room for"
-                f" {free / 1e6:.0f} MB; what is there is kept: make room and run the same command again"
+                f"{self.part.parent}: {self.file.path} needs {needed / 1e6:.1f} MB and the disk has room for"
+                f" {free / 1e6:.1f} MB; what is there is kept: make room and run the same command again"
             )
 
     def _forget(self) -> None:
