@@ -7,10 +7,14 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecglfm.cli.benchmark.timing import seconds
 
-PATIENTS = 1000  # records of a folder, as PTB-XL has them
+if TYPE_CHECKING:
+    import pandas as pd
+
+IN_A_FOLDER = 1000  # records, as PTB-XL has them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         generator = np.random.default_rng(0)
-        paths = [f"records500/{k // PATIENTS * PATIENTS:05d}/{k:05d}_hr" for k in range(args.records)]
+        paths = [f"records500/{k // IN_A_FOLDER * IN_A_FOLDER:05d}/{k:05d}_hr" for k in range(args.records)]
         for path in paths:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             samples = generator.normal(0, 300, (5000, 12)).astype(np.int16)
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         _measure(actions, args.runs)
 
 
-def _index(paths: list[str], repeat: int):  # type: ignore[no-untyped-def]  # pandas is imported when it is needed
+def _index(paths: list[str], repeat: int) -> pd.DataFrame:
     import pandas as pd
 
     from ecglfm.records import INDEX_COLUMNS
