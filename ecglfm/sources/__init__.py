@@ -11,7 +11,8 @@ An adapter is a class of `ecglfm.sources.base.Source`, made with the source's na
     The recording at a `path` of the index as a `records.Record`. The default reads WFDB.
 
 **Ids.** `record_id` is `{source}/{native id}` and unique, `patient_id` is `{source}/{native patient}`; a recording
-whose patient is not stated is its own. Rows are in natural order of the native id (2 before 10).
+whose patient is not stated is its own. Rows are in natural order of the native id (2 before 10), or in the order of
+the files where one file holds many recordings (`code15`).
 
 **Columns.** `age` in years, 90 where the database withholds ages above 89; `sex` male, female or null; `fold` the
 database's own or null; `codes` a list of {code, likelihood 0-100}, 100 where a code is just listed; `report` text.
