@@ -1,4 +1,4 @@
-"""Commands of the data stages: synthesize, index, ingest, preprocess, manifest, labels."""
+"""Commands of the data stages: synthesize, index, ingest, preprocess, manifest, labels, summary."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--index", type=Path, required=True, nargs="+", metavar="FILE", help="index/{source}.parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="labels/{task}.parquet")
     add_tracking(parser)
+
+    parser = commands.add_parser("summary", help="write the HTML page of what is in the data, and what is not, and why")
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has manifest/ and labels/")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="manifest/summary.html")
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help="label sets to show; default: all that are there")
+    parser.set_defaults(run=_summary)
 
 
 def _command(
@@ -139,3 +145,9 @@ def _labels(args: argparse.Namespace) -> None:
     run_labels(config, args.manifest, args.index, args.output)
     if args.tracking:
         track_labels(config, args.output, tracking=tracking_of(args), rule=args.rule)
+
+
+def _summary(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.summary import run_summary
+
+    run_summary(args.results, args.output, args.tasks)

@@ -9,8 +9,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.evaluation.model_sections import (
     Fit,
@@ -19,7 +17,7 @@ from ecglfm.evaluation.model_sections import (
     evaluation_section,
     training_section,
 )
-from ecglfm.evaluation.plots import with_interval
+from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.sections import data_section, task_section
 from ecglfm.provenance import code_version, write_text
 from ecglfm.tracking import standard_tags, start_run
@@ -62,7 +60,7 @@ def run_report(
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
     fits = _included(include) if include else _found(results)
     content = gather(results, fits, everything=not include)
-    write_text(output, _environment().get_template("report.html.j2").render(content))
+    write_text(output, environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
     shown = {"models": " ".join("/".join(fit) for fit in fits)}
     tags = standard_tags(stage="report", data_hash=content["data_hash"] or None, rule=rule)
@@ -132,20 +130,3 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
         "evaluations": evaluations,
         "fits": fits,
     }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ecglfm.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "ci": with_interval,
-        "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
-        "number": lambda value: "–" if value is None else f"{value:.4g}",
-        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
-    }
-    return environment

@@ -45,7 +45,7 @@ def data_section(results: Path) -> dict[str, Any] | None:
     ledger = read_if_there(results / "manifest/ledger.parquet", pd.read_parquet)
     return {
         "counts": _counts(records),
-        "total": _tally(records),
+        "total": tally(records),
         "people": _people(records),
         "ledger": None if ledger is None else ledger_rows(ledger),
         "dropped": 0 if ledger is None else int((ledger["action"] == "dropped").sum()),
@@ -59,7 +59,7 @@ def _worst_first(pair: dict[str, Any]) -> tuple[bool, float]:
     return not pair["crosses"], -float(pair["correlation"])
 
 
-def _tally(records: pd.DataFrame) -> dict[str, tuple[int, int]]:
+def tally(records: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Records and patients of each split, of none, and of all."""
     parts = {split: records[records["split"] == split] for split in SPLITS}
     parts |= {"none": records[records["split"].isna()], "all": records}
@@ -67,7 +67,7 @@ def _tally(records: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def _counts(records: pd.DataFrame) -> dict[str, dict[str, tuple[int, int]]]:
-    return {str(source): _tally(rows) for source, rows in records.groupby("source")}
+    return {str(source): tally(rows) for source, rows in records.groupby("source")}
 
 
 def _people(records: pd.DataFrame) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
         "task": task,
         "description": load(TaskSlice, config).config.description if config.exists() else "",
         "sources": sorted(labels["source"].astype(str).unique()) if "source" in labels else [],
-        "total": _tally(labels),
+        "total": tally(labels),
         "labels": rows,
         "ledger": None if ledger is None else ledger_rows(ledger),
     }

@@ -1,0 +1,128 @@
+"""The summary counts what the manifest and the labels say, shows every reason, and stands alone."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecglfm.cli import main
+from ecglfm.config import UserError
+from ecglfm.data.preprocess import QUALITY
+from ecglfm.evaluation.summary import age_figure, run_summary
+from ecglfm.provenance import read_json, write_json, write_parquet
+from ecglfm.records import ledger_frame
+
+
+@pytest.fixture
+def two(results: Path) -> Path:
+    """The folder of `results` with a second source: beta, 4 records used, 2 dropped, one of gamma dropped."""
+    path = results / "manifest/records.parquet"
+    records = pd.read_parquet(path).assign(lead_mask=0xFFF, **dict.fromkeys(QUALITY, 0.0))
+    beta = records.iloc[:4].assign(
+        record_id=[f"beta/{k}" for k in range(4)],
+        source="beta",
+        patient_id=["beta/p0", "beta/p0", "beta/p1", "beta/p2"],
+        split=pd.Series(["train", "train", "valid", None], dtype="str"),
+        age=[20.0, 40.0, np.nan, 60.0],
+        sex=["female", "male", None, "male"],
+        n_samples=[1000, 1000, 1000, 2000],
+        lead_mask=[0xFFF, 0b11, 0b11, 0xFFF],
+        flat_leads=[0.0, 0.0, 0.0, 2.0],
+        mains_noise=[1.0, 2.0, 3.0, np.nan],
+    )
+    write_parquet(path, pd.concat([records, beta], ignore_index=True))
+    row = {"source": "beta", "stage": "ingest", "action": "dropped", "reason": "file_missing"}
+    more = [
+        row | {"record_id": "beta/8", "detail": "no <i>8.dat</i>"},
+        row | {"record_id": "beta/9", "detail": "no 9.dat"},
+        row | {"record_id": "gamma/1", "source": "gamma", "detail": "no 1.dat"},
+        row
+        | {"record_id": "beta/3", "stage": "preprocess", "action": "flagged", "reason": "flat_leads", "detail": "2"},
+    ]
+    ledger = pd.concat([pd.read_parquet(results / "manifest/ledger.parquet"), ledger_frame(more)])
+    write_parquet(results / "manifest/ledger.parquet", ledger)
+    shared = {"records": 49, "test_records": 12, "shared_records": 0, "shared_patients": 1, "duplicates": 0}
+    audit = results / "manifest/audit.json"
+    write_json(audit, read_json(audit) | {"pretraining": shared})
+    labels = pd.read_parquet(results / "labels/super.parquet")
+    own = beta[["record_id", "patient_id", "source", "split"]].assign(
+        **{"label.NORM": np.float32(1), "label.MI": np.nan}
+    )
+    own = own.iloc[:3].astype({"label.NORM": "float32", "label.MI": "float32"})
+    write_parquet(results / "labels/super.parquet", pd.concat([labels, own], ignore_index=True))
+    return results
+
+
+def page_of(results: Path, tasks: list[str] | None = None) -> str:
+    run_summary(results, results / "manifest/summary.html", tasks)
+    return (results / "manifest/summary.html").read_text()
+
+
+def words(page: str) -> str:
+    body = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_numbers_of_the_files_are_on_the_page(two: Path):
+    seen = words(page_of(two))
+    assert "69 raw records 64 records used 53 patients 5 records dropped 1 pairs of duplicates" in seen
+    alpha = "alpha 62 2 3.2 % 40 40 patients 8 8 patients 12 2 patients 0 0 patients 60 50 patients 10 s 100 Hz all 12"
+    assert alpha in seen
+    beta = "beta 6 2 33.3 % 2 1 patients 1 1 patients 0 0 patients 1 1 patients 4 3 patients 10 s 10 – 20 100 Hz"
+    assert f"{beta} I II 2 all 12 2" in seen
+    assert "gamma 1 1 100.0 % every record was dropped" in seen
+    assert "Pretraining may see 49 records, of train and valid. Between them and the 12 test records there are" in seen
+    assert "0 records, 1 patients and 0 pairs of duplicates in common" in seen
+    # age and sex by split
+    assert (
+        "beta Train 2 30 (25–35) 0 1 50.0 % 1 50.0 % 0 Valid 1 – 1 0 0.0 % 0 0.0 % 1 In no split 1 60 (60–60)" in seen
+    )
+    # NORM: all three of beta; MI is unknown there
+    assert "100.0 % 0 MI" in seen
+    assert re.search(r"NORM \d+ [\d.]+ % \d+ [\d.]+ % \d+ [\d.]+ % \d+ [\d.]+ % 3 100.0 % 0 MI", seen)
+    assert re.search(r"MI 0 0.0 % 0 0.0 % 3 25.0 % 3 5.1 % unknown 4", seen)
+    # quality of beta: three values of mains noise
+    assert "mains noise, uV 2 2.9 3 1 0 0" in seen
+    assert "flat leads 0 1.7 2 0 1 0" in seen
+
+
+def test_every_reason_has_an_example(two: Path):
+    seen = words(page_of(two))
+    assert "alpha dropped ingest signal truncated 2 alpha/900 holds 10 of 1000 samples <b>" in seen
+    assert "beta dropped ingest file missing 2 beta/8 no <i>8.dat</i>" in seen
+    assert "flagged preprocess flat leads 1 beta/3 2" in seen
+    assert "gamma dropped ingest file missing 1 gamma/1 no 1.dat" in seen
+
+
+def test_the_page_stands_alone_is_safe_and_repeats(two: Path):
+    page = page_of(two)
+    assert page == page_of(two)
+    assert "<i>8" not in page
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert "<script" not in page
+
+
+def test_ages_are_shares_of_the_split():
+    ages = [1.0] * 3 + [62.0] + [99.0, 300.0]
+    table = pd.DataFrame({"source": "a", "split": ["train"] * 4 + ["test"] * 2, "age": ages})
+    figure = age_figure(table)
+    heights = {patch.get_label(): patch.get_data().values for patch in figure.axes[0].patches}
+    assert heights["train"][[0, 12]].tolist() == [75.0, 25.0]
+    assert heights["test"][-1] == 100.0
+
+
+def test_a_task_that_is_not_there_is_said_and_others_are_left_out(two: Path):
+    assert "The labels of gone have not been made." in words(page_of(two, ["gone"]))
+    assert "NORM" not in words(page_of(two, ["gone"]))
+
+
+def test_without_a_manifest_it_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(UserError, match="run the stage manifest"):
+        run_summary(tmp_path, tmp_path / "s.html")
+    assert main(["summary", "--results", str(tmp_path), "--output", str(tmp_path / "s.html")]) == 1
+    assert "run the stage manifest" in capsys.readouterr().err

@@ -1,0 +1,20 @@
+# summary: one page of who and what is in the splits, and of what is not, and why.
+# Requires: the manifest and every label set.
+# Makes: <results>/manifest/summary.html.
+
+
+rule summary:
+    input:
+        rules.manifest.output,
+        labels=expand("<results>/labels/{task}.parquet", task=TASKS),
+    output:
+        report("<results>/manifest/summary.html", caption="../report/summary.rst", category="Data"),
+    log:
+        "<results>/logs/summary.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        tasks=TASKS,
+    shell:
+        "python -m ecglfm summary --results {params.results} --output {output} --tasks {params.tasks} 2> {log}"
