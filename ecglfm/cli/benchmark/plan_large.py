@@ -16,12 +16,12 @@ from ecglfm.config import UserError
 _SOURCES = {
     "ptbxl": ("ptbxl", 21_799),
     "mimic": ("mimic_iv_ecg", 800_035),
-    "research-a": ("ptbxl", 345_779),
-    "research-b": ("ptbxl", 88_253),
-    "research-c": ("ptbxl", 200),
-    "hospital-a": ("mimic_iv_ecg", 6_000_000),
-    "hospital-b": ("mimic_iv_ecg", 3_000_000),
-    "hospital-c": ("mimic_iv_ecg", 1_343_934),
+    "code15": ("code15", 345_779),
+    "challenge": ("challenge2021", 88_253),
+    "ludb": ("ludb", 200),
+    "hospital-a": ("muse_xml", 6_000_000),
+    "hospital-b": ("wfdb_folder", 3_000_000),
+    "hospital-c": ("wfdb_folder", 1_343_934),
 }
 _TASKS = [f"task{number}" for number in range(6)]
 _ENCODER = "random-tiny"
