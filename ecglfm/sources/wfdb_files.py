@@ -123,7 +123,7 @@ def whole_microvolts(digital: np.ndarray, signals: Sequence[Signal], choice: Lea
     """
     first = signals[0].stored
     step = 1000.0 * first.unit_mv / first.gain
-    if choice.sums or first.baseline or step not in range(1, 1001) or digital.dtype != np.int16:
+    if choice.sums or first.baseline or step % 1 or not 1 <= step <= 1000 or digital.dtype != np.int16:
         return None
     if any(signal.stored != first for signal in signals):
         return None

@@ -72,6 +72,18 @@ def test_record_name_ending_in_mat_is_read(real_data: Path):
     assert record.comments[0].startswith("Age:")
 
 
+def test_legacy_records_are_read_as_wfdb_reads_them_once_the_name_is_mended(real_data: Path, tmp_path: Path):
+    headers = sorted((real_data / "challenge-2020-legacy-headers").rglob("*.hea"))
+    for path in headers:
+        first, rest = path.read_text().split(" ", 1)
+        assert first == f"{path.stem}.mat"
+        (tmp_path / path.name).write_text(f"{path.stem} {rest}")
+        (tmp_path / f"{path.stem}.mat").write_bytes(path.with_suffix(".mat").read_bytes())
+        expected = wfdb.rdrecord(str(tmp_path / path.stem), physical=False)
+        np.testing.assert_array_equal(read_wfdb(path.parent, path.stem).digital, expected.d_signal)
+    assert headers
+
+
 # --- what we write --------------------------------------------------------------------------------------------------
 
 
