@@ -160,13 +160,11 @@ class Signals:
         ndarray of int16, shape (n, length, leads)
             Microvolts; what lies past the end of a piece is zero.
         """
-        pieces = self.pieces(rows, starts, length, valid)
-        out = np.empty((len(pieces), length, pieces[0].shape[1]), np.int16)
-        for row, piece in zip(out, pieces, strict=True):
-            row[: len(piece)] = piece
-            if len(piece) < length:
-                row[len(piece) :] = 0
-        return out
+        pieces = [
+            piece if len(piece) == length else np.pad(piece, ((0, length - len(piece)), (0, 0)))
+            for piece in self.pieces(rows, starts, length, valid)
+        ]
+        return np.concatenate(pieces).reshape(len(pieces), length, -1)  # all in one copy
 
     def read_ahead(self, rows: np.ndarray) -> int:
         """Ask the kernel to read whole records now, in the order of the disk; neighbours are one run.
