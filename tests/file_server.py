@@ -22,7 +22,8 @@ class FileServer:
         Path: content.
     faults : dict
         Path: faults, one per request, in order: `truncate` (half the bytes, then the connection closes), `503`,
-        `wrong` (other bytes), `hang` (no answer for two seconds), `404`, `http` (a redirect away from https).
+        `wrong` (other bytes), `hang` (no answer for two seconds), `404`, `http` (a redirect away from https),
+        `chunked` (no length, pieces of 100 bytes).
     ranges : bool
         False: `Range` is ignored, as RFC 9110 allows.
     requests : list
@@ -78,15 +79,22 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[start:]
         if fault == "wrong":
             content = bytes(len(content))
+        if fault == "chunked":
+            self._head(200, None, {"Transfer-Encoding": "chunked"})
+            for start in range(0, len(content), 100):
+                piece = content[start : start + 100]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+            return
         self._head(status, len(content), headers)
         if fault == "truncate":
             content = content[: len(content) // 2]
             self.close_connection = True
         self.wfile.write(content)
 
-    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+    def _head(self, status: int, length: int | None, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(length)}).items():
+        for name, value in (headers | ({} if length is None else {"Content-Length": str(length)})).items():
             self.send_header(name, value)
         self.end_headers()
 

@@ -66,9 +66,10 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
         fetched, failures = _run(job, (file for file in listing if file in wanted), number, connections, config.source)
     if failures:
         what, why = next(iter(failures.items()))
+        rest = "the others are there" if len(failures) < _MAX_FAILURES else "given up"
         raise UserError(
             f"{root}: {len(failures)} of {number} files could not be fetched, e.g. {what}: {why};"
-            " the others are there, and the same command goes on"
+            f" {rest}; the same command goes on"
         )
     return f"{root}: {number} files, {fetched} of them fetched now, {number - fetched} were there"
 

@@ -80,7 +80,12 @@ class Client:
         for attempt in range(self.attempts):
             try:
                 with self.open(url, {}) as response:
-                    return next(response.iter_content(limit), b"")
+                    content = b""
+                    for chunk in response.iter_content(_LARGE):
+                        content += chunk
+                        if len(content) > limit:
+                            break
+                    return content[:limit]
             except (requests.RequestException, _InterruptedError) as error:
                 self._wait(url, error, attempt)
         raise AssertionError("_wait raises after the last attempt")

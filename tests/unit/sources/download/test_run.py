@@ -236,6 +236,7 @@ def test_code15_is_unpacked_and_not_fetched_twice(server: FileServer, tmp_path: 
     archive = zipped(**{"exams_part0.hdf5": part})
     url = zenodo(server, **{"exams.csv": b"exam_id\n", "exams_part0.zip": archive})
     server.faults["content/exams_part0.zip"] = ["wrong"]
+    server.faults["api/records/4916206"] = ["chunked"]
     download(server, tmp_path, url=url)
     assert content(tmp_path) == {"exams.csv": b"exam_id\n", "exams_part0.hdf5": part}
     server.requests.clear()
