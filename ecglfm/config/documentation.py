@@ -115,6 +115,29 @@ in `wave/` and a table `clips.csv` with the columns `clip` and `person`, that is
 and the line `"clips": Kind("ecglfm.sources.clips:Clips", ("clips.csv",)),`. Files that are not WFDB need a second
 method, `read(path)`. The contract is one page, at the top of `ecglfm/sources/__init__.py`.
 
+## Splits, subsets and duplicates
+
+Without a word from you, patients are split by a seeded hash of their id. A source may use its own folds, a column
+of its table, or shares of its own:
+
+    manifest:
+      folds:
+        ptbxl: {train: [1, 2, 3, 4, 5, 6, 7, 8], valid: [9], test: [10]}
+        mine: {column: split, train: [development], valid: [tuning], test: [held-out]}
+      fractions:
+        mimic_iv_ecg: {valid: 0.01, test: 0}      # for pretraining
+
+`manifest.query: age >= 18 and source in ['ptbxl', 'mine']` keeps those records and drops the others, each with the
+reason `query` in the ledger. It compares columns of `manifest/records.parquet` (all but `split`), or of the databases'
+own tables (`native.heart_axis`, `native["Heart Rate"]`, or the bare name), with numbers, quoted text or lists of them:
+`== != < <= > >= in`, `not in`, `is None`, `is not None`, joined by `and`, `or`, `not`. A missing value
+meets no comparison, so `not age >= 18` takes the records without an age and `age < 18` does not.
+
+The audit compares the recordings themselves: two that correlate by `duplicate_correlation` or more, wherever one of
+them begins, are duplicates, in one database or in two. A pair across splits fails the build. With `duplicates: move`,
+all patients whom duplicates link go to one split instead: to `test` if one of their records is there, else to
+`valid`, so that training gives way and test sets stay whole. Each record that moved is in the ledger.
+
 ## Where it runs
 
 One machine: `snakemake`, which uses every core. Several GPUs on one machine without Slurm:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ecglfm.records import data_hash
@@ -38,16 +39,24 @@ def pretraining_against_tests(records: pd.DataFrame, pairs: list[dict[str, Any]]
         `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
         duplicate recordings with one in each. The last three are 0 when the audit passes.
     """
-    seen, test = records[records["split"].isin(["train", "valid"])], records[records["split"] == "test"]
-    in_test = dict.fromkeys(test["record_id"])
+    seen, test = records["split"].isin(["train", "valid"]).to_numpy(bool), (records["split"] == "test").to_numpy(bool)
     crossing = [pair for pair in pairs if pair["crosses"]]
+    named = {pair[end] for pair in crossing for end in ("a", "b")}
+    tested = set(records.loc[test & records["record_id"].isin(named).to_numpy(bool), "record_id"])
     return {
-        "records": len(seen),
-        "test_records": len(test),
-        "shared_patients": len(set(seen["patient_id"]) & set(test["patient_id"])),
-        "shared_records": int(seen["record_id"].isin(test["record_id"]).sum()),
-        "duplicates": sum((pair["a"] in in_test) != (pair["b"] in in_test) for pair in crossing),
+        "records": int(seen.sum()),
+        "test_records": int(test.sum()),
+        "shared_patients": _in_both(records["patient_id"], seen, test),
+        "shared_records": _in_both(records["record_id"], seen, test),
+        "duplicates": sum((pair["a"] in tested) != (pair["b"] in tested) for pair in crossing),
     }
+
+
+def _in_both(names: pd.Series, some: np.ndarray, others: np.ndarray) -> int:
+    """How many names stand in both parts of a column."""
+    codes, unique = pd.factorize(names)
+    counted = [np.bincount(codes[part], minlength=len(unique)) > 0 for part in (some, others)]
+    return int((counted[0] & counted[1]).sum())
 
 
 def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:

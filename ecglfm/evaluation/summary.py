@@ -156,9 +156,10 @@ def _recorded(records: pd.DataFrame) -> dict[str, Any]:
     seconds = records["n_samples"] / records["sampling_rate"]
     masks = records["lead_mask"].value_counts() if "lead_mask" in records else pd.Series(dtype="int64")
     leads = []
-    for mask, count in sorted(masks.items(), key=lambda item: (-item[1], item[0])):
-        names = [lead for bit, lead in enumerate(LEADS) if int(mask) >> bit & 1]
-        leads.append({"leads": "all 12" if len(names) == len(LEADS) else " ".join(names), "count": int(count)})
+    pairs = zip(masks.index.astype(int).tolist(), masks.tolist(), strict=True)
+    for mask, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
+        names = [lead for bit, lead in enumerate(LEADS) if mask >> bit & 1]
+        leads.append({"leads": "all 12" if len(names) == len(LEADS) else " ".join(names), "count": count})
     return {
         "seconds": [float(q) for q in seconds.quantile([0.0, 0.5, 1.0])],
         "rates": sorted({int(rate) for rate in records["sampling_rate"].unique()}),

@@ -71,3 +71,13 @@ def test_ingest_benchmark_measures_the_same_records(capsys: pytest.CaptureFixtur
     yardstick = float(figures[0][0])
     for rate, ratio, _ in figures:
         assert float(ratio) == pytest.approx(float(rate) / yardstick, rel=0.05, abs=0.1)
+
+
+@pytest.mark.slow
+def test_audit_benchmark_finds_what_it_planted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "audit", "--records", "60", "--copies", "12", "--workers", "1"]) == 0
+    first, *ways, others = capsys.readouterr().out.splitlines()
+    seconds, rate = (float(value) for value in re.findall(r"1 processes: ([\d.]+) s \((\d+) records/s\)", first)[0])
+    assert rate == pytest.approx(60 / seconds, rel=0.05, abs=1)
+    assert [line.split(": ")[1] for line in ways] == ["2 of 2 found"] * 6
+    assert others == "pairs that are no copies: 0"
