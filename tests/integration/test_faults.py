@@ -21,8 +21,12 @@ def _database(clone) -> Path:
     root = clone.root / "mydata"
     (clone.results / "synthetic/demo-ptbxl").rename(root)
     shutil.rmtree(clone.results)
-    clone.edit("config/sources/demo-ptbxl.yaml", kind="ptbxl", root="mydata")
+    _own_database(clone, "mydata")
     return root
+
+
+def _own_database(clone, root: str) -> None:
+    (clone.root / "config/sources/demo-ptbxl.yaml").write_text(yaml.safe_dump({"kind": "ptbxl", "root": root}))
 
 
 def _record(root: Path, ecg_id: int) -> Path:
@@ -152,7 +156,7 @@ def test_label_without_records_stops_its_task_alone(clone) -> None:
 
 
 def test_missing_database_is_named(clone) -> None:
-    clone.edit("config/sources/demo-ptbxl.yaml", kind="ptbxl", root="nowhere")
+    _own_database(clone, "nowhere")
     done = clone.run("snakemake", "index", check=False)
     assert done.returncode != 0
     assert "nowhere/ptbxl_database.csv" in done.stdout
