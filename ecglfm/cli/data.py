@@ -92,6 +92,7 @@ def _preprocess(args: argparse.Namespace) -> None:
 
 def _manifest(args: argparse.Namespace) -> int:
     from ecglfm.data.manifest import run_manifest
+    from ecglfm.data.tracked import track_manifest
     from ecglfm.provenance import write_json
 
     config = load(ManifestSlice, args.config)
@@ -100,7 +101,7 @@ def _manifest(args: argparse.Namespace) -> int:
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
     if args.tracking:
-        _track_manifest(args, config, audit)
+        track_manifest(config, audit, args.results, args.output, tracking=tracking_of(args), rule=args.rule)
     evidence = args.output / "audit-failed.json"  # not a declared output: Snakemake removes those of a failed job
     if audit["passed"]:
         evidence.unlink(missing_ok=True)
@@ -115,26 +116,6 @@ def _manifest(args: argparse.Namespace) -> int:
     }
     faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
     raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
-
-
-def _track_manifest(args: argparse.Namespace, config: ManifestSlice, audit: dict[str, Any]) -> None:
-    """Log counts and the audit; MLflow's absence is a warning, as for every stage."""
-    from ecglfm.provenance import sha256_json
-    from ecglfm.tracking.run import standard_tags, start_run
-
-    content = config.model_dump(mode="json")
-    tags = standard_tags(
-        stage="manifest", config_hash=sha256_json(content), data_hash=audit["data_hash"], rule=args.rule
-    )
-    with start_run(tracking_of(args), stage="manifest", name="manifest", tags=tags, params=content) as run:
-        counts = {
-            f"{source}.{split}.{unit}": float(number)
-            for source, splits in audit["counts"].items()
-            for split, count in splits.items()
-            for unit, number in count.items()
-        }
-        run.log(counts | {"passed": float(audit["passed"])}, step=0)
-        run.artifact(args.output / "audit.json")
 
 
 def _labels(args: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ _FROM_PREPROCESS = [column for column in RECORD_COLUMNS if column not in {"split
 _FROM_INDEX = [column for column in INDEX_COLUMNS if column not in {"path", "codes", "report"}]
 
 
-def _shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
+def shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
     """Tables of a stage's shards; files of an earlier, larger number of shards are passed over."""
     paths = sorted(path for path in folder.glob(f"*{suffix}") if path.name.removesuffix(suffix).isdigit())
     if shards is not None:
@@ -60,11 +60,11 @@ def _read_source(
     """Index (some of its columns), preprocess table and ledger of one source."""
     index = pd.read_parquet(results / "index" / f"{source}.parquet", columns=columns)
     folder = results / "preprocess" / source
-    tables = [pd.read_parquet(path) for path in _shard_tables(folder, ".parquet", shards)]
+    tables = [pd.read_parquet(path) for path in shard_tables(folder, ".parquet", shards)]
     ledgers = [
         pd.read_parquet(path)
         for stage in ("ingest", "preprocess")
-        for path in _shard_tables(results / stage / source, ".ledger.parquet", shards)
+        for path in shard_tables(results / stage / source, ".ledger.parquet", shards)
     ]
     prepared = pd.concat(tables, ignore_index=True)
     require_columns(prepared, _FROM_PREPROCESS, f"{folder}/*.parquet")

@@ -1,16 +1,18 @@
 """What the data stages log to MLflow: one experiment a stage, counts as metrics, tables as artifacts.
 
-`index`, `ingest` and `preprocess` run once a source and shard; a run for each would flood the store, so the
-manifest, which reads all their tables, logs one run a source for them.
+`index`, `ingest` and `preprocess` are many jobs; a run for each would flood the store, so the manifest, which reads
+all their tables, logs one run a source for them, and none where nothing has changed since the last.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import TaskSlice, TrackingSlice
+from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
+from ecglfm.data.manifest import shard_tables
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
 from ecglfm.tracking import standard_tags, start_run
@@ -61,3 +63,67 @@ def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | No
     with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content) as run:
         run.log(label_counts(pd.read_parquet(output)) | {"left_out": len(pd.read_parquet(ledger))}, step=0)
         run.artifact(ledger)
+
+
+def track_manifest(
+    slice: ManifestSlice,  # noqa: A002
+    audit: dict[str, Any],
+    results: Path,
+    output: Path,
+    *,
+    tracking: TrackingSlice | None,
+    rule: str | None,
+) -> None:
+    """Log the runs of the experiments `index`, `ingest`, `preprocess` (one a source) and `manifest`.
+
+    Parameters
+    ----------
+    slice : ManifestSlice
+    audit : dict
+        Content of `audit.json`.
+    results, output : path
+        As in `run_manifest`, whose tables are read.
+    tracking : TrackingSlice or None
+        None: nowhere.
+    rule : str or None
+        The Snakemake rule, for a tag.
+    """
+    ledger = pd.read_parquet(output / "ledger.parquet")
+    for source in slice.sources:
+        for stage in ("index", "ingest", "preprocess"):
+            config = results / "config" / ("preprocess.yaml" if stage == "preprocess" else f"source/{source}.yaml")
+            params = read_yaml(config) if config.is_file() else {}  # not there when `manifest` is run by hand
+            metrics, data = _stage_counts(results, stage, source, slice.shards.get(source), ledger)
+            tags = standard_tags(stage=stage, config_hash=sha256_json(params), data_hash=data, rule=rule)
+            tags |= {"source": source}
+            with start_run(tracking, stage=stage, name=source, tags=tags, params=params, once=True) as run:
+                run.log(metrics, step=0)
+    content = slice.model_dump(mode="json")
+    tags = standard_tags(stage="manifest", config_hash=sha256_json(content), data_hash=audit["data_hash"], rule=rule)
+    counts = {
+        f"{source}.{split}.{unit}": float(number)
+        for source, splits in audit["counts"].items()
+        for split, count in splits.items()
+        for unit, number in count.items()
+    }
+    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content) as run:
+        run.log(counts | {"passed": float(audit["passed"])}, step=0)
+        run.artifact(output / "audit.json")
+
+
+def _stage_counts(
+    results: Path, stage: str, source: str, shards: int | None, ledger: pd.DataFrame
+) -> tuple[dict[str, float], str]:
+    """Counts of one stage of one source, and the hash of what it made."""
+    if stage == "index":
+        path = results / "index" / f"{source}.parquet"
+        patients = pd.read_parquet(path, columns=["patient_id"])["patient_id"]
+        return {"records": len(patients), "patients": patients.nunique()}, sha256_file(path)
+    paths = shard_tables(results / stage / source, ".parquet", shards)
+    table = pd.concat([pd.read_parquet(path, columns=["n_samples", "sampling_rate"]) for path in paths])
+    here = ledger[(ledger["stage"] == stage) & (ledger["source"] == source)]
+    metrics = {"records": float(len(table)), "hours": float((table["n_samples"] / table["sampling_rate"]).sum() / 3600)}
+    metrics |= {
+        str(name): float(number) for name, number in (here["action"] + "." + here["reason"]).value_counts().items()
+    }
+    return metrics, sha256_json([sha256_file(path) for path in paths])

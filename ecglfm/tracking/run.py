@@ -152,6 +152,7 @@ def start_run(
     tags: Mapping[str, str],
     params: Mapping[str, Any],
     run_id: str | None = None,
+    once: bool = False,
 ) -> Run:
     """Begin (or continue) a run in the experiment named after the stage.
 
@@ -169,6 +170,8 @@ def start_run(
         Parameters, nested as the config is; see `flatten`.
     run_id : str or None
         A run to continue; a new one is begun where the store does not know it.
+    once : bool
+        Log nothing where a finished run of this name has the same `config_hash` and `data_hash`.
 
     Returns
     -------
@@ -180,6 +183,8 @@ def start_run(
         return Run()
     try:
         store = Store(tracking)
+        if once and store.knows(stage, name, tags):
+            return Run()
         return Run(store, store.begin(stage, name, tags, flatten(params), run_id))
     except Exception as error:  # as in Run._try
         _warn(tracking.uri, error)

@@ -85,6 +85,17 @@ class Store:
                 self._client.log_batch(run.info.run_id, params=new[start : start + PARAMS_PER_REQUEST])
         return str(run.info.run_id)
 
+    def knows(self, stage: str, name: str, tags: Mapping[str, str]) -> bool:
+        """Whether a finished run of this name has the same `config_hash` and `data_hash`."""
+        with self._locked():
+            experiment = self._client.get_experiment_by_name(stage)
+            if experiment is None:
+                return False
+            same = [f"tags.{key} = '{tags[key]}'" for key in ("config_hash", "data_hash")]
+            wanted = " and ".join([*same, "attributes.status = 'FINISHED'"])
+            found = self._client.search_runs([experiment.experiment_id], wanted)
+        return any(run.info.run_name == name for run in found)
+
     def log_metrics(self, run_id: str | None, metrics: list[tuple[str, float, int, int]]) -> None:
         """Send one batch of (key, value, milliseconds, step)."""
         from mlflow.entities import Metric

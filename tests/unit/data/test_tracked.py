@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.config import TaskConfig, TaskSlice, TrackingSlice
-from ecglfm.data.tracked import label_counts, track_labels
+from ecglfm.config import ManifestConfig, ManifestSlice, TaskConfig, TaskSlice, TrackingSlice
+from ecglfm.data.tracked import label_counts, track_labels, track_manifest
 from ecglfm.records import ledger_frame
 
 LABELLED = pd.DataFrame(
@@ -57,3 +57,50 @@ def test_labels_have_their_experiment(tmp_path: Path) -> None:
     }  # fmt: skip
     assert run.data.params["config.labels.MI.ptbxl.scp"] == "['IMI']"
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["mi.ledger.parquet"]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Tables of one source: four rows in the index, one dropped by ingest, one flagged by preprocess; two shards."""
+    for stage in ("index", "ingest/s", "preprocess/s", "manifest", "config/source"):
+        (tmp_path / stage).mkdir(parents=True)
+    (tmp_path / "config/source/s.yaml").write_text("source: s\n")
+    (tmp_path / "config/preprocess.yaml").write_text("sampling_rate: 500\n")
+    pd.DataFrame({"record_id": list("abcd"), "patient_id": ["p", "p", "q", "r"]}).to_parquet(
+        tmp_path / "index/s.parquet"
+    )
+    for stage, rate in (("ingest", 400.0), ("preprocess", 500)):
+        for shard, records in (("000", 2), ("001", 1)):
+            signals = pd.DataFrame({"n_samples": [int(rate * 1200)] * records, "sampling_rate": [rate] * records})
+            signals.to_parquet(tmp_path / stage / "s" / f"{shard}.parquet")
+    rows = [("ingest", "dropped", "signal_missing"), ("preprocess", "flagged", "flat_leads")]
+    columns = {"source": "s", "record_id": "s/d", "detail": ""}
+    ledger = [columns | {"stage": stage, "action": action, "reason": reason} for stage, action, reason in rows]
+    ledger_frame(ledger).to_parquet(tmp_path / "manifest/ledger.parquet")
+    (tmp_path / "manifest/audit.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_each_data_stage_has_its_experiment_and_no_run_twice(results: Path) -> None:
+    from mlflow import MlflowClient
+
+    store = TrackingSlice(uri=f"sqlite:///{results}/mlflow.db", artifacts=str(results / "artifacts"), enabled=True)
+    audit = {"passed": True, "data_hash": "h", "counts": {"s": {"train": {"records": 3, "patients": 2}}}}
+    config = ManifestSlice(sources=["s"], manifest=ManifestConfig(), shards={"s": 2})
+    for _ in range(2):
+        track_manifest(config, audit, results, results / "manifest", tracking=store, rule="manifest")
+    client = MlflowClient(tracking_uri=store.uri)
+
+    def runs(stage: str):
+        return client.search_runs([client.get_experiment_by_name(stage).experiment_id])
+
+    (index,), (ingest,), (preprocess,) = runs("index"), runs("ingest"), runs("preprocess")
+    assert index.data.metrics == {"records": 4, "patients": 3}
+    assert ingest.data.metrics == {"records": 3, "hours": 1.0, "dropped.signal_missing": 1}
+    assert preprocess.data.metrics == {"records": 3, "hours": 1.0, "flagged.flat_leads": 1}
+    assert preprocess.data.params == {"sampling_rate": "500"}
+    assert ingest.data.tags["source"] == "s"
+    assert [run.data.metrics for run in runs("manifest")] == [
+        {"s.train.records": 3, "s.train.patients": 2, "passed": 1}
+    ] * 2
