@@ -81,10 +81,15 @@ def test_mlflow_has_a_run_per_job(demo) -> None:
     client = MlflowClient(f"sqlite:///{demo.results}/mlflow.db")
     runs = {e.name: client.search_runs([e.experiment_id]) for e in client.search_experiments() if e.name != "Default"}
     assert {name: len(found) for name, found in runs.items()} == {
+        "index": 2,
+        "ingest": 2,
+        "preprocess": 2,
         "manifest": 1,
+        "labels": 3,
         "pretrain": 1,
         "finetune": 3,
         "evaluate": 3,
+        "report": 1,
     }
     assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
     tags = runs["pretrain"][0].data.tags
