@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK = 16  # records a worker reads at a time: about 2 MB of samples
+HELD_BYTES = 1 << 25  # of samples that a worker holds before it writes them: recordings of a day are long
 #: Columns of `ingest/{source}/{shard}.parquet`.
 OUTPUT_DTYPES = {
     "record_id": "str",
@@ -109,7 +110,8 @@ class _Reader:
         return open_source(self._slice)
 
     def __call__(self, chunk: _Chunk) -> list[_Found]:
-        signals, rows = [], []
+        signals: list[np.ndarray] = []
+        rows: list[_Found] = []
         try:
             for path in chunk.paths:
                 try:
@@ -119,11 +121,17 @@ class _Reader:
                     continue
                 signals.append(np.ascontiguousarray(record.signal))
                 rows.append(_describe(record, signals[-1]))
+                if sum(signal.nbytes for signal in signals) > HELD_BYTES:
+                    self._write(chunk, signals, more=True)
+                    signals = []
         except BaseException:
             self._places.take(chunk.number, 0)
             raise
-        write_rows(self._output, self._places.take(chunk.number, sum(map(len, signals))), signals)
+        self._write(chunk, signals)
         return rows
+
+    def _write(self, chunk: _Chunk, signals: list[np.ndarray], *, more: bool = False) -> None:
+        write_rows(self._output, self._places.take(chunk.number, sum(map(len, signals)), more=more), signals)
 
 
 def keep_freed_memory() -> None:

@@ -96,7 +96,7 @@ class Places:
         if workers > 1:
             self._turn, self._next = _CONTEXT.Condition(), _CONTEXT.RawArray("q", 2)
 
-    def take(self, task: int, size: int) -> int:
+    def take(self, task: int, size: int, *, more: bool = False) -> int:
         """Start of the stretch of a task, once every earlier task has taken its own.
 
         Every task must take one, also a task that fails (of size 0), or the later ones wait for ever.
@@ -106,10 +106,12 @@ class Places:
         task : int
             From 0, without gaps.
         size : int
+        more : bool
+            The task will take another stretch, right behind this one; the later tasks wait for it.
         """
         with self._turn:
             self._turn.wait_for(lambda: self._next[0] == task)
             start = self._next[1]
-            self._next[0], self._next[1] = task + 1, start + size
+            self._next[0], self._next[1] = task + (not more), start + size
             self._turn.notify_all()
         return start

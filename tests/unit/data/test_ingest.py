@@ -76,6 +76,14 @@ def test_same_bytes_whatever_the_workers(database: SourceSlice, tmp_path: Path):
         assert sha256_file(tmp_path / "one" / name) == sha256_file(tmp_path / "two" / name)
 
 
+def test_long_recordings_are_written_one_by_one(database: SourceSlice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ingest(database, tmp_path, out="together")
+    monkeypatch.setattr("ecglfm.data.ingest.HELD_BYTES", 24 * 203)  # a record has 200 samples and more
+    ingest(database, tmp_path, out="alone")
+    for name in ("000.npy", "000.parquet"):
+        assert sha256_file(tmp_path / "together" / name) == sha256_file(tmp_path / "alone" / name)
+
+
 def test_shards_together_are_the_whole(database: SourceSlice, tmp_path: Path):
     whole, table, _ = ingest(database, tmp_path)
     parts = [ingest(database, tmp_path, shard=k, shards=3, out="three") for k in range(3)]

@@ -12,7 +12,7 @@ from ecglfm.sources.parallel import Places, ordered_map
 
 
 class Task:
-    """Takes `size` places, later tasks faster than earlier ones; fails or dies where it is told to."""
+    """Takes one place and `number` more, later tasks faster than earlier ones; fails or dies where it is told to."""
 
     def __init__(self, places: Places, *, failing: int = -1, dying: int = -1) -> None:
         self.places, self.failing, self.dying = places, failing, dying
@@ -24,13 +24,15 @@ class Task:
         if number == self.failing:
             self.places.take(number, 0)
             raise OSError(28, "No space left on device", "shard")
-        return self.places.take(number, number)
+        first = self.places.take(number, 1, more=True)
+        assert self.places.take(number, number) == first + 1
+        return first
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_places_follow_the_order_of_the_tasks(workers: int):
     found = list(ordered_map(Task(Places(workers)), range(30), workers))
-    assert found == [number * (number - 1) // 2 for number in range(30)]  # 0 + 1 + ... + (number - 1)
+    assert found == [number * (number + 1) // 2 for number in range(30)]  # 1 + 2 + ... + number
 
 
 @pytest.mark.timeout(60)
@@ -51,7 +53,7 @@ def test_a_killed_worker_is_one_clear_line():
 @pytest.mark.timeout(60)
 def test_a_caller_that_stops_early_does_not_wait():
     results = ordered_map(Task(Places(3)), range(10**9), 3)
-    assert [next(results) for _ in range(4)] == [0, 0, 1, 3]
+    assert [next(results) for _ in range(4)] == [0, 1, 3, 6]
     results.close()
 
 
