@@ -75,6 +75,13 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it has just been renamed
+        return -1
+
+
 @pytest.mark.parametrize(("workers", "share"), [(1, 0.3), (2, 0.0), (2, 0.3), (2, 0.9), (2, 1.0)])
 def test_killed_ingest_leaves_no_half_file_and_the_next_run_gives_the_same(
     database: Path, tmp_path: Path, workers: int, share: float
@@ -84,8 +91,8 @@ def test_killed_ingest_leaves_no_half_file_and_the_next_run_gives_the_same(
     command = [sys.executable, "-m", "ecglfm", *arguments(database, tmp_path, workers=workers)]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            written = [path.stat().st_size for path in tmp_path.glob(".000.*") if path.exists()]
-            if (share < 1 and written and max(written) >= share * size) or (tmp_path / "000.npy").exists():
+            written = max(map(size_of, tmp_path.glob(".000.*")), default=-1)
+            if (share < 1 and written >= share * size) or (tmp_path / "000.npy").exists():
                 break
         process.send_signal(signal.SIGKILL)
     finished = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
