@@ -113,7 +113,7 @@ def clipped_samples(signal: np.ndarray, fs: float, found: Blocks) -> int:
     some = np.ascontiguousarray(signal[:, ::shortest])
     for extreme in (np.fmin.reduce(found.low, axis=1), np.fmax.reduce(found.high, axis=1)):
         level = extreme.astype(signal.dtype)
-        for row in ((some == level[:, None]).any(axis=1) & found.moving).nonzero()[0]:
+        for row in ((some == level[:, None]).any(axis=1) & found.moving).nonzero()[0].tolist():
             at_extreme = signal[row] == level[row]
             if np.count_nonzero(at_extreme) >= shortest:
                 _, starts, ends = runs(at_extreme[None])
@@ -133,7 +133,7 @@ def amplitude(found: Blocks) -> float:
     heights = heights[found.moving]
     if not len(heights):
         return math.nan
-    over_time = np.nanmedian(heights, axis=1) if np.isnan(heights).any() else _median(heights)
+    over_time = np.nanmedian(heights, axis=1) if math.isnan(heights.sum()) else _median(heights)
     return float(_median(over_time)) / 1000.0
 
 
@@ -178,16 +178,15 @@ def mains_noise(signal: np.ndarray, fs: float) -> tuple[Place, float]:
     pieces = signal[:, : seconds * n].astype(np.float32).reshape(leads * seconds, n)
     rows = max(1, PRODUCT // waves.size)
     products = np.concatenate([pieces[k : k + rows] @ waves for k in range(0, len(pieces), rows)])
-    parts = np.square(products.reshape(leads, seconds, 2, -1), dtype=np.float64)
-    power = (parts[:, :, 0] + parts[:, :, 1]).transpose(0, 2, 1).copy()  # (n_leads, waves, seconds)
-    unknown = np.isnan(power[:, 0])
-    if not unknown.any():
-        power = _median(power)
-    elif unknown.all():
-        return Place(None, math.nan), math.nan
+    np.square(products, out=products)
+    power = (products[:, : waves.shape[1] // 2] + products[:, waves.shape[1] // 2 :]).reshape(leads, seconds, -1)
+    if not math.isnan(power.sum()):
+        power = _median(power.transpose(0, 2, 1))
     else:
-        power[unknown.all(axis=1)] = 0.0
-        power = np.nanmedian(power, axis=2)
+        known = ~np.isnan(power[:, :, 0]).all(axis=1)
+        if not known.any():
+            return Place(None, math.nan), math.nan
+        power = np.nanmedian(np.where(known[:, None, None], power, 0.0), axis=1)
     hum = power[:, 1::2] - 0.5 * (power[:, :-1:2] + power[:, 2::2])  # (n_leads, mains)
     row, which = divmod(int(np.argmax(hum)), len(mains))
     return Place(row, round(math.sqrt(max(0.0, float(hum[row, which]))), 2)), mains[which]
@@ -203,8 +202,8 @@ def einthoven_residual(lead_i: np.ndarray, lead_ii: np.ndarray, lead_iii: np.nda
     """
     i, ii, iii = (lead.astype(np.float64) for lead in (lead_i, lead_ii, lead_iii))
     residual = i + iii - ii
-    known = ~np.isnan(residual)
-    if not known.all():
+    if math.isnan(residual.sum()):
+        known = ~np.isnan(residual)
         residual, ii = residual[known], ii[known]
     power = float(np.einsum("i,i", ii, ii))  # not BLAS, whose last bit changes with the number of threads
     return math.sqrt(float(np.einsum("i,i", residual, residual)) / power) if power > 0 else math.nan
@@ -231,7 +230,7 @@ def swapped_leads(lead_i: np.ndarray, lead_ii: np.ndarray, lead_v6: np.ndarray, 
     (float, str)
         The measure, NaN where a lead does not move; the pair of limbs.
     """
-    skip = max(1, int(fs // 200))
+    skip = max(1, int(fs // 100))
     lag = max(1, round(LAG_SECONDS * fs / skip))
     leads = np.empty((3, -(-len(lead_i) // skip)))
     leads[0], leads[1], leads[2] = lead_i[::skip], lead_ii[::skip], lead_v6[::skip]

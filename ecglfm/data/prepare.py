@@ -13,7 +13,7 @@ import numpy as np
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data import signal as steps
-from ecglfm.data.quality import MEASURES, judge, measure
+from ecglfm.data.quality import MEASURES, POSITION, judge, measure
 from ecglfm.records import LIMIT_UV, SENTINEL, Record, RecordError, to_microvolts
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig, *, lead_
         raw = np.where(raw == SENTINEL, np.nan, raw)
     quality = measure(raw, fs, leads=config.leads, present=present, max_gap_seconds=config.max_gap_seconds)
     flags, dropped = judge(quality, config.quality)
-    chosen = [LEADS.index(lead) for lead in config.leads]
+    chosen = [POSITION[lead] for lead in config.leads]
     if dropped is None and not any(present[lead] for lead in chosen):
         dropped = (
             "missing_leads",

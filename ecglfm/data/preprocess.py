@@ -89,7 +89,7 @@ def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _R
 
 
 def _prepare_chunk(chunk: _Chunk) -> list[_Result]:
-    signals = np.load(chunk.signals, mmap_mode="r", allow_pickle=False)
+    signals = np.asarray(np.load(chunk.signals, mmap_mode="r", allow_pickle=False))  # slices of a memmap cost more
     return [_prepare_row(signals, row, chunk.config) for row in chunk.rows]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import NamedTuple
 
@@ -74,12 +73,13 @@ def measure(signal: np.ndarray, fs: float, *, leads: list[str], present: list[bo
         return Quality(values, where)
     chosen = signal if names == list(LEADS) else signal[[POSITION[lead] for lead in names]]
     found = blocks(chosen, fs)
+    still = [name for name, moves in zip(names, found.moving.tolist(), strict=True) if not moves]
     off = lead_off(found)
     hum, frequency = mains_noise(chosen, fs)
     values |= {
         "missing_fraction": 0.0,
         "long_gap": 0.0,
-        "flat_leads": int((~found.moving).sum()),
+        "flat_leads": len(still),
         "lead_off": off.value,
         "clipped_fraction": clipped_samples(chosen, fs, found) / chosen.size,
         "amplitude": amplitude(found),
@@ -87,11 +87,11 @@ def measure(signal: np.ndarray, fs: float, *, leads: list[str], present: list[bo
         "mains_frequency": frequency,
     }
     where |= {
-        "flat_leads": " ".join(itertools.compress(names, ~found.moving)),
+        "flat_leads": " ".join(still),
         "lead_off": "" if off.row is None else names[off.row],
         "mains_noise": "" if hum.row is None else f"{names[hum.row]} at {frequency:g} Hz",
     }
-    if np.issubdtype(chosen.dtype, np.floating):
+    if chosen.dtype.kind == "f":
         missing = np.isnan(chosen)
         gap = long_gap(missing, fs, max_gap_seconds)
         values |= {"missing_fraction": float(missing.mean()), "long_gap": gap.value}
