@@ -137,21 +137,41 @@ def test_a_near_copy_of_identical_records_is_paired_with_each():
     }
 
 
+def test_a_near_copy_that_comes_first_is_paired_with_each_twin():
+    signals = [*drifting(3), drifting(3)[1]]
+    signals[0] = signals[1][3:]
+    assert set(pairs_of(frame(signals), signals)) == {
+        ("s/00000", "s/00001"),
+        ("s/00000", "s/00003"),
+        ("s/00001", "s/00003"),
+    }
+
+
+@pytest.mark.parametrize("shift", [1, 2, 3])
+def test_a_shift_by_part_of_a_coarse_sample_costs_next_to_nothing(shift):
+    signal = beating(11)
+    (_, vectors), (_, others) = fingerprint(signal, 500), fingerprint(signal[shift:], 500)
+    beats = np.einsum("ij,ij->i", vectors[2:-1].astype(int), others[2:-1].astype(int)) / SCALE**2
+    assert len(beats) > 4
+    assert (beats > 0.995).all()
+
+
 @pytest.mark.parametrize("common", [0.0, 1.5])  # with much in common, signatures lie on one side of most planes
 def test_sorted_neighbours_find_what_comparing_every_pair_finds(common):
     rng = np.random.default_rng(2)
     vectors = rng.standard_normal((20_000, 64))
     vectors += common
-    near = vectors[-300:] + 0.1 * rng.standard_normal((300, 64))
+    near = vectors[-300:] + 0.3 * rng.standard_normal((300, 64))
     vectors = np.concatenate([vectors, near])
     vectors = np.rint(SCALE * vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).clip(-127, 127)
     n = len(vectors)
     prints = Fingerprints(np.arange(n), np.zeros(n, bool), np.zeros(n, np.float32), vectors.astype(np.int8))
-    found = {tuple(pair) for pair in candidate_pairs(prints, cosine=0.95).tolist()}
+    found = {tuple(pair) for pair in candidate_pairs(prints, cosine=0.93).tolist()}
     planted = {(19_700 + k, 20_000 + k) for k in range(300)}
     if common == 0.0:
         assert found <= planted
-    assert len(found & planted) >= 297  # a recording has several windows; of single ones a few may be missed
+    # Cosines of 0.96. A recording has several windows; of single ones a few are missed (285 without the next block).
+    assert len(found & planted) >= 288
 
 
 def test_the_result_does_not_depend_on_workers_or_the_order_of_reading(tmp_path):
