@@ -106,8 +106,11 @@ def _people(records: pd.DataFrame, source: str) -> list[dict[str, Any]]:
 def age_figure(records: pd.DataFrame) -> Figure:
     """Share of each split's records per five years of age, a panel per source (the four largest)."""
     names = records.dropna(subset=["age"])["source"].value_counts().index[:_PANELS].tolist()
-    figure = Figure(figsize=(max(5.0, 2.9 * len(names)), 2.7), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True).flat, names, strict=True):
+    figure = Figure(figsize=(11.2, 2.4), layout="constrained")  # always as wide: letters stay as large
+    panels = figure.subplots(1, _PANELS, sharey=True)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    for axes, name in zip(panels, names, strict=False):
         style(axes, title=name, x="age, years", y="% of the split" if name == names[0] else "")
         for split, colour in zip(SPLITS, COLOURS, strict=False):
             mine = (records["source"] == name) & (records["split"] == split)
