@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Name, Section
 
+#: Keys of `ModelConfig` that only one kind has.
+_KIND_KEYS = {
+    "conformer": ("kernel", "norm"),
+    "wav2vec2": ("positional_kernel", "positional_groups", "norm_first", "standardize"),
+}
+
 
 class ModelConfig(Section):
-    """Architecture of the encoder: convolutional front end and Conformer."""
+    """Architecture of the encoder: convolutional front end, then Conformer or wav2vec 2.0's transformer."""
 
-    kind: Literal["conformer"] = Field("conformer", description="encoder class")
-    layers: int = Field(ge=1, description="Conformer layers")
+    kind: Literal["conformer", "wav2vec2"] = Field(
+        "conformer",
+        description="encoder class: conformer (ECG-LFM) or wav2vec2 (ECG-FM; unverified against a release)",
+    )
+    layers: int = Field(ge=1, description="layers after the front end")
     dim: int = Field(ge=8, description="width of the encoder and of its embedding")
-    ffn_dim: int = Field(ge=8, description="inner width of the two feed-forward modules")
+    ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")
     heads: int = Field(ge=1, description="attention heads")
-    kernel: int = Field(31, ge=1, description="depthwise convolution kernel, frames (odd)")
+    kernel: int = Field(31, ge=1, description="`conformer` only: depthwise convolution kernel, frames (odd)")
     conv_channels: int = Field(256, ge=1, description="channels of the front end")
     conv_layers: list[tuple[int, int]] = Field(
         [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout everywhere in the encoder")
-    norm: Literal["batch", "group"] = Field("batch", description="normalisation inside the convolution module")
+    norm: Literal["batch", "group"] = Field(
+        "batch", description="`conformer` only: normalisation inside the convolution module"
+    )
+    positional_kernel: int = Field(
+        128, ge=1, description="`wav2vec2` only: kernel of the positional convolution, frames"
+    )
+    positional_groups: int = Field(16, ge=1, description="`wav2vec2` only: groups of the positional convolution")
+    norm_first: bool = Field(
+        False, description="`wav2vec2` only: LayerNorm before each module (true) or after its sum (false, as ECG-FM)"
+    )
+    standardize: bool = Field(
+        False, description="`wav2vec2` only: each lead of a segment is first brought to mean 0 and deviation 1"
+    )
 
     @model_validator(mode="after")
     def _shapes_fit(self) -> ModelConfig:
@@ -31,7 +52,25 @@ class ModelConfig(Section):
             raise ValueError(f"dim {self.dim} is not an even multiple of heads {self.heads}")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel {self.kernel} must be odd")
+        if self.kind == "wav2vec2" and self.dim % self.positional_groups:
+            raise ValueError(f"dim {self.dim} is not a multiple of positional_groups {self.positional_groups}")
         return self
+
+    @model_validator(mode="after")
+    def _keys_fit_kind(self) -> ModelConfig:
+        for key in self._foreign_keys():
+            if key in self.model_fields_set:
+                raise ValueError(f"kind {self.kind!r} has no key {key!r}; leave it out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _own_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        foreign = self._foreign_keys()
+        return {key: value for key, value in write(self).items() if key not in foreign}
+
+    def _foreign_keys(self) -> set[str]:
+        """Keys that only other kinds have."""
+        return {key for kind, keys in _KIND_KEYS.items() if kind != self.kind for key in keys}
 
 
 class MaskConfig(Section):

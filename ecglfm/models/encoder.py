@@ -6,13 +6,18 @@ Shapes: b batch, l leads, n samples, t frames, d width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from ecglfm.config import ModelConfig, PreprocessConfig
 from ecglfm.models.conformer import Conformer
 from ecglfm.models.frontend import Features, FrontEnd
+from ecglfm.models.normalization import standardize
+from ecglfm.models.wav2vec2 import Wav2Vec2
+
+#: Encoder class of each `model.kind`.
+CONTEXTS: dict[str, type[Conformer] | type[Wav2Vec2]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2}
 
 
 def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
@@ -36,7 +41,7 @@ def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
 
 
 class ECGEncoder(nn.Module):
-    """ECG-LFM's encoder: convolutional front end and Conformer.
+    """Convolutional front end, then a Conformer (ECG-LFM) or wav2vec 2.0's transformer (ECG-FM), by `model.kind`.
 
     Parameters
     ----------
@@ -76,7 +81,12 @@ class ECGEncoder(nn.Module):
         self.frontend = FrontEnd(
             len(self.leads), channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim
         )
-        self.conformer = Conformer(model)
+        self.add_module(model.kind, CONTEXTS[model.kind](model))  # so that a weight's name tells the kind
+
+    @property
+    def context(self) -> Conformer | Wav2Vec2:
+        """What follows the front end: `context(x_btd, mask_bt)` gives the output of each of `context.layers`."""
+        return cast("Conformer | Wav2Vec2", getattr(self, self.config.kind))
 
     @property
     def crop_samples(self) -> int:
@@ -99,12 +109,12 @@ class ECGEncoder(nn.Module):
             raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
         if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
             raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
-        return self.frontend(x, mask)
+        return self.frontend(standardize(x, mask) if self.config.standardize else x, mask)
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames and the mask of the real ones; arguments as in `forward`."""
         features = self.features(x, mask)
-        frames_btd = self.conformer(self.frontend.project(features.normed_btc), features.mask_bt)[-1]
+        frames_btd = self.context(self.frontend.project(features.normed_btc), features.mask_bt)[-1]
         if features.mask_bt is not None:
             frames_btd = frames_btd.masked_fill(~features.mask_bt[..., None], 0.0)
         return frames_btd, features.mask_bt

@@ -18,6 +18,29 @@ from torch.nn import functional
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
+def standardize(x_bct: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+    """Each channel of each record, brought to mean 0 and deviation 1 over its real samples.
+
+    Parameters
+    ----------
+    x_bct : Tensor, shape (batch, channels, samples)
+        Millivolts.
+    mask_bt : Tensor of bool, shape (batch, samples), optional
+
+    Returns
+    -------
+    Tensor of float32, shape (batch, channels, samples)
+        Zero at padded samples, and in a lead whose deviation is under 0.1 uV: a constant one.
+    """
+    x = x_bct.float()
+    real_b1t = torch.ones_like(x[:, :1], dtype=torch.bool) if mask_bt is None else mask_bt[:, None, :]
+    count_b11 = real_b1t.sum(-1, keepdim=True).clamp(min=1)
+    mean_bc1 = x.masked_fill(~real_b1t, 0.0).sum(-1, keepdim=True) / count_b11
+    centred = (x - mean_bc1).masked_fill(~real_b1t, 0.0)
+    deviation_bc1 = (centred.square().sum(-1, keepdim=True) / count_b11).sqrt()
+    return torch.where(deviation_bc1 > 1e-4, centred / deviation_bc1.clamp(min=1e-4), 0.0)
+
+
 class MaskedGroupNorm(nn.GroupNorm):
     """Group normalisation (arXiv:1803.08494) per record over the real frames of each group of channels."""
 

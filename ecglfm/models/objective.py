@@ -206,7 +206,7 @@ class PretrainingObjective(nn.Module):
             noise = self.draw_noise(x, generator_seed, features.mask_bt)
         x_btd = self.encoder.frontend.project(features.normed_btc)
         x_btd = torch.where(noise.mask_bt[..., None], self.mask_emb, x_btd)
-        layers = self.encoder.conformer(x_btd, features.mask_bt)
+        layers = self.encoder.context(x_btd, features.mask_bt)
 
         logged = self._predict(layers[self.tap - 1], layers[-1], features.normed_btc, noise, step)
         real_rc = features.conv_btc if features.mask_bt is None else features.conv_btc[features.mask_bt]
