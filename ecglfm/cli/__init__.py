@@ -13,10 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from ecglfm import __version__
-from ecglfm.cli import benchmark, config, data, download, evaluation, training
+from ecglfm.cli import benchmark, config, data, download, evaluation, models, training
+from ecglfm.cli.process import tune_process
 from ecglfm.config import UserError
 
-GROUPS = (config, download, data, training, evaluation, benchmark)
+GROUPS = (config, download, data, training, models, evaluation, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments (argparse). Anything else is our own fault and keeps its traceback.
     """
     args = build_parser().parse_args(argv)
-    # Idle OpenMP threads sleep instead of spinning: on a shared machine spinning slowed a step twentyfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    tune_process()
     logging.basicConfig(
         level=os.environ.get("ECGLFM_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -1,0 +1,137 @@
+"""Foreign checkpoints become encoders and models of ours: `python -m ecglfm import-checkpoint`.
+
+One module per method: `recognises(checkpoint)` says whether it is its own, `convert(checkpoint)` gives an `Imported`.
+The file itself is read by `unpickle`, which runs nothing of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.bundle import save_encoder, save_model
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.importers import ecg_lfm
+from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
+from ecglfm.models.importers.layout import Imported
+from ecglfm.provenance import sha256_file, write_text
+
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm,)
+
+
+def convert(checkpoint: Checkpoint) -> Imported:
+    """Give the checkpoint to the importer that knows its method.
+
+    Raises
+    ------
+    UserError
+        None does, or weights are missing or unknown.
+    """
+    for importer in IMPORTERS:
+        if importer.recognises(checkpoint):
+            return importer.convert(checkpoint)
+    names = ", ".join(list(checkpoint.state)[:4])
+    raise UserError(f"{checkpoint.path}: no known method has weights named like {names}")
+
+
+def import_checkpoint(path: str | Path, output: str | Path, labels: str | Path | None = None) -> Imported:
+    """Write a foreign checkpoint as an encoder folder, and a fine-tuned one as a model too.
+
+    Parameters
+    ----------
+    path : path
+        The checkpoint.
+    output : path
+        Folder for `encoder.{safetensors,json}`, `encoder.yaml` (for config/encoders/) and, of a fine-tuned one,
+        `model.{safetensors,json}`.
+    labels : path, optional
+        `label_def.csv`, a row per label with its name in column `name` (else the first column); without it the
+        labels are `label_0`, `label_1`, …
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    UserError
+        As `read_checkpoint` and `convert`; or the labels do not fit.
+    """
+    path, output = Path(path), Path(output)
+    imported = convert(read_checkpoint(path))
+    names = _label_names(imported, path, Path(labels) if labels else None)
+    encoder = build_encoder(imported, path)
+    facts = {"origin": imported.origin, "file": path.name, "sha256": sha256_file(path), "pretrain": imported.pretrain}
+    info = {"name": path.stem, "weights": "import", "imported": facts | {"unverified": imported.unverified}}
+    save_encoder(output, encoder, info)
+    write_text(output / "encoder.yaml", _encoder_yaml(imported, path, output))
+    if names:
+        model = ECGModel(encoder, names, "full")
+        model.head.load_state_dict(imported.head)
+        save_model(output, model, {"task": path.stem, "encoder": info})
+    return imported
+
+
+def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
+    """Build the encoder with its weights, in `eval()`, without drawing others first.
+
+    Raises
+    ------
+    UserError
+        The architecture that was read off the checkpoint is none that we have.
+    """
+    with torch.device("meta"):
+        encoder = ECGEncoder(
+            parse(ModelConfig, imported.model, f"{where}: architecture"),
+            imported.leads,
+            imported.sampling_rate,
+            PreprocessConfig(sampling_rate=imported.sampling_rate, leads=imported.leads),
+            imported.crop_seconds,
+        )
+    encoder.load_state_dict(imported.encoder, assign=True)
+    return encoder.eval()
+
+
+def _label_names(imported: Imported, path: Path, labels: Path | None) -> list[str]:
+    """Names of the classifier's outputs; empty without a classifier."""
+    count = len(imported.head["bias"]) if imported.head else 0
+    if labels is None:
+        return [f"label_{index}" for index in range(count)]
+    if not count:
+        raise UserError(f"--labels {labels}: {path} is a pretrained encoder, it has no labels; leave --labels out")
+    try:
+        rows = list(csv.reader(labels.read_text(encoding="utf-8-sig").splitlines()))
+    except FileNotFoundError:
+        raise UserError(f"{labels}: no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{labels}: not a readable CSV: {error}") from None
+    header, *rows = [row for row in rows if row] or [[]]
+    column = header.index("name") if "name" in header else 0
+    names = [row[column].strip() if column < len(row) else "" for row in rows]
+    if len(names) != count:
+        raise UserError(f"{labels}: names {len(names)} labels below its header, but {path} has {count} outputs")
+    if "" in names or len(set(names)) != len(names):
+        raise UserError(f"{labels}: every label needs a name of its own; found {names}")
+    return names
+
+
+def _encoder_yaml(imported: Imported, path: Path, output: Path) -> str:
+    """An encoder YAML that takes these weights."""
+    model = [f"  {key}: {json.dumps(value)}" for key, value in imported.model.items()]
+    warning = [f"# Unverified: {imported.unverified}"] if imported.unverified else []
+    lines = [
+        f"# {imported.origin}, from {path.name}. Copy it to config/encoders/NAME.yaml and add NAME to `encoders`.",
+        *warning,
+        "model:",
+        *model,
+        "",
+        "weights: import",
+        f"path: {json.dumps(str(output))}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,164 @@
+"""Reads a PyTorch checkpoint that nobody vouches for: its settings as plain data, its weights as tensors.
+
+Only the tensors of `model` are read: optimizer state, twice their size, stays in the file.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import mmap
+import pickle
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from ecglfm.config import UserError
+from ecglfm.models.importers.unpickle import StoredTensor, Unpickler, plain
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What an importer is given.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    config : dict
+        Its settings (`cfg`, or `args` of older ones) as plain dicts, lists, numbers and text; empty without any.
+    state : dict of str to Tensor
+        Its `model`: every tensor under the name it has there.
+    updates : int or None
+        Updates of the training, where the file says so.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    updates: int | None = None
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint that `torch.save` wrote, in its zip form or in that before PyTorch 1.6.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    UserError
+        The file would run code (the message names the global), is damaged, or is no checkpoint of a model.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            content, places = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+            return _checkpoint(path, content, places, data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; give the checkpoint's file") from None
+    except _DAMAGE as error:
+        raise UserError(f"{path}: not a readable PyTorch checkpoint ({error}); copy it again") from None
+
+
+def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
+    """Content of `data.pkl`, and where each storage's bytes lie: (start, length)."""
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        if "data.pkl" not in members:
+            raise UserError("a zip file, but without data.pkl: not a PyTorch checkpoint")
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            raise UserError("its zip entries are compressed, as PyTorch never writes them")
+        if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
+            raise UserError("its numbers are big-endian; save it again on a little-endian machine")
+        content = Unpickler(io.BytesIO(archive.read(members["data.pkl"]))).load()
+    places = {}
+    for name, info in members.items():
+        if name.startswith("data/"):
+            file.seek(info.header_offset + 26)  # the local header ends with a name and padding of its own
+            name_length, extra_length = struct.unpack("<HH", file.read(4))
+            places[name.removeprefix("data/")] = (info.header_offset + 30 + name_length + extra_length, info.file_size)
+    return content, places
+
+
+def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
+    """As `_read_zip`, for a row of pickles followed by each storage's count and numbers."""
+    file.seek(0)
+    if Unpickler(file).load() != _LEGACY_MAGIC or Unpickler(file).load() != _LEGACY_PROTOCOL:
+        raise pickle.UnpicklingError("no PyTorch checkpoint")
+    if not Unpickler(file).load()["little_endian"]:
+        raise UserError("its numbers are big-endian; save it again on a little-endian machine")
+    reader = Unpickler(file)
+    content = reader.load()
+    places = {}
+    for key in Unpickler(file).load():
+        (count,) = struct.unpack("<q", file.read(8))
+        length = count * reader.storages[key].dtype.itemsize
+        if length < 0:
+            raise pickle.UnpicklingError(f"storage {key!r} has a length below zero")
+        places[key] = (file.tell(), length)
+        file.seek(length, io.SEEK_CUR)
+    return content, places
+
+
+def _checkpoint(path: Path, content: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> Checkpoint:
+    """Read what an importer needs of the content."""
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict) or not any(isinstance(value, StoredTensor) for value in model.values()):
+        found = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
+        raise UserError(f"no `model` with weights in it; found {found}")
+    state = {str(name): _read(stored, places, data) for name, stored in model.items() if stored is not None}
+    config = plain(content.get("cfg")) or plain(content.get("args")) or {}
+    history = plain(content.get("optimizer_history")) or [{}]
+    updates = history[-1].get("num_updates") if isinstance(history, list) and isinstance(history[-1], dict) else None
+    return Checkpoint(path, config if isinstance(config, dict) else {}, state, updates)
+
+
+def _read(stored: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> Tensor:
+    """Numbers of one tensor; never more than its part of the file holds."""
+    if not isinstance(stored, StoredTensor):
+        raise UserError(f"`model` holds something that is no tensor: {type(stored).__name__}")
+    (dtype, key, size), offset, shape, stride = stored
+    start, length = places[key]
+    elements = math.prod(shape)
+    extent = 1 + sum((length - 1) * step for length, step in zip(shape, stride, strict=True))
+    if min((0, offset, *shape, *stride)) < 0 or elements > size or offset + extent > size:
+        raise pickle.UnpicklingError(f"a tensor {shape} reaches beyond its storage of {size}")
+    if size * dtype.itemsize > length or start + length > len(data):
+        raise pickle.UnpicklingError(f"storage {key!r} ends early")
+    if elements == 0:
+        return torch.empty(shape, dtype=dtype)
+    first = start + offset * dtype.itemsize
+    numbers = torch.frombuffer(bytearray(data[first : first + extent * dtype.itemsize]), dtype=dtype)
+    return numbers.as_strided(shape, stride)

@@ -1,0 +1,108 @@
+"""What an importer hands over, and how it takes weights out of a checkpoint by name without losing one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ecglfm.config import UserError
+from ecglfm.models.importers.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A foreign checkpoint in our terms.
+
+    Attributes
+    ----------
+    origin : str
+        The method whose checkpoint it is, e.g. `ECG-LFM`.
+    model : dict
+        Section `model` of an encoder YAML.
+    leads : list of str
+        Order of the input.
+    sampling_rate : int
+        Hz.
+    crop_seconds : float
+        Length of the segments it was trained on, s.
+    encoder : dict of str to Tensor
+        Weights of the encoder under our names.
+    head : dict of str to Tensor
+        `weight` (labels, dim) and `bias` (labels) of the classifier of a fine-tuned one, else empty.
+    objective : dict of str to Tensor
+        Weights that only pretraining needs, under the names in `PretrainingObjective`, else empty.
+    pretrain : dict
+        Keys of `pretrain` in an encoder YAML that the checkpoint's settings give.
+    dropped : list of str
+        Weights that the method never uses.
+    unverified : str
+        Why the result may differ from the original's; empty where a run of the original agrees.
+    """
+
+    origin: str
+    model: dict[str, Any]
+    leads: list[str]
+    sampling_rate: int
+    crop_seconds: float
+    encoder: dict[str, Tensor]
+    head: dict[str, Tensor] = field(default_factory=dict)
+    objective: dict[str, Tensor] = field(default_factory=dict)
+    pretrain: dict[str, Any] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    unverified: str = ""
+
+
+def take(
+    checkpoint: Checkpoint,
+    expected: Mapping[str, Tensor],
+    original: Callable[[str], str],
+    dead: Iterable[str] = (),
+    *,
+    reshape: Callable[[str, Tensor], Tensor] = lambda _, value: value,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Take every expected weight; all others must be known to be dead.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    expected : mapping of str to Tensor
+        Our names and shapes: a `state_dict()`, on the meta device.
+    original : callable
+        Our name -> the checkpoint's.
+    dead : iterable of str
+        Prefixes of weights that the method has and never uses.
+    reshape : callable
+        (our name, weight) -> the weight as we hold it.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Under our names; float32 where they are floats.
+    list of str
+        The dead weights that were left out.
+
+    Raises
+    ------
+    UserError
+        Weights are missing or unknown (all are named), or one has another shape.
+    """
+    dead = tuple(dead)
+    wanted = {original(name): name for name in expected}
+    dropped = sorted(name for name in checkpoint.state if name.startswith(dead) and name not in wanted)
+    missing = [name for name in wanted if name not in checkpoint.state]
+    unknown = [name for name in checkpoint.state if name not in wanted and name not in dropped]
+    problems = [f"{len(names)} {what}: {', '.join(names)}" for what, names in
+                (("missing", missing), ("unknown", unknown)) if names]  # fmt: skip
+    if problems:
+        raise UserError(f"{checkpoint.path}: its weights are not those of this method; {'; '.join(problems)}")
+    taken = {}
+    for theirs, ours in wanted.items():
+        value = reshape(ours, checkpoint.state[theirs])
+        if value.shape != expected[ours].shape:
+            found, needed = tuple(value.shape), tuple(expected[ours].shape)
+            raise UserError(f"{checkpoint.path}: weight {theirs!r} has shape {found}, expected {needed}")
+        taken[ours] = value.float() if value.is_floating_point() else value
+    return taken, dropped

@@ -1,0 +1,198 @@
+"""The pickle inside a PyTorch checkpoint, read without running any of it: an unpickler with an allow-list.
+
+A pickle is a program that calls what it names. Here a name is either one of the few that a checkpoint needs to
+describe tensors, or one that stands for plain settings (`argparse.Namespace`, OmegaConf's containers) and becomes an
+inert record, or the file is refused. No module is imported and no method of a loaded object is called.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+
+from ecglfm.config import UserError
+
+_DTYPES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+#: Names that become `Inert`: they describe settings and meters, which are read as data or not at all.
+_INERT = {
+    *(("builtins", name) for name in ("bool", "bytearray", "dict", "float", "int", "list", "object", "set", "str")),
+    *(("torch", str(dtype).removeprefix("torch.")) for dtype in _DTYPES.values()),
+    *((module, "scalar") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+    ("argparse", "Namespace"),
+    ("pathlib", "PosixPath"),
+    ("torch", "device"),
+    ("torch", "Size"),
+    ("typing", "Any"),
+}
+#: Packages of which every class becomes `Inert`: the original's own, and the one that holds its settings.
+_INERT_PACKAGES = ("fairseq", "fairseq_signals", "omegaconf")
+
+
+class Storage(NamedTuple):
+    """Numbers in the file: their type, their key, and how many there are."""
+
+    dtype: torch.dtype
+    key: str
+    size: int
+
+
+class StoredTensor(NamedTuple):
+    """A tensor that has not been read: a view of a `Storage`."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+class Inert:
+    """What stands in for an object whose class is not loaded: its class's name, arguments and state."""
+
+    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
+        self.name, self.args, self.state = name, args, None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Items of a container that nobody reads."""
+
+    def append(self, value: Any) -> None:
+        """Items of a container that nobody reads."""
+
+    extend = append
+
+
+class Unpickler(pickle._Unpickler):
+    """Python's own, not the faster one in C: that one allocates as much as a number in the file says."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    append: Callable[[Any], None]
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.storages: dict[str, Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Give what stands for a global of the file; nothing is imported."""
+        if (module, name) in _KNOWN:
+            return _KNOWN[module, name]
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        if (module, name) in _INERT:
+            return _InertClass(f"{module}.{name}")
+        if module.partition(".")[0] in _INERT_PACKAGES and name.isidentifier():
+            return _InertClass(f"{module}.{name}")
+        raise UserError(f"would run {module}.{name}, which no checkpoint of weights needs; refused, and nothing ran")
+
+    def persistent_load(self, identity: Any) -> Storage:
+        """Storages are kept outside the pickle, under a key."""
+        kind, dtype, key, _location, count, *view = identity
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or (view and view[0] is not None):
+            raise pickle.UnpicklingError(f"unknown storage {identity!r}")
+        return self.storages.setdefault(str(key), Storage(dtype, str(key), int(count)))
+
+    def load_build(self) -> None:
+        """State is kept as data, never given to a method of the object it belongs to."""
+        state = self.stack.pop()
+        if isinstance(self.stack[-1], Inert):
+            self.stack[-1].state = state
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def load_newobj(self) -> None:
+        """Make an `Inert`; no other class is ever made this way."""
+        args, cls = self.stack.pop(), self.stack.pop()
+        self.append(_call(cls, args))
+
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+
+    def load_reduce(self) -> None:
+        """Call one of our own stand-ins."""
+        args, function = self.stack.pop(), self.stack.pop()
+        self.append(_call(function, args))
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+
+    def _refuse(self) -> None:
+        raise pickle.UnpicklingError("an opcode that PyTorch never writes")
+
+    for opcode in (pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+        dispatch[opcode[0]] = _refuse
+
+
+class _InertClass:
+    """Stands for a class; calling it makes an `Inert`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *args: Any) -> Inert:
+        return Inert(self.name, args)
+
+
+def _call(function: Any, args: tuple[Any, ...]) -> Any:
+    if not isinstance(function, _InertClass) and function not in _KNOWN.values():
+        raise pickle.UnpicklingError("calls something that is no class")
+    return function(*args)
+
+
+def _tensor(storage: Storage, offset: int, shape: Any, stride: Any, *_: Any) -> StoredTensor:
+    if not isinstance(storage, Storage):
+        raise pickle.UnpicklingError("a tensor without storage")
+    return StoredTensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+
+
+def _parameter(data: Any, *_: Any) -> Any:
+    return data
+
+
+def _mapping(*args: Any) -> dict[Any, Any]:
+    """OrderedDict, and defaultdict without what it would call."""
+    return OrderedDict(*[arg for arg in args if isinstance(arg, list | dict)])
+
+
+_KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
+    ("collections", "OrderedDict"): _mapping,
+    ("collections", "defaultdict"): _mapping,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+}
+
+
+def plain(value: Any, _seen: dict[int, Any] | None = None) -> Any:
+    """Settings as plain data: of a namespace its fields, of OmegaConf's containers their content, else None."""
+    seen = {} if _seen is None else _seen
+    if isinstance(value, Inert):
+        state: dict[Any, Any] = value.state if isinstance(value.state, dict) else {}
+        value = state.get("_content", state.get("_val", state))
+    if isinstance(value, bool | int | float | str):
+        return value
+    if id(value) in seen:
+        return seen[id(value)]
+    if isinstance(value, dict):
+        result: Any = seen.setdefault(id(value), {})
+        result.update({str(key): plain(inner, seen) for key, inner in value.items()})
+        return result
+    if isinstance(value, list | tuple):
+        result = seen.setdefault(id(value), [])
+        result.extend(plain(inner, seen) for inner in value)
+        return result
+    return None
