@@ -6,7 +6,6 @@ cannot be read, or has no standard lead, is one row of the ledger and the rest g
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import itertools
 import logging
@@ -106,7 +105,6 @@ class _Reader:
 
     @cached_property
     def _source(self) -> Source:
-        keep_freed_memory()
         return open_source(self._slice)
 
     def __call__(self, chunk: _Chunk) -> list[_Found]:
@@ -132,18 +130,6 @@ class _Reader:
 
     def _write(self, chunk: _Chunk, signals: list[np.ndarray], *, more: bool = False) -> None:
         write_rows(self._output, self._places.take(chunk.number, sum(map(len, signals)), more=more), signals)
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep up to 64 MB of freed memory for the next recording (mallopt(3)).
-
-    By default it hands every recording's memory back to the kernel and faults it in again, which takes as long as
-    reading the file.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
-    if mallopt is not None:
-        for trim_or_mmap_threshold in (-1, -3):
-            mallopt(trim_or_mmap_threshold, 64 << 20)
 
 
 def shard_rows(total: int, shard: int, shards: int) -> range:

@@ -31,12 +31,11 @@ def run(args: argparse.Namespace) -> None:
     import wfdb
 
     from ecglfm.config import LEADS, SourceConfig, SourceSlice
-    from ecglfm.data.ingest import keep_freed_memory, run_ingest
+    from ecglfm.data.ingest import run_ingest
     from ecglfm.sources.base import write_index
     from ecglfm.sources.inside import Root
     from ecglfm.sources.wfdb_files import read_wfdb, write_record
 
-    keep_freed_memory()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         generator = np.random.default_rng(0)
