@@ -23,17 +23,22 @@ class FileServer:
     faults : dict
         Path: faults, one per request, in order: `truncate` (half the bytes, then the connection closes), `503`,
         `wrong` (other bytes), `hang` (no answer for two seconds), `404`, `http` (a redirect away from https),
-        `chunked` (no length, pieces of 100 bytes).
+        `chunked` (no length, pieces of 100 bytes), `cut` (no length, and only the first line).
     ranges : bool
         False: `Range` is ignored, as RFC 9110 allows.
     requests : list
         Of every request so far: its path and the value of its `Range` header.
+    unchanged : list
+        Paths that were asked for if changed, and had not.
+    versions : dict
+        Path: ETag; by default the length.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[str]] = field(default_factory=dict)
     ranges: bool = True
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
@@ -53,6 +58,11 @@ class _Handler(BaseHTTPRequestHandler):
         files: FileServer = self.server.files  # type: ignore[attr-defined]
         path = self.path.lstrip("/")
         asked = self.headers.get("Range")
+        version = files.versions.get(path, f'"{len(files.files.get(path, b""))}"')
+        if self.headers.get("If-None-Match") == version:
+            files.unchanged.append(path)
+            self._head(304, None, {"ETag": version})
+            return
         files.requests.append((path, asked))
         faults = files.faults.get(path, [])
         fault = faults.pop(0) if faults else None
@@ -70,7 +80,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(302, 0, {"Location": f"ftp://{self.headers['Host']}/{path}"})
             return
         content = files.files[path]
-        version = files.versions.get(path, f'"{len(content)}"')
         status, headers = 200, {"ETag": version}
         condition = self.headers.get("If-Range")
         if asked and files.ranges and condition in {None, version}:
@@ -85,6 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
                 piece = content[start : start + 100]
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             self.wfile.write(b"0\r\n\r\n")
+            return
+        if fault == "cut":
+            self._head(200, None, headers | {"Connection": "close"})
+            self.wfile.write(content[: content.index(b"\n") + 1])
+            self.close_connection = True
             return
         self._head(status, len(content), headers)
         if fault == "truncate":

@@ -1,6 +1,6 @@
 """Fetch a database from its public home: resumed after any interruption, every file checked against its checksum.
 
-`listing.py` says which files there are, `transfer.py` brings one of them, `verified.py` remembers what is there,
-`archives.py` unpacks CODE-15's parts, `run.py` does all of it over a few connections. Nothing else in the
-workflow depends on it: a database that is there already is used as it is.
+`listing.py` reads which files there are, `published.py` keeps that list and renews it, `transfer.py` brings one file,
+`verified.py` remembers what is there, `archives.py` unpacks CODE-15's parts, `run.py` does all of it over a few
+connections. Nothing else in the workflow depends on it: a database that is there already is used as it is.
 """

@@ -8,22 +8,21 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urljoin
 
 from tqdm import tqdm
 
 from ecglfm.config import DownloadSlice, UserError
 from ecglfm.sources.download.archives import is_unpacked, unpack
-from ecglfm.sources.download.listing import SUMS, Choice, RemoteFile, is_zenodo, read_sums, read_zenodo
+from ecglfm.sources.download.listing import Choice, RemoteFile, is_zenodo
+from ecglfm.sources.download.published import Listing
 from ecglfm.sources.download.transfer import Client, TransferError, has_checksum
 from ecglfm.sources.download.verified import Verified
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_JSON = 10_000_001  # bytes; `read_zenodo` refuses more than 10 MB
 _MAX_FAILURES = 100  # files; then the server is at fault, and the rest would only cost time
 
 
@@ -55,9 +54,9 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
     client = client or Client(url)
     wanted = Choice(config.only, config.tables)
     with Verified(root) as verified:
-        listing = _Listing(client, url, verified)
+        listing = Listing(client, url, verified, config.tables)
         number, known = 0, 0
-        for file in listing:  # every name is checked before the first file is fetched
+        for file in listing:
             number, known = number + (file in wanted), known + (file.size or 0) * (file in wanted)
         if not number:
             raise UserError(f"{url}: none of its files agrees with `download.only: {config.only}`")
@@ -72,29 +71,6 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
             f" {rest}; the same command goes on"
         )
     return f"{root}: {number} files, {fetched} of them fetched now, {number - fetched} were there"
-
-
-class _Listing:
-    """The files of a database; each time it is gone through, its source is read anew and nothing piles up."""
-
-    def __init__(self, client: Client, url: str, verified: Verified) -> None:
-        self._sums, self._url, self._zenodo = verified.root / SUMS, url, None
-        try:
-            if is_zenodo(url):
-                self._zenodo = read_zenodo(client.get(url, _MAX_JSON), url)
-            elif not self._is_here(verified):
-                client.fetch(RemoteFile(SUMS, urljoin(url, SUMS)), self._sums)
-                (verified.folder / "url.txt").write_text(url, encoding="utf-8")
-        except TransferError as error:
-            raise UserError(f"{url}: the list of its files cannot be had: {error}") from None
-
-    def _is_here(self, verified: Verified) -> bool:
-        """A published version never changes, so that its list is fetched once."""
-        note = verified.folder / "url.txt"
-        return self._sums.exists() and note.exists() and note.read_text(encoding="utf-8") == self._url
-
-    def __iter__(self) -> Iterator[RemoteFile]:
-        return iter(self._zenodo) if self._zenodo is not None else read_sums(self._sums, self._url)
 
 
 class _Job:
@@ -126,7 +102,7 @@ class _Job:
         return folder
 
 
-def _check_room(root: Path, known: int, listing: _Listing, wanted: Choice, verified: Verified) -> None:
+def _check_room(root: Path, known: int, listing: Listing, wanted: Choice, verified: Verified) -> None:
     """Where sizes are published, refuse to begin without room for what is missing."""
     if not known:
         return
@@ -160,21 +136,26 @@ def _run(
                 file = running.pop(future)
                 try:
                     fetched += future.result()
-                except TransferError as error:
-                    failures[file.path] = str(error)
+                except (TransferError, OSError) as error:
+                    failures[file.path] = _reason(error, job.root)
                     if len(failures) >= _MAX_FAILURES:
                         return fetched, failures
                 progress.update(len(failures))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise UserError(
-            f"{job.root}: no space left on the disk; what is there is kept: make room and run the same command again"
-        ) from None
     finally:
         job.client.stopping.set()
         pool.shutdown(cancel_futures=True)
         progress.close()
+
+
+def _reason(error: TransferError | OSError, root: Path) -> str:
+    """Why a file is not there: what the network or the disk said of it. A full disk ends it all: raises `UserError`."""
+    if isinstance(error, TransferError):
+        return str(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        raise UserError(
+            f"{root}: no space left on the disk; what is there is kept: make room and run the same command again"
+        ) from None
+    return error.strerror or str(error)
 
 
 class _Progress:

@@ -16,7 +16,9 @@ import random
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -29,6 +31,7 @@ _LOGGER = logging.getLogger(__name__)
 _CHUNK = 1 << 14  # bytes; as much is lost when a connection breaks off
 _LARGE = 1 << 20  # bytes
 _LONGEST_PAUSE = 600.0  # seconds, whatever a server asks for
+_Content = TypeVar("_Content")
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -77,21 +80,39 @@ class Client:
 
     def get(self, url: str, limit: int) -> bytes:
         """A small answer, at most `limit` bytes of it; raises `TransferError`."""
+
+        def read(response: requests.Response) -> bytes:
+            content = b""
+            for chunk in response.iter_content(_LARGE):
+                content += chunk
+                if len(content) > limit:
+                    break
+            return content[:limit]
+
+        return self._ask(url, {}, read)
+
+    def is_current(self, url: str, version: str) -> bool:
+        """Whether the server still has the version of a file that `fetch` returned; raises `TransferError`."""
+        condition = "If-None-Match" if version.startswith('"') else "If-Modified-Since"
+        return self._ask(url, {condition: version}, lambda response: response.status_code == 304)
+
+    def _ask(self, url: str, headers: dict[str, str], read: Callable[[requests.Response], _Content]) -> _Content:
         for attempt in range(self.attempts):
             try:
-                with self.open(url, {}) as response:
-                    content = b""
-                    for chunk in response.iter_content(_LARGE):
-                        content += chunk
-                        if len(content) > limit:
-                            break
-                    return content[:limit]
+                with self.open(url, headers) as response:
+                    return read(response)
             except (requests.RequestException, _InterruptedError) as error:
                 self._wait(url, error, attempt)
         raise AssertionError("_wait raises after the last attempt")
 
-    def fetch(self, file: RemoteFile, target: Path) -> None:
+    def fetch(self, file: RemoteFile, target: Path) -> str:
         """Bring one file to `target`, whose folder exists.
+
+        Returns
+        -------
+        str
+            The version that the server named; empty where it named none, or did not say where the file ends, so that
+            a connection that broke off looks like its end.
 
         Raises
         ------
@@ -100,6 +121,8 @@ class Client:
         UserError
             The disk is full.
         """
+        if target.is_dir():
+            raise TransferError("a folder of that name is there")
         part = target.with_name(f".{target.name}.part")
         tag = part.with_name(f"{part.name}.tag")
         version = tag.read_text(encoding="utf-8") if part.exists() and tag.exists() else None
@@ -118,6 +141,7 @@ class Client:
                 attempt += getattr(error, "costs", 1)
         part.replace(target)
         tag.unlink(missing_ok=True)
+        return (download.version or "") if download.ended else ""
 
     def open(self, url: str, headers: dict[str, str]) -> requests.Response:
         """An answer whose body has not been read; raises `TransferError` for a refusal, else `_InterruptedError`."""
@@ -131,7 +155,7 @@ class Client:
             session.max_redirects = 5
             session.hooks["response"].append(self._check_redirect)
         response: requests.Response = self._local.session.get(url, headers=headers, stream=True, timeout=self.timeout)
-        if response.status_code in {200, 206, 416}:
+        if response.status_code in {200, 206, 304, 416}:
             return response
         response.close()
         reason = f"HTTP {response.status_code} {response.reason}"
@@ -164,6 +188,7 @@ class _Download:
 
     def __init__(self, client: Client, file: RemoteFile, part: Path, tag: Path, version: str | None) -> None:
         self.client, self.file, self.part, self.tag, self.version = client, file, part, tag, version
+        self.ended = False  # whether the server said where the file ends
 
     def attempt(self) -> None:
         """Bring the rest and check the whole."""
@@ -201,6 +226,7 @@ class _Download:
         self.version = _version(response)
         text = response.headers.get("Content-Length", "")
         length = int(text) if text.isdecimal() else 0
+        self.ended = text.isdecimal() or response.headers.get("Transfer-Encoding", "").lower() == "chunked"
         self._check_room(length)
         if length > _LARGE:
             self.tag.write_text(self.version, encoding="utf-8")

@@ -54,7 +54,7 @@ class Verified:
     def __contains__(self, file: RemoteFile) -> bool:
         try:
             return hash(self._line(file)) in self._lines
-        except FileNotFoundError:
+        except OSError:  # not there, or a name that this disk cannot hold
             return False
 
     def add(self, file: RemoteFile) -> None:

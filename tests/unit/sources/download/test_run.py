@@ -43,7 +43,8 @@ def ptb_xl(server: FileServer, real_data: Path) -> FileServer:
 
 
 def list_files(server: FileServer) -> None:
-    lines = [f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in sorted(server.files.items())]
+    listed = sorted((name, data) for name, data in server.files.items() if name != "SHA256SUMS.txt")
+    lines = [f"{hashlib.sha256(data).hexdigest()} {name}\n" for name, data in listed]
     server.files["SHA256SUMS.txt"] = "".join(lines).encode()
 
 
@@ -69,6 +70,7 @@ def test_second_run_asks_for_nothing(ptb_xl: FileServer, tmp_path: Path) -> None
     download(ptb_xl, tmp_path)
     ptb_xl.requests.clear()
     assert download(ptb_xl, tmp_path).endswith("6 files, 0 of them fetched now, 6 were there")
+    assert ptb_xl.unchanged == ["SHA256SUMS.txt"]  # all that was asked, and the server had nothing to send
     assert ptb_xl.requests == []
 
 
@@ -120,9 +122,10 @@ def test_another_run_goes_on_with_a_large_file(server: FileServer, tmp_path: Pat
         server.files["large.dat"] = new
         server.versions["large.dat"] = '"second"'
         list_files(server)
-        (tmp_path / "SHA256SUMS.txt").unlink()
+        server.versions["SHA256SUMS.txt"] = '"second"'
     server.requests.clear()
     download(server, tmp_path)
+    assert server.asked("SHA256SUMS.txt") == ([None, None] if changed else [])  # if changed, then whole
     assert server.asked("large.dat") == ["bytes=1490944-"]  # If-Range made a changed file come whole
     assert (tmp_path / "large.dat").read_bytes() == (new if changed else old)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".download", "SHA256SUMS.txt", "large.dat"]
@@ -183,6 +186,63 @@ def test_a_line_that_is_no_checksum_is_named(ptb_xl: FileServer, tmp_path: Path)
     ptb_xl.files["SHA256SUMS.txt"] = b"<html>moved</html>\n"
     with pytest.raises(UserError, match="SHA256SUMS.txt: line 1: expected `sha256 path`, found '<html>moved</html>'"):
         download(ptb_xl, tmp_path)
+
+
+def test_a_listing_that_is_refused_is_asked_for_again(ptb_xl: FileServer, tmp_path: Path) -> None:
+    listing = ptb_xl.files["SHA256SUMS.txt"]
+    ptb_xl.files["SHA256SUMS.txt"] = b"<html>log in first</html>\n"
+    with pytest.raises(UserError, match=r"SHA256SUMS.txt: line 1: expected `sha256 path`"):
+        download(ptb_xl, tmp_path)
+    ptb_xl.files["SHA256SUMS.txt"] = listing
+    assert download(ptb_xl, tmp_path).endswith("6 files, 6 of them fetched now, 0 were there")
+    ptb_xl.files["SHA256SUMS.txt"] = b"<html>log in again</html>\n"
+    with pytest.raises(UserError, match="line 1"):
+        download(ptb_xl, tmp_path)
+    assert (tmp_path / "SHA256SUMS.txt").read_bytes() == listing
+
+
+def test_a_listing_without_end_is_not_kept(ptb_xl: FileServer, tmp_path: Path) -> None:
+    """No length is sent and the connection breaks off after a line: nobody can tell, so it is fetched anew."""
+    ptb_xl.faults["SHA256SUMS.txt"] = ["cut"]
+    assert download(ptb_xl, tmp_path).startswith(f"{tmp_path}: 1 files")
+    assert download(ptb_xl, tmp_path).endswith("6 files, 5 of them fetched now, 1 were there")
+
+
+def test_a_listing_without_the_databases_table_is_refused(ptb_xl: FileServer, tmp_path: Path) -> None:
+    ptb_xl.faults["SHA256SUMS.txt"] = ["cut"]
+    with pytest.raises(UserError, match=r"the list of its files lacks scp_statements\.csv"):
+        download(ptb_xl, tmp_path, tables=["ptbxl_database.csv", "scp_statements.csv"])
+    assert content(tmp_path) == {}
+    download(ptb_xl, tmp_path, tables=["ptbxl_database.csv", "scp_statements.csv"])
+    assert content(tmp_path) == ptb_xl.files
+
+
+def test_a_table_of_the_users_own_need_not_be_published(ptb_xl: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("path\n")
+    assert download(ptb_xl, tmp_path, tables=["mine.csv"]).endswith("6 files, 6 of them fetched now, 0 were there")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ptbxl_database.csv/below.dat", "File exists"),
+        ("records500", "a folder of that name is there"),
+        (f"{'a' * 252}.dat", "File name too long"),
+    ],
+)
+def test_a_name_that_the_disk_refuses_is_that_files_error(
+    ptb_xl: FileServer, tmp_path: Path, name: str, reason: str
+) -> None:
+    ptb_xl.files[name] = b"odd"
+    (tmp_path / "records500").mkdir()
+    (tmp_path / "ptbxl_database.csv").write_bytes(ptb_xl.files["ptbxl_database.csv"])
+    list_files(ptb_xl)
+    for _ in range(2):
+        with pytest.raises(UserError) as raised:
+            download(ptb_xl, tmp_path)
+        (line,) = str(raised.value).splitlines()
+        assert f"1 of 7 files could not be fetched, e.g. {name}: {reason}; the others are there" in line
+    assert content(tmp_path) == {path: data for path, data in ptb_xl.files.items() if path != name}
 
 
 def test_only_https_unless_the_user_says_otherwise(ptb_xl: FileServer, tmp_path: Path) -> None:
