@@ -43,12 +43,12 @@ class Noise(NamedTuple):
     gumbel_sv: Tensor | None
 
 
-def contrastive_loss(
+def contrastive_logits(
     x_bmf: Tensor, y_bmf: Tensor, codes_bm: Tensor, negatives_bmk: Tensor, *, temperature: float
-) -> tuple[Tensor, Tensor]:
-    """Cross entropy of the true quantized frame among negatives of its record (arXiv:2006.11477, eq. 3).
+) -> Tensor:
+    """Cosine of each context vector with its own quantized frame and with negatives of its record, over temperature.
 
-    A negative with the code of the positive is the positive itself, and is left out.
+    A negative with the code of the positive is the positive itself, and is left out (-inf).
 
     Parameters
     ----------
@@ -63,16 +63,30 @@ def contrastive_loss(
 
     Returns
     -------
-    loss, accuracy : Tensor, shape ()
-        Mean over masked frames.
+    Tensor of float32, shape (batch, masked, 1 + negatives)
+        The positive first.
     """
     x, y = functional.normalize(x_bmf.float(), dim=-1), functional.normalize(y_bmf.float(), dim=-1)
     scores_bmm = x @ y.transpose(1, 2) / temperature  # every frame with every frame, once
-    positive_bm = scores_bmm.diagonal(dim1=1, dim2=2)
     same_bmm = codes_bm[:, :, None] == codes_bm[:, None, :]
     negative_bmk = scores_bmm.masked_fill(same_bmm, -torch.inf).gather(2, negatives_bmk)
-    logits_bmk = torch.cat([positive_bm[..., None], negative_bmk], dim=-1)
-    loss = (logits_bmk.logsumexp(dim=-1) - positive_bm).mean()
+    return torch.cat([scores_bmm.diagonal(dim1=1, dim2=2)[..., None], negative_bmk], dim=-1)
+
+
+def contrastive_loss(
+    x_bmf: Tensor, y_bmf: Tensor, codes_bm: Tensor, negatives_bmk: Tensor, *, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy of the true quantized frame among negatives of its record (arXiv:2006.11477, eq. 3).
+
+    Parameters are those of `contrastive_logits`.
+
+    Returns
+    -------
+    loss, accuracy : Tensor, shape ()
+        Mean over masked frames.
+    """
+    logits_bmk = contrastive_logits(x_bmf, y_bmf, codes_bm, negatives_bmk, temperature=temperature)
+    loss = (logits_bmk.logsumexp(dim=-1) - logits_bmk[..., 0]).mean()
     return loss, (logits_bmk.argmax(dim=-1) == 0).float().mean()
 
 

@@ -179,14 +179,26 @@ def test_the_published_sizes(repository):
     assert encoder.frontend.frames(2500) == 156
 
 
-def test_presets(repository):
-    folder = repository / "config" / "encoders"
-    presets = {name: load(EncoderConfig, folder / f"{name}.yaml") for name in ("tiny", "random-tiny", "small")}
-    assert presets["random-tiny"].model == presets["tiny"].model
-    assert presets["random-tiny"].weights == "random"
+@pytest.mark.parametrize(
+    ("name", "whole", "alone", "tap"),
+    [
+        ("ecglfm-600m", 610_031_104, 606_094_336, 6),
+        ("base", 90_284_544, 89_036_288, 3),
+        ("small", 7_131_520, 6_753_280, 1),
+        ("tiny", 164_096, 145_344, 1),
+    ],
+)
+def test_presets(repository, name, whole, alone, tap):
+    """All that learns: with the mask embedding, quantizer and heads that only pretraining needs, and without."""
+    config = load(EncoderConfig, repository / "config" / "encoders" / f"{name}.yaml")
     with torch.device("meta"):
-        for name in ("tiny", "small"):
-            config = presets[name]
-            encoder = ECGEncoder(config.model, LEADS, 500, PreprocessConfig(), 5.0)
-            assert PretrainingObjective(encoder, config.pretrain).tap == 1
-    assert (presets["small"].model.layers, presets["small"].model.dim) == (4, 256)
+        encoder = ECGEncoder(config.model, LEADS, 500, PreprocessConfig(), 5.0)
+        objective = PretrainingObjective(encoder, config.pretrain)
+    assert (count(objective), count(encoder), objective.tap) == (whole, alone, tap)
+
+
+def test_the_control_is_the_tiny_encoder(repository):
+    folder = repository / "config" / "encoders"
+    tiny, control = (load(EncoderConfig, folder / f"{name}.yaml") for name in ("tiny", "random-tiny"))
+    assert control.model == tiny.model
+    assert control.weights == "random"

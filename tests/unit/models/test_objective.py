@@ -29,12 +29,12 @@ def generator(seed=0):
 def test_span_masks_hide_the_published_share():
     # 38.6 % on average at 32 records of 156 frames, by running the original.
     shares = []
-    for seed in range(100):
+    for seed in range(400):
         mask = draw_span_mask(32, 156, MaskConfig(), generator(seed))
         counts = mask.sum(dim=1)
         assert (counts == counts[0]).all()
         shares.append(counts[0].item() / 156)
-    assert sum(shares) / len(shares) == pytest.approx(0.386, abs=0.012)
+    assert sum(shares) / len(shares) == pytest.approx(0.386, abs=0.005)  # 3 standard errors
 
 
 def test_span_masks_are_spans():
