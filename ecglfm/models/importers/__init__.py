@@ -17,12 +17,12 @@ from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_lfm
+from ecglfm.models.importers import ecg_fm, ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
 from ecglfm.provenance import sha256_file, write_text
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm,)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -40,7 +40,9 @@ def convert(checkpoint: Checkpoint) -> Imported:
     raise UserError(f"{checkpoint.path}: no known method has weights named like {names}")
 
 
-def import_checkpoint(path: str | Path, output: str | Path, labels: str | Path | None = None) -> Imported:
+def import_checkpoint(
+    path: str | Path, output: str | Path, labels: str | Path | None = None, *, standardize: bool = False
+) -> Imported:
     """Write a foreign checkpoint as an encoder folder, and a fine-tuned one as a model too.
 
     Parameters
@@ -53,6 +55,8 @@ def import_checkpoint(path: str | Path, output: str | Path, labels: str | Path |
     labels : path, optional
         `label_def.csv`, a row per label with its name in column `name` (else the first column); without it the
         labels are `label_0`, `label_1`, …
+    standardize : bool
+        Sets `model.standardize`, which only `wav2vec2` has.
 
     Returns
     -------
@@ -65,6 +69,8 @@ def import_checkpoint(path: str | Path, output: str | Path, labels: str | Path |
     """
     path, output = Path(path), Path(output)
     imported = convert(read_checkpoint(path))
+    if standardize:
+        imported.model["standardize"] = True
     names = _label_names(imported, path, Path(labels) if labels else None)
     encoder = build_encoder(imported, path)
     facts = {"origin": imported.origin, "file": path.name, "sha256": sha256_file(path), "pretrain": imported.pretrain}

@@ -62,7 +62,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
     """
     finetuned = "proj.weight" in checkpoint.state
     prefix = "encoder." if finetuned else ""
-    layout = _Layout(checkpoint, prefix)
+    layout = Layout(checkpoint, prefix)
     model, leads, rate = layout.model(), layout.leads(), int(layout.setting("task", "sample_rate") or _SAMPLING_RATE)
     pretrain = {} if finetuned else layout.pretrain()
     with torch.device("meta"):
@@ -98,7 +98,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
     )
 
 
-class _Layout:
+class Layout:
     """Sizes and settings of one checkpoint; weights of the encoder are below `prefix`."""
 
     def __init__(self, checkpoint: Checkpoint, prefix: str) -> None:
@@ -123,26 +123,27 @@ class _Layout:
         heads, width = self.shape(f"{layer}self_attn.pos_bias_u")
         return {
             "kind": "conformer",
-            "layers": self._count(r"encoder\.layers\.(\d+)\."),
+            "layers": self.count(r"encoder\.layers\.(\d+)\."),
             "dim": heads * width,
             "ffn_dim": self.shape(f"{layer}ffn1.w_1.weight")[0],
             "heads": heads,
             "kernel": self.shape(f"{layer}conv_module.depthwise_conv.weight")[2],
             "conv_channels": self.shape("feature_extractor.conv_layers.0.0.weight")[0],
-            "conv_layers": self._conv_layers(),
+            "conv_layers": self.conv_layers(),
             "dropout": float(self.setting("model", "dropout", 0.0)),
         }
 
-    def _count(self, pattern: str) -> int:
+    def count(self, pattern: str) -> int:
+        """How many modules of a list there are; the pattern's group is their number."""
         found = (re.match(re.escape(self.prefix) + pattern, name) for name in self.checkpoint.state)
         return 1 + max(int(match[1]) for match in found if match)
 
-    def _conv_layers(self) -> list[list[int]]:
+    def conv_layers(self) -> list[list[int]]:
         """Kernel and stride of each convolution: kernels from the weights, strides from the settings."""
-        count = self._count(r"feature_extractor\.conv_layers\.(\d+)\.")
-        kernels = [self.shape(f"feature_extractor.conv_layers.{index}.0.weight")[2] for index in range(count)]
         text = str(self.setting("model", "conv_feature_layers", _CONV_LAYERS))
         said = parse_conv_layers(text)
+        count = max(len(said), self.count(r"feature_extractor\.conv_layers\.(\d+)\."))
+        kernels = [self.shape(f"feature_extractor.conv_layers.{index}.0.weight")[2] for index in range(count)]
         if [kernel for kernel, _ in said] != kernels:
             raise UserError(
                 f"{self.checkpoint.path}: its convolutions have kernels {kernels}, but its settings say {text!r}"
