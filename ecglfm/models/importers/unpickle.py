@@ -8,6 +8,7 @@ inert record, or the file is refused. No module is imported and no method of a l
 from __future__ import annotations
 
 import pickle
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -32,8 +33,13 @@ _DTYPES = {
 _INERT = {
     *(("builtins", name) for name in ("bool", "bytearray", "dict", "float", "int", "list", "object", "set", "str")),
     *(("torch", str(dtype).removeprefix("torch.")) for dtype in _DTYPES.values()),
-    *((module, "scalar") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
+    *(
+        (module, name)
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+        for name in ("scalar", "_reconstruct")
+    ),
     ("numpy", "dtype"),
+    ("numpy", "ndarray"),
     ("_codecs", "encode"),
     ("argparse", "Namespace"),
     ("pathlib", "PosixPath"),
@@ -83,6 +89,7 @@ class Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     stack: list[Any]
     append: Callable[[Any], None]
+    readline: Callable[[], bytes]
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
@@ -90,6 +97,8 @@ class Unpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Give what stands for a global of the file; nothing is imported."""
+        # torch.save names what Python 2 had by its names there
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         if (module, name) in _KNOWN:
             return _KNOWN[module, name]
         if module == "torch" and name in _DTYPES:
@@ -129,10 +138,18 @@ class Unpickler(pickle._Unpickler):
 
     dispatch[pickle.REDUCE[0]] = load_reduce
 
+    def load_inst(self) -> None:
+        """Name the class that an opcode of Python 1 would make; `find_class` refuses the dangerous ones by name."""
+        module, name = (self.readline()[:-1].decode("ascii") for _ in range(2))
+        self.find_class(module, name)
+        self._refuse()
+
+    dispatch[pickle.INST[0]] = load_inst
+
     def _refuse(self) -> None:
         raise pickle.UnpicklingError("an opcode that PyTorch never writes")
 
-    for opcode in (pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+    for opcode in (pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4):
         dispatch[opcode[0]] = _refuse
 
 
