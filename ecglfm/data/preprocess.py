@@ -47,6 +47,7 @@ class _Row(NamedTuple):
     n_samples: int
     sampling_rate: float
     lead_mask: int
+    sha256: str
 
 
 class _Chunk(NamedTuple):
@@ -73,6 +74,7 @@ def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _R
         reason, detail = prepared.dropped
         return _Result(b"", None, [about | {"action": "dropped", "reason": reason, "detail": detail}])
     content = prepared.signal.tobytes()
+    untouched = prepared.signal is raw  # then ingest has hashed these very samples
     out = {
         "record_id": row.record_id,
         "source": row.source,
@@ -80,7 +82,7 @@ def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _R
         "n_samples": len(prepared.signal),
         "sampling_rate": config.sampling_rate,
         "lead_mask": row.lead_mask,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": row.sha256 if untouched else hashlib.sha256(content).hexdigest(),
         **prepared.quality,
         "flags": ",".join(prepared.flags),
     }

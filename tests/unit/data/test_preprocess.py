@@ -44,7 +44,7 @@ def write_shard(folder, signals, *, rates=None, shard=0):
             "sampling_rate": rates or [500.0] * len(signals),
             "lead_mask": 4095,
             "missing_samples": 0,
-            "sha256": "",
+            "sha256": [hashlib.sha256(signal.tobytes()).hexdigest() for signal in signals],
         }
     )
     table.to_parquet(folder / f"{shard:03d}.parquet", index=False)
@@ -74,7 +74,8 @@ def test_stage_writes_offsets_hashes_and_ledger(tmp_path):
     assert table.shard.tolist() == [2, 2, 2]
     assert table.sampling_rate.tolist() == [500, 500, 500]
     assert table["flags"].tolist() == ["", "flat_leads", ""]
-    assert table.sha256[1] == hashlib.sha256(flat.tobytes()).hexdigest()
+    pieces = [signals[start : start + n] for start, n in zip(table.offset, table.n_samples, strict=True)]
+    assert table.sha256.tolist() == [hashlib.sha256(piece.tobytes()).hexdigest() for piece in pieces]
     np.testing.assert_array_equal(signals[5000:10_000], flat)
     rows = ledger.set_index("record_id")[["stage", "action", "reason"]].apply(tuple, axis=1).to_dict()
     assert rows == {
@@ -129,7 +130,7 @@ def test_absent_leads_keep_their_mask_and_the_drop_names_them(tmp_path):
 
 def test_chunks_are_short_of_records_and_of_samples():
     def sizes(*lengths):
-        rows = [_Row("r", "s", "p", 0, length, 500.0, 4095) for length in lengths]
+        rows = [_Row("r", "s", "p", 0, length, 500.0, 4095, "") for length in lengths]
         return [len(chunk.rows) for chunk in _chunks(rows, Path("x.npy"), PASS)]
 
     assert sizes(*[5000] * 70) == [32, 32, 6]
