@@ -22,9 +22,11 @@ What the database does not say is null or empty, never guessed.
 signal is in mV, NaN where a sample is missing. `Record.standard` selects, derives and orders the 12 leads.
 
 **Nothing disappears.** A row of the table whose file is missing or broken stays in the index; `read` raises
-`RecordError(reason, detail)` and ingest makes it a row of the ledger. A file that the table does not have is a row too,
-or is counted in a warning. The user's mistake (no table, a cell that cannot be read, an id twice) is a `UserError` with
-file, row and column.
+`RecordError(reason, detail)` and ingest makes it a row of the ledger. What a table does not have is counted in a
+warning wherever the index sees it: files of `ludb` and of the kinds for a person's own records, exams in a part of
+`code15`, measurements of `mimic_iv_ecg`; but files of `ptbxl` and `mimic_iv_ecg` are not searched for more. The user's
+mistake (no table or an empty one, a row of too few cells, a cell that cannot be read, an id twice) is a `UserError`
+with file, row and column.
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
 them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.

@@ -9,14 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.provenance import atomic
-from ecglfm.records import INDEX_COLUMNS, Record, require_columns
+from ecglfm.records import INDEX_COLUMNS, Record
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_files import read_wfdb
 
@@ -59,61 +58,10 @@ class Source(ABC):
         return read_wfdb(self._inside, path)
 
 
-def read_table(path: Path, required: list[str]) -> pd.DataFrame:
-    """Read a CSV as text: every column a string column, empty cells null.
-
-    Parameters
-    ----------
-    path : path
-    required : list of str
-        Columns the adapter uses.
-
-    Raises
-    ------
-    UserError
-        The file is missing, is no CSV, or lacks a column; names the file and the column.
-    """
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is `root` the folder that holds it?") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable CSV: {str(error).strip()}") from None
-    require_columns(frame, required, str(path))
-    return frame
-
-
-def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
-    """Raise UserError for the first True of `bad`, naming the file and the row (the header is row 1)."""
-    positions = np.flatnonzero(bad.to_numpy(dtype=bool))
-    if len(positions):
-        first = int(positions[0])
-        others = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
-        raise UserError(f"{path}: row {first + 2}: {what}, found {values.iloc[first]!r}{others}")
-
-
-def number_column(
-    frame: pd.DataFrame, column: str, path: Path, *, integer: bool = False, required: bool = False
-) -> pd.Series:
-    """A text column as float64, NaN where empty.
-
-    Raises
-    ------
-    UserError
-        A cell is not a (finite, whole) number, or is empty where `required`; names file, row and column.
-    """
-    text = frame[column]
-    numbers = pd.to_numeric(text.str.strip(), errors="coerce").astype("float64")
-    bad = (numbers.isna() | np.isinf(numbers)) & (text.notna() | required)
-    kind = "a whole number" if integer else "a number"
-    if integer:
-        bad |= numbers.notna() & (numbers % 1 != 0)
-    fail_at(path, bad, f"{column} must be {kind}", text)
-    return numbers
-
-
 def check_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Sorted rows with unique record ids and the standard columns first; `path` is named in errors."""
+    """Rows with unique record ids, at least one, and the standard columns first; `path` is named in errors."""
+    if frame.empty:
+        raise UserError(f"{path}: holds no recording")
     repeated = frame["record_id"].duplicated()
     if repeated.any():
         first = frame.loc[repeated, "record_id"].iloc[0]

@@ -20,7 +20,8 @@ import pandas as pd
 
 from ecglfm.config import LEADS, SourceConfig
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.csv_table import fail_at, number_column, read_table
 from ecglfm.sources.inside import Root, contained
 from ecglfm.sources.record_table import natural_key
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ecglfm.sources.base import Source, check_index, number_column, read_table
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.csv_table import number_column, read_table
+from ecglfm.sources.folder import warn_of_others
 from ecglfm.sources.record_table import parse_age, parse_column, parse_sex
 
 _ABOUT = ("ID", "Sex", "Age")
@@ -19,7 +21,7 @@ class Ludb(Source):
     """LUDB's own layout, `data/{ID}.hea` and `.dat`."""
 
     def index(self) -> pd.DataFrame:
-        """One row per ID; see `Source.index`.
+        """One row per ID; see `Source.index`. Headers of no ID are named in a warning.
 
         Raises
         ------
@@ -43,6 +45,7 @@ class Ludb(Source):
                 "report": ["; ".join(_lines(row)) for row in findings.itertuples(index=False)],
             }
         )
+        warn_of_others(path, self.root, (".hea",), index["path"] + ".hea")
         order = ids.sort_values(kind="stable").index
         return check_index(pd.concat([index, table.add_prefix("native.")], axis=1).loc[order], path)
 

@@ -7,20 +7,27 @@ aVF before aVL, which costs nothing where leads are picked by name.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.csv_table import fail_at, number_column, read_table
+
+logger = logging.getLogger(__name__)
 
 
 class MimicIvEcg(Source):
     """MIMIC-IV-ECG's own layout, `files/pNNNN/pNNNNNNNN/sNNNNNNNN/`."""
 
     def index(self) -> pd.DataFrame:
-        """One row per study_id; see `Source.index`. A study without measurements has an empty report.
+        """One row per study_id; see `Source.index`.
+
+        A study without measurements has an empty report; measurements of no study are counted in a warning.
 
         Raises
         ------
@@ -38,6 +45,12 @@ class MimicIvEcg(Source):
             raise UserError(
                 f"{measurements_path}: study_id {int(measured[measured.duplicated()].iloc[0])} stands twice"
             )
+        alone = ~measured.isin(studies)
+        if alone.any():
+            logger.warning(
+                "%s: %d studies are not in %s and are not used, the first: %d",
+                measurements_path, alone.sum(), records_path.name, measured[alone].iloc[0],
+            )  # fmt: skip
 
         order = np.argsort(studies.to_numpy(), kind="stable")
         added = [column for column in measurements.columns if column not in records.columns]

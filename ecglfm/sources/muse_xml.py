@@ -31,7 +31,15 @@ from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.folder import files_of, warn_of_others
 from ecglfm.sources.inside import Root
-from ecglfm.sources.record_table import natural_key, parse_age, parse_sex, stem, table_index
+from ecglfm.sources.record_table import (
+    completed,
+    natural_key,
+    parse_age,
+    parse_sex,
+    stem,
+    table_index,
+    warn_without_patients,
+)
 from ecglfm.sources.xml_files import read_xml
 
 logger = logging.getLogger(__name__)
@@ -77,7 +85,9 @@ class MuseXml(Source):
             (path,) = self.tables()
             index = table_index(self.name, path, self.config.columns, ENDINGS)
             warn_of_others(path, self.root, ENDINGS, index["path"])
-            return check_index(self._completed(index, self._heads(index["path"].tolist())), path)
+            index = completed(index, self._said(index))
+            warn_without_patients(path, index)
+            return check_index(index, path)
         paths = sorted(files_of(self.root, ENDINGS), key=natural_key)
         if not paths:
             raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
@@ -86,7 +96,7 @@ class MuseXml(Source):
         index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
         index["codes"] = [[] for _ in paths]
         index = index.astype({"sex": "string", "fold": "Int64"})
-        return check_index(self._completed(index, self._heads(paths)), self.root)
+        return check_index(completed(index, self._said(index)), self.root)
 
     def _heads(self, paths: list[str]) -> list[Head | None]:
         """Head of each file; None for one that cannot be read."""
@@ -102,18 +112,20 @@ class MuseXml(Source):
             logger.warning("source %s: %d files cannot be read, the first: %s", self.name, len(faults), faults[0])
         return heads
 
-    def _completed(self, index: pd.DataFrame, heads: list[Head | None]) -> pd.DataFrame:
-        """The index with what the files say where the table does not."""
-        said = [head or Head("", math.nan, None, "", {}) for head in heads]
-        patients = pd.Series([f"{self.name}/{head.patient}" if head.patient else None for head in said], dtype="object")
-        own = index["patient_id"] == index["record_id"]  # nobody has said so far
-        index["patient_id"] = index["patient_id"].mask(own & patients.notna(), patients).astype(str)
-        index["age"] = index["age"].fillna(pd.Series([head.age for head in said]))
-        index["sex"] = index["sex"].fillna(pd.Series([head.sex for head in said], dtype="string"))
-        index["report"] = index["report"].mask(index["report"] == "", pd.Series([head.report for head in said]))
-        native = pd.DataFrame([head.native for head in said], columns=[n for names in NATIVE.values() for n in names])
+    def _said(self, index: pd.DataFrame) -> pd.DataFrame:
+        """What the files of an index say, row for row, as `completed` takes it."""
+        heads = [head or Head("", math.nan, None, "", {}) for head in self._heads(index["path"].tolist())]
+        patients = [
+            f"{self.name}/{h.patient}" if h.patient else i for h, i in zip(heads, index["record_id"], strict=True)
+        ]
+        native = pd.DataFrame([head.native for head in heads], columns=[n for names in NATIVE.values() for n in names])
         native = native.astype("str").where(native.notna()).add_prefix("native.")
-        return pd.concat([index, native[[column for column in native if column not in index]]], axis=1)
+        return native.assign(
+            patient_id=pd.Series(patients, dtype="str"),
+            age=[head.age for head in heads],
+            sex=pd.Series([head.sex for head in heads], dtype="string"),
+            report=[head.report for head in heads],
+        )
 
     def read(self, path: str) -> Record:
         """Read the recording at `path`; raises as `read_muse`."""

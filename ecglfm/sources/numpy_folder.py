@@ -12,8 +12,10 @@ Arrays of Python objects, which are pickles, are refused. No more is read than t
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import struct
 import zipfile
 import zlib
 from typing import BinaryIO
@@ -25,12 +27,17 @@ from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.folder import warn_of_others
-from ecglfm.sources.record_table import table_index
+from ecglfm.sources.record_table import table_index, warn_without_patients
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
 _MAX_BYTES = 1 << 30  # of one recording: 12 leads of float64 at 500 Hz for 6 hours
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_MAX_HEADER = 1 << 16  # bytes; NumPy itself believes the length that a file states
+#: Of each version of .npy, how the header's length is stored, and what reads it with the header.
+_HEADERS = {
+    (1, 0): ("<H", np.lib.format.read_array_header_1_0),
+    (2, 0): ("<I", np.lib.format.read_array_header_2_0),
+}
 
 
 class NumpyFolder(Source):
@@ -49,6 +56,7 @@ class NumpyFolder(Source):
             raise UserError(f"source {self.name}: `file_leads` names a lead twice: {' '.join(self.config.file_leads)}")
         (path,) = self.tables()
         index = check_index(table_index(self.name, path, self.config.columns, _ENDINGS), path)
+        warn_without_patients(path, index)
         warn_of_others(path, self.root, _ENDINGS, (text.partition("#")[0] for text in index["path"]))
         return index
 
@@ -131,8 +139,22 @@ def _header(file: BinaryIO, path: str) -> tuple[tuple[int, ...], bool, np.dtype]
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
             raise RecordError("signal_unreadable", f"{path}: .npy of version {version}")
-        shape, fortran, kind = _HEADERS[version](file)
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, OverflowError) as error:
+        form, read_header = _HEADERS[version]
+        stated = file.read(struct.calcsize(form))
+        (length,) = struct.unpack(form, stated)
+        if length > _MAX_HEADER:
+            raise RecordError("signal_unreadable", f"{path}: a header of {length} bytes")
+        shape, fortran, kind = read_header(io.BytesIO(stated + file.read(length)))
+    except (
+        struct.error,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        MemoryError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         if isinstance(error, RecordError):
             raise
         raise RecordError("signal_unreadable", f"{path}: no .npy array: {str(error).splitlines()[0]}") from None

@@ -13,9 +13,11 @@ from typing import Any
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_index, fail_at, number_column, read_table
+from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.csv_table import fail_at, number_column, read_table, row_number
+from ecglfm.sources.record_table import parse_age, parse_column
 
-OLDEST = 90.0  # ages above 89 are published as 300, to protect patients
+_SEXES = {0.0: "male", 1.0: "female"}
 _MAX_CODES_TEXT = 10_000  # a literal longer than this is no list of statements
 _REQUIRED = ["ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_lr", "filename_hr"]
 
@@ -37,10 +39,10 @@ class PtbXl(Source):
         classes = read_classes(statements)
         ids = number_column(table, "ecg_id", database, integer=True, required=True)
         patients = number_column(table, "patient_id", database, integer=True)
-        ages = number_column(table, "age", database)
-        fail_at(database, ages < 0, "age must not be negative", table["age"])
+        sexes = number_column(table, "sex", database)
+        fail_at(database, sexes.notna() & ~sexes.isin(list(_SEXES)), "sex must be 0 or 1", table["sex"])
         fail_at(database, table[filename].isna(), f"{filename} is empty", table[filename])
-        codes = [parse_codes(text, database, row) for row, text in enumerate(table["scp_codes"], start=2)]
+        codes = [parse_codes(text, database, row) for row, text in enumerate(table["scp_codes"])]
 
         record_id = self.name + "/" + ids.astype("int64").astype(str)
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
@@ -50,8 +52,8 @@ class PtbXl(Source):
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
                 "path": table[filename].str.strip(),
-                "age": ages.where(ages <= OLDEST, OLDEST).where(ages.notna()),
-                "sex": number_column(table, "sex", database).map({0.0: "male", 1.0: "female"}).astype("string"),
+                "age": parse_column(table, "age", database, parse_age, "an age in years").astype("float64"),
+                "sex": sexes.map(_SEXES).astype("string"),
                 "fold": number_column(table, "strat_fold", database, integer=True).astype("Int64"),
                 "codes": codes,
                 "report": table["report"].fillna(""),
@@ -78,8 +80,8 @@ def read_classes(path: Path) -> dict[str, str]:
     return dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
 
 
-def parse_codes(text: Any, path: Path, row: int) -> list[dict[str, Any]]:
-    """Parse a cell of `scp_codes`, e.g. `{'NORM': 100.0, 'SR': 0.0}`, in its order.
+def parse_codes(text: Any, path: Path, position: int) -> list[dict[str, Any]]:
+    """Parse the cell of `scp_codes` at a position from 0, e.g. `{'NORM': 100.0, 'SR': 0.0}`, in its order.
 
     Raises
     ------
@@ -96,5 +98,6 @@ def parse_codes(text: Any, path: Path, row: int) -> list[dict[str, Any]]:
         isinstance(code, str) and type(likelihood) in (int, float) for code, likelihood in codes.items()
     ):
         shown = text if not isinstance(text, str) else text[:60]
+        row = row_number(path, position)
         raise UserError(f"{path}: row {row}: scp_codes must look like {{'NORM': 100.0}}, found {shown!r}")
     return [{"code": code, "likelihood": float(likelihood)} for code, likelihood in codes.items()]

@@ -5,17 +5,20 @@ Also the words and numbers with which headers and tables state an age and a sex,
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
-from ecglfm.sources.base import fail_at, number_column, read_table
+from ecglfm.sources.csv_table import fail_at, number_column, read_table
+
+logger = logging.getLogger(__name__)
 
 OLDEST = 90.0  # what ages above 89, which databases withhold to protect patients, are set to
 _WITHHELD = 300.0  # PTB-XL's and the Challenge's number for them
@@ -94,19 +97,11 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
     Raises
     ------
     UserError
-        The CSV is missing, lacks a column, repeats a recording or has a cell that cannot be read; names file,
-        row and column.
+        The CSV is missing, lacks a column, has one nearly under our name, repeats a recording or has a cell that
+        cannot be read; names file, row and column.
     """
     table = read_table(path, list(columns.values()))
-    named = {
-        ours: columns.get(ours, ours) for ours in ("path", "record_id", "patient_id", "age", "sex", "fold", "report")
-    }
-    has = {ours: theirs for ours, theirs in named.items() if theirs in table.columns}
-    if not ({"path", "record_id"} & set(has)):
-        raise UserError(
-            f"{path}: no column {named['path']!r} that says where each recording lies; name it with "
-            f"`columns: {{path: COLUMN}}`; the file has: {', '.join(table.columns[:12])}"
-        )
+    has = _columns_found(table, columns, path)
     paths = _filled(table, has.get("path") or has["record_id"], path)
     ids = (
         _filled(table, has["record_id"], path)
@@ -133,6 +128,59 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
     )
     order = sorted(index.index, key=lambda row: natural_key(ids[row]))
     return pd.concat([index, table.add_prefix("native.")], axis=1).loc[order].reset_index(drop=True)
+
+
+def _columns_found(table: pd.DataFrame, columns: Mapping[TableColumn, str], path: Path) -> dict[TableColumn, str]:
+    """Our name of each column that the CSV has, and the CSV's; raises UserError where one is nearly ours."""
+    named: dict[TableColumn, str] = {ours: columns.get(ours, ours) for ours in get_args(TableColumn)}
+    has = {ours: theirs for ours, theirs in named.items() if theirs in table.columns}
+    others = {_squashed(name): name for name in table.columns if name not in has.values()}
+    for ours in named:
+        near = others.get(_squashed(ours))
+        if ours not in has and near is not None:
+            raise UserError(f"{path}: is column {near!r} our {ours}? Write `columns: {{{ours}: {near}}}`, or rename it")
+    if not ({"path", "record_id"} & set(has)):
+        raise UserError(
+            f"{path}: no column {named['path']!r} that says where each recording lies; name it with "
+            f"`columns: {{path: COLUMN}}`; the file has: {', '.join(table.columns[:12])}"
+        )
+    return has
+
+
+def _squashed(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def completed(index: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
+    """The index with what the files say where the table does not.
+
+    Parameters
+    ----------
+    index : DataFrame
+        From `table_index`.
+    said : DataFrame
+        Row for row of the same recordings: `patient_id` (the record's own id where the file does not say), `age`,
+        `sex`, `report` and `native.*`.
+    """
+    own = index["patient_id"] == index["record_id"]  # nobody has said so far
+    given = {
+        "patient_id": index["patient_id"].mask(own, said["patient_id"]),
+        "age": index["age"].fillna(said["age"]),
+        "sex": index["sex"].fillna(said["sex"]),
+        "report": index["report"].mask(index["report"] == "", said["report"]),
+    }
+    native = [column for column in said.columns if column.startswith("native.") and column not in index.columns]
+    return pd.concat([index.assign(**given), said[native]], axis=1)
+
+
+def warn_without_patients(table: Path, index: pd.DataFrame) -> None:
+    """Say so in a warning where no recording has a patient, because then nothing keeps a person in one split."""
+    if (index["patient_id"] == index["record_id"]).all():
+        logger.warning(
+            "%s: no patient_id: each recording is its own patient, and those of one person may get into two splits; "
+            "name the column with `columns: {patient_id: COLUMN}`",
+            table,
+        )
 
 
 def _stated(text: str) -> str | None:

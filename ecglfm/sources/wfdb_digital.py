@@ -69,11 +69,11 @@ def _read_file(
     """Samples of one file, in format `number` from byte `offset`, its signals in turn."""
     form = FORMATS[number]
     with root.open(folder, name, "signal_missing") as (descriptor, size):
-        if size <= offset:
-            raise RecordError("signal_empty", f"{name} holds no samples ({size} bytes)")
         held, rest = divmod((size - offset) * 8 // form.bits, n_signals)
         if n_samples is None:
             n_samples = held + (rest > 0)
+        if size <= offset or n_samples == 0:
+            raise RecordError("signal_empty", f"{name} holds no samples ({size} bytes)")
         if held < n_samples:
             raise RecordError("signal_truncated", f"{name} holds {held} of {n_samples} samples ({size} bytes)")
         content = np.empty(form.n_bytes(n_samples * n_signals), dtype=np.uint8)

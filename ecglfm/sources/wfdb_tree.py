@@ -33,11 +33,11 @@ ValueT = TypeVar("ValueT")
 
 
 class Notes(NamedTuple):
-    """What a header says beside its signals: comments without `#`, those of the form `key: value`, segments."""
+    """What a header says beside its signals: comments without `#`, those like `key: value`, and if it has segments."""
 
     comments: tuple[str, ...] = ()
     values: dict[str, str] = {}  # noqa: RUF012 (never changed)
-    segments: tuple[str, ...] = ()
+    segmented: bool = False
 
 
 def walk(root: Path, start: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -100,9 +100,8 @@ def parse_notes(text: str) -> Notes:
         pairs = [(key, value)] if colon and _KEY.fullmatch(key) else _BRACKETED.findall(comment)
         for key, value in pairs:
             values.setdefault(key.strip().lower(), value.strip())
-    stated = [line for line in lines if line and not line.startswith("#")]
-    segments = tuple(line.split()[0] for line in stated[1:]) if stated and _SEGMENTED.match(stated[0] + " ") else ()
-    return Notes(comments, values, segments)
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return Notes(comments, values, bool(_SEGMENTED.match(first + " ")))
 
 
 def header_index(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,16 @@ def test_people_without_files_are_in_the_ledger(real_data: Path, tmp_path: Path)
     assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["l/1", "l/2", "l/3"]
     assert ledger.record_id.tolist() == [f"l/{k}" for k in range(4, 201)]
     assert set(zip(ledger.action, ledger.reason, strict=True)) == {("dropped", "header_missing")}
+
+
+def test_files_of_no_id_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "ludb.csv").write_text("ID,Sex,Age,Rhythms\n1,F,51,Sinus rhythm\n")
+    (tmp_path / "data").mkdir()
+    for k in (1, 3, 4):
+        (tmp_path / f"data/{k}.hea").write_text("")
+    with caplog.at_level(logging.WARNING):
+        assert open_source(config_of(tmp_path)).index().record_id.tolist() == ["l/1"]
+    assert "ludb.csv: 2 files are in no row of it and are not used, the first: data/3.hea" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_rows_of_a_small_table(database: Path):
     assert frame.age.isna().all()
     assert frame.sex.isna().all()
     assert frame.fold.isna().all()
+
+
+def test_measurements_of_no_study_are_counted(database: Path, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
+        source(database).index()
+    assert not caplog.text
+    with (database / "machine_measurements.csv").open("a") as file:
+        file.write("4,77,A,,,,\n4,78,A,,,,\n")
+    with caplog.at_level(logging.WARNING):
+        assert source(database).index().record_id.tolist() == ["m/9", "m/10", "m/11"]
+    assert (
+        "machine_measurements.csv: 2 studies are not in record_list.csv and are not used, the first: 77" in caplog.text
+    )
 
 
 def test_index_of_empty_lists_has_typed_columns(database: Path, tmp_path: Path):

@@ -6,6 +6,7 @@ import io
 import logging
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -220,6 +221,7 @@ FAULTS = {
     "claims in npz": ("9.npz", lambda root: archive(**{"a.npy": npy("(10**15, 12)")}), "signal_unreadable"),
     "claims more": ("9.npz", lambda root: archive(**{"a.npy": npy("(1000000000000, 12)")}), "signal_truncated"),
     "negative": ("9.npy", lambda root: npy("(-100, -12)", content=bytes(9600)), "signal_unreadable"),
+    "header of 2 bytes": ("9.npy", lambda root: b"\x93NUMPY\x02\x00\x01\x00", "signal_unreadable"),
     "version 9": ("9.npy", lambda root: npy("(100, 12)", content=bytes(9600), version=b"\x09\x00"), "signal_unreadable"),
     "no zip": ("9.npz", lambda root: SAVED, "signal_unreadable"),
     "cut zip": ("9.npz", lambda root: archive(**{"a.npy": SAVED})[:3000], "signal_unreadable"),
@@ -247,6 +249,33 @@ def test_a_bad_file_is_one_ledger_row(tmp_path: Path, fault: str):
     np.testing.assert_array_equal(signals, microvolts_of(9))
     assert dropped.reason.tolist() == [reason]
     assert not (root / "exploded").exists()
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_the_length_that_a_header_states_takes_no_memory(tmp_path: Path, ending: str):
+    """In an archive 32 MB of spaces are 32 kB; NumPy would read them all before it looks."""
+    content = b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 25) + b" " * (1 << 25)
+    if ending == "npz":
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("a.npy", content)
+        content = file.getvalue()
+    (tmp_path / f"9.{ending}").write_bytes(content)
+    adapter = source(tmp_path)
+    del content
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordError, match=r"signal_unreadable: 9\.np.: a header of 33554432 bytes"):
+            adapter.read(f"9.{ending}")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_version_2_is_read(tmp_path: Path):
+    with (tmp_path / "9.npy").open("wb") as file:
+        np.lib.format.write_array(file, microvolts_of(9), version=(2, 0))
+    np.testing.assert_allclose(source(tmp_path, unit="uV").read("9.npy").signal, microvolts_of(9) / 1000, rtol=1e-12)
 
 
 def test_names_in_an_archive_are_no_paths(tmp_path: Path):

@@ -17,7 +17,6 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.data.labels import select
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
-from ecglfm.sources.record_table import natural_key, parse_age, parse_sex
 from ecglfm.sources.wfdb_files import write_record
 from ecglfm.sources.wfdb_tree import parse_notes
 
@@ -96,6 +95,31 @@ def test_segments_are_no_records_of_their_own(folder: Path, tmp_path: Path):
     np.testing.assert_array_equal(long[100:], digital_of(22))
 
 
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        ("all/3 12 500 300\nb 100\n~ 100\ngone 100\n", "header_missing: gone.hea"),
+        ("all/2 12 500 200\nb 100\nbroken 100\n", "header_invalid: broken.hea"),
+        ("all/3 12 500 300\nb 100\n", "header_invalid: all.hea announces 3 segments"),
+        ("all/1 12 500 100\nall 100\n", "header_invalid: its segment all has segments itself"),
+    ],
+)
+def test_sound_records_outlive_a_damaged_record_of_segments(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, header: str, fault: str
+):
+    (folder / "all.hea").write_text(header)
+    (folder / "broken.hea").write_text("broken 12\n")
+    config = config_of(folder)
+    with caplog.at_level(logging.WARNING):
+        frame = open_source(config).index()
+    assert frame.record_id.tolist() == ["w/a/2", "w/a/10", "w/all", "w/b", "w/broken"]
+    assert f"their segments count as records, the first: all.hea: {fault}" in caplog.text
+    write_index(tmp_path / "w.parquet", frame)
+    run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
+    assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["w/a/2", "w/a/10", "w/b"]
+    assert pd.read_parquet(tmp_path / "out/000.ledger.parquet").record_id.tolist() == ["w/all", "w/broken"]
+
+
 def test_broken_headers_are_rows_and_end_in_the_ledger(folder: Path, tmp_path: Path):
     (folder / "c.hea").write_bytes(b"\xff\x00\n# Age: 1e9\n")
     (folder / "d.hea").write_text("d 12 500 100\n#Age: 50\n")
@@ -157,7 +181,14 @@ def test_rows_of_a_table(folder: Path, caplog: pytest.LogCaptureFixture):
     assert frame.path.tolist() == ["a/2", "a/10", "gone"]
     assert frame.patient_id.tolist() == ["w/7", "w/7", "w/gone"]
     assert frame.age.tolist() == [54.5, 90, 90]
-    assert frame.sex.fillna("?").tolist() == ["?", "male", "female"]
+    assert frame.sex.tolist() == ["male", "male", "female"]  # of a/2 by its header
+    # and what no table gives
+    assert frame.codes.tolist() == [[], [{"code": "713427006", "likelihood": 100.0}], []]
+    assert frame.report.tolist() == [
+        "<age>: 65 <sex>: M <diagnoses> Coronary artery disease; 69 M", "Age: 61; Sex: Female; Dx: 59118001", ""
+    ]  # fmt: skip
+    assert frame["native.dx"].fillna("").tolist() == ["", "59118001", ""]
+    assert frame["native.age"].tolist() == ["54.5", ">89", "300"]
     assert frame.fold.fillna(-1).tolist() == [-1, 3, 1]
     assert select(frame, Selector(column={"label": ["yes"]}), "here").tolist() == [False, True, False]
     assert "1 headers are in no row of it, the first: b.hea" in caplog.text
@@ -220,36 +251,7 @@ def test_comments_of_headers():
     notes = parse_notes("# before\nr 1 500\r\nr.dat 16\n#Age: 1\n# age : 2\n#a" + " " * 500_000 + "b\n" + "#<" * 1000)
     assert notes.values == {"age": "1"}
     assert notes.comments[:3] == ("before", "Age: 1", "age : 2")
-    assert notes.segments == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "age"),
-    [("64", 64), (" 64.5\n", 64.5), (">89", 90), ("> 89", 90), ("300", 90), ("0", 0), ("nan", None), ("", None)],
-)
-def test_ages(text: str, age: float | None):
-    found = parse_age(text)
-    assert (None if np.isnan(found) else found) == age
-
-
-@pytest.mark.parametrize("text", ["-1", "1e2", "inf", "126", "9999", "64 years", "1_0", "٦٤"])
-def test_what_is_no_age(text: str):
-    with pytest.raises(ValueError, match="is no age"):
-        parse_age(text)
-
-
-def test_sexes():
-    assert [parse_sex(text) for text in ("M", "male", " F\n", "FEMALE", "Unknown", "")] == [
-        "male", "male", "female", "female", None, None
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match="neither male nor female"):
-        parse_sex("1")
-
-
-def test_natural_order():
-    digits = "9" * 5000  # too long for a Python int
-    names = ["b/1", "a10/2", "a2/10", "a2/9", "a", "7", "007", digits]
-    assert sorted(names, key=natural_key) == ["007", "7", digits, "a", "a2/9", "a2/10", "a10/2", "b/1"]
+    assert not notes.segmented
 
 
 def test_the_documented_example_of_a_new_kind_works(folder: Path, tmp_path: Path):

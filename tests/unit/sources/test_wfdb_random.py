@@ -216,7 +216,7 @@ def damage_file(path: Path, generator: np.random.Generator) -> None:
     """Cut, lengthen, change, replace or remove a signal file."""
     content = path.read_bytes()
     kind = generator.integers(8)
-    place = int(generator.integers(len(content)))
+    place = int(generator.integers(len(content) if generator.random() < 0.5 else 4))
     path.unlink()
     if kind == 0:
         path.write_bytes(content[:place])
@@ -263,9 +263,12 @@ def test_two_thousand_damaged_records(tmp_path: Path):
         text, files = sound_record(generator)
         write(root, text, files)
         (root / "s.dat").write_bytes(files["r.dat"])
+        if case % 3 == 0:  # a header without length has only its files to say it
+            text = text.replace(" 500 30\n", " 500\n")
+            (root / "r.hea").write_text(text)
         if case % 4:
             (root / "r.hea").write_bytes(damage_text(text, generator))
-        else:
+        if case % 4 in (0, 3):
             damage_file(root / "r.dat", generator)
         try:
             with watched():
@@ -279,6 +282,11 @@ def test_two_thousand_damaged_records(tmp_path: Path):
         outside = [path for path in opened if not path.startswith((f"{root.resolve()}/", *allowed))]
         assert not outside
     assert outcomes["read"] > 100
-    assert {"header_invalid", "signal_checksum", "signal_truncated", "path_outside_root", "signal_missing"} < set(
-        outcomes
-    )
+    assert {
+        "header_invalid",
+        "signal_checksum",
+        "signal_empty",
+        "signal_truncated",
+        "path_outside_root",
+        "signal_missing",
+    } < set(outcomes)

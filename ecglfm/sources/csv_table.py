@@ -1,0 +1,117 @@
+"""A database's CSV, read strictly: cells as text, numbers checked, and errors that name file, row and column."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow
+
+from ecglfm.config import UserError
+from ecglfm.records import require_columns
+
+_MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
+csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less than Arrow takes
+
+
+def read_table(path: Path, required: list[str]) -> pd.DataFrame:
+    """Read a CSV as text: every column a string column, empty cells null, lines without a character passed over.
+
+    Parameters
+    ----------
+    path : path
+    required : list of str
+        Columns the adapter uses.
+
+    Returns
+    -------
+    DataFrame
+        Names of the columns are stripped; one without a name is `Unnamed: {number from 0}`.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is no CSV in UTF-8, lacks a column or has it twice, or a row has more or fewer cells than
+        the header; names the file and the column or row.
+    """
+    try:
+        _, header = next(_rows(path), (0, []))
+        columns = [name.strip() or f"Unnamed: {number}" for number, name in enumerate(header)]
+        repeated = [name for name, count in Counter(columns).items() if count > 1]
+        if repeated:
+            raise UserError(f"{path}: column {repeated[0]!r} stands twice; rename or delete one")
+        table = arrow.read_csv(
+            path,
+            read_options=arrow.ReadOptions(column_names=columns),
+            parse_options=arrow.ParseOptions(newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.large_string()), null_values=[""], strings_can_be_null=True
+            ),
+        )
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; is `root` the folder that holds it?") from None
+    except (OSError, pa.ArrowInvalid, csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {_fault(path) or f'not a readable CSV: {str(error).strip()}'}") from None
+    frame = table.slice(1).to_pandas()  # without the header
+    require_columns(frame, required, str(path))
+    return frame
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their numbers as a spreadsheet shows them: from 1, blank lines counted but passed over."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from ((number, cells) for number, cells in enumerate(csv.reader(file), start=1) if cells)
+
+
+def _fault(path: Path) -> str:
+    """The first row whose cells are not as many as the header's, in words; empty where there is none."""
+    try:
+        rows = _rows(path)
+        _, header = next(rows, (0, []))
+        number, cells = next(((number, cells) for number, cells in rows if len(cells) != len(header)), (0, []))
+    except (OSError, csv.Error, UnicodeDecodeError):
+        return ""
+    return f"row {number} has {len(cells)} cells, the header has {len(header)}" if number else ""
+
+
+def row_number(path: Path, position: int) -> int:
+    """Row in the file, the header mostly being 1, of the row at `position`, from 0, of its `read_table`."""
+    return next((number for count, (number, _) in enumerate(_rows(path), start=-1) if count == position), position + 2)
+
+
+def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
+    """Raise UserError for the first True of `bad`, a row per row of the table `path`; names the file and the row."""
+    positions = np.flatnonzero(bad.to_numpy(dtype=bool))
+    if len(positions):
+        first = int(positions[0])
+        others = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
+        raise UserError(f"{path}: row {row_number(path, first)}: {what}, found {values.iloc[first]!r}{others}")
+
+
+def number_column(
+    frame: pd.DataFrame, column: str, path: Path, *, integer: bool = False, required: bool = False
+) -> pd.Series:
+    """A text column as float64, NaN where empty.
+
+    Raises
+    ------
+    UserError
+        A cell is not a finite number, is empty where `required`, or, where `integer`, is not a whole number from 0 to
+        2**53 - 1, which float64 holds exactly; names file, row and column.
+    """
+    text = frame[column].str.strip().replace("", None)
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    bad = (numbers.isna() | np.isinf(numbers)) & (text.notna() | required)
+    kind = "a whole number" if integer else "a number"
+    if integer:
+        bad |= numbers.notna() & (numbers % 1 != 0)
+    fail_at(path, bad, f"{column} must be {kind}", frame[column])
+    if integer:
+        beyond = (numbers < 0) | (numbers >= _MAX_WHOLE)
+        fail_at(path, beyond, f"{column} must be from 0 to {_MAX_WHOLE - 1}", frame[column])
+    return numbers
