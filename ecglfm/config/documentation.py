@@ -56,7 +56,7 @@ database by its layout: `ptbxl`, `mimic_iv_ecg`, `challenge2021`, `code15`, `lud
 
 | kind | files | table |
 |---|---|---|
-| `wfdb_folder` | WFDB records in any tree of folders | optional; headers add `#Dx:`, and age and sex where it has none |
+| `wfdb_folder` | WFDB records in any tree of folders | optional; headers add `#Dx:`, age and sex where it has none |
 | `numpy_folder` | `.npy` and `.npz` arrays; rate, leads and unit are declared | needed |
 | `muse_xml` | resting ECGs that a GE MUSE system exported | optional |
 
