@@ -234,7 +234,9 @@ class EncoderConfig(Section):
 
     model: ModelConfig = Field(description="architecture")
     weights: Literal["pretrain", "random", "import"] = Field("pretrain", description="where the weights come from")
-    path: str | None = Field(None, description="`import` only: an encoder folder that `pretrain` wrote")
+    path: str | None = Field(
+        None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
+    )
     pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
     seed: int = Field(0, ge=0, description="`random` only: seed of the weights")
 
