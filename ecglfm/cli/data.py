@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.cli.arguments import add_tracking, tracking_of
+from ecglfm.cli.warned import warnings_of
 from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, UserError, load
 
 
@@ -46,7 +47,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("summary", help="write the HTML page of what is in the data, and what is not, and why")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has manifest/ and labels/")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="manifest/summary.html")
-    parser.add_argument("--tasks", nargs="+", metavar="TASK", help="label sets to show; default: all that are there")
+    parser.add_argument("--tasks", nargs="*", metavar="TASK", help="label sets to show; default: all that are there")
     parser.set_defaults(run=_summary)
 
 
@@ -73,8 +74,12 @@ def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources import open_source
     from ecglfm.sources.base import write_index
 
-    frame = open_source(load(SourceSlice, args.config)).index()
+    with warnings_of("ecglfm.sources") as warned:
+        frame = open_source(load(SourceSlice, args.config)).index()
+    frame.attrs["warnings"] = warned  # in the parquet's metadata; the summary shows them
     write_index(args.output, frame)
+    for text in warned:
+        print(f"{args.output}: warning: {text}")
     print(f"{args.output}: {len(frame)} records of {frame['patient_id'].nunique()} patients")
 
 
@@ -94,12 +99,17 @@ def _manifest(args: argparse.Namespace) -> int:
     from ecglfm.data.manifest import run_manifest
     from ecglfm.data.tracked import track_manifest
     from ecglfm.provenance import write_json
+    from ecglfm.records import SPLITS
 
     config = load(ManifestSlice, args.config)
     audit = run_manifest(config, args.results, args.output, args.workers)
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
+    for split in SPLITS:
+        if not any(split in splits for splits in audit["counts"].values()):
+            keys = "`valid_fraction`, `test_fraction`, `folds` and `seed`"
+            print(f"{args.output}: warning: no record is in the split {split}; {keys} under `manifest` decide it")
     if args.tracking:
         track_manifest(config, audit, args.results, args.output, tracking=tracking_of(args), rule=args.rule)
     evidence = args.output / "audit-failed.json"  # not a declared output: Snakemake removes those of a failed job

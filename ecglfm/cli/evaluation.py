@@ -25,7 +25,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     report.add_argument("--results", type=Path, required=True, help="folder of every output")
     report.add_argument("--output", type=Path, required=True, help="the HTML file")
     report.add_argument(
-        "--include", nargs="+", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"
+        "--include", nargs="*", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"
     )
     add_tracking(report)
     report.set_defaults(run=_report)

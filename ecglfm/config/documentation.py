@@ -69,6 +69,9 @@ keeps a person's recordings in one split. Other names are translated, and every 
     table: recordings.csv
     columns: {path: file, patient_id: person}
 
+`encoders: []` and `tasks: []` are allowed: `snakemake` then ends with `manifest/summary.html`, as
+`config/recipes/own-data.yaml` does. What the index had to pass over is told at the console and on that page.
+
 A source without a table is not indexed again when files are added: `snakemake --forcerun index_source`.
 
 ### Download
@@ -76,7 +79,8 @@ A source without a table is not indexed again when files are added: `snakemake -
 `snakemake download` fetches each chosen source that has a public home (`ptbxl`, `mimic_iv_ecg`, `challenge2021`,
 `ludb` from PhysioNet, `code15` from Zenodo) into its `root`. No other target starts it, and a root that holds files
 which it did not bring is left alone. Each file is checked against the published checksum; run the same command again to
-go on after an interruption: what is in place is neither fetched nor hashed again. `ptbxl` comes at its `rate` only,
+go on after an interruption: what is in place is neither fetched nor hashed again, and the list of files only when its
+home has another one. `ptbxl` comes at its `rate` only,
 `challenge2021` with its `databases` only. To choose otherwise, or to use a mirror:
 
     kind: ptbxl

@@ -22,8 +22,8 @@ class ProjectConfig(Section):
 
     results: str = Field("results", description="folder of every output")
     sources: list[Name] = Field(min_length=1, description="stems of config/sources/*.yaml")
-    encoders: list[Name] = Field(min_length=1, description="stems of config/encoders/*.yaml")
-    tasks: list[Name] = Field(min_length=1, description="stems of config/tasks/*.yaml")
+    encoders: list[Name] = Field(description="stems of config/encoders/*.yaml; [] for the data alone")
+    tasks: list[Name] = Field(description="stems of config/tasks/*.yaml; [] for none")
     roots: dict[str, str] = Field({}, description="source: folder, instead of the `root` in its YAML")
     preprocess: PreprocessConfig = Field(PreprocessConfig(), description="signals")
     manifest: ManifestConfig = Field(ManifestConfig(), description="splits")

@@ -108,9 +108,10 @@ class Project:
         self.tasks = {name: load(TaskConfig, folder / "tasks" / f"{name}.yaml") for name in config.tasks}
         for name, encoder in self.encoders.items():
             if encoder.pretrain is not None:
-                self._check_sources(encoder.pretrain.sources, folder / "encoders" / f"{name}.yaml: pretrain.sources")
+                path = folder / "encoders" / f"{name}.yaml"
+                self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
         for name, task in self.tasks.items():
-            self._check_sources(task.sources, folder / "tasks" / f"{name}.yaml: sources")
+            self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
 
     def _source(self, folder: Path, name: str) -> SourceConfig:
         path = folder / "sources" / f"{name}.yaml"
@@ -124,10 +125,13 @@ class Project:
             root = f"{self.config.results}/synthetic/{name}"
         return source.model_copy(update={"root": root})
 
-    def _check_sources(self, named: list[str] | None, where: Path) -> None:
+    def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:
         unknown = sorted(set(named or []) - set(self.sources))
         if unknown:
-            raise UserError(f"{where}: {unknown[0]!r} is not in config.yaml's sources: {', '.join(self.sources)}")
+            raise UserError(
+                f"{where}: {unknown[0]!r} is not in config.yaml's sources: {', '.join(self.sources)};"
+                f" choose others in config.yaml's `{chosen}` ([] for none), or mend that file"
+            )
 
     @property
     def fits(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from ecglfm.config import LEADS, UserError
@@ -34,7 +35,7 @@ def run_summary(results: Path, output: Path, tasks: list[str] | None = None) -> 
     Parameters
     ----------
     results : path
-        Holds `manifest/` and `labels/`.
+        Holds `manifest/`, `labels/` and `index/`.
     output : path
         The HTML file, `manifest/summary.html`.
     tasks : list of str, optional
@@ -76,7 +77,17 @@ def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
         "recorded": {name: _recorded(records[records["source"] == name]) for name in names},
         "ledger": [row for name in sorted(raw.index) for row in ledger_rows(ledger[ledger["source"] == name])],
         "dropped": len(dropped),
+        "warnings": {name: said for name in sorted(raw.index) if (said := _warnings(results, name))},
+        "unfilled": [split for split in SPLITS if not (records["split"] == split).any()],
     }
+
+
+def _warnings(results: Path, source: str) -> list[str]:
+    """What the source's index warned of, such as files that are in no row of its table."""
+    path = results / f"index/{source}.parquet"
+    schema = read_if_there(path, pq.read_schema)
+    metadata = (schema.pandas_metadata if schema is not None else None) or {}
+    return [str(text) for text in metadata.get("attributes", {}).get("warnings", [])]
 
 
 def _people(records: pd.DataFrame, source: str) -> list[dict[str, Any]]:

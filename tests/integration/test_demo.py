@@ -152,6 +152,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
             "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
+            "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'",  # test_own_data.py
             "snakemake --profile slurm pretrain",  # test_slurm.py
         ]
     )

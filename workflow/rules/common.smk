@@ -28,8 +28,8 @@ SLICES = PROJECT.slices()
 
 wildcard_constraints:
     source="|".join(SOURCES),
-    encoder="|".join(ENCODERS),
-    task="|".join(TASKS),
+    encoder="|".join(ENCODERS) or "none",
+    task="|".join(TASKS) or "none",
     fit="|".join(FITS),
     shard=r"\d\d\d+",
 
@@ -61,11 +61,16 @@ def get_imported(wildcards):
 
 
 def get_tables(wildcards):
-    """Files of a database that its index is made from."""
+    """Files of a database that its index is made from.
+
+    Snakemake takes an old index for good when an input of its rule is missing, so a table that is not in the root is
+    left out: then `index` runs anew and says which. Results whose whole database was put away stay as they are.
+    """
     source = PROJECT.sources[wildcards.source]
     if source.kind == "synthetic":
         return f"<results>/synthetic/{wildcards.source}"
-    return [f"{source.root}/{table}" for table in source.tables]
+    tables = [Path(source.root) / table for table in source.tables]
+    return [str(table) for table in tables if table.exists() or not Path(source.root).is_dir()]
 
 
 def get_shard_count(wildcards):
@@ -76,6 +81,18 @@ def get_shard_count(wildcards):
 def get_task_index(wildcards):
     """Index files of a task's sources."""
     return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
+
+
+def require(*keys):
+    """Input function of a target that has nothing to make while one of these lists of config.yaml is empty."""
+
+    def check(wildcards):
+        for key in keys:
+            if not getattr(PROJECT.config, key):
+                raise WorkflowError(f"config.yaml's `{key}` is empty: name some of config/{key}/*.yaml there")
+        return []
+
+    return check
 
 
 def get_downloads():

@@ -50,7 +50,8 @@ rule evaluate_model:
 
 rule evaluate_all:
     input:
-        expand(
+        require("encoders", "tasks"),
+        metrics=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
             encoder=ENCODERS,
             task=TASKS,

@@ -37,7 +37,8 @@ rule finetune_model:
 
 rule finetune_all:
     input:
-        expand(
+        require("encoders", "tasks"),
+        models=expand(
             "<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
             encoder=ENCODERS,
             task=TASKS,

@@ -25,5 +25,6 @@ rule label_task:
 
 rule labels:
     input:
-        expand("<results>/labels/{task}.parquet", task=TASKS),
+        require("tasks"),
+        labels=expand("<results>/labels/{task}.parquet", task=TASKS),
     localrule: True

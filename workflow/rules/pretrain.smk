@@ -38,5 +38,6 @@ rule pretrain_encoder:
 
 rule pretrain:
     input:
-        expand("<results>/pretrain/{encoder}/encoder.safetensors", encoder=ENCODERS),
+        require("encoders"),
+        encoders=expand("<results>/pretrain/{encoder}/encoder.safetensors", encoder=ENCODERS),
     localrule: True

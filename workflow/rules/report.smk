@@ -6,10 +6,10 @@
 rule report:
     input:
         rules.manifest.output,
-        rules.pretrain.input,
-        expand("<results>/labels/{task}.parquet", task=TASKS),
-        rules.finetune_all.input,
-        rules.evaluate_all.input,
+        rules.pretrain.input.encoders,
+        rules.labels.input.labels,
+        rules.finetune_all.input.models,
+        rules.evaluate_all.input.metrics,
         tracking=ancient("<results>/config/tracking.yaml"),
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),

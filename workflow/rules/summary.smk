@@ -1,12 +1,12 @@
 # summary: one page of who and what is in the splits, and of what is not, and why.
-# Requires: the manifest and every label set.
+# Requires: the manifest and every label set, if there are any.
 # Makes: <results>/manifest/summary.html.
 
 
 rule summary:
     input:
         rules.manifest.output,
-        labels=expand("<results>/labels/{task}.parquet", task=TASKS),
+        labels=rules.labels.input.labels,
     output:
         report("<results>/manifest/summary.html", caption="../report/summary.rst", category="Data"),
     log:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.cli import main
+from ecglfm.cli.warned import warnings_of
 
 SOURCE = (
     "source: s\nconfig: {{kind: synthetic, layout: {layout}, patients: 12, records_per_patient: 2, root: {root}}}\n"
@@ -31,9 +34,9 @@ def run_until_preprocess(folder: Path) -> None:
         assert main(["preprocess", *prepare]) == 0
 
 
-def manifest(folder: Path, group_by: str) -> int:
+def manifest(folder: Path, group_by: str, valid: float = 0.3) -> int:
     (folder / "m.yaml").write_text(
-        f"sources: [s]\nmanifest: {{group_by: {group_by}, valid_fraction: 0.3, test_fraction: 0.3}}\n"
+        f"sources: [s]\nmanifest: {{group_by: {group_by}, valid_fraction: {valid}, test_fraction: 0.3}}\n"
     )
     results = ["--results", str(folder), "--output", str(folder / "manifest")]
     return main(["manifest", "--config", str(folder / "m.yaml"), *results])
@@ -42,7 +45,12 @@ def manifest(folder: Path, group_by: str) -> int:
 def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run_until_preprocess(tmp_path)
     assert manifest(tmp_path, "patient") == 0
-    assert "s: records test" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "s: records test" in shown
+    assert "warning" not in shown
+    assert manifest(tmp_path, "patient", valid=0) == 0
+    assert "warning: no record is in the split valid; `valid_fraction`," in capsys.readouterr().out
+    assert manifest(tmp_path, "patient") == 0
     records = pd.read_parquet(tmp_path / "manifest" / "records.parquet")
     assert len(records) == 24
     assert (records.n_samples == 2500).all()
@@ -70,6 +78,32 @@ def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.Capture
     assert "the audit failed" in lines[0]
     assert "patients in two splits" in lines[0]
     assert json.loads((tmp_path / "manifest" / "audit.json").read_text())["passed"] is False
+
+
+def test_warnings_of_an_index_reach_the_console_and_the_file(
+    tmp_path: Path, real_data: Path, capsys: pytest.CaptureFixture[str]
+):
+    for ending in (".hea", ".dat"):
+        shutil.copy(real_data / f"ptb-xl/records500/00000/00001_hr{ending}", tmp_path)
+    (tmp_path / "00002_hr.dat").write_bytes(b"")
+    (tmp_path / "s.yaml").write_text(f"source: s\nconfig: {{kind: wfdb_folder, root: {tmp_path}}}\n")
+    assert main(["index", "--config", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "i.parquet")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if ": warning: " in line]
+    assert line.endswith("1 signal files have no header of their name, the first: 00002_hr")
+    (kept,) = pd.read_parquet(tmp_path / "i.parquet").attrs["warnings"]
+    assert line == f"{tmp_path / 'i.parquet'}: warning: {kept}"
+
+
+def test_warnings_are_said_once_and_not_without_end():
+    logger = logging.getLogger("some.package.module")
+    with warnings_of("some.package") as warned:
+        logger.info("not a warning")
+        for number in range(25):
+            logger.warning("file %d", number)
+            logger.warning("file %d", number)
+    assert warned == [*(f"file {number}" for number in range(20)), "and 5 more warnings, in the log of the stage index"]
+    logger.warning("later")
+    assert len(warned) == 21
 
 
 def test_a_root_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -187,6 +187,17 @@ def test_what_would_fail_late_fails_at_once(change: dict) -> None:
         parse(ProjectConfig, BASE | change, "config.yaml")
 
 
+def test_a_project_may_be_data_alone(repository: Path) -> None:
+    project = Project({"sources": ["mine"], "encoders": [], "tasks": []}, repository / "config")
+    assert {name for name in project.slices() if "/" in name} == {"source/mine"}
+
+
+def test_sources_of_another_project_are_refused_with_the_way_out(repository: Path) -> None:
+    change = {"sources": ["mine"], "encoders": ["tiny"], "tasks": ["diagnosis"]}
+    with pytest.raises(UserError, match=r"diagnosis.yaml: sources: 'demo-mimic' is not in .*`tasks` \(\[\] for none\)"):
+        Project(change, repository / "config")
+
+
 def test_fits_are_mode_and_seed(repository: Path) -> None:
     project = _project(repository, finetune={"modes": ["full", "linear"], "seeds": [0, 3]})
     assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]

@@ -91,6 +91,32 @@ def test_numbers_of_the_files_are_on_the_page(two: Path):
     assert "flat leads 0 1.7 2 0 1 0" in seen
 
 
+def test_what_the_index_passed_over_is_on_the_page(two: Path):
+    index = pd.DataFrame({"record_id": ["alpha/1"]})
+    index.attrs["warnings"] = ["data/a.csv: 4 headers are in no row of it, the first: <b>9.hea"]
+    write_parquet(two / "index/alpha.parquet", index)
+    write_parquet(two / "index/beta.parquet", pd.DataFrame({"record_id": ["beta/1"]}))
+    seen = words(page_of(two))
+    assert "alpha : data/a.csv: 4 headers are in no row of it, the first: <b>9.hea" in seen
+    assert "beta :" not in seen
+
+
+def test_an_empty_split_is_said(two: Path):
+    path = two / "manifest/records.parquet"
+    records = pd.read_parquet(path)
+    assert "No record is in" not in words(page_of(two))
+    write_parquet(path, records[records["split"] != "valid"])
+    assert "No record is in the split valid." in words(page_of(two))
+
+
+def test_a_project_without_label_sets_has_its_page(two: Path):
+    seen = words(page_of(two, []))
+    assert "69 raw records 64 records used" in seen
+    assert "There are no label sets" in seen
+    assert main(["summary", "--results", str(two), "--output", str(two / "s.html"), "--tasks"]) == 0
+    assert words((two / "s.html").read_text()) == seen
+
+
 def test_every_reason_has_an_example(two: Path):
     seen = words(page_of(two))
     assert "alpha dropped ingest signal truncated 2 alpha/900 holds 10 of 1000 samples <b>" in seen

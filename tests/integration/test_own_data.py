@@ -1,0 +1,77 @@
+"""Recordings of the user's own, by the README's command: no label set, no encoder, and what is wrong is seen."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+README = "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'"
+RESULTS = "results/own-data"
+
+
+def _add(clone, real_data: Path, names: list[str]) -> Path:
+    """Genuine recordings in the folder that the README's command names."""
+    root = clone.root / "path/to/records"
+    root.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for ending in (".hea", ".dat"):
+            shutil.copy(real_data / f"ptb-xl/records500/00000/{name}{ending}", root)
+    return root
+
+
+def _words(clone) -> str:
+    page = (clone.root / RESULTS / "manifest/summary.html").read_text()
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
+    assert f"    {README}\n" in (clone.root / "README.md").read_text()
+    root = _add(clone, real_data, ["00001_hr", "00002_hr", "00003_hr"])
+    (root / "00009_hr.dat").write_bytes(b"")
+    shown = clone.run(*shlex.split(README)).stdout
+    passed_over = f"{root}: 1 signal files have no header of their name, the first: 00009_hr"
+    assert f"{RESULTS}/index/mine.parquet: warning: {passed_over}" in shown
+    records = pd.read_parquet(clone.root / RESULTS / "manifest/records.parquet")
+    assert records["record_id"].tolist() == ["mine/00001_hr", "mine/00002_hr", "mine/00003_hr"]
+    words = _words(clone)
+    assert "3 raw records 3 records used 3 patients 0 records dropped" in words
+    assert f"mine : {passed_over}" in words
+    empty = sorted({"train", "valid", "test"} - set(records["split"]))
+    assert sorted(re.findall(r"warning: no record is in the split (\w+);", shown)) == empty
+    assert sorted(re.findall(r"No record is in the split (\w+)\.", words)) == empty
+    assert not (clone.root / RESULTS / "report").exists()
+    assert "Nothing to be done" in clone.run(*shlex.split(README)).stdout
+    clone.run(*shlex.split(README.replace("snakemake", "snakemake report")))  # also without a model
+
+
+@pytest.mark.parametrize("target", ["labels", "pretrain", "finetune_all", "evaluate_all"])
+def test_targets_that_need_more_say_so(clone, real_data: Path, target: str) -> None:
+    _add(clone, real_data, ["00001_hr"])
+    done = clone.run(*shlex.split(README.replace("snakemake", f"snakemake -n {target}")), check=False)
+    assert done.returncode != 0
+    empty = "tasks" if target == "labels" else "encoders"
+    assert f"config.yaml's `{empty}` is empty: name some of config/{empty}/*.yaml there" in done.stdout
+
+
+def test_a_table_that_is_not_there_never_leaves_the_old_index(clone, real_data: Path) -> None:
+    root = _add(clone, real_data, ["00001_hr", "00002_hr"])
+    (root / "recordings.csv").write_text("path,patient_id\n00001_hr,a\n00002_hr,b\n")
+    clone.edit("config/sources/mine.yaml", table="recordings.csv")
+    command = shlex.split(README.replace("snakemake", "snakemake manifest"))
+    clone.run(*command)
+    clone.edit("config/sources/mine.yaml", table="recordngs.csv")
+    done = clone.run(*command, check=False)
+    assert done.returncode != 0
+    assert "error: path/to/records/recordngs.csv: no such file" in done.stdout
+    clone.edit("config/sources/mine.yaml", table="recordings.csv")
+    clone.run(*command)
+    root.rename(root.with_name("put-away"))  # results outlive the database
+    assert "Nothing to be done" in clone.run(*command).stdout
