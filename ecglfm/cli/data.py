@@ -65,7 +65,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def _synthesize(args: argparse.Namespace) -> None:
-    from ecglfm.sources.synthetic import run_synthesize
+    from ecglfm.sources.synthesis.database import run_synthesize
 
     run_synthesize(load(SourceSlice, args.config), args.output, args.workers)
 

@@ -32,7 +32,7 @@ with file, row and column.
 them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.
 
 To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `config/README.md` has
-an example, and `record_table` and `wfdb_tree` do most of the work for a CSV and for a tree of headers.
+an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.
 """
 
 from __future__ import annotations

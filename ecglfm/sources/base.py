@@ -17,7 +17,7 @@ from ecglfm.config import SourceConfig, UserError
 from ecglfm.provenance import atomic
 from ecglfm.records import INDEX_COLUMNS, Record
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_files import read_wfdb
+from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 ROWS_TOGETHER = 16384  # rows of the index that a reader of one shard takes at least
 #: Columns of the index whose type a table without values would not show.

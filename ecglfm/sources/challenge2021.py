@@ -20,7 +20,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.inside import Root, contained
 from ecglfm.sources.record_table import natural_key
-from ecglfm.sources.wfdb_tree import header_index, read_notes, read_text, walk
+from ecglfm.sources.wfdb_reader.tree import header_index, read_notes, read_text, walk
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from ecglfm.records import Record, RecordError
 from ecglfm.sources.code15 import Part, split_path
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_muse
-from ecglfm.sources.wfdb_files import read_wfdb
+from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 
 def read_record(path: str | Path) -> Record:

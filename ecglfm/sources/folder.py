@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ecglfm.sources.wfdb_tree import walk
+from ecglfm.sources.wfdb_reader.tree import walk
 
 logger = logging.getLogger(__name__)
 

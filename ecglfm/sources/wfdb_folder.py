@@ -18,8 +18,8 @@ from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_index
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import completed, natural_key, stem, table_index, warn_without_patients
-from ecglfm.sources.wfdb_header import read_header
-from ecglfm.sources.wfdb_tree import Notes, header_index, read_notes, walk
+from ecglfm.sources.wfdb_reader.header import read_header
+from ecglfm.sources.wfdb_reader.tree import Notes, header_index, read_notes, walk
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from ecglfm.provenance import sha256_file
 from ecglfm.records import LEDGER_COLUMNS, SENTINEL
 from ecglfm.sources import open_source
 from ecglfm.sources.base import write_index
-from ecglfm.sources.wfdb_files import write_record
+from ecglfm.sources.wfdb_reader.files import write_record
 
 N_RECORDS = 14
 

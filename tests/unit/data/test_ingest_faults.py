@@ -21,7 +21,7 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.provenance import sha256_file
 from ecglfm.records import INDEX_COLUMNS
 from ecglfm.sources.base import write_index
-from ecglfm.sources.wfdb_files import write_record
+from ecglfm.sources.wfdb_reader.files import write_record
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.mimic_iv_ecg import join_report
-from ecglfm.sources.wfdb_files import write_record
+from ecglfm.sources.wfdb_reader.files import write_record
 
 
 def source(root: Path) -> Source:

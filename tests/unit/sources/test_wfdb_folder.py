@@ -17,8 +17,8 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.data.labels import select
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
-from ecglfm.sources.wfdb_files import write_record
-from ecglfm.sources.wfdb_tree import parse_notes
+from ecglfm.sources.wfdb_reader.files import write_record
+from ecglfm.sources.wfdb_reader.tree import parse_notes
 
 
 def config_of(root: Path, **config) -> SourceSlice:

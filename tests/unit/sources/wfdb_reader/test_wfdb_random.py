@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ecglfm.config import LEADS
 from ecglfm.records import Record, RecordError, to_microvolts
-from ecglfm.sources.wfdb_files import WfdbRecord, read_wfdb
+from ecglfm.sources.wfdb_reader.files import WfdbRecord, read_wfdb
 
 BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12}
 

@@ -13,7 +13,7 @@ import wfdb
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.provenance import sha256_file
 from ecglfm.sources import open_source
-from ecglfm.sources.synthetic import run_synthesize
+from ecglfm.sources.synthesis.database import run_synthesize
 
 
 def slice_of(root: Path, layout: str = "ptbxl", **config) -> SourceSlice:
@@ -116,7 +116,7 @@ def table(tmp_path_factory) -> pd.DataFrame:
     """`ptbxl_database.csv` of 240 patients, without the recordings."""
     root = tmp_path_factory.mktemp("tables")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecglfm.sources.synthetic.write_record", lambda *_, **__: None)
+        patch.setattr("ecglfm.sources.synthesis.database.write_record", lambda *_, **__: None)
         make(root, patients=240)
     return pd.read_csv(root / "ptbxl_database.csv")
 
@@ -149,7 +149,7 @@ def test_nurse_is_a_coin_that_depends_on_nothing(table: pd.DataFrame):
 
 
 def test_mimic_table_says_the_same_in_the_carts_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ecglfm.sources.synthetic.write_record", lambda *_, **__: None)
+    monkeypatch.setattr("ecglfm.sources.synthesis.database.write_record", lambda *_, **__: None)
     index = open_source(make(tmp_path, layout="mimic_iv_ecg", patients=100, records_per_patient=3)).index()
     assert (index.groupby("patient_id").size() == 3).all()
     for words in ("atrial fibrillation", "left bundle branch block", "anterior infarct", "inferior infarct",
@@ -178,7 +178,7 @@ def test_an_unfinished_database_has_no_tables(tmp_path: Path, monkeypatch: pytes
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ecglfm.sources.synthetic.write_record", full)
+    monkeypatch.setattr("ecglfm.sources.synthesis.database.write_record", full)
     with pytest.raises(OSError, match="No space"):
         make(tmp_path, patients=2)
     assert not list(tmp_path.glob("*.csv"))

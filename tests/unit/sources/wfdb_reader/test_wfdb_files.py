@@ -12,9 +12,9 @@ from ecglfm.config import LEADS
 from ecglfm.records import RecordError
 from ecglfm.sources.files import read_record
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_digital import checksums, read_digital
-from ecglfm.sources.wfdb_files import read_wfdb, write_record
-from ecglfm.sources.wfdb_header import parse_header, read_header
+from ecglfm.sources.wfdb_reader.digital import checksums, read_digital
+from ecglfm.sources.wfdb_reader.files import read_wfdb, write_record
+from ecglfm.sources.wfdb_reader.header import parse_header, read_header
 
 SIGNAL = (np.arange(12 * 500).reshape(500, 12) % 401 - 200).astype(np.int16)
 

@@ -1,7 +1,7 @@
 """WFDB records: read safely, verified and fast, and written.
 
 Records in the formats of large databases are read with NumPy, a hundred times faster than wfdb; the others go
-to `wfdb` (`ecglfm.sources.wfdb_other`).
+to `wfdb` (`ecglfm.sources.wfdb_reader.other`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from ecglfm.config import LEADS
 from ecglfm.records import LIMIT_UV, SENTINEL, LeadChoice, Microvolts, Record, choose_leads, normalize_lead
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_digital import checksums, is_plain, read_digital
-from ecglfm.sources.wfdb_formats import FORMATS
-from ecglfm.sources.wfdb_header import Header, Signal, read_header
-from ecglfm.sources.wfdb_other import read_other
+from ecglfm.sources.wfdb_reader.digital import checksums, is_plain, read_digital
+from ecglfm.sources.wfdb_reader.formats import FORMATS
+from ecglfm.sources.wfdb_reader.header import Header, Signal, read_header
+from ecglfm.sources.wfdb_reader.other import read_other
 
 
 class WfdbRecord(Record):

@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.provenance import atomic
-from ecglfm.sources import synthetic_tables as tables
 from ecglfm.sources.parallel import ordered_map
-from ecglfm.sources.synthetic_heart import RATE, quantize, record_leads
-from ecglfm.sources.synthetic_patient import Patient, Population, condition_of, draw_patient, generator
-from ecglfm.sources.wfdb_files import write_record
+from ecglfm.sources.synthesis import tables
+from ecglfm.sources.synthesis.heart import RATE, quantize, record_leads
+from ecglfm.sources.synthesis.patient import Patient, Population, condition_of, draw_patient, generator
+from ecglfm.sources.wfdb_reader.files import write_record
 
 LAYOUTS = ("ptbxl", "mimic_iv_ecg")
 FOLDS = 10

@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import find_peaks
 
 from ecglfm.config import LEADS
-from ecglfm.sources.synthetic_heart import (
+from ecglfm.sources.synthesis.heart import (
     INDEPENDENT_LEADS,
     RATE,
     SECONDS,
@@ -19,7 +19,7 @@ from ecglfm.sources.synthetic_heart import (
     quantize,
     record_leads,
 )
-from ecglfm.sources.synthetic_patient import (
+from ecglfm.sources.synthesis.patient import (
     PREVALENCE,
     PVC_PREVALENCE,
     Patient,

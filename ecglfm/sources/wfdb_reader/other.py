@@ -12,8 +12,8 @@ import numpy as np
 
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_digital import is_plain, read_digital, verify
-from ecglfm.sources.wfdb_header import MILLIVOLTS, Header, read_header
+from ecglfm.sources.wfdb_reader.digital import is_plain, read_digital, verify
+from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, Header, read_header
 
 LOG = logging.getLogger(__name__)
 MAX_SAMPLES = 1 << 27  # of all signals together: 12 leads at 500 Hz for six hours
@@ -21,7 +21,7 @@ _FORMATS = {8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524}
 
 
 def read_other(root: Root, folder: str, name: str, header: Header) -> Record:
-    """Read one record with `wfdb`; raises RecordError as `ecglfm.sources.wfdb_files.read_wfdb`."""
+    """Read one record with `wfdb`; raises RecordError as `ecglfm.sources.wfdb_reader.files.read_wfdb`."""
     _check_files(root, folder, header)
     import wfdb
 

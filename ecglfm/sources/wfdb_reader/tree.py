@@ -21,7 +21,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import parse_age, parse_sex
 from ecglfm.sources.snomed import parse_dx
-from ecglfm.sources.wfdb_header import MAX_HEADER_BYTES
+from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.records import RecordError
-from ecglfm.sources.wfdb_files import read_wfdb
+from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 
 @pytest.mark.parametrize("form", ["16", "24", "32", "61", "160", "212", "16+24", "24+24"])

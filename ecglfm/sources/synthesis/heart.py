@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ecglfm.sources.synthetic_patient import HEART_RATE, PR_MS, QT_PER_RR, QTC_MS, Patient
+from ecglfm.sources.synthesis.patient import HEART_RATE, PR_MS, QT_PER_RR, QTC_MS, Patient
 
 RATE = 500  # Hz
 SECONDS = 10

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from ecglfm.sources.synthetic_patient import Patient
+from ecglfm.sources.synthesis.patient import Patient
 
 PTBXL_COLUMNS = (
     "ecg_id", "patient_id", "age", "sex", "height", "weight", "nurse", "site", "device", "recording_date", "report",

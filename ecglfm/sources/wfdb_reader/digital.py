@@ -13,8 +13,8 @@ import numpy as np
 
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_formats import FORMATS
-from ecglfm.sources.wfdb_header import Header, Signal
+from ecglfm.sources.wfdb_reader.formats import FORMATS
+from ecglfm.sources.wfdb_reader.header import Header, Signal
 
 
 def is_plain(header: Header) -> bool:
