@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from ecglfm.config import ManifestSlice, UserError
 from ecglfm.config.expression import parse_condition
 from ecglfm.data.audit import audit
-from ecglfm.data.clusters import move_clusters
+from ecglfm.data.duplicates.clusters import move_clusters
+from ecglfm.data.duplicates.recordings import ShardRecordings
+from ecglfm.data.duplicates.search import duplicate_pairs
 from ecglfm.data.expression import matches, resolve
-from ecglfm.data.near_duplicates import duplicate_pairs
 from ecglfm.data.preprocess import QUALITY
-from ecglfm.data.recordings import ShardRecordings
 from ecglfm.data.splits import assign_splits, fold_column
 from ecglfm.provenance import write_json, write_parquet
 from ecglfm.records import INDEX_COLUMNS, LEDGER_COLUMNS, ledger_frame, require_columns

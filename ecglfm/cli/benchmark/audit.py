@@ -104,8 +104,8 @@ def _write(folder: Path, args: argparse.Namespace) -> tuple[Any, dict[tuple[str,
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
-    from ecglfm.data.near_duplicates import duplicate_pairs
-    from ecglfm.data.recordings import ShardRecordings
+    from ecglfm.data.duplicates.recordings import ShardRecordings
+    from ecglfm.data.duplicates.search import duplicate_pairs
 
     def read(folder: Path) -> None:
         for path in sorted(folder.rglob("*.npy")):

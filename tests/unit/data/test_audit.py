@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from recordings_in_memory import drifting, frame
 
 from ecglfm.data.audit import audit, counts, patient_overlap, pretraining_against_tests
+from tests.unit.data.recordings_in_memory import drifting, frame
 
 
 def pair(a, b, crosses):

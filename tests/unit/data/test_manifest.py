@@ -5,7 +5,6 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from recordings_in_memory import index_frame
 
 from ecglfm.config import ManifestConfig, ManifestSlice, UserError
 from ecglfm.data.manifest import run_manifest
@@ -13,6 +12,7 @@ from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.splits import hash_split
 from ecglfm.provenance import read_json
 from ecglfm.records import ledger_frame
+from tests.unit.data.recordings_in_memory import index_frame
 
 
 def write_results(results, index, *, shards=2, dropped=(), signals=None):

@@ -4,10 +4,10 @@ import hashlib
 
 import pandas as pd
 import pytest
-from recordings_in_memory import index_frame
 
 from ecglfm.config import FoldsConfig, ManifestConfig, UserError
 from ecglfm.data.splits import assign_splits, hash_fraction, hash_split
+from tests.unit.data.recordings_in_memory import index_frame
 
 
 def test_hash_is_the_documented_one():

@@ -16,9 +16,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ecglfm.data.fingerprints import SCALE, Fingerprints, cosines, make_fingerprints
-from ecglfm.data.recordings import Recordings
-from ecglfm.data.similarity import similarity
+from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines, make_fingerprints
+from ecglfm.data.duplicates.recordings import Recordings
+from ecglfm.data.duplicates.similarity import similarity
 from ecglfm.records import SPLITS
 from ecglfm.sources.parallel import ordered_map
 

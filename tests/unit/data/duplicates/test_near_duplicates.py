@@ -6,15 +6,15 @@ import itertools
 import numpy as np
 import pytest
 import wfdb
-from recordings_in_memory import Given, beating, drifting, frame
 from scipy.signal import resample_poly
 
 import ecglfm
-from ecglfm.data.fingerprints import SCALE, Fingerprints, fingerprint, make_fingerprints
-from ecglfm.data.near_duplicates import MAX_CLIQUE, candidate_pairs, duplicate_pairs
-from ecglfm.data.recordings import ShardRecordings
-from ecglfm.data.similarity import correlation
+from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, fingerprint, make_fingerprints
+from ecglfm.data.duplicates.recordings import ShardRecordings
+from ecglfm.data.duplicates.search import MAX_CLIQUE, candidate_pairs, duplicate_pairs
+from ecglfm.data.duplicates.similarity import correlation
 from ecglfm.records import to_microvolts
+from tests.unit.data.recordings_in_memory import Given, beating, drifting, frame
 
 
 def pairs_of(records, signals, duplicate_correlation=0.98):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import scipy.fft
 
-from ecglfm.data.fingerprints import coarse
+from ecglfm.data.duplicates.fingerprints import coarse
 
 #: Two recordings are compared over at least this stretch, seconds, or the whole of the shorter one ...
 OVERLAP_SECONDS = 5.0

@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ecglfm.data.recordings import Recordings
+from ecglfm.data.duplicates.recordings import Recordings
 from ecglfm.sources.parallel import ordered_map
 
 #: Signals are compared at about this rate (Hz) before the few likely ones are compared in full.

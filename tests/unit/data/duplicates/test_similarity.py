@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from recordings_in_memory import beating, drifting
 
-from ecglfm.data.similarity import best_lag, correlation, similarity
+from ecglfm.data.duplicates.similarity import best_lag, correlation, similarity
+from tests.unit.data.recordings_in_memory import beating, drifting
 
 
 def numpys(a, b):
