@@ -1,7 +1,7 @@
 """The audit of the splits: no patient, no record and no recording may stand on both sides.
 
 A recording can be in a database twice under two names, or in two databases, so signals are compared
-as well (`near_duplicates`). Splits are those of the whole project, whatever a task or an encoder takes of them: what
+as well (`duplicates`). Splits are those of the whole project, whatever a task or an encoder takes of them: what
 holds between all training and all test records holds for every encoder's pretraining and every task.
 """
 
@@ -67,7 +67,7 @@ def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     records : DataFrame
         `manifest/records.parquet`.
     pairs : list of {a, b, correlation, crosses}
-        As `near_duplicates.duplicate_pairs` finds them.
+        As `duplicates.search.duplicate_pairs` finds them.
 
     Returns
     -------

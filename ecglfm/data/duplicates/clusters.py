@@ -37,7 +37,7 @@ def move_clusters(
     records : DataFrame
         `record_id`, `source`, `patient_id`, `split`.
     pairs : list of {a, b, correlation, crosses}
-        Of record ids, as `near_duplicates.duplicate_pairs` finds them.
+        Of record ids, as `search.duplicate_pairs` finds them.
 
     Returns
     -------
