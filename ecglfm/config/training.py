@@ -201,7 +201,10 @@ class PretrainConfig(Section):
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
     lead_mask_probability: float = Field(
-        0.5, ge=0, lt=1, description="each lead of each segment is zeroed with this probability"
+        0.5,
+        ge=0,
+        lt=1,
+        description="each lead of each segment is zeroed with this probability, but never all that were recorded",
     )
     mask: MaskConfig = Field(MaskConfig(), description="span masking")
     quantizer: QuantizerConfig = Field(QuantizerConfig(), description="codebook")

@@ -11,14 +11,14 @@ lies: half the bytes to copy, and the conversion is free there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ecglfm.config import UserError
+from ecglfm.config import LEADS, UserError
 from ecglfm.data.dataset import Signals
 from ecglfm.data.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.pairs import PairSampler
@@ -42,6 +42,24 @@ def uniform(key: list[int], rows: slice, width: int) -> np.ndarray:
     bits = np.random.PCG64(key)
     bits.advance(rows.start * width)
     return np.random.Generator(bits).random((rows.stop - rows.start, width))
+
+
+def recorded_leads(lead_masks: np.ndarray, leads: Sequence[str]) -> np.ndarray:
+    """Which of some leads each record has; the others are zeros.
+
+    Parameters
+    ----------
+    lead_masks : ndarray of int, shape (records,)
+        Column `lead_mask` of the manifest: bit i is set where `LEADS[i]` was recorded or derived.
+    leads : sequence of str
+        Leads of the signals, in their order.
+
+    Returns
+    -------
+    ndarray of bool, shape (records, leads)
+    """
+    bits = np.array([LEADS.index(lead) for lead in leads])
+    return (lead_masks[:, None] >> bits & 1).astype(bool)
 
 
 def on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -107,7 +125,10 @@ class PretrainBatches(Dataset[Batch]):
     accumulate, rank, world_size : int
     seed : int
     lead_mask_probability : float
-        Each lead of each segment is zeroed with this probability.
+        Each lead of each segment is zeroed with this probability; where that would zero all recorded leads, the one
+        with the largest draw stays.
+    recorded : ndarray of bool, shape (records of the manifest, leads), optional
+        As `recorded_leads`; None: every record has all leads.
     shuffle_block : int, optional
         Neighbours on disk that are read in one run (`ecglfm.data.order`); None: a full shuffle.
     training : bool
@@ -131,6 +152,7 @@ class PretrainBatches(Dataset[Batch]):
         world_size: int = 1,
         seed: int = 0,
         lead_mask_probability: float = 0.0,
+        recorded: np.ndarray | None = None,
         shuffle_block: int | None = None,
         training: bool = True,
     ) -> None:
@@ -138,6 +160,7 @@ class PretrainBatches(Dataset[Batch]):
         self.accumulate, self.rank, self.world_size = accumulate, rank, world_size
         self.seed = seed
         self.lead_mask_probability = lead_mask_probability if training else 0.0
+        self.recorded = np.ones((len(signals), signals.leads), bool) if recorded is None else recorded
         parts = accumulate * world_size
         updates = max(len(sampler) // (batch_size * parts), 1)
         if not training:
@@ -195,7 +218,11 @@ class PretrainBatches(Dataset[Batch]):
         lead_mask = np.ones((len(rows), self.signals.leads), bool)
         if self.lead_mask_probability:
             segments = slice(2 * slots.start, 2 * slots.stop)
-            lead_mask = uniform([self.seed, _LEADS, step], segments, self.signals.leads) >= self.lead_mask_probability
+            chance = uniform([self.seed, _LEADS, step], segments, self.signals.leads)
+            lead_mask = chance >= self.lead_mask_probability
+            # A segment of zeros would teach nothing: one lead that was recorded is always left.
+            left = np.where(self.recorded[rows], chance, -1.0).argmax(axis=1)
+            lead_mask[np.arange(len(rows)), left] = True
         return Crops(rows, starts, valid, lead_mask)
 
     def _slots(self, forward: int) -> tuple[int, range]:

@@ -16,14 +16,14 @@ import torch
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, PretrainConfig, TrackingSlice, UserError
-from ecglfm.data.batches import PretrainBatches
+from ecglfm.data.batches import PretrainBatches, recorded_leads
 from ecglfm.data.dataset import Signals, load_records
 from ecglfm.data.pairs import PairSampler
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.provenance import write_text
-from ecglfm.records import data_hash
+from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
 from ecglfm.training.checkpoint import Checkpoints, Lock, config_hash
 from ecglfm.training.engine import full_state_dict, initialize
@@ -136,6 +136,7 @@ class Pretraining:
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
         records = load_records(manifest, self.config.sources)
+        require_columns(records, ["lead_mask"], str(manifest))
         rate = slice_.preprocess.sampling_rate
         if not (records["sampling_rate"] == rate).all():
             raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
@@ -179,6 +180,7 @@ class Pretraining:
             accumulate=config.accumulate,
             seed=config.seed,
             lead_mask_probability=config.lead_mask_probability,
+            recorded=recorded_leads(records["lead_mask"].to_numpy(), self.slice.preprocess.leads),
             shuffle_block=config.shuffle_block,
             rank=rank,
             world_size=world_size,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecglfm.config import UserError
-from ecglfm.data.batches import PretrainBatches, on_device, uniform
+from ecglfm.data.batches import PretrainBatches, on_device, recorded_leads, uniform
 from ecglfm.data.dataset import Signals, to_millivolts
 from ecglfm.data.pairs import PairSampler
 
@@ -92,9 +92,25 @@ def test_a_batch_holds_the_named_crops(cohort):
 def test_leads_are_masked_at_the_given_rate_in_training_only(cohort):
     data = batches(cohort, lead_mask_probability=0.3)
     masked = 1 - torch.cat([data[step]["lead_mask"] for step in range(200)]).double()
-    assert masked.mean().item() == pytest.approx(0.3, abs=0.03)  # 3200 draws: 3.7 standard errors
+    # Where both leads would go (0.3^2 of the segments) one stays: 0.3 - 0.09 / 2. 3200 draws: 3.7 standard errors.
+    assert masked.mean().item() == pytest.approx(0.255, abs=0.03)
     data = batches(cohort, lead_mask_probability=0.3, training=False)
     assert data[0]["lead_mask"].all()
+
+
+def test_a_recorded_lead_is_always_left(cohort):
+    recorded = recorded_leads(np.array([0b10, 0b1000001] * 12), ["aVF", "II"])
+    assert recorded[:2].tolist() == [[False, True], [False, False]]  # bits of LEADS, in the order that is asked for
+    recorded[1::2, 0] = True  # only II in every second record, only aVF in the others
+    data = batches(cohort, lead_mask_probability=0.9, recorded=recorded)
+    crops = [data.crops(step) for step in range(50)]
+    left = np.concatenate([(part.lead_mask & recorded[part.rows]).any(axis=1) for part in crops])
+    assert left.all()
+    both = batches(cohort, lead_mask_probability=0.9)
+    seen = np.concatenate([both.crops(step).lead_mask for step in range(200)])
+    assert seen.any(axis=1).all()
+    # Of two leads the one with the larger draw stays, each as often: 1600 draws, 3.2 standard errors.
+    assert seen[seen.sum(axis=1) == 1].mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.04)
 
 
 def test_validation_is_the_same_every_time_and_drops_little(cohort):

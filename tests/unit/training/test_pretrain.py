@@ -40,6 +40,7 @@ def prepared(tmp_path_factory):
                     "record_id": f"db/{patient:02d}-{k}", "source": "db", "patient_id": f"db/{patient:02d}",
                     "split": "train" if patient < 32 else "valid", "sampling_rate": 100, "n_samples": 300,
                     "shard": 0, "offset": 300 * len(records), "sha256": f"{patient}-{k}",
+                    "lead_mask": 0xFFF,
                 }
             )  # fmt: skip
     (folder / "preprocess" / "db").mkdir(parents=True)
@@ -281,6 +282,21 @@ def test_pairs_are_chosen_as_the_config_says(prepared, tmp_path):
         job(min_recordings=3)
     neighbours = [job(shuffle_block=4).train.order.patients(0, index, range(1))[0] // 4 for index in range(8)]
     assert len(set(neighbours)) <= 3  # 8 batches of an epoch: the first slot reads block after block
+
+
+def test_leads_that_a_record_lacks_are_never_the_only_ones_left(prepared, tmp_path):
+    records = pd.read_parquet(prepared / "records.parquet")
+    records.assign(lead_mask=[1 << 1, 1 << 6 | 1] * 40).to_parquet(tmp_path / "records.parquet")  # II; I and V1
+    config = encoder_slice(lead_mask_probability=0.9)
+    batches = Pretraining(config, tmp_path / "records.parquet", prepared / "preprocess", tmp_path).train
+    recorded = np.array([[False, True, False], [True, False, True]] * 40)
+    np.testing.assert_array_equal(batches.recorded, recorded)
+    for forward in range(8):
+        crops = batches.crops(forward)
+        assert (crops.lead_mask & recorded[crops.rows]).any(axis=1).all()
+    records.drop(columns="lead_mask").to_parquet(tmp_path / "old.parquet")
+    with pytest.raises(UserError, match="old.parquet: column 'lead_mask' is missing"):
+        Pretraining(config, tmp_path / "old.parquet", prepared / "preprocess", tmp_path)
 
 
 def test_block_shuffle_resumes_bit_for_bit(prepared, tmp_path):
