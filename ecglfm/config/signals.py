@@ -88,7 +88,8 @@ class QualityConfig(Section):
     )
     einthoven_residual: QualityTest = Field(
         QualityTest(limit=0.2, action="flag"),
-        description="root mean square of I + III - II over that of II: swapped channels or uncalibrated limb leads",
+        description="root mean square of I + III - II over that of II, both without their means: swapped channels or "
+        "uncalibrated limb leads",
     )
     swapped_leads: QualityTest = Field(
         QualityTest(limit=0.5, action="flag"),

@@ -193,7 +193,9 @@ def mains_noise(signal: np.ndarray, fs: float) -> tuple[Place, float]:
 
 
 def einthoven_residual(lead_i: np.ndarray, lead_ii: np.ndarray, lead_iii: np.ndarray) -> float:
-    """Root mean square of I + III - II over that of II (Einthoven's law makes it 0); NaN where II is zero.
+    """Root mean square of I + III - II over that of II (Einthoven's law makes it 0); NaN where II does not move.
+
+    Both without their means: offsets of the amplifiers say nothing about the channels.
 
     Parameters
     ----------
@@ -204,7 +206,11 @@ def einthoven_residual(lead_i: np.ndarray, lead_ii: np.ndarray, lead_iii: np.nda
     residual = i + iii - ii
     if math.isnan(residual.sum()):
         known = ~np.isnan(residual)
+        if not known.any():
+            return math.nan
         residual, ii = residual[known], ii[known]
+    residual -= residual.mean()
+    ii -= ii.mean()
     power = float(np.einsum("i,i", ii, ii))  # not BLAS, whose last bit changes with the number of threads
     return math.sqrt(float(np.einsum("i,i", residual, residual)) / power) if power > 0 else math.nan
 

@@ -151,6 +151,14 @@ def test_einthoven_residual_by_hand():
     assert np.isnan(measures.einthoven_residual(two, 0 * two, two))
 
 
+def test_offsets_of_the_electrodes_neither_break_nor_hide_einthovens_law():
+    two = np.array([100.0, -100.0, 100.0, -100.0])
+    assert measures.einthoven_residual(0.25 * two + 40, two - 3000, 0.75 * two + 200) == 0.0
+    assert measures.einthoven_residual(-0.25 * two, two + 3000, 0.75 * two + 3000) == pytest.approx(0.5)  # I inverted
+    gap = np.array([0.0, np.nan, 0.0, np.nan])  # what is left of II stands still at 2100
+    assert np.isnan(measures.einthoven_residual(two, two + 2000 + gap, two))
+
+
 def test_swapped_electrodes_of_one_dipole():
     # One source seen by every lead: correlations are +-1, so evidence is -2 (aVR alone runs against V6) or 2.
     beat = ecg(noise=0)[0]
