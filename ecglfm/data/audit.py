@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecglfm.data.duplicates.clusters import crossing_clusters, rows_of
 from ecglfm.records import data_hash
 
 
@@ -37,18 +38,18 @@ def pretraining_against_tests(records: pd.DataFrame, pairs: list[dict[str, Any]]
     -------
     dict
         `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
-        duplicate recordings with one in each. The last three are 0 when the audit passes.
+        duplicate recordings that link the two, directly or with others. The last three are 0 when the audit passes.
     """
     seen, test = records["split"].isin(["train", "valid"]).to_numpy(bool), (records["split"] == "test").to_numpy(bool)
-    crossing = [pair for pair in pairs if pair["crosses"]]
-    named = {pair[end] for pair in crossing for end in ("a", "b")}
-    tested = set(records.loc[test & records["record_id"].isin(named).to_numpy(bool), "record_id"])
+    a, b = rows_of(records, pairs)
+    cluster, crosses = crossing_clusters(records, a, b)
+    linked = crosses & np.isin(cluster, cluster[seen]) & np.isin(cluster, cluster[test])
     return {
         "records": int(seen.sum()),
         "test_records": int(test.sum()),
         "shared_patients": _in_both(records["patient_id"], seen, test),
         "shared_records": _in_both(records["record_id"], seen, test),
-        "duplicates": sum((pair["a"] in tested) != (pair["b"] in tested) for pair in crossing),
+        "duplicates": int(linked[a].sum()),
     }
 
 

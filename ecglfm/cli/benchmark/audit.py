@@ -99,7 +99,8 @@ def _write(folder: Path, args: argparse.Namespace) -> tuple[Any, dict[tuple[str,
             rows.append(content | {"n_samples": len(samples), "sha256": sha256})
             offset += len(samples)
         np.save(folder / "s" / f"{start // _SHARD:03d}.npy", np.concatenate(parts))
-    return pd.DataFrame(rows).assign(split="train", sampling_rate=_RATE), planted
+    records = pd.DataFrame(rows).assign(split="train", sampling_rate=_RATE)
+    return records.assign(patient_id=records["record_id"]), planted
 
 
 def run(args: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecglfm.records import LEDGER_COLUMNS, ledger_frame
+from ecglfm.records import LEDGER_COLUMNS, SPLITS, ledger_frame
 
 #: Where a cluster goes: to the first of these that one of its records is in. Training gives way, so that the test set
 #: keeps every record that its database put there, and stays comparable with what others report on it.
@@ -22,6 +22,41 @@ def _clusters(records: pd.DataFrame, a: np.ndarray, b: np.ndarray) -> np.ndarray
     n = len(unique)
     links = coo_array((np.ones(len(a)), (patients[a], patients[b])), shape=(n, n))
     return np.asarray(connected_components(links, directed=False)[1])[patients]
+
+
+def rows_of(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the two ends of each pair; of an id that stands twice, the first."""
+    first = records["record_id"].drop_duplicates()
+    row_of = pd.Series(np.flatnonzero(~records["record_id"].duplicated()), index=first)
+    a, b = (row_of[[pair[end] for pair in pairs]].to_numpy(np.int64) for end in ("a", "b"))
+    return a, b
+
+
+def crossing_clusters(records: pd.DataFrame, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters of records, and which of them have records in more than one split.
+
+    A chain counts: where a recording in no split links one in training with one in test, the two are one
+    person's, though they may have too little in common to be found as a pair.
+
+    Parameters
+    ----------
+    records : DataFrame
+        `patient_id`, `split`.
+    a, b : ndarray of int, shape (n_pairs,)
+        Rows that are duplicates of each other.
+
+    Returns
+    -------
+    cluster : ndarray of int, shape (n_records,)
+        Patients that pairs connect, directly or through others, have one number.
+    crosses : ndarray of bool, shape (n_records,)
+        Whether the record's cluster holds a pair, and records in more than one split.
+    """
+    cluster = _clusters(records, a, b)
+    known = records["split"].isin(SPLITS).to_numpy(bool)
+    n_splits = records["split"][known].groupby(cluster[known]).nunique()
+    torn = n_splits.index[n_splits > 1].to_numpy()
+    return cluster, np.isin(cluster, torn) & np.isin(cluster, cluster[a])
 
 
 def move_clusters(
@@ -48,13 +83,11 @@ def move_clusters(
     ledger : DataFrame
         A row `moved` per record whose split changed, naming a duplicate of it or of its patient's.
     """
-    row_of = pd.Series(np.arange(len(records)), index=records["record_id"])
-    a, b = (row_of[[pair[end] for pair in pairs]].to_numpy(np.int64) for end in ("a", "b"))
-    crosses = np.array([pair["crosses"] for pair in pairs], bool)
-    cluster = _clusters(records, a, b)
+    a, b = rows_of(records, pairs)
+    cluster, crosses = crossing_clusters(records, a, b)
     old = records["split"].astype(object).to_numpy()
     rank = np.array([_ORDER.index(split) if split in _ORDER else len(_ORDER) for split in old])
-    touched = np.isin(cluster, cluster[a[crosses]]) & (rank < len(_ORDER))
+    touched = crosses & (rank < len(_ORDER))
     first = pd.Series(rank[touched]).groupby(cluster[touched]).transform("min").to_numpy(np.int64)
     new = old.copy()
     new[touched] = np.array(_ORDER, object)[first]

@@ -16,10 +16,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ecglfm.data.duplicates.clusters import crossing_clusters
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines, make_fingerprints
 from ecglfm.data.duplicates.recordings import Recordings
 from ecglfm.data.duplicates.similarity import similarity
-from ecglfm.records import SPLITS
 from ecglfm.sources.parallel import ordered_map
 
 #: The best window of two copies is at most this much less alike than the whole of them.
@@ -137,21 +137,17 @@ def _identical(records: pd.DataFrame, recordings: Recordings) -> dict[int, list[
     return {group[0]: group for group in groups if np.ptp(recordings[group[0]], axis=0).any()}
 
 
-def _spokesmen(group: list[int], splits: list[str | None]) -> list[int]:
-    """All members of a small group; of a huge one the first of each split, which finds any crossing."""
-    if len(group) <= MAX_CLIQUE:
-        return group
-    return sorted({splits[row]: row for row in reversed(group)}.values())
+def _spokesmen(group: list[int]) -> list[int]:
+    """All members of a small group; the first of a huge one, which is paired with all the others."""
+    return group if len(group) <= MAX_CLIQUE else group[:1]
 
 
-def _pairs_within(group: list[int], splits: list[str | None]) -> Iterator[tuple[int, int]]:
-    """Every pair of a small group; a star around one record of a huge one."""
+def _pairs_within(group: list[int]) -> Iterator[tuple[int, int]]:
+    """Every pair of a small group; a star around the first record of a huge one, which links them as well."""
     if len(group) <= MAX_CLIQUE:
         yield from itertools.combinations(group, 2)
         return
-    # A star finds a crossing too, as long as its centre is in a split.
-    centre = next((row for row in group if splits[row] is not None), group[0])
-    yield from ((min(centre, row), max(centre, row)) for row in group if row != centre)
+    yield from ((group[0], row) for row in group[1:])
 
 
 def duplicate_pairs(
@@ -162,7 +158,7 @@ def duplicate_pairs(
     Parameters
     ----------
     records : DataFrame
-        `record_id`, `split`, `sha256`, `sampling_rate`; sorted by `record_id`.
+        `record_id`, `patient_id`, `split`, `sha256`, `sampling_rate`; sorted by `record_id`.
     recordings : Recordings
         Their samples, row by row.
     duplicate_correlation : float
@@ -173,11 +169,10 @@ def duplicate_pairs(
     Returns
     -------
     list of {a, b, correlation, crosses}
-        Sorted; `crosses` where the two are in different splits.
+        Sorted; `crosses` where the cluster of the two (`clusters.crossing_clusters`) is in more than one split.
     """
-    splits = [split if split in SPLITS else None for split in records["split"].tolist()]
     groups = _identical(records, recordings)
-    found = {pair: 1.0 for group in groups.values() for pair in _pairs_within(group, splits)}
+    found = {pair: 1.0 for group in groups.values() for pair in _pairs_within(group)}
     repeats = [row for group in groups.values() for row in group[1:]]
     order = recordings.reading_order()
     rates = records["sampling_rate"].to_numpy(float)
@@ -188,16 +183,13 @@ def duplicate_pairs(
     for (i, j), value in zip(tqdm(pairs.tolist(), "comparisons", disable=None), values, strict=True):
         if value < duplicate_correlation:
             continue
-        for one in _spokesmen(groups.get(i, [i]), splits):
-            for other in _spokesmen(groups.get(j, [j]), splits):
+        for one in _spokesmen(groups.get(i, [i])):
+            for other in _spokesmen(groups.get(j, [j])):
                 found[min(one, other), max(one, other)] = value
     ids = records["record_id"].tolist()
+    ends = np.array(sorted(found), np.int64).reshape(-1, 2)
+    crosses = crossing_clusters(records, ends[:, 0], ends[:, 1])[1].tolist()
     return [
-        {
-            "a": ids[i],
-            "b": ids[j],
-            "correlation": round(found[i, j], 6),
-            "crosses": None not in (splits[i], splits[j]) and splits[i] != splits[j],
-        }
-        for i, j in sorted(found)
+        {"a": ids[i], "b": ids[j], "correlation": round(found[i, j], 6), "crosses": crosses[i]}
+        for i, j in ends.tolist()
     ]

@@ -43,16 +43,17 @@ def test_record_that_stands_twice_fails():
 
 
 def test_what_pretraining_sees_is_held_against_every_test_record():
-    splits = ["train", "train", "valid", "test", "test", None]
-    patients = ["s/a", "s/b", "s/c", "s/b", "s/d", "s/d"]
-    records = frame(drifting(6), splits, patients)
-    pairs = [pair(0, 3, True), pair(0, 2, True), pair(0, 1, False), pair(3, 4, False), pair(2, 4, True)]
-    assert pretraining_against_tests(records, pairs) == {
-        "records": 3,
-        "test_records": 2,
+    splits = ["train", "train", "valid", "test", "test", None, "train", "valid", "test", "test"]
+    patients = ["s/a", "s/b", "s/c", "s/b", "s/d", "s/d", "s/e", "s/f", "s/g", "s/h"]
+    records = frame(drifting(10), splits, patients)
+    across = [pair(0, 3, True), pair(2, 5, True)]  # 5 is in no split, but its patient is tested
+    others = [pair(6, 7, True), pair(8, 9, False)]  # train and valid; test and test
+    assert pretraining_against_tests(records, across + others) == {
+        "records": 5,
+        "test_records": 4,
         "shared_patients": 1,  # b
         "shared_records": 0,
-        "duplicates": 2,  # 0 and 3, 2 and 4; 0 and 2 are train and valid
+        "duplicates": 2,
     }
     twice = pd.concat([records, records.iloc[[0]].assign(split="test")], ignore_index=True)
     assert pretraining_against_tests(twice, [])["shared_records"] == 1

@@ -242,3 +242,22 @@ def test_move_brings_duplicates_and_their_patients_into_one_split(tmp_path):
         content["data_hash"]
         != run_manifest(manifest_slice("a", "b", folds=config["folds"]), tmp_path, tmp_path / "m")["data_hash"]
     )
+
+
+def test_a_chain_through_a_record_in_no_split_fails_the_audit_or_moves_as_one(tmp_path):
+    whole = np.cumsum(np.random.default_rng(7).normal(0, 30, (5000, 12)), axis=0).astype(np.int16)
+    signals = {"a/000-0": whole[:3500], "a/001-0": whole, "a/002-0": whole[1500:]}
+    write_results(tmp_path, index_frame(10, 1, folds=True), signals=signals)
+    folds = {"a": {"train": [1, 4, 5, 6, 7, 8, 9, 10], "valid": [], "test": [3]}}  # fold 2 is in no split
+    content = run_manifest(manifest_slice("a", folds=folds), tmp_path, tmp_path / "manifest")
+    assert [(pair["a"], pair["b"], pair["crosses"]) for pair in content["duplicate_pairs"]] == [
+        ("a/000-0", "a/001-0", True),
+        ("a/001-0", "a/002-0", True),
+    ]
+    assert not content["passed"]
+    assert content["pretraining"]["duplicates"] == 2
+    config = {"folds": folds, "duplicates": "move"}
+    assert run_manifest(manifest_slice("a", **config), tmp_path, tmp_path / "manifest")["passed"]
+    splits = pd.read_parquet(tmp_path / "manifest/records.parquet").set_index("record_id")["split"]
+    assert splits["a/000-0"] == splits["a/002-0"] == "test"
+    assert pd.isna(splits["a/001-0"])

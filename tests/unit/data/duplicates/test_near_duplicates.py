@@ -86,6 +86,26 @@ def test_pair_with_a_record_in_no_split_does_not_cross():
     assert not pairs_of(frame(signals, ["train", None]), signals)["s/00000", "s/00001"]["crosses"]
 
 
+@pytest.mark.parametrize("middle", [None, "train"])
+def test_a_chain_from_training_to_test_crosses_though_its_ends_are_no_pair(middle):
+    whole = beating(1)
+    signals = [whole[:3500], whole, whole[1500:], beating(2)]  # 4 s in common: too little to be a pair
+    found = pairs_of(frame(signals, ["train", middle, "test", "valid"]), signals)
+    assert {pair: row["crosses"] for pair, row in found.items()} == {
+        ("s/00000", "s/00001"): True,
+        ("s/00001", "s/00002"): True,
+    }
+
+
+def test_a_chain_through_two_records_of_a_patient_in_no_split_crosses():
+    one, other = beating(1), beating(2)
+    signals = [one, one[1:], other, other[1:]]
+    records = frame(signals, ["train", None, None, "test"], ["s/a", "s/b", "s/b", "s/c"])
+    assert [row["crosses"] for row in pairs_of(records, signals).values()] == [True, True]
+    apart = records.assign(patient_id=["s/a", "s/b", "s/d", "s/c"])
+    assert [row["crosses"] for row in pairs_of(apart, signals).values()] == [False, False]
+
+
 def test_records_that_do_not_move_are_no_duplicates():
     signals = [np.zeros((2500, 12), np.int16), np.zeros((2500, 12), np.int16), np.full((2500, 12), 7, np.int16)]
     assert not pairs_of(frame(signals, ["train", "test", "valid"]), signals)
@@ -119,20 +139,19 @@ def test_very_short_records_are_no_obstacle():
 def test_huge_group_of_identical_records_is_a_star_that_still_crosses():
     n = MAX_CLIQUE + 10
     signals = [drifting(1)[0]] * n
-    splits = [None, *["train"] * (n - 2), "test"]
-    found = pairs_of(frame(signals, splits), signals)
-    assert len(found) == n - 1
-    assert [pair for pair, row in found.items() if row["crosses"]] == [("s/00001", f"s/{n - 1:05d}")]
+    for last, crosses in (("test", True), ("train", False)):
+        found = pairs_of(frame(signals, [None, *["train"] * (n - 2), last]), signals)
+        assert list(found) == [("s/00000", f"s/{row:05d}") for row in range(1, n)]
+        assert {row["crosses"] for row in found.values()} == {crosses}
 
 
 def test_a_near_copy_of_identical_records_is_paired_with_each():
-    # The second of the twins is the one that crosses.
     signals = [*drifting(3), drifting(3)[1]]
     signals.append(signals[1][3:])
     found = pairs_of(frame(signals, ["train", None, "train", "train", "test"]), signals)
     assert {pair: row["crosses"] for pair, row in found.items()} == {
-        ("s/00001", "s/00003"): False,
-        ("s/00001", "s/00004"): False,
+        ("s/00001", "s/00003"): True,
+        ("s/00001", "s/00004"): True,
         ("s/00003", "s/00004"): True,
     }
 
