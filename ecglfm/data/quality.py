@@ -54,7 +54,7 @@ def measure(signal: np.ndarray, fs: float, *, leads: list[str], present: list[bo
     fs : float
         Hz.
     leads : list of str
-        The leads that matter, in any order.
+        The leads that matter, in any order; a measure that needs another one is NaN.
     present : list of bool
         Which of the 12 were recorded or derived. Absent ones are only counted.
     max_gap_seconds : float
@@ -96,11 +96,11 @@ def measure(signal: np.ndarray, fs: float, *, leads: list[str], present: list[bo
         gap = long_gap(missing, fs, max_gap_seconds)
         values |= {"missing_fraction": float(missing.mean()), "long_gap": gap.value}
         where["long_gap"] = "" if gap.row is None else names[gap.row]
-    limb = [signal[POSITION[lead]] for lead in ("I", "II", "III")]
-    if all(present[:3]):
-        values["einthoven_residual"] = einthoven_residual(*limb)
-    if all(present[:2]) and present[POSITION["V6"]]:
-        values["swapped_leads"], where["swapped_leads"] = swapped_leads(limb[0], limb[1], signal[POSITION["V6"]], fs)
+    one, two, three, v6 = (signal[POSITION[lead]] for lead in ("I", "II", "III", "V6"))
+    if {"I", "II", "III"} <= set(names):
+        values["einthoven_residual"] = einthoven_residual(one, two, three)
+    if {"I", "II", "V6"} <= set(names):
+        values["swapped_leads"], where["swapped_leads"] = swapped_leads(one, two, v6, fs)
     return Quality(values, where)
 
 

@@ -65,6 +65,22 @@ def test_quality_concerns_the_chosen_leads_only():
     assert (quality["flat_leads"], quality["missing_fraction"]) == (0, 0.0)
 
 
+def test_leads_that_are_not_chosen_are_no_reason_to_drop():
+    signal = recording()
+    signal[:, [0, 1]] = signal[:, [1, 0]]
+    tests = ["einthoven_residual", "swapped_leads"]
+
+    def measured(*leads):
+        config = {"leads": list(leads), "quality": {name: {"limit": 0.2, "action": "drop"} for name in tests}}
+        found = prepare(signal, 500.0, PreprocessConfig.model_validate(config))
+        return [not np.isnan(found.quality[name]) for name in tests], found.dropped and found.dropped[0]
+
+    assert measured("V1", "V2") == ([False, False], None)
+    assert measured("I", "II", "V1")[0] == [False, False]
+    assert measured("V6", "II", "I")[0] == [False, True]
+    assert measured("III", "II", "I") == ([True, False], "einthoven_residual")
+
+
 def test_absent_leads_are_zeros_or_the_reason_to_drop():
     signal = recording()
     signal[:, 7] = SENTINEL
