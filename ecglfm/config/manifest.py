@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from ecglfm.config.base import Section
 from ecglfm.config.expression import parse_condition
+from ecglfm.config.text import as_text
 
+Fold = StrictBool | int | str
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -18,15 +20,17 @@ class FoldsConfig(Section):
     column: str | None = Field(
         None, description="column of the database's table whose values are meant, e.g. `split`; null: its folds"
     )
-    train: list[int | str] = Field(description="folds, or values of `column`, of the training split")
-    valid: list[int | str] = Field(description="those of the validation split")
-    test: list[int | str] = Field(description="those of the locked test split")
+    train: list[Fold] = Field(description="folds, or values of `column`, of the training split")
+    valid: list[Fold] = Field(description="those of the validation split")
+    test: list[Fold] = Field(description="those of the locked test split")
 
     @model_validator(mode="after")
     def _folds_are_disjoint(self) -> FoldsConfig:
-        folds = [str(fold) for fold in self.train + self.valid + self.test]
-        if len(folds) != len(set(folds)):
-            raise ValueError("a fold stands in two splits")
+        seen = set()
+        for fold in self.train + self.valid + self.test:
+            if as_text(fold) in seen:
+                raise ValueError(f"fold {fold!r} stands twice; 1 and '01' are one fold, so are A and a")
+            seen.add(as_text(fold))
         return self
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import Selector, TaskSlice, UserError
 from ecglfm.config.sources import KINDS
+from ecglfm.config.text import as_text
 from ecglfm.provenance import write_parquet
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
 from ecglfm.sources.snomed import merged
@@ -27,19 +28,6 @@ logger = logging.getLogger(__name__)
 
 _SCP_CLASS = "native.scp_class"
 _DX = "native.dx"
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-
-
-def as_text(value: Any) -> str | None:
-    """Text that two spellings of one value share: `1`, `1.0` and `" 1 "` are equal, so are `True` and `true`."""
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return None
-    text = str(value).strip()
-    if not _NUMBER.fullmatch(text):
-        return text.casefold()
-    number = float(text)
-    # Beyond 2**53 a float would confuse two identifiers.
-    return text if abs(number) >= 2**53 else repr(int(number) if number.is_integer() else number)
 
 
 def find_column(columns: Iterable[str], name: str, where: str) -> str:

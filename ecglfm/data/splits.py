@@ -12,7 +12,8 @@ import logging
 import pandas as pd
 
 from ecglfm.config import FoldsConfig, ManifestConfig, UserError
-from ecglfm.data.labels import as_text, find_column
+from ecglfm.config.text import as_text
+from ecglfm.data.labels import find_column
 from ecglfm.records import SPLITS
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice; 1 and '01' are one fold, so are A and a"),
         ("a: [1\n", "a.yaml:2: not valid YAML"),
         ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
         ("a: \x00\n", "a.yaml: not valid YAML"),
@@ -65,7 +65,9 @@ def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
         ({"tasks": [False]}, "config.yaml: tasks.0: YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"),
         ({"roots": {"ptbxl": "/x"}}, "config.yaml: (whole file): `roots` names 'ptbxl', which is not in sources ['demo-ptbxl']"),
         ({"manifest": {"valid_fraction": 0.6, "test_fraction": 0.5}}, "config.yaml: manifest: valid_fraction + test_fraction leave nothing to train on"),
-        ({"manifest": {"folds": {"demo-ptbxl": {"train": [1, 2], "valid": [2], "test": [3]}}}}, "config.yaml: manifest.folds.demo-ptbxl: a fold stands in two splits"),
+        ({"manifest": {"folds": {"demo-ptbxl": {"train": [1, 2], "valid": [2], "test": [3]}}}}, "config.yaml: manifest.folds.demo-ptbxl: fold 2 stands twice; 1 and '01' are one fold, so are A and a"),
+        ({"manifest": {"folds": {"demo-ptbxl": {"train": [1], "valid": ["A", 2], "test": ["01"]}}}}, "config.yaml: manifest.folds.demo-ptbxl: fold '01' stands twice; 1 and '01' are one fold, so are A and a"),
+        ({"manifest": {"folds": {"demo-ptbxl": {"train": ["A", "B"], "valid": ["a"], "test": [1]}}}}, "config.yaml: manifest.folds.demo-ptbxl: fold 'a' stands twice; 1 and '01' are one fold, so are A and a"),
         ({"preprocess": {"leads": ["I", "IX"]}}, "config.yaml: preprocess.leads: each lead once, out of I II III aVR aVL aVF V1 V2 V3 V4 V5 V6; wrong here: ['IX']"),
     ],
 )  # fmt: skip

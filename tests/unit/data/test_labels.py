@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import Selector, TaskConfig, TaskSlice, UserError
-from ecglfm.data.labels import as_text, run_labels, select
+from ecglfm.data.labels import run_labels, select
 from ecglfm.records import INDEX_COLUMNS
 
 
@@ -70,15 +70,6 @@ def picked(**selector):
 )
 def test_selectors(selector, expected):
     assert picked(**selector) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1, "1"), (1.0, "1"), ("1.0", "1"), (" 1 ", "1"), ("-0.50", "-0.5"), (True, "true"), ("Yes", "yes"), (None, None),
-     (float("nan"), None), ("1e5", "1e5"), ("inf", "inf"), ("12345678901234567890", "12345678901234567890")],
-)  # fmt: skip
-def test_values_are_compared_as_text(value, text):
-    assert as_text(value) == text
 
 
 def test_unknown_column_lists_near_names():

@@ -78,6 +78,15 @@ def test_numbers_of_a_column_are_the_same_however_they_are_written():
     assert assign_splits(index, "a", config).tolist() == ["train", "valid", "test"]
 
 
+def test_a_column_may_say_true_and_false():
+    index = index_frame(3, 1).assign(**{"native.held_out": ["False", "True", "1"]})
+    folds = {"column": "held_out", "train": [False], "valid": [1], "test": [True]}
+    config = ManifestConfig.model_validate({"folds": {"a": folds}})
+    assert assign_splits(index, "a", config).tolist() == ["train", "test", "valid"]
+    again = ManifestConfig.model_validate_json(config.model_dump_json())  # as a stage gets it
+    assert assign_splits(index, "a", again).tolist() == ["train", "test", "valid"]
+
+
 def test_a_column_that_is_not_there_is_named_with_near_ones():
     index = index_frame().assign(**{"native.strat_fold": "1"})
     config = ManifestConfig(folds={"a": FoldsConfig(column="start_fold", train=[1], valid=[2], test=[3])})

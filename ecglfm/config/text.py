@@ -1,0 +1,21 @@
+"""When a value of the config is the same as a value of a database's table, where everything is text."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+
+
+def as_text(value: Any) -> str | None:
+    """Text that two spellings of one value share: `1`, `1.0` and `" 1 "` are equal, so are `True` and `true`."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    text = str(value).strip()
+    if not _NUMBER.fullmatch(text):
+        return text.casefold()
+    number = float(text)
+    # Beyond 2**53 a float would confuse two identifiers.
+    return text if abs(number) >= 2**53 else repr(int(number) if number.is_integer() else number)

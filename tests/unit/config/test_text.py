@@ -1,0 +1,14 @@
+"""Spellings of one value are one text."""
+
+import pytest
+
+from ecglfm.config.text import as_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (1.0, "1"), ("1.0", "1"), (" 1 ", "1"), ("-0.50", "-0.5"), (True, "true"), ("Yes", "yes"), (None, None),
+     (float("nan"), None), ("1e5", "1e5"), ("inf", "inf"), ("12345678901234567890", "12345678901234567890")],
+)  # fmt: skip
+def test_values_are_compared_as_text(value, text):
+    assert as_text(value) == text
