@@ -35,7 +35,7 @@ def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice; 1 and '01' are one fold, so are A and a"),
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
         ("a: [1\n", "a.yaml:2: not valid YAML"),
         ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
         ("a: \x00\n", "a.yaml: not valid YAML"),
