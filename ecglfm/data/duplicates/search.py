@@ -2,7 +2,7 @@
 
 Three steps, each for fewer pairs than the one before: neighbours among sorted hashes of signatures (linear in
 the number of records, but for the sorting), agreement of the two recordings' other beats, and the
-correlation of the samples at the best lag, which alone decides.
+correlation of the samples at the best lag, which decides.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from tqdm import tqdm
 from ecglfm.data.duplicates.clusters import crossing_clusters
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines, make_fingerprints
 from ecglfm.data.duplicates.recordings import Recordings
-from ecglfm.data.duplicates.similarity import similarity
+from ecglfm.data.duplicates.similarity import MARGIN, similarity
 from ecglfm.sources.parallel import ordered_map
 
-#: The best window of two copies is at most this much less alike than the whole of them.
-MARGIN = 0.03
 #: Groups of identical records above this size are listed as a star around one record, not pair by pair.
 MAX_CLIQUE = 50
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import scipy.fft
+from scipy.ndimage import uniform_filter1d
 
 from ecglfm.data.duplicates.fingerprints import coarse
 
@@ -13,6 +14,8 @@ from ecglfm.data.duplicates.fingerprints import coarse
 OVERLAP_SECONDS = 5.0
 #: ... which must not be shorter than this: one beat resembles another too well.
 MIN_SECONDS = 2.0
+#: The best window of two copies, or the seconds of them, are at most this much less alike than the whole.
+MARGIN = 0.03
 _COARSE_MARGIN = 0.15  # what half a coarse sample of lag may cost
 
 
@@ -78,11 +81,50 @@ def best_lag(x: np.ndarray, y: np.ndarray, *, overlap: int) -> tuple[int, float]
     return int(lags[best]), float(values[best])
 
 
-def similarity(a: np.ndarray, b: np.ndarray, fs: float, *, at_least: float) -> float:
-    """Correlation of two recordings at the lag where it is highest; 0 when that is surely below `at_least`.
+def alike_throughout(a: np.ndarray, b: np.ndarray, fs: float) -> float:
+    """Median over the seconds of two aligned recordings of their correlation there, freed of drift.
 
-    The lag is found at about 100 Hz and then to the sample. The two have at least 5 s in common, or all of
-    the shorter one.
+    One jump, or electrodes that settle, can outweigh all beats in the correlation of two unrelated recordings. So
+    what moves slower than a second is removed, the loudest second left out, and each other second counts once,
+    whatever its amplitude; seconds in which neither recording moves say nothing.
+
+    Parameters
+    ----------
+    a, b : ndarray of int16, shape (n_samples, n_leads)
+    fs : float
+        Hz, of both.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 0 where nothing is left to compare.
+    """
+    n = min(len(a), len(b))
+    (x, rate), (y, _) = coarse(a[:n], fs), coarse(b[:n], fs)
+    second = round(rate)
+    x, y = (part - uniform_filter1d(part, second, axis=0, mode="nearest") for part in (x, y))
+    loudness = np.convolve((np.square(x) + np.square(y)).sum(axis=1), np.ones(second), "valid")
+    if not len(loudness) or len(x) < 2 * second:
+        return 0.0
+    begin = int(np.argmax(loudness))
+    x, y = (np.delete(part, slice(begin, begin + second), axis=0) for part in (x, y))
+    whole = len(x) // second * second
+    x, y = (part[:whole].reshape(-1, second * part.shape[1]).astype(np.float64) for part in (x, y))
+    powers = np.square(x).mean(axis=1), np.square(y).mean(axis=1)
+    moves = np.maximum(*powers) > 1.0  # square microvolts; below is rounding, not a signal
+    if not moves.any():
+        return 0.0
+    norm = np.sqrt(powers[0] * powers[1])[moves]
+    products = (x * y).mean(axis=1)[moves]
+    return float(np.median(np.divide(products, norm, out=np.zeros(len(norm)), where=norm > 1e-6)))
+
+
+def similarity(a: np.ndarray, b: np.ndarray, fs: float, *, at_least: float) -> float:
+    """Correlation of two recordings at the lag where it is highest; 0 when they are surely no copies.
+
+    They are none when the correlation is below `at_least`, or when it comes from few moments of them
+    (`alike_throughout`). The lag is found at about 100 Hz and then to the sample. The two have at least 5 s in
+    common, or all of the shorter one.
 
     Parameters
     ----------
@@ -99,7 +141,8 @@ def similarity(a: np.ndarray, b: np.ndarray, fs: float, *, at_least: float) -> f
     if value < at_least - _COARSE_MARGIN:
         return 0.0
     step = round(fs / rate)
-    best = 0.0
-    for fine in range((lag - 1) * step, (lag + 1) * step + 1):
-        best = max(best, correlation(a[max(0, -fine) :], b[max(0, fine) :]))
+    fine = range((lag - 1) * step, (lag + 1) * step + 1)
+    best, at = max((correlation(a[max(0, -k) :], b[max(0, k) :]), k) for k in fine)
+    if best < at_least or alike_throughout(a[max(0, -at) :], b[max(0, at) :], fs) < at_least - MARGIN:
+        return 0.0
     return best

@@ -60,6 +60,45 @@ def test_a_second_of_likeness_is_not_enough():
     assert similarity(signal, signal[:500], 500, at_least=0.98) == 0.0
 
 
+def settling(signal):
+    """Electrodes that settle within the first seconds, alike in all leads: 25 mV, time constant 0.8 s."""
+    return np.rint(signal + 25_000 * np.exp(-np.arange(len(signal)) / 400.0)[:, None]).astype(np.int16)
+
+
+def touched(signal):
+    """A 20 mV artefact of 40 ms at 0.5 s."""
+    signal = signal.copy()
+    signal[250:270] += 20_000
+    return signal
+
+
+def flat_with_a_jump(signal):
+    return np.repeat(np.where(np.arange(len(signal)) < 2000, 0, 800).astype(np.int16)[:, None], 12, axis=1)
+
+
+@pytest.mark.parametrize("spoil", [settling, touched])
+def test_a_moment_of_likeness_makes_no_copies(spoil):
+    a, b = spoil(beating(1)), spoil(beating(2))
+    assert correlation(a, b) > 0.98
+    assert similarity(a, b, 500, at_least=0.98) == 0.0
+    assert similarity(a, a[3:], 500, at_least=0.98) == 1.0  # what is a copy stays one
+
+
+def test_one_jump_in_flat_recordings_makes_no_copies():
+    a = flat_with_a_jump(beating(1))
+    b = a.copy()
+    b[3000, 2] += 1
+    assert correlation(a, b) > 0.999
+    assert similarity(a, b, 500, at_least=0.98) == 0.0
+
+
+def test_a_copy_that_is_flat_for_most_of_its_time_is_one():
+    signal = beating(1)
+    signal[2500:] = 0
+    copy = (5 * np.rint(signal / 5)).astype(np.int16)
+    assert similarity(signal, copy, 500, at_least=0.98) > 0.99
+
+
 def test_other_numbers_of_leads_are_no_copies():
     signal = beating(0)
     assert similarity(signal, signal[:, :8], 500, at_least=0.98) == 0.0
