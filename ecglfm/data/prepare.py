@@ -104,8 +104,8 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig, *, lead_
         empty = np.empty((0, len(config.leads)), np.int16)
         return Prepared(empty, quality or dict.fromkeys(MEASURES, np.nan), {}, (reason, detail))
 
-    if len(signal_uv) == 0:
-        return drop("too_short", "no samples")
+    if len(signal_uv) < 2:  # one has no rate
+        return drop("too_short", f"{len(signal_uv)} samples, at least 2 are needed")
     if not RATES[0] <= fs <= RATES[1]:
         return drop("sampling_rate", f"{fs:g} Hz is outside {RATES[0]:g} to {RATES[1]:g} Hz")
     present = [bool(lead_mask >> lead & 1) for lead in range(len(LEADS))]

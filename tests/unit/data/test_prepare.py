@@ -171,6 +171,12 @@ def test_record_too_short_for_the_filters_is_dropped(n_samples):
     assert prepare(recording(n_samples=5)[:n_samples], 500.0, config).dropped[0] == "too_short"
 
 
+@pytest.mark.parametrize("fs", [250.0, 500.0])
+def test_record_of_one_sample_is_too_short_whatever_its_rate(fs):
+    assert prepare(recording(n_samples=1), fs, PASS).dropped == ("too_short", "1 samples, at least 2 are needed")
+    assert prepare(recording(n_samples=2), fs, PASS).dropped is None
+
+
 def encoder(crop_samples=2500, **config):
     return types.SimpleNamespace(preprocess=PreprocessConfig.model_validate(config), crop_samples=crop_samples)
 
