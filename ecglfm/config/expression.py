@@ -7,6 +7,7 @@ with constants, `and`, `or`, `not`, brackets. Nothing is ever evaluated as code,
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -145,10 +146,12 @@ def _column(node: ast.expr) -> str | None:
 
 def _constant(node: ast.expr) -> Any:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        value = node.operand.value
+        value = _constant(node.operand)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return -value
     if isinstance(node, ast.Constant) and type(node.value) in {int, float, str, bool, type(None)}:
+        if isinstance(node.value, int) and abs(node.value) > sys.float_info.max:
+            raise ValueError(f"{_show(node)} is too large a number")
         return node.value
     raise ValueError(f"{_show(node)} is not a number, a text in quotes, True, False or None")
 

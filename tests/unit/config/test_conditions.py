@@ -46,6 +46,8 @@ def test_what_a_condition_means():
         ("age > 3 or " * 300 + "age > 3", "at most 2000"),
         ("age > b'x'", "is not a number"),
         ("age > 3j", "is not a number"),
+        ("age > 1" + "0" * 400, r"`10+…` is too large a number"),
+        ("age in [1, -1" + "0" * 400 + "]", "is too large a number"),
     ],
 )
 def test_anything_else_is_refused_by_name(text, said):
