@@ -152,8 +152,9 @@ def _labels(results: Path, task: str) -> dict[str, Any] | None:
 
 
 def _quality(records: pd.DataFrame, ledger: pd.DataFrame, source: str) -> list[dict[str, Any]]:
-    """Each measure of a source: its spread over the records that were kept, and how many were flagged or dropped."""
+    """Each measure of a source: its spread and flags over the records that were kept, and how many were dropped."""
     mine = ledger[(ledger["source"] == source) & (ledger["stage"] == "preprocess")]
+    mine = mine[(mine["action"] != "flagged") | mine["record_id"].isin(records["record_id"])]  # used ones
     actions = mine.groupby(["reason", "action"]).size()
     rows = []
     for name in QUALITY:

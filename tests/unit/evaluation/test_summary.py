@@ -43,6 +43,9 @@ def two(results: Path) -> Path:
         row | {"record_id": "gamma/1", "source": "gamma", "detail": "no 1.dat"},
         row
         | {"record_id": "beta/3", "stage": "preprocess", "action": "flagged", "reason": "flat_leads", "detail": "2"},
+        # beta/8 was flagged before it was dropped: it is none of the records used
+        row
+        | {"record_id": "beta/8", "stage": "preprocess", "action": "flagged", "reason": "flat_leads", "detail": "3"},
     ]
     ledger = pd.concat([pd.read_parquet(results / "manifest/ledger.parquet"), ledger_frame(more)])
     write_parquet(results / "manifest/ledger.parquet", ledger)
@@ -121,7 +124,7 @@ def test_every_reason_has_an_example(two: Path):
     seen = words(page_of(two))
     assert "alpha dropped ingest signal truncated 2 alpha/900 holds 10 of 1000 samples <b>" in seen
     assert "beta dropped ingest file missing 2 beta/8 no <i>8.dat</i>" in seen
-    assert "flagged preprocess flat leads 1 beta/3 2" in seen
+    assert "flagged preprocess flat leads 2 beta/3 2" in seen
     assert "gamma dropped ingest file missing 1 gamma/1 no 1.dat" in seen
 
 
