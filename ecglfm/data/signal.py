@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal as dsp
 
-#: Largest denominator of a resampling ratio: the rate is then right within 1e-6, the filter stays short.
-MAX_DENOMINATOR = 1000
+#: Largest denominators of a resampling ratio; the filter is 20 times as long. The second is for rates that the first
+#: does not give within `RATE_ERROR`, such as 500.1 Hz: decimals come out exact, and nothing is off by more than 1e-4.
+DENOMINATORS, RATE_ERROR = (1000, 10_000), 1e-6
 
 
 def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,7 +71,9 @@ def fill_missing(signal: np.ndarray, fs: float, *, max_gap_seconds: float) -> np
 @lru_cache(maxsize=32)
 def ratio(fs: float, target: float) -> Fraction:
     """Resampling ratio target / fs as a fraction of small numbers."""
-    return (Fraction(target) / Fraction(fs)).limit_denominator(MAX_DENOMINATOR)
+    exact = Fraction(target) / Fraction(fs)
+    near = exact.limit_denominator(DENOMINATORS[0])
+    return near if abs(near / exact - 1) <= RATE_ERROR else exact.limit_denominator(DENOMINATORS[1])
 
 
 def resample(signal: np.ndarray, fs: float, *, target: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Signal steps against analytic signals, hand-worked gaps and SciPy's frequency responses."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,16 @@ def test_resampled_sine_is_the_analytic_sine_at_the_new_rate(fs, target):
 
 def test_resampling_400_to_500_hz_makes_4096_samples_5120():
     assert steps.resample(np.zeros((12, 4096), np.int16), 400, target=500).shape == (12, 5120)
+
+
+def test_the_length_of_a_second_stays_right_within_a_millionth():
+    for fs in (500.1, 499.5, 999.8, 250.1, 1000.3, 1000 / 3, 128.0001, 257.0):
+        assert abs(steps.ratio(fs, 500) * fs / 500 - 1) <= 1e-6
+    assert steps.ratio(500.1, 500) == Fraction(5000, 5001)
+    assert steps.ratio(500.0001, 500) == 1  # off by less
+    rates = np.random.default_rng(0).uniform(20, 20_000, 500)
+    assert max(abs(float(steps.ratio(fs, 500)) * fs / 500 - 1) for fs in [*rates, 500.02, 499.97]) <= 1e-4
+    assert steps.resample(np.zeros((1, 50_010)), 500.1, target=500).shape == (1, 50_000)
 
 
 def test_same_rate_is_the_very_same_array():
