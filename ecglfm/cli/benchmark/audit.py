@@ -99,7 +99,7 @@ def _write(folder: Path, args: argparse.Namespace) -> tuple[Any, dict[tuple[str,
             rows.append(content | {"n_samples": len(samples), "sha256": sha256})
             offset += len(samples)
         np.save(folder / "s" / f"{start // _SHARD:03d}.npy", np.concatenate(parts))
-    records = pd.DataFrame(rows).assign(split="train", sampling_rate=_RATE)
+    records = pd.DataFrame(rows).assign(split="train", sampling_rate=_RATE, lead_mask=(1 << 12) - 1)
     return records.assign(patient_id=records["record_id"]), planted
 
 

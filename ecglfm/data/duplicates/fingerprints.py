@@ -25,7 +25,7 @@ SIGNATURE_SIZE = 64
 #: Signatures have length 1 times this, rounded: a component of 0.42 still fits into eight bits.
 SCALE = 300
 _SMOOTH_SECONDS, _ENERGY_SECONDS, _DRIFT_SECONDS, _APART_SECONDS = 0.05, 0.13, 1.0, 0.4
-_CHUNK = 64
+_CHUNK, _ALL = 64, slice(None)
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,17 @@ def fingerprint(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     return (middles / rate).astype(np.float32)[moving], vectors.astype(np.int8)[moving]
 
 
-def _fingerprint_chunk(task: tuple[Recordings, np.ndarray]) -> tuple[list[int], bytes, bytes]:
-    recordings, rates = task
+def _fingerprint_chunk(task: tuple[Recordings, np.ndarray, slice]) -> tuple[list[int], bytes, bytes]:
+    recordings, rates, leads = task
     with threadpool_limits(1):  # the same sums whatever the machine's number of cores
-        made = [fingerprint(recordings[row], rate) for row, rate in enumerate(rates.tolist())]
+        made = [fingerprint(recordings[row][:, leads], rate) for row, rate in enumerate(rates.tolist())]
     times, vectors = (np.concatenate(part) for part in zip(*made, strict=True))
     return [len(own) for own, _ in made], times.tobytes(), vectors.tobytes()
 
 
-def make_fingerprints(recordings: Recordings, rates: np.ndarray, rows: np.ndarray, *, workers: int = 1) -> Fingerprints:
+def make_fingerprints(
+    recordings: Recordings, rates: np.ndarray, rows: np.ndarray, *, leads: slice = _ALL, workers: int = 1
+) -> Fingerprints:
     """Fingerprints of many recordings; the number of workers changes nothing.
 
     Parameters
@@ -143,11 +145,13 @@ def make_fingerprints(recordings: Recordings, rates: np.ndarray, rows: np.ndarra
         Hz.
     rows : ndarray of int
         Which recordings, in the order in which they are read.
+    leads : slice
+        Of which leads.
     workers : int
         Processes.
     """
     chunks = [rows[k : k + _CHUNK] for k in range(0, len(rows), _CHUNK)]
-    tasks = ((recordings.take(chunk), rates[chunk]) for chunk in chunks)
+    tasks = ((recordings.take(chunk), rates[chunk], leads) for chunk in chunks)
     counts: list[int] = []
     times, vectors = bytearray(), bytearray()  # grow in place: a list of arrays would be held twice at the end
     for own, some_times, some_vectors in tqdm(

@@ -2,7 +2,8 @@
 
 Three steps, each for fewer pairs than the one before: neighbours among sorted hashes of signatures (linear in
 the number of records, but for the sorting), agreement of the two recordings' other beats, and the
-correlation of the samples at the best lag, which decides.
+correlation of the samples at the best lag, which decides. Two recordings with different leads are compared in
+those that both have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from ecglfm.data.duplicates.clusters import crossing_clusters
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines, make_fingerprints
+from ecglfm.data.duplicates.leads import linking_leads, recorded_columns
 from ecglfm.data.duplicates.recordings import Recordings
 from ecglfm.data.duplicates.similarity import MARGIN, similarity
 from ecglfm.sources.parallel import ordered_map
@@ -60,7 +62,7 @@ def _beats_agree(prints: Fingerprints, a: np.ndarray, b: np.ndarray, cosine: flo
     return 2 * agreeing >= possible
 
 
-def candidate_pairs(prints: Fingerprints, *, cosine: float) -> np.ndarray:
+def candidate_pairs(prints: Fingerprints, *, cosine: float, kinds: np.ndarray | None = None) -> np.ndarray:
     """Pairs of recordings with similar windows, without comparing every pair.
 
     Signatures are sorted by 32 bits, the sides of random planes on which they lie (Charikar 2002), and each is
@@ -72,6 +74,8 @@ def candidate_pairs(prints: Fingerprints, *, cosine: float) -> np.ndarray:
     prints : Fingerprints
     cosine : float
         Smallest cosine of signatures.
+    kinds : ndarray of int, shape (n_records,), optional
+        Pairs of one kind are left out; None: all are wanted.
 
     Returns
     -------
@@ -92,6 +96,8 @@ def candidate_pairs(prints: Fingerprints, *, cosine: float) -> np.ndarray:
             order = np.argsort(keys, kind="stable")
             for a, b in _hits(prints.vectors, order, cosine):
                 other = (prints.rows[a] != prints.rows[b]) & (prints.begins[a] == prints.begins[b])
+                if kinds is not None:
+                    other &= kinds[prints.rows[a]] != kinds[prints.rows[b]]
                 a, b = a[other], b[other]
                 alike = prints.begins[a] | _beats_agree(prints, a, b, cosine)
                 pair = np.stack([prints.rows[a[alike]], prints.rows[b[alike]]], axis=1).astype(np.int64)
@@ -100,28 +106,37 @@ def candidate_pairs(prints: Fingerprints, *, cosine: float) -> np.ndarray:
 
 
 class _Task(NamedTuple):
-    """Pairs that a worker compares: positions in `recordings`, and what they need to reach."""
+    """Pairs that a worker compares: positions in `recordings`, their leads, and what they need to reach."""
 
     recordings: Recordings
     rates: np.ndarray
+    columns: np.ndarray
     pairs: np.ndarray
     at_least: float
 
 
+def _compare_pair(task: _Task, i: int, j: int) -> float:
+    """Similarity of two recordings over the leads that both have."""
+    shared = task.columns[i] & task.columns[j]
+    if task.rates[i] != task.rates[j] or not shared.any():
+        return 0.0
+    a, b = task.recordings[i], task.recordings[j]
+    if not shared.all():
+        a, b = a[:, shared], b[:, shared]
+    return similarity(a, b, task.rates[i], at_least=task.at_least)
+
+
 def _compare(task: _Task) -> list[float]:
     with threadpool_limits(1):
-        return [
-            similarity(task.recordings[i], task.recordings[j], task.rates[i], at_least=task.at_least)
-            if task.rates[i] == task.rates[j]
-            else 0.0
-            for i, j in task.pairs.tolist()
-        ]
+        return [_compare_pair(task, i, j) for i, j in task.pairs.tolist()]
 
 
-def _tasks(recordings: Recordings, rates: np.ndarray, pairs: np.ndarray, at_least: float) -> Iterator[_Task]:
+def _tasks(
+    recordings: Recordings, rates: np.ndarray, columns: np.ndarray, pairs: np.ndarray, at_least: float
+) -> Iterator[_Task]:
     for start in range(0, len(pairs), _CHUNK):
         rows, positions = np.unique(pairs[start : start + _CHUNK], return_inverse=True)
-        yield _Task(recordings.take(rows), rates[rows], positions.reshape(-1, 2), at_least)
+        yield _Task(recordings.take(rows), rates[rows], columns[rows], positions.reshape(-1, 2), at_least)
 
 
 def _identical(records: pd.DataFrame, recordings: Recordings) -> dict[int, list[int]]:
@@ -148,6 +163,19 @@ def _pairs_within(group: list[int]) -> Iterator[tuple[int, int]]:
     yield from ((group[0], row) for row in group[1:])
 
 
+def _candidates(
+    recordings: Recordings, rates: np.ndarray, columns: np.ndarray, order: np.ndarray, cosine: float, workers: int
+) -> np.ndarray:
+    """Pairs to compare: alike in all leads or, where their leads differ, in one of those that link them."""
+    found = [candidate_pairs(make_fingerprints(recordings, rates, order, workers=workers), cosine=cosine)]
+    _, kinds = np.unique(columns, axis=0, return_inverse=True)
+    for lead in linking_leads(columns):
+        having = order[columns[order, lead]]
+        prints = make_fingerprints(recordings, rates, having, leads=slice(lead, lead + 1), workers=workers)
+        found.append(candidate_pairs(prints, cosine=cosine, kinds=kinds.reshape(-1)))
+    return np.unique(np.concatenate(found), axis=0)
+
+
 def duplicate_pairs(
     records: pd.DataFrame, recordings: Recordings, *, duplicate_correlation: float, workers: int = 1
 ) -> list[dict[str, Any]]:
@@ -156,7 +184,7 @@ def duplicate_pairs(
     Parameters
     ----------
     records : DataFrame
-        `record_id`, `patient_id`, `split`, `sha256`, `sampling_rate`; sorted by `record_id`.
+        `record_id`, `patient_id`, `split`, `sha256`, `sampling_rate`, `lead_mask`; sorted by `record_id`.
     recordings : Recordings
         Their samples, row by row.
     duplicate_correlation : float
@@ -173,10 +201,11 @@ def duplicate_pairs(
     found = {pair: 1.0 for group in groups.values() for pair in _pairs_within(group)}
     repeats = [row for group in groups.values() for row in group[1:]]
     order = recordings.reading_order()
+    order = order[~np.isin(order, repeats)]
     rates = records["sampling_rate"].to_numpy(float)
-    prints = make_fingerprints(recordings, rates, order[~np.isin(order, repeats)], workers=workers)
-    pairs = candidate_pairs(prints, cosine=duplicate_correlation - MARGIN)
-    tasks = _tasks(recordings, rates, pairs, duplicate_correlation)
+    columns = recorded_columns(records, recordings)
+    pairs = _candidates(recordings, rates, columns, order, duplicate_correlation - MARGIN, workers)
+    tasks = _tasks(recordings, rates, columns, pairs, duplicate_correlation)
     values = itertools.chain.from_iterable(ordered_map(_compare, tasks, workers))
     for (i, j), value in zip(tqdm(pairs.tolist(), "comparisons", disable=None), values, strict=True):
         if value < duplicate_correlation:

@@ -27,6 +27,7 @@ def frame(signals, splits=None, patients=None, rate=500):
             "patient_id": patients or [f"s/p{i}" for i in range(n)],
             "split": pd.Series(splits or ["train"] * n, dtype="str"),
             "sampling_rate": rate,
+            "lead_mask": 0xFFF,
             "n_samples": [len(signal) for signal in signals],
             "sha256": [hashlib.sha256(np.ascontiguousarray(signal).tobytes()).hexdigest() for signal in signals],
         }
