@@ -138,9 +138,12 @@ own tables (`native.heart_axis`, `native["Heart Rate"]`, or the bare name), with
 meets no comparison, so `not age >= 18` takes the records without an age and `age < 18` does not.
 
 The audit compares the recordings themselves: two that correlate by `duplicate_correlation` or more, wherever one of
-them begins, are duplicates, in one database or in two. A pair across splits fails the build. With `duplicates: move`,
-all patients whom duplicates link go to one split instead: to `test` if one of their records is there, else to
-`valid`, so that training gives way and test sets stay whole. Each record that moved is in the ledger.
+them begins, are duplicates, in one database or in two, unless a moment of them makes the correlation (a jump,
+electrodes that settle). Recordings with different leads are compared in those that both have; without one in common,
+they cannot be. Patients whom duplicates link, directly or through others, in a split or in none, are one cluster: a
+cluster across splits fails the build. With `duplicates: move`, it goes to one split instead: to `test` if one of its
+records is there, else to `valid`, so that training gives way and test sets stay whole. Each record that moved is in
+the ledger.
 
 ## Where it runs
 
