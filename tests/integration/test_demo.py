@@ -64,7 +64,8 @@ def test_new_task_plans_that_task_alone(demo, tmp_path: Path) -> None:
     before = config.read_text()
     try:
         config.write_text(before.replace("coin-toss]", "coin-toss, lbbb]"))
-        assert demo.planned() == {"label_task": 1, "finetune_model": 1, "evaluate_model": 1, "report": 1}
+        pages = {"summary": 1, "report": 1}
+        assert demo.planned() == {"label_task": 1, "finetune_model": 1, "evaluate_model": 1} | pages
     finally:
         config.write_text(before)
         task.unlink()
@@ -176,6 +177,6 @@ def test_readme_python_runs(demo) -> None:
 
 
 def test_the_picture_shows_every_rule(demo) -> None:
-    graph = demo.snakemake("--rulegraph", "dot", "--", "report")
-    rules = set(re.findall(r'label = "(\w+)"', graph)) - {"config_slice"}
+    graph = demo.snakemake("--rulegraph", "dot", "--", "all")
+    rules = set(re.findall(r'label = "(\w+)"', graph)) - {"config_slice", "all"}
     assert set(re.findall(r">(\w+)</text>", (demo.root / "docs/dag.svg").read_text())) == rules

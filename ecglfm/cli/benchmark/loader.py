@@ -36,12 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
-    logging.getLogger("ecglfm.data").setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        records = _write(folder, args.patients, args.shards)
-        _report_warm(_batches(records, folder), folder, args.runs)
-        _report_cold(records, folder, args.block, args.runs)
+    logger = logging.getLogger("ecglfm.data")
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it tells of every sampler
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            records = _write(folder, args.patients, args.shards)
+            _report_warm(_batches(records, folder), folder, args.runs)
+            _report_cold(records, folder, args.block, args.runs)
+    finally:
+        logger.setLevel(level)
 
 
 def _report_warm(data: PretrainBatches, folder: Path, runs: int) -> None:
