@@ -10,7 +10,7 @@ from ecglfm.config.base import Name, Section
 
 #: Keys of `ModelConfig` that only one kind has.
 _KIND_KEYS = {
-    "conformer": ("kernel", "norm"),
+    "conformer": ("kernel", "norm", "norm_sync"),
     "wav2vec2": ("positional_kernel", "positional_groups", "norm_first", "standardize"),
 }
 
@@ -32,8 +32,12 @@ class ModelConfig(Section):
         [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout everywhere in the encoder")
-    norm: Literal["batch", "group"] = Field(
-        "batch", description="`conformer` only: normalisation inside the convolution module"
+    norm: Literal["batch", "group", "layer"] = Field(
+        "batch",
+        description="`conformer` only: normalisation inside the convolution module, over the batch, a record or a frame",
+    )
+    norm_sync: bool = Field(
+        False, description="`conformer` with `norm: batch` only: statistics over the batches of all processes"
     )
     positional_kernel: int = Field(
         128, ge=1, description="`wav2vec2` only: kernel of the positional convolution, frames"
@@ -53,6 +57,8 @@ class ModelConfig(Section):
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel {self.kernel} must be odd")
         if self.kind == "wav2vec2" and self.dim % self.positional_groups:
+        if self.norm_sync and self.norm != "batch":
+            raise ValueError(f"norm_sync is for `norm: batch`; `norm: {self.norm}` has nothing to synchronise")
             raise ValueError(f"dim {self.dim} is not a multiple of positional_groups {self.positional_groups}")
         return self
 

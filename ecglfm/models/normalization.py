@@ -1,9 +1,10 @@
-"""Group and batch normalisation whose statistics are taken over real frames only.
+"""Normalisations whose statistics are taken over real frames only, in float32 whatever the module is cast to.
 
 A padded record must come out as it does alone, and padding must not move the running statistics, so
-padded frames never enter a mean or a variance. Without a mask both are PyTorch's own layers.
+padded frames never enter a mean or a variance. Without a mask they are PyTorch's own layers.
 
-Shapes: `x_bct` (batch, channels, time); a frame mask is (batch, time), True where real.
+Shapes: `x_bct` (batch, channels, time) in the front end, `x_btc` (batch, frames, channels) in the convolution
+module; a frame mask is (batch, time), True where real.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ecglfm.models.collectives import gather_rows, ranks
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -74,11 +77,22 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation (arXiv:1502.03167) over the real frames of the batch.
+    """Batch normalisation (arXiv:1502.03167) over the real frames of the batch, frame by frame in memory.
 
     The running statistics stay float32 whatever the module is cast to: in bfloat16 a momentum of 0.1
     would stop moving them.
+
+    Parameters
+    ----------
+    channels : int
+    sync : bool
+        Take the statistics over the batches of all ranks, with gradients; every rank must then ask.
+    eps : float
     """
+
+    def __init__(self, channels: int, *, sync: bool = False, eps: float = 1e-5) -> None:
+        super().__init__(channels, eps=eps)
+        self.sync = sync
 
     def _apply(self: ModuleT, fn: Callable[..., Any], recurse: bool = True) -> ModuleT:
         super()._apply(fn, recurse)
@@ -86,19 +100,20 @@ class MaskedBatchNorm(nn.BatchNorm1d):
             setattr(self, name, getattr(self, name).float())
         return self
 
-    def forward(self, x_bct: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+    def forward(self, x_btc: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Normalise; in training the running statistics follow the real frames.
 
         Parameters
         ----------
-        x_bct : Tensor, shape (batch, channels, frames)
+        x_btc : Tensor, shape (batch, frames, channels)
         mask_bt : Tensor of bool, shape (batch, frames), optional
 
         Returns
         -------
-        Tensor, shape (batch, channels, frames)
+        Tensor, shape (batch, frames, channels)
+            The values at padded frames are meaningless but finite.
         """
-        x = x_bct.float()
+        x_nc = x_btc.float().flatten(0, 1)
         weight, bias = self.weight.float(), self.bias.float()
         mean, variance = self.running_mean, self.running_var
         assert mean is not None
@@ -106,17 +121,83 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         assert self.momentum is not None
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        if mask_bt is None or not self.training:
-            normed = functional.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum, self.eps)
-            return normed.to(x_bct.dtype)
-        real_b1t = mask_bt[:, None, :]
-        count = real_b1t.sum().clamp(min=1)
-        batch_mean = x.masked_fill(~real_b1t, 0.0).sum((0, 2)) / count
-        centred = (x - batch_mean[:, None]).masked_fill(~real_b1t, 0.0)
-        batch_variance = centred.square().sum((0, 2)) / count
+        if not self.training or (mask_bt is None and not self._crosses_ranks()):
+            normed = functional.batch_norm(x_nc, mean, variance, weight, bias, self.training, self.momentum, self.eps)
+            return normed.view_as(x_btc).to(x_btc.dtype)
+        count, batch_mean, batch_variance = self._statistics(x_nc, None if mask_bt is None else mask_bt.view(-1, 1))
         with torch.no_grad():  # PyTorch keeps the unbiased variance
             unbiased = batch_variance * count / (count - 1).clamp(min=1)
             mean.lerp_(batch_mean.detach(), self.momentum)
             variance.lerp_(unbiased.detach(), self.momentum)
-        scale = weight * torch.rsqrt(batch_variance + self.eps)
-        return (centred * scale[:, None] + bias[:, None]).to(x_bct.dtype)
+        normed = (x_nc - batch_mean) * (weight * torch.rsqrt(batch_variance + self.eps)) + bias
+        return normed.view_as(x_btc).to(x_btc.dtype)
+
+    def _crosses_ranks(self) -> bool:
+        return self.sync and ranks() > 1
+
+    def _statistics(self, x_nc: Tensor, real_n1: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Number of real frames, mean and biased variance of each channel; over all ranks where asked to.
+
+        Ranks are combined from their own means and squared deviations, which loses no digits (Chan, Golub and
+        LeVeque, The American Statistician 37(3), 1983, eq. 2.1).
+        """
+        real_n1 = torch.ones_like(x_nc[:, :1], dtype=torch.bool) if real_n1 is None else real_n1
+        count = real_n1.sum().float()
+        mean_c = x_nc.masked_fill(~real_n1, 0.0).sum(0) / count.clamp(min=1)
+        squares_c = (x_nc - mean_c).masked_fill(~real_n1, 0.0).square().sum(0)
+        if not self._crosses_ranks():
+            return count, mean_c, squares_c / count.clamp(min=1)
+        all_rx = gather_rows(torch.cat([mean_c, squares_c, count[None]])[None])
+        mean_rc, squares_rc, count_r1 = all_rx.split([len(mean_c), len(mean_c), 1], dim=1)
+        count = count_r1.detach().sum()
+        mean_c = (mean_rc * count_r1).sum(0) / count.clamp(min=1)
+        squares_c = (squares_rc + count_r1 * (mean_rc - mean_c).square()).sum(0)
+        return count, mean_c, squares_c / count.clamp(min=1)
+
+
+class RecordNorm(nn.GroupNorm):
+    """Group normalisation with one group: over all channels and real frames of a record, as torchaudio's Conformer."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+    def forward(self, x_btc: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Normalise; arguments and result as `MaskedBatchNorm.forward`."""
+        x = x_btc.float()
+        if mask_bt is None:
+            normed = functional.group_norm(x.flatten(1)[:, None], 1, eps=self.eps).view_as(x)
+        else:
+            real_bt1 = mask_bt[..., None]
+            count_b11 = (real_bt1.sum(1, keepdim=True) * x.shape[2]).clamp(min=1)
+            centred = x - x.masked_fill(~real_bt1, 0.0).sum((1, 2), keepdim=True) / count_b11
+            variance = centred.masked_fill(~real_bt1, 0.0).square().sum((1, 2), keepdim=True) / count_b11
+            normed = centred * torch.rsqrt(variance + self.eps)
+        return (normed * self.weight.float() + self.bias.float()).to(x_btc.dtype)
+
+
+class FrameNorm(nn.LayerNorm):
+    """Layer normalisation (arXiv:1607.06450): each frame over its channels; padding cannot matter."""
+
+    def forward(self, x_btc: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Normalise; arguments and result as `MaskedBatchNorm.forward`."""
+        del mask_bt
+        normed = functional.layer_norm(
+            x_btc.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps
+        )
+        return normed.to(x_btc.dtype)
+
+
+def make_norm(kind: str, channels: int, *, sync: bool = False) -> MaskedBatchNorm | RecordNorm | FrameNorm:
+    """Normalisation of the convolution module: `norm(x_btc, mask_bt)`.
+
+    Parameters
+    ----------
+    kind : {'batch', 'group', 'layer'}
+        Over the batch, over a record, over a frame.
+    channels : int
+    sync : bool
+        `batch` only: over the batches of all ranks.
+    """
+    if kind == "batch":
+        return MaskedBatchNorm(channels, sync=sync)
+    return RecordNorm(channels) if kind == "group" else FrameNorm(channels)

@@ -29,7 +29,7 @@ def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("norm", ["batch", "group", "layer"])
 @pytest.mark.parametrize("samples", [16, 100, 777, 1000, 2499])
 def test_a_padded_record_is_as_it_is_alone(samples, norm):
     encoder = build(SMALL.model_copy(update={"norm": norm})).eval()
@@ -80,10 +80,10 @@ def test_group_norm_statistics_by_hand():
 
 def test_batch_norm_statistics_by_hand():
     norm = MaskedBatchNorm(1, eps=0.0)
-    x = torch.tensor([[[1.0, 3.0, 99.0]], [[5.0, 7.0, 9.0]]])
+    x = torch.tensor([[[1.0, 3.0, 99.0]], [[5.0, 7.0, 9.0]]]).transpose(1, 2)
     mask = torch.tensor([[True, True, False], [True, True, True]])
     out = norm(x, mask)  # 1 3 5 7 9: mean 5, variance 8, unbiased 10
-    torch.testing.assert_close(out[1, 0], torch.tensor([0.0, 2.0, 4.0]) / math.sqrt(8.0))
+    torch.testing.assert_close(out[1, :, 0], torch.tensor([0.0, 2.0, 4.0]) / math.sqrt(8.0))
     assert norm.running_mean.item() == pytest.approx(0.1 * 5)
     assert norm.running_var.item() == pytest.approx(0.9 * 1 + 0.1 * 10)
     assert norm.num_batches_tracked.item() == 1
@@ -93,7 +93,7 @@ def test_running_statistics_stay_float32_in_bfloat16():
     norm = MaskedBatchNorm(3).to(torch.bfloat16)
     assert norm.weight.dtype == torch.bfloat16
     assert norm.running_mean.dtype == torch.float32
-    assert norm(torch.randn(2, 3, 5, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert norm(torch.randn(2, 5, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 def test_position_table_and_shift_by_formula():
