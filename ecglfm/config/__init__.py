@@ -9,6 +9,7 @@ from __future__ import annotations
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
+from ecglfm.config.schedule import ScheduleConfig
 from ecglfm.config.signals import (
     LEADS,
     BandpassConfig,
@@ -82,6 +83,7 @@ __all__ = [
     "QualityTest",
     "QuantizerConfig",
     "RangeTest",
+    "ScheduleConfig",
     "Section",
     "Selector",
     "SourceConfig",

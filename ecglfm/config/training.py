@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Name, Section
+from ecglfm.config.schedule import ScheduleConfig
 
 #: Keys of `ModelConfig` that only one kind has.
 _KIND_KEYS = {
@@ -168,7 +169,19 @@ class PretrainConfig(Section):
 
     # Keys that change how a run is carried out, not what it computes: they never invalidate a checkpoint.
     EXECUTION: ClassVar[frozenset[str]] = frozenset(
-        {"steps", "epochs", "num_workers", "checkpoint_every", "keep_last", "validate_every", "log_every", "processes"}
+        {
+            "steps",
+            "epochs",
+            "num_workers",
+            "checkpoint_every",
+            "keep_last",
+            "validate_every",
+            "log_every",
+            "processes",
+            "non_finite",
+            "max_skipped",
+            "perplexity_floor",
+        }
     )
 
     sources: list[Name] | None = Field(
@@ -202,8 +215,24 @@ class PretrainConfig(Section):
     betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's betas")
     eps: float = Field(1.0e-6, gt=0, description="Adam's epsilon")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
-    warmup_steps: int = Field(0, ge=0, description="updates of linear warm-up; the rate is constant afterwards")
+    schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rate over the updates")
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
+    non_finite: Literal["stop", "skip"] = Field(
+        "stop",
+        description="a loss or gradient that is not finite stops the training before the update, or its update is "
+        "skipped and counted",
+    )
+    max_skipped: int = Field(10, ge=1, description="`non_finite: skip`: this many skipped in a row stop the training")
+    perplexity_floor: float = Field(
+        2.0, ge=0, description="a code perplexity below it is reported as a collapsed codebook"
+    )
+    ema: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="decay of a moving average of the encoder's weights, which is then the encoder that is written; "
+        "null: the last weights are",
+    )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
     lead_mask_probability: float = Field(
@@ -235,6 +264,13 @@ class PretrainConfig(Section):
     def _shortest_fits(self) -> PretrainConfig:
         if self.min_seconds is not None and self.min_seconds > self.crop_seconds:
             raise ValueError(f"min_seconds {self.min_seconds} is more than crop_seconds {self.crop_seconds}")
+        return self
+
+    @model_validator(mode="after")
+    def _average_is_possible(self) -> PretrainConfig:
+        stage = self.deepspeed.get("zero_optimization", {}).get("stage", self.zero_stage)
+        if self.ema is not None and stage == 3:
+            raise ValueError("ema needs whole weights on every process: use zero_stage 0, 1 or 2, or leave ema out")
         return self
 
 
@@ -286,6 +322,15 @@ class FinetuneConfig(Section):
     freeze_frontend: bool = Field(True, description="`full` only: keep the convolutional front end as pretrained")
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rates over the updates of all `epochs`")
+    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="`full` only: the learning rate of each encoder layer is this times that of the layer above it, "
+        "the front end's the smallest; 1: `lr` everywhere",
+    )
 
 
 class EvaluateConfig(Section):

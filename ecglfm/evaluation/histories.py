@@ -20,7 +20,7 @@ ORDER = (
 )  # fmt: skip
 #: What tells how a run went on, not what it learnt.
 _TECHNICAL = re.compile(
-    r"^(step|epoch|lr|head_lr|seconds|time|elapsed|grad_norm|temperature|masked_fraction|.*_per_second|.*seconds.*)$"
+    r"^(step|epoch|lr|head_lr|seconds|time|elapsed|grad_norm|temperature|masked_fraction|skipped|memory_mb|.*_per_second|.*seconds.*)$"
 )
 
 

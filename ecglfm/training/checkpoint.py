@@ -24,6 +24,7 @@ from ecglfm.provenance import read_json, sha256_file, sha256_json, write_json
 logger = logging.getLogger(__name__)
 
 _TAG = "state"  # DeepSpeed's name for what it saves
+_OURS = "ecglfm"  # what we give it to save with that
 _UNFINISHED = ".saving-"
 
 
@@ -132,17 +133,22 @@ class Checkpoints:
         0 keeps all.
     pairs_per_update : int
         Batch size over all processes and forwards; another one is another training.
+    schedule_steps : int, optional
+        Updates in all, where the learning rate depends on them: then more of them are another training, too.
     """
 
     def __init__(
-        self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int, pairs_per_update: int = 0
-    ) -> None:
+        self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int, pairs_per_update: int = 0,
+        schedule_steps: int | None = None,
+    ) -> None:  # fmt: skip
         self.folder = Path(folder)
         self.identity: dict[str, Any] = {
             "config_hash": config_hash,
             "data_hash": data_hash,
             "pairs_per_update": pairs_per_update,
         }
+        if schedule_steps is not None:
+            self.identity["schedule_steps"] = schedule_steps
         self.keep_last = keep_last
 
     def path(self, step: int) -> Path:
@@ -212,16 +218,21 @@ class Checkpoints:
                 return f"{name} does not have the SHA-256 of its manifest"
         return None
 
-    def save(self, engine: Any, step: int) -> None:
-        """Save the engine's state; every rank must call it."""
+    def save(self, engine: Any, step: int, state: dict[str, Any] | None = None) -> None:
+        """Save the engine's state, and `state` of ours with it; every rank must call it."""
         unfinished = self.folder / f"{_UNFINISHED}{step:08d}"
         distributed.from_main(lambda: _remove(unfinished))
-        engine.save_checkpoint(str(unfinished), tag=_TAG, save_latest=False)
+        engine.save_checkpoint(str(unfinished), tag=_TAG, client_state={_OURS: state or {}}, save_latest=False)
         distributed.barrier()
         distributed.from_main(lambda: self._finish(unfinished, step))
 
-    def load(self, engine: Any, step: int) -> None:
+    def load(self, engine: Any, step: int) -> dict[str, Any]:
         """Load a checkpoint that `newest` found whole; every rank must call it.
+
+        Returns
+        -------
+        dict
+            The `state` that `save` was given.
 
         Raises
         ------
@@ -234,9 +245,10 @@ class Checkpoints:
                 f"{self.path(step)} was made by {made_by} processes with ZeRO and cannot be continued by"
                 f" {distributed.world_size()}; run with {made_by}, or move {self.folder} away to start anew"
             )
-        loaded, _ = engine.load_checkpoint(str(self.path(step)), tag=_TAG)
+        loaded, content = engine.load_checkpoint(str(self.path(step)), tag=_TAG)
         if loaded is None:
             raise UserError(f"{self.path(step)} holds no training state for this setting; move it away")
+        return dict(content.get(_OURS) or {})
 
     def _finish(self, unfinished: Path, step: int) -> int:
         """List, sync and name what was saved; then drop the oldest."""

@@ -59,13 +59,13 @@ def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
     content: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": config.batch_size,
         "gradient_accumulation_steps": config.accumulate,
+        "gradient_clipping": config.clip_norm,
         "zero_optimization": {"stage": config.zero_stage},
         "zero_allow_untested_optimizer": True,
         "fp16": {"enabled": config.precision == "fp16"},
         "steps_per_print": 10**9,  # we log ourselves
     }
     if isinstance(config, PretrainConfig):
-        content["gradient_clipping"] = config.clip_norm
         content = merge(content, config.deepspeed)
     return content
 

@@ -154,7 +154,8 @@ def _learner(model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int)
     def batches(epoch: int) -> Iterator[Batch]:
         return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers)
 
-    return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size))
+    forwards = len(EpochBatches(data, length=length, epoch=1, **common))
+    return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size), forwards)
 
 
 def _linear_learner(model: ECGModel, data: Labelled, common: dict[str, Any]) -> Learner:
@@ -171,7 +172,10 @@ def _linear_learner(model: ECGModel, data: Labelled, common: dict[str, Any]) -> 
             probability = torch.sigmoid(model.head(judged.to(device, model.head.weight.dtype)).float())
         return mean_by_record(row, probability.cpu().numpy())
 
-    return Learner(model.head, lambda epoch: iter(FeatureBatches(inputs, target, epoch=epoch, **common)), validate)
+    def batches(epoch: int) -> FeatureBatches:
+        return FeatureBatches(inputs, target, epoch=epoch, **common)
+
+    return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
 
 
 def embed_windows(model: ECGModel, data: Labelled, windows: pd.DataFrame, batch_size: int) -> np.ndarray:

@@ -6,22 +6,24 @@ Everything random is drawn from (seed, step, forward, rank), so there is no gene
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from tqdm import tqdm
 
 from ecglfm import distributed
-from ecglfm.config import PretrainConfig, UserError
+from ecglfm.config import PretrainConfig
 from ecglfm.data.batches import PretrainBatches, on_device
+from ecglfm.models.encoder import ECGEncoder
 from ecglfm.tracking import Run
-from ecglfm.training.checkpoint import Checkpoints
-from ecglfm.training.engine import broadcast_buffers, gradient_norm, set_learning_rate
+from ecglfm.training.ema import EMA
+from ecglfm.training.engine import broadcast_buffers, set_learning_rate
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
+from ecglfm.training.watchdog import Guard, LayerProbe, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,11 @@ class Job(Protocol):
         Validation is None where the split has too few pairs.
     total, save_every : int
         Updates in all, and between checkpoints.
-    checkpoints : Checkpoints
+    encoder : ECGEncoder
+        Inside the objective.
+    ema : EMA or None
+        Of the encoder.
+    watchdog : Watchdog
     """
 
     config: PretrainConfig
@@ -56,7 +62,12 @@ class Job(Protocol):
     valid: PretrainBatches | None
     total: int
     save_every: int
-    checkpoints: Checkpoints
+    encoder: ECGEncoder
+    ema: EMA | None
+    watchdog: Watchdog
+
+    def save(self, engine: Any, step: int) -> None:
+        """Write a checkpoint; every rank must call it."""
 
     def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
         """Write one line of history.csv, the same to MLflow."""
@@ -89,31 +100,56 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     for step in range(start + 1, total + 1):  # the number of the update
         if distributed.any_rank(bool(stop)):
             if step - 1 > saved:
-                job.checkpoints.save(engine, step - 1)
+                job.save(engine, step - 1)
             progress.close()
             logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
             return distributed.STOPPED
         began = time.perf_counter()
-        rate = learning_rate(step - 1, peak=config.lr, warmup_steps=config.warmup_steps)
+        rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
         set_learning_rate(engine, rate)
-        terms, norm = update(engine, batches, step - 1, config)
+        with LayerProbe(job.encoder.context, active=is_due(step, config.log_every, total)) as probe:
+            done = update(engine, batches, step - 1, config)
+        job.watchdog.note_update(step, done.fault, run)
+        if job.ema is not None and done.fault is None:
+            job.ema.update(step)
         seconds, updates = seconds + time.perf_counter() - began, updates + 1
         if is_due(step, config.log_every, total):
-            row = average(terms) | {"lr": rate, "grad_norm": norm, "segments_per_second": segments * updates / seconds}
+            row = average(done.terms) | {"lr": rate, "grad_norm": done.norm, "skipped": job.watchdog.skipped}
+            if done.fault is None:
+                job.watchdog.examine(step, row, probe.states(), run)
+            row |= {"memory_mb": peak_memory_mb(), "segments_per_second": segments * updates / seconds}
             job.log(run, step, "train", row)
             progress.describe(row)
             seconds, updates = 0.0, 0
         if job.valid is not None and is_due(step, config.validate_every, total):
             job.log(run, step, "valid", {"lr": rate} | validate(engine, job.valid, step, config))
         if is_due(step, job.save_every, total):
-            job.checkpoints.save(engine, step)
+            job.save(engine, step)
             saved = step
         progress.update(step)
     progress.close()
     return 0
 
 
-def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> tuple[list[dict[str, Any]], float]:
+class Update(NamedTuple):
+    """What one update did.
+
+    Attributes
+    ----------
+    terms : list of dict
+        What the objective gave in each forward of this rank.
+    norm : float
+        2-norm of the gradients before clipping; NaN where no update was made.
+    fault : str or None
+        Why it was skipped.
+    """
+
+    terms: list[dict[str, Any]]
+    norm: float
+    fault: str | None
+
+
+def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> Update:
     """One update of the weights.
 
     Parameters
@@ -125,45 +161,34 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
         Updates done before.
     config : PretrainConfig
 
-    Returns
-    -------
-    terms : list of dict
-        What the objective gave in each forward of this rank.
-    norm : float
-        2-norm of the gradients before clipping.
-
     Raises
     ------
     UserError
-        A loss or a gradient is not finite. No update is made of it, or none that is kept.
+        A loss or a gradient is not finite, and `non_finite` says stop. No update is made of it.
     """
-    terms, norm = [], None
+    terms, guard = [], Guard(engine, config, step)
     for forward in range(config.accumulate):
         key = (step, forward, distributed.rank())
         x, mask = on_device(next(batches), engine.device)
         torch.manual_seed(seed_of(config.seed, _DROPOUT, *key))
         output = engine(x, generator_seed=seed_of(config.seed, _NOISE, *key), step=step, mask=mask)
-        if distributed.any_rank(not math.isfinite(output["loss"].item())):
-            raise _not_finite("loss", step)
+        guard.check_loss(output)
         engine.backward(output["loss"])
-        if forward == config.accumulate - 1:
-            norm = gradient_norm(engine)
-            if norm is not None and not math.isfinite(norm):
-                raise _not_finite("gradient", step)
-        engine.step()
+        if forward < config.accumulate - 1:
+            engine.step()  # counts the forward; the last one's updates
         terms.append({name: output[name].detach() for name in TERMS})
-    if norm is None:
-        norm = float(engine.get_global_grad_norm() or 0.0)
-        if not math.isfinite(norm) and config.precision != "fp16":  # fp16 skips such updates and scales down
-            raise _not_finite("gradient", step)
-    return terms, norm
+    norm = guard.finish()
+    return Update(terms, norm, guard.fault)
 
 
-def _not_finite(what: str, step: int) -> UserError:
-    return UserError(
-        f"the {what} is not finite at step {step + 1}: stopped before it counts, the last checkpoint is good."
-        " Lower `pretrain.lr`, set `pretrain.clip_norm` (say 1.0) or `warmup_steps`, or look for broken signals"
-    )
+def peak_memory_mb() -> float:
+    """Largest memory so far of any rank, MB: on the GPU where there is one, else of the process; all must ask."""
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    else:  # not getrusage's maximum, which begins with that of the process that started this one
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
+    return distributed.reduce_values([peak / 1e6], "max")[0]
 
 
 def average(terms: list[dict[str, torch.Tensor]]) -> dict[str, float]:

@@ -7,6 +7,7 @@ that was not (on one CPU in fp32, bit for bit): everything random is drawn from 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
 from ecglfm.training.checkpoint import Checkpoints, Lock, config_hash
+from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.loop import TERMS, train
+from ecglfm.training.schedule import phases
+from ecglfm.training.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "segments_per_second"]
+COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "skipped", "memory_mb", "segments_per_second"]
 
 
 def run_pretrain(
@@ -144,16 +148,20 @@ class Pretraining:
         self.train, self.valid = self._batches(records, signals, rate)
         per_epoch = self.train.updates_per_epoch
         self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
+        phases(self.total, self.config.schedule)  # a mistake in it is better known now
         every = self.config.checkpoint_every
         self.save_every = every.steps or (every.epochs or 0) * per_epoch
         self.lock: Lock | None = None
         self.notes: dict[str, Any] = {}
+        self.watchdog = Watchdog(self.config)
+        self.ema: EMA | None = None
         self.checkpoints = Checkpoints(
             output / "checkpoints",
             config_hash=config_hash(slice_),
             data_hash=self.data_hash,
             keep_last=self.config.keep_last,
             pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
+            schedule_steps=self.total if self.config.schedule.needs_length else None,
         )
 
     def _batches(
@@ -205,10 +213,13 @@ class Pretraining:
         try:
             start = distributed.from_main(self._open)
             objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+            self.encoder = objective.encoder
             self._check_shortest(objective.encoder)
             engine = initialize(objective, self.config)
+            if self.config.ema is not None:
+                self.ema = EMA(objective.encoder, self.config.ema)
             if start:
-                self.checkpoints.load(engine, start)
+                self._load(engine, start)
                 logger.info("resumed from step %d of %d", start, self.total)
             with self._start_tracking(tracking, rule) as run:
                 status = train(engine, self, start=start, run=run, stop=stop)
@@ -220,6 +231,18 @@ class Pretraining:
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def save(self, engine: Any, step: int) -> None:
+        """Write a checkpoint; every rank must call it."""
+        average = None if self.ema is None else self.ema.state_dict()
+        self.checkpoints.save(engine, step, {"watchdog": self.watchdog.state_dict(), "ema": average})
+
+    def _load(self, engine: Any, step: int) -> None:
+        """Go on from a checkpoint."""
+        state = self.checkpoints.load(engine, step)
+        self.watchdog.load_state_dict(state["watchdog"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
 
     def _check_shortest(self, encoder: ECGEncoder) -> None:
         """Refuse crops of which nothing could be hidden, compared and left to see."""
@@ -262,6 +285,7 @@ class Pretraining:
         """One line of history.csv, the same to MLflow; rank 0 only."""
         if not distributed.is_main():
             return
+        row = {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
         epoch = (step - 1) // self.train.updates_per_epoch + 1
         self.history.append({"step": step, "epoch": epoch, "split": split, **row})
         run.log({f"{split}.{name}": value for name, value in row.items()}, step)
@@ -269,6 +293,8 @@ class Pretraining:
     def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
         """Write the declared outputs; they need nothing of `checkpoints/`."""
         state = full_state_dict(engine, encoder)  # a collective operation
+        if self.ema is not None:
+            state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         if not distributed.is_main():
             return
         with torch.device("meta"):
@@ -299,6 +325,9 @@ class Pretraining:
             "pairs_per_update": batches.batch_size * batches.accumulate * batches.world_size,
             "processes": batches.world_size,
             "sources": self.config.sources,
+            "ema": self.config.ema,
+            "skipped_updates": self.watchdog.skipped,
+            "warnings": self.watchdog.summary(),
             "final": {
                 split: {term: float(row[term]) for term in TERMS if row[term]} for split, row in sorted(last.items())
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,12 +16,12 @@ from torch import nn
 from tqdm import tqdm
 
 from ecglfm import distributed
-from ecglfm.config import FinetuneConfig, UserError
+from ecglfm.config import FinetuneConfig, ModelConfig, UserError
 from ecglfm.tracking import Run
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
 from ecglfm.training.labelled import Batch
 from ecglfm.training.losses import macro_auroc, masked_bce, probability_bce
-from ecglfm.training.schedule import seed_of
+from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,14 @@ class Learner:
         Epoch -> its batches.
     validate : callable
         () -> probabilities of the validation records, float32 (records, labels).
+    forwards : int
+        Batches of an epoch.
     """
 
     module: nn.Module
     batches: Callable[[int], Iterator[Batch]]
     validate: Callable[[], np.ndarray]
+    forwards: int
 
 
 @dataclass
@@ -73,7 +77,8 @@ class Course:
     best : EarlyStopping
         The best epoch and its validation loss.
     rows : list of dict
-        Rows of `history.csv`: `epoch, split, loss, auroc, lr, head_lr`.
+        Rows of `history.csv`: `epoch, split, loss, auroc, lr, head_lr`; the rates are those of the epoch's last
+        update, `lr` that of the encoder's last layer.
     weights : dict
         State of the module after the best epoch, float32 on the CPU.
     """
@@ -102,23 +107,24 @@ def train(learner: Learner, config: FinetuneConfig, *, seed: int, target: np.nda
     UserError
         A loss is not finite.
     """
-    engine = initialize(learner.module, config, _groups(learner.module, config))
+    groups = parameter_groups(learner.module, config)
+    rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
+    engine = initialize(learner.module, config, groups)
     course = Course(EarlyStopping(config.patience))
-    rates = {"lr": config.lr, "head_lr": config.head_lr or config.lr}
     started = time.monotonic()
     for epoch in range(1, config.epochs + 1):
         torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
-        scores = {"train": _train_epoch(engine, learner, epoch)}
+        scores = {"train": _train_epoch(engine, learner, epoch, rates)}
         broadcast_buffers(engine)
         probability = learner.validate()
         scores["valid"] = {"loss": probability_bce(target, probability), "auroc": macro_auroc(target, probability)}
         if not math.isfinite(scores["valid"]["loss"]):
             raise UserError(f"the validation loss is {scores['valid']['loss']} in epoch {epoch}; lower `finetune.lr`")
         for split, score in scores.items():
-            course.rows.append({"epoch": epoch, "split": split, **score, **rates})
+            course.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
         if run is not None:
             values = {f"{split}/{key}": value for split, score in scores.items() for key, value in score.items()}
-            run.log(values | rates, epoch)
+            run.log(values | rates.last, epoch)
         if course.best.improves(epoch, scores["valid"]["loss"]):
             state = full_state_dict(engine, learner.module)
             course.weights = {key: value.clone() for key, value in state.items()}  # training goes on in place
@@ -133,7 +139,42 @@ def train(learner: Learner, config: FinetuneConfig, *, seed: int, target: np.nda
     return course
 
 
-def _train_epoch(engine: Any, learner: Learner, epoch: int) -> dict[str, float]:
+class Rates:
+    """Learning rates of one fit: every group's own, times what the schedule says of an update.
+
+    Parameters
+    ----------
+    config : FinetuneConfig
+    peaks : list of float
+        Rate of each parameter group.
+    forwards : int
+        Batches of an epoch.
+
+    Attributes
+    ----------
+    last : dict
+        `lr` and `head_lr` of the newest update.
+    """
+
+    def __init__(self, config: FinetuneConfig, peaks: list[float], forwards: int) -> None:
+        self._config, self._peaks = config, peaks
+        self._total = max(1, config.epochs * forwards // config.accumulate)
+        self._note(0)
+
+    def set(self, engine: Any) -> None:
+        """Set the rates of the update that the engine makes next."""
+        factor = self._note(engine.global_steps)
+        for group, peak in zip(engine.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * factor
+
+    def _note(self, step: int) -> float:
+        config = self._config
+        factor = rate_factor(step, total=self._total, schedule=config.schedule)
+        self.last = {"lr": config.lr * factor, "head_lr": (config.head_lr or config.lr) * factor}
+        return factor
+
+
+def _train_epoch(engine: Any, learner: Learner, epoch: int, rates: Rates) -> dict[str, float]:
     """One pass over the training records; mean loss and macro AUROC of what the module said on the way."""
     engine.train()
     total = count = 0.0
@@ -149,6 +190,7 @@ def _train_epoch(engine: Any, learner: Learner, epoch: int) -> dict[str, float]:
                 "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
             )
         engine.backward(loss)
+        rates.set(engine)
         engine.step()
         known = float((~torch.isnan(target)).sum())
         total, count = total + loss.item() * known, count + known
@@ -158,10 +200,30 @@ def _train_epoch(engine: Any, learner: Learner, epoch: int) -> dict[str, float]:
     return {"loss": total / max(count, 1.0), "auroc": macro_auroc(np.concatenate(targets), np.concatenate(logits))}
 
 
-def _groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str, Any]]:
-    """Parameters that learn, the encoder's at `lr` and the head's at `head_lr`."""
-    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
-    encoder = [parameter for name, parameter in named if name.startswith("encoder.")]
-    head = [parameter for name, parameter in named if not name.startswith("encoder.")]
-    groups = [{"params": encoder, "lr": config.lr}, {"params": head, "lr": config.head_lr or config.lr}]
-    return [group for group in groups if group["params"]]
+def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str, Any]]:
+    """Parameters that learn, with their rates: the encoder's at `lr`, the head's at `head_lr`.
+
+    With `layer_decay` below 1, layer l of L gets lr * layer_decay^(L - l), and what comes before the first
+    layer counts as layer 0 (as BEiT, arXiv:2106.08254, where the decay also parts head and last layer).
+    """
+    encoder: Any = getattr(module, "encoder", None)
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_head = not name.startswith("encoder.")
+        rate = config.head_lr or config.lr
+        if not is_head:
+            below = encoder.config.layers - layer_of(name, encoder.config)
+            rate = config.lr * config.layer_decay**below
+        groups.setdefault((is_head, rate), []).append(parameter)
+    return [{"params": parameters, "lr": rate} for (_, rate), parameters in sorted(groups.items(), key=lambda g: g[0])]
+
+
+def layer_of(name: str, model: ModelConfig) -> int:
+    """Layer of an encoder's parameter, 1 for the first; 0 for the front end and what else comes before it."""
+    match = re.match(r"encoder\.\w+\.layers\.(\d+)\.", name)
+    if match:
+        return int(match[1]) + 1
+    closing = model.kind == "wav2vec2" and model.norm_first and name.startswith("encoder.wav2vec2.layer_norm.")
+    return model.layers if closing else 0

@@ -104,7 +104,7 @@ def clone(repository: Path, tmp_path: Path) -> Clone:
     copy.edit("config/tasks/af.yaml", sources=["demo-ptbxl"])
     copy.edit("config/encoders/tiny.yaml", model={"layers": 1, "dim": 16, "ffn_dim": 16, "conv_channels": 16})
     copy.edit("config/encoders/tiny.yaml", pretrain={"steps": 12, "batch_size": 4, "checkpoint_every": {"steps": 4}})
-    copy.edit("config/encoders/tiny.yaml", pretrain={"validate_every": 6, "log_every": 1, "warmup_steps": 0})
+    copy.edit("config/encoders/tiny.yaml", pretrain={"validate_every": 6, "log_every": 1, "schedule": {"warmup": 0}})
     return copy
 
 

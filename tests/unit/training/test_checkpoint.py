@@ -20,7 +20,7 @@ class Engine:
     def __init__(self, state: str = "") -> None:
         self.state = state
 
-    def save_checkpoint(self, folder, *, tag, save_latest):
+    def save_checkpoint(self, folder, *, tag, save_latest, client_state=None):
         (Path(folder) / tag).mkdir(parents=True)
         (Path(folder) / tag / "model.pt").write_text(self.state)
 

@@ -168,7 +168,7 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
 
     batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
     config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
-    course = train(Learner(module, lambda _: iter([batch]), validate), config, seed=0, target=np.ones((4, 1)))
+    course = train(Learner(module, lambda _: iter([batch]), validate, 1), config, seed=0, target=np.ones((4, 1)))
     assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
     assert course.best.epoch == 3
     assert course.best.loss == pytest.approx(-np.log(0.9), rel=1e-6)
@@ -182,7 +182,7 @@ def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
     module = nn.Linear(1, 1)
     before = module.weight.item()
     batch = Batch((torch.full((2, 1), np.inf if where == "train" else 1.0),), torch.ones(2, 1))
-    learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32))
+    learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32), 1)
     word = {"train": "training", "valid": "validation"}[where]
     with pytest.raises(UserError, match=rf"{word} loss is (nan|inf) in epoch 1"):
         train(learner, FinetuneConfig(batch_size=2), seed=0, target=np.ones((4, 1)))

@@ -85,7 +85,7 @@ def weights(output):
 
 
 def history(output):
-    return pd.read_csv(Path(output) / "history.csv").drop(columns="segments_per_second")
+    return pd.read_csv(Path(output) / "history.csv").drop(columns=["memory_mb", "segments_per_second"])
 
 
 class StopAfter:
@@ -120,7 +120,10 @@ def test_outputs_are_self_contained(prepared, undisturbed):
     assert course[["step", "epoch", "split"]].values.tolist() == [
         [4, 1, "train"], [6, 1, "valid"], [8, 1, "train"], [12, 2, "train"], [12, 2, "valid"],
     ]  # fmt: skip
-    assert course["segments_per_second"].notna().tolist() == [True, False, True, True, False]
+    for column in ("segments_per_second", "memory_mb", "skipped"):
+        assert course[column].notna().tolist() == [True, False, True, True, False]
+    assert course["memory_mb"].dropna().between(100, 4000).all()  # PyTorch alone takes more than 100
+    assert training["warnings"] == []
     assert training["final"]["valid"]["loss"] == course["loss"].iloc[-1]
     assert sorted(path.name for path in (undisturbed / "checkpoints").glob("step-*")) == [
         "step-00000008", "step-00000012",
