@@ -50,6 +50,7 @@ def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
         "facts": model,
         "input": _reads(info),
         "training": training,
+        "warnings": info.get("training", {}).get("warnings", []),
         "code": info.get("code", {}),
         "config_hash": info.get("config_hash", ""),
         "data_hash": info.get("data_hash", ""),

@@ -22,8 +22,9 @@ from ecglfm.models.encoder import ECGEncoder
 from ecglfm.tracking import Run
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate
+from ecglfm.training.probe import LayerProbe
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
-from ecglfm.training.watchdog import Guard, LayerProbe, Watchdog
+from ecglfm.training.watchdog import Guard, Watchdog
 
 logger = logging.getLogger(__name__)
 

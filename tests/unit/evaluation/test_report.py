@@ -143,6 +143,24 @@ def test_a_failed_audit_is_loud(results: Path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_warnings_of_a_pretraining_are_told(results: Path):
+    assert "Warnings" not in words(page_of(results))
+    path = results / "pretrain/tiny/encoder.json"
+    info = read_json(path)
+    warnings = [
+        {"warning": "codebook_collapse", "step": 40, "times": 1, "text": "code perplexity 1.00 is under 2"},
+        {"warning": "skipped_update", "step": 120, "times": 3, "text": "the loss is not finite"},
+    ]
+    write_json(path, info | {"training": info["training"] | {"skipped_updates": 5, "warnings": warnings}})
+    seen = words(page_of(results))
+    assert (
+        "Warnings Step 40: code perplexity 1.00 is under 2 Step 120 (and 2 more): the loss is not finite Made by"
+        in seen
+    )
+    assert "skipped updates 5" in seen
+
+
+@pytest.mark.usefixtures("quick")
 def test_undefined_metrics_show_their_reason(results: Path):
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
     metrics = read_json(path)
