@@ -74,13 +74,11 @@ def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources import open_source
     from ecglfm.sources.base import write_index
 
-    with warnings_of("ecglfm.sources") as warned:
-        frame = open_source(load(SourceSlice, args.config)).index()
-    frame.attrs["warnings"] = warned  # in the parquet's metadata; the summary shows them
-    write_index(args.output, frame)
+    with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
+        records, patients = write_index(args.output, open_source(load(SourceSlice, args.config)).pieces(), warned)
     for text in warned:
         print(f"{args.output}: warning: {text}")
-    print(f"{args.output}: {len(frame)} records of {frame['patient_id'].nunique()} patients")
+    print(f"{args.output}: {records} records of {patients} patients")
 
 
 def _ingest(args: argparse.Namespace) -> None:

@@ -99,22 +99,24 @@ in `wave/` and a table `clips.csv` with the columns `clip` and `person`, that is
 
     """Clips of the heart centre: `clips.csv`, and `wave/{clip}.hea` and `.dat`."""
 
+    from collections.abc import Iterator
+
     import pandas as pd
 
-    from ecglfm.sources.base import Source, check_index
-    from ecglfm.sources.record_table import table_index
+    from ecglfm.sources.base import Source
+    from ecglfm.sources.record_table import table_pieces
 
 
     class Clips(Source):
         """The heart centre's own layout."""
 
-        def index(self) -> pd.DataFrame:
-            """One row per clip; see `Source.index`."""
+        def pieces(self) -> Iterator[pd.DataFrame]:
+            """One row per clip; see `Source.pieces`."""
             (path,) = self.tables()
             columns = {"record_id": "clip", "patient_id": "person"}
-            index = table_index(self.name, path, columns, endings=())
-            index["path"] = "wave/" + index["native.clip"]
-            return check_index(index, path)
+            for index in table_pieces(self.name, path, columns, endings=()):
+                index["path"] = "wave/" + index["native.clip"]
+                yield index
 
 and the line `"clips": Kind("ecglfm.sources.clips:Clips", ("clips.csv",)),`. Files that are not WFDB need a second
 method, `read(path)`. The contract is one page, at the top of `ecglfm/sources/__init__.py`.

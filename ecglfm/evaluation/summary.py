@@ -5,6 +5,7 @@ It holds no time stamp: the same manifest and labels give the same page.
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,9 @@ def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
 def _warnings(results: Path, source: str) -> list[str]:
     """What the source's index warned of, such as files that are in no row of its table."""
     path = results / f"index/{source}.parquet"
-    schema = read_if_there(path, pq.read_schema)
-    metadata = (schema.pandas_metadata if schema is not None else None) or {}
-    return [str(text) for text in metadata.get("attributes", {}).get("warnings", [])]
+    file = read_if_there(path, pq.read_metadata)
+    metadata = (file.metadata if file is not None else None) or {}
+    return [str(text) for text in json.loads(metadata.get(b"warnings", b"[]"))]
 
 
 def _people(records: pd.DataFrame, source: str) -> list[dict[str, Any]]:

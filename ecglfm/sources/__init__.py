@@ -4,9 +4,10 @@ An adapter is a class of `ecglfm.sources.base.Source`, made with the source's na
 
 `tables()`
     The database's own tables, which the index is made from; Snakemake watches the same list (`Kind.tables`).
-`index()`
-    A row per recording: `records.INDEX_COLUMNS`, then every column of those tables as `native.{column}`, text as the
-    file has it. Reads tables, or headers where there is no table, and never a signal.
+`pieces()`
+    The index, some thousand rows at a time, a row per recording: `records.INDEX_COLUMNS`, then every column of those
+    tables as `native.{column}`, text as the file has it. Reads tables, or headers where there is no table, and never
+    a signal.
 `read(path)`
     The recording at a `path` of the index as a `records.Record`. The default reads WFDB.
 
@@ -27,6 +28,9 @@ warning wherever the index sees it: files of `ludb` and of the kinds for a perso
 `code15`, measurements of `mimic_iv_ecg`; but files of `ptbxl` and `mimic_iv_ecg` are not searched for more. The user's
 mistake (no table or an empty one, a row of too few cells, a cell that cannot be read, an id twice) is a `UserError`
 with file, row and column.
+
+**Memory.** A database may have millions of recordings, so tables are read in pieces (`csv_table.read_pieces`), only
+ids are held of all of them, and rows come into their order through a temporary file (`reorder.in_order`).
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
 them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.

@@ -8,19 +8,19 @@ PTB-XL again, under other names.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pandas as pd
-from tqdm import tqdm
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import ChallengeDatabase
 from ecglfm.records import RecordError
-from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.inside import Root, contained
-from ecglfm.sources.record_table import natural_key
-from ecglfm.sources.wfdb_reader.tree import header_index, read_notes, read_text, walk
+from ecglfm.sources.reorder import natural_order, text_array
+from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, read_text, walk
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ _NOTES = ("age", "sex", "dx", "rx", "hx", "sx")
 class Challenge2021(Source):
     """The Challenge's training sets; `config.databases` chooses among them."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per header, signal file or line of a `RECORDS`; see `Source.index`.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per header, signal file or line of a `RECORDS`; see `Source.pieces`.
 
         `codes` has codes that are scored as the same diagnosis under one of them, `native.dx` the header's own.
 
@@ -41,16 +41,19 @@ class Challenge2021(Source):
             There is no `training/`, a chosen database is not in it, or a record is there twice.
         """
         root = self.root.resolve()
-        inside = Root(root)
-        paths = [path for database in self._databases(root) for path in _record_paths(inside, database)]
-        paths.sort(key=lambda path: natural_key(_native_id(path)))
-        ids = [_native_id(path) for path in paths]
-        found = tqdm(paths, desc=f"index {self.name}", unit="header", disable=None)
-        notes = [read_notes(inside, path) for path in found]
-        index = header_index(self.name, ids, paths, notes, _NOTES)
-        index["report"] = ""
-        index["native.database"] = [native_id.split("/")[0] for native_id in ids]
-        return check_index(index, root / "training")
+        inside, refused, last = Root(root), Refused(), ""
+        paths = text_array(
+            path for database in self._databases(root) for path in _record_paths(inside, database)
+        ).unique()  # a `RECORDS` may list what lies in another folder
+        if not len(paths):
+            raise UserError(f"{root / 'training'}: holds no recording")
+        for some in in_pieces(self.name, paths, natural_order(_native_id(path.as_py()) for path in paths), "header"):
+            ids = [_native_id(path) for path in some]
+            check_neighbours([last, *ids], root / "training")
+            last = ids[-1]
+            index = header_index(self.name, ids, some, [read_notes(inside, path) for path in some], _NOTES, refused)
+            yield index.assign(report="", **{"native.database": [native_id.split("/")[0] for native_id in ids]})
+        refused.warn()
 
     def _databases(self, root: Path) -> list[str]:
         """Names of the chosen databases, which are there."""
@@ -70,21 +73,21 @@ class Challenge2021(Source):
         return sorted(set(chosen))
 
 
-def _record_paths(root: Root, database: str) -> set[str]:
+def _record_paths(root: Root, database: str) -> Iterator[str]:
     """Records of a database, relative to the root: those with a header or signal file, and those that it lists."""
     try:
         start = contained(root.path, root.path / "training" / database)
     except RecordError as error:
         raise UserError(f"{root.path}: {error.detail}; `root` must be the folder where the files really lie") from None
-    paths = set()
+    empty = True
     for folder, files in walk(root.path, start):
         place = folder.relative_to(root.path).as_posix()
-        paths |= {f"{place}/{name[:-4]}" for name in files if name.endswith((".hea", ".mat"))}
-        if "RECORDS" in files:
-            paths |= {f"{place}/{name}" for name in _listed(root, f"{place}/RECORDS")}
-    if not paths:
+        names = {name[:-4] for name in files if name.endswith((".hea", ".mat"))}
+        names.update(_listed(root, f"{place}/RECORDS") if "RECORDS" in files else [])
+        empty = empty and not names
+        yield from (f"{place}/{name}" for name in sorted(names))
+    if empty:
         logger.warning("%s: no records", start)
-    return paths
 
 
 def _listed(root: Root, path: str) -> list[str]:

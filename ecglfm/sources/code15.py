@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -20,10 +22,10 @@ import pandas as pd
 
 from ecglfm.config import LEADS, SourceConfig
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.base import Source, check_index
-from ecglfm.sources.csv_table import fail_at, number_column, read_table
+from ecglfm.sources.base import Source, check_ids
+from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
 from ecglfm.sources.inside import Root, contained
-from ecglfm.sources.record_table import natural_key
+from ecglfm.sources.reorder import in_order, natural_key, rank_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ FILE_LEADS = LEADS  # DI DII DIII AVR AVL AVF V1-V6
 N_SAMPLES = 4096
 DIAGNOSES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg")
 FOLLOW_UP = ["death", "timey"]
+_REQUIRED = ["exam_id", "age", "is_male", "patient_id", "trace_file", *FOLLOW_UP, *DIAGNOSES]
 _MAX_EXAMS = 1_000_000  # a part has about 20,000; no memory for whatever a damaged file claims
 _MAX_CHUNK_BYTES = 1 << 28
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
@@ -44,8 +47,8 @@ class Code15(Source):
         super().__init__(name, root, config)
         self._open: tuple[str, Part] | None = None
 
-    def index(self) -> pd.DataFrame:
-        """One row per exam; see `Source.index`, but in the order of the parts.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per exam; see `Source.pieces`, but in the order of the parts.
 
         `codes` has the `DIAGNOSES` that are true. `native.death` and `native.timey` are null for all exams of a
         patient but the first. Exams in a part that `exams.csv` does not have are named in a warning.
@@ -56,50 +59,54 @@ class Code15(Source):
             The table is missing, lacks a column, repeats an exam, or has a row that cannot be read.
         """
         (path,) = self.tables()
-        table = read_table(path, ["exam_id", "age", "is_male", "patient_id", "trace_file", *FOLLOW_UP, *DIAGNOSES])
+        about = read_exams(path)
+        check_ids(about.exam, path)
+        later = not_first(about)
+        if later.any():
+            logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, later.sum())
+        order = np.lexsort([about.exam, self._rows_in_parts(about), about.part])
+        tables = read_pieces(path, _REQUIRED)
+        yield from in_order((self._rows(table, path, later) for table in tables), rank_of(order))
+
+    def _rows(self, table: pd.DataFrame, path: Path, later: np.ndarray) -> pd.DataFrame:
+        """Rows of the index from rows of `exams.csv`."""
         exams = number_column(table, "exam_id", path, integer=True, required=True).astype("int64")
         patients = number_column(table, "patient_id", path, integer=True)
         ages = number_column(table, "age", path)
         fail_at(path, ages < 0, "age must not be negative", table["age"])
-        fail_at(path, table["trace_file"].isna(), "trace_file is empty", table["trace_file"])
-        found = {code: _truth(table, code, path) for code in DIAGNOSES}
-
         record_id = self.name + "/" + exams.astype(str)
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
-        parts = table["trace_file"].str.strip()
         index = pd.DataFrame(
             {
                 "record_id": record_id,
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
-                "path": parts + "#" + exams.astype(str),
+                "path": table["trace_file"].str.strip() + "#" + exams.astype(str),
                 "age": ages,
                 "sex": _truth(table, "is_male", path).map({True: "male", False: "female"}).astype("string"),
                 "fold": pd.Series(pd.NA, index=table.index, dtype="Int64"),
-                "codes": _codes(found),
+                "codes": _codes({code: _truth(table, code, path) for code in DIAGNOSES}),
                 "report": "",
             }
         )
-        native = first_exams_only(table, index["patient_id"], exams, path).add_prefix("native.")
-        rows = self._rows_in_parts(parts, exams)
-        numbers = {part: number for number, part in enumerate(sorted(parts.unique(), key=natural_key))}
-        order = pd.DataFrame({"part": parts.map(numbers), "row": rows, "exam": exams})
-        ordered = order.sort_values(["part", "row", "exam"], kind="stable").index
-        return check_index(pd.concat([index, native], axis=1).loc[ordered], path)
+        native = table.add_prefix("native.")
+        native.loc[later[table.index], [f"native.{column}" for column in FOLLOW_UP]] = None
+        return pd.concat([index, native], axis=1)
 
-    def _rows_in_parts(self, parts: pd.Series, exams: pd.Series) -> pd.Series:
+    def _rows_in_parts(self, about: Exams) -> np.ndarray:
         """Row of each exam in its part; NaN where the part does not have it or cannot be read, which is logged."""
-        rows = pd.Series(np.nan, index=exams.index)
-        for name, of_part in exams.groupby(parts):
+        rows = np.full(len(about.exam), np.nan)
+        for number, name in enumerate(about.parts):
+            here = np.flatnonzero(about.part == number)
             try:
-                there = self._part(str(name)).exams
+                there = self._part(name).exams
             except RecordError as error:
-                logger.warning("source %s: %d exams are lost: %s", self.name, len(of_part), error)
+                logger.warning("source %s: %d exams are lost: %s", self.name, len(here), error)
                 continue
             known = pd.Series(np.arange(len(there)), index=there)
             known = known[~known.index.duplicated()]
-            rows[of_part.index] = known.reindex(of_part.to_numpy()).to_numpy()
-            others = known.index.difference(pd.Index(of_part)).drop([0], errors="ignore")  # 0 fills up a part
+            rows[here] = known.reindex(about.exam[here]).to_numpy()
+            others = known.index.difference(pd.Index(about.exam[here])).drop([0], errors="ignore")  # 0 fills up a part
             if len(others):
                 logger.warning(
                     "source %s: %s holds %d exams that exams.csv does not place there, such as %d; they are not used",
@@ -228,31 +235,48 @@ def without_padding(tracing: np.ndarray, name: str) -> np.ndarray:
     return tracing[first // n_leads : -(-after_last // n_leads)]
 
 
-def first_exams_only(table: pd.DataFrame, patients: pd.Series, exams: pd.Series, path: Path) -> pd.DataFrame:
-    """The table with `death` and `timey` null for all but one exam of each patient.
+class Exams(NamedTuple):
+    """What the order and the first exams depend on, row by row of `exams.csv`; `parts` in natural order."""
+
+    exam: np.ndarray
+    patient: np.ndarray  # below 0 where it is not stated: the exam's own
+    part: np.ndarray  # position in `parts`
+    parts: list[str]
+    followed: np.ndarray  # whether death or timey is given
+    time: np.ndarray
+
+
+def read_exams(path: Path) -> Exams:
+    """Read `exams.csv` as far as `Exams` goes; raises `UserError` as `Code15.pieces`."""
+    numbers: dict[str, int] = {}
+    columns = []
+    for table in read_pieces(path, _REQUIRED, ["exam_id", "patient_id", "trace_file", *FOLLOW_UP]):
+        exams = number_column(table, "exam_id", path, integer=True, required=True).to_numpy(np.int64)
+        patients = number_column(table, "patient_id", path, integer=True).to_numpy()
+        fail_at(path, table["trace_file"].isna(), "trace_file is empty", table["trace_file"])
+        parts = [numbers.setdefault(part, len(numbers)) for part in table["trace_file"].str.strip()]
+        followed = (table["death"].notna() | table["timey"].notna()).to_numpy(bool)
+        patients = np.where(np.isnan(patients), -1 - exams, np.nan_to_num(patients)).astype(np.int64)
+        columns.append((exams, patients, np.array(parts, np.int32), followed, number_column(table, "timey", path)))
+    exam, patient, part, given, time = (np.concatenate(column) for column in zip(*columns, strict=True))
+    names = sorted(numbers, key=natural_key)
+    places = {name: place for place, name in enumerate(names)}
+    place_of = np.array([places[name] for name in numbers], np.int32)
+    return Exams(exam, patient, place_of[part] if len(part) else part, names, given, time)
+
+
+def not_first(about: Exams) -> np.ndarray:
+    """Exams whose `death` and `timey` do not count, bool, shape (n,): all of a patient but one.
 
     The database gives them for a patient's first exam only and gives no dates. Where several exams of a patient have
-    them, the longest follow-up time `timey` is that of the first one (of equal ones the smallest id), and a warning
-    says so: a patient who counts twice makes mortality look more certain than it is.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `exams.csv` as text.
-    patients, exams : Series
-        Patient and exam id of each row.
-    path : path
-        For messages.
+    them, the longest follow-up time `timey` is that of the first one (of equal ones the smallest id): a patient who
+    counts twice makes mortality look more certain than it is.
     """
-    given = table["death"].notna() | table["timey"].notna()
-    order = pd.DataFrame({"patient": patients, "time": number_column(table, "timey", path), "exam": exams})[given]
-    order = order.sort_values(["time", "exam"], ascending=[False, True], kind="stable")
-    later = order.index[order["patient"].duplicated()]
-    if len(later):
-        logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, len(later))
-        table = table.copy()
-        table.loc[later, FOLLOW_UP] = None
-    return table
+    rows = np.flatnonzero(about.followed)
+    order = rows[np.lexsort([about.exam[rows], -about.time[rows], about.patient[rows]])]
+    later = np.zeros(len(about.exam), bool)
+    later[order[1:]] = about.patient[order[1:]] == about.patient[order[:-1]]
+    return later
 
 
 def _codes(found: dict[str, pd.Series]) -> list[list[dict[str, object]]]:

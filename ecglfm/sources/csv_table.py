@@ -1,4 +1,7 @@
-"""A database's CSV, read strictly: cells as text, numbers checked, and errors that name file, row and column."""
+"""A database's CSV, read strictly: cells as text, numbers checked, and errors that name file, row and column.
+
+Tables may have millions of rows, so they are read in pieces.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -19,19 +23,24 @@ _MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
 csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less than Arrow takes
 
 
-def read_table(path: Path, required: list[str]) -> pd.DataFrame:
-    """Read a CSV as text: every column a string column, empty cells null, lines without a character passed over.
+def read_pieces(path: Path, required: list[str], only: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Read a CSV as text, some thousand rows at a time, at least one piece: the table need not fit into memory.
+
+    Every column is a string column, empty cells are null, and lines without a character are passed over.
 
     Parameters
     ----------
     path : path
     required : list of str
         Columns the adapter uses.
+    only : list of str, optional
+        Columns to read.
 
-    Returns
-    -------
+    Yields
+    ------
     DataFrame
-        Names of the columns are stripped; one without a name is `Unnamed: {number from 0}`.
+        Names of the columns are stripped; one without a name is `Unnamed: {number from 0}`. The row labels count
+        the rows of the whole table, from 0.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def read_table(path: Path, required: list[str]) -> pd.DataFrame:
         repeated = [name for name, count in Counter(columns).items() if count > 1]
         if repeated:
             raise UserError(f"{path}: column {repeated[0]!r} stands twice; rename or delete one")
-        table = arrow.read_csv(
+        reader = arrow.open_csv(
             path,
             read_options=arrow.ReadOptions(column_names=columns),
             parse_options=arrow.ParseOptions(newlines_in_values=True),
@@ -53,13 +62,21 @@ def read_table(path: Path, required: list[str]) -> pd.DataFrame:
                 column_types=dict.fromkeys(columns, pa.large_string()), null_values=[""], strings_can_be_null=True
             ),
         )
+        require_columns(pd.DataFrame(columns=columns), required, str(path))
+        position = -1  # the header is a row to the reader
+        for batch in reader:
+            frame = batch.select(only or columns).to_pandas().set_axis(range(position, position + len(batch)))
+            yield frame.iloc[1:] if position < 0 else frame
+            position += len(batch)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is `root` the folder that holds it?") from None
     except (OSError, pa.ArrowInvalid, csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {_fault(path) or f'not a readable CSV: {str(error).strip()}'}") from None
-    frame = table.slice(1).to_pandas()  # without the header
-    require_columns(frame, required, str(path))
-    return frame
+
+
+def read_table(path: Path, required: list[str]) -> pd.DataFrame:
+    """Read a small CSV at once; see `read_pieces`."""
+    return pd.concat(read_pieces(path, required))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -80,17 +97,21 @@ def _fault(path: Path) -> str:
 
 
 def row_number(path: Path, position: int) -> int:
-    """Row in the file, the header mostly being 1, of the row at `position`, from 0, of its `read_table`."""
+    """Row in the file, the header mostly being 1, of the row that `read_pieces` labels `position`."""
     return next((number for count, (number, _) in enumerate(_rows(path), start=-1) if count == position), position + 2)
 
 
 def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
-    """Raise UserError for the first True of `bad`, a row per row of the table `path`; names the file and the row."""
+    """Raise UserError for the first True of `bad`, labelled as a piece of the table `path`; names file and row."""
     positions = np.flatnonzero(bad.to_numpy(dtype=bool))
     if len(positions):
-        first = int(positions[0])
-        others = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
-        raise UserError(f"{path}: row {row_number(path, first)}: {what}, found {values.iloc[first]!r}{others}")
+        fail_rows(path, bad.index[positions].to_numpy(), what, values.iloc[positions[0]])
+
+
+def fail_rows(path: Path, positions: np.ndarray, what: str, value: object) -> NoReturn:
+    """Raise UserError about rows of the table `path` by their positions from 0; `value` is that of the first."""
+    others = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
+    raise UserError(f"{path}: row {row_number(path, int(positions[0]))}: {what}, found {value!r}{others}")
 
 
 def number_column(
@@ -115,3 +136,11 @@ def number_column(
         beyond = (numbers < 0) | (numbers >= _MAX_WHOLE)
         fail_at(path, beyond, f"{column} must be from 0 to {_MAX_WHOLE - 1}", frame[column])
     return numbers
+
+
+def whole_numbers(path: Path, column: str, required: list[str]) -> np.ndarray:
+    """A whole column of whole numbers, int64, one in every row; raises as `read_pieces` and `number_column`."""
+    pieces = read_pieces(path, required, [column])
+    return np.concatenate(
+        [number_column(piece, column, path, integer=True, required=True).to_numpy(np.int64) for piece in pieces]
+    )

@@ -7,11 +7,13 @@ comparable between leads here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
-from ecglfm.sources.base import Source, check_index
+from ecglfm.sources.base import Source, check_ids
 from ecglfm.sources.csv_table import number_column, read_table
-from ecglfm.sources.folder import warn_of_others
+from ecglfm.sources.folder import files_of, hashes, warn_of_others
 from ecglfm.sources.record_table import parse_age, parse_column, parse_sex
 
 _ABOUT = ("ID", "Sex", "Age")
@@ -20,8 +22,8 @@ _ABOUT = ("ID", "Sex", "Age")
 class Ludb(Source):
     """LUDB's own layout, `data/{ID}.hea` and `.dat`."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per ID; see `Source.index`. Headers of no ID are named in a warning.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per ID; see `Source.pieces`. Headers of no ID are named in a warning.
 
         Raises
         ------
@@ -31,6 +33,7 @@ class Ludb(Source):
         (path,) = self.tables()
         table = read_table(path, [*_ABOUT, "Rhythms"])
         ids = number_column(table, "ID", path, integer=True, required=True).astype("int64")
+        check_ids(ids.to_numpy(), path)
         findings = table[[column for column in table.columns if column not in _ABOUT]]
         index = pd.DataFrame(
             {
@@ -45,9 +48,9 @@ class Ludb(Source):
                 "report": ["; ".join(_lines(row)) for row in findings.itertuples(index=False)],
             }
         )
-        warn_of_others(path, self.root, (".hea",), index["path"] + ".hea")
+        warn_of_others(path, files_of(self.root, (".hea",)), hashes(index["path"] + ".hea"))
         order = ids.sort_values(kind="stable").index
-        return check_index(pd.concat([index, table.add_prefix("native.")], axis=1).loc[order], path)
+        yield pd.concat([index, table.add_prefix("native.")], axis=1).loc[order]
 
 
 def _lines(cells: tuple[object, ...]) -> list[str]:

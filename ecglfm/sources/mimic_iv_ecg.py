@@ -8,6 +8,8 @@ aVF before aVL, which costs nothing where leads are picked by name.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_index
-from ecglfm.sources.csv_table import fail_at, number_column, read_table
+from ecglfm.sources.base import Source, check_ids
+from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, whole_numbers
+from ecglfm.sources.reorder import in_order, rank_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +27,8 @@ logger = logging.getLogger(__name__)
 class MimicIvEcg(Source):
     """MIMIC-IV-ECG's own layout, `files/pNNNN/pNNNNNNNN/sNNNNNNNN/`."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per study_id; see `Source.index`.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per study_id; see `Source.pieces`.
 
         A study without measurements has an empty report; measurements of no study are counted in a warning.
 
@@ -35,30 +38,39 @@ class MimicIvEcg(Source):
             A table is missing, lacks a column, repeats a study, or has a row that cannot be read.
         """
         records_path, measurements_path = self.tables()
-        records = read_table(records_path, ["subject_id", "study_id", "path"])
-        measurements = read_table(measurements_path, ["study_id", "report_0"])
-        studies = number_column(records, "study_id", records_path, integer=True, required=True)
-        subjects = number_column(records, "subject_id", records_path, integer=True)
-        fail_at(records_path, records["path"].isna(), "path is empty", records["path"])
-        measured = number_column(measurements, "study_id", measurements_path, integer=True, required=True)
-        if measured.duplicated().any():
-            raise UserError(
-                f"{measurements_path}: study_id {int(measured[measured.duplicated()].iloc[0])} stands twice"
-            )
-        alone = ~measured.isin(studies)
+        studies = whole_numbers(records_path, "study_id", ["subject_id", "study_id", "path"])
+        check_ids(studies, records_path)
+        places = self._places(np.sort(studies))
+        tables = read_pieces(records_path, [])
+        records = in_order((self._rows(table, records_path) for table in tables), rank_of(np.argsort(studies)))
+        measurements = in_order(read_pieces(measurements_path, []), places, n_places=len(studies))
+        for rows, measured in zip(records, measurements, strict=True):
+            added = [column for column in measured.columns if f"native.{column}" not in rows.columns]
+            found = measured[added].reindex(rows.index)
+            yield pd.concat([rows.assign(report=join_report(found)), found.add_prefix("native.")], axis=1)
+
+    def _places(self, studies: np.ndarray) -> np.ndarray:
+        """Place of the study of each row of `machine_measurements.csv` among the sorted studies; -1 of no study."""
+        records_path, path = self.tables()
+        measured = whole_numbers(path, "study_id", ["study_id", "report_0"])
+        order = np.argsort(measured, kind="stable")
+        again = order[1:][measured[order[1:]] == measured[order[:-1]]]
+        if len(again):
+            raise UserError(f"{path}: study_id {measured[again.min()]} stands twice")
+        places = np.minimum(np.searchsorted(studies, measured), len(studies) - 1)
+        alone = studies[places] != measured
         if alone.any():
             logger.warning(
                 "%s: %d studies are not in %s and are not used, the first: %d",
-                measurements_path, alone.sum(), records_path.name, measured[alone].iloc[0],
+                path, alone.sum(), records_path.name, measured[alone][0],
             )  # fmt: skip
+        return np.where(alone, -1, places)
 
-        order = np.argsort(studies.to_numpy(), kind="stable")
-        added = [column for column in measurements.columns if column not in records.columns]
-        found = measurements[added].set_axis(measured.to_numpy(), axis=0).reindex(studies.to_numpy()[order])
-        found = found.reset_index(drop=True)
-        del measurements  # a table of all studies: the two together are the peak of this stage's memory
-        records = records.iloc[order].reset_index(drop=True)
-        studies, subjects = studies.iloc[order].reset_index(drop=True), subjects.iloc[order].reset_index(drop=True)
+    def _rows(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+        """Rows of the index from rows of `record_list.csv`, but for the report."""
+        studies = number_column(table, "study_id", path, integer=True, required=True)
+        subjects = number_column(table, "subject_id", path, integer=True)
+        fail_at(path, table["path"].isna(), "path is empty", table["path"])
         record_id = self.name + "/" + studies.astype("int64").astype(str)
         patient_id = self.name + "/" + subjects.astype("Int64").astype("string").astype("str")
         index = pd.DataFrame(
@@ -66,16 +78,14 @@ class MimicIvEcg(Source):
                 "record_id": record_id,
                 "source": self.name,
                 "patient_id": patient_id.where(subjects.notna(), record_id),
-                "path": records["path"].str.strip(),
+                "path": table["path"].str.strip(),
                 "age": np.nan,
-                "sex": pd.Series(pd.NA, index=records.index, dtype="string"),
-                "fold": pd.Series(pd.NA, index=records.index, dtype="Int64"),
-                "codes": [[] for _ in range(len(records))],
-                "report": join_report(found),
+                "sex": pd.Series(pd.NA, index=table.index, dtype="string"),
+                "fold": pd.Series(pd.NA, index=table.index, dtype="Int64"),
+                "codes": [[] for _ in range(len(table))],
             }
         )
-        native = [records.add_prefix("native."), found.add_prefix("native.")]
-        return check_index(pd.concat([index, *native], axis=1), records_path)
+        return pd.concat([index, table.add_prefix("native.")], axis=1)
 
 
 def join_report(table: pd.DataFrame) -> pd.Series:

@@ -19,27 +19,21 @@ import logging
 import math
 import re
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
-from ecglfm.sources.base import Source, check_index
-from ecglfm.sources.folder import files_of, warn_of_others
+from ecglfm.sources.base import Source, check_neighbours
+from ecglfm.sources.folder import files_of, hashes, warn_of_others
 from ecglfm.sources.inside import Root
-from ecglfm.sources.record_table import (
-    completed,
-    natural_key,
-    parse_age,
-    parse_sex,
-    stem,
-    table_index,
-    warn_without_patients,
-)
+from ecglfm.sources.record_table import completed, parse_age, parse_sex, stem, table_pieces, with_patients
+from ecglfm.sources.reorder import natural_order, text_array
+from ecglfm.sources.wfdb_reader.tree import in_pieces
 from ecglfm.sources.xml_files import read_xml
 
 logger = logging.getLogger(__name__)
@@ -71,8 +65,8 @@ class Head(NamedTuple):
 class MuseXml(Source):
     """A tree of MUSE XML files; native id: path relative to the root without ending, or the table's `record_id`."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per row of the table, or per file; see `Source.index`.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per row of the table, or per file; see `Source.pieces`.
 
         A file that cannot be read has a row too, and becomes a row of the ledger when it is ingested.
 
@@ -81,40 +75,49 @@ class MuseXml(Source):
         UserError
             The table cannot be read, or there is neither table nor file.
         """
-        if self.config.table is not None:
-            (path,) = self.tables()
-            index = table_index(self.name, path, self.config.columns, ENDINGS)
-            warn_of_others(path, self.root, ENDINGS, index["path"])
-            index = completed(index, self._said(index))
-            warn_without_patients(path, index)
-            return check_index(index, path)
-        paths = sorted(files_of(self.root, ENDINGS), key=natural_key)
-        if not paths:
-            raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
-        ids = [f"{self.name}/{stem(path, ENDINGS)}" for path in paths]
-        blank = {"age": np.nan, "sex": pd.NA, "fold": pd.NA, "report": ""}
-        index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
-        index["codes"] = [[] for _ in paths]
-        index = index.astype({"sex": "string", "fold": "Int64"})
-        return check_index(completed(index, self._said(index)), self.root)
+        faults: list[str] = []
+        yield from self._from_files(faults) if self.config.table is None else self._from_table(faults)
+        if faults:
+            logger.warning("source %s: %d files cannot be read, the first: %s", self.name, len(faults), faults[0])
 
-    def _heads(self, paths: list[str]) -> list[Head | None]:
-        """Head of each file; None for one that cannot be read."""
+    def _from_table(self, faults: list[str]) -> Iterator[pd.DataFrame]:
+        (path,) = self.tables()
+        known = []
+        rows = table_pieces(self.name, path, self.config.columns, ENDINGS)
+        for index in with_patients(path, (completed(index, self._said(index, faults)) for index in rows)):
+            known.append(hashes(index["path"]))
+            yield index
+        warn_of_others(path, files_of(self.root, ENDINGS), np.concatenate(known))
+
+    def _from_files(self, faults: list[str]) -> Iterator[pd.DataFrame]:
+        files = text_array(files_of(self.root, ENDINGS))
+        if not len(files):
+            raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
+        last = ""
+        blank = {"age": np.nan, "sex": pd.NA, "fold": pd.NA, "report": ""}
+        for paths in in_pieces(self.name, files, natural_order(path.as_py() for path in files), "file"):
+            native = [stem(path, ENDINGS) for path in paths]
+            check_neighbours([last, *native], self.root)
+            last, ids = native[-1], [f"{self.name}/{native_id}" for native_id in native]
+            index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
+            index["codes"] = [[] for _ in paths]
+            index = index.astype({"sex": "string", "fold": "Int64"})
+            yield completed(index, self._said(index, faults))
+
+    def _heads(self, paths: list[str], faults: list[str]) -> list[Head | None]:
+        """Head of each file; None for one that cannot be read, which is added to `faults`."""
         heads: list[Head | None] = []
-        faults = []
-        for path in tqdm(paths, desc=f"index {self.name}", unit="file", disable=None):
+        for path in paths:
             try:
                 heads.append(read_head(self._inside, path))
             except RecordError as error:
                 heads.append(None)
                 faults.append(f"{path}: {error}")
-        if faults:
-            logger.warning("source %s: %d files cannot be read, the first: %s", self.name, len(faults), faults[0])
         return heads
 
-    def _said(self, index: pd.DataFrame) -> pd.DataFrame:
+    def _said(self, index: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
         """What the files of an index say, row for row, as `completed` takes it."""
-        heads = [head or Head("", math.nan, None, "", {}) for head in self._heads(index["path"].tolist())]
+        heads = [head or Head("", math.nan, None, "", {}) for head in self._heads(index["path"].tolist(), faults)]
         patients = [
             f"{self.name}/{h.patient}" if h.patient else i for h, i in zip(heads, index["record_id"], strict=True)
         ]

@@ -18,6 +18,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -25,9 +26,9 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
-from ecglfm.sources.base import Source, check_index
-from ecglfm.sources.folder import warn_of_others
-from ecglfm.sources.record_table import table_index, warn_without_patients
+from ecglfm.sources.base import Source
+from ecglfm.sources.folder import files_of, hashes, warn_of_others
+from ecglfm.sources.record_table import table_pieces, with_patients
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
@@ -43,8 +44,8 @@ _HEADERS = {
 class NumpyFolder(Source):
     """Arrays as the module's docstring says; native id: `record_id` of the table, or the path without ending."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per row of the table; see `Source.index`. Arrays in no row are named in a warning.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per row of the table; see `Source.pieces`. Arrays in no row are named in a warning.
 
         Raises
         ------
@@ -55,10 +56,11 @@ class NumpyFolder(Source):
         if len(set(leads)) < len(leads):
             raise UserError(f"source {self.name}: `file_leads` names a lead twice: {' '.join(self.config.file_leads)}")
         (path,) = self.tables()
-        index = check_index(table_index(self.name, path, self.config.columns, _ENDINGS), path)
-        warn_without_patients(path, index)
-        warn_of_others(path, self.root, _ENDINGS, (text.partition("#")[0] for text in index["path"]))
-        return index
+        known = []
+        for piece in with_patients(path, table_pieces(self.name, path, self.config.columns, _ENDINGS)):
+            known.append(np.unique(hashes(text.partition("#")[0] for text in piece["path"])))
+            yield piece
+        warn_of_others(path, files_of(self.root, _ENDINGS), np.concatenate(known))
 
     def _leads(self) -> tuple[str, ...]:
         return tuple(normalize_lead(lead) for lead in self.config.file_leads)

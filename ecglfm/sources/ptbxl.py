@@ -7,15 +7,18 @@ Tables: `ptbxl_database.csv`, a row per record, with SCP-ECG codes and their lik
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_index
-from ecglfm.sources.csv_table import fail_at, number_column, read_table, row_number
+from ecglfm.sources.base import Source, check_ids
+from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, read_table, row_number, whole_numbers
 from ecglfm.sources.record_table import parse_age, parse_column
+from ecglfm.sources.reorder import in_order, rank_of
 
 _SEXES = {0.0: "male", 1.0: "female"}
 _MAX_CODES_TEXT = 10_000  # a literal longer than this is no list of statements
@@ -25,8 +28,8 @@ _REQUIRED = ["ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat
 class PtbXl(Source):
     """PTB-XL's own layout; `config.rate` chooses records500/ or records100/."""
 
-    def index(self) -> pd.DataFrame:
-        """One row per ecg_id; see `Source.index`.
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """One row per ecg_id; see `Source.pieces`.
 
         Raises
         ------
@@ -34,15 +37,21 @@ class PtbXl(Source):
             A table is missing, lacks a column, or has a row that cannot be read.
         """
         database, statements = self.tables()
-        filename = "filename_hr" if self.config.rate == 500 else "filename_lr"
-        table = read_table(database, _REQUIRED)
+        ids = whole_numbers(database, "ecg_id", _REQUIRED)
+        check_ids(ids, database)
         classes = read_classes(statements)
-        ids = number_column(table, "ecg_id", database, integer=True, required=True)
-        patients = number_column(table, "patient_id", database, integer=True)
-        sexes = number_column(table, "sex", database)
-        fail_at(database, sexes.notna() & ~sexes.isin(list(_SEXES)), "sex must be 0 or 1", table["sex"])
-        fail_at(database, table[filename].isna(), f"{filename} is empty", table[filename])
-        codes = [parse_codes(text, database, row) for row, text in enumerate(table["scp_codes"])]
+        tables = read_pieces(database, _REQUIRED)
+        yield from in_order((self._rows(table, database, classes) for table in tables), rank_of(np.argsort(ids)))
+
+    def _rows(self, table: pd.DataFrame, path: Path, classes: dict[str, str]) -> pd.DataFrame:
+        """Rows of the index from rows of `ptbxl_database.csv`."""
+        filename = "filename_hr" if self.config.rate == 500 else "filename_lr"
+        ids = number_column(table, "ecg_id", path, integer=True, required=True)
+        patients = number_column(table, "patient_id", path, integer=True)
+        sexes = number_column(table, "sex", path)
+        fail_at(path, sexes.notna() & ~sexes.isin(list(_SEXES)), "sex must be 0 or 1", table["sex"])
+        fail_at(path, table[filename].isna(), f"{filename} is empty", table[filename])
+        codes = [parse_codes(text, path, row) for row, text in table["scp_codes"].items()]
 
         record_id = self.name + "/" + ids.astype("int64").astype(str)
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
@@ -52,9 +61,9 @@ class PtbXl(Source):
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
                 "path": table[filename].str.strip(),
-                "age": parse_column(table, "age", database, parse_age, "an age in years").astype("float64"),
+                "age": parse_column(table, "age", path, parse_age, "an age in years").astype("float64"),
                 "sex": sexes.map(_SEXES).astype("string"),
-                "fold": number_column(table, "strat_fold", database, integer=True).astype("Int64"),
+                "fold": number_column(table, "strat_fold", path, integer=True).astype("Int64"),
                 "codes": codes,
                 "report": table["report"].fillna(""),
             }
@@ -63,8 +72,7 @@ class PtbXl(Source):
         native["native.scp_class"] = [
             sorted({classes[c["code"]] for c in row if c["code"] in classes}) for row in codes
         ]  # fmt: skip
-        order = ids.sort_values(kind="stable").index
-        return check_index(pd.concat([index, native], axis=1).loc[order], database)
+        return pd.concat([index, native], axis=1)
 
 
 def read_classes(path: Path) -> dict[str, str]:
@@ -80,7 +88,7 @@ def read_classes(path: Path) -> dict[str, str]:
     return dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
 
 
-def parse_codes(text: Any, path: Path, position: int) -> list[dict[str, Any]]:
+def parse_codes(text: Any, path: Path, position: Any) -> list[dict[str, Any]]:
     """Parse the cell of `scp_codes` at a position from 0, e.g. `{'NORM': 100.0, 'SR': 0.0}`, in its order.
 
     Raises

@@ -1,22 +1,24 @@
 """A table of recordings that a person made: a CSV with a row per recording, to rows of an index.
 
-Also the words and numbers with which headers and tables state an age and a sex, and the order of record names.
+Also the words and numbers with which headers and tables state an age and a sex.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TypeVar, get_args
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
-from ecglfm.sources.csv_table import fail_at, number_column, read_table
+from ecglfm.sources.csv_table import fail_at, fail_rows, number_column, read_pieces
+from ecglfm.sources.reorder import in_order, natural_order, rank_of, text_array
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +30,6 @@ _UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 ValueT = TypeVar("ValueT")
-
-
-def natural_key(text: str) -> tuple[list[tuple[str, int, str]], str]:
-    """Sort key under which numbers inside a name count as numbers: `a/2` comes before `a/10`."""
-    parts = [(word, digits.lstrip("0")) for word, digits in re.findall(r"(\D*)(\d*)", text, re.ASCII)]
-    return [(word, len(number), number) for word, number in parts], text  # of equal length: in order of letters
 
 
 def parse_age(text: str) -> float:
@@ -74,8 +70,10 @@ def parse_sex(text: str) -> str | None:
     return _SEXES[word]
 
 
-def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endings: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of an index from a CSV with a row per recording, in natural order of the native id.
+def table_pieces(
+    name: str, path: Path, columns: Mapping[TableColumn, str], endings: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
+    """Rows of an index from a CSV with a row per recording, in natural order of the native id, in pieces.
 
     Parameters
     ----------
@@ -89,27 +87,44 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
     endings : tuple of str
         File endings that are no part of a record's id, with their dot, in lower case.
 
-    Returns
-    -------
+    Yields
+    ------
     DataFrame
         `INDEX_COLUMNS` (`path` as the table has it) and every column of the CSV as `native.{column}`.
 
     Raises
     ------
     UserError
-        The CSV is missing, lacks a column, has one nearly under our name, repeats a recording or has a cell that
-        cannot be read; names file, row and column.
+        The CSV is missing, lacks a column, has one nearly under our name, has no row, repeats a recording or has a
+        cell that cannot be read; names file, row and column.
     """
-    table = read_table(path, list(columns.values()))
-    has = _columns_found(table, columns, path)
-    paths = _filled(table, has.get("path") or has["record_id"], path)
-    ids = (
-        _filled(table, has["record_id"], path)
-        if "record_id" in has
-        else paths.map(lambda p: str(PurePosixPath(stem(p, endings))))
-    )
-    fail_at(path, ids.duplicated(), "this recording stands in an earlier row already", ids)
-    record_id = name + "/" + ids
+    required = list(columns.values())
+    has = _columns_found(next(read_pieces(path, required)), columns, path)
+    named = read_pieces(path, required, [has.get("record_id") or has["path"]])
+    ids = text_array(text for table in named for text in _ids(table, has, path, endings))
+    if not len(ids):
+        raise UserError(f"{path}: holds no recording")
+    order = natural_order(text.as_py() for text in ids)
+    again = np.sort(order[1:][pc.equal(ids.take(order[1:]), ids.take(order[:-1])).to_numpy(zero_copy_only=False)])
+    if len(again):
+        fail_rows(path, again, "this recording stands in an earlier row already", ids[int(again[0])].as_py())
+    rows = (_rows(name, table, has, path, endings) for table in read_pieces(path, required))
+    for piece in in_order(rows, rank_of(order)):
+        yield piece.reset_index(drop=True)
+
+
+def _ids(table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]) -> pd.Series:
+    """Native ids: `record_id`, or the path without its ending."""
+    if "record_id" in has:
+        return _filled(table, has["record_id"], path)
+    return _filled(table, has["path"], path).map(lambda p: str(PurePosixPath(stem(p, endings))))
+
+
+def _rows(
+    name: str, table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]
+) -> pd.DataFrame:
+    """Rows of the index from rows of the CSV."""
+    record_id = name + "/" + _ids(table, has, path, endings)
     unknown = pd.Series(pd.NA, index=table.index, dtype="object")
     patients = parse_column(table, has.get("patient_id"), path, _stated, "a patient's number or name")
     fold = number_column(table, has["fold"], path, integer=True) if "fold" in has else unknown
@@ -118,7 +133,7 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
             "record_id": record_id,
             "source": name,
             "patient_id": (name + "/" + patients).where(patients.notna(), record_id).astype(str),
-            "path": paths,
+            "path": _filled(table, has.get("path") or has["record_id"], path),
             "age": parse_column(table, has.get("age"), path, parse_age, "an age in years").astype("float64"),
             "sex": parse_column(table, has.get("sex"), path, parse_sex, "male or female, or M or F").astype("string"),
             "fold": fold.astype("Int64"),
@@ -126,8 +141,7 @@ def table_index(name: str, path: Path, columns: Mapping[TableColumn, str], endin
             "report": table[has["report"]].fillna("") if "report" in has else "",
         }
     )
-    order = sorted(index.index, key=lambda row: natural_key(ids[row]))
-    return pd.concat([index, table.add_prefix("native.")], axis=1).loc[order].reset_index(drop=True)
+    return pd.concat([index, table.add_prefix("native.")], axis=1)
 
 
 def _columns_found(table: pd.DataFrame, columns: Mapping[TableColumn, str], path: Path) -> dict[TableColumn, str]:
@@ -157,7 +171,7 @@ def completed(index: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     index : DataFrame
-        From `table_index`.
+        From `table_pieces`.
     said : DataFrame
         Row for row of the same recordings: `patient_id` (the record's own id where the file does not say), `age`,
         `sex`, `report` and `native.*`.
@@ -173,9 +187,13 @@ def completed(index: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([index.assign(**given), said[native]], axis=1)
 
 
-def warn_without_patients(table: Path, index: pd.DataFrame) -> None:
-    """Say so in a warning where no recording has a patient, because then nothing keeps a person in one split."""
-    if (index["patient_id"] == index["record_id"]).all():
+def with_patients(table: Path, pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Pass an index on; a warning says where no recording has a patient: then nothing keeps a person in one split."""
+    alone = True
+    for piece in pieces:
+        alone = alone and bool((piece["patient_id"] == piece["record_id"]).all())
+        yield piece
+    if alone:
         logger.warning(
             "%s: no patient_id: each recording is its own patient, and those of one person may get into two splits; "
             "name the column with `columns: {patient_id: COLUMN}`",

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
             write_record((folder / path).parent, Path(path).name, samples, leads=LEADS, gain=1000.0, sampling_rate=500)
         slice_ = SourceSlice(source="benchmark", config=SourceConfig(kind="ptbxl", root=temporary))
         index = folder / "index.parquet"
-        write_index(index, _index(paths, args.repeat))
+        write_index(index, [_index(paths, args.repeat)])
 
         def stage(workers: int) -> Callable[[], None]:
             return lambda: run_ingest(slice_, index, 0, 1, folder / "out" / "000.npy", workers)

@@ -14,12 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from tqdm import tqdm
 
 from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import parse_age, parse_sex
+from ecglfm.sources.reorder import ROWS_TOGETHER
 from ecglfm.sources.snomed import parse_dx
 from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES
 
@@ -104,8 +108,40 @@ def parse_notes(text: str) -> Notes:
     return Notes(comments, values, bool(_SEGMENTED.match(first + " ")))
 
 
+class Refused(dict[str, "Counter[str]"]):
+    """Ages and sexes in headers that cannot be read, by what they should be, counted."""
+
+    def parse(self, texts: list[str], parse: Callable[[str], ValueT], what: str) -> list[ValueT | None]:
+        """Each text through `parse`; one that it refuses is None."""
+        values: list[ValueT | None] = []
+        for text in texts:
+            try:
+                values.append(parse(text))
+            except ValueError:
+                values.append(None)
+                self.setdefault(what, Counter())[text] += 1
+        return values
+
+    def warn(self) -> None:
+        """Say in a warning how many there were."""
+        for what, texts in self.items():
+            examples = ", ".join(repr(text[:40]) for text, _ in texts.most_common(3))
+            logger.warning(
+                "%d headers state no readable %s, e.g. %s; it is unknown there", texts.total(), what, examples
+            )
+
+
+def in_pieces(name: str, paths: pa.LargeStringArray, order: np.ndarray, unit: str) -> Iterator[list[str]]:
+    """Some thousand paths at a time, in an order, with a progress bar; `name` is the source's."""
+    with tqdm(total=len(order), desc=f"index {name}", unit=unit, disable=None) as progress:
+        for start in range(0, len(order), ROWS_TOGETHER):
+            piece = paths.take(pa.array(order[start : start + ROWS_TOGETHER])).to_pylist()
+            yield piece
+            progress.update(len(piece))
+
+
 def header_index(
-    name: str, ids: Sequence[str], paths: Sequence[str], notes: Sequence[Notes], keys: Sequence[str]
+    name: str, ids: Sequence[str], paths: Sequence[str], notes: Sequence[Notes], keys: Sequence[str], refused: Refused
 ) -> pd.DataFrame:
     """Rows of an index from headers alone, in the given order; each record is its own patient.
 
@@ -118,12 +154,13 @@ def header_index(
     notes : sequence of Notes
     keys : sequence of str
         Keys of comments that become `native.{key}`.
+    refused : Refused
+        Counts ages and sexes that cannot be read; they are unknown.
 
     Returns
     -------
     DataFrame
-        `INDEX_COLUMNS`, with the codes of `#Dx:` (`parse_dx`) and all comments as `report`, then native columns. An
-        age or sex that cannot be read is unknown, which is counted in a warning.
+        `INDEX_COLUMNS`, with the codes of `#Dx:` (`parse_dx`) and all comments as `report`, then native columns.
     """
     values = [note.values for note in notes]
     record_id = [f"{name}/{native_id}" for native_id in ids]
@@ -134,27 +171,11 @@ def header_index(
             "source": name,
             "patient_id": record_id,
             "path": list(paths),
-            "age": pd.Series(_parse_each([v.get("age", "") for v in values], parse_age, "age"), dtype="float64"),
-            "sex": pd.Series(_parse_each([v.get("sex", "") for v in values], parse_sex, "sex"), dtype="string"),
+            "age": pd.Series(refused.parse([v.get("age", "") for v in values], parse_age, "age"), dtype="float64"),
+            "sex": pd.Series(refused.parse([v.get("sex", "") for v in values], parse_sex, "sex"), dtype="string"),
             "fold": pd.Series(pd.NA, index=range(len(record_id)), dtype="Int64"),
             "codes": [parse_dx(v.get("dx", "")) for v in values],
             "report": ["; ".join(note.comments) for note in notes],
         }
         | native
     )
-
-
-def _parse_each(texts: list[str], parse: Callable[[str], ValueT], what: str) -> list[ValueT | None]:
-    """Each text through `parse`; one that it refuses is None."""
-    values: list[ValueT | None] = []
-    refused: Counter[str] = Counter()
-    for text in texts:
-        try:
-            values.append(parse(text))
-        except ValueError:
-            values.append(None)
-            refused[text] += 1
-    if refused:
-        examples = ", ".join(repr(text[:40]) for text, _ in refused.most_common(3))
-        logger.warning("%d headers state no readable %s, e.g. %s; it is unknown there", refused.total(), what, examples)
-    return values

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.cli import main
@@ -90,7 +91,7 @@ def test_warnings_of_an_index_reach_the_console_and_the_file(
     assert main(["index", "--config", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "i.parquet")]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if ": warning: " in line]
     assert line.endswith("1 signal files have no header of their name, the first: 00002_hr")
-    (kept,) = pd.read_parquet(tmp_path / "i.parquet").attrs["warnings"]
+    (kept,) = json.loads(pq.read_metadata(tmp_path / "i.parquet").metadata[b"warnings"])
     assert line == f"{tmp_path / 'i.parquet'}: warning: {kept}"
 
 

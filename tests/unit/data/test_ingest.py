@@ -38,7 +38,7 @@ def database(tmp_path: Path) -> SourceSlice:
     for k in range(1, N_RECORDS + 1):
         write_record(root / "r", str(k), digital_of(k), leads=LEADS, gain=1000.0, sampling_rate=500)
     config = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(root)))
-    write_index(tmp_path / "p.parquet", open_source(config).index())
+    write_index(tmp_path / "p.parquet", open_source(config).pieces())
     return config
 
 
@@ -179,7 +179,7 @@ def test_unholdable_samples_are_counted_and_a_flat_lead_goes_through(database: S
 
 def test_genuine_recordings_are_exact(real_data: Path, tmp_path: Path):
     config = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(real_data / "ptb-xl")))
-    write_index(tmp_path / "p.parquet", open_source(config).index())
+    write_index(tmp_path / "p.parquet", open_source(config).pieces())
     signals, table, ledger = ingest(config, tmp_path, shard=0, shards=30)
     assert len(table) == 10
     assert ledger.empty

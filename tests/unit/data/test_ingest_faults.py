@@ -49,7 +49,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_record(root, f"{k}", samples, leads=LEADS, gain=1000.0, sampling_rate=500)
     slice_ = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(root)))
     (folder / "config.yaml").write_text(yaml.safe_dump(slice_.model_dump(mode="json")))
-    write_index(folder / "index.parquet", index_of(RECORDS))
+    write_index(folder / "index.parquet", [index_of(RECORDS)])
     run_ingest(slice_, folder / "index.parquet", 0, 1, folder / "expected" / "000.npy")
     return folder
 
@@ -150,7 +150,7 @@ def test_memory_grows_with_the_shard_not_with_the_database(database: Path, tmp_p
     """100 records of a database of 50,000 and of one of 400,000, whose index alone has 20 and 160 MB as objects."""
     peaks = {}
     for records in (50_000, 400_000):
-        write_index(database / "large.parquet", index_of(records))
+        write_index(database / "large.parquet", [index_of(records)])
         command = arguments(database, tmp_path, index="large.parquet", shards=records // 100)
         code = f"import ecglfm.cli as c; c.main({command!r}); print(open('/proc/self/status').read())"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

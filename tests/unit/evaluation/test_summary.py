@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.cli import main
@@ -95,9 +97,12 @@ def test_numbers_of_the_files_are_on_the_page(two: Path):
 
 
 def test_what_the_index_passed_over_is_on_the_page(two: Path):
-    index = pd.DataFrame({"record_id": ["alpha/1"]})
-    index.attrs["warnings"] = ["data/a.csv: 4 headers are in no row of it, the first: <b>9.hea"]
-    write_parquet(two / "index/alpha.parquet", index)
+    index = pa.table({"record_id": ["alpha/1"]})
+    index = index.replace_schema_metadata(
+        {"warnings": '["data/a.csv: 4 headers are in no row of it, the first: <b>9.hea"]'}
+    )
+    (two / "index").mkdir()
+    pq.write_table(index, two / "index/alpha.parquet")
     write_parquet(two / "index/beta.parquet", pd.DataFrame({"record_id": ["beta/1"]}))
     seen = words(page_of(two))
     assert "alpha : data/a.csv: 4 headers are in no row of it, the first: <b>9.hea" in seen

@@ -184,7 +184,7 @@ def test_every_file_of_a_damaged_download_is_a_row(real_data: Path, tmp_path: Pa
     frame = open_source(config).index()
     assert frame.record_id.str[-5:].tolist() == ["A0001", "A0002", "A0003", "A0004", "A0005"]
     assert frame.age.fillna(-1).tolist() == [-1, 49, -1, -1, 53]
-    write_index(tmp_path / "c.parquet", frame)
+    write_index(tmp_path / "c.parquet", [frame])
     run_ingest(config, tmp_path / "c.parquet", 0, 1, tmp_path / "out/000.npy")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")
     dropped = ledger[ledger.action == "dropped"]
@@ -197,7 +197,7 @@ def test_every_file_of_a_damaged_download_is_a_row(real_data: Path, tmp_path: Pa
 def test_all_genuine_records_go_through_ingest(real_data: Path, tmp_path: Path):
     config = config_of(real_data / "challenge-2021", databases=["ptb-xl", "ningbo"])
     frame = open_source(config).index()
-    write_index(tmp_path / "c.parquet", frame)
+    write_index(tmp_path / "c.parquet", [frame])
     run_ingest(config, tmp_path / "c.parquet", 0, 1, tmp_path / "out/000.npy")
     table = pd.read_parquet(tmp_path / "out/000.parquet")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")

@@ -69,7 +69,7 @@ def database(tmp_path: Path) -> Path:
 
 def ingest(root: Path, folder: Path, workers: int = 1) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
     """Index and ingest; checks that each row of the index is a record or a dropped one."""
-    write_index(folder / "c.parquet", open_source(config_of(root)).index())
+    write_index(folder / "c.parquet", open_source(config_of(root)).pieces())
     output = folder / "out" / "000.npy"
     run_ingest(config_of(root), folder / "c.parquet", 0, 1, output, workers)
     table = pd.read_parquet(output.with_suffix(".parquet"))

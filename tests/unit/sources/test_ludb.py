@@ -60,7 +60,7 @@ def test_samples_of_genuine_records(real_data: Path):
 
 def test_people_without_files_are_in_the_ledger(real_data: Path, tmp_path: Path):
     config = config_of(real_data / "ludb")  # 3 of the 200
-    write_index(tmp_path / "l.parquet", open_source(config).index())
+    write_index(tmp_path / "l.parquet", open_source(config).pieces())
     run_ingest(config, tmp_path / "l.parquet", 0, 1, tmp_path / "out/000.npy")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")
     assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["l/1", "l/2", "l/3"]

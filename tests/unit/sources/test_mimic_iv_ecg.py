@@ -62,7 +62,7 @@ def test_measurements_of_no_study_are_counted(database: Path, caplog: pytest.Log
 
 
 def test_index_of_empty_lists_has_typed_columns(database: Path, tmp_path: Path):
-    write_index(tmp_path / "i.parquet", source(database).index())
+    write_index(tmp_path / "i.parquet", source(database).pieces())
     schema = pq.read_schema(tmp_path / "i.parquet")
     assert str(schema.field("codes").type) == "list<element: struct<code: string, likelihood: double>>"
     assert str(schema.field("fold").type) == "int64"

@@ -43,7 +43,7 @@ def read(folder: Path, content: bytes):
 
 def ingest(config: SourceSlice, folder: Path) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
     """Index and ingest; checks that each row of the index is a record or a dropped one."""
-    write_index(folder / "g.parquet", open_source(config).index())
+    write_index(folder / "g.parquet", open_source(config).pieces())
     output = folder / "out" / "000.npy"
     run_ingest(config, folder / "g.parquet", 0, 1, output)
     records = pd.read_parquet(output.with_suffix(".parquet"))

@@ -44,7 +44,7 @@ def table(root: Path, *rows: str, header: str = "path,patient_id,age,sex,fold,rh
 
 def ingest(config: SourceSlice, folder: Path) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
     """Index and ingest; checks that each row of the index is a record or a dropped one."""
-    write_index(folder / "n.parquet", open_source(config).index())
+    write_index(folder / "n.parquet", open_source(config).pieces())
     output = folder / "out" / "000.npy"
     run_ingest(config, folder / "n.parquet", 0, 1, output)
     records = pd.read_parquet(output.with_suffix(".parquet"))

@@ -78,7 +78,7 @@ def test_genuine_table(real_data: Path):
 
 
 def test_parquet_keeps_the_nested_types(database: Path, tmp_path: Path):
-    write_index(tmp_path / "i.parquet", index(database))
+    write_index(tmp_path / "i.parquet", [index(database)])
     schema = pq.read_schema(tmp_path / "i.parquet")
     assert str(schema.field("codes").type) == "list<element: struct<code: string, likelihood: double>>"
     again = pd.read_parquet(tmp_path / "i.parquet")

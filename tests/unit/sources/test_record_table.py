@@ -11,7 +11,8 @@ import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice, UserError
 from ecglfm.sources import open_source
-from ecglfm.sources.record_table import natural_key, parse_age, parse_sex
+from ecglfm.sources.record_table import parse_age, parse_sex
+from ecglfm.sources.reorder import natural_key
 
 NO_PATIENT = "no patient_id: each recording is its own patient"
 

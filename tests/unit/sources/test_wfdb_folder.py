@@ -85,7 +85,7 @@ def test_segments_are_no_records_of_their_own(folder: Path, tmp_path: Path):
     frame = open_source(config).index()
     assert frame.record_id.tolist() == ["w/a/2", "w/a/10", "w/b", "w/m/long"]
     assert frame.age[3] == 40
-    write_index(tmp_path / "w.parquet", frame)
+    write_index(tmp_path / "w.parquet", [frame])
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
     table = pd.read_parquet(tmp_path / "out/000.parquet")
     assert table.record_id.tolist() == frame.record_id.tolist()
@@ -114,7 +114,7 @@ def test_sound_records_outlive_a_damaged_record_of_segments(
         frame = open_source(config).index()
     assert frame.record_id.tolist() == ["w/a/2", "w/a/10", "w/all", "w/b", "w/broken"]
     assert f"their segments count as records, the first: all.hea: {fault}" in caplog.text
-    write_index(tmp_path / "w.parquet", frame)
+    write_index(tmp_path / "w.parquet", [frame])
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
     assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["w/a/2", "w/a/10", "w/b"]
     assert pd.read_parquet(tmp_path / "out/000.ledger.parquet").record_id.tolist() == ["w/all", "w/broken"]
@@ -130,7 +130,7 @@ def test_broken_headers_are_rows_and_end_in_the_ledger(folder: Path, tmp_path: P
     frame = open_source(config).index()
     assert frame.record_id.tolist() == ["w/a/2", "w/a/10", "w/b", "w/c", "w/d", "w/e"]
     assert frame.age.fillna(-1).tolist() == [65, 61, -1, -1, 50, -1]
-    write_index(tmp_path / "w.parquet", frame)
+    write_index(tmp_path / "w.parquet", [frame])
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")
     assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["w/a/2", "w/a/10"]
@@ -160,7 +160,7 @@ def test_no_link_leads_out(folder: Path, tmp_path: Path, caplog: pytest.LogCaptu
     assert frame.record_id.tolist() == ["w/a/2", "w/a/10", "w/b", "w/z"]
     assert np.isnan(frame.age[3])  # the header outside is not opened
     assert "1 links lead outside" in caplog.text
-    write_index(tmp_path / "w.parquet", frame)
+    write_index(tmp_path / "w.parquet", [frame])
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")
     assert list(zip(ledger.record_id, ledger.reason, strict=True)) == [("w/z", "path_outside_root")]
@@ -191,13 +191,13 @@ def test_rows_of_a_table(folder: Path, caplog: pytest.LogCaptureFixture):
     assert frame["native.age"].tolist() == ["54.5", ">89", "300"]
     assert frame.fold.fillna(-1).tolist() == [-1, 3, 1]
     assert select(frame, Selector(column={"label": ["yes"]}), "here").tolist() == [False, True, False]
-    assert "1 headers are in no row of it, the first: b.hea" in caplog.text
+    assert "1 files are in no row of it and are not used, the first: b.hea" in caplog.text
 
 
 def test_table_and_ingest_lose_no_row(folder: Path, tmp_path: Path):
     (folder / "t.csv").write_text("record_id,sex\nb,F\ngone,M\n../outside,M\n")
     config = config_of(folder, table="t.csv")
-    write_index(tmp_path / "w.parquet", open_source(config).index())
+    write_index(tmp_path / "w.parquet", open_source(config).pieces())
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
     ledger = pd.read_parquet(tmp_path / "out/000.ledger.parquet")
     assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["w/b"]
