@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ecglfm.cli.process import tune_process
+
+tune_process()  # before torch is imported: tests use the processor as the commands do
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
