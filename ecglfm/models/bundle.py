@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.blank import blank
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import MODES, ECGModel
 from ecglfm.provenance import atomic, code_version, read_json, write_json
@@ -100,7 +100,7 @@ def load_encoder(path: str | Path) -> ECGEncoder:
         A file is missing, garbled or of a newer format, or a weight is missing or has another shape.
     """
     json_path, content = _read_description(Path(path), "encoder")
-    encoder = _load(json_path, lambda: _build_encoder(content, str(json_path)))
+    encoder = _load(json_path, lambda weights: _build_encoder(content, str(json_path), weights))
     encoder.info = content
     return encoder
 
@@ -130,8 +130,9 @@ def load_model(path: str | Path) -> ECGModel:
     if content.get("mode") not in MODES or not isinstance(content.get("encoder"), dict):
         raise UserError(f"{json_path}: `mode` must be one of {', '.join(MODES)} and `encoder` a mapping")
 
-    def build() -> ECGModel:
-        return ECGModel(_build_encoder(content["encoder"], f"{json_path}: encoder"), names, content["mode"])
+    def build(weights: int) -> ECGModel:
+        encoder = _build_encoder(content["encoder"], f"{json_path}: encoder", weights)
+        return ECGModel(encoder, names, content["mode"])
 
     model = _load(json_path, build)
     model.thresholds = [float(threshold) for threshold in thresholds]
@@ -169,14 +170,17 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
     return json_path, content
 
 
-def _build_encoder(content: dict[str, Any], where: str) -> ECGEncoder:
-    """An encoder with the described structure."""
+def _build_encoder(content: dict[str, Any], where: str, weights: int) -> ECGEncoder:
+    """An encoder with the described structure, whose file holds so many weights."""
     missing = [key for key in ("model", "leads", "sampling_rate", "preprocess", "crop_seconds") if key not in content]
     if missing:
         raise UserError(f"{where}: key {missing[0]!r} is missing")
+    model = parse(ModelConfig, content["model"], f"{where}: model")
+    if model.layers > weights:  # before a number in the file makes a billion layers
+        raise UserError(f"{where}: describes {model.layers} layers, but only {weights} weights lie beside it")
     try:
         return ECGEncoder(
-            parse(ModelConfig, content["model"], f"{where}: model"),
+            model,
             [str(lead) for lead in content["leads"]],
             int(content["sampling_rate"]),
             parse(PreprocessConfig, content["preprocess"], f"{where}: preprocess"),
@@ -186,8 +190,8 @@ def _build_encoder(content: dict[str, Any], where: str) -> ECGEncoder:
         raise UserError(f"{where}: a key has a value of the wrong kind: {error}") from None
 
 
-def _load(json_path: Path, build: Callable[[], ModuleT]) -> ModuleT:
-    """Build the module without drawing weights, then give it those beside `json_path`."""
+def _load(json_path: Path, build: Callable[[int], ModuleT]) -> ModuleT:
+    """Build the module without drawing weights, then give it those beside `json_path`; `build` is told their number."""
     path = json_path.with_suffix(".safetensors")
     try:
         state = load_file(path)
@@ -195,8 +199,8 @@ def _load(json_path: Path, build: Callable[[], ModuleT]) -> ModuleT:
         raise UserError(f"{path}: no such file; {json_path.name} lies alone") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error}); copy or make it again") from None
-    with torch.device("meta"):
-        module = build()
+    with blank():
+        module = build(len(state))
     expected = module.state_dict()
     for name, value in expected.items():
         if name not in state:

@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-import torch
-
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
@@ -92,7 +91,7 @@ def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
     UserError
         The architecture that was read off the checkpoint is none that we have.
     """
-    with torch.device("meta"):
+    with blank():
         encoder = ECGEncoder(
             parse(ModelConfig, imported.model, f"{where}: architecture"),
             imported.leads,

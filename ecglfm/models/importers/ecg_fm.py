@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.blank import blank
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers import ecg_lfm
@@ -93,7 +94,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
     checkpoint = fold(checkpoint, prefix)
     layout = _Layout(checkpoint, prefix)
     model, leads, rate = layout.model(), layout.leads(), int(layout.setting("task", "sample_rate") or _SAMPLING_RATE)
-    with torch.device("meta"):
+    with blank():
         section = parse(ModelConfig, model, f"{checkpoint.path}: architecture")
         whole: nn.Module = ECGEncoder(section, leads, rate, PreprocessConfig(), _CROP_SECONDS)
         if finetuned:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, PretrainConfig, UserError, parse
+from ecglfm.models.blank import blank
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
@@ -65,7 +66,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
     layout = Layout(checkpoint, prefix)
     model, leads, rate = layout.model(), layout.leads(), int(layout.setting("task", "sample_rate") or _SAMPLING_RATE)
     pretrain = {} if finetuned else layout.pretrain()
-    with torch.device("meta"):
+    with blank():
         section = parse(ModelConfig, model, f"{checkpoint.path}: architecture")
         encoder = ECGEncoder(section, leads, rate, PreprocessConfig(), _CROP_SECONDS)
         if finetuned:

@@ -1,6 +1,8 @@
 """Saved encoders and models come back the same, and a broken file gets its one clear line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -96,6 +98,29 @@ def test_loading_draws_no_random_numbers(folder):
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("kind", ["conformer", "wav2vec2"])
+def test_loading_imports_neither_the_compiler_nor_pandas(tmp_path, kind):
+    """A draw on the meta device imports torch._dynamo, which takes longer than reading 2.4 GB."""
+    own = {"kernel": 5} if kind == "conformer" else {"positional_kernel": 4, "positional_groups": 2}
+    config = ModelConfig(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **own)
+    encoder = ECGEncoder(config, ["II", "V1"], 250, PreprocessConfig(), 4.0)
+    save_model(tmp_path, ECGModel(encoder, ["AF"], "frozen"), {})
+    code = (
+        "import sys, ecglfm; lazy = {'torch', 'pandas', 'numpy'} & set(sys.modules); ecglfm.load_model(sys.argv[1]);"
+        "print(lazy | {'torch._dynamo', 'torch._inductor', 'pandas'} & set(sys.modules), 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "set() True"
+
+
+def test_training_on_a_loaded_encoder_leaves_its_file_alone(folder):
+    before = (folder / "encoder.safetensors").read_bytes()
+    with torch.no_grad():
+        for parameter in load_encoder(folder).parameters():
+            parameter.add_(1.0)
+    assert (folder / "encoder.safetensors").read_bytes() == before
+
+
 def change(folder, key, value):
     content = json.loads((folder / "encoder.json").read_text())
     content[key] = value
@@ -127,6 +152,7 @@ def test_missing_and_garbled_files(folder, tmp_path):
         ("format_version", 2, "format_version 2"),
         ("model", {"layers": 1, "dim": 16, "ffn_dim": 24, "heads": 2, "colour": 1}, "colour: unknown key"),
         ("sampling_rate", None, "value of the wrong kind"),
+        ("model", MODEL.model_dump() | {"layers": 10**12}, "describes 1000000000000 layers, but only"),
     ],
 )
 def test_wrong_descriptions(folder, key, value, message):
