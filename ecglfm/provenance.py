@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,28 +77,6 @@ def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
     """Write a table without its row index, atomically."""
     with atomic(path) as temporary:
         frame.to_parquet(temporary, index=False)
-
-
-@contextmanager
-def parquet_pieces(path: str | Path, row_group_size: int | None = None) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Yield a function that appends rows, of the columns and types of the first call, to a table, written atomically.
-
-    Nothing is written where the block fails, or where the function is never called.
-    """
-    with ExitStack() as stack:
-        writer: pq.ParquetWriter | None = None
-
-        def append(frame: pd.DataFrame) -> None:
-            nonlocal writer
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            if writer is None:
-                temporary = stack.enter_context(atomic(path))
-                writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema))
-            elif not len(frame):
-                return
-            writer.write_table(table.cast(writer.schema), row_group_size=row_group_size)
-
-        yield append
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:

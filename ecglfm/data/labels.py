@@ -2,130 +2,31 @@
 
 A task's YAML says, per label and kind of database, which records carry it. Databases of a kind
 without a selector leave the label unknown there (NaN), which is not the same as absent.
+
+Tables are read and written some thousand rows at a time. Of each row of the index a byte a label is held, and 16 by
+which its record is found.
 """
 
 from __future__ import annotations
 
 import difflib
 import logging
-import re
-from collections.abc import Callable, Iterable
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ecglfm.config import Selector, TaskSlice, UserError
+from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
-from ecglfm.config.text import as_text
-from ecglfm.provenance import write_parquet
+from ecglfm.data.pieces import table_pieces, write_pieces
+from ecglfm.data.selectors import DX, SCP_CLASS, find_column, near_spellings, select
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
-from ecglfm.sources.snomed import merged
 
 logger = logging.getLogger(__name__)
 
-_SCP_CLASS = "native.scp_class"
-_DX = "native.dx"
-
-
-def find_column(columns: Iterable[str], name: str, where: str) -> str:
-    """Column of the index that a selector means: a native one, else one of the standard columns.
-
-    Raises
-    ------
-    UserError
-        There is none; near names are listed.
-    """
-    columns = list(columns)
-    for candidate in (f"native.{name}", name):
-        if candidate in columns:
-            return candidate
-    known = [column.removeprefix("native.") for column in columns]
-    near = difflib.get_close_matches(name, known, 3, 0.6) or sorted(known)
-    raise UserError(f"{where}: column {name!r} is not in the database's table; near names: {', '.join(near[:12])}")
-
-
-def _by_value(values: pd.Series, test: Callable[[Any], object]) -> np.ndarray:
-    """Apply a test to each distinct value once; null fails."""
-    unique = {value: bool(test(value)) for value in values.dropna().unique()}
-    return np.array([unique.get(value, False) if pd.notna(value) else False for value in values.array], bool)
-
-
-def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
-    """Which rows of one source's index a selector takes: any clause is enough.
-
-    Parameters
-    ----------
-    index : DataFrame
-        Index table of one source.
-    selector : Selector
-    where : str
-        Task, label and kind, for messages.
-
-    Returns
-    -------
-    ndarray of bool, shape (len(index),)
-
-    Raises
-    ------
-    UserError
-        A column is not in the index, or a clause does not fit the kind of database.
-    """
-    selected = np.zeros(len(index), bool)
-    if selector.scp:
-        if _SCP_CLASS not in index:
-            raise UserError(f"{where}: `scp` needs a database with SCP-ECG codes; use `report` or `column` here")
-        codes, least = set(selector.scp), selector.min_likelihood
-        selected |= np.array(
-            [any(c["code"] in codes and c["likelihood"] >= least for c in row) for row in index["codes"]], bool
-        )
-    if selector.scp_class:
-        if _SCP_CLASS not in index:
-            raise UserError(f"{where}: `scp_class` needs a database with SCP-ECG codes; use `report` or `column` here")
-        if selector.min_likelihood > 0:
-            raise UserError(f"{where}: `min_likelihood` counts for `scp` only; list the codes of the class under `scp`")
-        classes = set(selector.scp_class)
-        selected |= np.array([not classes.isdisjoint(row) for row in index[_SCP_CLASS]], bool)
-    if selector.snomed:
-        if _DX not in index:
-            raise UserError(f"{where}: `snomed` needs a database with SNOMED CT codes; use `report` or `column` here")
-        if selector.min_likelihood > 0:
-            raise UserError(f"{where}: `min_likelihood` counts for `scp` only; take it out")
-        codes = {merged(code) for code in selector.snomed}
-        selected |= np.array([any(c["code"] in codes for c in row) for row in index["codes"]], bool)
-    for pattern in selector.report:
-        selected |= _by_value(index["report"], re.compile(pattern, re.IGNORECASE).search)
-    for name, values in selector.column.items():
-        wanted = {as_text(value) for value in values}
-        texts = index[find_column(index.columns, name, where)].map(as_text, na_action="ignore")
-        selected |= texts.isin(wanted).to_numpy(bool)
-    return selected
-
-
-def _near_spellings(index: pd.DataFrame, selector: Selector) -> str:
-    """What the source has that looks like what the selector asks for, for a message; empty when nothing does."""
-    hints = []
-    offers: dict[str, tuple[list[str], set[str]]] = {}
-    if selector.scp:
-        offers["scp"] = (selector.scp, {c["code"] for row in index["codes"] for c in row})
-    if selector.scp_class:
-        offers["scp_class"] = (selector.scp_class, {name for row in index[_SCP_CLASS] for name in row})
-    if selector.snomed:
-        offers["snomed"] = (selector.snomed, {c["code"] for row in index["codes"] for c in row})
-    for name, values in selector.column.items():
-        column = index[find_column(index.columns, name, name)]
-        offers[name] = (values, {str(value) for value in column.dropna().unique()})
-    for clause, (wanted, offered) in offers.items():
-        there = {text.casefold(): text for text in sorted(offered)}
-        for word in wanted:
-            near = [there[key] for key in difflib.get_close_matches(word.casefold(), sorted(there), 3, 0.5)]
-            if near:
-                hints.append(f"{clause} {word!r}: near ones are {', '.join(near)}")
-            elif there:
-                hints.append(f"{clause} {word!r}: there are {', '.join(sorted(there.values())[:12])}")
-    return "; ".join(hints)
+_UNKNOWN = -1
 
 
 def _check_kinds(slice: TaskSlice) -> None:  # noqa: A002
@@ -169,7 +70,7 @@ def _needed_columns(path: Path, slice: TaskSlice, kind: str) -> list[str]:  # no
     missing = [column for column in INDEX_COLUMNS if column not in there]
     if missing:
         require_columns(pd.DataFrame(columns=there), missing, str(path))
-    needed = {"record_id", "source", "codes", "report", _SCP_CLASS, _DX}
+    needed = {"record_id", "source", "codes", "report", SCP_CLASS, DX}
     for label, selectors in slice.config.labels.items():
         if kind in selectors:
             where = f"task {slice.task!r}: labels.{label}.{kind}"
@@ -177,40 +78,102 @@ def _needed_columns(path: Path, slice: TaskSlice, kind: str) -> list[str]:  # no
     return [column for column in there if column in needed]
 
 
-def _read_index(paths: list[Path], slice: TaskSlice) -> dict[str, pd.DataFrame]:  # noqa: A002
-    """Index of each source of the task; a file is known by its stem."""
-    by_source = {path.stem: path for path in paths}
-    absent = [source for source in slice.kinds if source not in by_source]
-    if absent:
-        raise UserError(f"task {slice.task!r}: --index has no {absent[0]}.parquet; it has: {', '.join(by_source)}")
-    return {
-        source: pd.read_parquet(by_source[source], columns=_needed_columns(by_source[source], slice, kind))
-        for source, kind in slice.kinds.items()
-    }
+class _Labels:
+    """Labels of every row of the indexes of a task's sources.
 
+    Parameters
+    ----------
+    slice : TaskSlice
+    paths : list of path
+        `index/{source}.parquet`; a file is known by its stem.
 
-def _check_labels(slice: TaskSlice, labelled: pd.DataFrame, index: dict[str, pd.DataFrame], matches: pd.Series) -> None:  # noqa: A002
-    """Raise `UserError` for a label that nothing matches, or that has no positive to train on."""
-    for label, selectors in slice.config.labels.items():
-        if matches[label] == 0:
-            hints = [_near_spellings(index[s], selectors[k]) for s, k in slice.kinds.items() if k in selectors]
-            hint = "; ".join(text for text in hints if text)
+    Attributes
+    ----------
+    n_records : int
+    matches : ndarray of int, shape (n_labels,)
+        Records that carry each label.
+    """
+
+    def __init__(self, slice: TaskSlice, paths: list[Path]) -> None:  # noqa: A002
+        self._slice = slice
+        self._paths = {path.stem: path for path in paths}
+        absent = [source for source in slice.kinds if source not in self._paths]
+        if absent:
             raise UserError(
-                f"label {label!r} of task {slice.task!r} matches none of {sum(map(len, index.values()))} records"
+                f"task {slice.task!r}: --index has no {absent[0]}.parquet; it has: {', '.join(self._paths)}"
+            )
+        ids, values = [], []
+        for source in slice.kinds:
+            for index in table_pieces(self._paths[source], self._columns(source)):
+                ids.append(_hashes(index["record_id"]))
+                labels = label_columns(slice, index, source)
+                values.append(labels.fillna(_UNKNOWN).to_numpy(np.int8))
+        hashes = np.concatenate(ids)
+        self._order = np.argsort(hashes)
+        self._ids = hashes[self._order]
+        if (self._ids[1:] == self._ids[:-1]).any():
+            raise UserError(f"task {slice.task!r}: a record stands twice in {', '.join(map(str, paths))}")
+        self._values = np.concatenate(values)
+        self.n_records = len(hashes)
+        self.matches = (self._values == 1).sum(axis=0)
+
+    def _columns(self, source: str) -> list[str]:
+        return _needed_columns(self._paths[source], self._slice, self._slice.kinds[source])
+
+    def of(self, record_ids: pd.Series) -> pd.DataFrame:
+        """`label.{name}` of some records, float32, NaN where unknown, on the rows of `record_ids`."""
+        wanted = _hashes(record_ids)
+        places = np.minimum(np.searchsorted(self._ids, wanted), max(len(self._ids) - 1, 0))
+        values = self._values[self._order[places]].astype(np.float32)
+        values[(values == _UNKNOWN) | (self._ids[places] != wanted)[:, None]] = np.nan
+        names = [f"label.{label}" for label in self._slice.config.labels]
+        return pd.DataFrame(values, columns=names, index=record_ids.index)
+
+    def near(self, label: str) -> str:
+        """What the sources have that looks like what a label asks for, for a message."""
+        selectors = self._slice.config.labels[label]
+        hints = [
+            near_spellings(pd.read_parquet(self._paths[source], columns=self._columns(source)), selectors[kind])
+            for source, kind in self._slice.kinds.items()
+            if kind in selectors
+        ]
+        return "; ".join(text for text in hints if text)
+
+
+def _hashes(texts: pd.Series) -> np.ndarray:
+    """Python's hash of each string, int64: enough to find it again in this process."""
+    return np.fromiter(map(hash, texts), np.int64, len(texts))
+
+
+def _check_labels(slice: TaskSlice, labels: _Labels, kept: Counter[tuple[str, str, bool]]) -> None:  # noqa: A002
+    """Raise `UserError` for a label that nothing matches, or that has no positive to train on.
+
+    `kept` counts the records of the task by label, split, and whether they carry it; unknown ones do not count.
+    """
+    for label, matches in zip(slice.config.labels, labels.matches.tolist(), strict=True):
+        if matches == 0:
+            hint = labels.near(label)
+            raise UserError(
+                f"label {label!r} of task {slice.task!r} matches none of {labels.n_records} records"
                 + (f": {hint}" if hint else "; check its selectors")
             )
-        column = f"label.{label}"
-        known = labelled.dropna(subset=[column])
-        train = known[known["split"] == "train"]
-        if not (train[column] == 1).any():
-            positives = known[known[column] == 1]["split"].value_counts()
-            per_split = ", ".join(f"{split} {positives.get(split, 0)}" for split in SPLITS)
+        positives = {split: kept[label, split, True] for split in SPLITS}
+        train = positives["train"] + kept[label, "train", False]
+        if not positives["train"]:
+            per_split = ", ".join(f"{split} {number}" for split, number in positives.items())
             raise UserError(
-                f"label {label!r} of task {slice.task!r} has no positive among {len(train)} training records "
+                f"label {label!r} of task {slice.task!r} has no positive among {train} training records "
                 f"(positives: {per_split}); widen its selectors, add sources, or take the label out"
             )
-        if (train[column] == 1).all():
-            logger.warning("label %r of task %r: all %d training records are positive", label, slice.task, len(train))
+        if not kept[label, "train", False]:
+            logger.warning("label %r of task %r: all %d training records are positive", label, slice.task, train)
+
+
+def _count(kept: pd.DataFrame, labels: list[str], counts: Counter[tuple[str, str, bool]]) -> None:
+    for label in labels:
+        known = kept[f"label.{label}"].dropna() == 1
+        for (split, carries), number in known.groupby([kept["split"], known]).size().items():
+            counts[label, str(split), bool(carries)] += int(number)
 
 
 def _left_out(labelled: pd.DataFrame, missing: str) -> pd.Series:
@@ -252,24 +215,27 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         A column that is not there, a label that nothing matches, a label without a positive in train.
     """
     _check_kinds(slice)
-    records = pd.read_parquet(manifest, columns=["record_id", "patient_id", "source", "split"])
-    records = records[records["source"].isin(list(slice.kinds))]
-    tables = _read_index(index, slice)
-    columns = {source: label_columns(slice, table, source) for source, table in tables.items()}
-    labels = pd.concat([columns[s].add_prefix("label.").assign(record_id=tables[s]["record_id"]) for s in tables])
-    labelled = records.merge(labels, on="record_id", how="left", validate="one_to_one")
-    labelled = labelled.sort_values("record_id", ignore_index=True)
-    reason = _left_out(labelled, slice.config.missing)
-    kept = labelled[reason.isna()].reset_index(drop=True)
-    matches = sum((frame.sum() for frame in columns.values()), start=pd.Series(0.0, index=list(slice.config.labels)))
-    _check_labels(slice, kept, tables, matches)
+    labels = _Labels(slice, index)
+    counts: Counter[tuple[str, str, bool]] = Counter()
+    n_kept = n_out = 0
+    with write_pieces(output) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
+        for records in table_pieces(manifest, ["record_id", "patient_id", "source", "split"]):
+            records = records[records["source"].isin(list(slice.kinds))]
+            labelled = pd.concat([records, labels.of(records["record_id"])], axis=1)
+            reason = _left_out(labelled, slice.config.missing)
+            kept, out = labelled[reason.isna()], labelled[reason.notna()]
+            _count(kept, list(slice.config.labels), counts)
+            write_kept(kept)
+            write_out(_ledger(slice.task, out, reason[out.index]))
+            n_kept, n_out = n_kept + len(kept), n_out + len(out)
+        _check_labels(slice, labels, counts)
+    logger.info("%s: %d records, %d left out", output, n_kept, n_out)
 
-    out = labelled[reason.notna()]
+
+def _ledger(task: str, out: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
     rows = [
         {"source": source, "record_id": record, "stage": "labels", "action": "dropped", "reason": why,
-         "detail": f"task {slice.task}: {_DETAILS[why]}"}
-        for source, record, why in zip(out["source"], out["record_id"], reason[out.index], strict=True)
+         "detail": f"task {task}: {_DETAILS[why]}"}
+        for source, record, why in zip(out["source"], out["record_id"], reason, strict=True)
     ]  # fmt: skip
-    write_parquet(output, kept)
-    write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(rows))
-    logger.info("%s: %d records, %d left out", output, len(kept), len(out))
+    return ledger_frame(rows)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ecglfm.config import FoldsConfig, ManifestConfig, UserError
 from ecglfm.config.text import as_text
-from ecglfm.data.labels import find_column
+from ecglfm.data.selectors import find_column
 from ecglfm.records import SPLITS
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import Selector, TaskConfig, TaskSlice, UserError
-from ecglfm.data.labels import run_labels, select
+from ecglfm.data.labels import run_labels
+from ecglfm.data.selectors import select
 from ecglfm.records import INDEX_COLUMNS
 
 

@@ -1,0 +1,48 @@
+"""Parquet tables of many records, read and written some thousand rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecglfm.provenance import atomic
+
+ROWS_TOGETHER = 16384
+
+
+def table_pieces(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
+    """Some columns of a table in pieces, the rows labelled by their numbers from 0; at least one piece."""
+    start = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_TOGETHER, columns=columns):
+            yield pa.Table.from_batches([batch]).to_pandas().set_axis(range(start, start + len(batch)))
+            start += len(batch)
+        if not start:
+            yield file.read(columns=columns).to_pandas()
+
+
+@contextmanager
+def write_pieces(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield a function that appends rows to a table, which is written atomically and without row labels.
+
+    The first call decides on columns and types. Nothing is written where the block fails, or without a call.
+    """
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+
+        def append(frame: pd.DataFrame) -> None:
+            nonlocal writer
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            if writer is None:
+                temporary = stack.enter_context(atomic(path))
+                writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema))
+            elif not len(frame):
+                return
+            writer.write_table(table.cast(writer.schema))
+
+        yield append
