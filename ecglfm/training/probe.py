@@ -24,8 +24,9 @@ class LayerState(NamedTuple):
     Attributes
     ----------
     change : float
-        1 - correlation between a frame's vector before and after the layer, mean over frames: 0 when the layer
-        gives back its input, up to scale (after the Block Influence of arXiv:2403.03853).
+        1 - correlation of a channel over frames before and after the layer, mean over channels: 0 when the layer
+        gives back its input, be it through its LayerNorm (after the Block Influence of arXiv:2403.03853, which
+        takes the cosine of frames and so cannot see past a LayerNorm's weights).
     spread : float
         Share of the output's mean square that differs from frame to frame: 0 when all get the same vector.
     gradient : float
@@ -99,9 +100,18 @@ class LayerProbe:
 
 
 def _change(before_btd: Tensor, after_btd: Tensor) -> Tensor:
-    """`LayerState.change`, as half the squared distance of the standardised vectors: exact where it is small."""
-    a, b = (functional.layer_norm(x, x.shape[-1:], eps=1e-12) for x in (before_btd, after_btd))
-    return 0.5 * (a - b).square().mean()
+    """`LayerState.change`, as half the squared distance of standardised channels: exact where it is small."""
+    normed_btd = functional.layer_norm(before_btd, before_btd.shape[-1:], eps=1e-12)
+    after_nd = _standardized(after_btd)
+    distances = [(_standardized(x) - after_nd).square().mean() for x in (before_btd, normed_btd)]
+    return 0.5 * torch.stack(distances).min()
+
+
+def _standardized(x_btd: Tensor) -> Tensor:
+    """Mean 0 and deviation 1 over the frames of each channel, (frames, dim); a constant channel is 0."""
+    x_nd = x_btd.flatten(0, 1)
+    x_nd = x_nd - x_nd.mean(dim=0)
+    return x_nd / x_nd.square().mean(dim=0).sqrt().clamp(min=1e-12)
 
 
 def _spread(x_btd: Tensor) -> Tensor:

@@ -18,11 +18,13 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, ModelConfig, Preprocess
 from ecglfm.data.dataset import Signals
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.training import supervised
 from ecglfm.training.finetune import parse_fit, run_finetune
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Batch, EpochBatches, Labelled, load_labelled
 from ecglfm.training.losses import macro_auroc, masked_bce, probability_bce
-from ecglfm.training.supervised import EarlyStopping, Learner, train
+from ecglfm.training.supervised import EarlyStopping, Learner, parameter_groups, train
 
 LEADS = ["I", "II", "V1"]
 RATE, LENGTH = 100, 1000  # 10 s
@@ -174,6 +176,84 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
     assert course.best.loss == pytest.approx(-np.log(0.9), rel=1e-6)
     assert course.weights["1.bias"].item() == seen[2] != seen[4]
     assert course.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
+
+
+class Applied:
+    """What the optimizer gets in each update: the rates of its groups, and the norm of all gradients."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rates: list[list[float]] = []
+        self.norms: list[float] = []
+        initialize = supervised.initialize
+
+        def watched(*args):
+            engine = initialize(*args)
+            optimizer, step = engine.basic_optimizer, engine.basic_optimizer.step
+
+            def noted() -> None:
+                self.rates.append([group["lr"] for group in optimizer.param_groups])
+                gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+                self.norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+                step()
+
+            optimizer.step = noted
+            return engine
+
+        monkeypatch.setattr(supervised, "initialize", watched)
+
+
+def test_schedule_moves_the_rates_of_all_groups_over_all_epochs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied = Applied(monkeypatch)
+    schedule = {"kind": "cosine", "warmup": 0.25, "final": 0.0}
+    fit(data, tmp_path, epochs=4, accumulate=3, lr=1e-3, head_lr=1e-2, schedule=schedule)
+    # 6 batches of 16 records, 3 an update: 8 updates; 2 of warm-up, 6 of half a cosine
+    shares = [0.5, *(0.5 * (1 + np.cos(np.pi * done / 6)) for done in range(7))]
+    np.testing.assert_allclose(applied.rates, [[1e-3 * share, 1e-2 * share] for share in shares], atol=1e-12)
+    valid = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")
+    np.testing.assert_allclose(valid["lr"], [1e-3 * share for share in shares[1::2]], atol=1e-12)
+    np.testing.assert_allclose(valid["head_lr"], [1e-2 * share for share in shares[1::2]], atol=1e-12)
+
+
+def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = Applied(monkeypatch)
+    fit(data, tmp_path / "free", epochs=1)
+    free = list(applied.norms)
+    del applied.norms[:]
+    fit(data, tmp_path / "clipped", epochs=1, clip_norm=0.01)
+    assert min(free) > 0.02
+    assert applied.norms == pytest.approx([0.01] * 6, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("conformer", {}), ("wav2vec2", {"norm_first": True}), ("wav2vec2", {"norm_first": False})]
+)
+def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> None:
+    """Three layers and a decay of a half: 1, 1/2, 1/4 of `lr` from the last one down, 1/8 before the first."""
+    kernel = {"positional_kernel": 5, "positional_groups": 4} if kind == "wav2vec2" else {"kernel": 3}
+    config = ModelConfig(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
+    encoder = ECGEncoder(config, LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5)
+    model = ECGModel(encoder, ["a"], "full")
+    model.freeze("full", freeze_frontend=False)
+    groups = parameter_groups(model, FinetuneConfig(lr=8e-3, head_lr=0.1, layer_decay=0.5))
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    wanted = {f"encoder.{kind}.layers.{layer}.": 2e-3 * 2**layer for layer in range(3)}
+    wanted |= {"head.": 0.1, "encoder.frontend.": 1e-3, "encoder.wav2vec2.positional.": 1e-3}
+    wanted["encoder.wav2vec2.layer_norm."] = 8e-3 if config.norm_first else 1e-3  # behind the layers, or before them
+    for name, parameter in model.named_parameters():
+        assert rates[id(parameter)] == pytest.approx(next(r for start, r in wanted.items() if name.startswith(start)))
+    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3, 0.1])
+    assert [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3))] == [8e-3, 8e-3]
+
+
+def test_lower_layers_move_less(data: Path, tmp_path: Path) -> None:
+    """Adam's first step is the learning rate, whatever the gradient."""
+    model = fit(data, tmp_path, epochs=1, accumulate=6, lr=1e-3, layer_decay=0.01)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), model.encoder.state_dict()
+    moved = {name: float((after[name] - value).abs().max()) for name, value in before.items()}
+    assert moved["conformer.layers.0.ffn1.w_1.weight"] == pytest.approx(1e-3, rel=1e-3)
+    assert moved["frontend.convs.1.weight"] == pytest.approx(1e-5, rel=0.02)  # rounded to the grid around the weight
 
 
 @pytest.mark.parametrize("where", ["train", "valid"])

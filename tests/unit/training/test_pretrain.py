@@ -3,100 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from small_pretraining import LEADS, StopAfter, encoder_slice, history, pretrain, weights
 
-from ecglfm.config import EncoderSlice, PretrainConfig, UserError, parse
+from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
 from ecglfm.training import loop
+from ecglfm.training import pretrain as pretraining
+from ecglfm.training.engine import initialize
 from ecglfm.training.pretrain import COLUMNS, Pretraining, build_encoder, run_pretrain
-
-LEADS = ["I", "II", "V1"]
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
-    """40 patients of two 3 s recordings at 100 Hz, three leads; a sine of the patient's own frequency."""
-    folder = tmp_path_factory.mktemp("prepared")
-    rng = np.random.default_rng(0)
-    records, signals = [], []
-    for patient in range(40):
-        for k in range(2):
-            time_s = np.arange(300)[:, None] / 100
-            wave = np.sin(2 * np.pi * (1 + patient / 10) * time_s + rng.uniform(0, 6, (1, 3)))
-            signals.append((1000 * wave + rng.normal(0, 50, wave.shape)).astype(np.int16))
-            records.append(
-                {
-                    "record_id": f"db/{patient:02d}-{k}", "source": "db", "patient_id": f"db/{patient:02d}",
-                    "split": "train" if patient < 32 else "valid", "sampling_rate": 100, "n_samples": 300,
-                    "shard": 0, "offset": 300 * len(records), "sha256": f"{patient}-{k}",
-                    "lead_mask": 0xFFF,
-                }
-            )  # fmt: skip
-    (folder / "preprocess" / "db").mkdir(parents=True)
-    np.save(folder / "preprocess" / "db" / "000.npy", np.concatenate(signals))
-    pd.DataFrame(records).to_parquet(folder / "records.parquet")
-    return folder
-
-
-def encoder_slice(*, weights="pretrain", path=None, **pretrain):
-    model = {
-        "layers": 2, "dim": 16, "ffn_dim": 32, "heads": 2, "kernel": 3, "conv_channels": 8, "conv_layers": [[4, 4], [2, 2]],
-    }  # fmt: skip
-    options = {
-        "steps": 12, "batch_size": 4, "crop_seconds": 2.0, "lr": 1e-3, "seed": 3, "log_every": 4, "validate_every": 6,
-        "checkpoint_every": {"steps": 4}, "mask": {"length": 4}, "objective": {"contrastive": {"negatives": 5}},
-        "quantizer": {"codes": 8, "code_dim": 8, "final_dim": 8},
-    } | pretrain  # fmt: skip
-    return EncoderSlice.model_validate(
-        {
-            "encoder": "tiny",
-            "config": {
-                "model": model, "weights": weights, "path": path, "pretrain": options if weights == "pretrain" else None
-            },
-            "preprocess": {"sampling_rate": 100, "leads": LEADS},
-        }
-    )  # fmt: skip
-
-
-def pretrain(prepared, output, stop=None, **options):
-    return run_pretrain(
-        encoder_slice(**options),
-        manifest=prepared / "records.parquet",
-        signals=prepared / "preprocess",
-        output=output,
-        threads=1,
-        stop=stop,
-    )
-
-
-def weights(output):
-    return (Path(output) / "encoder.safetensors").read_bytes()
-
-
-def history(output):
-    return pd.read_csv(Path(output) / "history.csv").drop(columns=["memory_mb", "segments_per_second"])
-
-
-class StopAfter:
-    """A stop flag that is raised after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def __bool__(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +83,56 @@ def test_raising_steps_continues_and_gives_the_longer_training(prepared, undistu
     pretrain(prepared, tmp_path, steps=12, num_workers=1)
     assert "resumed from step 8 of 12" in caplog.text
     assert weights(tmp_path) == weights(undisturbed)
+
+
+def test_raising_steps_is_another_training_where_the_learning_rate_depends_on_them(prepared, tmp_path, caplog):
+    caplog.set_level("INFO")
+    cosine = {"schedule": {"kind": "cosine", "warmup": 0.25, "final": 0.1}, "log_every": 1}
+    pretrain(prepared, tmp_path / "raised", steps=8, **cosine)
+    rates = history(tmp_path / "raised").query("split == 'train'")["lr"]
+    falling = [0.1 + 0.45 * (1 + math.cos(math.pi * done / 6)) for done in range(7)]
+    assert rates.tolist() == pytest.approx([1e-3 * share for share in [0.5, *falling]])
+    pretrain(prepared, tmp_path / "raised", steps=12, **cosine)
+    assert "holds the state of another training (schedule_steps has changed)" in caplog.text
+    assert "resumed" not in caplog.text
+    assert pretrain(prepared, tmp_path / "straight", steps=12, stop=StopAfter(5), **cosine) == 75
+    pretrain(prepared, tmp_path / "straight", steps=12, **cosine)
+    assert "resumed from step 5 of 12" in caplog.text
+    assert weights(tmp_path / "straight") == weights(tmp_path / "raised")
+    with pytest.raises(UserError, match=r"warm-up \(12\) and hold \(0\) leave none of 12 updates for the cosine decay"):
+        pretrain(prepared, tmp_path / "none", schedule={"kind": "cosine", "warmup": 12})
+
+
+@pytest.mark.parametrize("stage", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_gradients_are_clipped_to_the_norm(prepared, tmp_path, monkeypatch, stage):
+    applied = []
+
+    def watched(*args):
+        engine = initialize(*args)
+        step = engine.basic_optimizer.step
+
+        def noted():
+            groups = engine.basic_optimizer.param_groups
+            gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+            applied.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+            step()
+
+        engine.basic_optimizer.step = noted
+        return engine
+
+    monkeypatch.setattr(pretraining, "initialize", watched)
+    pretrain(prepared, tmp_path / "free", steps=3, log_every=1, zero_stage=stage)
+    before = history(tmp_path / "free").query("split == 'train'")["grad_norm"].tolist()
+    assert applied == pytest.approx(before, rel=1e-5)
+    assert min(before) > 1.0
+    del applied[:]
+    pretrain(prepared, tmp_path / "clipped", steps=3, log_every=1, zero_stage=stage, clip_norm=0.5)
+    assert applied == pytest.approx([0.5] * 3, rel=1e-5)
+    logged = history(tmp_path / "clipped").query("split == 'train'")["grad_norm"].tolist()
+    assert logged[0] == pytest.approx(before[0], rel=1e-5)  # history has the norm before clipping
+    del applied[:]
+    pretrain(prepared, tmp_path / "loose", steps=3, log_every=1, zero_stage=stage, clip_norm=100.0)
+    assert applied == pytest.approx(before, rel=1e-5)
 
 
 def test_a_damaged_checkpoint_costs_only_its_steps(prepared, undisturbed, tmp_path, caplog):
