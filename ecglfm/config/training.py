@@ -57,9 +57,9 @@ class ModelConfig(Section):
             raise ValueError(f"dim {self.dim} is not an even multiple of heads {self.heads}")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel {self.kernel} must be odd")
-        if self.kind == "wav2vec2" and self.dim % self.positional_groups:
         if self.norm_sync and self.norm != "batch":
             raise ValueError(f"norm_sync is for `norm: batch`; `norm: {self.norm}` has nothing to synchronise")
+        if self.kind == "wav2vec2" and self.dim % self.positional_groups:
             raise ValueError(f"dim {self.dim} is not a multiple of positional_groups {self.positional_groups}")
         return self
 
@@ -178,6 +178,7 @@ class PretrainConfig(Section):
             "validate_every",
             "log_every",
             "processes",
+            "activation_checkpointing",
             "non_finite",
             "max_skipped",
             "perplexity_floor",
@@ -235,6 +236,16 @@ class PretrainConfig(Section):
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    activation_checkpointing: bool = Field(
+        False,
+        description="keep only what enters each layer and compute the rest again in the backward pass: less memory, "
+        "a third more arithmetic, the same numbers",
+    )
+    compile: bool = Field(
+        False,
+        description="compile the layers with `torch.compile` (needs a C++ compiler; a minute at the start); results "
+        "differ by rounding, and dropout draws other numbers",
+    )
     lead_mask_probability: float = Field(
         0.5,
         ge=0,

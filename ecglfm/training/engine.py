@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import sysconfig
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +20,8 @@ from torch import nn
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
+
+logger = logging.getLogger(__name__)
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -64,6 +69,7 @@ def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,
         "fp16": {"enabled": config.precision == "fp16"},
         "steps_per_print": 10**9,  # we log ourselves
+        "timers": {"throughput": {"enabled": False}},  # and time: DeepSpeed's would wait for the GPU twice a step
     }
     if isinstance(config, PretrainConfig):
         content = merge(content, config.deepspeed)
@@ -78,7 +84,7 @@ def initialize(
     Parameters
     ----------
     module : nn.Module
-        Its forward takes the input tensor first.
+        Its forward takes the input tensor first. For pretraining a `PretrainingObjective`.
     config : PretrainConfig or FinetuneConfig
     groups : iterable of dict, optional
         Parameter groups of AdamW; `lr` and the like in a group win over the config. Default: one group
@@ -92,10 +98,11 @@ def initialize(
     Raises
     ------
     UserError
-        fp16 without a GPU.
+        fp16 without a GPU, or `compile` without a compiler or Python's headers.
     """
-    if config.precision == "fp16" and not torch.accelerator.is_available():
-        raise UserError("precision: fp16 needs a GPU, and there is none here; write bf16 or fp32")
+    _check_precision(config.precision)
+    if isinstance(config, PretrainConfig):
+        _prepare_layers(module, config)
     deepspeed = _import_deepspeed()
     if groups is None:
         groups = [{"params": [parameter for parameter in module.parameters() if parameter.requires_grad]}]
@@ -104,10 +111,56 @@ def initialize(
         options |= {"betas": config.betas, "eps": config.eps}
     else:
         options |= {"betas": (0.9, 0.98), "eps": 1e-8}  # ECG-LFM's fine-tuning
-    optimizer = torch.optim.AdamW(list(groups), **options)
+    optimizer = torch.optim.AdamW(list(groups), fused=True, **options)  # each number is read and written once
     wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
     engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=deepspeed_config(config))
+    if distributed.world_size() == 1 and not engine.zero_optimization():
+        # Nobody to agree with: DeepSpeed would copy all gradients into buckets of 2 GB, and back.
+        engine.enable_backward_allreduce = False
     return engine
+
+
+def bf16_is_fast() -> bool:
+    """Whether this machine multiplies in bf16; a CPU that only imitates it takes a thousand times as long."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if torch.accelerator.is_available():
+        return True
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def compile_problem() -> str | None:
+    """What `torch.compile` lacks on this machine, None for nothing."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        return f"a C++ compiler: there is no {compiler} (install one, or set CXX)"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "Python's headers: there is no Python.h (install python3-dev)"
+    return None
+
+
+def _check_precision(precision: str) -> None:
+    """Refuse what cannot run here, warn of what crawls, and let float32 be float32 on a GPU."""
+    if precision == "fp16" and not torch.accelerator.is_available():
+        raise UserError("precision: fp16 needs a GPU, and there is none here; write bf16 or fp32")
+    if precision == "bf16" and not bf16_is_fast():
+        logger.warning(
+            "precision: bf16, but this processor has no bf16 instructions: matrix products take up to a thousand"
+            " times as long as in fp32; write `precision: fp32`, or train elsewhere"
+        )
+    if precision == "fp32":
+        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default for convolutions, not for products
+
+
+def _prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
+    """Set how the encoder's layers are carried out; names and shapes of weights stay."""
+    context: Any = objective.encoder.context  # type: ignore[union-attr]
+    context.checkpointing = config.activation_checkpointing
+    if config.compile:
+        if (lacking := compile_problem()) is not None:
+            raise UserError(f"pretrain.compile: true needs {lacking}")
+        for layer in context.layers:
+            layer.compile()  # by the layer: all share one compiled form, and the first step waits seconds, not minutes
 
 
 def _import_deepspeed() -> Any:
@@ -127,6 +180,11 @@ def _import_deepspeed() -> Any:
     # is needed, so none is declared compatible.
     deepspeed.ops.__compatible_ops__ = {}
     return deepspeed
+
+
+def unwrap(engine: Any) -> Any:
+    """The module that `initialize` was given."""
+    return engine.module.module if isinstance(engine.module, Autocast) else engine.module
 
 
 def set_learning_rate(engine: Any, rate: float) -> None:
