@@ -14,7 +14,6 @@ from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, PretrainConfig
 from ecglfm.data.dataset import Signals
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.masking import draw_negatives, draw_span_mask
 from ecglfm.models.normalization import MaskedBatchNorm
 from ecglfm.models.objective import Noise, PretrainingObjective
 from ecglfm.models.quantizer import perplexity
@@ -121,15 +120,17 @@ def objective_of(model: ModelConfig) -> PretrainingObjective:
 
 
 def draw(objective: PretrainingObjective, lengths: list[int], *, training: bool) -> Noise:
-    """Masks for records of `lengths` samples, as many frames as the longest has; negatives; Gumbel noise in training."""
+    """Half the frames of the shortest record hidden in each, anywhere; negatives; Gumbel noise in training."""
     generator = torch.Generator().manual_seed(sum(lengths))
     frames = torch.tensor([objective.encoder.frontend.frames(length) for length in lengths])
-    real_bt = torch.arange(int(frames.max())) < frames[:, None]
-    mask_bt = draw_span_mask(*real_bt.shape, objective.mask_config, generator, real_bt=real_bt)
-    masked = int(mask_bt[0].sum())
-    uniform_sv = torch.rand(len(lengths) * masked, 8, generator=generator)
-    gumbel_sv = -(-uniform_sv.log()).log() if training else None
-    return Noise(mask_bt, draw_negatives(len(lengths), masked, 10, generator), gumbel_sv)
+    batch, masked = len(lengths), int(frames.min()) // 2
+    order_bt = torch.rand(batch, int(frames.max()), generator=generator)
+    order_bt[torch.arange(order_bt.shape[1]) >= frames[:, None]] = 2.0
+    mask_bt = order_bt.argsort(dim=1).argsort(dim=1) < masked
+    others_bmk = torch.randint(masked - 1, (batch, masked, 10), generator=generator)
+    negatives_bmk = others_bmk + (others_bmk >= torch.arange(masked)[:, None])
+    uniform_sv = torch.rand(batch * masked, 8, generator=generator)
+    return Noise(mask_bt, negatives_bmk, -(-uniform_sv.log()).log() if training else None)
 
 
 def longer(noise: Noise, frames: int) -> Noise:
@@ -138,7 +139,7 @@ def longer(noise: Noise, frames: int) -> Noise:
 
 
 def run(objective: PretrainingObjective, x: torch.Tensor, noise: Noise, mask: torch.Tensor | None = None) -> dict:
-    return objective(x, generator_seed=0, step=0, noise=noise, mask=mask)
+    return objective(x, step=0, generator_seed=0, noise=noise, mask=mask)
 
 
 def assert_same_terms(found: dict, alone: dict) -> None:
