@@ -18,7 +18,7 @@ ifeq ($(OWN_ENV),)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 endif
 	python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecglfm needs Python 3.11 or newer; call make PYTHON=python3.11")'
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,export]'
 	touch $@
 
 demo: setup

@@ -1,4 +1,4 @@
-"""Commands about saved encoders and models: `import-checkpoint`."""
+"""Commands about saved encoders and models: `import-checkpoint`, `export`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.set_defaults(run=_import_checkpoint)
 
+    parser = commands.add_parser("export", help="write an encoder or model for another runtime: ONNX or TorchScript")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--encoder", type=Path, metavar="DIR", help="folder of an encoder: frames and embedding come out")
+    what.add_argument("--model", type=Path, metavar="DIR", help="folder of a model: logits and probabilities come out")
+    parser.add_argument("--format", choices=["onnx", "torchscript"], required=True)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--mask", action="store_true", help="add an input `mask` (batch, samples), true where a sample is no padding"
+    )
+    parser.set_defaults(run=_export)
+
 
 def _import_checkpoint(args: argparse.Namespace) -> None:
     from ecglfm.models.importers import import_checkpoint
@@ -36,3 +47,15 @@ def _import_checkpoint(args: argparse.Namespace) -> None:
         print(f"unverified: {imported.unverified}")
     what = "encoder and model" if imported.head else "encoder"
     print(f"{args.output}: {what}; encoder.yaml in it is for config/encoders/")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from ecglfm.models.bundle import load_encoder, load_model
+    from ecglfm.models.export import Exportable, export
+
+    module = load_encoder(args.encoder) if args.encoder else load_model(args.model)
+    difference = export(module, args.output, form=args.format, mask=args.mask)
+    whole = Exportable(module)
+    inputs = f"signal (batch, {len(whole.encoder.leads)} leads, samples) in mV at {whole.encoder.sampling_rate} Hz"
+    print(f"{args.output}: {inputs}{' and mask' if args.mask else ''} to {' and '.join(whole.outputs)}")
+    print(f"largest difference from PyTorch: {difference:.1e}")

@@ -19,7 +19,7 @@ def _pins(repository: Path) -> dict[str, str]:
 
 def _requirements(repository: Path) -> list[str]:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    names = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = project["dependencies"] + [name for group in project["optional-dependencies"].values() for name in group]
     return [re.split(r"[><=]", name)[0].lower() for name in names]
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from ecglfm import load_model
 from ecglfm.provenance import read_json
 
 pytestmark = pytest.mark.slow
@@ -155,6 +157,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
             "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'",  # test_own_data.py
             "snakemake --profile slurm pretrain",  # test_slurm.py
+            "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --format onnx --output model.onnx",  # test_readme_export
         ]
     )
 
@@ -174,6 +177,19 @@ def test_readme_python_runs(demo) -> None:
     code = block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")
     shown = demo.run("python", "-c", f"{code}\nprint(tuple(vectors.shape), probabilities.shape[0], model.label_names)")
     assert shown.stdout.strip().splitlines()[-1] == "(2, 64) 4 ['AFIB', 'LBBB', 'MI', 'PVC']"
+
+
+def test_readme_export(demo) -> None:
+    import onnxruntime
+
+    demo.run("bash", "-c", next(line for line in _readme_commands(demo.root) if " export " in line))
+    model = load_model(demo.results / "finetune/tiny/diagnosis/full-s0")
+    session = onnxruntime.InferenceSession(demo.root / "model.onnx", providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["label_names"] == '["AFIB", "LBBB", "MI", "PVC"]'
+    for batch, seconds in ((1, 5), (8, 10)):
+        signal = torch.randn(batch, 12, seconds * model.encoder.sampling_rate)
+        logits, _ = session.run(None, {"signal": signal.numpy()})
+        torch.testing.assert_close(torch.from_numpy(logits), model(signal).detach(), atol=1e-4, rtol=1e-4)
 
 
 def test_the_picture_shows_every_rule(demo) -> None:

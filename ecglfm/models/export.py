@@ -1,0 +1,215 @@
+"""Encoders and models as files for other runtimes, ONNX and TorchScript: `python -m ecglfm export`.
+
+Any batch and any length of at least two frames goes in, whatever the shapes at export. What was written is run
+beside the PyTorch model before it gets its name: a file that gives other numbers is not left behind.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecglfm import __version__
+from ecglfm.config import UserError
+from ecglfm.models.encoder import ECGEncoder, mean_over_frames
+from ecglfm.models.heads import ECGModel
+
+FORMATS = ("onnx", "torchscript")
+TOLERANCE = 1e-4
+#: One ONNX file holds at most 2 GiB (protobuf); larger weights lie beside it in FILE.data.
+INLINE_BYTES = 3 << 29
+#: Where a TorchScript file has its description: `torch.jit.load(FILE, _extra_files={EXTRA_FILE: ""})` fills it in.
+EXTRA_FILE = "ecglfm.json"
+
+Run = Callable[[tuple[Tensor, ...]], list[Tensor]]
+
+
+class Exportable(nn.Module):
+    """What is exported: (signal, mask) to a pair of tensors, whose names are `outputs`."""
+
+    def __init__(self, module: ECGEncoder | ECGModel) -> None:
+        super().__init__()
+        self.module = module
+        self.encoder = module if isinstance(module, ECGEncoder) else module.encoder
+        self.outputs = ["frames", "embedding"] if module is self.encoder else ["logits", "probabilities"]
+
+    def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Frames (batch, frames, dim) and embedding (batch, dim), or logits and probabilities (batch, labels)."""
+        if isinstance(self.module, ECGEncoder):
+            frames_btd, mask_bt = self.module.encode(signal, mask)
+            return frames_btd, mean_over_frames(frames_btd, mask_bt)
+        logits = self.module(signal, mask)
+        return logits, logits.sigmoid()
+
+
+def describe(module: ECGEncoder | ECGModel) -> dict[str, Any]:
+    """What the file says about itself: everything that is needed to feed it and to read its outputs.
+
+    Parameters
+    ----------
+    module : ECGEncoder or ECGModel
+
+    Returns
+    -------
+    dict
+        `ecglfm` (version), `kind`, `config_hash`, `unit`, `sampling_rate` (Hz), `leads`, `crop_seconds` (length of the
+        training segments), `preprocess`; of a model also `label_names` and `thresholds`.
+    """
+    encoder = module if isinstance(module, ECGEncoder) else module.encoder
+    content = {
+        "ecglfm": __version__,
+        "kind": "encoder" if module is encoder else "model",
+        "config_hash": module.info.get("config_hash", ""),
+        "unit": "mV",
+        "sampling_rate": encoder.sampling_rate,
+        "leads": encoder.leads,
+        "crop_seconds": encoder.crop_seconds,
+        "preprocess": encoder.preprocess.model_dump(mode="json"),
+    }
+    if isinstance(module, ECGModel):
+        content |= {"label_names": module.label_names, "thresholds": module.thresholds}
+    return content
+
+
+def export(module: ECGEncoder | ECGModel, output: str | Path, *, form: str, mask: bool = False) -> float:
+    """Write the file and compare it with the module on two shapes.
+
+    Parameters
+    ----------
+    module : ECGEncoder or ECGModel
+        On the CPU, in float32; left in `eval()` and without gradients.
+    output : path
+        With ONNX and more than `INLINE_BYTES` of weights, `output`.data is written too.
+    form : {'onnx', 'torchscript'}
+    mask : bool
+        Whether there is a second input: `mask` (batch, samples) of bool, True where a sample is real.
+
+    Returns
+    -------
+    float
+        Largest difference between two outputs, relative to PyTorch's where that is above 1.
+
+    Raises
+    ------
+    UserError
+        A package is not installed, the output is a folder, or the file gives other numbers.
+    """
+    output = Path(output)
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; give the name of the file")
+    if form == "onnx":
+        _need_onnx()
+    whole = Exportable(module).eval().requires_grad_(False)
+    inputs = [_inputs(whole.encoder, batch, crops, mask) for batch, crops in ((2, 1), (1, 1), (3, 2))]
+    # The final name from the start, in a folder that is renamed away: both formats write it into the file.
+    folder = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    folder.mkdir(parents=True)
+    try:
+        with _quiet(), torch.no_grad():
+            write = _write_onnx if form == "onnx" else _write_torchscript
+            run = write(whole, inputs[0], folder / output.name)
+            difference = max(_difference(whole, run, case) for case in inputs[1:])
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"{output}: not written, because its outputs differ from PyTorch's by {difference:.1e}, more than "
+                f"{TOLERANCE:.0e}; are the weights finite, and are torch and onnxruntime up to date?"
+            )
+        for path in sorted(folder.iterdir(), reverse=True):  # FILE.data first: the file that names it comes last
+            path.replace(output.with_name(path.name))
+    finally:
+        shutil.rmtree(folder)
+    return difference
+
+
+def _need_onnx() -> None:
+    """Raise when what writes and checks ONNX is not there."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'ecglfm[export]'")
+
+
+def _inputs(encoder: ECGEncoder, batch: int, crops: int, mask: bool) -> tuple[Tensor, ...]:
+    """Noise of 1 mV; with a mask, the last record ends at half."""
+    samples = crops * encoder.crop_samples
+    signal = torch.randn(batch, len(encoder.leads), samples, generator=torch.Generator().manual_seed(batch))
+    if not mask:
+        return (signal,)
+    real = torch.ones(batch, samples, dtype=torch.bool)
+    real[-1, samples // 2 :] = False
+    return signal, real
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep PyTorch's remarks about its own exporters from the user: what comes out is checked."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Run:
+    """Write ONNX and give what runs it in onnxruntime."""
+    import onnxruntime
+
+    batch, samples = torch.export.Dim("batch", min=1), torch.export.Dim("samples", min=2)
+    axes = [{0: batch, 2: samples}, {0: batch, 1: samples}][: len(inputs)]
+    program = torch.onnx.export(
+        whole,
+        inputs,
+        dynamo=True,
+        dynamic_shapes=tuple(axes),
+        input_names=["signal", "mask"][: len(inputs)],
+        output_names=whole.outputs,
+        verbose=False,
+    )
+    assert program is not None
+    for name, value in describe(whole.module).items():
+        program.model.metadata_props[name] = value if isinstance(value, str) else json.dumps(value)
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # stack traces, with this machine's paths
+    size = sum(value.numel() * value.element_size() for value in whole.state_dict().values())
+    program.save(path, external_data=size > INLINE_BYTES)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+
+    def run(case: tuple[Tensor, ...]) -> list[Tensor]:
+        feed = {name: value.numpy() for name, value in zip(names, case, strict=True)}
+        return [torch.from_numpy(value) for value in session.run(whole.outputs, feed)]
+
+    return run
+
+
+def _write_torchscript(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Run:
+    """Write TorchScript and give what runs it."""
+    traced = torch.jit.trace(whole, inputs, check_trace=False)
+    torch.jit.save(traced, path, _extra_files={EXTRA_FILE: json.dumps(describe(whole.module))})
+    loaded = torch.jit.load(path)
+    return lambda case: list(loaded(*case))
+
+
+def _difference(whole: Exportable, run: Run, case: tuple[Tensor, ...]) -> float:
+    """Largest difference on one input; infinite or NaN where shapes or finiteness differ."""
+    found, expected = run(case), whole(*case)
+    if [value.shape for value in found] != [value.shape for value in expected]:
+        return float("inf")
+    pairs = zip(found, expected, strict=True)
+    return float(torch.stack([((a - b).abs() / b.abs().clamp(min=1)).max() for a, b in pairs]).max())

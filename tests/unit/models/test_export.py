@@ -1,0 +1,170 @@
+"""Exported files give PyTorch's outputs for shapes that were not those at export, and say what to feed them."""
+
+import json
+
+import pytest
+import torch
+
+from ecglfm.cli import main
+from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
+from ecglfm.models import conformer
+from ecglfm.models import export as exporting
+from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.export import export
+from ecglfm.models.heads import ECGModel
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
+
+OWN = {
+    "conformer": {"kernel": 5},
+    "wav2vec2": {"positional_kernel": 8, "positional_groups": 4, "standardize": True},
+}
+#: Batch and samples: 5 s, 10 s and 7.3 s at 500 Hz, and what gives two frames.
+SHAPES = [(1, 2500), (8, 2500), (1, 5000), (8, 5000), (3, 3650), (2, 32)]
+FACTS = {
+    "unit": "mV", "sampling_rate": 500, "leads": list(LEADS), "crop_seconds": 5.0, "config_hash": "abc",
+    "ecglfm": exporting.__version__,
+}  # fmt: skip
+MODEL_FACTS = {"kind": "model", "label_names": ["AF", "MI", "NORM"], "thresholds": [0.25, 0.5, 0.125]}
+
+
+def make(folder, kind, what):
+    """A saved encoder or model whose every part does something."""
+    torch.manual_seed(0)
+    config = ModelConfig(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **OWN[kind])
+    encoder = ECGEncoder(config, LEADS, 500, PreprocessConfig(), 5.0)
+    encoder(torch.randn(2, 12, 1000))  # running statistics move
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter, mean=float(parameter.dim() == 1), std=0.2)
+    if what == "encoder":
+        save_encoder(folder, encoder, {"config_hash": "abc"})
+        return load_encoder(folder)
+    model = ECGModel(encoder, MODEL_FACTS["label_names"], "frozen")
+    torch.nn.init.normal_(model.pooling.query)
+    model.thresholds = MODEL_FACTS["thresholds"]
+    save_model(folder, model, {"config_hash": "abc"})
+    return load_model(folder)
+
+
+def expected(module, inputs):
+    if isinstance(module, ECGModel):
+        return [module(*inputs), module(*inputs).sigmoid()]
+    return [module(*inputs), module.embed(*inputs)]
+
+
+def check(module, run, masked):
+    for batch, samples in SHAPES:
+        signal = torch.randn(batch, 12, samples, generator=torch.Generator().manual_seed(samples))
+        mask = torch.arange(samples) < torch.linspace(samples / 2, samples, batch + 1)[1:, None]  # each its own length
+        inputs = (signal, mask)[: 1 + masked]
+        with torch.inference_mode():
+            for found, wanted in zip(run(*inputs), expected(module, inputs), strict=True):
+                torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "masked"),
+    [("conformer", "encoder", False), ("conformer", "model", True), ("wav2vec2", "encoder", True)],
+)
+def test_torchscript(tmp_path, kind, what, masked):
+    module, path = make(tmp_path / "in", kind, what), tmp_path / "out" / "a.pt"
+    assert export(module, path, form="torchscript", mask=masked) < 1e-5
+    assert [each.name for each in path.parent.iterdir()] == ["a.pt"]
+    extra = {"ecglfm.json": ""}
+    loaded = torch.jit.load(path, _extra_files=extra)
+    check(module, loaded, masked)
+    facts = json.loads(extra["ecglfm.json"])
+    assert facts.pop("preprocess") == PreprocessConfig().model_dump(mode="json")
+    assert facts == FACTS | (MODEL_FACTS if what == "model" else {"kind": "encoder"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "what", "masked", "inline"),
+    [("conformer", "encoder", False, 1 << 30), ("conformer", "model", True, 1 << 30), ("wav2vec2", "encoder", True, 0)],
+)
+def test_onnx(tmp_path, monkeypatch, kind, what, masked, inline):
+    import onnxruntime
+
+    monkeypatch.setattr(exporting, "INLINE_BYTES", inline)  # above it weights lie in a file of their own
+    module, path = make(tmp_path / "in", kind, what), tmp_path / "out" / "a.onnx"
+    assert export(module, path, form="onnx", mask=masked) < 1e-4
+    names = sorted(each.name for each in path.parent.iterdir())
+    assert names == (["a.onnx"] if inline else ["a.onnx", "a.onnx.data"])
+    assert str(tmp_path).encode() not in path.read_bytes()
+    path.parent.rename(tmp_path / "elsewhere")
+    session = onnxruntime.InferenceSession(tmp_path / "elsewhere" / "a.onnx", providers=["CPUExecutionProvider"])
+    inputs = [each.name for each in session.get_inputs()]
+    assert inputs == ["signal", "mask"][: 1 + masked]
+    assert session.get_inputs()[0].shape == ["batch", 12, "samples"]
+    outputs = [each.name for each in session.get_outputs()]
+    assert outputs == (["logits", "probabilities"] if what == "model" else ["frames", "embedding"])
+
+    def run(*values):
+        feed = {name: value.numpy() for name, value in zip(inputs, values, strict=True)}
+        return [torch.from_numpy(value) for value in session.run(None, feed)]
+
+    check(module, run, masked)
+    text = session.get_modelmeta().custom_metadata_map
+    wanted = FACTS | (MODEL_FACTS if what == "model" else {"kind": "encoder"})
+    facts = {name: text[name] if isinstance(wanted[name], str) else json.loads(text[name]) for name in wanted}
+    assert facts == wanted
+
+
+@pytest.mark.parametrize("change", ["shifted", "another shape", "not finite"])
+def test_a_file_that_gives_other_numbers_is_not_left(tmp_path, monkeypatch, change):
+    encoder = make(tmp_path / "in", "conformer", "encoder")
+    if change == "not finite":
+        encoder.frontend.convs[0].bias.data[0] = float("nan")
+    load = torch.jit.load
+
+    def broken(path):
+        run = load(path)
+        if change == "shifted":
+            return lambda *inputs: [value + 1e-3 for value in run(*inputs)]
+        return run if change == "not finite" else lambda *inputs: [value[:1] for value in run(*inputs)]
+
+    monkeypatch.setattr(torch.jit, "load", broken)
+    with pytest.raises(UserError, match=r"a\.pt: not written, because its outputs differ from PyTorch's by"):
+        export(encoder, tmp_path / "out" / "a.pt", form="torchscript")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_command(tmp_path, capsys):
+    make(tmp_path / "e", "conformer", "encoder"), make(tmp_path / "m", "conformer", "model")
+    command = ["export", "--format", "torchscript", "--output", str(tmp_path / "a.pt")]
+    assert main([*command, "--model", str(tmp_path / "m"), "--mask"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    wanted = "signal (batch, 12 leads, samples) in mV at 500 Hz and mask to logits and probabilities"
+    assert lines[0] == f"{tmp_path / 'a.pt'}: {wanted}"
+    assert lines[1].startswith("largest difference from PyTorch: ")
+    assert len(torch.jit.load(tmp_path / "a.pt")(torch.zeros(1, 12, 500), torch.ones(1, 500, dtype=torch.bool))) == 2
+    for arguments, message in [
+        (["--encoder", str(tmp_path / "m")], "is the model, not the encoder"),
+        (["--encoder", str(tmp_path / "e"), "--output", str(tmp_path / "e")], "is a folder"),
+    ]:
+        assert main([*command, *arguments]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
+    make(tmp_path, "conformer", "encoder")
+    find = exporting.importlib.util.find_spec
+    monkeypatch.setattr(
+        exporting.importlib.util, "find_spec", lambda name: None if name.startswith("onnx") else find(name)
+    )
+    path = tmp_path / "a.onnx"
+    assert main(["export", "--encoder", str(tmp_path), "--format", "onnx", "--output", str(path)]) == 1
+    wanted = "ecglfm export: error: --format onnx needs onnx, onnxscript, onnxruntime: pip install 'ecglfm[export]'\n"
+    assert capsys.readouterr().err == wanted
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_relative_shift_has_a_second_form_for_export(monkeypatch, frames):
+    scores = torch.randn(2, 3, frames, 2 * frames - 1)
+    monkeypatch.setattr(conformer, "exporting", lambda: True)
+    shifted = conformer.relative_shift(scores)
+    for i in range(frames):
+        assert torch.equal(shifted[:, :, i], scores[:, :, i, frames - 1 - i : 2 * frames - 1 - i])
