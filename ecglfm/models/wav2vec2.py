@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig
 
@@ -112,10 +113,17 @@ class TransformerLayer(nn.Module):
 
 
 class Wav2Vec2(nn.Module):
-    """Positional convolution and a stack of `TransformerLayer`; one more LayerNorm before it (post-norm) or after."""
+    """Positional convolution and a stack of `TransformerLayer`; one more LayerNorm before it (post-norm) or after.
+
+    Attributes
+    ----------
+    checkpointing : bool
+        Keep only what enters each layer, and compute the rest again in the backward pass.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.checkpointing = False
         self.norm_first = config.norm_first
         self.positional = PositionalConvolution(
             config.dim, kernel=config.positional_kernel, groups=config.positional_groups
@@ -146,7 +154,10 @@ class Wav2Vec2(nn.Module):
         x = x_btd + self.positional(x_btd)
         x, outputs = self.dropout(x if self.norm_first else self.layer_norm(x)), []
         for layer in self.layers:
-            x = layer(x, bias_b11t)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(layer, x, bias_b11t, use_reentrant=False)
+            else:
+                x = layer(x, bias_b11t)
             outputs.append(x)
         if self.norm_first:
             outputs[-1] = self.layer_norm(x)

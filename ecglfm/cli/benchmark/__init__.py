@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.benchmark import audit, bootstrap, ingest, loader, plan, plan_large, preprocess, shuffle, synthesize
+from ecglfm.cli.benchmark import (
+    audit,
+    bootstrap,
+    ingest,
+    loader,
+    plan,
+    plan_large,
+    preprocess,
+    shuffle,
+    synthesize,
+    train,
+)
 
-BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, bootstrap)
+BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, bootstrap, train)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
