@@ -16,7 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm.config import ModelConfig
-from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm
+from ecglfm.models.depthwise import depthwise_convolution
+from ecglfm.models.dropout import Dropout, SwishLinear
+from ecglfm.models.initialization import Linear
+from ecglfm.models.normalization import make_norm
+
+
+def exporting() -> bool:
+    """Whether a graph for inputs of any length is being recorded (`ecglfm.models.export`)."""
+    return bool(torch.jit.is_tracing() or torch.onnx.is_in_onnx_export())
 
 
 def sinusoids(frames: int, dim: int) -> Tensor:
@@ -50,6 +58,9 @@ def relative_shift(scores_bhtp: Tensor) -> Tensor:
     Tensor, shape (batch, heads, T, T)
     """
     batch, heads, frames, positions = scores_bhtp.shape
+    if exporting():  # as below with a copy, in operations that every runtime has
+        flat = functional.pad(scores_bhtp, (0, 1)).flatten(2)[..., frames - 1 : -1]
+        return flat.view(batch, heads, frames, positions)[..., :frames]
     scores_bhtp = scores_bhtp.contiguous()
     # Row i starts one place earlier than row i-1: a view with a row stride of 2T-2 and no copy.
     strides = (heads * frames * positions, frames * positions, positions - 1, 1)
@@ -75,12 +86,13 @@ class RelativeAttention(nn.Module):
 
     def __init__(self, dim: int, *, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.linear_q = nn.Linear(dim, dim)
-        self.linear_k = nn.Linear(dim, dim)
-        self.linear_v = nn.Linear(dim, dim)
-        self.linear_out = nn.Linear(dim, dim)
-        self.linear_pos = nn.Linear(dim, dim, bias=False)
+        self.heads = heads
+        self.linear_q = Linear(dim, dim)
+        self.linear_k = Linear(dim, dim)
+        self.linear_v = Linear(dim, dim)
+        self.linear_out = Linear(dim, dim)
+        self.linear_pos = Linear(dim, dim, bias=False)
+        self.dropout = Dropout(dropout)
         self.pos_bias_u = nn.Parameter(torch.empty(heads, dim // heads))
         self.pos_bias_v = nn.Parameter(torch.empty(heads, dim // heads))
         nn.init.xavier_uniform_(self.pos_bias_u)
@@ -108,17 +120,42 @@ class RelativeAttention(nn.Module):
             return x.view(-1, frames, self.heads, width).transpose(1, 2)
 
         query, key, value = split(self.linear_q(x_btd)), split(self.linear_k(x_btd)), split(self.linear_v(x_btd))
-        position_hkp = self.linear_pos(positions_pd).view(-1, self.heads, width).permute(1, 2, 0)
-        by_position = (query + self.pos_bias_v[:, None]) / math.sqrt(width) @ position_hkp
-        bias = relative_shift(by_position)
+        position_hkp = self.linear_pos(positions_pd).view(-1, self.heads, width).permute(1, 2, 0) / math.sqrt(width)
+        bias = relative_shift((query + self.pos_bias_v[:, None]) @ position_hkp)
         if bias.is_cuda:  # the fused kernels want aligned rows, which the shifted view has not
             bias = bias.contiguous()
         if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
             bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
-        dropout = self.dropout if self.training else 0.0
         query = query + self.pos_bias_u[:, None]
-        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        if self.dropout.active and not x_btd.is_cuda:  # PyTorch's attention would drop out slowly
+            weights = self.dropout((query @ key.transpose(2, 3) / math.sqrt(width) + bias).softmax(dim=-1))
+            out = weights @ value
+        else:
+            dropout = self.dropout.p if self.training else 0.0
+            out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         return self.linear_out(out.transpose(1, 2).reshape(batch, frames, dim))
+
+
+class Pointwise(nn.Conv1d):
+    """Convolution of kernel 1 without bias, which is a Linear: from (batch, frames, channels) to the same."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
+
+    def forward(self, x_btc: Tensor) -> Tensor:
+        """Transform each frame alone."""
+        return functional.linear(x_btc, self.weight[:, :, 0])
+
+
+class Depthwise(nn.Conv1d):
+    """Convolution of each channel by itself, without bias, same length: (batch, frames, channels) in and out."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__(channels, channels, kernel, groups=channels, bias=False)
+
+    def forward(self, x_btc: Tensor) -> Tensor:
+        """Convolve over time, with zeros around each record."""
+        return depthwise_convolution(x_btc, self.weight[:, 0])
 
 
 class ConvolutionModule(nn.Module):
@@ -130,18 +167,19 @@ class ConvolutionModule(nn.Module):
         Width.
     kernel : int
         Depthwise kernel, frames; odd.
-    norm : {'batch', 'group'}
-        After the depthwise convolution; `group` is one group over all channels of a record, as torchaudio's
-        Conformer has it.
+    norm : {'batch', 'group', 'layer'}
+        After the depthwise convolution (`ecglfm.models.normalization.make_norm`).
+    sync : bool
+        `batch` only: statistics over the batches of all ranks.
     """
 
-    def __init__(self, dim: int, *, kernel: int, norm: str) -> None:
+    def __init__(self, dim: int, *, kernel: int, norm: str, sync: bool = False) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
-        self.pointwise_conv1 = nn.Conv1d(dim, 2 * dim, 1, bias=False)
-        self.depthwise_conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=False)
-        self.norm = MaskedBatchNorm(dim) if norm == "batch" else MaskedGroupNorm(1, dim)
-        self.pointwise_conv2 = nn.Conv1d(dim, dim, 1, bias=False)
+        self.pointwise_conv1 = Pointwise(dim, 2 * dim)
+        self.depthwise_conv = Depthwise(dim, kernel)
+        self.norm = make_norm(norm, dim, sync=sync)
+        self.pointwise_conv2 = Pointwise(dim, dim)
 
     def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Convolve over time; padded frames enter the depthwise convolution as zeros.
@@ -155,11 +193,10 @@ class ConvolutionModule(nn.Module):
         -------
         Tensor, shape (batch, frames, dim)
         """
-        x = functional.glu(self.pointwise_conv1(self.layer_norm(x_btd).transpose(1, 2)), dim=1)
+        x = functional.glu(self.pointwise_conv1(self.layer_norm(x_btd)))
         if mask_bt is not None:
-            x = x.masked_fill(~mask_bt[:, None, :], 0.0)
-        x = functional.silu(self.norm(self.depthwise_conv(x), mask_bt))
-        return self.pointwise_conv2(x).transpose(1, 2)
+            x = x.masked_fill(~mask_bt[..., None], 0.0)
+        return self.pointwise_conv2(functional.silu(self.norm(self.depthwise_conv(x), mask_bt)))
 
 
 class FeedForward(nn.Module):
@@ -168,13 +205,12 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int, *, ffn_dim: int, dropout: float) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
-        self.w_1 = nn.Linear(dim, ffn_dim)
-        self.w_2 = nn.Linear(ffn_dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.w_1 = Linear(dim, ffn_dim)
+        self.w_2 = SwishLinear(ffn_dim, dim, dropout=dropout)
 
     def forward(self, x_btd: Tensor) -> Tensor:
         """Transform each frame alone; shapes (batch, frames, dim) in and out."""
-        return self.w_2(self.dropout(functional.silu(self.w_1(self.layer_norm(x_btd)))))
+        return self.w_2(self.w_1(self.layer_norm(x_btd)))
 
 
 class ConformerLayer(nn.Module):
@@ -186,15 +222,10 @@ class ConformerLayer(nn.Module):
         self.ffn1 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
         self.self_attn_layer_norm = nn.LayerNorm(dim)
         self.self_attn = RelativeAttention(dim, heads=config.heads, dropout=dropout)
-        self.conv_module = ConvolutionModule(dim, kernel=config.kernel, norm=config.norm)
+        self.conv_module = ConvolutionModule(dim, kernel=config.kernel, norm=config.norm, sync=config.norm_sync)
         self.ffn2 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
         self.final_layer_norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Transform frames; arguments and shapes as in `RelativeAttention.forward`."""
@@ -212,12 +243,14 @@ class Conformer(nn.Module):
         super().__init__()
         self.dim = config.dim
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self._positions: Tensor | None = None
 
     def positions(self, x_btd: Tensor) -> Tensor:
         """Table of sinusoids for the length, device and type at hand; kept until one of them changes."""
         frames, table = x_btd.shape[1], self._positions
+        if exporting():  # no table of one length
+            return sinusoids(frames, self.dim)
         stale = table is None or table.shape[0] != 2 * frames - 1
         if stale or table.device != x_btd.device or table.dtype != x_btd.dtype:  # type: ignore[union-attr]
             with torch.inference_mode(False):

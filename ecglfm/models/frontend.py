@@ -8,7 +8,7 @@ Shapes: b batch, l leads, n samples, c channels, t frames, d encoder width.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,6 +34,33 @@ class Features(NamedTuple):
     mask_bt: Tensor | None
 
 
+class SampleConvolution(nn.Conv1d):
+    """Convolution without padding as one matrix product: (batch, channels in, samples) to (batch, channels, frames)."""
+
+    def forward(self, x_bcn: Tensor) -> Tensor:
+        """Convolve."""
+        columns = x_bcn.unfold(2, self.kernel_size[0], self.stride[0]).transpose(2, 3).flatten(1, 2)
+        return self.weight.flatten(1) @ columns + cast(Tensor, self.bias)[:, None]
+
+
+class FrameConvolution(nn.Conv1d):
+    """The same with channels last: (batch, frames in, channels in) to (batch, frames, channels).
+
+    Where kernel and stride are equal the product reads its input in place. PyTorch's own convolution took
+    twice as long forward and three times as long backward.
+    """
+
+    def forward(self, x_btc: Tensor) -> Tensor:
+        """Convolve."""
+        batch, frames, channels = x_btc.shape
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == stride:
+            rows = x_btc[:, : frames // stride * stride].reshape(batch, frames // stride, kernel * channels)
+        else:
+            rows = x_btc.unfold(1, kernel, stride).transpose(2, 3).flatten(2)
+        return functional.linear(rows, self.weight.transpose(1, 2).flatten(1), self.bias)
+
+
 class FrontEnd(nn.Module):
     """Strided convolutions, GroupNorm with one group per channel after the first, GELU, LayerNorm, Linear.
 
@@ -55,8 +82,9 @@ class FrontEnd(nn.Module):
 
     def __init__(self, leads: int, *, channels: int, conv_layers: list[tuple[int, int]], dim: int) -> None:
         super().__init__()
-        widths = [leads] + [channels] * len(conv_layers)
-        convs = [nn.Conv1d(widths[i], channels, kernel, stride) for i, (kernel, stride) in enumerate(conv_layers)]
+        (kernel, stride), *rest = conv_layers
+        convs: list[nn.Conv1d] = [SampleConvolution(leads, channels, kernel, stride)]
+        convs += [FrameConvolution(channels, channels, kernel, stride) for kernel, stride in rest]
         for conv in convs:
             nn.init.kaiming_normal_(conv.weight)
         self.convs = nn.ModuleList(convs)
@@ -90,11 +118,10 @@ class FrontEnd(nn.Module):
             x = x.masked_fill(~mask_bn[:, None, :], 0.0)
         mask = mask_bn
         for index, (conv, (kernel, stride)) in enumerate(zip(self.convs, self.strides, strict=True)):
-            x = conv(x)
             if mask is not None:
                 mask = functional.max_pool1d((~mask).float()[:, None], kernel, stride)[:, 0] == 0
             if index == 0:
-                x = self.group_norm(x, mask)
-            x = functional.gelu(x)
-        conv_btc = x.transpose(1, 2)
-        return Features(conv_btc, self.layer_norm(conv_btc), mask)
+                x = functional.gelu(self.group_norm(conv(x), mask)).transpose(1, 2)
+            else:
+                x = functional.gelu(conv(x))
+        return Features(x, self.layer_norm(x), mask)
