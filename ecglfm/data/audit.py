@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.data.duplicates.clusters import crossing_clusters, rows_of
-from ecglfm.records import data_hash
+from ecglfm.data.pieces import hashes
 
 
 def patient_overlap(records: pd.DataFrame) -> list[str]:
@@ -55,9 +55,8 @@ def pretraining_against_tests(records: pd.DataFrame, pairs: list[dict[str, Any]]
 
 def _in_both(names: pd.Series, some: np.ndarray, others: np.ndarray) -> int:
     """How many names stand in both parts of a column."""
-    codes, unique = pd.factorize(names)
-    counted = [np.bincount(codes[part], minlength=len(unique)) > 0 for part in (some, others)]
-    return int((counted[0] & counted[1]).sum())
+    known = hashes(names)
+    return len(np.intersect1d(known[some], known[others]))
 
 
 def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -66,17 +65,19 @@ def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     Parameters
     ----------
     records : DataFrame
-        `manifest/records.parquet`.
+        `record_id`, `source`, `patient_id` and `split` of `manifest/records.parquet`.
     pairs : list of {a, b, correlation, crosses}
         As `duplicates.search.duplicate_pairs` finds them.
 
     Returns
     -------
     dict
-        `passed`, `patient_overlap`, `duplicate_pairs`, `repeated_records`, `pretraining`, `counts`, `data_hash`.
+        `passed`, `patient_overlap`, `duplicate_pairs`, `repeated_records`, `pretraining`, `counts`.
     """
     overlap = patient_overlap(records)
-    repeated = sorted(set(records.loc[records["record_id"].duplicated(), "record_id"]))
+    known, counted = np.unique(hashes(records["record_id"]), return_counts=True)
+    twice = known[counted > 1]
+    repeated = sorted(set(records.loc[np.isin(hashes(records["record_id"]), twice), "record_id"])) if len(twice) else []
     return {
         "passed": not overlap and not repeated and not any(pair["crosses"] for pair in pairs),
         "patient_overlap": overlap,
@@ -84,5 +85,4 @@ def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:
         "repeated_records": repeated,
         "pretraining": pretraining_against_tests(records, pairs),
         "counts": counts(records),
-        "data_hash": data_hash(records),
     }

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
-from ecglfm.data.pieces import table_pieces, write_pieces
+from ecglfm.data.pieces import hashes, table_pieces, write_pieces
 from ecglfm.data.selectors import DX, SCP_CLASS, find_column, near_spellings, select
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
 
@@ -105,16 +105,16 @@ class _Labels:
         ids, values = [], []
         for source in slice.kinds:
             for index in table_pieces(self._paths[source], self._columns(source)):
-                ids.append(_hashes(index["record_id"]))
+                ids.append(hashes(index["record_id"]))
                 labels = label_columns(slice, index, source)
                 values.append(labels.fillna(_UNKNOWN).to_numpy(np.int8))
-        hashes = np.concatenate(ids)
-        self._order = np.argsort(hashes)
-        self._ids = hashes[self._order]
+        unsorted = np.concatenate(ids)
+        self._order = np.argsort(unsorted)
+        self._ids = unsorted[self._order]
         if (self._ids[1:] == self._ids[:-1]).any():
             raise UserError(f"task {slice.task!r}: a record stands twice in {', '.join(map(str, paths))}")
         self._values = np.concatenate(values)
-        self.n_records = len(hashes)
+        self.n_records = len(self._ids)
         self.matches = (self._values == 1).sum(axis=0)
 
     def _columns(self, source: str) -> list[str]:
@@ -122,7 +122,7 @@ class _Labels:
 
     def of(self, record_ids: pd.Series) -> pd.DataFrame:
         """`label.{name}` of some records, float32, NaN where unknown, on the rows of `record_ids`."""
-        wanted = _hashes(record_ids)
+        wanted = hashes(record_ids)
         places = np.minimum(np.searchsorted(self._ids, wanted), max(len(self._ids) - 1, 0))
         values = self._values[self._order[places]].astype(np.float32)
         values[(values == _UNKNOWN) | (self._ids[places] != wanted)[:, None]] = np.nan
@@ -138,11 +138,6 @@ class _Labels:
             if kind in selectors
         ]
         return "; ".join(text for text in hints if text)
-
-
-def _hashes(texts: pd.Series) -> np.ndarray:
-    """Python's hash of each string, int64: enough to find it again in this process."""
-    return np.fromiter(map(hash, texts), np.int64, len(texts))
 
 
 def _check_labels(slice: TaskSlice, labels: _Labels, kept: Counter[tuple[str, str, bool]]) -> None:  # noqa: A002
@@ -171,9 +166,10 @@ def _check_labels(slice: TaskSlice, labels: _Labels, kept: Counter[tuple[str, st
 
 def _count(kept: pd.DataFrame, labels: list[str], counts: Counter[tuple[str, str, bool]]) -> None:
     for label in labels:
-        known = kept[f"label.{label}"].dropna() == 1
-        for (split, carries), number in known.groupby([kept["split"], known]).size().items():
-            counts[label, str(split), bool(carries)] += int(number)
+        values = kept[f"label.{label}"]
+        for split in SPLITS:
+            for carries in (True, False):
+                counts[label, split, carries] += int(((kept["split"] == split) & (values == float(carries))).sum())
 
 
 def _left_out(labelled: pd.DataFrame, missing: str) -> pd.Series:

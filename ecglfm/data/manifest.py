@@ -1,13 +1,21 @@
-"""The manifest: which record belongs to whom and to which split, and what became of every other one."""
+"""The manifest: which record belongs to whom and to which split, and what became of every other one.
+
+Tables pass through in pieces; what is held of all records, about 100 bytes each, is what tells their order and what
+the audit compares.
+"""
 
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, UserError
@@ -17,10 +25,14 @@ from ecglfm.data.duplicates.clusters import move_clusters
 from ecglfm.data.duplicates.recordings import ShardRecordings
 from ecglfm.data.duplicates.search import duplicate_pairs
 from ecglfm.data.expression import matches, resolve
+from ecglfm.data.ledger import SortedLedger
+from ecglfm.data.pieces import hashes, joined, table_pieces, write_pieces
 from ecglfm.data.preprocess import QUALITY
-from ecglfm.data.splits import assign_splits, fold_column
-from ecglfm.provenance import write_json, write_parquet
-from ecglfm.records import INDEX_COLUMNS, LEDGER_COLUMNS, ledger_frame, require_columns
+from ecglfm.data.source_tables import SourceTables
+from ecglfm.data.splits import fold_column
+from ecglfm.provenance import write_json
+from ecglfm.records import INDEX_COLUMNS, SPLITS, data_hash_of_pieces, require_columns
+from ecglfm.sources.reorder import in_order, rank_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +42,7 @@ RECORD_COLUMNS = [
 ]  # fmt: skip
 _FROM_PREPROCESS = [column for column in RECORD_COLUMNS if column not in {"split", "age", "sex"}]
 _FROM_INDEX = [column for column in INDEX_COLUMNS if column not in {"path", "codes", "report"}]
-
-
-def shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
-    """Tables of a stage's shards; files of an earlier, larger number of shards are passed over."""
-    paths = sorted(path for path in folder.glob(f"*{suffix}") if path.name.removesuffix(suffix).isdigit())
-    if shards is not None:
-        paths = [path for path in paths if int(path.name.removesuffix(suffix)) < shards]
-    if not paths or (shards is not None and len(paths) != shards):
-        raise UserError(
-            f"{folder}: {len(paths)} of {shards or 'the'} shards are there; run the stage {folder.parent.name}"
-        )
-    return paths
+_PLACE = ["shard", "offset", "n_samples"]
 
 
 def _index_columns(results: Path, source: str) -> list[str]:
@@ -54,43 +55,6 @@ def _index_columns(results: Path, source: str) -> list[str]:
     return list(there)
 
 
-def _read_source(
-    results: Path, source: str, columns: list[str], shards: int | None
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Index (some of its columns), preprocess table and ledger of one source."""
-    index = pd.read_parquet(results / "index" / f"{source}.parquet", columns=columns)
-    folder = results / "preprocess" / source
-    tables = [pd.read_parquet(path) for path in shard_tables(folder, ".parquet", shards)]
-    ledgers = [
-        pd.read_parquet(path)
-        for stage in ("ingest", "preprocess")
-        for path in shard_tables(results / stage / source, ".ledger.parquet", shards)
-    ]
-    prepared = pd.concat(tables, ignore_index=True)
-    require_columns(prepared, _FROM_PREPROCESS, f"{folder}/*.parquet")
-    return index, prepared[_FROM_PREPROCESS], pd.concat(ledgers, ignore_index=True)
-
-
-def check_nothing_lost(index: pd.DataFrame, prepared: pd.DataFrame, ledger: pd.DataFrame, source: str) -> None:
-    """Raise `UserError` unless every row of the index is one record or has one `dropped` row, and nothing else is."""
-    dropped = ledger.loc[ledger["action"] == "dropped", "record_id"]
-    codes, ids = pd.factorize(pd.concat([index["record_id"], prepared["record_id"], dropped], ignore_index=True))
-    indexed = np.bincount(codes[: len(index)], minlength=len(ids))
-    accounted = np.bincount(codes[len(index) :], minlength=len(ids))
-    problems = {
-        "in neither": accounted == 0,
-        "not in the index": indexed == 0,
-        "counted twice": accounted > 1,
-        "twice in the index": indexed > 1,
-    }
-    found = [f"{bad.sum()} {word} ({min(ids[bad])}, …)" for word, bad in problems.items() if bad.any()]
-    if found:
-        raise UserError(
-            f"source {source!r}: {len(index)} rows of index, but {len(prepared)} records + {len(dropped)} dropped: "
-            f"{'; '.join(found)}; delete its folders under ingest/ and preprocess/ and run again"
-        )
-
-
 def _query_names(slice: ManifestSlice, columns: dict[str, list[str]]) -> dict[str, str]:  # noqa: A002
     """Column that each name of `manifest.query` means; splits come after the query, so `split` is none."""
     if slice.manifest.query is None:
@@ -99,59 +63,101 @@ def _query_names(slice: ManifestSlice, columns: dict[str, list[str]]) -> dict[st
     return resolve(parse_condition(slice.manifest.query), offered, "config.yaml: manifest.query")
 
 
-def _apply_query(
-    people: pd.DataFrame, query: str | None, names: dict[str, str], source: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records that meet the query, and the ledger rows of the others."""
-    if query is None:
-        return people, ledger_frame([])
-    wanted = matches(parse_condition(query), people, names, "config.yaml: manifest.query")
-    ids = people.loc[~wanted, "record_id"].reset_index(drop=True)
-    said = {"source": source, "stage": "manifest", "action": "dropped", "reason": "query"}
-    out = pd.DataFrame({"record_id": ids}).assign(**said, detail=f"does not meet manifest.query: {query}")
-    return people[wanted], out[list(LEDGER_COLUMNS)].astype("str")
+def _open_sources(slice: ManifestSlice, results: Path, names: dict[str, str]) -> list[SourceTables]:  # noqa: A002
+    sources, folds = [], slice.manifest.folds
+    for source in slice.sources:
+        there = _index_columns(results, source)
+        about = {"age", "sex", *(set(names.values()) - set(_FROM_PREPROCESS))} & set(there)
+        fold = fold_column(there, source, folds[source]) if source in folds else None
+        shards = slice.shards.get(source)
+        tables = SourceTables(
+            results, source, slice.manifest, columns=_FROM_PREPROCESS, about=sorted(about), fold=fold, shards=shards
+        )
+        sources.append(tables)
+    return sources
 
 
-def build_manifest(slice: ManifestSlice, results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa: A002
+def _wanted_ids(
+    sources: list[SourceTables], query: str | None, names: dict[str, str], ledger: SortedLedger
+) -> Iterator[pa.Array]:
+    """Ids of the prepared records; null for those that do not meet the query, which get a row in the ledger."""
+    condition = parse_condition(query) if query is not None else None
+    columns = ["record_id", *sorted(set(names.values()) & set(_FROM_PREPROCESS) - {"record_id"})]
+    for source in sources:
+        for people in source.people(columns):
+            ids = people["record_id"]
+            if condition is not None:
+                wanted = matches(condition, people, names, "config.yaml: manifest.query")
+                said = {"source": source.source, "stage": "manifest", "action": "dropped", "reason": "query"}
+                out = pd.DataFrame({"record_id": ids[~wanted]}).assign(**said)
+                ledger.add(out.assign(detail=f"does not meet manifest.query: {query}"))
+                ids = ids.where(wanted)
+            yield pa.array(ids, pa.large_string())
+
+
+def _rank(ids: pa.ChunkedArray) -> np.ndarray:
+    """Place of each record in the order of the ids; -1 where the id is null."""
+    order = pc.sort_indices(pa.table({"id": ids}), [("id", "ascending")]).to_numpy().astype(np.int64)  # nulls last
+    rank = rank_of(order)
+    rank[rank >= len(ids) - ids.null_count] = -1
+    return rank
+
+
+def _sorted_records(sources: list[SourceTables], rank: np.ndarray) -> Iterator[pd.DataFrame]:
+    """Rows of `records.parquet`, as they were split at first, in pieces."""
+    types = {"split": "str", "sex": "str", "age": "float64"}
+    people = (piece[RECORD_COLUMNS].astype(types) for source in sources for piece in source.people())
+    return in_order(people, rank, n_places=int((rank >= 0).sum()))
+
+
+def _compact(piece: pd.DataFrame, sources: list[str]) -> pd.DataFrame:
+    """What the audit needs of some records, in few bytes: patients and samples by a hash."""
+    columns = {
+        "record_id": piece["record_id"],
+        "source": pd.Categorical(piece["source"], sources),
+        "patient_id": hashes(piece["patient_id"]),
+        "split": pd.Categorical(piece["split"], list(SPLITS)),
+        "sha256": hashes(piece["sha256"]),
+        "sampling_rate": piece["sampling_rate"].astype("float32"),
+        "lead_mask": piece["lead_mask"].astype("int32"),
+    }
+    return pd.DataFrame(columns | {name: piece[name] for name in _PLACE})
+
+
+def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: SortedLedger) -> pd.DataFrame:  # noqa: A002
     """Join the tables of every source, take the records that `query` wants, and split them.
+
+    Parameters
+    ----------
+    slice : ManifestSlice
+    results : path
+    table : path
+        Written: `RECORD_COLUMNS`, sorted by `record_id`.
+    ledger : SortedLedger
+        Gets every stage's rows.
 
     Returns
     -------
-    records : DataFrame
-        `RECORD_COLUMNS`, sorted by `record_id`.
-    ledger : DataFrame
-        Every stage's rows, sorted.
-
-    Raises
-    ------
-    UserError
-        A table is missing, a record was lost, folds are asked of a source without them, or the query names a column
-        that no source has or leaves nothing.
+    DataFrame
+        What the audit needs of each record, as `_compact` gives it.
     """
-    config = slice.manifest
-    columns = {source: _index_columns(results, source) for source in slice.sources}
-    names = _query_names(slice, columns)
-    all_records, all_ledgers, rows = [], [ledger_frame([])], 0
-    for source in slice.sources:
-        wanted = {*_FROM_INDEX, *(set(names.values()) - set(_FROM_PREPROCESS))}
-        if source in config.folds:
-            wanted.add(fold_column(columns[source], source, config.folds[source]))
-        wanted &= set(columns[source])
-        index, prepared, ledger = _read_source(results, source, sorted(wanted), slice.shards.get(source))
-        check_nothing_lost(index, prepared, ledger, source)
-        rows += len(index)
-        about = index.drop(columns=["source", "patient_id"]).assign(split=assign_splits(index, source, config))
-        people = prepared.merge(about, on="record_id", validate="one_to_one")
-        people, out = _apply_query(people, config.query, names, source)
-        all_records.append(people[RECORD_COLUMNS])
-        all_ledgers += [ledger[list(LEDGER_COLUMNS)], out]
-    records = pd.concat(all_records, ignore_index=True).astype({"split": "str", "sex": "str", "age": "float64"})
-    if config.query is not None and not len(records):
-        raise UserError(f"config.yaml: manifest.query: no record meets {config.query!r}")
-    ledger = pd.concat(all_ledgers, ignore_index=True).astype("str")
-    assert len(records) + int((ledger["action"] == "dropped").sum()) == rows
-    records = records.sort_values("record_id", ignore_index=True)
-    return records, ledger.sort_values(list(LEDGER_COLUMNS), ignore_index=True)
+    query = slice.manifest.query
+    names = _query_names(slice, {source: _index_columns(results, source) for source in slice.sources})
+    sources = _open_sources(slice, results, names)
+    for source in sources:
+        for rows in source.ledgers():
+            ledger.add(rows)
+    rank = _rank(pa.chunked_array(_wanted_ids(sources, query, names, ledger), pa.large_string()))
+    n_records = int((rank >= 0).sum())
+    if query is not None and not n_records:
+        raise UserError(f"config.yaml: manifest.query: no record meets {query!r}")
+    assert n_records + ledger.dropped == sum(map(len, sources))
+    held = []
+    with write_pieces(table) as write:
+        for piece in _sorted_records(sources, rank):
+            write(piece)
+            held.append(_compact(piece, slice.sources))
+    return joined(held)
 
 
 def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int = 1) -> dict[str, Any]:  # noqa: A002
@@ -178,21 +184,43 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
     Raises
     ------
     UserError
-        As `build_manifest`.
+        A table is missing, a record was lost, folds are asked of a source without them, or the query names a column
+        that no source has or leaves nothing.
     """
-    records, ledger = build_manifest(slice, results)
-    recordings = ShardRecordings(records, results / "preprocess")
-    at_least = slice.manifest.duplicate_correlation
-    pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)
-    if slice.manifest.duplicates == "move" and any(pair["crosses"] for pair in pairs):
-        records, pairs, moved = move_clusters(records, pairs)
-        logger.info("manifest: %d records moved to the split of their duplicates", len(moved))
-        ledger = pd.concat([ledger, moved], ignore_index=True).sort_values(list(LEDGER_COLUMNS), ignore_index=True)
-    content = audit(records, pairs)
-    write_parquet(output / "ledger.parquet", ledger)
-    write_json(output / "audit.json", content)
-    if content["passed"]:
-        write_parquet(output / "records.parquet", records)
-    else:
-        (output / "records.parquet").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        table, ledger = Path(scratch) / "records.parquet", SortedLedger()
+        records = build_manifest(slice, results, table, ledger)
+        recordings = ShardRecordings(records, results / "preprocess")
+        records = records.drop(columns=_PLACE)
+        at_least = slice.manifest.duplicate_correlation
+        pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)
+        if slice.manifest.duplicates == "move" and any(pair["crosses"] for pair in pairs):
+            records, pairs, moved = move_clusters(records, pairs)
+            logger.info("manifest: %d records moved to the split of their duplicates", len(moved))
+            ledger.add(moved)
+        content = audit(records, pairs)
+        content["patient_overlap"] = _patients(table, set(content["patient_overlap"]))
+        content["data_hash"] = data_hash_of_pieces(_with_splits(table, records["split"]))
+        ledger.write(output / "ledger.parquet")
+        write_json(output / "audit.json", content)
+        if content["passed"]:
+            with write_pieces(output / "records.parquet") as write:
+                for piece in _with_splits(table, records["split"]):
+                    write(piece)
+        else:
+            (output / "records.parquet").unlink(missing_ok=True)
     return content
+
+
+def _with_splits(table: Path, splits: pd.Series) -> Iterator[pd.DataFrame]:
+    """Rows of `records.parquet` as they are split in the end, in pieces."""
+    for piece in table_pieces(table, RECORD_COLUMNS):
+        yield piece.assign(split=splits.iloc[piece.index].astype("str"))
+
+
+def _patients(table: Path, wanted: set[int]) -> list[str]:
+    """Names of the patients with these hashes, sorted."""
+    if not wanted:
+        return []
+    named = (piece["patient_id"] for piece in table_pieces(table, ["patient_id"]))
+    return sorted({patient for piece in named for patient in piece[np.isin(hashes(piece), list(wanted))]})

@@ -6,13 +6,17 @@ all their tables, logs one run a source for them, and none where nothing has cha
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
-from ecglfm.data.manifest import shard_tables
+from ecglfm.data.pieces import hashes, table_pieces
+from ecglfm.data.source_tables import shard_tables
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
 from ecglfm.tracking import standard_tags, start_run
@@ -61,7 +65,11 @@ def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | No
         stage="labels", task=slice.task, config_hash=sha256_json(content), data_hash=sha256_file(output), rule=rule
     )
     with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content) as run:
-        run.log(label_counts(pd.read_parquet(output)) | {"left_out": len(pd.read_parquet(ledger))}, step=0)
+        columns = [
+            column for column in pq.read_schema(output).names if column == "split" or column.startswith("label.")
+        ]
+        left_out = pq.read_metadata(ledger).num_rows
+        run.log(label_counts(pd.read_parquet(output, columns=columns)) | {"left_out": left_out}, step=0)
         run.artifact(ledger)
 
 
@@ -88,7 +96,12 @@ def track_manifest(
     rule : str or None
         The Snakemake rule, for a tag.
     """
-    ledger = pd.read_parquet(output / "ledger.parquet")
+    columns = ["source", "stage", "action", "reason"]
+    ledger = Counter(
+        row
+        for piece in table_pieces(output / "ledger.parquet", columns)
+        for row in piece[columns].itertuples(index=False, name=None)
+    )
     for source in slice.sources:
         for stage in ("index", "ingest", "preprocess"):
             config = results / "config" / ("preprocess.yaml" if stage == "preprocess" else f"source/{source}.yaml")
@@ -112,18 +125,19 @@ def track_manifest(
 
 
 def _stage_counts(
-    results: Path, stage: str, source: str, shards: int | None, ledger: pd.DataFrame
+    results: Path, stage: str, source: str, shards: int | None, ledger: Counter[tuple[str, ...]]
 ) -> tuple[dict[str, float], str]:
     """Counts of one stage of one source, and the hash of what it made."""
     if stage == "index":
         path = results / "index" / f"{source}.parquet"
-        patients = pd.read_parquet(path, columns=["patient_id"])["patient_id"]
-        return {"records": len(patients), "patients": patients.nunique()}, sha256_file(path)
+        patients = np.concatenate([hashes(piece["patient_id"]) for piece in table_pieces(path, ["patient_id"])])
+        return {"records": len(patients), "patients": len(np.unique(patients))}, sha256_file(path)
     paths = shard_tables(results / stage / source, ".parquet", shards)
     table = pd.concat([pd.read_parquet(path, columns=["n_samples", "sampling_rate"]) for path in paths])
-    here = ledger[(ledger["stage"] == stage) & (ledger["source"] == source)]
     metrics = {"records": float(len(table)), "hours": float((table["n_samples"] / table["sampling_rate"]).sum() / 3600)}
     metrics |= {
-        str(name): float(number) for name, number in (here["action"] + "." + here["reason"]).value_counts().items()
+        f"{action}.{reason}": float(number)
+        for (of, at, action, reason), number in ledger.items()
+        if (of, at) == (source, stage)
     }
     return metrics, sha256_json([sha256_file(path) for path in paths])

@@ -95,7 +95,7 @@ def in_order(
     Yields
     ------
     DataFrame
-        The rows of places 0 to `rows` - 1, `rows` to 2 `rows` - 1, …, labelled by their places.
+        The rows of places 0 to `rows` - 1, `rows` to 2 `rows` - 1, …, labelled by their places; at least one piece.
 
     Raises
     ------
@@ -104,7 +104,8 @@ def in_order(
     """
     with tempfile.TemporaryFile() as file:
         try:
-            yield from _through(file, pieces, rank, -(-(len(rank) if n_places is None else n_places) // rows), rows)
+            n_pieces = max(1, -(-(len(rank) if n_places is None else n_places) // rows))
+            yield from _through(file, pieces, rank, n_pieces, rows)
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise

@@ -26,9 +26,10 @@ def _clusters(records: pd.DataFrame, a: np.ndarray, b: np.ndarray) -> np.ndarray
 
 def rows_of(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the two ends of each pair; of an id that stands twice, the first."""
-    first = records["record_id"].drop_duplicates()
-    row_of = pd.Series(np.flatnonzero(~records["record_id"].duplicated()), index=first)
-    a, b = (row_of[[pair[end] for pair in pairs]].to_numpy(np.int64) for end in ("a", "b"))
+    wanted = {pair[end] for pair in pairs for end in ("a", "b")}
+    rows = np.flatnonzero(records["record_id"].isin(wanted))[::-1]  # the first one is set last
+    row_of = dict(zip(records["record_id"].iloc[rows], rows.tolist(), strict=True))
+    a, b = (np.array([row_of[pair[end]] for pair in pairs], np.int64) for end in ("a", "b"))
     return a, b
 
 
