@@ -193,7 +193,7 @@ def any_rank(flag: bool) -> bool:
 
 
 def reduce_values(values: Sequence[float], how: str = "mean") -> list[float]:
-    """Mean or maximum of each value over the ranks; every rank must ask."""
+    """Mean, minimum (`min`) or maximum (`max`) of each value over the ranks; every rank must ask."""
     if world_size() == 1:
         return list(values)
     import torch
@@ -201,8 +201,8 @@ def reduce_values(values: Sequence[float], how: str = "mean") -> list[float]:
 
     device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
     tensor = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(tensor, dist.ReduceOp.MAX if how == "max" else dist.ReduceOp.SUM)
-    return [float(value) for value in (tensor if how == "max" else tensor / world_size())]
+    dist.all_reduce(tensor, {"mean": dist.ReduceOp.SUM, "min": dist.ReduceOp.MIN, "max": dist.ReduceOp.MAX}[how])
+    return [float(value) for value in (tensor / world_size() if how == "mean" else tensor)]
 
 
 def from_main(make: Callable[[], int]) -> int:

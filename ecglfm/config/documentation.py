@@ -153,6 +153,9 @@ One machine: `snakemake`, which uses every core. Several GPUs on one machine wit
 `pretrain.processes: K` in the encoder's YAML starts K ranks. A Slurm cluster: `snakemake --profile slurm`;
 partition, account, GPUs and walltime are in `workflow/profiles/slurm/config.yaml`, which says what to edit.
 
+K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
+whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.
+
 ## Numbers and words in YAML
 
 Files in the three folders are read under YAML 1.2: `no`, `on` and `NO` are text and `1e-6` is a number.

@@ -35,7 +35,7 @@ class ModelConfig(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout everywhere in the encoder")
     norm: Literal["batch", "group", "layer"] = Field(
         "batch",
-        description="`conformer` only: normalisation inside the convolution module, over the batch, a record or a frame",
+        description="`conformer` only: normalisation in the convolution module: over the batch, a record or a frame",
     )
     norm_sync: bool = Field(
         False, description="`conformer` with `norm: batch` only: statistics over the batches of all processes"
@@ -138,6 +138,11 @@ class CmscConfig(Section):
     pool: Literal["encoder", "frontend"] = Field(
         "encoder",
         description="averaged over time: the encoder's output, or (as the original) the masked conv features",
+    )
+    pairs: Literal["patient", "recording"] = Field(
+        "patient",
+        description="crops of two recordings of a patient, or of the halves of the only long one; or always of the "
+        "halves of one recording",
     )
 
 

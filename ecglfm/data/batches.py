@@ -76,7 +76,7 @@ def on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.T
     x : Tensor of float32, shape (2 pairs, leads, samples)
         Millivolts, zero at masked leads.
     mask : Tensor of bool, shape (2 pairs, samples), or None
-        True for a real sample; None where no crop is padded.
+        True for a real sample; None where crops are never padded.
     """
     signal, kept = (batch[name].to(device, non_blocking=True) for name in ("signal", "lead_mask"))
     x = signal.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
@@ -196,14 +196,14 @@ class PretrainBatches(Dataset[Batch]):
         -------
         dict of Tensor
             `signal`, int16 microvolts, shape (2 * batch_size, samples, leads); `lead_mask`, bool, shape
-            (2 * batch_size, leads), True where a lead is kept; and where a crop is padded, `valid`, int64,
+            (2 * batch_size, leads), True where a lead is kept; and where crops may be padded, `valid`, int64,
             shape (2 * batch_size,), the number of real samples.
         """
         crops = self.crops(forward)
         self._read_ahead(forward)
         signal = self.signals.crops(crops.rows, crops.starts, self.sampler.length, crops.valid)
         batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.from_numpy(crops.lead_mask)}
-        if (crops.valid < self.sampler.length).any():
+        if self.sampler.min_length < self.sampler.length:  # not: where one is short; all ranks must have it, or none
             batch["valid"] = torch.from_numpy(crops.valid)
         return batch
 

@@ -16,8 +16,8 @@ class PairSampler:
     """Which two pieces of a patient's recordings make a positive pair (CLOCS, arXiv:2005.13249).
 
     Two different recordings with a random crop in each; or, of a patient with a single recording at
-    least twice `min_length` long, a random crop in each half. Who makes no pair is left out here and
-    nowhere else, and counted in the log.
+    least twice `min_length` long, a random crop in each half. With `pairs="recording"` always the two halves of
+    one recording. Who makes no pair is left out here and nowhere else, and counted in the log.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class PairSampler:
         Shorter recordings are not used; one between this and `length` is padded. Default: `length`.
     min_recordings : int
         Patients with fewer recordings of that length are not used.
+    pairs : {'patient', 'recording'}
+        `recording`: shorter ones than twice `min_length` are not used.
     """
 
     def __init__(
@@ -41,12 +43,15 @@ class PairSampler:
         length: int,
         min_length: int | None = None,
         min_recordings: int = 1,
+        pairs: str = "patient",
     ) -> None:
         self.length = length
         self.min_length = length if min_length is None else min_length
+        self._halves = pairs == "recording"
+        shortest = self.min_length * (2 if self._halves else 1)
         self._n_samples = records["n_samples"].to_numpy(np.int64)
         chosen = np.flatnonzero((records["split"] == split).to_numpy(bool, na_value=False))
-        usable = chosen[self._n_samples[chosen] >= self.min_length]
+        usable = chosen[self._n_samples[chosen] >= shortest]
         # Sorted by name, so that the pairs do not depend on the order of the manifest.
         names = records.iloc[usable]
         order = np.lexsort((names["record_id"].astype(str), names["patient_id"].astype(str)))
@@ -55,15 +60,16 @@ class PairSampler:
         _, first, count = np.unique(patients, return_index=True, return_counts=True)
         paired = (count >= 2) | (self._n_samples[self._rows[first]] >= 2 * self.min_length)
         enough = count >= min_recordings
+        two = np.zeros_like(enough) if self._halves else count >= 2
         self._first, self._count = first[paired & enough], count[paired & enough]
         everyone = records["patient_id"].iloc[chosen].nunique()
         logger.info(
             "%s: %d patients make pairs (%d from two recordings, %d from two halves); %d patients left out"
-            " (no second recording of %d samples), %d more with fewer than min_recordings = %d;"
+            " (no %srecording of %d samples), %d more with fewer than min_recordings = %d;"
             " %d recordings shorter than that",
-            split, len(self), int((self._count >= 2).sum()), int((self._count == 1).sum()),
-            everyone - int(paired.sum()), self.min_length, int((paired & ~enough).sum()), min_recordings,
-            len(chosen) - len(usable),
+            split, len(self), int((two & enough).sum()), int((paired & enough & ~two).sum()),
+            everyone - int(paired.sum()), "" if self._halves else "second ", shortest,
+            int((paired & ~enough).sum()), min_recordings, len(chosen) - len(usable),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -100,12 +106,12 @@ class PairSampler:
         """
         first, count = self._first[patients], self._count[patients]
         one = (draw[:, 0] * count).astype(np.int64)
+        single = (count == 1) | self._halves
         other = (draw[:, 1] * (count - 1)).astype(np.int64)
-        other += (other >= one) & (count > 1)
+        other = np.where(single, one, other + (other >= one))
         rows = np.stack([self._rows[first + one], self._rows[first + other]], axis=1)
         # Where a crop may lie: the whole recording, or its half.
         low, high = np.zeros_like(rows), self._n_samples[rows]
-        single = count == 1
         high[single, 0] //= 2
         low[single, 1] = high[single, 0]
         valid = np.minimum(high - low, self.length)

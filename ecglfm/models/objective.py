@@ -4,6 +4,10 @@ Per masked frame, as the original divides its gradients (S, the number of masked
 
     contrastive + mlm + 0.1 (V - perplexity)/V + 10 mean(conv_features^2) + CMSC
 
+On several ranks every term is that of all their records together: its mean over ranks is what one process with the
+whole batch computes, and so are the gradients' means. CMSC compares with the pairs of every rank, the diversity is
+that of the codes on all ranks, and each record hides the same number of frames everywhere (`Noise`).
+
 Shapes: b batch, t frames, d encoder width, m masked frames of a record (the same in all), k negatives,
 f width of the contrastive space, v codes, s = b m.
 """
@@ -17,12 +21,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm.config import PretrainConfig, UserError
+from ecglfm.models.collectives import gather_rows, rank
 from ecglfm.models.encoder import ECGEncoder, mean_over_frames
-from ecglfm.models.masking import draw_negatives, draw_span_mask
+from ecglfm.models.frontend import Features
+from ecglfm.models.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
 from ecglfm.models.quantizer import GumbelQuantizer
+from ecglfm.models.random import gumbel, record_keys, substream
 
 #: Terms of the loss, by their names in `ObjectiveConfig`.
 TERMS = ("contrastive", "mlm", "diversity", "feature_penalty", "cmsc")
+
+_GUMBEL = 4  # what a record's numbers are for, beside those of `masking`
 
 
 class Noise(NamedTuple):
@@ -36,11 +45,14 @@ class Noise(NamedTuple):
         Places among the record's hidden frames, never the frame's own.
     gumbel_sv : Tensor of float32, shape (batch * masked, codes), or None
         Standard Gumbel noise; None in evaluation.
+    real_frames : float or None
+        Real frames in a forward, mean over the forwards and ranks of the update; None: those of this forward.
     """
 
     mask_bt: Tensor
     negatives_bmk: Tensor
     gumbel_sv: Tensor | None
+    real_frames: float | None = None
 
 
 def contrastive_logits(
@@ -93,6 +105,8 @@ def contrastive_loss(
 def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) -> tuple[Tensor, Tensor]:
     """Symmetric cross entropy over cosine similarities of pairs (CLOCS, arXiv:2005.13249).
 
+    The pairs of all ranks are negatives; every rank must ask, with as many pairs.
+
     Parameters
     ----------
     z_bd : Tensor, shape (2 pairs, dim)
@@ -106,16 +120,35 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     Returns
     -------
     loss, accuracy : Tensor, shape ()
-        Mean over pairs and directions.
+        Mean over the pairs of this rank and directions.
     """
     z = z_bd.float()
     norms = z.norm(dim=-1, keepdim=True).clamp(min=1e-8)
     z = z / (norms.detach() if fixed_norms else norms)
-    scores = z[0::2] @ z[1::2].T / temperature
-    truth = torch.arange(scores.shape[0], device=z.device)
-    loss = 0.5 * (functional.cross_entropy(scores, truth) + functional.cross_entropy(scores.T, truth))
-    hits = (scores.argmax(dim=1) == truth).float() + (scores.argmax(dim=0) == truth).float()
+    everything = gather_rows(z)
+    pairs = z.shape[0] // 2
+    truth = rank() * pairs + torch.arange(pairs, device=z.device)
+    forth, back = z[0::2] @ everything[1::2].T / temperature, z[1::2] @ everything[0::2].T / temperature
+    loss = 0.5 * (functional.cross_entropy(forth, truth) + functional.cross_entropy(back, truth))
+    hits = (forth.argmax(dim=1) == truth).float() + (back.argmax(dim=1) == truth).float()
     return loss, 0.5 * hits.mean()
+
+
+def feature_penalty(features: Features, real_frames: float | None = None) -> Tensor:
+    """Mean square of the conv features at real frames.
+
+    Parameters
+    ----------
+    features : Features
+    real_frames : float, optional
+        Divide by as many frames instead of this batch's: where batches have different numbers of them, the mean
+        of their penalties is then the penalty of all.
+    """
+    square_bt = features.conv_btc.float().square().mean(dim=-1)
+    if features.mask_bt is None:
+        return square_bt.mean() if real_frames is None else square_bt.sum() / real_frames
+    total = square_bt.masked_fill(~features.mask_bt, 0.0).sum()
+    return total / (features.mask_bt.sum() if real_frames is None else real_frames)
 
 
 class PretrainingObjective(nn.Module):
@@ -152,38 +185,43 @@ class PretrainingObjective(nn.Module):
         self.final_proj = nn.Linear(dim, final_dim)
         self.mlm_proj = nn.Linear(dim, config.quantizer.codes)
 
-    def draw_noise(self, x: Tensor, generator_seed: int, real_bt: Tensor | None = None) -> Noise:
-        """Draw what one forward needs, from `generator_seed` alone.
+    def draw_noise(self, keys_b: Tensor, mask_bt: Tensor, real_frames: float | None = None) -> Noise:
+        """Draw the noise of one forward in the module's mode, each record's from its own key.
 
         Parameters
         ----------
-        x : Tensor, shape (batch, leads, samples)
-            For its shape and device.
-        generator_seed : int
-            Seed of the masks; that of the negatives and of the Gumbel noise is drawn from it.
-        real_bt : Tensor of bool, shape (batch, frames), optional
-            True at real frames.
+        keys_b : Tensor of int64, shape (batch,)
+            From `ecglfm.models.random.record_keys`.
+        mask_bt : Tensor of bool, shape (batch, frames)
+            On the CPU; hidden frames, from `ecglfm.models.masking.trim_spans`.
+        real_frames : float, optional
+            As in `Noise`.
 
         Returns
         -------
         Noise
+            Where the model lies.
         """
-        generator = torch.Generator().manual_seed(generator_seed)
-        batch, frames = x.shape[0], self.encoder.frontend.frames(x.shape[2])
-        mask_bt = draw_span_mask(batch, frames, self.mask_config, generator, real_bt=real_bt)
-        masked = int(mask_bt[0].sum())
-        # The big draws happen where the model lies.
-        seed = int(torch.randint(2**62, (), generator=generator))
-        generator = torch.Generator(device=x.device).manual_seed(seed)
-        negatives_bmk = draw_negatives(batch, masked, self.terms.contrastive.negatives, generator)
+        device, masked = self.mask_emb.device, int(mask_bt[0].sum())
+        keys_b = keys_b.to(device, non_blocking=True)
         gumbel_sv = None
         if self.training:
-            gumbel_sv = torch.empty((batch * masked, self.mlm_proj.out_features), device=x.device)
-            gumbel_sv = -gumbel_sv.exponential_(generator=generator).log()
-        return Noise(mask_bt.to(x.device), negatives_bmk, gumbel_sv)
+            codes = self.mlm_proj.out_features
+            gumbel_sv = gumbel(substream(keys_b, _GUMBEL), masked * codes).view(-1, codes)
+        negatives_bmk = draw_negatives(keys_b, masked, self.terms.contrastive.negatives)
+        return Noise(mask_bt.to(device, non_blocking=True), negatives_bmk, gumbel_sv, real_frames)
+
+    def _noise_of(self, seed: int, features: Features) -> Noise:
+        """Noise of a batch that is an update by itself."""
+        batch, frames = features.conv_btc.shape[:2]
+        real_bt = features.mask_bt
+        lengths_b = torch.full((batch,), frames) if real_bt is None else real_bt.sum(dim=1).cpu()
+        keys_b = record_keys(seed, 0, batch)
+        spans_bt = draw_spans(keys_b, lengths_b, frames, self.mask_config, rounding=rounding_of(seed))
+        return self.draw_noise(keys_b, trim_spans(keys_b, spans_bt, most_hidden(spans_bt, lengths_b)))
 
     def forward(
-        self, x: Tensor, *, generator_seed: int, step: int, noise: Noise | None = None, mask: Tensor | None = None
+        self, x: Tensor, *, step: int, generator_seed: int = 0, noise: Noise | None = None, mask: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Loss of one batch of pairs.
 
@@ -191,12 +229,13 @@ class PretrainingObjective(nn.Module):
         ----------
         x : Tensor of float, shape (2 pairs, leads, samples)
             Millivolts; rows 2i and 2i+1 are recordings of one patient.
-        generator_seed : int
-            Seed of span masks, negatives and Gumbel noise. Dropout uses PyTorch's global generator.
         step : int
             Updates so far; sets the Gumbel temperature.
+        generator_seed : int
+            Seed of span masks, negatives and Gumbel noise, where the batch is an update by itself. Dropout uses
+            PyTorch's global generator.
         noise : Noise, optional
-            Fixed noise instead of the drawn one.
+            Noise that was drawn before, or is fixed.
         mask : Tensor of bool, shape (2 pairs, samples), optional
             True where a sample is real; real samples come first.
 
@@ -217,14 +256,13 @@ class PretrainingObjective(nn.Module):
             raise ValueError(f"{x.shape[0]} rows: recordings come in pairs, 2i and 2i+1 of one patient")
         features = self.encoder.features(x, mask)
         if noise is None:
-            noise = self.draw_noise(x, generator_seed, features.mask_bt)
+            noise = self._noise_of(generator_seed, features)
         x_btd = self.encoder.frontend.project(features.normed_btc)
         x_btd = torch.where(noise.mask_bt[..., None], self.mask_emb, x_btd)
         layers = self.encoder.context(x_btd, features.mask_bt)
 
         logged = self._predict(layers[self.tap - 1], layers[-1], features.normed_btc, noise, step)
-        real_rc = features.conv_btc if features.mask_bt is None else features.conv_btc[features.mask_bt]
-        logged["feature_penalty"] = real_rc.float().square().mean()
+        logged["feature_penalty"] = feature_penalty(features, noise.real_frames)
         as_original = self.terms.cmsc.pool == "frontend"
         pooled_bd = mean_over_frames(x_btd if as_original else layers[-1], features.mask_bt)
         logged["cmsc"], logged["cmsc_accuracy"] = cmsc_loss(
@@ -239,17 +277,21 @@ class PretrainingObjective(nn.Module):
         self, tap_btd: Tensor, last_btd: Tensor, normed_btc: Tensor, noise: Noise, step: int
     ) -> dict[str, Tensor]:
         """Terms and measures about the hidden frames: contrastive, mlm, diversity."""
-        hidden_bt = noise.mask_bt
         batch, masked = noise.negatives_bmk.shape[:2]
-        quantized = self.quantizer(normed_btc[hidden_bt], step=step, gumbel_sv=noise.gumbel_sv)
+        hidden_s = places(noise.mask_bt, masked)
+
+        def hidden(x_btd: Tensor) -> Tensor:
+            return x_btd.flatten(0, 1).index_select(0, hidden_s)
+
+        quantized = self.quantizer(hidden(normed_btc), step=step, gumbel_sv=noise.gumbel_sv)
         contrastive, contrastive_accuracy = contrastive_loss(
-            self.final_proj(tap_btd[hidden_bt]).view(batch, masked, -1),
+            self.final_proj(hidden(tap_btd)).view(batch, masked, -1),
             self.project_q(quantized.vectors_se).view(batch, masked, -1),
             quantized.codes_s.view(batch, masked),
             noise.negatives_bmk,
             temperature=self.terms.contrastive.temperature,
         )
-        scores_sv = self.mlm_proj(last_btd[hidden_bt]).float()
+        scores_sv = self.mlm_proj(hidden(last_btd)).float()
         codes = scores_sv.shape[1]
         return {
             "contrastive": contrastive,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm.config import QuantizerConfig
+from ecglfm.models.collectives import mean_over_ranks
 
 
 class Quantized(NamedTuple):
@@ -24,7 +25,8 @@ class Quantized(NamedTuple):
     codes_s : Tensor of int64, shape (frames,)
         Index of each chosen entry.
     prob_perplexity, code_perplexity : Tensor of float32, shape ()
-        exp(entropy) of the batch's mean soft and hard choice, without noise; at most the number of codes.
+        exp(entropy) of the mean soft and hard choice in the batches of all ranks, without noise; at most the
+        number of codes.
     """
 
     vectors_se: Tensor
@@ -79,7 +81,7 @@ class GumbelQuantizer(nn.Module):
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
         usage_v = torch.bincount(best_s, minlength=codes).float() / best_s.numel()
-        prob_perplexity = perplexity(scores_sv.softmax(dim=1).mean(dim=0))
+        usage_v, mean_v = mean_over_ranks(torch.stack([usage_v, scores_sv.softmax(dim=1).mean(dim=0)]))
         if gumbel_sv is None:
             chosen_s = best_s
             vectors_se = self.vars[chosen_s]
@@ -89,4 +91,4 @@ class GumbelQuantizer(nn.Module):
             hard_sv = functional.one_hot(chosen_s, codes).to(soft_sv.dtype)
             choice_sv = hard_sv - soft_sv.detach() + soft_sv  # forward: hard; backward: soft
             vectors_se = choice_sv.to(self.vars.dtype) @ self.vars
-        return Quantized(vectors_se, chosen_s, prob_perplexity, perplexity(usage_v))
+        return Quantized(vectors_se, chosen_s, perplexity(mean_v), perplexity(usage_v))

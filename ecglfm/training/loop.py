@@ -1,6 +1,9 @@
 """The training loop of pretraining: load, step, log, validate, save.
 
-Everything random is drawn from (seed, step, forward, rank), so there is no generator state to save.
+Everything random is drawn from (seed, step, place in the global batch), and dropout from (seed, step, forward,
+rank), so there is no generator state to save. With group or synchronised normalisation and without dropout, a
+training does not depend on how its global batch is spread over ranks; nor over forwards, but for the terms that
+compare records or count codes within a forward (CMSC and diversity).
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from ecglfm.data.batches import PretrainBatches, on_device
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.tracking import Run
 from ecglfm.training.ema import EMA
-from ecglfm.training.engine import broadcast_buffers, set_learning_rate
+from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
+from ecglfm.training.noise import update_noise
 from ecglfm.training.probe import LayerProbe
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
 from ecglfm.training.watchdog import Guard, Watchdog
@@ -168,11 +172,12 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
         A loss or a gradient is not finite, and `non_finite` says stop. No update is made of it.
     """
     terms, guard = [], Guard(engine, config, step)
-    for forward in range(config.accumulate):
-        key = (step, forward, distributed.rank())
-        x, mask = on_device(next(batches), engine.device)
-        torch.manual_seed(seed_of(config.seed, _DROPOUT, *key))
-        output = engine(x, generator_seed=seed_of(config.seed, _NOISE, *key), step=step, mask=mask)
+    loaded = [next(batches) for _ in range(config.accumulate)]
+    noises = update_noise(unwrap(engine), loaded, seed_of(config.seed, _NOISE, step))
+    for forward, (batch, noise) in enumerate(zip(loaded, noises, strict=True)):
+        x, mask = on_device(batch, engine.device)
+        torch.manual_seed(seed_of(config.seed, _DROPOUT, step, forward, distributed.rank()))
+        output = engine(x, step=step, noise=noise, mask=mask)
         guard.check_loss(output)
         engine.backward(output["loss"])
         if forward < config.accumulate - 1:
@@ -222,9 +227,9 @@ def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainC
     with torch.no_grad():
         loaded = batches.load(0, batches.updates_per_epoch, num_workers=config.num_workers)
         for index, batch in enumerate(loaded):
-            seed = seed_of(config.seed, _VALIDATION, index, distributed.rank())
+            (noise,) = update_noise(unwrap(engine), [batch], seed_of(config.seed, _VALIDATION, index))
             x, mask = on_device(batch, engine.device)
-            output = engine(x, generator_seed=seed, step=step, mask=mask)
+            output = engine(x, step=step, noise=noise, mask=mask)
             terms.append({name: output[name].detach() for name in TERMS})
     engine.train()
     return average(terms)

@@ -1,7 +1,7 @@
 """Self-supervised pretraining of an encoder: its data, its state on disk, its outputs; `loop` trains.
 
 A training that was killed continues from its newest whole checkpoint, and ends with the weights of one
-that was not (on one CPU in fp32, bit for bit): everything random is drawn from (seed, step, forward, rank).
+that was not (on one CPU in fp32, bit for bit): everything random is a function of the seed and the step.
 """
 
 from __future__ import annotations
@@ -178,6 +178,7 @@ class Pretraining:
                 length=round(config.crop_seconds * rate),
                 min_length=round(shortest * rate),
                 min_recordings=config.min_recordings,
+                pairs=config.objective.cmsc.pairs,
             )
 
         rank, world_size = distributed.rank(), distributed.world_size()

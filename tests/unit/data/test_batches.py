@@ -164,6 +164,35 @@ def test_patients_with_few_recordings_can_be_left_out(cohort, caplog):
     assert "4 more with fewer than min_recordings = 2" in caplog.text
 
 
+def test_pairs_can_be_the_halves_of_one_recording(cohort, caplog):
+    caplog.set_level("INFO")
+    records = cohort[0]
+    sampler = PairSampler(records, split="train", length=LENGTH, pairs="recording")
+    length, owner = records["n_samples"].to_numpy(), records["patient_id"].to_numpy()
+    long = (records["split"] == "train").to_numpy() & (length >= 2 * LENGTH)
+    assert len(sampler) == len(set(owner[long]))
+    assert f"{len(sampler)} patients make pairs (0 from two recordings, {len(sampler)} from two halves)" in caplog.text
+    chosen = np.tile(np.arange(len(sampler)), 200)
+    rows, starts, valid = sampler.pairs(chosen, np.random.default_rng(0).random((len(chosen), 4)))
+    assert (rows[:, 0] == rows[:, 1]).all()
+    assert set(rows[:, 0]) == set(np.flatnonzero(long))  # each long recording of each patient has its turn
+    half = length[rows[:, 0]] // 2
+    assert (starts[:, 0] + LENGTH <= half).all()
+    assert (starts[:, 1] >= half).all()
+    assert (starts[:, 1] + LENGTH <= length[rows[:, 1]]).all()
+    assert (valid == LENGTH).all()
+
+
+def test_every_batch_has_the_same_form(tmp_path, write_records):
+    # Where only some batches had `valid`, ranks would run different code, and ZeRO 2 mix up their gradients.
+    records = write_records(tmp_path, {"a": [30, 80], "b": [90, 95], "c": [100, 100], "d": [60, 70]})
+    sampler = PairSampler(records, split="train", length=LENGTH, min_length=20)
+    data = PretrainBatches(Signals(records, tmp_path), sampler, batch_size=1, seed=1)
+    short = [bool((data[step]["valid"] < LENGTH).any()) for step in range(8)]
+    assert True in short
+    assert False in short
+
+
 def test_patients_on_disk(cohort):
     records, signals = cohort
     sampler = PairSampler(records, split="train", length=LENGTH)

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from torch.nn import functional
 
 from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, load
 from ecglfm.models.conformer import relative_shift, sinusoids
 from ecglfm.models.encoder import ECGEncoder, mean_over_frames
-from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm
+from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
 from ecglfm.models.objective import PretrainingObjective
 
 SMALL = ModelConfig(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.1)
@@ -87,6 +89,37 @@ def test_batch_norm_statistics_by_hand():
     assert norm.running_mean.item() == pytest.approx(0.1 * 5)
     assert norm.running_var.item() == pytest.approx(0.9 * 1 + 0.1 * 10)
     assert norm.num_batches_tracked.item() == 1
+
+
+def test_norms_of_the_convolution_module_are_pytorchs():
+    torch.manual_seed(0)
+    x = torch.randn(3, 7, 4) * 3 + 1
+    mask = torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
+    for kind in ("batch", "group", "layer"):
+        norm = make_norm(kind, 4)
+        with torch.no_grad():
+            norm.weight.normal_()
+            norm.bias.normal_()
+        theirs = {
+            "batch": lambda x, norm=norm: functional.batch_norm(
+                x.transpose(1, 2), None, None, norm.weight, norm.bias, training=True
+            ).transpose(1, 2),
+            "group": lambda x, norm=norm: functional.group_norm(x.transpose(1, 2), 1, norm.weight, norm.bias).transpose(
+                1, 2
+            ),
+            "layer": lambda x, norm=norm: functional.layer_norm(x, (4,), norm.weight, norm.bias),
+        }[kind]
+        torch.testing.assert_close(norm(x), theirs(x))
+        torch.testing.assert_close(norm(x, torch.ones(3, 7, dtype=torch.bool)), theirs(x))
+        masked = norm(x, mask)
+        if kind == "batch":  # the real frames of the batch, as one record
+            torch.testing.assert_close(masked[mask], theirs(x[mask][None])[0])
+        else:
+            for record, length in enumerate([7, 4, 1]):
+                alone = theirs(x[record : record + 1, :length])[0]
+                torch.testing.assert_close(masked[record, :length], alone)
+    with pytest.raises(ValidationError, match="`norm: group` has nothing to synchronise"):
+        ModelConfig(**SMALL.model_dump() | {"norm": "group", "norm_sync": True})
 
 
 def test_running_statistics_stay_float32_in_bfloat16():

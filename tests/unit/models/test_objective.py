@@ -7,9 +7,10 @@ import torch
 
 from ecglfm.config import LEADS, MaskConfig, ModelConfig, PreprocessConfig, PretrainConfig, QuantizerConfig, UserError
 from ecglfm.models.encoder import ECGEncoder
-from ecglfm.models.masking import draw_negatives, draw_span_mask
+from ecglfm.models.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
 from ecglfm.models.objective import PretrainingObjective, cmsc_loss, contrastive_loss
 from ecglfm.models.quantizer import GumbelQuantizer, perplexity
+from ecglfm.models.random import record_keys
 
 MODEL = ModelConfig(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.0)
 QUANTIZER = {"codes": 8, "code_dim": 12, "final_dim": 10}
@@ -26,11 +27,19 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def span_mask(batch, frames, config, seed, lengths=None):
+    """Mask of a batch that is an update by itself."""
+    keys = record_keys(seed, 0, batch)
+    lengths = torch.full((batch,), frames) if lengths is None else torch.tensor(lengths)
+    spans = draw_spans(keys, lengths, frames, config, rounding=rounding_of(seed))
+    return trim_spans(keys, spans, most_hidden(spans, lengths))
+
+
 def test_span_masks_hide_the_published_share():
     # 38.6 % on average at 32 records of 156 frames, by running the original.
     shares = []
     for seed in range(400):
-        mask = draw_span_mask(32, 156, MaskConfig(), generator(seed))
+        mask = span_mask(32, 156, MaskConfig(), seed)
         counts = mask.sum(dim=1)
         assert (counts == counts[0]).all()
         shares.append(counts[0].item() / 156)
@@ -40,7 +49,7 @@ def test_span_masks_hide_the_published_share():
 def test_span_masks_are_spans():
     # One record is not trimmed: every run is at least a span long, and a union of 10 or 11 spans.
     for seed in range(20):
-        mask = draw_span_mask(1, 156, MaskConfig(), generator(seed))[0].tolist()
+        mask = span_mask(1, 156, MaskConfig(), seed)[0].tolist()
         runs = [len(run) for run in "".join("x" if hidden else " " for hidden in mask).split()]
         assert min(runs) >= 10
         assert sum(runs) <= 110
@@ -48,33 +57,53 @@ def test_span_masks_are_spans():
 
 def test_a_short_record_gets_the_least_number_of_spans():
     # 0.65 x 25 / 10 = 1.6 spans, but two at least: two different starts hide at least 11 frames.
-    counts = [int(draw_span_mask(1, 25, MaskConfig(min_spans=2), generator(seed)).sum()) for seed in range(50)]
+    counts = [int(span_mask(1, 25, MaskConfig(min_spans=2), seed).sum()) for seed in range(50)]
     assert 11 <= min(counts) <= max(counts) <= 20
-    assert 10 in [int(draw_span_mask(1, 25, MaskConfig(min_spans=1), generator(seed)).sum()) for seed in range(50)]
+    assert 10 in [int(span_mask(1, 25, MaskConfig(min_spans=1), seed).sum()) for seed in range(50)]
 
 
 def test_every_frame_can_be_hidden():
-    hidden = sum(draw_span_mask(32, 40, MaskConfig(), generator(seed)).sum(dim=0) for seed in range(20))
+    hidden = sum(span_mask(32, 40, MaskConfig(), seed).sum(dim=0) for seed in range(20))
     assert (hidden > 0).all()
 
 
 def test_only_real_frames_are_hidden():
     real = torch.arange(156) < torch.tensor([156, 40, 7, 3])[:, None]
     for seed in range(20):
-        mask = draw_span_mask(4, 156, MaskConfig(), generator(seed), real_bt=real)
+        mask = span_mask(4, 156, MaskConfig(), seed, [156, 40, 7, 3])
         assert not (mask & ~real).any()
         assert (mask.sum(dim=1) == mask[0].sum()).all()
         assert 2 <= mask[0].sum() < 3  # the shortest record keeps a frame to see
     with pytest.raises(ValueError, match="2 real frames"):
-        draw_span_mask(2, 156, MaskConfig(), generator(), real_bt=torch.arange(156) < torch.tensor([156, 2])[:, None])
+        span_mask(2, 156, MaskConfig(), 0, [156, 2])
+
+
+def test_a_records_spans_are_its_own():
+    # Whatever records share the batch, and however wide it is.
+    everyone = record_keys(5, 0, 8)
+    whole = draw_spans(everyone, torch.tensor([156, 40] * 4), 156, MaskConfig(), rounding=0.3)
+    some = draw_spans(record_keys(5, 3, 2), torch.tensor([40, 156]), 200, MaskConfig(), rounding=0.3)
+    assert torch.equal(some[:, :156], whole[3:5])
+    assert not some[:, 156:].any()
+    trimmed = trim_spans(everyone, whole, 5)
+    assert torch.equal(trim_spans(everyone[3:5], whole[3:5], 5), trimmed[3:5])
+    assert (trimmed & ~whole).sum() == 0
+    assert trimmed.sum(dim=1).tolist() == [5] * 8
+
+
+def test_places_of_a_mask():
+    mask = torch.tensor([[False, True, True, False], [True, False, False, True]])
+    assert places(mask, 2).tolist() == [1, 2, 4, 7]
 
 
 def test_negatives_are_other_frames():
-    negatives = draw_negatives(3, 5, 4000, generator())
+    negatives = draw_negatives(record_keys(0, 0, 3), 5, 4000)
     own = torch.arange(5)[None, :, None]
     assert (negatives != own).all()
     share = torch.stack([(negatives == place).float().mean(dim=(0, 2)) for place in range(5)])
     assert torch.allclose(share + torch.eye(5) / 4, torch.full((5, 5), 0.25), atol=0.02)
+    with pytest.raises(ValueError, match="1 frames of each record are hidden; comparing needs 2"):
+        draw_negatives(record_keys(0, 0, 3), 1, 10)
 
 
 def test_contrastive_by_hand():
@@ -91,7 +120,7 @@ def test_contrastive_by_hand():
 
 def test_contrastive_with_no_negative_left_is_zero():
     x = torch.randn(1, 3, 4, requires_grad=True)
-    negatives = draw_negatives(1, 3, 5, generator())
+    negatives = draw_negatives(record_keys(0, 0, 1), 3, 5)
     loss, _ = contrastive_loss(x, torch.randn(1, 3, 4), torch.zeros(1, 3, dtype=torch.long), negatives, temperature=0.1)
     loss.backward()
     assert loss.item() == 0
@@ -205,7 +234,7 @@ def test_it_learns():
     time, lead = torch.arange(800) / 500, torch.arange(12)[:, None]
     optimizer = torch.optim.Adam(objective.parameters(), lr=2e-3)
     losses = []
-    for step in range(40):
+    for step in range(60):
         phase = torch.rand(8, 1, 1, generator=generator(step)) * 6.28
         x = torch.sin(rate * time * 6.28 + phase + lead * 0.3)
         terms = objective(x, generator_seed=step, step=step)

@@ -19,6 +19,7 @@ from small_pretraining import LEADS, StopAfter, encoder_slice, history, pretrain
 
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
+from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training import loop
 from ecglfm.training import pretrain as pretraining
 from ecglfm.training.engine import initialize
@@ -206,17 +207,27 @@ def test_an_imported_encoder_of_other_signals_is_refused(undisturbed, tmp_path):
         run_pretrain(other, manifest=tmp_path, signals=tmp_path, output=tmp_path)
 
 
+def objective_of(config):
+    return PretrainingObjective(build_encoder(config, 0), config.config.pretrain)
+
+
 def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_path):
     seen = []
 
     class Engine(torch.nn.Module):
         device = torch.device("cpu")
+        module = property(lambda self: self.objective)
 
-        def forward(self, x, *, generator_seed, step, mask):
+        def __init__(self):
+            super().__init__()
+            self.objective = objective_of(encoder_slice())
+
+        def forward(self, x, *, noise, step, mask):
             assert mask is None
+            assert noise.gumbel_sv is None
             assert not self.training
             assert not torch.is_grad_enabled()
-            seen.append((generator_seed, float(x.double().sum())))
+            seen.append((noise.mask_bt.tolist(), noise.negatives_bmk.tolist(), float(x.double().sum())))
             return dict.fromkeys(loop.TERMS, x.mean())
 
     job = Pretraining(encoder_slice(), prepared / "records.parquet", prepared / "preprocess", tmp_path)
@@ -227,21 +238,24 @@ def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_
     assert loop.validate(engine, job.valid, 12, job.config) == first
     assert len(seen) == 4
     assert seen[:2] == seen[2:]
-    assert seen[0] != seen[1]
+    assert all(first != second for first, second in zip(seen[0], seen[1], strict=True))
 
 
 def test_short_recordings_are_used_with_a_mask_where_the_config_says_so(prepared, tmp_path):
     masks = []
+    config = encoder_slice(crop_seconds=4.0, min_seconds=3.0)
 
     class Engine(torch.nn.Module):
         device = torch.device("cpu")
+        module = objective_of(config).eval()
 
-        def forward(self, x, *, mask, **_):
+        def forward(self, x, *, mask, noise, **_):
             assert x.shape == (8, 3, 400)
+            assert noise.real_frames == 8 * 37  # 300 samples, by 4, by 2
+            assert not noise.mask_bt[:, 37:].any()
             masks.append(mask)
             return dict.fromkeys(loop.TERMS, x.mean())
 
-    config = encoder_slice(crop_seconds=4.0, min_seconds=3.0)
     job = Pretraining(config, prepared / "records.parquet", prepared / "preprocess", tmp_path)
     loop.validate(Engine(), job.valid, 6, job.config)
     assert [mask.sum(dim=1).tolist() for mask in masks] == [[300] * 8] * 2  # recordings of 3 s
@@ -289,6 +303,7 @@ def test_block_shuffle_resumes_bit_for_bit(prepared, tmp_path):
 def test_no_update_is_made_of_a_loss_that_is_not_finite():
     class Engine:
         device = torch.device("cpu")
+        module = objective_of(encoder_slice())
 
         def __call__(self, x, **_):
             return dict.fromkeys(loop.TERMS, torch.tensor(float("nan")))

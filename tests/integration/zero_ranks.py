@@ -1,0 +1,72 @@
+"""One rank of `test_zero`: trains a plan of small encoders one after the other and notes every step.
+
+python zero_ranks.py PLAN.json FOLDER OUTPUT, with RANK and WORLD_SIZE in the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from ecglfm import distributed
+from ecglfm.config import EncoderSlice
+from ecglfm.models.objective import PretrainingObjective
+from ecglfm.training.engine import full_state_dict, initialize
+from ecglfm.training.loop import average, update
+from ecglfm.training.pretrain import Pretraining, build_encoder
+
+
+def digest(tensors) -> str:
+    """Of values, bit for bit."""
+    content = hashlib.sha256()
+    for tensor in tensors:
+        content.update(tensor.contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def watched(batches, seen):
+    """The batches; `seen` gets the numbers of the recordings in each, which their third lead tells."""
+    for batch in batches:
+        seen.append([round(value / 10) for value in batch["signal"][:, 0, 2].tolist()])
+        yield batch
+
+
+def train(slice_: EncoderSlice, folder: Path, output: Path, name: str) -> None:
+    """One training; writes what each step gave, and the consolidated encoder."""
+    config = slice_.config.pretrain
+    job = Pretraining(slice_, folder / "records.parquet", folder / "preprocess", output / name)
+    objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
+    engine = initialize(objective, config)
+    engine.train()
+    seen: list[list[int]] = []
+    batches = watched(job.train.load(0, config.steps), seen)
+    rows, parameters, buffers = [], [], []
+    for step in range(config.steps):
+        done = update(engine, batches, step, config)
+        rows.append(average(done.terms) | {"grad_norm": done.norm})
+        state = full_state_dict(engine, objective)
+        parameters.append(digest(state[key] for key, _ in objective.named_parameters()))
+        buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
+    note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen}
+    (output / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
+    encoder = full_state_dict(engine, objective.encoder)
+    if distributed.is_main():
+        save_file(encoder, output / f"{name}.safetensors")
+
+
+def main() -> None:
+    """Read the plan and follow it."""
+    plan, folder, output = (Path(argument) for argument in sys.argv[1:])
+    distributed.init(threads=1)
+    for name, options in json.loads(plan.read_text()).items():
+        train(EncoderSlice.model_validate(options), folder, output, name)
+    torch.distributed.barrier()
+
+
+if __name__ == "__main__":
+    main()
