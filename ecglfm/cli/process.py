@@ -5,20 +5,22 @@ from __future__ import annotations
 import ctypes
 import os
 
-KEPT = 64 << 20  # bytes
+#: Environment variable, parameter of mallopt(3) and value of each setting of the C library.
+KEEP = (("MALLOC_TRIM_THRESHOLD_", -1, -1), ("MALLOC_MMAP_THRESHOLD_", -3, 2**31 - 1))
 
 
 def tune_process() -> None:
     """Let idle threads sleep, and keep freed memory; for this process and those that it starts.
 
     OpenMP threads that spin while they wait slowed a training step twentyfold on a shared machine. And by default the
-    C library hands a freed recording or batch back to the kernel, which then clears the same pages again for the next
-    one: as dear as reading the file. It keeps up to `KEPT` bytes instead (mallopt(3)). What the user has set stays.
+    C library hands what was freed (a recording, the activations of a step) back to the kernel, which then clears the
+    same pages again for the next one: as dear as reading the file, and a tenth of a step. It keeps them instead; the
+    peak is the same. What the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
-    for variable, parameter in (("MALLOC_TRIM_THRESHOLD_", -1), ("MALLOC_MMAP_THRESHOLD_", -3)):
+    for variable, parameter, value in KEEP:
         if variable not in os.environ:
-            os.environ[variable] = str(KEPT)
+            os.environ[variable] = str(value % 2**64)
             if mallopt is not None:
-                mallopt(parameter, KEPT)
+                mallopt(parameter, value)

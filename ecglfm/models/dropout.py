@@ -16,8 +16,8 @@ from torch.nn import functional
 from ecglfm.models.initialization import Linear
 
 
-def dropped(x: Tensor, probability: float) -> Tensor:
-    """Which elements of `x` to set to zero.
+def kept(x: Tensor, probability: float) -> Tensor:
+    """Which elements of `x` stay; the others are dropped with `probability`.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ def dropped(x: Tensor, probability: float) -> Tensor:
     Tensor of bool, shape of `x`
     """
     if x.device.type != "cpu":
-        return torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(probability)
+        return torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - probability)
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    return (words.view(torch.int16)[: x.numel()] < round(probability * 2**16) - 2**15).view(x.shape)
+    return (words.view(torch.int16)[: x.numel()] >= round(probability * 2**16) - 2**15).view(x.shape)
 
 
 class Dropout(nn.Dropout):
-    """As `nn.Dropout`; on a CPU by `dropped`."""
+    """As `nn.Dropout`; on a CPU by `kept`."""
 
     @property
     def active(self) -> bool:
@@ -50,7 +50,7 @@ class Dropout(nn.Dropout):
             return x
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
-        return x.masked_fill(dropped(x, self.p), 0.0).mul_(1 / (1 - self.p))
+        return x.mul(kept(x, self.p)).mul_(1 / (1 - self.p))
 
 
 class SwishLinear(Linear):
@@ -72,35 +72,35 @@ class SwishLinear(Linear):
         """Transform (…, inputs) to (…, outputs)."""
         if not (self.training and torch.is_grad_enabled()):
             return super().forward(functional.silu(x))
-        drop = dropped(x, self.dropout) if self.dropout else None
+        keep = kept(x, self.dropout) if self.dropout else None
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return _SwishLinear.apply(x, drop, self.dropout, weight, bias)
+        return _SwishLinear.apply(x, keep, self.dropout, weight, bias)
 
 
-def _dropped_out(x: Tensor, drop: Tensor | None, probability: float) -> Tensor:
+def _drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:
     """In place."""
-    return x if drop is None else x.masked_fill_(drop, 0.0).mul_(1 / (1 - probability))
+    return x if keep is None else x.mul_(keep).mul_(1 / (1 - probability))
 
 
 class _SwishLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, drop: Tensor | None, probability: float, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, drop, weight)
+    def forward(ctx: Any, x: Tensor, keep: Tensor | None, probability: float, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, keep, weight)
         ctx.probability = probability
-        return functional.linear(_dropped_out(functional.silu(x), drop, probability), weight, bias)
+        return functional.linear(_drop_out(functional.silu(x), keep, probability), weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, drop, weight = ctx.saved_tensors
+        x, keep, weight = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
         grad_sf = grad.reshape(-1, grad.shape[-1])
         if ctx.needs_input_grad[3]:
-            active = _dropped_out(functional.silu(x), drop, ctx.probability)
+            active = _drop_out(functional.silu(x), keep, ctx.probability)
             grad_weight = grad_sf.t() @ active.reshape(-1, active.shape[-1])
             del active
         if ctx.needs_input_grad[4]:
             grad_bias = grad_sf.sum(0)
         if ctx.needs_input_grad[0]:
-            grad_x = _dropped_out((grad_sf @ weight).view(x.shape), drop, ctx.probability)
+            grad_x = _drop_out((grad_sf @ weight).view(x.shape), keep, ctx.probability)
             grad_x = torch.ops.aten.silu_backward(grad_x, x)
         return grad_x, None, None, grad_weight, grad_bias
