@@ -13,6 +13,7 @@ from ecglfm.cli.benchmark import (
     bootstrap,
     ingest,
     loader,
+    memory,
     plan,
     plan_large,
     preprocess,
@@ -21,7 +22,7 @@ from ecglfm.cli.benchmark import (
     train,
 )
 
-BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, bootstrap, train)
+BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, memory, bootstrap, train)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

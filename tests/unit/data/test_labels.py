@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import Selector, TaskConfig, TaskSlice, UserError
+from ecglfm.data import pieces
 from ecglfm.data.labels import run_labels
 from ecglfm.data.selectors import select
 from ecglfm.records import INDEX_COLUMNS
@@ -124,9 +125,10 @@ def task(labels, kinds=None, **config):
     return TaskSlice(task="t", config=TaskConfig.model_validate(config), kinds=kinds)
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run the stage on the two databases; gives labels and ledger, both by record."""
+@pytest.fixture(params=[2, 16384])
+def run(tmp_path, monkeypatch, request):
+    """Run the stage on the two databases, in pieces of so many rows; gives labels and ledger, both by record."""
+    monkeypatch.setattr(pieces, "ROWS_TOGETHER", request.param)
     for name, frame in (("p", PTBXL), ("m", MIMIC)):
         frame.to_parquet(tmp_path / f"{name}.parquet", index=False)
     records = pd.concat([PTBXL, MIMIC])[["record_id", "source", "patient_id"]]

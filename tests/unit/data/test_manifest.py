@@ -1,17 +1,20 @@
 """Splits and book-keeping of the manifest on a small planted results folder."""
 
+import functools
 import hashlib
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.config import ManifestConfig, ManifestSlice, UserError
+from ecglfm.data import ledger, manifest, pieces
 from ecglfm.data.manifest import run_manifest
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.splits import hash_split
 from ecglfm.provenance import read_json
-from ecglfm.records import ledger_frame
+from ecglfm.records import data_hash, ledger_frame
 from tests.unit.data.recordings_in_memory import index_frame
 
 
@@ -92,6 +95,25 @@ def test_same_manifest_from_one_shard_or_three(tmp_path):
             run_manifest(manifest_slice("a"), tmp_path / str(shards), tmp_path / str(shards) / "m")["data_hash"]
         )
     assert hashes[0] == hashes[1]
+
+
+def test_pieces_of_any_size_give_the_same_tables(tmp_path, monkeypatch):
+    write_results(tmp_path, index_frame(), dropped={"a/003-0", "a/019-1"})
+    write_results(tmp_path, index_frame(source="b", folds=True), shards=3, signals={"b/001-0": np.ones((1500, 12))})
+    folds = {"b": {"column": "fold", "train": [1, 2, 3, 4, 5], "valid": [6], "test": [7]}}
+    config = manifest_slice("b", "a", folds=folds, query="age >= 20 or sex is None and source == 'b'")
+    contents = [run_manifest(config, tmp_path, tmp_path / "whole")]
+    monkeypatch.setattr(pieces, "ROWS_TOGETHER", 3)
+    monkeypatch.setattr(manifest, "in_order", functools.partial(manifest.in_order, rows=7))
+    monkeypatch.setattr(ledger, "ROWS_TOGETHER", 2)
+    contents.append(run_manifest(config, tmp_path, tmp_path / "pieces"))
+    assert contents[0] == contents[1]
+    for name in ("records", "ledger"):
+        whole, parts = (pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "pieces"))
+        pd.testing.assert_frame_equal(whole, parts)
+    records = pd.read_parquet(tmp_path / "pieces/records.parquet")
+    assert contents[1]["data_hash"] == data_hash(records)
+    assert pq.read_metadata(tmp_path / "pieces/records.parquet").num_row_groups > len(records) / 4
 
 
 def test_lost_record_is_an_error_that_counts(tmp_path):
