@@ -17,12 +17,26 @@ from ecglfm.cli.benchmark import (
     plan,
     plan_large,
     preprocess,
+    pretraining,
     shuffle,
     synthesize,
     train,
 )
 
-BENCHMARKS = (plan, plan_large, synthesize, ingest, preprocess, audit, loader, shuffle, memory, bootstrap, train)
+BENCHMARKS = (
+    plan,
+    plan_large,
+    synthesize,
+    ingest,
+    preprocess,
+    audit,
+    loader,
+    shuffle,
+    memory,
+    bootstrap,
+    train,
+    pretraining,
+)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
