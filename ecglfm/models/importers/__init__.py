@@ -19,6 +19,7 @@ from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers import ecg_fm, ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
+from ecglfm.models.importers.unpickle import shown
 from ecglfm.provenance import sha256_file, write_text
 
 IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm)
@@ -30,12 +31,18 @@ def convert(checkpoint: Checkpoint) -> Imported:
     Raises
     ------
     UserError
-        None does, or weights are missing or unknown.
+        None does, or weights are missing or unknown, or settings are not of the kind they should be.
     """
     for importer in IMPORTERS:
         if importer.recognises(checkpoint):
-            return importer.convert(checkpoint)
-    names = ", ".join(list(checkpoint.state)[:4])
+            try:
+                return importer.convert(checkpoint)
+            except UserError:
+                raise
+            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                reason = f"its settings or its weights' shapes are not as this method writes them: {error}"
+                raise UserError(f"{checkpoint.path}: {reason.splitlines()[0]}") from error
+    names = shown(", ".join(list(checkpoint.state)[:4]))
     raise UserError(f"{checkpoint.path}: no known method has weights named like {names}")
 
 
@@ -71,6 +78,8 @@ def import_checkpoint(
     if standardize:
         imported.model["standardize"] = True
     names = _label_names(imported, path, Path(labels) if labels else None)
+    if not names and (output / "model.json").exists():
+        raise UserError(f"{output}: holds a model, to which this encoder does not belong; give another folder")
     encoder = build_encoder(imported, path)
     facts = {"origin": imported.origin, "file": path.name, "sha256": sha256_file(path), "pretrain": imported.pretrain}
     info = {"name": path.stem, "weights": "import", "imported": facts | {"unverified": imported.unverified}}

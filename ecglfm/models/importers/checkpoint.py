@@ -11,15 +11,18 @@ import mmap
 import pickle
 import struct
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
+from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from ecglfm.config import UserError
-from ecglfm.models.importers.unpickle import StoredTensor, Unpickler, plain
+from ecglfm.models.importers.unpickle import StoredTensor, Unpickler, plain, shown
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -31,9 +34,8 @@ _DAMAGE = (
     EOFError,
     IndexError,
     KeyError,
-    NotImplementedError,
     OverflowError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -78,18 +80,20 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         The file would run code (the message names the global), is damaged, or is no checkpoint of a model.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is a folder or a device; give the checkpoint's file")
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            content, places = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+            content, places = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(data)
             return _checkpoint(path, content, places, data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; give the checkpoint's file") from None
     except _DAMAGE as error:
-        raise UserError(f"{path}: not a readable PyTorch checkpoint ({error}); copy it again") from None
+        raise UserError(
+            f"{path}: not a readable PyTorch checkpoint ({shown(str(error) or 'it ends early')}); copy it again"
+        ) from None
 
 
 def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
@@ -100,6 +104,9 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
             raise UserError("a zip file, but without data.pkl: not a PyTorch checkpoint")
         if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
             raise UserError("its zip entries are compressed, as PyTorch never writes them")
+        end = file.seek(0, io.SEEK_END)  # reading an entry takes as much memory as the entry says
+        if any(max(info.compress_size, info.file_size) > end for info in members.values()):
+            raise zipfile.BadZipFile("an entry is larger than the file")
         if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
             raise UserError("its numbers are big-endian; save it again on a little-endian machine")
         content = Unpickler(io.BytesIO(archive.read(members["data.pkl"]))).load()
@@ -112,9 +119,11 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
     return content, places
 
 
-def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
-    """As `_read_zip`, for a row of pickles followed by each storage's count and numbers."""
-    file.seek(0)
+def _read_legacy(file: mmap.mmap) -> tuple[Any, dict[str, tuple[int, int]]]:
+    """As `_read_zip`, for a row of pickles followed by each storage's count and numbers.
+
+    Out of the mapped file, because reading from a file takes as much memory as is asked for.
+    """
     if Unpickler(file).load() != _LEGACY_MAGIC or Unpickler(file).load() != _LEGACY_PROTOCOL:
         raise pickle.UnpicklingError("no PyTorch checkpoint")
     if not Unpickler(file).load()["little_endian"]:
@@ -125,8 +134,8 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, tuple[int, int]]]:
     for key in Unpickler(file).load():
         (count,) = struct.unpack("<q", file.read(8))
         length = count * reader.storages[key].dtype.itemsize
-        if length < 0:
-            raise pickle.UnpicklingError(f"storage {key!r} has a length below zero")
+        if not 0 <= length <= len(file) - file.tell():
+            raise pickle.UnpicklingError("a storage ends early")
         places[key] = (file.tell(), length)
         file.seek(length, io.SEEK_CUR)
     return content, places
@@ -136,13 +145,25 @@ def _checkpoint(path: Path, content: Any, places: dict[str, tuple[int, int]], da
     """Read what an importer needs of the content."""
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict) or not any(isinstance(value, StoredTensor) for value in model.values()):
-        found = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
-        raise UserError(f"no `model` with weights in it; found {found}")
-    state = {str(name): _read(stored, places, data) for name, stored in model.items() if stored is not None}
+        found = ", ".join(sorted(map(str, content))[:8]) if isinstance(content, dict) else type(content).__name__
+        raise UserError(f"no `model` with weights in it; found {shown(found)}")
+    odd = [name for name in model if not isinstance(name, str) or not name.isprintable()]
+    if odd:
+        raise UserError(f"a weight in `model` has no readable name: {shown(str(odd[0]))}")
+    _check_size(model.values(), len(data))
+    state = {name: _read(stored, places, data) for name, stored in model.items() if stored is not None}
     config = plain(content.get("cfg")) or plain(content.get("args")) or {}
     history = plain(content.get("optimizer_history")) or [{}]
     updates = history[-1].get("num_updates") if isinstance(history, list) and isinstance(history[-1], dict) else None
     return Checkpoint(path, config if isinstance(config, dict) else {}, state, updates)
+
+
+def _check_size(stored: Iterable[Any], size: int) -> None:
+    """Raise when weights share their numbers so much that they would take far more memory than the file."""
+    tensors = [value for value in stored if isinstance(value, StoredTensor)]
+    total = sum(max(0, math.prod(value.shape)) * value.storage.dtype.itemsize for value in tensors)
+    if total > 2 * size:  # tied weights count twice
+        raise UserError(f"its weights would take {total:,} bytes, but the file has only {size:,}")
 
 
 def _read(stored: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> Tensor:
@@ -159,6 +180,7 @@ def _read(stored: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> T
         raise pickle.UnpicklingError(f"storage {key!r} ends early")
     if elements == 0:
         return torch.empty(shape, dtype=dtype)
-    first = start + offset * dtype.itemsize
-    numbers = torch.frombuffer(bytearray(data[first : first + extent * dtype.itemsize]), dtype=dtype)
-    return numbers.as_strided(shape, stride)
+    # Copied element by element: two elements a gigabyte apart take two elements of memory.
+    first, steps = start + offset * dtype.itemsize, [step * dtype.itemsize for step in stride]
+    stored_numbers = np.frombuffer(data, dtype=f"u{dtype.itemsize}", count=extent, offset=first)
+    return torch.from_numpy(np.array(as_strided(stored_numbers, shape, steps))).view(dtype)

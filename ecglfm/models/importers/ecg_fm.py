@@ -11,15 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
-from ecglfm.models.blank import blank
-from ecglfm.models.encoder import ECGEncoder
-from ecglfm.models.heads import ECGModel
+from ecglfm.config import UserError
 from ecglfm.models.importers import ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint
-from ecglfm.models.importers.layout import Imported, take
+from ecglfm.models.importers.layout import Imported, assemble
+from ecglfm.models.importers.settings import Layout, encoder_prefix
 
 #: Weights that only its pretraining needs. Its codebook has two groups, ours has one: they cannot go on from here.
 PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.", "target_glu.")
@@ -35,7 +33,6 @@ _NAMES = {
 }
 #: Both published sizes have heads of this width.
 _HEAD_WIDTH = 64
-_SAMPLING_RATE, _CROP_SECONDS = 500, 5.0
 _UNVERIFIED = (
     "no released ECG-FM checkpoint was at hand to compare outputs with; its authors standardize each lead over the "
     "whole recording beforehand, which --standardize does over each segment"
@@ -89,43 +86,22 @@ def convert(checkpoint: Checkpoint) -> Imported:
     UserError
         A weight is missing, unknown or has another shape; or the settings ask for what we do not have.
     """
-    finetuned = "proj.weight" in checkpoint.state
-    prefix = "encoder." if finetuned else ""
-    checkpoint = fold(checkpoint, prefix)
-    layout = _Layout(checkpoint, prefix)
-    model, leads, rate = layout.model(), layout.leads(), int(layout.setting("task", "sample_rate") or _SAMPLING_RATE)
-    with blank():
-        section = parse(ModelConfig, model, f"{checkpoint.path}: architecture")
-        whole: nn.Module = ECGEncoder(section, leads, rate, PreprocessConfig(), _CROP_SECONDS)
-        if finetuned:
-            labels = layout.shape("proj.weight", within="")[0]
-            whole = ECGModel(whole, [f"label_{index}" for index in range(labels)], "full")  # type: ignore[arg-type]
-
-    def naming(name: str) -> str:
-        if name.startswith("head."):
-            return name.replace("head.", "proj.")
-        return prefix + original_name(name.removeprefix("encoder."))
-
-    weights, pretraining = take(checkpoint, whole.state_dict(), naming, tuple(prefix + name for name in PRETRAINING))
-    encoder: dict[str, Tensor] = {name: value for name, value in weights.items() if not name.startswith("head.")}
-    return Imported(
-        origin="ECG-FM, fine-tuned" if finetuned else "ECG-FM, pretrained",
-        model=model,
-        leads=leads,
-        sampling_rate=rate,
-        crop_seconds=_CROP_SECONDS,
-        encoder={name.removeprefix("encoder."): value for name, value in encoder.items()},
-        head={name.removeprefix("head."): value for name, value in weights.items() if name.startswith("head.")},
-        objective={name: checkpoint.state[name] for name in pretraining},
-        unverified=layout.doubts(),
+    layout = _Layout(checkpoint)
+    imported = assemble(
+        layout,
+        lambda name: layout.prefix + original_name(name.removeprefix("encoder.")),
+        method="ECG-FM",
+        dead=PRETRAINING,
+        objective=lambda encoder: nn.ModuleDict({"encoder": encoder}),
     )
+    return replace(imported, objective={name: checkpoint.state[name] for name in imported.dropped}, dropped=[])
 
 
-class _Layout(ecg_lfm.Layout):
-    """Sizes and settings of one checkpoint; weights of the encoder are below `prefix`."""
+class _Layout(Layout):
+    """Sizes and settings of one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, prefix: str) -> None:
-        super().__init__(checkpoint, prefix)
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(fold(checkpoint, encoder_prefix(checkpoint)))
         self.ffn_dim, self.dim = self.shape("encoder.layers.0.fc1.weight")
         self.layers = self.count(r"encoder\.layers\.(\d+)\.")
         self.known = self._encoder_settings()

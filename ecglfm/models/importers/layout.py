@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ecglfm.config import UserError
+from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.models.blank import blank
+from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.settings import Layout
+
+#: Length of the segments that both methods train on, s.
+CROP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def take(
     wanted = {original(name): name for name in expected}
     dropped = sorted(name for name in checkpoint.state if name.startswith(dead) and name not in wanted)
     missing = [name for name in wanted if name not in checkpoint.state]
-    unknown = [name for name in checkpoint.state if name not in wanted and name not in dropped]
+    unknown = [name for name in checkpoint.state if name not in wanted and not name.startswith(dead)]
     problems = [f"{len(names)} {what}: {', '.join(names)}" for what, names in
                 (("missing", missing), ("unknown", unknown)) if names]  # fmt: skip
     if problems:
@@ -105,5 +112,71 @@ def take(
         if value.shape != expected[ours].shape:
             found, needed = tuple(value.shape), tuple(expected[ours].shape)
             raise UserError(f"{checkpoint.path}: weight {theirs!r} has shape {found}, expected {needed}")
-        taken[ours] = value.float() if value.is_floating_point() else value
+        if expected[ours].is_floating_point() and not value.is_floating_point():
+            raise UserError(f"{checkpoint.path}: weight {theirs!r} holds {value.dtype}, expected floats")
+        taken[ours] = value.to(expected[ours].dtype)
     return taken, dropped
+
+
+def assemble(
+    layout: Layout,
+    original: Callable[[str], str],
+    *,
+    method: str,
+    dead: Iterable[str],
+    objective: Callable[[ECGEncoder], nn.Module],
+    reshape: Callable[[str, Tensor], Tensor] = lambda _, value: value,
+) -> Imported:
+    """Build what the checkpoint holds, as far as names and shapes, and take its weights.
+
+    Parameters
+    ----------
+    layout : Layout
+    original : callable
+        Our name of a weight of `objective` -> the checkpoint's.
+    method : str
+        Its name.
+    dead : iterable of str
+        Prefixes, within the encoder, of weights that are left out.
+    objective : callable
+        Gives the module that a pretrained checkpoint has weights of; the encoder is `.encoder` in it.
+    reshape : callable
+        As in `take`.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    UserError
+        As `take`; or the architecture is none that we have.
+    """
+    checkpoint, leads, rate = layout.checkpoint, layout.leads(), layout.sampling_rate()
+    model = layout.model()
+    section = parse(ModelConfig, model, f"{checkpoint.path}: architecture")
+    with blank():
+        encoder = ECGEncoder(section, leads, rate, PreprocessConfig(), CROP_SECONDS)
+        labels = layout.shape("proj.weight", within="")[0] if layout.finetuned else 0
+        whole = ECGModel(encoder, [""] * labels, "full") if layout.finetuned else objective(encoder)
+    weights, dropped = take(
+        checkpoint,
+        whole.state_dict(),
+        lambda name: name.replace("head.", "proj.") if name.startswith("head.") else original(name),
+        [layout.prefix + name for name in dead],
+        reshape=reshape,
+    )
+    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}, "objective": {}}
+    for name, value in weights.items():
+        part, _, rest = name.partition(".")
+        parts[part if part in parts else "objective"][rest if part in parts else name] = value
+    return Imported(
+        origin=f"{method}, {'fine-tuned' if layout.finetuned else 'pretrained'}",
+        model=model,
+        leads=leads,
+        sampling_rate=rate,
+        crop_seconds=CROP_SECONDS,
+        **parts,
+        dropped=dropped,
+        unverified=layout.doubts(),
+    )

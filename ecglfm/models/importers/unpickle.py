@@ -2,7 +2,9 @@
 
 A pickle is a program that calls what it names. Here a name is either one of the few that a checkpoint needs to
 describe tensors, or one that stands for plain settings (`argparse.Namespace`, OmegaConf's containers) and becomes an
-inert record, or the file is refused. No module is imported and no method of a loaded object is called.
+inert record, or the file is refused. No module is imported and no method of a loaded object is called. Nor does a small
+file make much of itself: objects that hold one another many times over (2^n of them after n steps) are never hashed,
+printed or copied whole.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import pickle
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -47,6 +49,12 @@ _INERT = {
     ("torch", "Size"),
     ("typing", "Any"),
 }
+#: Opcodes that PyTorch never writes: other ways to make objects, sets (which hash), a buffer of any size.
+_FOREIGN = (pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4,
+            pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8)  # fmt: skip
+_DIMENSIONS = 8
+#: How many values settings may hold; real ones hold some thousand.
+_SETTINGS = 100_000
 #: Packages of which every class becomes `Inert`: the original's own, and the one that holds its settings.
 _INERT_PACKAGES = ("fairseq", "fairseq_signals", "omegaconf")
 
@@ -89,6 +97,7 @@ class Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     stack: list[Any]
     append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
     readline: Callable[[], bytes]
 
     def __init__(self, file: Any) -> None:
@@ -107,13 +116,16 @@ class Unpickler(pickle._Unpickler):
             return _InertClass(f"{module}.{name}")
         if module.partition(".")[0] in _INERT_PACKAGES and name.isidentifier():
             return _InertClass(f"{module}.{name}")
-        raise UserError(f"would run {module}.{name}, which no checkpoint of weights needs; refused, and nothing ran")
+        raise UserError(
+            f"would run {shown(f'{module}.{name}')}, which no checkpoint of weights needs; refused, and nothing ran"
+        )
 
     def persistent_load(self, identity: Any) -> Storage:
         """Storages are kept outside the pickle, under a key."""
         kind, dtype, key, _location, count, *view = identity
-        if kind != "storage" or not isinstance(dtype, torch.dtype) or (view and view[0] is not None):
-            raise pickle.UnpicklingError(f"unknown storage {identity!r}")
+        known = kind == "storage" and isinstance(dtype, torch.dtype) and isinstance(key, str | int)
+        if not known or (view and view[0] is not None):
+            raise pickle.UnpicklingError("an unknown kind of storage")
         return self.storages.setdefault(str(key), Storage(dtype, str(key), int(count)))
 
     def load_build(self) -> None:
@@ -123,6 +135,28 @@ class Unpickler(pickle._Unpickler):
             self.stack[-1].state = state
 
     dispatch[pickle.BUILD[0]] = load_build
+
+    def load_setitem(self) -> None:
+        """Set one item under a plain key."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self.stack[-1][_key(key)] = value
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+
+    def load_setitems(self) -> None:
+        """Set items under plain keys."""
+        items = self.pop_mark()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][_key(key)] = value
+
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_dict(self) -> None:
+        """Make a dict of items under plain keys."""
+        items = self.pop_mark()
+        self.append({_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
+
+    dispatch[pickle.DICT[0]] = load_dict
 
     def load_newobj(self) -> None:
         """Make an `Inert`; no other class is ever made this way."""
@@ -149,7 +183,7 @@ class Unpickler(pickle._Unpickler):
     def _refuse(self) -> None:
         raise pickle.UnpicklingError("an opcode that PyTorch never writes")
 
-    for opcode in (pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+    for opcode in _FOREIGN:
         dispatch[opcode[0]] = _refuse
 
 
@@ -163,6 +197,19 @@ class _InertClass:
         return Inert(self.name, args)
 
 
+def shown(text: str) -> str:
+    """Text of the file, fit for a line of a message."""
+    return text[:200] if text.isprintable() else ascii(text[:200])
+
+
+def _key(key: Any) -> Any:
+    """Give the key of a dict when it takes no time to hash: text, a number, an `Inert`, a flat tuple of such."""
+    for part in key if type(key) is tuple else (key,):
+        if not isinstance(part, str | bytes | int | float | Inert | _InertClass | torch.dtype | None):
+            raise pickle.UnpicklingError(f"a {type(part).__name__} as the key of a dict")
+    return key
+
+
 def _call(function: Any, args: tuple[Any, ...]) -> Any:
     if not isinstance(function, _InertClass) and function not in _KNOWN.values():
         raise pickle.UnpicklingError("calls something that is no class")
@@ -172,6 +219,8 @@ def _call(function: Any, args: tuple[Any, ...]) -> Any:
 def _tensor(storage: Storage, offset: int, shape: Any, stride: Any, *_: Any) -> StoredTensor:
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a tensor without storage")
+    if not len(shape) == len(stride) <= _DIMENSIONS:
+        raise pickle.UnpicklingError(f"a tensor of {len(shape)} dimensions and {len(stride)} strides")
     return StoredTensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
 
 
@@ -181,7 +230,10 @@ def _parameter(data: Any, *_: Any) -> Any:
 
 def _mapping(*args: Any) -> dict[Any, Any]:
     """OrderedDict, and defaultdict without what it would call."""
-    return OrderedDict(*[arg for arg in args if isinstance(arg, list | dict)])
+    pairs = [
+        pair for arg in args if isinstance(arg, list | dict) for pair in (arg.items() if isinstance(arg, dict) else arg)
+    ]
+    return OrderedDict((_key(key), value) for key, value in pairs)
 
 
 _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
@@ -194,22 +246,31 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def plain(value: Any, _seen: dict[int, Any] | None = None) -> Any:
-    """Settings as plain data: of a namespace its fields, of OmegaConf's containers their content, else None."""
-    seen = {} if _seen is None else _seen
+def plain(value: Any) -> Any:
+    """Settings as plain data: of a namespace its fields, of OmegaConf's containers their content, else None.
+
+    Raises
+    ------
+    UserError
+        They hold more values than any settings do.
+    """
+    return _plain(value, (), iter(range(_SETTINGS)))
+
+
+def _plain(value: Any, above: tuple[int, ...], budget: Iterator[int]) -> Any:
+    """Copy as a tree; what holds itself ends there."""
+    if next(budget, None) is None:
+        raise UserError(f"its settings hold more than {_SETTINGS:,} values")
     if isinstance(value, Inert):
         state: dict[Any, Any] = value.state if isinstance(value.state, dict) else {}
         value = state.get("_content", state.get("_val", state))
     if isinstance(value, bool | int | float | str):
         return value
-    if id(value) in seen:
-        return seen[id(value)]
+    if id(value) in above:
+        return None
+    above = (*above, id(value))
     if isinstance(value, dict):
-        result: Any = seen.setdefault(id(value), {})
-        result.update({str(key): plain(inner, seen) for key, inner in value.items()})
-        return result
+        return {str(key): _plain(inner, above, budget) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        result = seen.setdefault(id(value), [])
-        result.extend(plain(inner, seen) for inner in value)
-        return result
+        return [_plain(inner, above, budget) for inner in value]
     return None

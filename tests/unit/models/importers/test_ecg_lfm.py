@@ -21,7 +21,8 @@ from ecglfm.config import (
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.importers import convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
-from ecglfm.models.importers.ecg_lfm import original_name, parse_conv_layers
+from ecglfm.models.importers.ecg_lfm import original_name
+from ecglfm.models.importers.settings import parse_conv_layers
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training.pretrain import run_pretrain
 
@@ -95,6 +96,7 @@ def test_missing_and_unknown_weights_are_all_named(theirs, tmp_path):
     ("change", "message"),
     [
         ({"mlm_proj.bias": torch.ones(5)}, r"weight 'mlm_proj.bias' has shape \(5,\), expected \(12,\)"),
+        ({"mlm_proj.bias": torch.ones(12, dtype=torch.int64)}, "'mlm_proj.bias' holds torch.int64, expected floats"),
         ({"project_q.weight": torch.ones(10, 12)}, "its codebook has 2 groups; only one is known"),
         ({"encoder.layers.0.self_attn.pos_bias_u": None}, "weight 'encoder.layers.0.self_attn.pos_bias_u' is missing"),
         ({"feature_extractor.conv_layers.1.0.weight": torch.ones(16, 16, 3)}, r"have kernels \[2, 3, 2, 2\]"),
@@ -169,6 +171,15 @@ def test_a_pretrained_one_has_no_labels(theirs, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "encoder.json", "encoder.safetensors", "encoder.yaml",
     ]  # fmt: skip
+
+
+def test_an_encoder_is_not_laid_beside_the_model_of_another(theirs, finetuned, tmp_path):
+    import_checkpoint(saved(tmp_path / "a.pt", finetuned), tmp_path / "out")
+    import_checkpoint(saved(tmp_path / "a.pt", finetuned), tmp_path / "out")  # the same again is fine
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(UserError, match="out: holds a model, to which this encoder does not belong; give another"):
+        import_checkpoint(saved(tmp_path / "b.pt", theirs), tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_the_encoder_yaml_takes_the_weights(theirs, tmp_path):
