@@ -10,16 +10,19 @@ Shapes: b batch, t frames, d width, h heads, k width of a head, p = 2t-1 relativ
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig
 from ecglfm.models.depthwise import depthwise_convolution
 from ecglfm.models.dropout import Dropout, SwishLinear
 from ecglfm.models.initialization import Linear
-from ecglfm.models.normalization import make_norm
+from ecglfm.models.normalization import make_norm, still
 
 
 def exporting() -> bool:
@@ -236,11 +239,23 @@ class ConformerLayer(nn.Module):
         return self.final_layer_norm(x)
 
 
+def _first_and_again(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts of a checkpointed layer's first and second forward pass."""
+    return nullcontext(), still(layer)
+
+
 class Conformer(nn.Module):
-    """A stack of `ConformerLayer`."""
+    """A stack of `ConformerLayer`.
+
+    Attributes
+    ----------
+    checkpointing : bool
+        Keep only what enters each layer, and compute the rest again in the backward pass.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.checkpointing = False
         self.dim = config.dim
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
         self.dropout = Dropout(config.dropout)
@@ -274,6 +289,10 @@ class Conformer(nn.Module):
         positions = self.positions(x_btd)
         x, outputs = self.dropout(x_btd), []
         for layer in self.layers:
-            x = layer(x, positions, mask_bt)
+            if self.checkpointing and torch.is_grad_enabled():
+                again = partial(_first_and_again, layer)
+                x = checkpoint(layer, x, positions, mask_bt, use_reentrant=False, context_fn=again)
+            else:
+                x = layer(x, positions, mask_bt)
             outputs.append(x)
         return outputs

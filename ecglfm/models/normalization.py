@@ -9,7 +9,8 @@ module; a frame mask is (batch, time), True where real.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -88,11 +89,17 @@ class MaskedBatchNorm(nn.BatchNorm1d):
     sync : bool
         Take the statistics over the batches of all ranks, with gradients; every rank must then ask.
     eps : float
+
+    Attributes
+    ----------
+    follows : bool
+        Whether the running statistics follow in training (`still`).
     """
 
     def __init__(self, channels: int, *, sync: bool = False, eps: float = 1e-5) -> None:
         super().__init__(channels, eps=eps)
         self.sync = sync
+        self.follows = True
 
     def _apply(self: ModuleT, fn: Callable[..., Any], recurse: bool = True) -> ModuleT:
         super()._apply(fn, recurse)
@@ -119,16 +126,17 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         assert mean is not None
         assert variance is not None
         assert self.momentum is not None
-        if self.training and self.num_batches_tracked is not None:
+        momentum = self.momentum if self.follows else 0.0
+        if self.training and self.follows and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         if not self.training or (mask_bt is None and not self._crosses_ranks()):
-            normed = functional.batch_norm(x_nc, mean, variance, weight, bias, self.training, self.momentum, self.eps)
+            normed = functional.batch_norm(x_nc, mean, variance, weight, bias, self.training, momentum, self.eps)
             return normed.view_as(x_btc).to(x_btc.dtype)
         count, batch_mean, batch_variance = self._statistics(x_nc, None if mask_bt is None else mask_bt.view(-1, 1))
         with torch.no_grad():  # PyTorch keeps the unbiased variance
             unbiased = batch_variance * count / (count - 1).clamp(min=1)
-            mean.lerp_(batch_mean.detach(), self.momentum)
-            variance.lerp_(unbiased.detach(), self.momentum)
+            mean.lerp_(batch_mean.detach(), momentum)
+            variance.lerp_(unbiased.detach(), momentum)
         normed = (x_nc - batch_mean) * (weight * torch.rsqrt(batch_variance + self.eps)) + bias
         return normed.view_as(x_btc).to(x_btc.dtype)
 
@@ -153,6 +161,19 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         mean_c = (mean_rc * count_r1).sum(0) / count.clamp(min=1)
         squares_c = (squares_rc + count_r1 * (mean_rc - mean_c).square()).sum(0)
         return count, mean_c, squares_c / count.clamp(min=1)
+
+
+@contextmanager
+def still(module: nn.Module) -> Iterator[None]:
+    """Within it no running statistics of `module` follow: a forward pass done again must not count again."""
+    norms = [part for part in module.modules() if isinstance(part, MaskedBatchNorm)]
+    for norm in norms:
+        norm.follows = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.follows = True
 
 
 class RecordNorm(nn.GroupNorm):

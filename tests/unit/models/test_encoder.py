@@ -235,3 +235,21 @@ def test_the_control_is_the_tiny_encoder(repository):
     tiny, control = (load(EncoderConfig, folder / f"{name}.yaml") for name in ("tiny", "random-tiny"))
     assert control.model == tiny.model
     assert control.weights == "random"
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_checkpointed_activations_change_nothing(dropout):
+    """The same gradients and the same running statistics, though every layer runs twice."""
+    results = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        encoder = build(SMALL.model_copy(update={"dropout": dropout})).train()
+        encoder.context.checkpointing = checkpointing
+        torch.manual_seed(1)
+        encoder(torch.randn(2, 12, 1000)).square().mean().backward()
+        buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
+        results.append((buffers, {name: parameter.grad for name, parameter in encoder.named_parameters()}))
+    assert results[0][0].keys() == results[1][0].keys()
+    for first, second in zip(*results, strict=True):
+        for name, value in first.items():
+            assert torch.equal(value, second[name]), name
