@@ -25,6 +25,7 @@ from ecglfm.records import Record, RecordError
 from ecglfm.sources.base import Source, check_ids
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
 from ecglfm.sources.inside import Root, contained
+from ecglfm.sources.record_table import years_column
 from ecglfm.sources.reorder import in_order, natural_key, rank_of
 
 logger = logging.getLogger(__name__)
@@ -72,8 +73,6 @@ class Code15(Source):
         """Rows of the index from rows of `exams.csv`."""
         exams = number_column(table, "exam_id", path, integer=True, required=True).astype("int64")
         patients = number_column(table, "patient_id", path, integer=True)
-        ages = number_column(table, "age", path)
-        fail_at(path, ages < 0, "age must not be negative", table["age"])
         record_id = self.name + "/" + exams.astype(str)
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
         index = pd.DataFrame(
@@ -82,7 +81,7 @@ class Code15(Source):
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
                 "path": table["trace_file"].str.strip() + "#" + exams.astype(str),
-                "age": ages,
+                "age": years_column(table, "age", path),
                 "sex": _truth(table, "is_male", path).map({True: "male", False: "female"}).astype("string"),
                 "fold": pd.Series(pd.NA, index=table.index, dtype="Int64"),
                 "codes": _codes({code: _truth(table, code, path) for code in DIAGNOSES}),

@@ -54,6 +54,14 @@ def parse_age(text: str) -> float:
     return years + 1 if match["above"] else years
 
 
+def years_column(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
+    """Ages of a column of numbers, by the rule of `parse_age`; one that is none raises `UserError` naming its row."""
+    ages = number_column(table, name, path)
+    withheld = ages == _WITHHELD
+    fail_at(path, (ages < 0) | ((ages > _MAX_AGE) & ~withheld), f"{name} must be an age in years", table[name])
+    return ages.mask(withheld, OLDEST)
+
+
 def parse_sex(text: str) -> str | None:
     """`male` or `female`; None where it is not stated.
 

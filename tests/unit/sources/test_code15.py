@@ -80,6 +80,13 @@ def ingest(root: Path, folder: Path, workers: int = 1) -> tuple[np.ndarray, pd.D
     return np.load(output), table, dropped
 
 
+def test_a_withheld_age_is_90_as_in_every_source(database: Path):
+    exams = database / "exams.csv"
+    exams.write_text(exams.read_text().replace("7,50,True", "7,300,True", 1))
+    index = source(database).index().set_index("record_id")
+    assert index.age["c/7"] == 90
+
+
 # ---- the genuine exams -------------------------------------------------------------------------------------------
 
 
@@ -348,7 +355,8 @@ def test_path_without_exam(database: Path, path: str):
         ("exam_id", "id", r"exams\.csv: column 'exam_id' is missing"),
         ("timey", "time", r"exams\.csv: column 'timey' is missing"),
         ("7,50", "x,50", r"exams\.csv: row 2: exam_id must be a whole number, found 'x'"),
-        ("7,50,True", "7,-1,True", r"row 2: age must not be negative"),
+        ("7,50,True", "7,-1,True", r"row 2: age must be an age in years, found '-1'"),
+        ("7,50,True", "7,400,True", r"row 2: age must be an age in years, found '400'"),
         ("7,50,True", "7,50,male", r"row 2: is_male must be True or False, found 'male'"),
         ("False,False,True,1,", "False,False,yes,1,", r"row 3: AF must be True or False, found 'yes'"),
         ("exams_part10.hdf5", "", r"row 2: trace_file is empty"),
