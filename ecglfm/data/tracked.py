@@ -1,7 +1,9 @@
 """What the data stages log to MLflow: one experiment a stage, counts as metrics, tables as artifacts.
 
+A stage that is run again and makes the same of the same configuration logs nothing.
+
 `index`, `ingest` and `preprocess` are many jobs; a run for each would flood the store, so the manifest, which reads
-all their tables, logs one run a source for them, and none where nothing has changed since the last.
+all their tables, logs one run a source for them.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | No
     tags = standard_tags(
         stage="labels", task=slice.task, config_hash=sha256_json(content), data_hash=sha256_file(output), rule=rule
     )
-    with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content) as run:
+    with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content, once=True) as run:
         columns = [
             column for column in pq.read_schema(output).names if column == "split" or column.startswith("label.")
         ]
@@ -119,7 +121,7 @@ def track_manifest(
         for split, count in splits.items()
         for unit, number in count.items()
     }
-    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content) as run:
+    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content, once=True) as run:
         run.log(counts | {"passed": float(audit["passed"])}, step=0)
         run.artifact(output / "audit.json")
 
