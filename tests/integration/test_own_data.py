@@ -58,7 +58,8 @@ def test_targets_that_need_more_say_so(clone, real_data: Path, target: str) -> N
     done = clone.run(*shlex.split(README.replace("snakemake", f"snakemake -n {target}")), check=False)
     assert done.returncode != 0
     empty = "tasks" if target == "labels" else "encoders"
-    assert f"config.yaml's `{empty}` is empty: name some of config/{empty}/*.yaml there" in done.stdout
+    assert f"\nconfig.yaml's `{empty}` is empty: name some of config/{empty}/*.yaml there\n" in done.stdout
+    assert "Exception" not in done.stdout + (done.stderr or "")
 
 
 def test_a_table_that_is_not_there_never_leaves_the_old_index(clone, real_data: Path) -> None:

@@ -84,12 +84,15 @@ def get_task_index(wildcards):
 
 
 def require(*keys):
-    """Input function of a target that has nothing to make while one of these lists of config.yaml is empty."""
+    """Input function of a target that has nothing to make while one of these lists of config.yaml is empty.
+
+    It exits: Snakemake would bury the line of any other error of an input function in a traceback.
+    """
 
     def check(wildcards):
         for key in keys:
             if not getattr(PROJECT.config, key):
-                raise WorkflowError(f"config.yaml's `{key}` is empty: name some of config/{key}/*.yaml there")
+                sys.exit(f"config.yaml's `{key}` is empty: name some of config/{key}/*.yaml there")
         return []
 
     return check
