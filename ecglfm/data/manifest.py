@@ -1,6 +1,6 @@
 """The manifest: which record belongs to whom and to which split, and what became of every other one.
 
-Tables pass through in pieces; what is held of all records, about 100 bytes each, is what tells their order and what
+Tables pass through in pieces; what is held of all records, 100 to 300 bytes each, is what tells their order and what
 the audit compares.
 """
 
