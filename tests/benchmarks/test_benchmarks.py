@@ -161,3 +161,17 @@ def test_pretraining_benchmark_compares_the_arms(
     assert worth == pytest.approx(pretrained - random, abs=0.0011)
     assert pools == pytest.approx(pretrained - front_end, abs=0.0011)
     assert mean == "| mean | " + re.sub(r" \(.*?\)", "", seed).removeprefix("| 0 | ")
+
+
+@pytest.mark.slow
+def test_memory_benchmark_measures_every_data_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "memory", "--records", "150"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "index of ptbxl", "index of mimic_iv_ecg", "ingest, one shard", "preprocess, one shard", "manifest and audit",
+        "labels",
+    ]  # fmt: skip
+    for line in lines:
+        small, large, growth = re.findall(r": (\d+) MB with 150 records, (\d+) MB with 1200: (-?\d+) bytes", line)[0]
+        assert 50 < int(small) < 1000  # a Python process with pandas
+        assert int(growth) == pytest.approx((int(large) - int(small)) * 1e6 / 1050, abs=1000)  # MB are rounded
