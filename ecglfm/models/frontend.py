@@ -119,7 +119,8 @@ class FrontEnd(nn.Module):
         mask = mask_bn
         for index, (conv, (kernel, stride)) in enumerate(zip(self.convs, self.strides, strict=True)):
             if mask is not None:
-                mask = functional.max_pool1d((~mask).float()[:, None], kernel, stride)[:, 0] == 0
+                # in two dimensions, because torch.export knows the one-dimensional form for one length only
+                mask = functional.max_pool2d((~mask).float()[:, None], (1, kernel), (1, stride))[:, 0] == 0
             if index == 0:
                 x = functional.gelu(self.group_norm(conv(x), mask)).transpose(1, 2)
             else:
