@@ -139,13 +139,17 @@ own tables (`native.heart_axis`, `native["Heart Rate"]`, or the bare name), with
 `== != < <= > >= in`, `not in`, `is None`, `is not None`, joined by `and`, `or`, `not`. A missing value
 meets no comparison, so `not age >= 18` takes the records without an age and `age < 18` does not.
 
-The audit compares the recordings themselves: two that correlate by `duplicate_correlation` or more, wherever one of
-them begins, are duplicates, in one database or in two, unless a moment of them makes the correlation (a jump,
-electrodes that settle). Recordings with different leads are compared in those that both have; without one in common,
-they cannot be. Patients whom duplicates link, directly or through others, in a split or in none, are one cluster: a
-cluster across splits fails the build. With `duplicates: move`, it goes to one split instead: to `test` if one of its
-records is there, else to `valid`, so that training gives way and test sets stay whole. Each record that moved is in
-the ledger.
+The audit compares the recordings themselves: two that, freed of baseline wander, correlate by `duplicate_correlation`
+or more, wherever one of them begins, are duplicates, in one database or in two, unless a moment or a few leads of them
+make the correlation (a jump, electrodes that settle, mains hum). They need 5 s in common, or all of the shorter one,
+and 3 s at least: shorter excerpts are not found, nor are copies with inverted or swapped leads. Only recordings that
+`query` keeps are compared: two excerpts of a dropped one, with less than 5 s in common, are not linked. Of very many
+look-alikes, each is compared with the 10 that resemble it most. Recordings with different leads are compared in those
+that both have; without one in common, they cannot be.
+
+Patients whom duplicates link, directly or through others, in a split or in none, are one cluster: a cluster across
+splits fails the build. With `duplicates: move`, it goes to one split instead: to `test` if one of its records is there,
+else to `valid`, so that training gives way and test sets stay whole. Each record that moved is in the ledger.
 
 ## Where it runs
 

@@ -75,7 +75,7 @@ class ManifestConfig(Section):
         0.98,
         gt=0,
         le=1,
-        description="recordings correlating at least this much, at the best lag, are duplicates",
+        description="recordings correlating at least this much, freed of drift and at the best lag, are duplicates",
     )
     duplicates: Literal["fail", "move"] = Field(
         "fail",

@@ -62,6 +62,16 @@ def _samples(seconds: float, rate: float) -> int:
     return 2 * round((seconds * rate - 1) / 2) + 1
 
 
+def without_drift(x: np.ndarray, rate: float) -> np.ndarray:
+    """The signal less its mean over the second around each sample: free of baseline wander."""
+    return x - uniform_filter1d(x, max(1, _samples(_DRIFT_SECONDS, rate)), axis=0, mode="nearest")
+
+
+def smooth(x: np.ndarray, rate: float) -> np.ndarray:
+    """Means over 0.05 s, of which a shift by part of a sample changes next to nothing."""
+    return uniform_filter1d(x, max(1, _samples(_SMOOTH_SECONDS, rate)), axis=0, mode="nearest")
+
+
 def _anchors(x: np.ndarray, rate: float) -> np.ndarray:
     """Where the leads together move fastest within 0.4 s either way, to a fraction of a sample.
 
@@ -109,8 +119,7 @@ def fingerprint(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     half = WINDOW_SECONDS / 2 * rate
     if len(x) < 2 * half + 1 or np.ptp(x, axis=0).max() < 1.0:  # microvolts; below is rounding, not a signal
         return nothing
-    x -= uniform_filter1d(x, _samples(_DRIFT_SECONDS, rate), axis=0, mode="nearest")
-    x = uniform_filter1d(x, _samples(_SMOOTH_SECONDS, rate), axis=0, mode="nearest")
+    x = smooth(without_drift(x, rate), rate)
     beats = _anchors(x, rate)
     middles = np.concatenate([[half], beats[(beats >= half) & (beats <= len(x) - 1 - half)]])
     at = middles[:, None] + np.arange(-half, half, rate / WINDOW_RATE)
