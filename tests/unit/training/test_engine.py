@@ -1,0 +1,120 @@
+"""The engine does what plain PyTorch does, and how it is carried out does not change what comes out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_pretraining import encoder_slice
+from torch import nn
+from torch._dynamo.utils import counters
+
+from ecglfm import distributed
+from ecglfm.config import FinetuneConfig, ModelConfig, UserError
+from ecglfm.models.objective import PretrainingObjective
+from ecglfm.training import engine as engines
+from ecglfm.training.checkpoint import config_hash
+from ecglfm.training.engine import compile_problem, initialize
+from ecglfm.training.pretrain import build_encoder
+
+
+class Linear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+def test_updates_are_those_of_adamw_without_a_copy_of_the_gradients(monkeypatch):
+    distributed.init()
+    ours, plain = Linear(), Linear()
+    engine = initialize(ours, FinetuneConfig(lr=1e-2, weight_decay=0.1, batch_size=2, accumulate=2))
+    monkeypatch.setattr(engine, "allreduce_bucket", lambda *_: pytest.fail("gradients were copied into a bucket"))
+    optimizer = torch.optim.AdamW(
+        plain.parameters(), lr=1e-2, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.1, fused=False
+    )
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        for _ in range(2):
+            x = torch.randn(2, 5, generator=generator)
+            engine.backward(engine(x).square().mean())
+            engine.step()
+            (plain(x).square().mean() / 2).backward()
+        optimizer.step()
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_bf16_where_it_would_crawl_is_warned_of(monkeypatch, caplog):
+    distributed.init()
+    for fast in (True, False):
+        monkeypatch.setattr(engines, "bf16_is_fast", lambda fast=fast: fast)
+        caplog.clear()
+        initialize(Linear(), FinetuneConfig(precision="bf16"))
+        assert ("no bf16 instructions" in caplog.text) is not fast
+
+
+def test_compilation_needs_a_compiler(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    config = encoder_slice(compile=True)
+    objective = PretrainingObjective(build_encoder(config, 0), config.config.pretrain)
+    with pytest.raises(UserError, match=r"pretrain.compile: true needs a C\+\+ compiler: there is no no-such-compiler"):
+        initialize(objective, config.config.pretrain)
+
+
+def test_only_what_gives_the_same_numbers_resumes_the_same_training():
+    assert config_hash(encoder_slice(activation_checkpointing=True)) == config_hash(encoder_slice())
+    assert config_hash(encoder_slice(compile=True)) != config_hash(encoder_slice())
+
+
+def step_of(kind: str, **options):
+    """Loss, gradients, buffers and calls of the first layer of one forward and backward, with dropout."""
+    slice_ = encoder_slice(**options)
+    pretrain = slice_.config.pretrain
+    model = ModelConfig(
+        kind=kind, layers=2, dim=16, ffn_dim=32, heads=2, conv_channels=8, conv_layers=[(4, 4), (2, 2)],
+        dropout=0.2 if not pretrain.compile else 0.0,
+    )  # fmt: skip
+    slice_ = slice_.model_copy(update={"config": slice_.config.model_copy(update={"model": model})})
+    objective = PretrainingObjective(build_encoder(slice_, 0), pretrain)
+    distributed.init()
+    engine = initialize(objective, pretrain)
+    calls = []
+    objective.encoder.context.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    x = torch.randn((8, 3, 200), generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(2)
+    loss = engine(x, step=0, generator_seed=3)["loss"]
+    engine.backward(loss)
+    gradients = [parameter.grad for parameter in objective.parameters()]
+    return loss.detach(), gradients, list(objective.buffers()), len(calls)
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param("conformer", marks=pytest.mark.xfail(strict=True, reason="not built yet")), "wav2vec2"]
+)
+def test_activations_that_are_computed_again_are_the_same_to_the_bit(kind):
+    """Dropout is drawn alike, and running statistics move once."""
+    loss, gradients, buffers, calls = step_of(kind)
+    loss_again, gradients_again, buffers_again, calls_again = step_of(kind, activation_checkpointing=True)
+    assert (calls, calls_again) == (1, 2)
+    assert torch.equal(loss, loss_again)
+    for one, other in zip([*gradients, *buffers], [*gradients_again, *buffers_again], strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compile_problem() is not None, reason=f"torch.compile lacks {compile_problem()}")
+def test_compiled_layers_give_the_same_loss_and_gradients(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no processes that stay
+    counters.clear()
+    compiled = step_of("conformer", compile=True)
+    assert counters["stats"]["unique_graphs"] > 0
+    monkeypatch.setattr(engines, "_prepare_layers", lambda *_: None)  # as `compile: false`
+    plain = step_of("conformer", compile=True)
+    torch.testing.assert_close(compiled[0], plain[0], rtol=1e-5, atol=0)
+    for one, other in zip(compiled[1], plain[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
