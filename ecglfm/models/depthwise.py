@@ -6,7 +6,7 @@ square matrices: one for a block itself, one for what it sees of the next block.
 
     y[n] = x[n] @ own + x[n + 1] @ next
 
-Shapes: b batch, t frames, c channels, k taps, n blocks, l frames of a block.
+Shapes: b batch, t frames, c channels, k taps, n blocks, m = n + 1, l frames of a block.
 """
 
 from __future__ import annotations
@@ -51,40 +51,42 @@ class _Banded(torch.autograd.Function):
         block = -(-max(taps - 1, 1) // BLOCK) * BLOCK
         # Zeros after each record keep its last frames from seeing the next record.
         padded = -(-(frames + taps - 1) // block) * block
-        x_cnl = _to_blocks(x_btc, taps // 2, padded, block)
+        x_cml = _to_blocks(x_btc, taps // 2, padded, block, ahead=0)
         own_cll, next_cll = _bands(weight_ck, block)
-        y_cnl = x_cnl @ own_cll
-        y_cnl[:, :-1].baddbmm_(x_cnl[:, 1:], next_cll)
-        ctx.save_for_backward(x_cnl, weight_ck)
+        # Whole contiguous results: PyTorch multiplies parts of tensors one channel after the other.
+        y_cnl = torch.bmm(x_cml[:, :-1], own_cll).baddbmm_(x_cml[:, 1:], next_cll)
+        ctx.save_for_backward(x_cml, weight_ck)
         ctx.sizes = (batch, frames, padded, block)
         return _from_blocks(y_cnl, batch, 0, frames)
 
     @staticmethod
     def backward(ctx: Any, grad_btc: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x_cnl, weight_ck = ctx.saved_tensors
+        x_cml, weight_ck = ctx.saved_tensors
         batch, frames, padded, block = ctx.sizes
-        channels, taps = weight_ck.shape
-        grad_cnl = _to_blocks(grad_btc, 0, padded, block)
+        taps = weight_ck.shape[1]
+        grad_cml = _to_blocks(grad_btc, 0, padded, block, ahead=1)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            own_cll, next_cll = _bands(weight_ck, block)
-            grad_x_cnl = grad_cnl @ own_cll.transpose(1, 2)
-            grad_x_cnl[:, 1:].baddbmm_(grad_cnl[:, :-1], next_cll.transpose(1, 2))
+            own_cll, next_cll = (band.transpose(1, 2) for band in _bands(weight_ck, block))
+            grad_x_cnl = torch.bmm(grad_cml[:, 1:], own_cll).baddbmm_(grad_cml[:, :-1], next_cll)
             grad_x = _from_blocks(grad_x_cnl, batch, taps // 2, frames)
         if ctx.needs_input_grad[1]:
-            both_c2ll = grad_cnl.new_empty(channels, 2 * block, block)
-            torch.bmm(x_cnl.transpose(1, 2), grad_cnl, out=both_c2ll[:, :block])
-            torch.bmm(x_cnl[:, 1:].transpose(1, 2), grad_cnl[:, :-1], out=both_c2ll[:, block:])
-            grad_weight = _diagonals(both_c2ll, taps).sum(dim=2)
+            grad_own = torch.bmm(x_cml[:, :-1].transpose(1, 2), grad_cml[:, 1:])
+            grad_next = torch.bmm(x_cml[:, 1:].transpose(1, 2), grad_cml[:, 1:])
+            grad_weight = _diagonals(torch.cat([grad_own, grad_next], dim=1), taps).sum(dim=2)
         return grad_x, grad_weight
 
 
-def _to_blocks(x_btc: Tensor, before: int, padded: int, block: int) -> Tensor:
-    """Channels first and time in blocks, (c, n, l), with `before` zeros before each record and zeros after it."""
+def _to_blocks(x_btc: Tensor, before: int, padded: int, block: int, *, ahead: int) -> Tensor:
+    """Channels first and time in blocks, (c, n + 1, l), with `before` zeros before each record and zeros after it.
+
+    The one block more is of zeros: the first where `ahead` is 1, else the last.
+    """
     batch, frames, channels = x_btc.shape
-    x_bpc = functional.pad(x_btc, (0, 0, before, padded - frames - before))
-    # Two dimensions at a time: PyTorch transposes those in tiles.
-    return x_bpc.reshape(batch * padded, channels).t().contiguous().view(channels, -1, block)
+    rows = x_btc.new_zeros(batch * padded + block, channels)
+    records = rows[ahead * block :][: batch * padded].view(batch, padded, channels)
+    records[:, before : before + frames] = x_btc
+    return rows.t().contiguous().view(channels, -1, block)  # two dimensions: PyTorch transposes those in tiles
 
 
 def _from_blocks(y_cnl: Tensor, batch: int, before: int, frames: int) -> Tensor:
