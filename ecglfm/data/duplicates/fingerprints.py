@@ -7,6 +7,7 @@ of the windows: about 700 bytes a recording of 10 s, whatever its rate.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,7 +42,7 @@ class Fingerprints:
     times : ndarray of float32, shape (n_anchors,)
         Middle of the window, seconds.
     vectors : ndarray of int8, shape (n_anchors, 64)
-        Signatures, of length `SCALE`.
+        Signatures, of length `SCALE`; in a temporary file that is mapped into memory.
     """
 
     rows: np.ndarray
@@ -162,13 +163,17 @@ def make_fingerprints(
     chunks = [rows[k : k + _CHUNK] for k in range(0, len(rows), _CHUNK)]
     tasks = ((recordings.take(chunk), rates[chunk], leads) for chunk in chunks)
     counts: list[int] = []
-    times, vectors = bytearray(), bytearray()  # grow in place: a list of arrays would be held twice at the end
-    for own, some_times, some_vectors in tqdm(
-        ordered_map(_fingerprint_chunk, tasks, workers), "fingerprints", len(chunks), disable=None
-    ):
-        counts += own
-        times += some_times
-        vectors += some_vectors
+    times = bytearray()  # grows in place: a list of arrays would be held twice at the end
+    with tempfile.TemporaryFile() as file:  # most of the bytes: the kernel may drop what was read of it
+        for own, some_times, some_vectors in tqdm(
+            ordered_map(_fingerprint_chunk, tasks, workers), "fingerprints", len(chunks), disable=None
+        ):
+            counts += own
+            times += some_times
+            file.write(some_vectors)
+        file.flush()
+        shape = (sum(counts), SIGNATURE_SIZE)
+        vectors = np.memmap(file, np.int8, "r", shape=shape) if sum(counts) else np.empty(shape, np.int8)
     begins = np.zeros(sum(counts), bool)
     firsts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64)
     begins[firsts[np.array(counts, np.int64) > 0]] = True
@@ -176,7 +181,7 @@ def make_fingerprints(
         np.repeat(rows.astype(np.int32), counts),
         begins,
         np.frombuffer(times, np.float32),
-        np.frombuffer(vectors, np.int8).reshape(-1, SIGNATURE_SIZE),
+        vectors,
     )
 
 
