@@ -20,6 +20,7 @@ from ecglfm.config import EncoderSlice, PretrainConfig, TrackingSlice, UserError
 from ecglfm.data.batches import PretrainBatches, recorded_leads
 from ecglfm.data.dataset import Signals, load_records
 from ecglfm.data.pairs import PairSampler
+from ecglfm.models.blank import blank
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.objective import PretrainingObjective
@@ -298,7 +299,7 @@ class Pretraining:
             state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         if not distributed.is_main():
             return
-        with torch.device("meta"):
+        with blank():
             whole = build_encoder(self.slice, self.config.seed)
         whole.load_state_dict(state, assign=True)
         info = {
