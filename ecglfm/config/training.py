@@ -87,6 +87,12 @@ class MaskConfig(Section):
     length: int = Field(10, ge=1, description="frames in a span")
     min_spans: int = Field(2, ge=1, description="spans a record gets at least")
 
+    @model_validator(mode="after")
+    def _two_are_hidden(self) -> MaskConfig:
+        if self.length * self.min_spans < 2:
+            raise ValueError("length 1 needs min_spans 2 or more: a hidden frame is compared with other hidden ones")
+        return self
+
 
 class QuantizerConfig(Section):
     """Gumbel-softmax codebook (wav2vec 2.0, 2)."""
