@@ -1,7 +1,8 @@
 """Depthwise convolution over time, on a CPU as products of small banded matrices.
 
-PyTorch's own depthwise convolution takes twice as long (docs/performance.md). Here time is cut into blocks of `BLOCK` frames, and each channel's taps are written into two
-square matrices: one for a block itself, one for what it sees of the next block.
+PyTorch's own depthwise convolution takes twice as long (docs/performance.md). Here time is cut into blocks of
+`BLOCK` frames, and each channel's taps are written into two square matrices: one for a block itself, one for what
+it sees of the next block.
 
     y[n] = x[n] @ own + x[n + 1] @ next
 
