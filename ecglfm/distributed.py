@@ -34,19 +34,24 @@ _STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started fi
 _PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
 
 
-def rank() -> int:
-    """Number of this process among all: RANK, else Slurm's, else 0."""
-    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) if world_size() > 1 else 0
+def _told(torchrun: str, slurm: str, default: int) -> int:
+    """What the launcher says: torchrun (or `launch`), which always gives WORLD_SIZE, else srun, else nobody."""
+    return int(os.environ.get(torchrun if os.environ.get("WORLD_SIZE") else slurm) or default)
 
 
 def world_size() -> int:
     """Number of processes: WORLD_SIZE, else the tasks of the Slurm step, else 1."""
-    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+    return _told("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", 1)
+
+
+def rank() -> int:
+    """Number of this process among all."""
+    return _told("RANK", "SLURM_PROCID", 0) if world_size() > 1 else 0
 
 
 def local_rank() -> int:
     """Number of this process on its machine."""
-    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0) if world_size() > 1 else 0
+    return _told("LOCAL_RANK", "SLURM_LOCALID", 0) if world_size() > 1 else 0
 
 
 def is_main() -> bool:
@@ -109,8 +114,8 @@ def init(threads: int | None = None) -> torch.device:
         logging.getLogger("ecglfm").setLevel(logging.ERROR)  # rank 0 says it once for all
     if dist.is_initialized():
         return device
-    for key, number in (("RANK", rank()), ("WORLD_SIZE", world_size()), ("LOCAL_RANK", local_rank())):
-        os.environ[key] = str(number)
+    # DeepSpeed asks for it. Nothing more: processes that this one starts, Slurm jobs even, are no ranks of ours.
+    os.environ["LOCAL_RANK"] = str(local_rank())
     if _nodes() == 1:
         # Nothing that other machines could reach: gloo and NCCL would otherwise listen on the network.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

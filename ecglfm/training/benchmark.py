@@ -25,7 +25,7 @@ from ecglfm.data.pairs import PairSampler
 from ecglfm.models.flops import PASSES, forward_flops
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
-from ecglfm.training.loop import update
+from ecglfm.training.loop import peak_of_process, update
 from ecglfm.training.pretrain import build_encoder
 from ecglfm.training.stopwatch import Clock, Products, TimedEngine
 
@@ -102,12 +102,12 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
     if config.precision == "bf16" and not bf16_is_fast():
         raise UserError("precision: bf16 is not measured here: this processor has no bf16 instructions")
     device = distributed.init()
-    memory = {"imports": _peak()}
+    memory = {"imports": peak_of_process()}
     began = time.perf_counter()
     objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began
-    memory["build"] = _peak()
+    memory["build"] = peak_of_process()
     engine = initialize(objective, config)
     encoder, samples = objective.encoder, round(config.crop_seconds * slice_.preprocess.sampling_rate)
     frames = encoder.frontend.frames(samples)
@@ -128,7 +128,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
             if step >= warmup:
                 rates.append(products.rates())
                 fractions.append(float(done.terms[0]["masked_fraction"]))
-    memory["steps"] = _peak()
+    memory["steps"] = peak_of_process()
     if device.type == "cuda":
         memory["gpu"] = torch.cuda.max_memory_allocated()
     around = [(before + after) / 2 for before, after in pairwise(rates)]
@@ -152,12 +152,6 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
         flops=PASSES * sum(once.values()),
         memory=memory,
     )
-
-
-def _peak() -> float:
-    """Most memory that this process ever held, bytes; not getrusage's, which begins with its parent's."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return 1024.0 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def _batches(slice_: EncoderSlice, config: PretrainConfig, folder: Path) -> PretrainBatches:

@@ -187,13 +187,15 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
     return Update(terms, norm, guard.fault)
 
 
+def peak_of_process() -> int:
+    """Most memory that this process ever held, bytes; not getrusage's, which begins with its parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
 def peak_memory_mb() -> float:
     """Largest memory so far of any rank, MB: on the GPU where there is one, else of the process; all must ask."""
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated()
-    else:  # not getrusage's maximum, which begins with that of the process that started this one
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_of_process()
     return distributed.reduce_values([peak / 1e6], "max")[0]
 
 

@@ -19,9 +19,6 @@ import yaml
 
 from ecglfm.provenance import read_json
 
-#: What a user's shell has not: settings of the machine, and ranks that a training in this very process left behind.
-FOREIGN = ("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_")
-
 
 @dataclass(frozen=True)
 class Clone:
@@ -44,7 +41,7 @@ class Clone:
         return done
 
     def environment(self) -> dict[str, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM"))}
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         return env
 

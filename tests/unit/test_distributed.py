@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -40,6 +41,19 @@ def test_under_srun(environment):
 def test_torchrun_wins_over_slurm(environment):
     environment(SLURM_PROCID=5, SLURM_STEP_NUM_TASKS=8, SLURM_LOCALID=1, RANK=0, WORLD_SIZE=2, LOCAL_RANK=0)
     assert ranks() == (0, 2, 0, True)
+
+
+def test_what_a_training_leaves_in_the_environment_makes_no_rank_of_a_slurm_task(environment):
+    """A job started from a process that has trained alone: both its tasks once took themselves for rank 0 of 1."""
+    names = "('RANK', 'WORLD_SIZE', 'LOCAL_RANK')"
+    code = (
+        f"from ecglfm import distributed as d; import os; d.init(1); print({{n: os.environ.get(n) for n in {names}}})"
+    )
+    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    left = {name: value for name, value in ast.literal_eval(left).items() if value is not None}
+    assert left == {"LOCAL_RANK": "0"}
+    environment(SLURM_PROCID=1, SLURM_STEP_NUM_TASKS=2, SLURM_LOCALID=1, **left)
+    assert ranks() == (1, 2, 1, False)
 
 
 def test_a_batch_script_is_no_step_of_several_tasks(environment):
