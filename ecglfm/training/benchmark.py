@@ -102,7 +102,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
     if config.precision == "bf16" and not bf16_is_fast():
         raise UserError("precision: bf16 is not measured here: this processor has no bf16 instructions")
     device = distributed.init()
-    memory = {"imports": peak_of_process()}
+    memory: dict[str, float] = {"imports": peak_of_process()}
     began = time.perf_counter()
     objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
     parameters = sum(parameter.numel() for parameter in objective.parameters())
