@@ -1,12 +1,13 @@
 # make demo | test | test-fast | setup | format | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
-# Extra flags for pip: make setup PIP_FLAGS='--index-url …'.
+# Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
 OWN_ENV := $(or $(VIRTUAL_ENV),$(if $(filter-out base,$(CONDA_DEFAULT_ENV)),$(CONDA_PREFIX)))
 VENV := $(or $(OWN_ENV),$(CURDIR)/.venv)
 STAMP := $(VENV)/.ecglfm-setup
 PYTHON ?= python3
 PIP_FLAGS ?=
+TEST_PROCESSES ?= 2
 export PATH := $(VENV)/bin:$(PATH)
 
 .PHONY: setup demo check test test-fast format docs clean
@@ -37,10 +38,10 @@ check: setup
 	mypy
 
 test: check
-	python -m pytest
+	python -m pytest -n $(TEST_PROCESSES)
 
 test-fast: check
-	python -m pytest -m "not slow and not slurm" tests/unit tests/architecture
+	python -m pytest -n $(TEST_PROCESSES) -m "not slow and not slurm" tests/unit tests/architecture
 
 format: setup
 	ruff format .
