@@ -8,10 +8,8 @@ imports still run.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -22,6 +20,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ecglfm import slurm
 
 if TYPE_CHECKING:
     import torch
@@ -154,10 +154,10 @@ def _store() -> torch.distributed.Store | None:
         return dist.FileStore(os.environ[_STORE], world_size())
     if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ:  # torchrun
         return None
-    port = slurm_port()
+    port = slurm.port()
     os.environ["MASTER_PORT"] = str(port)
     if _nodes() > 1:
-        os.environ["MASTER_ADDR"] = slurm_master()
+        os.environ["MASTER_ADDR"] = slurm.first_machine()
         return None
     os.environ["MASTER_ADDR"] = "127.0.0.1"
     listener = None
@@ -165,31 +165,6 @@ def _store() -> torch.distributed.Store | None:
         server = socket.create_server(("127.0.0.1", port), backlog=2048)
         listener = server.detach()
     return dist.TCPStore("127.0.0.1", port, world_size(), rank() == 0, _PATIENCE, master_listen_fd=listener)
-
-
-def slurm_port() -> int:
-    """Port made from job and step, below the ephemeral ones; two steps of a machine rarely meet."""
-    job, step = (int(os.environ.get(key) or 0) for key in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
-    return 12000 + (job * 31 + step) % 20000
-
-
-def slurm_master() -> str:
-    """First machine of the step, by a name or address that resolves."""
-    node = first_host(os.environ["SLURM_STEP_NODELIST"])
-    with contextlib.suppress(OSError):
-        socket.getaddrinfo(node, None)
-        return node
-    shown = subprocess.run(["scontrol", "show", "node", node], capture_output=True, text=True, timeout=60).stdout
-    address = re.search(r"\bNodeAddr=(\S+)", shown)
-    return address[1] if address else node
-
-
-def first_host(nodelist: str) -> str:
-    """First name of a Slurm host list: `gpu[007-009,012],login` gives `gpu007`."""
-    match = re.match(r"([^,\[]+)(?:\[(\w+)[^\]]*\])?([^,\[]*)", nodelist)
-    if match is None:
-        raise ValueError(f"SLURM_STEP_NODELIST={nodelist!r} is not a list of hosts")
-    return match[1] + (match[2] or "") + match[3]
 
 
 def any_rank(flag: bool) -> bool:
@@ -241,6 +216,26 @@ def barrier() -> None:
         import torch.distributed as dist
 
         dist.barrier()
+
+
+def hand_back(status: int) -> int:
+    """Last act of each rank of a training: one that a signal stopped asks Slurm for another turn.
+
+    Parameters
+    ----------
+    status : int
+        What the training returned; `STOPPED` on one rank is `STOPPED` on all.
+
+    Returns
+    -------
+    int
+        The same, for the exit of the process.
+    """
+    if status == STOPPED:
+        if is_main() and _STORE not in os.environ:  # not in a rank of `launch`, whose parent asks
+            slurm.requeue()
+        barrier()  # `srun --kill-on-bad-exit` ends the others once one has left
+    return status
 
 
 def launch(command: Sequence[str], processes: int) -> int:

@@ -47,10 +47,10 @@ def _pretrain(args: argparse.Namespace) -> int:
     config = load(EncoderSlice, args.config)
     pretrain = config.config.pretrain
     if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
-        return distributed.launch(_command(args, pretrain.processes), pretrain.processes)
+        return distributed.hand_back(distributed.launch(_command(args, pretrain.processes), pretrain.processes))
     from ecglfm.training.pretrain import run_pretrain
 
-    return run_pretrain(
+    status = run_pretrain(
         config,
         manifest=args.manifest,
         signals=args.signals,
@@ -60,6 +60,7 @@ def _pretrain(args: argparse.Namespace) -> int:
         threads=args.threads,
         stop=stop,
     )
+    return distributed.hand_back(status)
 
 
 def _command(args: argparse.Namespace, processes: int) -> list[str]:

@@ -61,28 +61,6 @@ def test_a_batch_script_is_no_step_of_several_tasks(environment):
     assert ranks() == (0, 1, 0, True)
 
 
-@pytest.mark.parametrize(
-    ("nodelist", "first"),
-    [
-        ("node1", "node1"),
-        ("gpu[007-009,012],login", "gpu007"),
-        ("a1,b[2-3]", "a1"),
-        ("rack[3,5]-ib,x", "rack3-ib"),
-    ],
-)
-def test_first_host_of_a_slurm_list(nodelist, first):
-    assert distributed.first_host(nodelist) == first
-
-
-def test_port_differs_between_steps_and_is_not_ephemeral(environment):
-    ports = set()
-    for step in range(3):
-        environment(SLURM_JOB_ID=4711, SLURM_STEP_ID=step)
-        ports.add(distributed.slurm_port())
-    assert len(ports) == 3
-    assert all(1024 < port < 32768 for port in ports)
-
-
 def test_values_of_a_single_process_are_its_own(environment):
     assert distributed.reduce_values([1.0, 2.5]) == [1.0, 2.5]
     assert distributed.any_rank(True)
