@@ -1,4 +1,4 @@
-"""Where the course of a training is written: `history.csv` first, MLflow second."""
+"""Where the course of a training is written: `history.csv` first, then a journal, and MLflow from that."""
 
 from __future__ import annotations
 

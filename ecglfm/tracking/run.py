@@ -1,6 +1,7 @@
 """MLflow runs that may never stop or hang a training.
 
-The first trouble is one warning, and the rest of that run goes without MLflow; `history.csv` has it all.
+What a run logs goes to its journal on the disk; a thread brings it from there to MLflow, and `tracking sync` what that
+could not.
 """
 
 from __future__ import annotations
@@ -8,22 +9,19 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
-import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ecglfm.config import TrackingSlice
 from ecglfm.provenance import git_commit
-from ecglfm.tracking.store import Store, valid_key
+from ecglfm.tracking.journal import Journal, contents, folder_of, run_key
+from ecglfm.tracking.mirror import Mirror, warn
+from ecglfm.tracking.store import valid_name
 
 logger = logging.getLogger(__name__)
 
-FLUSH_METRICS = 200  # MLflow takes at most 1000 in one request
-FLUSH_SECONDS = 5.0
 VALUE_LENGTH = 500  # characters of a parameter, the limit of older MLflow servers
 
 
@@ -72,58 +70,56 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             flat.update(flatten(value, f"{name}."))
         else:
             text = str(value)
-            flat[valid_key(name)] = text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…"
+            flat[valid_name(name)] = text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…"
     return flat
 
 
 class Run:
-    """An MLflow run, or nothing at all where tracking is off; no method ever raises MLflow's trouble.
+    """An MLflow run, or nothing at all where tracking is off; no method ever raises MLflow's trouble or waits for it.
 
     Also a context manager: the run ends `FINISHED`, or `FAILED` where the block raised.
 
+    Parameters
+    ----------
+    journal : Journal, optional
+    mirror : Mirror, optional
+
     Attributes
     ----------
-    run_id : str or None
-        MLflow's identifier, to continue the run after a restart.
+    key : str or None
+        Our identifier, to continue the run after a restart.
     """
 
-    def __init__(self, store: Store | None = None, run_id: str | None = None) -> None:
-        self._store = store
-        self.run_id = run_id
-        self._waiting: list[tuple[str, float, int, int]] = []
-        self._flushed = time.monotonic()
+    def __init__(self, journal: Journal | None = None, mirror: Mirror | None = None) -> None:
+        self._journal, self._mirror = journal, mirror
+        self.key = None if journal is None else journal.path.stem
 
     def log(self, metrics: Mapping[str, float | None], step: int) -> None:
-        """Note metrics of one step; they are sent in batches. None, NaN and infinite values are left out."""
-        if self._store is None:
-            return
-        now = int(time.time() * 1000)
-        for key, value in metrics.items():
-            if value is not None and math.isfinite(value):
-                self._waiting.append((valid_key(key), float(value), now, int(step)))
-        if len(self._waiting) >= FLUSH_METRICS or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
+        """Note metrics of one step. None, NaN and infinite values are left out."""
+        known = {valid_name(name): float(v) for name, v in metrics.items() if v is not None and math.isfinite(v)}
+        self._note({"step": int(step), "metrics": known})
 
-    def flush(self) -> None:
-        """Send what waits."""
-        waiting, self._waiting, self._flushed = self._waiting, [], time.monotonic()
-        for start in range(0, len(waiting), FLUSH_METRICS):
-            batch = waiting[start : start + FLUSH_METRICS]
-            self._try(partial(Store.log_metrics, run_id=self.run_id, metrics=batch))
-
-    def tag(self, key: str, value: str) -> None:
+    def tag(self, name: str, value: str) -> None:
         """Set one tag, for what is known only later."""
-        self._try(lambda store: store.call("set_tag", self.run_id, valid_key(key), str(value)))
+        self._note({"tags": {valid_name(name): str(value)}})
 
     def artifact(self, path: str | Path) -> None:
-        """Copy one file to the run's artifacts."""
-        self._try(lambda store: store.call("log_artifact", self.run_id, str(path)))
+        """Note one file, to be copied to the run's artifacts."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.artifact(Path(path))
+        except OSError as error:
+            logger.warning("%s is no artifact: %s", path, error.strerror)
 
     def finish(self, status: str = "FINISHED") -> None:
-        """Send what waits and end the run; `status` is `FINISHED`, `FAILED` or `KILLED`."""
-        self.flush()
-        self._try(lambda store: store.call("set_terminated", self.run_id, status))
-        self._store = None
+        """End the run and see it through to MLflow, if it answers; `status` is `FINISHED`, `FAILED` or `KILLED`."""
+        self._note({"status": status})
+        if self._mirror is not None:
+            self._mirror.finish()
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = self._mirror = None
 
     def __enter__(self) -> Run:
         return self
@@ -132,16 +128,9 @@ class Run:
         killed = kind is not None and not issubclass(kind, Exception)
         self.finish("KILLED" if killed else "FINISHED" if kind is None else "FAILED")
 
-    def _try(self, action: Callable[[Store], None]) -> None:
-        """Do something with MLflow; at the first trouble warn once and do without it from then on."""
-        if self._store is None:
-            return
-        try:
-            action(self._store)
-        except Exception as error:  # whatever MLflow, its database driver or its server come up with
-            _warn(self._store.uri, error)
-            self._store = None
-            self._waiting = []
+    def _note(self, event: Mapping[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.write(event)
 
 
 def start_run(
@@ -151,7 +140,8 @@ def start_run(
     name: str,
     tags: Mapping[str, str],
     params: Mapping[str, Any],
-    run_id: str | None = None,
+    key: str | None = None,
+    step: int = 0,
     once: bool = False,
 ) -> Run:
     """Begin (or continue) a run in the experiment named after the stage.
@@ -168,30 +158,44 @@ def start_run(
         See `standard_tags`.
     params : mapping
         Parameters, nested as the config is; see `flatten`.
-    run_id : str or None
-        A run to continue; a new one is begun where the store does not know it.
+    key : str, optional
+        `Run.key` of a run to continue.
+    step : int
+        Where it goes on: what was logged beyond is not logged twice.
     once : bool
         Log nothing where a finished run of this name has the same `config_hash` and `data_hash`.
 
     Returns
     -------
     Run
-        Always; MLflow's trouble is one warning and a run that does nothing.
+        Always; MLflow's trouble is one warning.
     """
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
     if tracking is None or not tracking.enabled or rank != "0":
         return Run()
+    folder = folder_of(tracking) / stage
     try:
-        store = Store(tracking)
-        if once and store.knows(stage, name, tags):
+        if once and _is_known(folder, name, tags):
             return Run()
-        return Run(store, store.begin(stage, name, tags, flatten(params), run_id))
-    except Exception as error:  # as in Run._try
-        _warn(tracking.uri, error)
+        key = run_key(key)
+        journal = Journal(folder / f"{key}.jsonl")
+    except OSError as error:
+        logger.warning("%s: %s; nothing of this run reaches MLflow", folder, error.strerror)
         return Run()
+    about = {"tags": {valid_name(tag): str(value) for tag, value in tags.items()}, "params": flatten(params)}
+    journal.write({"run": {"key": key, "stage": stage, "name": name, "step": step} | about})
+    try:
+        return Run(journal, Mirror(tracking, journal))
+    except Exception as error:  # a broken installation of MLflow
+        warn(tracking.uri, error)
+        return Run(journal)
 
 
-def _warn(uri: str, error: Exception) -> None:
-    reason = next(iter(str(error).strip().splitlines()), "")[:300]
-    text = f"MLflow ({uri}) is out of reach, this run goes on without it: {type(error).__name__}: {reason}"
-    logger.warning("%s", re.sub(r"//[^/@\s]*@", "//", text))  # a server's password does not belong in a log
+def _is_known(folder: Path, name: str, tags: Mapping[str, str]) -> bool:
+    """Whether a journal tells of a finished run of this name with the same `config_hash` and `data_hash`."""
+    return any(
+        content.status == "FINISHED"
+        and content.name == name
+        and all(content.tags.get(hash_) == tags[hash_] for hash_ in ("config_hash", "data_hash"))
+        for content in contents(folder)
+    )

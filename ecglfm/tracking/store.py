@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,24 +19,41 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice
 
-PARAMS_PER_REQUEST = 100  # MLflow's limit
+KEY_TAG = "ecglfm.run"  # our identifier of a run, by which it is found again
+PER_REQUEST = 100  # parameters or tags; MLflow's limit
+METRICS_PER_REQUEST = 500  # MLflow takes at most 1000
 LOCK_SECONDS = 120.0  # creating the SQLite schema takes MLflow several seconds, more on a slow disk
-BUSY_SECONDS = 10.0  # an SQLite file that somebody else keeps locked this long counts as unreachable
+BUSY_SECONDS = 5.0  # an SQLite file that somebody else keeps locked this long counts as unreachable
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
-    # A server that is gone costs seconds, not MLflow's default of minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server that is gone or hangs costs seconds, not MLflow's default of minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 
 
-def valid_key(text: str) -> str:
-    """A key that MLflow accepts: letters, digits, `_ - . / :` and spaces."""
+def valid_name(text: str) -> str:
+    """Name of a metric, parameter or tag that MLflow accepts: letters, digits, `_ - . / :` and spaces."""
     return re.sub(r"[^\w\-. /:]", "_", text)[:250]
+
+
+def without_password(text: str) -> str:
+    """A text about a URI, fit for a log."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+def import_mlflow() -> None:
+    """Import MLflow with settings of ours; what the user has set in the environment stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every migration
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # and this one of every retry
 
 
 class Store:
@@ -50,8 +67,7 @@ class Store:
     """
 
     def __init__(self, tracking: TrackingSlice) -> None:
-        for key, value in _ENVIRONMENT.items():
-            os.environ.setdefault(key, value)
+        import_mlflow()
         self.uri = tracking.uri
         self._artifacts = Path(tracking.artifacts).resolve().as_uri()
         self._database: Path | None = None
@@ -60,47 +76,72 @@ class Store:
             self._database = Path(self.uri.removeprefix("sqlite:///").split("?")[0]).absolute()
             self._database.parent.mkdir(parents=True, exist_ok=True)
             self.uri = f"sqlite:///{self._database}"
-        self._probe()
+        self.check()
         from mlflow import MlflowClient
 
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every migration
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # and this one of every retry
         with self._locked():
             self._client = MlflowClient(tracking_uri=self.uri)
 
-    def begin(self, stage: str, name: str, tags: Mapping[str, str], params: dict[str, str], run_id: str | None) -> str:
-        """Find or make experiment and run; return the run's identifier."""
-        from mlflow.entities import Param
+    def check(self) -> None:
+        """Fail within seconds on an SQLite file that cannot be written; MLflow would wait much longer."""
+        if self._database is None:
+            return
+        connect = partial(sqlite3.connect, timeout=BUSY_SECONDS, isolation_level=None)
+        with self._locked(), closing(connect(self._database)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
 
-        with self._locked():
-            run = self._known_run(run_id)
-            if run is None:
-                tags = {valid_key(key): str(value) for key, value in tags.items()}
-                run = self._client.create_run(self._experiment(stage), tags=tags, run_name=name)
-            else:
-                self._client.update_run(run.info.run_id, status="RUNNING")
-            # A parameter cannot be changed in MLflow; a continued run keeps those it began with.
-            new = [Param(key, value) for key, value in params.items() if key not in run.data.params]
-            for start in range(0, len(new), PARAMS_PER_REQUEST):
-                self._client.log_batch(run.info.run_id, params=new[start : start + PARAMS_PER_REQUEST])
-        return str(run.info.run_id)
-
-    def knows(self, stage: str, name: str, tags: Mapping[str, str]) -> bool:
-        """Whether a finished run of this name has the same `config_hash` and `data_hash`."""
+    def runs(self, stage: str, key: str) -> tuple[list[Any], bool]:
+        """MLflow's runs with our key, oldest first; and whether the user has deleted one."""
         with self._locked():
             experiment = self._client.get_experiment_by_name(stage)
             if experiment is None:
-                return False
-            same = [f"tags.{key} = '{tags[key]}'" for key in ("config_hash", "data_hash")]
-            wanted = " and ".join([*same, "attributes.status = 'FINISHED'"])
-            found = self._client.search_runs([experiment.experiment_id], wanted)
-        return any(run.info.run_name == name for run in found)
+                return [], False
+            found = self._client.search_runs(
+                [experiment.experiment_id],
+                f"tags.`{KEY_TAG}` = '{key}'",
+                run_view_type=3,  # ViewType.ALL
+                order_by=["attributes.start_time ASC"],
+            )
+        active = [run for run in found if run.info.lifecycle_stage == "active"]
+        return active, len(active) < len(found)
 
-    def log_metrics(self, run_id: str | None, metrics: list[tuple[str, float, int, int]]) -> None:
-        """Send one batch of (key, value, milliseconds, step)."""
+    def create(self, stage: str, key: str, name: str, began: int) -> str:
+        """Make a run, and the experiment where there is none; return MLflow's identifier of the run."""
+        with self._locked():
+            run = self._client.create_run(self._experiment(stage), start_time=began, tags={KEY_TAG: key}, run_name=name)
+        return str(run.info.run_id)
+
+    def steps(self, run_id: str, name: str) -> set[int]:
+        """Steps at which the store has a metric."""
+        with self._locked():
+            return {metric.step for metric in self._client.get_metric_history(run_id, name)}
+
+    def artifacts(self, run_id: str) -> dict[str, int]:
+        """Size of each artifact, bytes."""
+        with self._locked():
+            return {file.path: int(file.file_size or 0) for file in self._client.list_artifacts(run_id)}
+
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        """Add parameters."""
+        from mlflow.entities import Param
+
+        for batch in _batches(params.items(), PER_REQUEST):
+            self.call("log_batch", run_id, params=[Param(*item) for item in batch])
+
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        from mlflow.entities import RunTag
+
+        for batch in _batches(tags.items(), PER_REQUEST):
+            self.call("log_batch", run_id, tags=[RunTag(*item) for item in batch])
+
+    def log_metrics(self, run_id: str, metrics: Iterable[tuple[str, float, int, int]]) -> None:
+        """Add metrics: (name, value, milliseconds, step)."""
         from mlflow.entities import Metric
 
-        self.call("log_batch", run_id, metrics=[Metric(*metric) for metric in metrics])
+        for batch in _batches(metrics, METRICS_PER_REQUEST):
+            self.call("log_batch", run_id, metrics=[Metric(*metric) for metric in batch])
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Call one method of the client."""
@@ -108,31 +149,18 @@ class Store:
             getattr(self._client, method)(*args, **kwargs)
 
     def _experiment(self, stage: str) -> str:
-        experiment = self._client.get_experiment_by_name(stage)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        is_server = self.uri.startswith(("http:", "https:"))
-        return str(self._client.create_experiment(stage, None if is_server else f"{self._artifacts}/{stage}"))
-
-    def _known_run(self, run_id: str | None) -> Any:
-        if run_id is None:
-            return None
         from mlflow.exceptions import MlflowException
 
-        try:
-            run = self._client.get_run(run_id)
-        except MlflowException:
-            return None
-        return run if run.info.lifecycle_stage == "active" else None
-
-    def _probe(self) -> None:
-        """Fail within seconds on an SQLite file that cannot be written; MLflow would retry for minutes."""
-        if self._database is None:
-            return
-        connect = partial(sqlite3.connect, timeout=BUSY_SECONDS, isolation_level=None)
-        with self._locked(), closing(connect(self._database)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+        experiment = self._client.get_experiment_by_name(stage)
+        if experiment is None:
+            is_server = self.uri.startswith(("http:", "https:"))
+            try:
+                return str(self._client.create_experiment(stage, None if is_server else f"{self._artifacts}/{stage}"))
+            except MlflowException:  # another job made it a moment ago
+                experiment = self._client.get_experiment_by_name(stage)
+                if experiment is None:
+                    raise
+        return str(experiment.experiment_id)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -144,10 +172,16 @@ class Store:
         with self._database.with_name(f".{self._database.name}.lock").open("a") as file:
             while True:
                 try:
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise TimeoutError(f"{file.name} is held by another process") from None
                     time.sleep(0.02)
             yield  # closing the file lets go of the lock
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = list(items)
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]

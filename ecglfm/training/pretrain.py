@@ -223,7 +223,7 @@ class Pretraining:
             if start:
                 self._load(engine, start)
                 logger.info("resumed from step %d of %d", start, self.total)
-            with self._start_tracking(tracking, rule) as run:
+            with self._start_tracking(tracking, rule, start) as run:
                 status = train(engine, self, start=start, run=run, stop=stop)
                 if status == 0:
                     self._export(engine, objective.encoder, run)
@@ -264,7 +264,7 @@ class Pretraining:
         self.history.truncate(start)
         return start
 
-    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None) -> Run:
+    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None, start: int) -> Run:
         """The MLflow run, the one that a resumed training began."""
         if not distributed.is_main():
             return Run()
@@ -277,10 +277,11 @@ class Pretraining:
                 config_hash=self.checkpoints.identity["config_hash"], rule=rule,
             ),
             params=self.slice.config.model_dump(mode="json"),
-            run_id=self.notes.get("mlflow_run_id"),
+            key=self.notes.get("run"),
+            step=start,
         )  # fmt: skip
-        if run.run_id is not None:
-            self.checkpoints.note(self.notes | {"mlflow_run_id": run.run_id})
+        if run.key is not None:
+            self.checkpoints.note(self.notes | {"run": run.key})
         return run
 
     def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:

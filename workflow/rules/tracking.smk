@@ -1,0 +1,17 @@
+# tracking_sync: brings to MLflow what it lacks, after it was out of reach.
+# Requires: the journals of earlier runs, <results>/tracking/; nothing is run again for them.
+# Makes: nothing under <results>; the same command again changes nothing.
+
+
+rule tracking_sync:
+    input:
+        tracking=ancient("<results>/config/tracking.yaml"),
+    log:
+        "<results>/logs/tracking_sync.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    localrule: True
+    params:
+        results=subpath(input.tracking, ancestor=2),
+    shell:
+        "python -m ecglfm tracking sync {params.results} --tracking {input.tracking} 2>&1 | tee {log}"
