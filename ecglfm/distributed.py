@@ -185,6 +185,17 @@ def reduce_values(values: Sequence[float], how: str = "mean") -> list[float]:
     return [float(value) for value in (tensor / world_size() if how == "mean" else tensor)]
 
 
+def gather(text: str) -> list[str]:
+    """What every rank says, in their order; every rank must ask."""
+    if world_size() == 1:
+        return [text]
+    import torch.distributed as dist
+
+    said = [""] * world_size()
+    dist.all_gather_object(said, text)
+    return said
+
+
 def from_main(make: Callable[[], int]) -> int:
     """Let rank 0 find out a number and tell everybody; where it fails, the others leave quietly.
 

@@ -186,6 +186,7 @@ class PretrainConfig(Section):
             "num_workers",
             "checkpoint_every",
             "keep_last",
+            "keep_every",
             "validate_every",
             "log_every",
             "processes",
@@ -195,6 +196,10 @@ class PretrainConfig(Section):
             "perplexity_floor",
         }
     )
+
+    # Keys that spread a global batch over processes and forwards, and state over processes: a training goes on with
+    # other ones as long as the global batch is as large.
+    SPREAD: ClassVar[frozenset[str]] = frozenset({"batch_size", "accumulate", "zero_stage"})
 
     sources: list[Name] | None = Field(
         None, min_length=1, description="sources to pretrain on; null: all of config.yaml"
@@ -269,7 +274,10 @@ class PretrainConfig(Section):
     checkpoint_every: CheckpointEvery = Field(
         CheckpointEvery(steps=1000), description="how often training state is saved"
     )
-    keep_last: int = Field(2, ge=0, description="checkpoints kept; 0 keeps all")
+    keep_last: int = Field(2, ge=0, description="newest checkpoints kept; 0 keeps all")
+    keep_every: CheckpointEvery | None = Field(
+        None, description="checkpoints at its multiples are kept for ever besides; null: none"
+    )
     validate_every: int = Field(1000, ge=1, description="updates between validations (with fixed masks and negatives)")
     log_every: int = Field(10, ge=1, description="updates between lines of history.csv")
     processes: int = Field(1, ge=1, description="ranks started on this machine when there is no Slurm")
@@ -280,6 +288,18 @@ class PretrainConfig(Section):
     def _one_length(self) -> PretrainConfig:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self
+
+    @model_validator(mode="after")
+    def _kept_are_saved(self) -> PretrainConfig:
+        if self.keep_every is not None:
+            for unit, every in self.checkpoint_every.model_dump().items():
+                kept = getattr(self.keep_every, unit)
+                if every and kept and kept % every:
+                    raise ValueError(
+                        f"keep_every {kept} {unit} is no multiple of checkpoint_every {every}:"
+                        " there would be none to keep"
+                    )
         return self
 
     @model_validator(mode="after")

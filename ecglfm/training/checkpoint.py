@@ -1,123 +1,51 @@
-"""Training state on disk: whole or not there, never of another config, never written by two runs.
+"""Training state on disk: whole or not there, never of another config, written while the training goes on.
 
-`checkpoints/step-00000100/` holds what DeepSpeed saved and `manifest.json`, which lists every file with
-its SHA-256. A checkpoint gets its name only when all of it is on the disk, and no file of it is opened
-before its hash agrees: DeepSpeed's files are pickles.
+`checkpoints/step-00000100/` holds a file of every rank (`shards`), `state.json` and `manifest.json`, which lists them
+with their SHA-256. A save copies the state in memory; a thread of each rank writes the copy, and at a later update,
+when all are done, rank 0 gives the checkpoint its name. No file of it is opened before its hash agrees.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import shutil
-import socket
-import subprocess
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
-from ecglfm.provenance import read_json, sha256_file, sha256_json, write_json
+from ecglfm.provenance import read_json, sha256_file, sha256_json, write_json, write_text
+from ecglfm.training.shards import Copy, Piece, Pieces
 
 logger = logging.getLogger(__name__)
 
-_TAG = "state"  # DeepSpeed's name for what it saves
-_OURS = "ecglfm"  # what we give it to save with that
 _UNFINISHED = ".saving-"
+_STATE = "state.json"
 
 
 def config_hash(config: EncoderSlice) -> str:
     """SHA-256 of what determines the weights: without names, `EXECUTION` keys and quality limits.
 
-    A limit that changes which records there are changes the data's hash.
+    A limit that changes which records there are changes the data's hash. `SPREAD` keys say how a global batch is
+    spread; its size is in the identity of a checkpoint.
     """
     content = config.model_dump(mode="json", exclude={"encoder": True, "preprocess": {"quality"}})
     if content["config"]["pretrain"] is not None:
-        for key in PretrainConfig.EXECUTION:
+        for key in PretrainConfig.EXECUTION | PretrainConfig.SPREAD:
             del content["config"]["pretrain"][key]
     return sha256_json(content)
 
 
-class Lock:
-    """A file that says who writes a folder: process, machine, Slurm job.
+class _Save(NamedTuple):
+    """One that is under way."""
 
-    Parameters
-    ----------
-    path : path
-        Its folder is made. The file stays, empty, when nobody holds it.
-
-    Raises
-    ------
-    UserError
-        Somebody else who is still running, or of whom that cannot be told, holds it.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        me = {
-            "pid": os.getpid(),
-            "started": _process_start(os.getpid()),
-            "host": socket.gethostname(),
-            "job": os.environ.get("SLURM_JOB_ID"),
-        }
-        with self.path.open("a+", encoding="utf-8") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX)  # two processes that find the same stale lock
-            file.seek(0)
-            text = file.read()
-            holder = _parse_holder(text)
-            if holder is not None:
-                if _is_running(holder, me):
-                    raise UserError(
-                        f"{self.path}: process {holder['pid']} on {holder['host']} (job {holder['job']}) already trains"
-                        " here; wait for it or stop it. If it is gone for certain, delete this file"
-                    )
-                logger.info("took over the lock of process %s on %s, gone", holder["pid"], holder["host"])
-            file.truncate(0)
-            file.write(json.dumps(me))
-
-    def release(self) -> None:
-        """Let others write."""
-        if self.path.exists():
-            self.path.write_text("", encoding="utf-8")
-
-
-def _parse_holder(text: str) -> dict[str, Any] | None:
-    """Content of a lock file; None for nobody (empty, or torn by a crash while it was written)."""
-    try:
-        holder = json.loads(text)
-    except json.JSONDecodeError:
-        return None
-    return holder if isinstance(holder, dict) and {"pid", "started", "host", "job"} <= set(holder) else None
-
-
-def _process_start(pid: int) -> str | None:
-    """Start of a process in clock ticks after boot (proc(5), stat field 22): tells a reused pid apart."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _is_running(holder: dict[str, Any], me: dict[str, Any]) -> bool:
-    """Whether the holder of a lock still runs; also when that cannot be told."""
-    if holder["host"] == me["host"]:
-        return holder["started"] is not None and _process_start(int(holder["pid"])) == holder["started"]
-    if holder["job"] is None:
-        return True
-    if holder["job"] == me["job"]:  # our own earlier life, before a requeue
-        return False
-    try:
-        shown = subprocess.run(
-            ["squeue", "--noheader", "--jobs", str(holder["job"])], capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return True
-    if shown.returncode != 0:
-        return "Invalid job id" not in shown.stderr
-    return bool(shown.stdout.strip())
+    step: int
+    state: str  # JSON
+    written: Future[dict[str, Any]]
 
 
 class Checkpoints:
@@ -131,15 +59,22 @@ class Checkpoints:
         What makes a checkpoint this training's.
     keep_last : int
         0 keeps all.
+    keep_every : int
+        Checkpoints at its multiples are kept besides; 0: none.
     pairs_per_update : int
         Batch size over all processes and forwards; another one is another training.
     schedule_steps : int, optional
         Updates in all, where the learning rate depends on them: then more of them are another training, too.
+
+    Attributes
+    ----------
+    waited, wrote : float
+        Seconds that the training waited for the newest save, and that the write of this rank's file took.
     """
 
     def __init__(
-        self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int, pairs_per_update: int = 0,
-        schedule_steps: int | None = None,
+        self, folder: str | Path, *, config_hash: str, data_hash: str, keep_last: int, keep_every: int = 0,
+        pairs_per_update: int = 0, schedule_steps: int | None = None,
     ) -> None:  # fmt: skip
         self.folder = Path(folder)
         self.identity: dict[str, Any] = {
@@ -149,7 +84,11 @@ class Checkpoints:
         }
         if schedule_steps is not None:
             self.identity["schedule_steps"] = schedule_steps
-        self.keep_last = keep_last
+        self.keep_last, self.keep_every = keep_last, keep_every
+        self.waited = self.wrote = 0.0
+        self._copy = Copy()
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: _Save | None = None
 
     def path(self, step: int) -> Path:
         """Folder of the checkpoint after update number `step`."""
@@ -218,56 +157,122 @@ class Checkpoints:
                 return f"{name} does not have the SHA-256 of its manifest"
         return None
 
-    def save(self, engine: Any, step: int, state: dict[str, Any] | None = None) -> None:
-        """Save the engine's state, and `state` of ours with it; every rank must call it."""
-        unfinished = self.folder / f"{_UNFINISHED}{step:08d}"
-        distributed.from_main(lambda: _remove(unfinished))
-        engine.save_checkpoint(str(unfinished), tag=_TAG, client_state={_OURS: state or {}}, save_latest=False)
-        distributed.barrier()
-        distributed.from_main(lambda: self._finish(unfinished, step))
+    def save(self, pieces: list[Piece], step: int, state: dict[str, Any], notes: dict[str, str] | None = None) -> None:
+        """Copy the state after update number `step` and have it written; every rank must call it.
 
-    def load(self, engine: Any, step: int) -> dict[str, Any]:
-        """Load a checkpoint that `newest` found whole; every rank must call it.
+        An earlier save is waited for.
 
-        Returns
-        -------
-        dict
-            The `state` that `save` was given.
+        Parameters
+        ----------
+        pieces : list of Piece
+            This rank's.
+        step : int
+        state : dict
+            The rest, the same on every rank; what JSON can hold.
+        notes : dict, optional
+            Of the pieces.
+        """
+        began = time.perf_counter()
+        self.finish()
+        self._copy.take(pieces, notes or {})
+        written = self._writer.submit(self._write, step)
+        self._pending = _Save(step, json.dumps(state, allow_nan=False), written)
+        self.waited = time.perf_counter() - began
+
+    def poll(self) -> None:
+        """Give the pending checkpoint its name where all ranks have written; every rank must call it, at each update.
 
         Raises
         ------
         UserError
-            It was made by another number of processes, and ZeRO has cut it to pieces accordingly.
+            On rank 0, where it could not be written: what was written is removed, older ones are as they were.
+        SystemExit
+            On the other ranks then.
         """
-        made_by = read_json(self.path(step) / "manifest.json")["world_size"]
-        if made_by != distributed.world_size() and engine.zero_optimization():
-            raise UserError(
-                f"{self.path(step)} was made by {made_by} processes with ZeRO and cannot be continued by"
-                f" {distributed.world_size()}; run with {made_by}, or move {self.folder} away to start anew"
-            )
-        loaded, content = engine.load_checkpoint(str(self.path(step)), tag=_TAG)
-        if loaded is None:
-            raise UserError(f"{self.path(step)} holds no training state for this setting; move it away")
-        return dict(content.get(_OURS) or {})
+        if self._pending is not None and not distributed.any_rank(not self._pending.written.done()):
+            self._conclude(self._pending)
 
-    def _finish(self, unfinished: Path, step: int) -> int:
-        """List, sync and name what was saved; then drop the oldest."""
-        files = {}
-        for path in sorted(path for path in unfinished.rglob("*") if path.is_file()):
-            _sync(path)
-            files[str(path.relative_to(unfinished))] = {"size": path.stat().st_size, "sha256": sha256_file(path)}
-        manifest = {"step": step, "world_size": distributed.world_size(), "files": files} | self.identity
-        write_json(unfinished / "manifest.json", manifest)
-        for folder in (unfinished / _TAG, unfinished):
-            _sync(folder)
-        _remove(self.path(step))  # one that was skipped as damaged
-        unfinished.rename(self.path(step))
-        _sync(self.folder)
-        if self.keep_last:
-            for old in [other for other in self.steps() if other <= step][: -self.keep_last]:
-                _remove(self.path(old))
-        logger.info("saved %s", self.path(step))
+    def finish(self) -> None:
+        """Wait until the pending checkpoint is whole; every rank must call it. Raises as `poll`."""
+        if self._pending is not None:
+            began = time.perf_counter()
+            wait([self._pending.written])
+            distributed.barrier()
+            self.waited += time.perf_counter() - began
+            self._conclude(self._pending)
+
+    def load(self, step: int) -> tuple[Pieces, dict[str, Any]]:
+        """Open a checkpoint that `newest` found whole.
+
+        Returns
+        -------
+        pieces : Pieces
+        state : dict
+            As `save` was given it.
+        """
+        folder = self.path(step)
+        return Pieces(sorted(folder.glob("rank-*.safetensors"))), read_json(folder / _STATE)
+
+    def _write(self, step: int) -> dict[str, Any]:
+        """Write this rank's file, in the thread."""
+        began = time.perf_counter()
+        unfinished = self._unfinished(step)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        note = self._copy.write(unfinished / _file_of(distributed.rank()))
+        self.wrote = time.perf_counter() - began
+        return note
+
+    def _unfinished(self, step: int) -> Path:
+        return self.folder / f"{_UNFINISHED}{step:08d}"
+
+    def _conclude(self, save: _Save) -> None:
+        """All ranks are done: name the checkpoint, or say why it cannot be."""
+        self._pending = None
+        error = save.written.exception()
+        if error is not None and not isinstance(error, OSError):
+            raise error
+        said = distributed.gather(json.dumps({"error": str(error)} if error else save.written.result()))
+        notes = [json.loads(text) for text in said]
+        distributed.from_main(lambda: self._name(save, notes))
+
+    def _name(self, save: _Save, notes: list[dict[str, Any]]) -> int:
+        """On rank 0: list, sync and name what was saved; then drop the oldest."""
+        unfinished = self._unfinished(save.step)
+        try:
+            for note in notes:
+                if "error" in note:
+                    raise OSError(note["error"])
+            files = {_file_of(rank): note for rank, note in enumerate(notes)}
+            write_text(unfinished / _STATE, save.state)
+            size = (unfinished / _STATE).stat().st_size
+            files[_STATE] = {"size": size, "sha256": sha256_file(unfinished / _STATE)}
+            manifest = {"step": save.step, "world_size": len(notes), "files": files} | self.identity
+            write_json(unfinished / "manifest.json", manifest)
+            _sync(unfinished)
+            _remove(self.path(save.step))  # one that was skipped as damaged
+            unfinished.rename(self.path(save.step))
+            _sync(self.folder)
+        except OSError as error:
+            _remove(unfinished)
+            left = [step for step in self.steps() if step < save.step]
+            before = f"{self.path(left[-1]).name} is as it was" if left else "there is none before it"
+            raise UserError(
+                f"{self.path(save.step)}: the checkpoint was not written ({error}), {before}; mend that and run again"
+            ) from error
+        self._prune(save.step)
+        logger.info(
+            "saved %s: %.1f MB, written in %.1f s, of which the training waited %.2f s",
+            self.path(save.step), sum(note["size"] for note in notes) / 1e6, self.wrote, self.waited,
+        )  # fmt: skip
         return 0
+
+    def _prune(self, newest: int) -> None:
+        """Drop checkpoints that need not be kept."""
+        if not self.keep_last:
+            return
+        for step in [step for step in self.steps() if step <= newest][: -self.keep_last]:
+            if not (self.keep_every and step % self.keep_every == 0):
+                _remove(self.path(step))
 
     def _foreign(self, total: int) -> str | None:
         """Why this folder is not this training's; None where it is."""
@@ -290,11 +295,14 @@ def _read_mapping(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _remove(path: Path) -> int:
+def _file_of(rank: int) -> str:
+    return f"rank-{rank:05d}.safetensors"
+
+
+def _remove(path: Path) -> None:
     """Remove a folder where it exists."""
     if path.exists():
         shutil.rmtree(path)
-    return 0
 
 
 def _sync(path: Path) -> None:

@@ -23,6 +23,7 @@ from ecglfm.config import PretrainConfig
 from ecglfm.data.batches import PretrainBatches, on_device
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.tracking import Run
+from ecglfm.training.checkpoint import Checkpoints
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
 from ecglfm.training.noise import update_noise
@@ -60,6 +61,7 @@ class Job(Protocol):
     ema : EMA or None
         Of the encoder.
     watchdog : Watchdog
+    checkpoints : Checkpoints
     """
 
     config: PretrainConfig
@@ -70,9 +72,10 @@ class Job(Protocol):
     encoder: ECGEncoder
     ema: EMA | None
     watchdog: Watchdog
+    checkpoints: Checkpoints
 
     def save(self, engine: Any, step: int) -> None:
-        """Write a checkpoint; every rank must call it."""
+        """Have a checkpoint written; every rank must call it."""
 
     def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
         """Write one line of history.csv, the same to MLflow."""
@@ -103,9 +106,11 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     progress = Progress(start, total)
     saved, seconds, updates = start, 0.0, 0
     for step in range(start + 1, total + 1):  # the number of the update
+        job.checkpoints.poll()
         if distributed.any_rank(bool(stop)):
             if step - 1 > saved:
                 job.save(engine, step - 1)
+            job.checkpoints.finish()
             progress.close()
             logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
             return distributed.STOPPED
@@ -132,6 +137,7 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
             job.save(engine, step)
             saved = step
         progress.update(step)
+    job.checkpoints.finish()
     progress.close()
     return 0
 

@@ -27,11 +27,21 @@ from ecglfm.models.objective import PretrainingObjective
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
-from ecglfm.training.checkpoint import Checkpoints, Lock, config_hash
+from ecglfm.training.checkpoint import Checkpoints, config_hash
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
+from ecglfm.training.lock import Lock
 from ecglfm.training.loop import TERMS, train
 from ecglfm.training.schedule import phases
+from ecglfm.training.shards import Pieces
+from ecglfm.training.state import (
+    pieces_of,
+    restore_average,
+    restore_optimizer,
+    restore_scaler,
+    restore_weights,
+    scaler_state,
+)
 from ecglfm.training.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -150,7 +160,7 @@ class Pretraining:
         per_epoch = self.train.updates_per_epoch
         self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
         phases(self.total, self.config.schedule)  # a mistake in it is better known now
-        every = self.config.checkpoint_every
+        every, kept = self.config.checkpoint_every, self.config.keep_every
         self.save_every = every.steps or (every.epochs or 0) * per_epoch
         self.lock: Lock | None = None
         self.notes: dict[str, Any] = {}
@@ -161,6 +171,7 @@ class Pretraining:
             config_hash=config_hash(slice_),
             data_hash=self.data_hash,
             keep_last=self.config.keep_last,
+            keep_every=0 if kept is None else kept.steps or (kept.epochs or 0) * per_epoch,
             pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
             schedule_steps=self.total if self.config.schedule.needs_length else None,
         )
@@ -214,17 +225,13 @@ class Pretraining:
         """Resume or begin, train, write the encoder; returns as `run_pretrain`."""
         try:
             start = distributed.from_main(self._open)
-            objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
-            self.encoder = objective.encoder
-            self._check_shortest(objective.encoder)
-            engine = initialize(objective, self.config)
-            if self.config.ema is not None:
-                self.ema = EMA(objective.encoder, self.config.ema)
-            if start:
-                self._load(engine, start)
-                logger.info("resumed from step %d of %d", start, self.total)
+            engine, objective = self._build(start)
             with self._start_tracking(tracking, rule, start) as run:
-                status = train(engine, self, start=start, run=run, stop=stop)
+                try:
+                    status = train(engine, self, start=start, run=run, stop=stop)
+                finally:
+                    if distributed.world_size() == 1:  # of several, one that failed alone would wait for the others
+                        self.checkpoints.finish()
                 if status == 0:
                     self._export(engine, objective.encoder, run)
                 else:
@@ -234,17 +241,32 @@ class Pretraining:
             if self.lock is not None:
                 self.lock.release()
 
-    def save(self, engine: Any, step: int) -> None:
-        """Write a checkpoint; every rank must call it."""
-        average = None if self.ema is None else self.ema.state_dict()
-        self.checkpoints.save(engine, step, {"watchdog": self.watchdog.state_dict(), "ema": average})
+    def _build(self, start: int) -> tuple[Any, PretrainingObjective]:
+        """Engine and objective, new or as they were after update number `start`."""
+        saved: tuple[Pieces, dict[str, Any]] | None = self.checkpoints.load(start) if start else None
+        objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+        self.encoder = objective.encoder
+        self._check_shortest(objective.encoder)
+        if saved is not None:
+            restore_weights(objective, saved[0])
+        engine = initialize(objective, self.config)
+        if self.config.ema is not None:
+            self.ema = EMA(objective.encoder, self.config.ema)
+        if saved is not None:
+            pieces, state = saved
+            restore_optimizer(engine, pieces)
+            restore_scaler(engine, state["scaler"])
+            self.watchdog.load_state_dict(state["watchdog"])
+            if self.ema is not None:
+                restore_average(self.ema, pieces)
+            logger.info("resumed from step %d of %d", start, self.total)
+        return engine, objective
 
-    def _load(self, engine: Any, step: int) -> None:
-        """Go on from a checkpoint."""
-        state = self.checkpoints.load(engine, step)
-        self.watchdog.load_state_dict(state["watchdog"])
-        if self.ema is not None:
-            self.ema.load_state_dict(state["ema"])
+    def save(self, engine: Any, step: int) -> None:
+        """Have a checkpoint written; every rank must call it."""
+        pieces, notes = pieces_of(engine, self.ema)
+        state = {"watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine)}
+        self.checkpoints.save(pieces, step, state, notes)
 
     def _check_shortest(self, encoder: ECGEncoder) -> None:
         """Refuse crops of which nothing could be hidden, compared and left to see."""

@@ -1,41 +1,48 @@
-"""Whole checkpoints only, of this training only, written by one run only: each fault is planted."""
+"""Whole checkpoints only, of this training only, written beside the training: each fault is planted."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+import threading
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from ecglfm.config import EncoderSlice, UserError
-from ecglfm.training.checkpoint import Checkpoints, Lock, config_hash
+from ecglfm.config import EncoderSlice, PretrainConfig, UserError, parse
+from ecglfm.training import shards
+from ecglfm.training.checkpoint import Checkpoints, config_hash
+from ecglfm.training.shards import Piece
 
-
-class Engine:
-    """Saves and loads one file, as DeepSpeed does."""
-
-    def __init__(self, state: str = "") -> None:
-        self.state = state
-
-    def save_checkpoint(self, folder, *, tag, save_latest, client_state=None):
-        (Path(folder) / tag).mkdir(parents=True)
-        (Path(folder) / tag / "model.pt").write_text(self.state)
-
-    def load_checkpoint(self, folder, *, tag):
-        self.state = (Path(folder) / tag / "model.pt").read_text()
-        return folder, {}
-
-    def zero_optimization(self):
-        return True
+FILE = "rank-00000.safetensors"
 
 
-def folder_of(path, *, config="c", data="d", keep_last=0, pairs=64):
+def pieces(value):
+    return [Piece("weight", "a", 0, torch.tensor([value, 2.0]))]
+
+
+def save(checkpoints, step):
+    """A whole checkpoint."""
+    checkpoints.save(pieces(float(step)), step, {"of": step})
+    checkpoints.finish()
+
+
+def loaded(checkpoints, step):
+    """Value and state of a checkpoint."""
+    saved, state = checkpoints.load(step)
+    value = torch.empty(2)
+    saved.read("weight", "a", 0, value)
+    return value.tolist(), state
+
+
+def folder_of(path, *, config="c", data="d", keep_last=0, keep_every=0, pairs=64):
     return Checkpoints(
-        path / "checkpoints", config_hash=config, data_hash=data, keep_last=keep_last, pairs_per_update=pairs
-    )
+        path / "checkpoints", config_hash=config, data_hash=data, keep_last=keep_last, keep_every=keep_every,
+        pairs_per_update=pairs,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -43,37 +50,39 @@ def checkpoints(tmp_path):
     made = folder_of(tmp_path)
     made.open_run(1000)
     for step in (10, 20, 30):
-        made.save(Engine(f"state of {step}"), step)
+        save(made, step)
     return made
 
 
 def test_the_newest_is_loaded(checkpoints):
     assert checkpoints.newest() == 30
-    engine = Engine()
-    checkpoints.load(engine, 20)
-    assert engine.state == "state of 20"
-    manifest = json.loads((checkpoints.path(30) / "manifest.json").read_text())
-    assert manifest["files"]["state/model.pt"] == {
-        "size": 11,
-        "sha256": "990cb1e88eca2a35d82b176c67f6bc640125e21f1eff7c442fabcfd9eec84507",  # printf 'state of 30' | sha256sum
-    }
+    assert loaded(checkpoints, 20) == ([20.0, 2.0], {"of": 20})
+    folder = checkpoints.path(30)
+    assert {name: value.tolist() for name, value in load_file(folder / FILE).items()} == {"weight/a@0": [30.0, 2.0]}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    content = (folder / FILE).read_bytes()
+    assert manifest["files"][FILE] == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert sorted(manifest["files"]) == [FILE, "state.json"]
     assert (manifest["step"], manifest["world_size"], manifest["config_hash"]) == (30, 1, "c")
 
 
 def truncate(folder):
-    (folder / "state" / "model.pt").write_text("state")
+    os.truncate(folder / FILE, 5)
 
 
 def flip(folder):
-    (folder / "state" / "model.pt").write_text("state of 31")
+    """One bit of the last number."""
+    content = bytearray((folder / FILE).read_bytes())
+    content[-1] ^= 1
+    (folder / FILE).write_bytes(content)
 
 
 def remove(folder):
-    (folder / "state" / "model.pt").unlink()
+    (folder / FILE).unlink()
 
 
 def add(folder):
-    (folder / "state" / "extra.pt").write_text("evil")
+    (folder / "rank-00001.safetensors").write_text("evil")
 
 
 def no_manifest(folder):
@@ -85,18 +94,17 @@ def torn_manifest(folder):
 
 
 def link(folder):
-    (folder / "copy.pt").write_text("state of 30")
-    remove(folder)
-    (folder / "state" / "model.pt").symlink_to("../copy.pt")
+    (folder / FILE).rename(folder / "copy")
+    (folder / FILE).symlink_to("copy")
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (truncate, "model.pt has 5 bytes instead of 11"),
-        (flip, "model.pt does not have the SHA-256"),
-        (remove, "model.pt is missing"),
-        (add, "extra.pt is not in its manifest"),
+        (truncate, "rank-00000.safetensors has 5 bytes instead of "),
+        (flip, "rank-00000.safetensors does not have the SHA-256"),
+        (remove, "rank-00000.safetensors is missing"),
+        (add, "rank-00001.safetensors is not in its manifest"),
         (no_manifest, "manifest.json is missing"),
         (torn_manifest, "manifest.json is missing or not readable"),
         (link, "is not in its manifest"),
@@ -107,7 +115,7 @@ def test_a_damaged_one_is_named_and_skipped(checkpoints, caplog, damage, reason)
     assert checkpoints.newest() == 20
     assert "step-00000030 is skipped" in caplog.text
     assert reason in caplog.text
-    checkpoints.save(Engine("state of 30"), 30)  # and is replaced when training comes there again
+    save(checkpoints, 30)  # and is replaced when training comes there again
     assert checkpoints.newest() == 30
 
 
@@ -118,7 +126,8 @@ def test_all_damaged_means_step_0(checkpoints):
 
 
 def test_an_unfinished_save_is_cleared(checkpoints):
-    Engine("half").save_checkpoint(checkpoints.folder / ".saving-00000040", tag="state", save_latest=False)
+    (checkpoints.folder / ".saving-00000040").mkdir()
+    (checkpoints.folder / ".saving-00000040" / FILE).write_text("half")
     checkpoints.open_run(1000)
     assert not list(checkpoints.folder.glob(".saving*"))
     assert checkpoints.newest() == 30
@@ -128,8 +137,100 @@ def test_an_unfinished_save_is_cleared(checkpoints):
 def test_the_last_are_kept(tmp_path, keep_last, left):
     made = folder_of(tmp_path, keep_last=keep_last)
     for step in (10, 20, 30):
-        made.save(Engine(), step)
+        save(made, step)
     assert made.steps() == left
+
+
+def test_those_at_multiples_are_kept_besides(tmp_path):
+    made = folder_of(tmp_path, keep_last=2, keep_every=30)
+    for step in (10, 20, 30, 40, 45, 50, 60, 70, 80):
+        save(made, step)
+    assert made.steps() == [30, 60, 70, 80]
+
+
+@pytest.mark.parametrize(
+    ("every", "kept", "fits"),
+    [({"steps": 10}, {"steps": 30}, True), ({"steps": 10}, {"steps": 15}, False),
+     ({"epochs": 2}, {"epochs": 3}, False), ({"steps": 10}, {"epochs": 3}, True)],
+)  # fmt: skip
+def test_what_is_kept_must_be_saved(every, kept, fits):
+    content = {"steps": 100, "checkpoint_every": every, "keep_every": kept}
+    if fits:
+        parse(PretrainConfig, content, "tiny.yaml")
+        return
+    with pytest.raises(
+        UserError, match=r"tiny.yaml: .*keep_every \d+ (steps|epochs) is no multiple of checkpoint_every"
+    ):
+        parse(PretrainConfig, content, "tiny.yaml")
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Holds every write up until it is set."""
+    opened, write = threading.Event(), shards.Copy.write
+
+    def held(copy, path):
+        assert opened.wait(60)
+        return write(copy, path)
+
+    monkeypatch.setattr(shards.Copy, "write", held)
+    return opened
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(tmp_path, gate):
+    made = folder_of(tmp_path)
+    weight = torch.tensor([1.0, 2.0])
+    state = {"warnings": {"a": 1}}
+    made.save([Piece("weight", "a", 0, weight)], 10, state)
+    weight.zero_()  # the next updates, which the checkpoint must not see
+    state["warnings"]["a"] = 2
+    for _ in range(3):
+        made.poll()
+    assert (made.steps(), made.newest()) == ([], 0)  # nothing has a name before all of it is there
+    gate.set()
+    made.finish()
+    assert made.newest() == 10
+    assert loaded(made, 10) == ([1.0, 2.0], {"warnings": {"a": 1}})
+    assert [path.name for path in made.folder.iterdir()] == ["step-00000010"]
+
+
+def test_a_second_save_waits_for_the_first(tmp_path, gate):
+    made = folder_of(tmp_path)
+    made.save(pieces(10.0), 10, {"of": 10})
+    second = threading.Thread(target=lambda: made.save(pieces(20.0), 20, {"of": 20}))
+    second.start()
+    second.join(0.2)
+    assert second.is_alive()
+    gate.set()
+    second.join(60)
+    assert made.newest() == 10
+    assert loaded(made, 10) == ([10.0, 2.0], {"of": 10})  # the memory of the copy was not written over
+    made.finish()
+    assert loaded(made, 20) == ([20.0, 2.0], {"of": 20})
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("where", ["os.write", "ecglfm.training.checkpoint.write_json"])  # in the thread, or at the end
+def test_a_full_disk_is_said_at_the_next_update_and_leaves_nothing(checkpoints, monkeypatch, where):
+    with monkeypatch.context() as disk:
+        disk.setattr(where, full)
+        checkpoints.save(pieces(40.0), 40, {})
+        checkpoints._pending.written.exception()  # it has failed by now
+        expected = (
+            "step-00000040: the checkpoint was not written .*No space left on device.*, step-00000030 is as it was"
+        )
+        with pytest.raises(UserError, match=expected):
+            checkpoints.poll()
+    checkpoints.poll()  # said once
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == [
+        "run.json", "step-00000010", "step-00000020", "step-00000030",
+    ]  # fmt: skip
+    assert checkpoints.newest() == 30
+    save(checkpoints, 40)  # there is room again
+    assert checkpoints.newest() == 40
 
 
 @pytest.mark.parametrize("other", [{"config": "x"}, {"data": "x"}])
@@ -139,7 +240,7 @@ def test_the_state_of_another_training_is_set_aside(tmp_path, checkpoints, caplo
         assert another.open_run(1000) == {}
         assert another.steps() == []
         assert len(list((tmp_path / f"checkpoints.set-aside-{number}").glob("step-*"))) in (3, 1)
-        another.save(Engine(), 5)
+        save(another, 5)
         other = {key: value + "x" for key, value in other.items()}
     assert "another training" in caplog.text
     assert "training starts at step 0" in caplog.text
@@ -168,13 +269,6 @@ def test_the_same_training_goes_on_and_a_shorter_one_begins_anew(tmp_path, check
     assert folder_of(tmp_path).newest() == 0
 
 
-def test_another_number_of_processes_is_refused_under_zero(checkpoints):
-    path = checkpoints.path(30) / "manifest.json"
-    path.write_text(path.read_text().replace('"world_size": 1', '"world_size": 4'))
-    with pytest.raises(UserError, match="made by 4 processes"):
-        checkpoints.load(Engine(), 30)
-
-
 def encoder_slice(**pretrain):
     model = {"layers": 2, "dim": 16, "ffn_dim": 32, "heads": 2}
     content = {"model": model, "pretrain": {"steps": 10} | pretrain}
@@ -183,65 +277,10 @@ def encoder_slice(**pretrain):
 
 def test_only_what_determines_the_weights_is_in_the_hash():
     first = config_hash(encoder_slice())
-    same = encoder_slice(steps=20, num_workers=3, keep_last=0, validate_every=7, log_every=3, processes=2)
+    same = encoder_slice(
+        steps=20, num_workers=3, keep_last=0, keep_every={"steps": 5000}, validate_every=7, log_every=3, processes=2,
+        batch_size=8, accumulate=8, zero_stage=2,  # the size of the global batch is in the identity, see above
+    )  # fmt: skip
     assert config_hash(same.model_copy(update={"encoder": "another name"})) == first
-    for change in ({"lr": 1e-3}, {"seed": 1}, {"batch_size": 8}, {"zero_stage": 1}, {"mask": {"length": 5}}):
+    for change in ({"lr": 1e-3}, {"seed": 1}, {"precision": "bf16"}, {"mask": {"length": 5}}):
         assert config_hash(encoder_slice(**change)) != first
-
-
-def test_a_held_lock_stops_the_second_run(tmp_path):
-    code = f"from ecglfm.training.checkpoint import Lock; Lock({str(tmp_path / 'lock')!r}); print('ok', flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:  # fmt: skip
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "ok\n"
-        with pytest.raises(UserError, match=f"process {holder.pid} on .* already trains here"):
-            Lock(tmp_path / "lock")
-        holder.kill()
-        holder.wait()
-    Lock(tmp_path / "lock").release()  # a dead one's is taken over
-    assert (tmp_path / "lock").read_text() == ""
-    Lock(tmp_path / "lock")
-
-
-def test_a_reused_pid_is_not_the_holder(tmp_path, caplog):
-    caplog.set_level("INFO")
-    Lock(tmp_path / "lock")
-    holder = json.loads((tmp_path / "lock").read_text())
-    (tmp_path / "lock").write_text(json.dumps(holder | {"started": "1"}))
-    Lock(tmp_path / "lock")
-    assert f"took over the lock of process {os.getpid()}" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "held"),
-    [("123 gpu pretrain R", 0, True), ("", 0, False), ("slurm_load_jobs error: Invalid job id specified", 1, False),
-     ("Unable to contact slurm controller", 1, True)],
-)  # fmt: skip
-def test_the_lock_of_a_job_elsewhere_is_judged_by_squeue(tmp_path, monkeypatch, answer, status, held):
-    squeue = tmp_path / "squeue"
-    squeue.write_text(f"#!/bin/sh\n[ \"$3\" = 123 ] || exit 3\necho '{answer}' >&{2 if status else 1}\nexit {status}\n")
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("SLURM_JOB_ID", "124")
-    lock = tmp_path / "lock"
-    lock.write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": "123"}))
-    if held:
-        with pytest.raises(UserError, match="job 123"):
-            Lock(lock)
-    else:
-        Lock(lock)
-
-
-def test_a_requeued_job_takes_its_own_lock_back(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "123")
-    (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": "123"}))
-    Lock(tmp_path / "lock")
-    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
-
-
-def test_a_lock_of_an_unknown_machine_is_respected(tmp_path):
-    (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": None}))
-    with pytest.raises(UserError, match="If it is gone for certain, delete this file"):
-        Lock(tmp_path / "lock")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -77,6 +79,63 @@ def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared, undisturbed, tmp_p
     pd.testing.assert_frame_equal(history(tmp_path), history(undisturbed))
 
 
+@pytest.fixture
+def logged(monkeypatch):
+    """Steps of the lines that trainings of this test logged."""
+    steps, log = [], Pretraining.log
+
+    def noted(self, run, step, split, row):
+        steps.append(step)
+        log(self, run, step, split, row)
+
+    monkeypatch.setattr(Pretraining, "log", noted)
+    return steps
+
+
+def test_no_generator_has_a_state_that_matters(prepared, tmp_path, monkeypatch, logged):
+    options = {"log_every": 1, "steps": 10}  # 8 updates an epoch
+    assert encoder_slice().config.model.dropout == 0.1
+    assert pretrain(prepared, tmp_path / "calm", **options) == 0
+    assert pretrain(prepared, tmp_path / "stopped", stop=StopAfter(5), **options) == 75
+    del logged[:]
+
+    def perturbed(*args, **more):
+        torch.manual_seed(99)
+        np.random.seed(99)
+        random.seed(99)
+        return loop.train(*args, **more)
+
+    monkeypatch.setattr(pretraining, "train", perturbed)
+    assert pretrain(prepared, tmp_path / "stopped", **options) == 0
+    assert logged[0] == 6
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "calm")
+    pd.testing.assert_frame_equal(history(tmp_path / "stopped"), history(tmp_path / "calm"))
+
+
+def test_a_full_disk_stops_it_and_with_space_it_goes_on(prepared, undisturbed, tmp_path, monkeypatch, logged):
+    write = os.write
+
+    def nearly_full(descriptor, data):
+        if ".saving-00000008" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            write(descriptor, data[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", nearly_full)
+        with pytest.raises(UserError, match=r"step-00000008: the checkpoint was not written .*No space left on device"):
+            pretrain(prepared, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "history.csv", "lock", "run.json", "step-00000004",
+    ]  # fmt: skip
+    assert (tmp_path / "checkpoints" / "lock").read_text() == ""
+    del logged[:]
+    pretrain(prepared, tmp_path)
+    assert logged[:2] == [6, 8]  # validation and training of the steps after 4
+    assert weights(tmp_path) == weights(undisturbed)
+    pd.testing.assert_frame_equal(history(tmp_path), history(undisturbed))
+
+
 def test_raising_steps_continues_and_gives_the_longer_training(prepared, undisturbed, tmp_path, caplog):
     caplog.set_level("INFO")
     pretrain(prepared, tmp_path, steps=8)
@@ -140,7 +199,7 @@ def test_a_damaged_checkpoint_costs_only_its_steps(prepared, undisturbed, tmp_pa
     caplog.set_level("INFO")
     pretrain(prepared, tmp_path, stop=StopAfter(9), keep_last=0)
     for step in (8, 9):
-        file = next((tmp_path / "checkpoints" / f"step-0000000{step}").rglob("*.pt"))
+        file = next((tmp_path / "checkpoints" / f"step-0000000{step}").glob("rank-*"))
         with file.open("r+b") as damaged:
             damaged.truncate(100)
     pretrain(prepared, tmp_path)

@@ -1,0 +1,96 @@
+"""The lock of a checkpoint folder: two runs never write the same one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ecglfm.config import UserError
+
+logger = logging.getLogger(__name__)
+
+
+class Lock:
+    """A file that says who writes a folder: process, machine, Slurm job.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made. The file stays, empty, when nobody holds it.
+
+    Raises
+    ------
+    UserError
+        Somebody else who is still running, or of whom that cannot be told, holds it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        me = {
+            "pid": os.getpid(),
+            "started": _process_start(os.getpid()),
+            "host": socket.gethostname(),
+            "job": os.environ.get("SLURM_JOB_ID"),
+        }
+        with self.path.open("a+", encoding="utf-8") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)  # two processes that find the same stale lock
+            file.seek(0)
+            text = file.read()
+            holder = _parse_holder(text)
+            if holder is not None:
+                if _is_running(holder, me):
+                    raise UserError(
+                        f"{self.path}: process {holder['pid']} on {holder['host']} (job {holder['job']}) already trains"
+                        " here; wait for it or stop it. If it is gone for certain, delete this file"
+                    )
+                logger.info("took over the lock of process %s on %s, gone", holder["pid"], holder["host"])
+            file.truncate(0)
+            file.write(json.dumps(me))
+
+    def release(self) -> None:
+        """Let others write."""
+        if self.path.exists():
+            self.path.write_text("", encoding="utf-8")
+
+
+def _parse_holder(text: str) -> dict[str, Any] | None:
+    """Content of a lock file; None for nobody (empty, or torn by a crash while it was written)."""
+    try:
+        holder = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return holder if isinstance(holder, dict) and {"pid", "started", "host", "job"} <= set(holder) else None
+
+
+def _process_start(pid: int) -> str | None:
+    """Start of a process in clock ticks after boot (proc(5), stat field 22): tells a reused pid apart."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _is_running(holder: dict[str, Any], me: dict[str, Any]) -> bool:
+    """Whether the holder of a lock still runs; also when that cannot be told."""
+    if holder["host"] == me["host"]:
+        return holder["started"] is not None and _process_start(int(holder["pid"])) == holder["started"]
+    if holder["job"] is None:
+        return True
+    if holder["job"] == me["job"]:  # our own earlier life, before a requeue
+        return False
+    try:
+        shown = subprocess.run(
+            ["squeue", "--noheader", "--jobs", str(holder["job"])], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    if shown.returncode != 0:
+        return "Invalid job id" not in shown.stderr
+    return bool(shown.stdout.strip())
