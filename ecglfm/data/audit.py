@@ -7,82 +7,100 @@ holds between all training and all test records holds for every encoder's pretra
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from ecglfm.data.duplicates.clusters import crossing_clusters, rows_of
-from ecglfm.data.pieces import hashes
+from ecglfm.data.duplicates.clusters import Clusters
+from ecglfm.data.pieces import Pieces, sorted_pieces
+from ecglfm.sources.reorder import in_step
 
-
-def patient_overlap(records: pd.DataFrame) -> list[str]:
-    """Patients with records in more than one split, sorted; records in no split do not count."""
-    n_splits = records.dropna(subset=["split"]).groupby("patient_id")["split"].nunique()
-    return sorted(n_splits[n_splits > 1].index)
+_SEEN = ("train", "valid")  # what pretraining may see
 
 
-def counts(records: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
-    """Records and patients by source and split; `none` stands for records in no split."""
-    splits = records["split"].astype(object).where(records["split"].notna(), "none")
-    result: dict[str, dict[str, dict[str, int]]] = {}
-    for (source, split), patients in records.groupby(["source", splits])["patient_id"]:
-        result.setdefault(str(source), {})[str(split)] = {"records": len(patients), "patients": patients.nunique()}
-    return result
+class _Patients(NamedTuple):
+    """What the splits of all patients say."""
+
+    overlap: list[str]
+    shared: int
+    counts: dict[str, dict[str, dict[str, int]]]
 
 
-def pretraining_against_tests(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, int]:
-    """What pretraining may see, the `train` and `valid` records of every source, against every test record.
-
-    Returns
-    -------
-    dict
-        `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
-        duplicate recordings that link the two, directly or with others. The last three are 0 when the audit passes.
-    """
-    seen, test = records["split"].isin(["train", "valid"]).to_numpy(bool), (records["split"] == "test").to_numpy(bool)
-    a, b = rows_of(records, pairs)
-    cluster, crosses = crossing_clusters(records, a, b)
-    linked = crosses & np.isin(cluster, cluster[seen]) & np.isin(cluster, cluster[test])
-    return {
-        "records": int(seen.sum()),
-        "test_records": int(test.sum()),
-        "shared_patients": _in_both(records["patient_id"], seen, test),
-        "shared_records": _in_both(records["record_id"], seen, test),
-        "duplicates": int(linked[a].sum()),
-    }
+def _patients(records: Pieces) -> _Patients:
+    """Patients in more than one split, those that pretraining and tests share, and counts by source and split."""
+    overlap: list[str] = []
+    shared, n_records, n_patients = 0, Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    people = sorted_pieces(records(["patient_id", "source", "split"]), "patient_id")
+    for (table,) in in_step([people], "patient_id"):
+        rows = table.to_pandas().fillna({"split": "none"})
+        n_records.update(zip(rows["source"], rows["split"], strict=True))
+        rows = rows.drop_duplicates()
+        n_patients.update(zip(rows["source"], rows["split"], strict=True))
+        rows = rows[rows["split"] != "none"].drop_duplicates(["patient_id", "split"])
+        overlap += rows.loc[rows["patient_id"].duplicated(), "patient_id"].unique().tolist()
+        shared += _in_both(rows, "patient_id")
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for source, split in sorted(n_records):
+        number = {"records": n_records[source, split], "patients": n_patients[source, split]}
+        counts.setdefault(source, {})[split] = number
+    return _Patients(overlap, shared, counts)
 
 
-def _in_both(names: pd.Series, some: np.ndarray, others: np.ndarray) -> int:
-    """How many names stand in both parts of a column."""
-    known = hashes(names)
-    return len(np.intersect1d(known[some], known[others]))
+def _in_both(rows: pd.DataFrame, name: str) -> int:
+    """How many of a column's values have rows that pretraining may see, and rows in `test`."""
+    return len(set(rows.loc[rows["split"].isin(_SEEN), name]) & set(rows.loc[rows["split"] == "test", name]))
 
 
-def audit(records: pd.DataFrame, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def _repeated(records: Pieces) -> tuple[list[str], int]:
+    """Record ids that stand twice, and how many of them pretraining and tests share."""
+    repeated: list[str] = []
+    shared = 0
+    tables = (pa.Table.from_pandas(piece, preserve_index=False) for piece in records(["record_id", "split"]))
+    for (table,) in in_step([tables], "record_id"):
+        rows = table.to_pandas()
+        rows = rows[rows["record_id"].duplicated(keep=False)]
+        repeated += rows["record_id"].unique().tolist()
+        shared += _in_both(rows, "record_id")
+    return repeated, shared
+
+
+def audit(records: Pieces, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """Content of `audit.json`.
 
     Parameters
     ----------
-    records : DataFrame
-        `record_id`, `source`, `patient_id` and `split` of `manifest/records.parquet`.
+    records : Pieces
+        `record_id`, `source`, `patient_id` and `split` of `manifest/records.parquet`, sorted by `record_id`.
     pairs : list of {a, b, correlation, crosses}
         As `duplicates.search.duplicate_pairs` finds them.
 
     Returns
     -------
     dict
-        `passed`, `patient_overlap`, `duplicate_pairs`, `repeated_records`, `pretraining`, `counts`.
+        `passed`; `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
+        `counts`: records and patients by source and split, `none` for records in no split; `pretraining`: what
+        pretraining may see, the `train` and `valid` records of every source, against every test record. That is
+        `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
+        duplicate recordings that link the two, directly or with others. The last three are 0 when the audit passes.
     """
-    overlap = patient_overlap(records)
-    known, counted = np.unique(hashes(records["record_id"]), return_counts=True)
-    twice = known[counted > 1]
-    repeated = sorted(set(records.loc[np.isin(hashes(records["record_id"]), twice), "record_id"])) if len(twice) else []
+    patients = _patients(records)
+    repeated, shared_records = _repeated(records)
+    clusters = Clusters(records, pairs)
+    linked = [clusters.splits(pair["a"]) for pair in pairs]
+    by_split = [(split, number["records"]) for splits in patients.counts.values() for split, number in splits.items()]
     return {
-        "passed": not overlap and not repeated and not any(pair["crosses"] for pair in pairs),
-        "patient_overlap": overlap,
+        "passed": not patients.overlap and not repeated and not any(pair["crosses"] for pair in pairs),
+        "patient_overlap": patients.overlap,
         "duplicate_pairs": pairs,
         "repeated_records": repeated,
-        "pretraining": pretraining_against_tests(records, pairs),
-        "counts": counts(records),
+        "pretraining": {
+            "records": sum(number for split, number in by_split if split in _SEEN),
+            "test_records": sum(number for split, number in by_split if split == "test"),
+            "shared_patients": patients.shared,
+            "shared_records": shared_records,
+            "duplicates": sum("test" in splits and not splits.isdisjoint(_SEEN) for splits in linked),
+        },
+        "counts": patients.counts,
     }

@@ -3,8 +3,7 @@
 A task's YAML says, per label and kind of database, which records carry it. Databases of a kind
 without a selector leave the label unknown there (NaN), which is not the same as absent.
 
-Tables are read and written some thousand rows at a time. Of each row of the index a byte a label is held, and 16 by
-which its record is found.
+Tables are read and written some thousand rows at a time.
 """
 
 from __future__ import annotations
@@ -12,21 +11,23 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
-from ecglfm.data.pieces import hashes, table_pieces, write_pieces
+from ecglfm.data.pieces import sorted_pieces, table_pieces, write_pieces
 from ecglfm.data.selectors import DX, SCP_CLASS, find_column, near_spellings, select
 from ecglfm.records import INDEX_COLUMNS, SPLITS, ledger_frame, require_columns
+from ecglfm.sources.reorder import cut, in_step
 
 logger = logging.getLogger(__name__)
-
-_UNKNOWN = -1
 
 
 def _check_kinds(slice: TaskSlice) -> None:  # noqa: A002
@@ -102,32 +103,36 @@ class _Labels:
             raise UserError(
                 f"task {slice.task!r}: --index has no {absent[0]}.parquet; it has: {', '.join(self._paths)}"
             )
-        ids, values = [], []
-        for source in slice.kinds:
+        self.n_records, self.matches = 0, np.zeros(len(slice.config.labels), np.int64)
+
+    def of(self, records: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Records, sorted by `record_id`, with `label.{name}`, float32, NaN where unknown.
+
+        Raises
+        ------
+        UserError
+            A record stands twice in an index.
+        """
+        for some, labels in in_step([records, sorted_pieces(self._read(), "record_id")], "record_id"):
+            ids = labels["record_id"].combine_chunks()
+            if len(ids.unique()) < len(ids):
+                paths = ", ".join(map(str, self._paths.values()))
+                raise UserError(f"task {self._slice.task!r}: a record stands twice in {paths}")
+            found = labels.take(pc.index_in(some["record_id"], ids))
+            for column in labels.column_names[1:]:
+                some = some.append_column(column, pc.fill_null(found[column], np.nan))
+            yield some
+
+    def _read(self) -> Iterator[pd.DataFrame]:
+        for source in self._slice.kinds:
             for index in table_pieces(self._paths[source], self._columns(source)):
-                ids.append(hashes(index["record_id"]))
-                labels = label_columns(slice, index, source)
-                values.append(labels.fillna(_UNKNOWN).to_numpy(np.int8))
-        unsorted = np.concatenate(ids)
-        self._order = np.argsort(unsorted)
-        self._ids = unsorted[self._order]
-        if (self._ids[1:] == self._ids[:-1]).any():
-            raise UserError(f"task {slice.task!r}: a record stands twice in {', '.join(map(str, paths))}")
-        self._values = np.concatenate(values)
-        self.n_records = len(self._ids)
-        self.matches = (self._values == 1).sum(axis=0)
+                labels = label_columns(self._slice, index, source)
+                self.n_records += len(labels)
+                self.matches += (labels == 1).sum().to_numpy()
+                yield pd.concat([index["record_id"], labels.add_prefix("label.")], axis=1)
 
     def _columns(self, source: str) -> list[str]:
         return _needed_columns(self._paths[source], self._slice, self._slice.kinds[source])
-
-    def of(self, record_ids: pd.Series) -> pd.DataFrame:
-        """`label.{name}` of some records, float32, NaN where unknown, on the rows of `record_ids`."""
-        wanted = hashes(record_ids)
-        places = np.minimum(np.searchsorted(self._ids, wanted), max(len(self._ids) - 1, 0))
-        values = self._values[self._order[places]].astype(np.float32)
-        values[(values == _UNKNOWN) | (self._ids[places] != wanted)[:, None]] = np.nan
-        names = [f"label.{label}" for label in self._slice.config.labels]
-        return pd.DataFrame(values, columns=names, index=record_ids.index)
 
     def near(self, label: str) -> str:
         """What the sources have that looks like what a label asks for, for a message."""
@@ -215,9 +220,11 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     counts: Counter[tuple[str, str, bool]] = Counter()
     n_kept = n_out = 0
     with write_pieces(output) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
-        for records in table_pieces(manifest, ["record_id", "patient_id", "source", "split"]):
-            records = records[records["source"].isin(list(slice.kinds))]
-            labelled = pd.concat([records, labels.of(records["record_id"])], axis=1)
+        pieces = table_pieces(manifest, ["record_id", "patient_id", "source", "split"])
+        records = (pa.Table.from_pandas(piece, preserve_index=False) for piece in pieces)
+        for table in cut(labels.of(records)):
+            labelled = table.to_pandas()
+            labelled = labelled[labelled["source"].isin(list(slice.kinds))]
             reason = _left_out(labelled, slice.config.missing)
             kept, out = labelled[reason.isna()], labelled[reason.notna()]
             _count(kept, list(slice.config.labels), counts)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas.api.types import union_categoricals
 
 from ecglfm.provenance import atomic
+from ecglfm.sources.reorder import ROWS_TOGETHER, sort
 
-ROWS_TOGETHER = 16384
+#: Reads some columns of a table of records, as `table_pieces` does.
+Pieces = Callable[[list[str]], Iterator[pd.DataFrame]]
 
 
 def table_pieces(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
@@ -28,19 +28,9 @@ def table_pieces(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
             yield file.read(columns=columns).to_pandas()
 
 
-def hashes(texts: pd.Series) -> np.ndarray:
-    """Python's hash of each string, int64: enough to find it again in this process, in 8 bytes."""
-    return np.fromiter(map(hash, texts), np.int64, len(texts))
-
-
-def joined(pieces: list[pd.DataFrame]) -> pd.DataFrame:
-    """Pieces of a table as one, column after column; `pieces` are emptied, so that it is not held twice."""
-    columns = {}
-    for name, kind in pieces[0].dtypes.items():
-        parts = [piece.pop(str(name)) for piece in pieces]
-        of_categories = isinstance(kind, pd.CategoricalDtype)
-        columns[name] = union_categoricals(parts) if of_categories else pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns, copy=False)
+def sorted_pieces(pieces: Iterable[pd.DataFrame], *by: str) -> Iterator[pa.Table]:
+    """All rows in the order of some columns without nulls, a piece at a time."""
+    return sort((pa.Table.from_pandas(piece, preserve_index=False) for piece in pieces), *by)
 
 
 @contextmanager

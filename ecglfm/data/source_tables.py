@@ -1,8 +1,4 @@
-"""What the stages before the manifest said of one source's records, joined without holding their texts.
-
-Of a row of the index 16 bytes are held by which it is found, and the columns that splits and query need, texts as
-categories. The tables of the shards are read in pieces, as often as needed.
-"""
+"""What the stages before the manifest said of one source's records, joined by id, some thousand at a time."""
 
 from __future__ import annotations
 
@@ -11,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pandas.api.types import union_categoricals
 
 from ecglfm.config import ManifestConfig, UserError
-from ecglfm.data.pieces import hashes, joined, table_pieces
-from ecglfm.data.splits import assign_splits
-from ecglfm.records import LEDGER_COLUMNS, SPLITS, require_columns
+from ecglfm.data.pieces import sorted_pieces, table_pieces
+from ecglfm.data.splits import assign_splits, splits_of_folds
+from ecglfm.records import LEDGER_COLUMNS, require_columns
+from ecglfm.sources.reorder import in_step
 
 
 def shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
@@ -32,23 +30,36 @@ def shard_tables(folder: Path, suffix: str, shards: int | None) -> list[Path]:
     return paths
 
 
-def check_nothing_lost(index: pd.Series, prepared: pd.Series, dropped: pd.Series, source: str) -> None:
-    """Raise `UserError` unless every record id of the index is one prepared or one dropped, and no other id is."""
-    codes, ids = pd.factorize(pd.concat([index, prepared, dropped], ignore_index=True))
-    indexed = np.bincount(codes[: len(index)], minlength=len(ids))
-    accounted = np.bincount(codes[len(index) :], minlength=len(ids))
-    problems = {
-        "in neither": accounted == 0,
-        "not in the index": indexed == 0,
-        "counted twice": accounted > 1,
-        "twice in the index": indexed > 1,
-    }
-    found = [f"{bad.sum()} {word} ({min(ids[bad])}, …)" for word, bad in problems.items() if bad.any()]
-    if found:
-        raise UserError(
-            f"source {source!r}: {len(index)} rows of index, but {len(prepared)} records + {len(dropped)} dropped: "
-            f"{'; '.join(found)}; delete its folders under ingest/ and preprocess/ and run again"
-        )
+class _Accounts:
+    """Whether every record id of the index is one prepared or one dropped, and no other id is."""
+
+    def __init__(self) -> None:
+        self._rows = [0, 0, 0]
+        self._problems = dict.fromkeys(("in neither", "not in the index", "counted twice", "twice in the index"), 0)
+        self._examples: dict[str, str] = {}
+
+    def add(self, index: pa.Table, prepared: pa.Table, dropped: pa.Table) -> bool:
+        """Count the rows with some ids, all that there are of them; whether they are in order."""
+        parts = [table["record_id"].to_pandas() for table in (index, prepared, dropped)]
+        self._rows = [number + len(part) for number, part in zip(self._rows, parts, strict=True)]
+        codes, ids = pd.factorize(pd.concat(parts, ignore_index=True))
+        indexed = np.bincount(codes[: len(index)], minlength=len(ids))
+        accounted = np.bincount(codes[len(index) :], minlength=len(ids))
+        for word, bad in zip(self._problems, (accounted == 0, indexed == 0, accounted > 1, indexed > 1), strict=True):
+            if bad.any():
+                self._problems[word] += int(bad.sum())
+                self._examples.setdefault(word, min(ids[bad]))  # ids come in order
+        return bool((indexed == 1).all() and (accounted == 1).all())
+
+    def check(self, source: str) -> None:
+        """Raise `UserError` unless all that was counted is in order."""
+        found = [f"{number} {word} ({self._examples[word]}, …)" for word, number in self._problems.items() if number]
+        if found:
+            index, prepared, dropped = self._rows
+            raise UserError(
+                f"source {source!r}: {index} rows of index, but {prepared} records + {dropped} dropped: "
+                f"{'; '.join(found)}; delete its folders under ingest/ and preprocess/ and run again"
+            )
 
 
 class SourceTables:
@@ -72,7 +83,7 @@ class SourceTables:
     Raises
     ------
     UserError
-        A table or a column is missing, or a record is lost or counted twice.
+        A table or a column is missing.
     """
 
     def __init__(
@@ -94,66 +105,45 @@ class SourceTables:
         self._ledgers = [path for stage in stages for path in shard_tables(stage, ".ledger.parquet", shards)]
         for path in self._tables:
             require_columns(pd.DataFrame(columns=pq.read_schema(path).names), columns, f"{folder}/*.parquet")
-        self._read_index(config, about, fold)
-        self._check_nothing_lost()
+        self._config, self._about, self._fold = config, about, fold
 
-    def _read_index(self, config: ManifestConfig, about: list[str], fold: str | None) -> None:
-        read = sorted({"record_id", "patient_id", *about, *([fold] if fold else [])})
-        ids, splits, held = [], [], []
-        for piece in table_pieces(self._index, read):
-            ids.append(hashes(piece["record_id"]))
-            if fold is None:
-                splits.append(assign_splits(piece, self.source, config))
-            held.append(_compact(piece[list({*about, *([fold] if fold else [])})]))
-        self._about = joined(held)
-        if fold is not None:
-            values = self._about[fold]
-            of_category = isinstance(values.dtype, pd.CategoricalDtype)
-            texts = values.astype(values.cat.categories.dtype) if of_category else values
-            splits.append(assign_splits(texts.to_frame(), self.source, config))
-            self._about = self._about[about]
-        self._about["split"] = union_categoricals([pd.Categorical(part, list(SPLITS)) for part in splits])
-        self._ids = np.concatenate(ids)
-        self._order = np.argsort(self._ids)
-        self._ids = self._ids[self._order]
-
-    def _places(self, record_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Places of records among the sorted hashes, and whether they are really there."""
-        wanted = hashes(record_ids)
-        places = np.minimum(np.searchsorted(self._ids, wanted), max(len(self._ids) - 1, 0))
-        return places, self._ids[places] == wanted if len(self._ids) else np.zeros(len(wanted), bool)
-
-    def _check_nothing_lost(self) -> None:
-        """See `check_nothing_lost`, which says what is wrong where something is."""
-        accounted, sound = np.zeros(len(self._ids), np.int32), True
-        for ids in self._accounted():
-            places, found = self._places(ids)
-            np.add.at(accounted, places[found], 1)
-            sound = sound and bool(found.all())
-        if not (sound and (accounted == 1).all() and (self._ids[1:] != self._ids[:-1]).all()):
-            index = pd.read_parquet(self._index, columns=["record_id"])["record_id"]
-            prepared = pd.concat([ids for path in self._tables for ids in _record_ids(path)])
-            dropped = pd.concat([ids for path in self._ledgers for ids in _dropped(path)])
-            check_nothing_lost(index, prepared, dropped, self.source)
-
-    def _accounted(self) -> Iterator[pd.Series]:
-        for path in self._tables:
-            yield from _record_ids(path)
-        for path in self._ledgers:
-            yield from _dropped(path)
+    def _of_index(self) -> Iterator[pa.Table]:
+        """What the index says of each record, and its split, by id."""
+        of_folds = None
+        if self._fold is not None:
+            values = [piece[self._fold].drop_duplicates() for piece in table_pieces(self._index, [self._fold])]
+            folds = self._config.folds[self.source]
+            of_folds = splits_of_folds(pd.concat(values).drop_duplicates(), self.source, folds)
+        read = sorted({"record_id", "patient_id", *self._about, *([self._fold] if self._fold else [])})
+        pieces = (
+            piece[["record_id", *self._about]].assign(split=assign_splits(piece, self.source, self._config, of_folds))
+            for piece in table_pieces(self._index, read)
+        )
+        return sorted_pieces(pieces, "record_id")
 
     def __len__(self) -> int:
         """Rows of the index."""
-        return len(self._ids)
+        return int(pq.read_metadata(self._index).num_rows)
 
-    def people(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the prepared records in pieces: columns of the preprocess tables, then the index's and `split`."""
-        for path in self._tables:
-            for piece in table_pieces(path, columns or self._columns):
-                rows = self._order[self._places(piece["record_id"])[0]]
-                about = self._about.iloc[rows].set_axis(piece.index)
-                texts = {name: kind.categories.dtype for name, kind in about.dtypes.items() if _categories(kind)}
-                yield pd.concat([piece, about.astype(texts)], axis=1)
+    def people(self) -> Iterator[pd.DataFrame]:
+        """Yield the prepared records by id: columns of the preprocess tables, then the index's and `split`.
+
+        Raises
+        ------
+        UserError
+            A record is lost or counted twice; after the last one.
+        """
+        prepared = sorted_pieces(
+            (piece for path in self._tables for piece in table_pieces(path, self._columns)), "record_id"
+        )
+        dropped = sorted_pieces((ids for path in self._ledgers for ids in _dropped(path)), "record_id")
+        accounts = _Accounts()
+        for index, some, out in in_step([self._of_index(), prepared, dropped], "record_id"):
+            if accounts.add(index, some, out):
+                rows = pc.index_in(some["record_id"], index["record_id"].combine_chunks())
+                about = index.drop_columns("record_id").take(rows)
+                yield pd.concat([some.to_pandas(), about.to_pandas()], axis=1)
+        accounts.check(self.source)
 
     def ledgers(self) -> Iterator[pd.DataFrame]:
         """Yield the rows of the ledgers in pieces."""
@@ -161,19 +151,6 @@ class SourceTables:
             yield from table_pieces(path, list(LEDGER_COLUMNS))
 
 
-def _record_ids(path: Path) -> Iterator[pd.Series]:
-    return (piece["record_id"] for piece in table_pieces(path, ["record_id"]))
-
-
-def _dropped(path: Path) -> Iterator[pd.Series]:
-    pieces = table_pieces(path, ["record_id", "action"])
-    return (piece.loc[piece["action"] == "dropped", "record_id"] for piece in pieces)
-
-
-def _categories(kind: object) -> bool:
-    return isinstance(kind, pd.CategoricalDtype)
-
-
-def _compact(frame: pd.DataFrame) -> pd.DataFrame:
-    """Texts as categories."""
-    return frame.astype({name: "category" for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)})
+def _dropped(path: Path) -> Iterator[pd.DataFrame]:
+    for piece in table_pieces(path, ["record_id", "action"]):
+        yield piece.loc[piece["action"] == "dropped", ["record_id"]]

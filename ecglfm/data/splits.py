@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -46,9 +48,8 @@ def fold_column(columns: list[str], source: str, folds: FoldsConfig) -> str:
     return find_column(columns, folds.column, f"config.yaml: manifest.folds.{source}.column")
 
 
-def _fold_splits(index: pd.DataFrame, source: str, folds: FoldsConfig) -> pd.Series:
-    """Split of each record by its fold; null where the fold is in none of the lists."""
-    values = index[fold_column(list(index.columns), source, folds)]
+def splits_of_folds(values: pd.Series, source: str, folds: FoldsConfig) -> dict[Any, str | None]:
+    """Split of each fold, None where it is in none of the lists, from all that there are; raises as `assign_splits`."""
     if values.isna().all():
         what = "folds of its own" if folds.column is None else f"values in column {folds.column!r}"
         raise UserError(
@@ -60,11 +61,13 @@ def _fold_splits(index: pd.DataFrame, source: str, folds: FoldsConfig) -> pd.Ser
     absent = sorted(str(fold) for fold in set(by_fold) - set(texts.values()))
     if absent:
         logger.warning("manifest.folds.%s: no record has fold %s", source, ", ".join(absent))
-    return values.map({value: by_fold.get(text) for value, text in texts.items()}).astype("str")
+    return {value: by_fold.get(text) for value, text in texts.items()}
 
 
-def assign_splits(index: pd.DataFrame, source: str, config: ManifestConfig) -> pd.Series:
-    """Split of every record of one source.
+def assign_splits(
+    index: pd.DataFrame, source: str, config: ManifestConfig, of_folds: Mapping[Any, str | None] | None = None
+) -> pd.Series:
+    """Split of records of one source.
 
     Parameters
     ----------
@@ -72,6 +75,8 @@ def assign_splits(index: pd.DataFrame, source: str, config: ManifestConfig) -> p
         Index table of the source: `record_id`, `patient_id`, `fold` or the column that `config.folds` names.
     source : str
     config : ManifestConfig
+    of_folds : mapping, optional
+        As `splits_of_folds`; by default from the folds in `index`, which then must be the whole table.
 
     Returns
     -------
@@ -84,7 +89,10 @@ def assign_splits(index: pd.DataFrame, source: str, config: ManifestConfig) -> p
         Folds are asked of a source that has none.
     """
     if source in config.folds:
-        return _fold_splits(index, source, config.folds[source])
+        values = index[fold_column(list(index.columns), source, config.folds[source])]
+        if of_folds is None:
+            of_folds = splits_of_folds(values, source, config.folds[source])
+        return values.map(of_folds).astype("str")
     valid, test = config.valid_fraction, config.test_fraction
     if source in config.fractions:
         valid, test = config.fractions[source].valid, config.fractions[source].test

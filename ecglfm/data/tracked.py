@@ -12,15 +12,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
-from ecglfm.data.pieces import hashes, table_pieces
+from ecglfm.data.pieces import table_pieces
 from ecglfm.data.source_tables import shard_tables
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
+from ecglfm.sources.reorder import Distinct
 from ecglfm.tracking import standard_tags, start_run
 
 
@@ -132,11 +132,15 @@ def _stage_counts(
     """Counts of one stage of one source, and the hash of what it made."""
     if stage == "index":
         path = results / "index" / f"{source}.parquet"
-        patients = np.concatenate([hashes(piece["patient_id"]) for piece in table_pieces(path, ["patient_id"])])
-        return {"records": len(patients), "patients": len(np.unique(patients))}, sha256_file(path)
+        patients = Distinct()
+        for piece in table_pieces(path, ["patient_id"]):
+            patients.add(piece["patient_id"])
+        return {"records": pq.read_metadata(path).num_rows, "patients": patients.count()}, sha256_file(path)
     paths = shard_tables(results / stage / source, ".parquet", shards)
-    table = pd.concat([pd.read_parquet(path, columns=["n_samples", "sampling_rate"]) for path in paths])
-    metrics = {"records": float(len(table)), "hours": float((table["n_samples"] / table["sampling_rate"]).sum() / 3600)}
+    tables = (pd.read_parquet(path, columns=["n_samples", "sampling_rate"]) for path in paths)
+    seconds = [(len(table), float((table["n_samples"] / table["sampling_rate"]).sum())) for table in tables]
+    records, hours = (sum(part) for part in zip(*seconds, strict=True))
+    metrics = {"records": float(records), "hours": hours / 3600}
     metrics |= {
         f"{action}.{reason}": float(number)
         for (of, at, action, reason), number in ledger.items()

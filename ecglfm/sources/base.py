@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.provenance import atomic
 from ecglfm.records import INDEX_COLUMNS, Record
 from ecglfm.sources.inside import Root
-from ecglfm.sources.reorder import ROWS_TOGETHER, to_table
+from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, Distinct, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 
@@ -51,7 +51,7 @@ class Source(ABC):
     def pieces(self) -> Iterator[pd.DataFrame]:
         """Yield the index, some thousand rows at a time: `INDEX_COLUMNS`, then `native.{column}`.
 
-        One row per record, in natural order of the native id. What must be known of all records is a few bytes each.
+        One row per record, in natural order of the native id, and never more than some thousand of them in memory.
         """
 
     def index(self) -> pd.DataFrame:
@@ -63,18 +63,35 @@ class Source(ABC):
         return read_wfdb(self._inside, path)
 
 
-def check_ids(ids: np.ndarray, path: Path) -> None:
-    """Raise `UserError` unless there are native ids, int64 shape (n,), and no two alike; `path` is named."""
-    if not len(ids):
-        raise UserError(f"{path}: holds no recording")
-    check_neighbours(np.sort(ids), path)
+def in_id_order(frames: Iterable[pd.DataFrame], path: Path) -> Iterator[pa.Table]:
+    """Rows of an index in the order of their column `ORDER`, the native id, some thousand at a time.
+
+    Raises
+    ------
+    UserError
+        There is no row, or an id stands twice; `path` is named.
+    """
+    for number, table in enumerate(unique(sort(map(to_table, frames), ORDER), f"{path}:")):
+        if not number and not len(table):
+            raise UserError(f"{path}: holds no recording")
+        yield table
 
 
-def check_neighbours(ids: Sequence[object] | np.ndarray, path: Path) -> None:
-    """Raise `UserError` where two sorted native ids are alike."""
+def unique(tables: Iterable[pa.Table], where: str, hint: str = "; record ids must be unique") -> Iterator[pa.Table]:
+    """Pass on tables sorted by `ORDER`; raises as `check_neighbours`."""
+    last: list[object] = []
+    for table in tables:
+        ids = table[ORDER].to_pylist()
+        check_neighbours([*last, *ids], where, hint)
+        last = ids[-1:]
+        yield table
+
+
+def check_neighbours(ids: Sequence[object], where: str, hint: str = "; record ids must be unique") -> None:
+    """Raise `UserError` where two sorted native ids are alike; `where` and a hint are said with it."""
     again = next((number for before, number in pairwise(ids) if before == number), None)
     if again is not None:
-        raise UserError(f"{path}: {again} stands twice; record ids must be unique")
+        raise UserError(f"{where} {again} stands twice{hint}")
 
 
 def standard_first(frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +114,7 @@ def write_index(path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequen
     -------
     records, patients : int
     """
-    records, patients, writer = 0, np.empty(0, np.int64), None
+    records, patients, writer = 0, Distinct(), None
     with atomic(path) as temporary:
         try:
             for piece in pieces:
@@ -105,12 +122,11 @@ def write_index(path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequen
                 writer = writer or pq.ParquetWriter(temporary, table.schema)
                 writer.write_table(table.cast(writer.schema), row_group_size=ROWS_TOGETHER)
                 records += len(piece)
-                hashes = np.fromiter(map(hash, piece["patient_id"]), np.int64, len(piece))
-                patients = np.union1d(patients, hashes)
+                patients.add(piece["patient_id"])
             if writer is None:
                 raise UserError(f"{path}: no recording to write")
             writer.add_key_value_metadata({"warnings": json.dumps(list(warned))})
         finally:
             if writer is not None:
                 writer.close()
-    return records, len(patients)
+    return records, patients.count()

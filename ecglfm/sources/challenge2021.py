@@ -19,7 +19,6 @@ from ecglfm.config.sources import ChallengeDatabase
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.inside import Root, contained
-from ecglfm.sources.reorder import natural_order, text_array
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, read_text, walk
 
 logger = logging.getLogger(__name__)
@@ -42,17 +41,15 @@ class Challenge2021(Source):
         """
         root = self.root.resolve()
         inside, refused, last = Root(root), Refused(), ""
-        paths = text_array(
-            path for database in self._databases(root) for path in _record_paths(inside, database)
-        ).unique()  # a `RECORDS` may list what lies in another folder
-        if not len(paths):
-            raise UserError(f"{root / 'training'}: holds no recording")
-        for some in in_pieces(self.name, paths, natural_order(_native_id(path.as_py()) for path in paths), "header"):
+        paths = (path for database in self._databases(root) for path in _record_paths(inside, database))
+        for some in in_pieces(self.name, ((_native_id(path), path) for path in paths), "header"):
             ids = [_native_id(path) for path in some]
-            check_neighbours([last, *ids], root / "training")
+            check_neighbours([last, *ids], f"{root / 'training'}:")
             last = ids[-1]
             index = header_index(self.name, ids, some, [read_notes(inside, path) for path in some], _NOTES, refused)
             yield index.assign(report="", **{"native.database": [native_id.split("/")[0] for native_id in ids]})
+        if not last:
+            raise UserError(f"{root / 'training'}: holds no recording")
         refused.warn()
 
     def _databases(self, root: Path) -> list[str]:

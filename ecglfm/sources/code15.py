@@ -14,19 +14,20 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from ecglfm.config import LEADS, SourceConfig
+from ecglfm.config import LEADS, SourceConfig, UserError
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.base import Source, check_ids
+from ecglfm.sources.base import Source, unique
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
 from ecglfm.sources.inside import Root, contained
 from ecglfm.sources.record_table import years_column
-from ecglfm.sources.reorder import in_order, natural_key, rank_of
+from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -60,23 +61,25 @@ class Code15(Source):
             The table is missing, lacks a column, repeats an exam, or has a row that cannot be read.
         """
         (path,) = self.tables()
-        about = read_exams(path)
-        check_ids(about.exam, path)
-        later = not_first(about)
-        if later.any():
-            logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, later.sum())
-        order = np.lexsort([about.exam, self._rows_in_parts(about), about.part])
-        tables = read_pieces(path, _REQUIRED)
-        yield from in_order((self._rows(table, path, later) for table in tables), rank_of(order))
+        later = exams_not_first(path)
+        if len(later):
+            logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, len(later))
+        tables = (to_table(table.assign(row=table.index)) for table in read_pieces(path, _REQUIRED))
+        rows = (self._rows(table.to_pandas(), not_, path) for table, not_ in in_step([tables, later.tables()], "row"))
+        for placed in cut(self._placed(sort(map(to_table, rows), "part", "exam"))):
+            yield to_frame(placed.drop_columns(["part", "exam"]))
 
-    def _rows(self, table: pd.DataFrame, path: Path, later: np.ndarray) -> pd.DataFrame:
-        """Rows of the index from rows of `exams.csv`."""
+    def _rows(self, table: pd.DataFrame, not_first: pa.Table, path: Path) -> pd.DataFrame:
+        """Rows of the index from rows of `exams.csv`, with their part's and their own place among the others."""
+        table = table.set_index("row")
         exams = number_column(table, "exam_id", path, integer=True, required=True).astype("int64")
         patients = number_column(table, "patient_id", path, integer=True)
         record_id = self.name + "/" + exams.astype(str)
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
         index = pd.DataFrame(
             {
+                "part": table["trace_file"].str.strip().map(natural_key),
+                "exam": exams,
                 "record_id": record_id,
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
@@ -89,29 +92,38 @@ class Code15(Source):
             }
         )
         native = table.add_prefix("native.")
-        native.loc[later[table.index], [f"native.{column}" for column in FOLLOW_UP]] = None
+        native.loc[not_first["row"].to_numpy(), [f"native.{column}" for column in FOLLOW_UP]] = None
         return pd.concat([index, native], axis=1)
 
-    def _rows_in_parts(self, about: Exams) -> np.ndarray:
-        """Row of each exam in its part; NaN where the part does not have it or cannot be read, which is logged."""
-        rows = np.full(len(about.exam), np.nan)
-        for number, name in enumerate(about.parts):
-            here = np.flatnonzero(about.part == number)
-            try:
-                there = self._part(name).exams
-            except RecordError as error:
-                logger.warning("source %s: %d exams are lost: %s", self.name, len(here), error)
-                continue
-            known = pd.Series(np.arange(len(there)), index=there)
-            known = known[~known.index.duplicated()]
-            rows[here] = known.reindex(about.exam[here]).to_numpy()
-            others = known.index.difference(pd.Index(about.exam[here])).drop([0], errors="ignore")  # 0 fills up a part
-            if len(others):
-                logger.warning(
-                    "source %s: %s holds %d exams that exams.csv does not place there, such as %d; they are not used",
-                    self.name, name, len(others), others[0],
-                )  # fmt: skip
-        return rows
+    def _placed(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Rows, sorted by `part`, in the order in which the parts hold them; those that no part holds are the last."""
+        for (table,) in in_step([tables], "part"):
+            parts, exams = table["path"].to_numpy(), table["exam"].to_numpy()
+            parts = np.array([split_path(path)[0] for path in parts], object)
+            places = np.full(len(table), np.inf)
+            for name in dict.fromkeys(parts):
+                here = np.flatnonzero(parts == name)
+                places[here] = self._rows_in_part(name, exams[here])
+            order = [("part", "ascending"), ("place", "ascending"), ("exam", "ascending")]
+            table = table.append_column("place", pa.array(places))
+            yield table.take(pc.sort_indices(table, order)).drop_columns("place")
+
+    def _rows_in_part(self, name: str, exams: np.ndarray) -> np.ndarray:
+        """Row of each exam in its part; infinite where the part does not have it or cannot be read, which is logged."""
+        try:
+            there = self._part(name).exams
+        except RecordError as error:
+            logger.warning("source %s: %d exams are lost: %s", self.name, len(exams), error)
+            return np.full(len(exams), np.inf)
+        known = pd.Series(np.arange(len(there)), index=there)
+        known = known[~known.index.duplicated()]
+        others = known.index.difference(pd.Index(exams)).drop([0], errors="ignore")  # 0 fills up a part
+        if len(others):
+            logger.warning(
+                "source %s: %s holds %d exams that exams.csv does not place there, such as %d; they are not used",
+                self.name, name, len(others), others[0],
+            )  # fmt: skip
+        return known.reindex(exams).fillna(np.inf).to_numpy()
 
     def _part(self, name: str) -> Part:
         """The part of that name, the one opened last when it is the same; one is open at a time."""
@@ -234,47 +246,44 @@ def without_padding(tracing: np.ndarray, name: str) -> np.ndarray:
     return tracing[first // n_leads : -(-after_last // n_leads)]
 
 
-class Exams(NamedTuple):
-    """What the order and the first exams depend on, row by row of `exams.csv`; `parts` in natural order."""
-
-    exam: np.ndarray
-    patient: np.ndarray  # below 0 where it is not stated: the exam's own
-    part: np.ndarray  # position in `parts`
-    parts: list[str]
-    followed: np.ndarray  # whether death or timey is given
-    time: np.ndarray
-
-
-def read_exams(path: Path) -> Exams:
-    """Read `exams.csv` as far as `Exams` goes; raises `UserError` as `Code15.pieces`."""
-    numbers: dict[str, int] = {}
-    columns = []
-    for table in read_pieces(path, _REQUIRED, ["exam_id", "patient_id", "trace_file", *FOLLOW_UP]):
-        exams = number_column(table, "exam_id", path, integer=True, required=True).to_numpy(np.int64)
-        patients = number_column(table, "patient_id", path, integer=True).to_numpy()
-        fail_at(path, table["trace_file"].isna(), "trace_file is empty", table["trace_file"])
-        parts = [numbers.setdefault(part, len(numbers)) for part in table["trace_file"].str.strip()]
-        followed = (table["death"].notna() | table["timey"].notna()).to_numpy(bool)
-        patients = np.where(np.isnan(patients), -1 - exams, np.nan_to_num(patients)).astype(np.int64)
-        columns.append((exams, patients, np.array(parts, np.int32), followed, number_column(table, "timey", path)))
-    exam, patient, part, given, time = (np.concatenate(column) for column in zip(*columns, strict=True))
-    names = sorted(numbers, key=natural_key)
-    places = {name: place for place, name in enumerate(names)}
-    place_of = np.array([places[name] for name in numbers], np.int32)
-    return Exams(exam, patient, place_of[part] if len(part) else part, names, given, time)
-
-
-def not_first(about: Exams) -> np.ndarray:
-    """Exams whose `death` and `timey` do not count, bool, shape (n,): all of a patient but one.
+def exams_not_first(path: Path) -> Sorter:
+    """Rows of `exams.csv`, in order, whose `death` and `timey` do not count: all of a patient but one.
 
     The database gives them for a patient's first exam only and gives no dates. Where several exams of a patient have
     them, the longest follow-up time `timey` is that of the first one (of equal ones the smallest id): a patient who
     counts twice makes mortality look more certain than it is.
+
+    Returns
+    -------
+    Sorter
+        Of the column `row`.
+
+    Raises
+    ------
+    UserError
+        As `Code15.pieces`, as far as the columns go that order and follow-up depend on.
     """
-    rows = np.flatnonzero(about.followed)
-    order = rows[np.lexsort([about.exam[rows], -about.time[rows], about.patient[rows]])]
-    later = np.zeros(len(about.exam), bool)
-    later[order[1:]] = about.patient[order[1:]] == about.patient[order[:-1]]
+    all_exams, followed, later = Sorter(ORDER), Sorter("patient", "shorter", "exam"), Sorter("row")
+    for table in read_pieces(path, _REQUIRED, ["exam_id", "patient_id", "trace_file", *FOLLOW_UP]):
+        exams = number_column(table, "exam_id", path, integer=True, required=True).astype("int64")
+        patients = number_column(table, "patient_id", path, integer=True)
+        fail_at(path, table["trace_file"].isna(), "trace_file is empty", table["trace_file"])
+        all_exams.add(pa.table({ORDER: exams}))
+        rows = {
+            "patient": patients.fillna(-1 - exams).astype("int64"),  # one that is not stated is the exam's own
+            "shorter": -number_column(table, "timey", path).fillna(-np.inf),
+            "exam": exams,
+            "row": table.index,
+        }
+        given = (table["death"].notna() | table["timey"].notna()).to_numpy(bool)
+        followed.add(pa.table(rows).filter(pa.array(given)))
+    if not len(all_exams):
+        raise UserError(f"{path}: holds no recording")
+    for _ in unique(all_exams.tables(), f"{path}:"):
+        pass
+    for (group,) in in_step([followed.tables()], "patient"):
+        again = np.diff(group["patient"].to_numpy(), prepend=np.iinfo(np.int64).min) == 0
+        later.add(group.select(["row"]).filter(pa.array(again)))
     return later
 
 

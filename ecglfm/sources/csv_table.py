@@ -136,11 +136,3 @@ def number_column(
         beyond = (numbers < 0) | (numbers >= _MAX_WHOLE)
         fail_at(path, beyond, f"{column} must be from 0 to {_MAX_WHOLE - 1}", frame[column])
     return numbers
-
-
-def whole_numbers(path: Path, column: str, required: list[str]) -> np.ndarray:
-    """A whole column of whole numbers, int64, one in every row; raises as `read_pieces` and `number_column`."""
-    pieces = read_pieces(path, required, [column])
-    return np.concatenate(
-        [number_column(piece, column, path, integer=True, required=True).to_numpy(np.int64) for piece in pieces]
-    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from ecglfm.sources.reorder import Sorter, batched, in_step, sort
 from ecglfm.sources.wfdb_reader.tree import walk
 
 logger = logging.getLogger(__name__)
@@ -21,18 +24,37 @@ def files_of(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
         yield from ((place / name).as_posix() for name in names if name.lower().endswith(endings))
 
 
-def hashes(paths: Iterable[str]) -> np.ndarray:
-    """Python's hash of each path, int64: enough to know it again in this process, in 8 bytes."""
-    return np.fromiter((hash(PurePosixPath(path).as_posix()) for path in paths), np.int64)
+class Known:
+    """Files that a table names, to be held against those that are there.
+
+    Parameters
+    ----------
+    table : path
+        For the message.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self._table, self._paths = table, Sorter("path")
+        self.add([])
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Take some paths, relative to the root."""
+        self._paths.add(_paths(PurePosixPath(path).as_posix() for path in paths))
+
+    def warn_of_others(self, files: Iterable[str]) -> None:
+        """Count in a warning the files that are in no row of the table."""
+        n_others, first = 0, b""
+        for there, known in in_step([sort(map(_paths, batched(files)), "path"), self._paths.tables()], "path"):
+            others = there.filter(pc.invert(pc.is_in(there["path"], known["path"].combine_chunks())))
+            if len(others) and not n_others:
+                first = others["path"][0].as_py()
+            n_others += len(others)
+        if n_others:
+            logger.warning(
+                "%s: %d files are in no row of it and are not used, the first: %s",
+                self._table, n_others, os.fsdecode(first),
+            )  # fmt: skip
 
 
-def warn_of_others(table: Path, files: Iterable[str], known: np.ndarray) -> None:
-    """Count in a warning the files that are in no row of the table; `known` as `hashes` gives them for its rows."""
-    known = np.sort(known)
-    others, first = 0, ""
-    for path in files:
-        place = int(np.searchsorted(known, hash(path)))
-        if place == len(known) or known[place] != hash(path):
-            others, first = others + 1, min(first or path, path)
-    if others:
-        logger.warning("%s: %d files are in no row of it and are not used, the first: %s", table, others, first)
+def _paths(paths: Iterable[str]) -> pa.Table:
+    return pa.table({"path": pa.array(map(os.fsencode, paths), pa.large_binary())})  # a name need not be UTF-8

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ecglfm.sources.base import Source, check_ids
+from ecglfm.sources.base import Source, in_id_order
 from ecglfm.sources.csv_table import number_column, read_table
-from ecglfm.sources.folder import files_of, hashes, warn_of_others
+from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.record_table import parse_age, parse_column, parse_sex
+from ecglfm.sources.reorder import ORDER, to_frame
 
 _ABOUT = ("ID", "Sex", "Age")
 
@@ -33,10 +34,10 @@ class Ludb(Source):
         (path,) = self.tables()
         table = read_table(path, [*_ABOUT, "Rhythms"])
         ids = number_column(table, "ID", path, integer=True, required=True).astype("int64")
-        check_ids(ids.to_numpy(), path)
         findings = table[[column for column in table.columns if column not in _ABOUT]]
         index = pd.DataFrame(
             {
+                ORDER: ids,
                 "record_id": self.name + "/" + ids.astype(str),
                 "source": self.name,
                 "patient_id": self.name + "/" + ids.astype(str),
@@ -48,9 +49,11 @@ class Ludb(Source):
                 "report": ["; ".join(_lines(row)) for row in findings.itertuples(index=False)],
             }
         )
-        warn_of_others(path, files_of(self.root, (".hea",)), hashes(index["path"] + ".hea"))
-        order = ids.sort_values(kind="stable").index
-        yield pd.concat([index, table.add_prefix("native.")], axis=1).loc[order]
+        known = Known(path)
+        known.add(index["path"] + ".hea")
+        known.warn_of_others(files_of(self.root, (".hea",)))
+        for rows in in_id_order([pd.concat([index, table.add_prefix("native.")], axis=1)], path):
+            yield to_frame(rows.drop_columns(ORDER))
 
 
 def _lines(cells: tuple[object, ...]) -> list[str]:

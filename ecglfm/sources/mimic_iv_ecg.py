@@ -16,10 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_ids
-from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, whole_numbers
-from ecglfm.sources.reorder import in_order, rank_of
+from ecglfm.sources.base import Source, in_id_order, unique
+from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
+from ecglfm.sources.reorder import ORDER, cut, in_step, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -37,44 +36,49 @@ class MimicIvEcg(Source):
         UserError
             A table is missing, lacks a column, repeats a study, or has a row that cannot be read.
         """
-        records_path, measurements_path = self.tables()
-        studies = whole_numbers(records_path, "study_id", ["subject_id", "study_id", "path"])
-        check_ids(studies, records_path)
-        places = self._places(np.sort(studies))
-        tables = read_pieces(records_path, [])
-        records = in_order((self._rows(table, records_path) for table in tables), rank_of(np.argsort(studies)))
-        measurements = in_order(read_pieces(measurements_path, []), places, n_places=len(studies))
-        for rows, measured in zip(records, measurements, strict=True):
-            added = [column for column in measured.columns if f"native.{column}" not in rows.columns]
-            found = measured[added].reindex(rows.index)
-            yield pd.concat([rows.assign(report=join_report(found)), found.add_prefix("native.")], axis=1)
-
-    def _places(self, studies: np.ndarray) -> np.ndarray:
-        """Place of the study of each row of `machine_measurements.csv` among the sorted studies; -1 of no study."""
         records_path, path = self.tables()
-        measured = whole_numbers(path, "study_id", ["study_id", "report_0"])
-        order = np.argsort(measured, kind="stable")
-        again = order[1:][measured[order[1:]] == measured[order[:-1]]]
-        if len(again):
-            raise UserError(f"{path}: study_id {measured[again.min()]} stands twice")
-        places = np.minimum(np.searchsorted(studies, measured), len(studies) - 1)
-        alone = studies[places] != measured
-        if alone.any():
+        listed = read_pieces(records_path, ["subject_id", "study_id", "path"])
+        records = in_id_order((self._rows(table, records_path) for table in listed), records_path)
+        measurements = self._measurements(path)
+        yield from (to_frame(table.drop_columns(ORDER)) for table in cut(self._joined(records, measurements)))
+
+    def _measurements(self, path: Path) -> Iterator[pa.Table]:
+        """Rows of `machine_measurements.csv` in the order of the studies."""
+        tables = read_pieces(path, ["study_id", "report_0"])
+        rows = (to_table(table.assign(**{ORDER: _studies(table, path)})) for table in tables)
+        return unique(sort(rows, ORDER), f"{path}: study_id", hint="")
+
+    def _joined(self, records: Iterator[pa.Table], measurements: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Rows of the index with what was measured of each study; what belongs to none is counted in a warning."""
+        n_alone, first = 0, 0
+        for rows, measured in in_step([records, measurements], ORDER):
+            alone = pc.invert(pc.is_in(measured[ORDER], rows[ORDER].combine_chunks()))
+            if not n_alone and pc.any(alone).as_py():
+                first = measured.filter(alone)[ORDER][0].as_py()
+            n_alone += pc.sum(alone).as_py() or 0
+            places = pc.index_in(rows[ORDER], measured[ORDER].combine_chunks())
+            there = [ORDER, *(column.removeprefix("native.") for column in rows.column_names)]
+            found = measured.select([c for c in measured.column_names if c not in there]).take(places)
+            rows = rows.append_column("report", pa.array(join_report(found.to_pandas())))
+            for column in found.column_names:
+                rows = rows.append_column(f"native.{column}", found[column])
+            yield rows
+        if n_alone:
+            records_path, path = self.tables()
             logger.warning(
-                "%s: %d studies are not in %s and are not used, the first: %d",
-                path, alone.sum(), records_path.name, measured[alone][0],
-            )  # fmt: skip
-        return np.where(alone, -1, places)
+                "%s: %d studies are not in %s and are not used, the first: %d", path, n_alone, records_path.name, first
+            )
 
     def _rows(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
         """Rows of the index from rows of `record_list.csv`, but for the report."""
-        studies = number_column(table, "study_id", path, integer=True, required=True)
+        studies = _studies(table, path)
         subjects = number_column(table, "subject_id", path, integer=True)
         fail_at(path, table["path"].isna(), "path is empty", table["path"])
-        record_id = self.name + "/" + studies.astype("int64").astype(str)
+        record_id = self.name + "/" + studies.astype(str)
         patient_id = self.name + "/" + subjects.astype("Int64").astype("string").astype("str")
         index = pd.DataFrame(
             {
+                ORDER: studies,
                 "record_id": record_id,
                 "source": self.name,
                 "patient_id": patient_id.where(subjects.notna(), record_id),
@@ -86,6 +90,10 @@ class MimicIvEcg(Source):
             }
         )
         return pd.concat([index, table.add_prefix("native.")], axis=1)
+
+
+def _studies(table: pd.DataFrame, path: Path) -> pd.Series:
+    return number_column(table, "study_id", path, integer=True, required=True).astype("int64")
 
 
 def join_report(table: pd.DataFrame) -> pd.Series:

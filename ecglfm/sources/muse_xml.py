@@ -29,10 +29,9 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source, check_neighbours
-from ecglfm.sources.folder import files_of, hashes, warn_of_others
+from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import completed, parse_age, parse_sex, stem, table_pieces, with_patients
-from ecglfm.sources.reorder import natural_order, text_array
 from ecglfm.sources.wfdb_reader.tree import in_pieces
 from ecglfm.sources.xml_files import read_xml
 
@@ -82,27 +81,26 @@ class MuseXml(Source):
 
     def _from_table(self, faults: list[str]) -> Iterator[pd.DataFrame]:
         (path,) = self.tables()
-        known = []
+        known = Known(path)
         rows = table_pieces(self.name, path, self.config.columns, ENDINGS)
         for index in with_patients(path, (completed(index, self._said(index, faults)) for index in rows)):
-            known.append(hashes(index["path"]))
+            known.add(index["path"])
             yield index
-        warn_of_others(path, files_of(self.root, ENDINGS), np.concatenate(known))
+        known.warn_of_others(files_of(self.root, ENDINGS))
 
     def _from_files(self, faults: list[str]) -> Iterator[pd.DataFrame]:
-        files = text_array(files_of(self.root, ENDINGS))
-        if not len(files):
-            raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
-        last = ""
+        files, last = ((path, path) for path in files_of(self.root, ENDINGS)), ""
         blank = {"age": np.nan, "sex": pd.NA, "fold": pd.NA, "report": ""}
-        for paths in in_pieces(self.name, files, natural_order(path.as_py() for path in files), "file"):
+        for paths in in_pieces(self.name, files, "file"):
             native = [stem(path, ENDINGS) for path in paths]
-            check_neighbours([last, *native], self.root)
+            check_neighbours([last, *native], f"{self.root}:")
             last, ids = native[-1], [f"{self.name}/{native_id}" for native_id in native]
             index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
             index["codes"] = [[] for _ in paths]
             index = index.astype({"sex": "string", "fold": "Int64"})
             yield completed(index, self._said(index, faults))
+        if not last:
+            raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
 
     def _heads(self, paths: list[str], faults: list[str]) -> list[Head | None]:
         """Head of each file; None for one that cannot be read, which is added to `faults`."""

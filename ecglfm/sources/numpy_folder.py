@@ -27,7 +27,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source
-from ecglfm.sources.folder import files_of, hashes, warn_of_others
+from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.record_table import table_pieces, with_patients
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
@@ -56,11 +56,11 @@ class NumpyFolder(Source):
         if len(set(leads)) < len(leads):
             raise UserError(f"source {self.name}: `file_leads` names a lead twice: {' '.join(self.config.file_leads)}")
         (path,) = self.tables()
-        known = []
+        known = Known(path)
         for piece in with_patients(path, table_pieces(self.name, path, self.config.columns, _ENDINGS)):
-            known.append(np.unique(hashes(text.partition("#")[0] for text in piece["path"])))
+            known.add({text.partition("#")[0] for text in piece["path"]})
             yield piece
-        warn_of_others(path, files_of(self.root, _ENDINGS), np.concatenate(known))
+        known.warn_of_others(files_of(self.root, _ENDINGS))
 
     def _leads(self) -> tuple[str, ...]:
         return tuple(normalize_lead(lead) for lead in self.config.file_leads)

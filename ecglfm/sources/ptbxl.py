@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.sources.base import Source, check_ids
-from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, read_table, row_number, whole_numbers
+from ecglfm.sources.base import Source, in_id_order
+from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, read_table, row_number
 from ecglfm.sources.record_table import parse_age, parse_column
-from ecglfm.sources.reorder import in_order, rank_of
+from ecglfm.sources.reorder import ORDER, to_frame
 
 _SEXES = {0.0: "male", 1.0: "female"}
 _MAX_CODES_TEXT = 10_000  # a literal longer than this is no list of statements
@@ -37,11 +36,10 @@ class PtbXl(Source):
             A table is missing, lacks a column, or has a row that cannot be read.
         """
         database, statements = self.tables()
-        ids = whole_numbers(database, "ecg_id", _REQUIRED)
-        check_ids(ids, database)
         classes = read_classes(statements)
         tables = read_pieces(database, _REQUIRED)
-        yield from in_order((self._rows(table, database, classes) for table in tables), rank_of(np.argsort(ids)))
+        for rows in in_id_order((self._rows(table, database, classes) for table in tables), database):
+            yield to_frame(rows.drop_columns(ORDER))
 
     def _rows(self, table: pd.DataFrame, path: Path, classes: dict[str, str]) -> pd.DataFrame:
         """Rows of the index from rows of `ptbxl_database.csv`."""
@@ -57,6 +55,7 @@ class PtbXl(Source):
         patient_id = self.name + "/" + patients.astype("Int64").astype("string").astype(object)
         index = pd.DataFrame(
             {
+                ORDER: ids.astype("int64"),
                 "record_id": record_id,
                 "source": self.name,
                 "patient_id": patient_id.where(patients.notna(), record_id).astype(str),

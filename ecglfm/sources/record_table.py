@@ -13,12 +13,12 @@ from typing import TypeVar, get_args
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
 from ecglfm.sources.csv_table import fail_at, fail_rows, number_column, read_pieces
-from ecglfm.sources.reorder import in_order, natural_order, rank_of, text_array
+from ecglfm.sources.reorder import ORDER, Sorter, in_step, natural_key, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -108,17 +108,27 @@ def table_pieces(
     """
     required = list(columns.values())
     has = _columns_found(next(read_pieces(path, required)), columns, path)
-    named = read_pieces(path, required, [has.get("record_id") or has["path"]])
-    ids = text_array(text for table in named for text in _ids(table, has, path, endings))
-    if not len(ids):
+    _check_repeats(read_pieces(path, required, [has.get("record_id") or has["path"]]), has, path, endings)
+    rows = sort((to_table(_rows(name, table, has, path, endings)) for table in read_pieces(path, required)), ORDER)
+    for table in rows:
+        yield to_frame(table.drop_columns(ORDER))
+
+
+def _check_repeats(
+    tables: Iterable[pd.DataFrame], has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]
+) -> None:
+    """Raise `UserError` where no recording or one twice is in the table; files are read only after that."""
+    sorter = Sorter("id", "row")
+    for table in tables:
+        ids = pa.array(_ids(table, has, path, endings), pa.large_string())
+        sorter.add(pa.table({"id": ids, "row": table.index}))
+    if not len(sorter):
         raise UserError(f"{path}: holds no recording")
-    order = natural_order(text.as_py() for text in ids)
-    again = np.sort(order[1:][pc.equal(ids.take(order[1:]), ids.take(order[:-1])).to_numpy(zero_copy_only=False)])
+    groups = (table.to_pandas() for (table,) in in_step([sorter.tables()], "id"))
+    again = pd.concat(group[group["id"].duplicated()] for group in groups).sort_values("row")
     if len(again):
-        fail_rows(path, again, "this recording stands in an earlier row already", ids[int(again[0])].as_py())
-    rows = (_rows(name, table, has, path, endings) for table in read_pieces(path, required))
-    for piece in in_order(rows, rank_of(order)):
-        yield piece.reset_index(drop=True)
+        what = "this recording stands in an earlier row already"
+        fail_rows(path, again["row"].to_numpy(), what, again["id"].iloc[0])
 
 
 def _ids(table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]) -> pd.Series:
@@ -132,12 +142,14 @@ def _rows(
     name: str, table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]
 ) -> pd.DataFrame:
     """Rows of the index from rows of the CSV."""
-    record_id = name + "/" + _ids(table, has, path, endings)
+    ids = _ids(table, has, path, endings)
+    record_id = name + "/" + ids
     unknown = pd.Series(pd.NA, index=table.index, dtype="object")
     patients = parse_column(table, has.get("patient_id"), path, _stated, "a patient's number or name")
     fold = number_column(table, has["fold"], path, integer=True) if "fold" in has else unknown
     index = pd.DataFrame(
         {
+            ORDER: ids.map(natural_key),
             "record_id": record_id,
             "source": name,
             "patient_id": (name + "/" + patients).where(patients.notna(), record_id).astype(str),

@@ -1,7 +1,9 @@
-"""Tables in another order than that in which they come, in little memory: through a temporary file.
+"""Tables in the order of some of their columns, whatever their length: a merge sort through a file.
 
-A database's table may have millions of rows of a kilobyte, in any order, and its index is in the order of the ids. So
-what the order needs is read first, a few bytes a record, and then the rows pass through a file on disk, in `$TMPDIR`.
+A database's table may have millions of rows of a kilobyte, in any order, and what is made of it has an order of its
+own. So rows are sorted some megabytes at a time and written, as a run, to a temporary file in `$TMPDIR`; then the runs
+are read side by side, a few rows of each. Tables that are sorted alike are joined and compared in the same way
+(`in_step`), so that nothing is ever held of all records.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import errno
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import BinaryIO
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,13 +25,17 @@ from pyarrow import ipc
 
 from ecglfm.config import UserError
 
-ROWS_TOGETHER = 16384  # rows of a piece, and of a row group of the index
+ROWS_TOGETHER = 16384  # rows of a piece, and of a row group of a table that is written
+#: Column by which an index is put in order; it is none of the index itself.
+ORDER = "order"
 #: Columns of an index whose type a piece without values would not show.
 NESTED = {
     "codes": pa.list_(pa.struct([("code", pa.string()), ("likelihood", pa.float64())])),
     "native.scp_class": pa.list_(pa.string()),
 }
-_GATHERED = 1 << 25  # bytes that are split at a time: pieces of a few rows cost more than their bytes
+_RUN = 1 << 24  # bytes that are sorted in memory
+_FAN_IN = 64  # runs that are read side by side; of more, some are merged first
+ValueT = TypeVar("ValueT")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -47,18 +55,11 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return frame.assign(**{column: table[column].to_pylist() for column in NESTED.keys() & set(frame.columns)})
 
 
-def text_array(texts: Iterable[str]) -> pa.LargeStringArray:
-    """Many strings without a Python object for each of them."""
-    rest = iter(texts)
-    parts = iter(lambda: list(islice(rest, ROWS_TOGETHER)), [])
-    return pa.chunked_array((pa.array(part, pa.large_string()) for part in parts), pa.large_string()).combine_chunks()
-
-
-def rank_of(order: np.ndarray) -> np.ndarray:
-    """Place of each row in an order, int64, shape (n,): the inverse permutation."""
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
+def batched(values: Iterable[ValueT]) -> Iterator[list[ValueT]]:
+    """Values in lists of `ROWS_TOGETHER`, the last of fewer; at least one list."""
+    rest = iter(values)
+    yield list(islice(rest, ROWS_TOGETHER))
+    yield from iter(lambda: list(islice(rest, ROWS_TOGETHER)), [])
 
 
 def natural_key(text: str) -> bytes:
@@ -68,88 +69,202 @@ def natural_key(text: str) -> bytes:
     return key + text.encode()  # of equal numbers: in order of letters
 
 
-def natural_order(texts: Iterable[str]) -> np.ndarray:
-    """Rows in natural order (`natural_key`), int64, shape (n,); equal texts in theirs."""
-    rest = map(natural_key, texts)
-    parts = iter(lambda: list(islice(rest, ROWS_TOGETHER)), [])
-    keys = pa.chunked_array((pa.array(part, pa.large_binary()) for part in parts), pa.large_binary())
-    return pc.sort_indices(pa.table({"key": keys}), [("key", "ascending")]).to_numpy().astype(np.int64)
-
-
-def in_order(
-    pieces: Iterable[pd.DataFrame], rank: np.ndarray, *, n_places: int | None = None, rows: int = ROWS_TOGETHER
-) -> Iterator[pd.DataFrame]:
-    """The rows of many pieces, sorted.
+class Sorter:
+    """Takes rows in any order and gives them back in that of some columns; few of them are in memory at a time.
 
     Parameters
     ----------
-    pieces : iterable of DataFrame
-        Tables with the same columns. All are taken before the first piece is yielded.
-    rank : ndarray of int, shape (n,)
-        Place of each of their rows in the order, from 0; a row of place -1 is left out.
-    n_places : int, optional
-        Places there are, where some may be empty; by default as many as rows.
-    rows : int
-        Places of a yielded piece.
-
-    Yields
-    ------
-    DataFrame
-        The rows of places 0 to `rows` - 1, `rows` to 2 `rows` - 1, …, labelled by their places; at least one piece.
+    *by : str
+        Columns to sort by, without nulls. Rows that are alike in them stay in the order in which they came.
 
     Raises
     ------
     UserError
         There is no room for the temporary file.
     """
-    with tempfile.TemporaryFile() as file:
-        try:
-            n_pieces = max(1, -(-(len(rank) if n_places is None else n_places) // rows))
-            yield from _through(file, pieces, rank, n_pieces, rows)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            where = tempfile.gettempdir()
-            raise UserError(f"{where}: no room to sort {len(rank)} rows; point TMPDIR to a folder with more") from None
+
+    def __init__(self, *by: str) -> None:
+        self._by = by
+        self._schema: pa.Schema | None = None
+        self._held: list[pa.Table] = []
+        self._held_bytes = self._n_rows = 0
+        self._runs = _Runs()
+
+    def __len__(self) -> int:
+        """Rows that were added."""
+        return self._n_rows
+
+    def add(self, table: pa.Table) -> None:
+        """Take some rows; the first table decides on the columns' types."""
+        self._schema = self._schema or table.schema
+        self._held.append(table.cast(self._schema))
+        self._held_bytes += table.nbytes
+        self._n_rows += len(table)
+        if self._held_bytes >= _RUN:
+            with _room(self._n_rows):
+                self._runs.write([self._sorted()])
+
+    def _sorted(self) -> pa.Table:
+        table = _sorted(self._held, self._by)
+        self._held, self._held_bytes = [], 0
+        return table
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield all rows, `ROWS_TOGETHER` at a time; at least one table, if one was added. To be called once."""
+        with _room(self._n_rows):
+            if not len(self._runs):
+                yield from cut([self._sorted()] if self._held else [])
+                return
+            if self._held:
+                self._runs.write([self._sorted()])
+            runs, start = self._runs.read(), 0
+            while len(runs) > _FAN_IN:
+                n_merged = min(_FAN_IN, len(runs) - _FAN_IN + 1)
+                start = start if start + n_merged <= len(runs) else 0
+                merged = _Runs()
+                merged.write(_merge(runs[start : start + n_merged], self._by))
+                runs[start : start + n_merged] = merged.read()
+                start += 1
+            yield from cut(_merge(runs, self._by))
 
 
-def _through(
-    file: BinaryIO, pieces: Iterable[pd.DataFrame], rank: np.ndarray, n_pieces: int, rows: int
-) -> Iterator[pd.DataFrame]:
-    batches: list[list[int]] = [[] for _ in range(n_pieces)]  # of each piece to come
-    writer, n_batches, done = None, 0, 0
-    for table in _together(pieces):
-        if writer is None:
-            schema = table.schema.append(pa.field("place", pa.int64()))
-            writer = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(compression="lz4"))
-        places = rank[done : done + len(table)]
-        done += len(table)
-        order = np.argsort(places, kind="stable")
-        table = table.append_column("place", pa.array(places)).take(pa.array(order))
-        bounds = np.searchsorted(places[order], np.arange(n_pieces + 1) * rows)
-        for number in np.flatnonzero(np.diff(bounds)).tolist():
-            part = table.slice(bounds[number], bounds[number + 1] - bounds[number])
-            writer.write_batch(part.combine_chunks().to_batches()[0])
-            batches[number].append(n_batches)
-            n_batches += 1
-    if writer is None:
-        return
-    writer.close()
-    reader = ipc.open_file(file)
-    for numbers in batches:
-        table = pa.Table.from_batches([reader.get_batch(k) for k in numbers], reader.schema)
-        table = table.take(pc.sort_indices(table["place"]))
-        yield to_frame(table.drop_columns("place")).set_axis(table["place"].to_numpy())
+class _Runs:
+    """Sorted tables in a temporary file, written one after the other and then read side by side."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
+        self._writer: ipc.RecordBatchFileWriter | None = None
+        self._ends = [0]  # of the runs, in batches
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def write(self, tables: Iterable[pa.Table]) -> None:
+        """Append a run, in batches of which one of each run fit into memory."""
+        end = self._ends[-1]
+        for table in tables:
+            if self._writer is None:
+                options = ipc.IpcWriteOptions(compression="lz4")
+                self._writer = ipc.new_file(self._file, table.schema, options=options)
+            rows = max(1, len(table) * _RUN // (_FAN_IN * max(1, table.nbytes)))
+            for batch in table.combine_chunks().to_batches(max_chunksize=rows):
+                self._writer.write_batch(batch)
+                end += 1
+        self._ends.append(end)
+
+    def read(self) -> list[Iterator[pa.Table]]:
+        """The runs, a batch at a time; nothing can be written any more."""
+        assert self._writer is not None
+        self._writer.close()
+        reader = ipc.open_file(self._file)
+        return [
+            (pa.Table.from_batches([reader.get_batch(number)]) for number in range(start, end))
+            for start, end in pairwise(self._ends)
+        ]
 
 
-def _together(pieces: Iterable[pd.DataFrame]) -> Iterator[pa.Table]:
-    """Tables of at least `_GATHERED` bytes (the last of fewer), with the schema of the first."""
-    held: list[pa.Table] = []
-    for frame in pieces:
-        table = to_table(frame)
-        held.append(table.cast(held[0].schema) if held else table)
-        if sum(table.nbytes for table in held) >= _GATHERED:
-            yield pa.concat_tables(held)
-            held = [held[0].slice(0, 0)]
-    if held:
-        yield pa.concat_tables(held)
+@contextmanager
+def _room(n_rows: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = tempfile.gettempdir()
+        raise UserError(f"{where}: no room to sort {n_rows} rows; point TMPDIR to a folder with more") from None
+
+
+def _sorted(tables: Sequence[pa.Table], by: Sequence[str]) -> pa.Table:
+    table = pa.concat_tables(tables).combine_chunks()
+    return table.take(pc.sort_indices(table, [(column, "ascending") for column in by]))
+
+
+def _merge(runs: Sequence[Iterator[pa.Table]], by: Sequence[str]) -> Iterator[pa.Table]:
+    return (_sorted(parts, by) for parts in in_step(runs, *by))
+
+
+def _key(table: pa.Table, row: int, by: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(table[column][row].as_py() for column in by)
+
+
+def in_step(streams: Sequence[Iterable[pa.Table]], *by: str) -> Iterator[list[pa.Table]]:
+    """Read sorted tables side by side, some keys at a time.
+
+    Parameters
+    ----------
+    streams : sequence of iterables of Table
+        Each a table in pieces, at least one, sorted by `by`.
+    *by : str
+        Columns that all of them have.
+
+    Yields
+    ------
+    list of Table
+        Of each stream the rows with the next keys, maybe none; at least one list. All rows with one key come together,
+        and they are all that is held beside a piece or two of each stream.
+    """
+    rests = [iter(stream) for stream in streams]
+    heads = [next(rest) for rest in rests]
+    least = [len(head) // 2 for head in heads]  # rows below which more are read
+    more = [True] * len(heads)  # to be read, perhaps
+    bound: tuple[Any, ...] | None = None
+    first = True
+    while True:
+        for number, rest in enumerate(rests):
+            while more[number] and (
+                len(heads[number]) <= least[number] or _key(heads[number], len(heads[number]) - 1, by) == bound
+            ):
+                table = next(rest, None)
+                more[number] = table is not None
+                if table is not None:
+                    heads[number] = pa.concat_tables([heads[number], table])
+        ends = [_key(head, len(head) - 1, by) for head, open_ in zip(heads, more, strict=True) if open_]
+        bound = min(ends, default=None)
+        cuts = [len(head) if bound is None else _rows_below(head, bound, by) for head in heads]
+        if first or any(cuts):
+            yield [head.slice(0, end) for head, end in zip(heads, cuts, strict=True)]
+        if bound is None:
+            return
+        first = False
+        heads = [head.slice(end) for head, end in zip(heads, cuts, strict=True)]
+
+
+def _rows_below(table: pa.Table, bound: tuple[Any, ...], by: Sequence[str]) -> int:
+    return bisect_left(range(len(table)), bound, key=lambda row: _key(table, row, by))
+
+
+def cut(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, `ROWS_TOGETHER` at a time; an empty table only where there is no row."""
+    held: pa.Table | None = None
+    for table in tables:
+        held = table if held is None else pa.concat_tables([held, table])
+        while len(held) > ROWS_TOGETHER:
+            yield held.slice(0, ROWS_TOGETHER)
+            held = held.slice(ROWS_TOGETHER)
+    if held is not None:
+        yield held
+
+
+def sort(tables: Iterable[pa.Table], *by: str) -> Iterator[pa.Table]:
+    """The rows of many tables, in order; as a `Sorter`, into which they all go before the first one comes out."""
+    sorter = Sorter(*by)
+    for table in tables:
+        sorter.add(table)
+    yield from sorter.tables()
+
+
+class Distinct:
+    """Counts how many different values there are among many."""
+
+    def __init__(self) -> None:
+        self._sorter = Sorter("value")
+
+    def add(self, values: pd.Series) -> None:
+        """Take some values."""
+        hashes = np.fromiter(map(hash, values), np.int64, len(values))  # 8 bytes say enough to tell values apart
+        self._sorter.add(pa.table({"value": np.unique(hashes)}))
+
+    def count(self) -> int:
+        """Different values among those that were added; to be called once."""
+        tables = in_step([self._sorter.tables()], "value") if len(self._sorter) else []
+        return sum(len(np.unique(table["value"].to_numpy())) for (table,) in tables)

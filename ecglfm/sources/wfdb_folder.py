@@ -8,19 +8,20 @@ from `#Dx:`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source
-from ecglfm.sources.folder import hashes, warn_of_others
+from ecglfm.sources.folder import Known
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import completed, stem, table_pieces, with_patients
-from ecglfm.sources.reorder import in_order, natural_order, text_array
+from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, to_frame, to_table
 from ecglfm.sources.wfdb_reader.header import read_header
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, walk
 
@@ -50,11 +51,11 @@ class WfdbFolder(Source):
 
     def _from_table(self, root: Root, refused: Refused) -> Iterator[pd.DataFrame]:
         (path,) = self.tables()
-        known = []
+        known = Known(path)
         for index in with_patients(path, self._completed(root, path, refused)):
-            known.append(hashes(index["path"] + ".hea"))
+            known.add(index["path"] + ".hea")
             yield index
-        warn_of_others(path, (f"{header}.hea" for header in _headers(root.path)), np.concatenate(known))
+        known.warn_of_others(f"{header}.hea" for header in _headers(root.path))
 
     def _completed(self, root: Root, path: Path, refused: Refused) -> Iterator[pd.DataFrame]:
         """Rows of the table with what the headers say where it does not."""
@@ -66,52 +67,62 @@ class WfdbFolder(Source):
             yield completed(index, said).assign(codes=said["codes"])
 
     def _from_headers(self, root: Root, refused: Refused) -> Iterator[pd.DataFrame]:
-        headers = text_array(_headers(root.path))
-        if not len(headers):
+        rows, segments = Sorter(ORDER), _Segments(root)
+        for paths in in_pieces(self.name, ((path, path) for path in _headers(root.path)), "header"):
+            notes = [read_notes(root, path) for path in paths]
+            segments.add(path for path, note in zip(paths, notes, strict=True) if note.segmented)
+            index = header_index(self.name, paths, paths, notes, _NOTES, refused)
+            rows.add(to_table(index.assign(**{ORDER: list(map(natural_key, paths))})))
+        if not len(rows):
             raise UserError(f"{self.root}: no WFDB header (.hea) in it; is `root` the right folder?")
-        segmented: list[str] = []
-
-        def rows() -> Iterator[pd.DataFrame]:
-            order = natural_order(path.as_py() for path in headers)
-            for paths in in_pieces(self.name, headers, order, "header"):
-                notes = [read_notes(root, path) for path in paths]
-                segmented.extend(path for path, note in zip(paths, notes, strict=True) if note.segmented)
-                yield header_index(self.name, paths, paths, notes, _NOTES, refused)
-
-        segments: set[str] | None = None
-        for index in in_order(rows(), np.arange(len(headers))):  # which of them are segments, only all headers tell
-            if segments is None:
-                segments = _segments(root, segmented)
-                if segments:
-                    logger.info("%s: %d more headers are segments of records", self.root, len(segments))
-            yield index[~index["path"].isin(segments)].reset_index(drop=True)
+        for table in cut(segments.without(rows.tables())):  # which of them are segments, only all headers tell
+            yield to_frame(table.drop_columns(ORDER))
 
 
-def _segments(root: Root, paths: list[str]) -> set[str]:
-    """Paths of the segments of multi-segment records.
+class _Segments:
+    """Segments of multi-segment records, which are no records.
 
     Those of a record whose header or one of whose segments' cannot be read are none: they may be sound recordings, and
     would be lost with it. A warning counts such records.
     """
-    segments: set[str] = set()
-    faults = []
-    for path in paths:
-        try:
-            folder, name = root.split(path)
-            named = {segment.name for segment in read_header(root, folder, name).segments} - {"~"}
-            nested = [segment for segment in sorted(named) if read_header(root, folder, segment).segments]
-            if nested:
-                raise RecordError("header_invalid", f"its segment {nested[0]} has segments itself")
-        except RecordError as error:
-            faults.append(f"{path}.hea: {error}")
-        else:
-            segments |= {(PurePosixPath(path).parent / segment).as_posix() for segment in named}
-    if faults:
-        logger.warning(
-            "%s: %d records of several segments cannot be read; their segments count as records, the first: %s",
-            root.path, len(faults), faults[0],
-        )  # fmt: skip
-    return segments
+
+    def __init__(self, root: Root) -> None:
+        self._root, self._paths = root, Sorter(ORDER)
+        self._faults, self._first = 0, ""
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Take the segments of the multi-segment records at these paths."""
+        found: list[bytes] = []
+        for path in paths:
+            try:
+                found += [natural_key((PurePosixPath(path).parent / name).as_posix()) for name in self._of(path)]
+            except RecordError as error:
+                self._first = self._first or f"{path}.hea: {error}"
+                self._faults += 1
+        self._paths.add(pa.table({ORDER: pa.array(found, pa.binary())}))
+
+    def _of(self, path: str) -> list[str]:
+        folder, name = self._root.split(path)
+        named = sorted({segment.name for segment in read_header(self._root, folder, name).segments} - {"~"})
+        nested = [segment for segment in named if read_header(self._root, folder, segment).segments]
+        if nested:
+            raise RecordError("header_invalid", f"its segment {nested[0]} has segments itself")
+        return named
+
+    def without(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Rows, sorted by `ORDER`, the natural key of their paths, that are no segments."""
+        if self._faults:
+            logger.warning(
+                "%s: %d records of several segments cannot be read; their segments count as records, the first: %s",
+                self._root.path, self._faults, self._first,
+            )  # fmt: skip
+        n_segments = 0
+        for rows, segments in in_step([tables, self._paths.tables()], ORDER):
+            kept = rows.filter(pc.invert(pc.is_in(rows[ORDER], segments[ORDER].combine_chunks())))
+            n_segments += len(rows) - len(kept)
+            yield kept
+        if n_segments:
+            logger.info("%s: %d more headers are segments of records", self._root.path, n_segments)
 
 
 def _headers(root: Path) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print."""
     from ecglfm.data.duplicates.recordings import ShardRecordings
     from ecglfm.data.duplicates.search import duplicate_pairs
+    from ecglfm.data.pieces import table_pieces
+    from ecglfm.provenance import write_parquet
 
     def read(folder: Path) -> None:
         for path in sorted(folder.rglob("*.npy")):
@@ -116,7 +119,9 @@ def run(args: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        records, planted = _write(folder, args)
+        table, planted = _write(folder, args)
+        write_parquet(folder / "records.parquet", table)
+        records = partial(table_pieces, folder / "records.parquet")
         bare = seconds(lambda: read(folder))
         found: list[dict[str, Any]] = []
         took = seconds(
@@ -127,8 +132,8 @@ def run(args: argparse.Namespace) -> None:
             )
         )
     pairs = {(pair["a"], pair["b"]) for pair in found}
-    size = f"{len(records)} records, {args.workers} processes"
-    report(f"audit, {size}", [took], "reading the bytes", [bare], per=len(records))
+    size = f"{len(table)} records, {args.workers} processes"
+    report(f"audit, {size}", [took], "reading the bytes", [bare], per=len(table))
     for way in _copies():
         of_way = [pair for pair, name in planted.items() if name == way]
         print(f"copies, {way}: {sum(pair in pairs for pair in of_way)} of {len(of_way)} found")

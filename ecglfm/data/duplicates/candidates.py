@@ -6,29 +6,51 @@ but for the sorting), and agreement of the two recordings' other beats.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines
+from ecglfm.sources.reorder import Sorter
 
 #: Recordings that one may be compared with in full, for each set of leads; it may be among those of more.
 MOST_PARTNERS = 10
 
 _TABLES, _BITS = 8, 32  # hashes per signature; bits of each, more than are needed to tell a billion apart
 _BLOCK, _BLOCKS = 32, 2048  # a signature is compared with its own and the next block of the sorted list
+_TOGETHER = 1 << 16  # signatures that are hashed at a time
 _NEAREST = 8  # of those, the most that one is paired with
 _BEATS, _SAME_TIME, _BEAT_MARGIN = 6, 0.02, 0.05  # beats looked at either side; their times, s; their cosine
 
 
-def _hits(vectors: np.ndarray, order: np.ndarray, cosine: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of similar signatures that stand in the same or in neighbouring blocks of `order`.
+def _stretches(vectors: np.ndarray, planes: np.ndarray, centre: np.ndarray) -> Iterator[np.ndarray]:
+    """Anchors in the order of their hashes: `_BLOCKS` blocks at a time, and the first one of those that follow."""
+    sorter = Sorter("hash")
+    for start in range(0, len(vectors), _TOGETHER):  # whole numbers: exact, whatever the order of the sums
+        sides = (vectors[start : start + _TOGETHER] - centre) @ planes > 0
+        hashes = np.packbits(sides, axis=1).view(">u4")[:, 0].astype(np.uint32)
+        sorter.add(pa.table({"hash": hashes, "anchor": np.arange(start, start + len(hashes), dtype=np.int32)}))
+    held, size = np.empty(0, np.int32), _BLOCK * _BLOCKS
+    for table in sorter.tables():
+        held = np.concatenate([held, table["anchor"].to_numpy()])
+        while len(held) >= size + _BLOCK:
+            yield held[: size + _BLOCK]
+            held = held[size:]
+    while len(held):
+        yield held[: size + _BLOCK]
+        held = held[size:]
+
+
+def _hits(
+    vectors: np.ndarray, stretches: Iterable[np.ndarray], cosine: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of similar signatures that stand in the same or in neighbouring blocks of a stretch.
 
     Of many that one could be paired with, the most similar are taken (and those that are as similar as the last).
     """
     later = np.arange(2 * _BLOCK) > np.arange(_BLOCK)[:, None]
-    for start in range(0, len(order), _BLOCK * _BLOCKS):
-        part = order[start : start + _BLOCK * (_BLOCKS + 1)]
+    for part in stretches:
         filled = np.zeros((-(-len(part) // _BLOCK) * _BLOCK, vectors.shape[1]), np.float32)
         filled[: len(part)] = vectors[part]  # whole numbers: products of them are exact in float32
         blocks = filled.reshape(-1, _BLOCK, vectors.shape[1])
@@ -79,18 +101,12 @@ def candidate_pairs(prints: Fingerprints, *, cosine: float, kinds: np.ndarray | 
         `MOST_PARTNERS` that resemble it most, so that a crowd costs no more than its size.
     """
     found: list[np.ndarray] = []
-    n = len(prints.rows)
-    if n:
+    if len(prints.rows):
         centre = np.rint(prints.vectors.mean(axis=0, dtype=np.float64)).astype(np.float32)
         rng = np.random.default_rng(0)
         for _ in range(_TABLES):
             planes = rng.choice(np.array([-1, 1], np.float32), (prints.vectors.shape[1], _BITS))
-            keys = np.zeros(n, np.uint32)
-            for start in range(0, n, 1 << 18):  # whole numbers throughout: exact, whatever the order of the sums
-                sides = (prints.vectors[start : start + (1 << 18)] - centre) @ planes > 0
-                keys[start : start + (1 << 18)] = np.packbits(sides, axis=1).view(">u4")[:, 0]
-            order = np.argsort(keys, kind="stable")
-            for a, b in _hits(prints.vectors, order, cosine):
+            for a, b in _hits(prints.vectors, _stretches(prints.vectors, planes, centre), cosine):
                 other = (prints.rows[a] != prints.rows[b]) & (prints.begins[a] == prints.begins[b])
                 if kinds is not None:
                     other &= kinds[prints.rows[a]] != kinds[prints.rows[b]]

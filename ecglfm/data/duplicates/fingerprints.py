@@ -7,15 +7,15 @@ of the windows: about 700 bytes a recording of 10 s, whatever its rate.
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ecglfm.data.duplicates.mapped import MappedArray
 from ecglfm.data.duplicates.recordings import Recordings
 from ecglfm.sources.parallel import ordered_map
 
@@ -29,9 +29,8 @@ _SMOOTH_SECONDS, _ENERGY_SECONDS, _DRIFT_SECONDS, _APART_SECONDS = 0.05, 0.13, 1
 _CHUNK, _ALL = 64, slice(None)
 
 
-@dataclass(frozen=True)
-class Fingerprints:
-    """Signatures of many recordings; the anchors of one stand together, in time.
+class Fingerprints(NamedTuple):
+    """Signatures of many recordings, in mapped files; the anchors of one stand together, in time.
 
     Attributes
     ----------
@@ -42,7 +41,7 @@ class Fingerprints:
     times : ndarray of float32, shape (n_anchors,)
         Middle of the window, seconds.
     vectors : ndarray of int8, shape (n_anchors, 64)
-        Signatures, of length `SCALE`; in a temporary file that is mapped into memory.
+        Signatures, of length `SCALE`.
     """
 
     rows: np.ndarray
@@ -135,12 +134,14 @@ def fingerprint(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     return (middles / rate).astype(np.float32)[moving], vectors.astype(np.int8)[moving]
 
 
-def _fingerprint_chunk(task: tuple[Recordings, np.ndarray, slice]) -> tuple[list[int], bytes, bytes]:
+def _fingerprint_chunk(task: tuple[Recordings, np.ndarray, slice]) -> Fingerprints:
     recordings, rates, leads = task
     with threadpool_limits(1):  # the same sums whatever the machine's number of cores
         made = [fingerprint(recordings[row][:, leads], rate) for row, rate in enumerate(rates.tolist())]
+    counts = [len(times) for times, _ in made]
     times, vectors = (np.concatenate(part) for part in zip(*made, strict=True))
-    return [len(own) for own, _ in made], times.tobytes(), vectors.tobytes()
+    begins = np.concatenate([np.arange(count) == 0 for count in counts])
+    return Fingerprints(np.repeat(np.arange(len(made), dtype=np.int32), counts), begins, times, vectors)
 
 
 def make_fingerprints(
@@ -162,27 +163,12 @@ def make_fingerprints(
     """
     chunks = [rows[k : k + _CHUNK] for k in range(0, len(rows), _CHUNK)]
     tasks = ((recordings.take(chunk), rates[chunk], leads) for chunk in chunks)
-    counts: list[int] = []
-    times = bytearray()  # grows in place: a list of arrays would be held twice at the end
-    with tempfile.TemporaryFile() as file:  # most of the bytes: the kernel may drop what was read of it
-        for own, some_times, some_vectors in tqdm(
-            ordered_map(_fingerprint_chunk, tasks, workers), "fingerprints", len(chunks), disable=None
-        ):
-            counts += own
-            times += some_times
-            file.write(some_vectors)
-        file.flush()
-        shape = (sum(counts), SIGNATURE_SIZE)
-        vectors = np.memmap(file, np.int8, "r", shape=shape) if sum(counts) else np.empty(shape, np.int8)
-    begins = np.zeros(sum(counts), bool)
-    firsts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64)
-    begins[firsts[np.array(counts, np.int64) > 0]] = True
-    return Fingerprints(
-        np.repeat(rows.astype(np.int32), counts),
-        begins,
-        np.frombuffer(times, np.float32),
-        vectors,
-    )
+    columns = (MappedArray(np.int32), MappedArray(bool), MappedArray(np.float32), MappedArray(np.int8, SIGNATURE_SIZE))
+    results = ordered_map(_fingerprint_chunk, tasks, workers)
+    for chunk, made in zip(tqdm(chunks, "fingerprints", disable=None), results, strict=True):
+        for column, values in zip(columns, (chunk[made.rows], *made[1:]), strict=True):
+            column.append(values)
+    return Fingerprints(*(column.array() for column in columns))
 
 
 def cosines(prints: Fingerprints, a: np.ndarray, b: np.ndarray) -> np.ndarray:

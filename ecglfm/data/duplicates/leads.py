@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from ecglfm.data.duplicates.recordings import Recordings
+from ecglfm.sources.reorder import ROWS_TOGETHER
 
-_LOOKED_AT = 20
+
+class Kinds(NamedTuple):
+    """Which leads each record has.
+
+    Attributes
+    ----------
+    of : ndarray of int16, shape (n_records,)
+        Kind of each record.
+    columns : ndarray of bool, shape (n_kinds, n_leads)
+        Columns of the samples that the records of a kind have; a missing lead is zeros. No two kinds are alike.
+    """
+
+    of: np.ndarray
+    columns: np.ndarray
 
 
-def recorded_columns(records: pd.DataFrame, recordings: Recordings) -> np.ndarray:
-    """Columns of the samples that each record has; a missing lead is zeros.
-
-    Records of one `lead_mask` have the same columns: those in which one of the first 20 of them is not zero.
+def record_kinds(masks: Iterable[pd.Series], recordings: Recordings) -> Kinds:
+    """Kinds of records by their `lead_mask`: records of one have the columns in which one of them is not zero.
 
     Parameters
     ----------
-    records : DataFrame
-        `lead_mask`.
+    masks : iterable of Series
+        `lead_mask` of all records, in pieces.
     recordings : Recordings
-        Their samples, row by row.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_records, n_leads)
+        Their samples, row by row. They are read until every lead of the mask was found; a column of zeros in the
+        first ones may be a flat lead.
     """
-    masks, _ = pd.factorize(records["lead_mask"])
-    n_leads = recordings[0].shape[1] if len(records) else 0
-    if len(records) == 0 or masks.max() == 0:
-        return np.ones((len(records), n_leads), bool)
-    columns = np.zeros((masks.max() + 1, n_leads), bool)
-    for mask in range(len(columns)):
-        for row in np.flatnonzero(masks == mask)[:_LOOKED_AT].tolist():
-            columns[mask] |= recordings[row].any(axis=0)
-    return columns[masks]
+    numbers: dict[int, int] = {}
+    parts = [np.array([numbers.setdefault(mask, len(numbers)) for mask in piece], np.int16) for piece in masks]
+    of = np.concatenate([np.empty(0, np.int16), *parts])
+    n_leads = recordings[0].shape[1] if len(of) else 0
+    columns = np.zeros((len(numbers), n_leads), bool)
+    for mask, number in numbers.items():
+        if len(numbers) == 1:
+            columns[number] = True
+            break
+        most = min(n_leads, mask.bit_count())
+        for row in _rows(of, number):
+            columns[number] |= recordings[row].any(axis=0)
+            if columns[number].sum() == most:
+                break
+    columns, kinds = np.unique(columns, axis=0, return_inverse=True)
+    return Kinds(kinds.reshape(-1).astype(np.int16)[of], columns)
+
+
+def _rows(of: np.ndarray, number: int) -> Iterator[int]:
+    for start in range(0, len(of), ROWS_TOGETHER):
+        yield from (start + np.flatnonzero(of[start : start + ROWS_TOGETHER] == number)).tolist()
 
 
 def linking_leads(columns: np.ndarray) -> list[int]:
@@ -42,8 +66,8 @@ def linking_leads(columns: np.ndarray) -> list[int]:
 
     Parameters
     ----------
-    columns : ndarray of bool, shape (n_records, n_leads)
-        As `recorded_columns`.
+    columns : ndarray of bool, shape (n_kinds, n_leads)
+        As in `Kinds`.
 
     Returns
     -------

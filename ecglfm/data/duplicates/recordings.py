@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+
+from ecglfm.data.duplicates.mapped import MappedArray
+from ecglfm.data.pieces import Pieces
+from ecglfm.sources.reorder import ROWS_TOGETHER, Sorter
+
+_PLACE = ["source", "shard", "offset", "n_samples"]
 
 
 class Recordings(Protocol):
@@ -27,17 +33,19 @@ class ShardRecordings:
 
     Parameters
     ----------
-    records : DataFrame
+    records : Pieces
         `source`, `shard`, `offset`, `n_samples` of each row.
     folder : path
         `preprocess/`.
     """
 
-    def __init__(self, records: pd.DataFrame, folder: Path) -> None:
-        codes, names = pd.factorize(records["source"])
-        places = [codes, *(records[name].to_numpy(np.int64) for name in ("shard", "offset", "n_samples"))]
-        self._folder, self._sources = folder, names.astype(str).tolist()
-        self._places = np.stack(places, axis=1) if len(records) else np.empty((0, 4), np.int64)
+    def __init__(self, records: Pieces, folder: Path) -> None:
+        numbers: dict[str, int] = {}
+        places = MappedArray(np.int64, len(_PLACE))
+        for piece in records(_PLACE):
+            codes = [numbers.setdefault(source, len(numbers)) for source in piece["source"]]
+            places.append(piece.assign(source=codes).to_numpy(np.int64))
+        self._folder, self._sources, self._places = folder, list(numbers), places.array()
         self._arrays: dict[tuple[int, int], np.ndarray] = {}
 
     def __getitem__(self, row: int) -> np.ndarray:
@@ -55,4 +63,11 @@ class ShardRecordings:
 
     def reading_order(self) -> np.ndarray:
         """Row numbers in the order in which the samples lie in their files."""
-        return np.lexsort(self._places[:, 2::-1].T)
+        sorter = Sorter("source", "shard", "offset")
+        for start in range(0, max(1, len(self._places)), ROWS_TOGETHER):
+            some = self._places[start : start + ROWS_TOGETHER]
+            columns = dict(zip(_PLACE, some.T, strict=True)) | {
+                "row": np.arange(start, start + len(some), dtype=np.int32)
+            }
+            sorter.add(pa.table(columns))
+        return np.concatenate([table["row"].to_numpy() for table in sorter.tables()])

@@ -10,11 +10,11 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
@@ -23,7 +23,7 @@ from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import parse_age, parse_sex
-from ecglfm.sources.reorder import ROWS_TOGETHER
+from ecglfm.sources.reorder import Sorter, batched, natural_key
 from ecglfm.sources.snomed import parse_dx
 from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES
 
@@ -131,12 +131,28 @@ class Refused(dict[str, "Counter[str]"]):
             )
 
 
-def in_pieces(name: str, paths: pa.LargeStringArray, order: np.ndarray, unit: str) -> Iterator[list[str]]:
-    """Some thousand paths at a time, in an order, with a progress bar; `name` is the source's."""
-    with tqdm(total=len(order), desc=f"index {name}", unit=unit, disable=None) as progress:
-        for start in range(0, len(order), ROWS_TOGETHER):
-            piece = paths.take(pa.array(order[start : start + ROWS_TOGETHER])).to_pylist()
-            yield piece
+def in_pieces(name: str, paths: Iterable[tuple[str, str]], unit: str) -> Iterator[list[str]]:
+    """Different paths in natural order of their ids, some thousand at a time, with a progress bar.
+
+    Parameters
+    ----------
+    name : str
+        Of the source.
+    paths : iterable of (id, path)
+        Where one path comes twice, so does its id.
+    unit : str
+    """
+    sorter, last = Sorter("key", "path"), ""
+    for pairs in batched(paths):
+        keys = pa.array([natural_key(native_id) for native_id, _ in pairs], pa.large_binary())
+        sorter.add(pa.table({"key": keys, "path": pa.array([path for _, path in pairs], pa.large_string())}))
+    with tqdm(total=len(sorter), desc=f"index {name}", unit=unit, disable=None) as progress:
+        for table in sorter.tables():
+            piece = table["path"].to_pylist()
+            different = [path for before, path in pairwise([last, *piece]) if path != before]
+            if different:
+                yield different
+                last = different[-1]
             progress.update(len(piece))
 
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from ecglfm.data.audit import audit, counts, patient_overlap, pretraining_against_tests
-from tests.unit.data.recordings_in_memory import drifting, frame
+from ecglfm.data.audit import audit
+from tests.unit.data.recordings_in_memory import drifting, frame, pieces_of
 
 
 def pair(a, b, crosses):
@@ -14,11 +14,10 @@ def pair(a, b, crosses):
 def test_patient_in_two_splits_is_named_and_fails():
     patients = ["s/a", "s/a", "s/b", "s/b", "s/c"]
     records = frame(drifting(5), ["train", "test", "valid", None, "train"], patients)
-    assert patient_overlap(records) == ["s/a"]
-    content = audit(records, [])
+    content = audit(pieces_of(records), [])
     assert not content["passed"]
     assert content["patient_overlap"] == ["s/a"]
-    assert counts(records) == {
+    assert content["counts"] == {
         "s": {
             "none": {"records": 1, "patients": 1},
             "test": {"records": 1, "patients": 1},
@@ -30,14 +29,14 @@ def test_patient_in_two_splits_is_named_and_fails():
 
 @pytest.mark.parametrize(("crosses", "passed"), [(True, False), (False, True)])
 def test_only_a_crossing_pair_fails(crosses, passed):
-    content = audit(frame(drifting(2), ["train", "test"]), [pair(0, 1, crosses)])
+    content = audit(pieces_of(frame(drifting(2), ["train", "test"])), [pair(0, 1, crosses)])
     assert len(content["duplicate_pairs"]) == 1
     assert content["passed"] is passed
 
 
 def test_record_that_stands_twice_fails():
     records = frame(drifting(2)).assign(record_id="s/1")
-    content = audit(records, [])
+    content = audit(pieces_of(records), [])
     assert content["repeated_records"] == ["s/1"]
     assert not content["passed"]
 
@@ -48,12 +47,12 @@ def test_what_pretraining_sees_is_held_against_every_test_record():
     records = frame(drifting(10), splits, patients)
     across = [pair(0, 3, True), pair(2, 5, True)]  # 5 is in no split, but its patient is tested
     others = [pair(6, 7, True), pair(8, 9, False)]  # train and valid; test and test
-    assert pretraining_against_tests(records, across + others) == {
+    assert audit(pieces_of(records), across + others)["pretraining"] == {
         "records": 5,
         "test_records": 4,
         "shared_patients": 1,  # b
         "shared_records": 0,
         "duplicates": 2,
     }
-    twice = pd.concat([records, records.iloc[[0]].assign(split="test")], ignore_index=True)
-    assert pretraining_against_tests(twice, [])["shared_records"] == 1
+    twice = pd.concat([records.iloc[[0]].assign(split="test"), records], ignore_index=True)
+    assert audit(pieces_of(twice), [])["pretraining"]["shared_records"] == 1

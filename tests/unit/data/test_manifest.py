@@ -1,6 +1,5 @@
 """Splits and book-keeping of the manifest on a small planted results folder."""
 
-import functools
 import hashlib
 
 import numpy as np
@@ -9,12 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.config import ManifestConfig, ManifestSlice, UserError
-from ecglfm.data import ledger, manifest, pieces
+from ecglfm.data import pieces
 from ecglfm.data.manifest import run_manifest
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.splits import hash_split
 from ecglfm.provenance import read_json
 from ecglfm.records import data_hash, ledger_frame
+from ecglfm.sources import reorder
 from tests.unit.data.recordings_in_memory import index_frame
 
 
@@ -104,8 +104,8 @@ def test_pieces_of_any_size_give_the_same_tables(tmp_path, monkeypatch):
     config = manifest_slice("b", "a", folds=folds, query="age >= 20 or sex is None and source == 'b'")
     contents = [run_manifest(config, tmp_path, tmp_path / "whole")]
     monkeypatch.setattr(pieces, "ROWS_TOGETHER", 3)
-    monkeypatch.setattr(manifest, "in_order", functools.partial(manifest.in_order, rows=7))
-    monkeypatch.setattr(ledger, "ROWS_TOGETHER", 2)
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", 2)
+    monkeypatch.setattr(reorder, "_RUN", 500)
     contents.append(run_manifest(config, tmp_path, tmp_path / "pieces"))
     assert contents[0] == contents[1]
     for name in ("records", "ledger"):

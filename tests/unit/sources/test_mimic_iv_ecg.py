@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.records import RecordError
-from ecglfm.sources import mimic_iv_ecg, open_source
+from ecglfm.sources import open_source, reorder
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.mimic_iv_ecg import join_report
 from ecglfm.sources.wfdb_reader.files import write_record
@@ -53,7 +52,8 @@ def test_pieces_of_any_size_give_the_same_index(database: Path, monkeypatch: pyt
     with (database / "machine_measurements.csv").open("a") as file:
         file.write("4,77,A,,,,\n")  # of no study
     whole = source(database).index()
-    monkeypatch.setattr(mimic_iv_ecg, "in_order", functools.partial(mimic_iv_ecg.in_order, rows=1))
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", 1)
+    monkeypatch.setattr(reorder, "_RUN", 100)
     assert len(list(source(database).pieces())) == 3  # 9 with its measurements, 10 with its own, 11 without
     pd.testing.assert_frame_equal(source(database).index(), whole)
 

@@ -1,25 +1,37 @@
-"""Rows in another order, through a file: every row at its place, lists and types unharmed."""
+"""Tables in another order, through a file: as Python sorts them, lists and types unharmed, however small the pieces."""
 
 from __future__ import annotations
 
 import errno
 import re
+from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecglfm.config import UserError
 from ecglfm.sources import reorder
-from ecglfm.sources.reorder import in_order, natural_key, natural_order, rank_of, text_array
+from ecglfm.sources.reorder import Distinct, Sorter, batched, cut, in_step, natural_key, sort, to_frame, to_table
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a few rows, of which three are merged at a time."""
+    monkeypatch.setattr(reorder, "_RUN", 60)
+    monkeypatch.setattr(reorder, "_FAN_IN", 3)
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", 4)
 
 
 def frame_of(numbers: np.ndarray) -> pd.DataFrame:
     """Rows that are known by a number: text, a whole number or none, a list."""
     return pd.DataFrame(
         {
+            "number": numbers,
             "text": [f"row {n}" for n in numbers],
             "fold": pd.array([None if n % 3 else n for n in numbers], dtype="Int64"),
             "codes": [[{"code": str(n), "likelihood": 50.0}] * (n % 3) for n in numbers],
@@ -27,33 +39,91 @@ def frame_of(numbers: np.ndarray) -> pd.DataFrame:
     ).astype({"text": "str"})
 
 
-@pytest.mark.parametrize("gathered", [1, 1 << 25])
-def test_every_row_comes_at_its_place(gathered: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reorder, "_GATHERED", gathered)
+@pytest.mark.parametrize("run", [1, 5000, 1 << 24])
+def test_every_row_comes_at_its_place(run: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reorder, "_RUN", run)
+    monkeypatch.setattr(reorder, "_FAN_IN", 7)
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", 300)
     numbers = np.random.default_rng(0).permutation(1000)
-    pieces = (frame_of(numbers[start : start + 70]) for start in range(0, 1000, 70))
-    found = list(in_order(pieces, numbers, rows=300))
+    pieces = (to_table(frame_of(numbers[start : start + 70])) for start in range(0, 1000, 70))
+    found = list(map(to_frame, sort(pieces, "number")))
     assert [len(piece) for piece in found] == [300, 300, 300, 100]
-    pd.testing.assert_frame_equal(pd.concat(found), frame_of(np.arange(1000)))
+    pd.testing.assert_frame_equal(pd.concat(found, ignore_index=True), frame_of(np.arange(1000)))
 
 
-def test_places_may_be_empty_and_rows_left_out():
-    rank = np.array([5, -1, 0, 7])
-    found = list(in_order([frame_of(np.arange(4))], rank, n_places=9, rows=3))
-    assert [piece.index.tolist() for piece in found] == [[0], [5], [7]]
-    assert pd.concat(found).text.tolist() == ["row 2", "row 0", "row 3"]
-    assert [piece.index.tolist() for piece in in_order([frame_of(np.arange(1))], rank[:1], n_places=9, rows=3)] == [
-        [], [5], []
-    ]  # fmt: skip
+ROWS = st.lists(st.tuples(st.text(st.sampled_from("aé𝔸 "), max_size=2), st.integers(-2, 2)), max_size=60)
+
+
+def table_of(rows: list[tuple[str, int]]) -> pa.Table:
+    texts, numbers = zip(*rows, strict=True) if rows else ((), ())
+    place = range(len(rows))
+    return pa.table({"text": pa.array(texts, pa.large_string()), "number": pa.array(numbers, pa.int64()), "row": place})
+
+
+@settings(max_examples=200)
+@given(rows=ROWS, size=st.integers(1, 20))
+@pytest.mark.usefixtures("small")
+def test_order_is_that_of_pythons_sorted(rows: list[tuple[str, int]], size: int):
+    table, runs = table_of(rows), []
+    original = reorder._Runs.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reorder._Runs, "write", lambda self, tables: runs.append(1) or original(self, tables))
+        found = list(sort((table.slice(k, size) for k in range(0, max(1, len(rows)), size)), "text", "number"))
+    assert [len(piece) for piece in found[:-1]] == [4] * (len(found) - 1)
+    rows_found = [tuple(row.values()) for piece in found for row in piece.to_pylist()]
+    assert rows_found == sorted(
+        ((*row, k) for k, row in enumerate(rows)), key=lambda row: row[:2]
+    )  # equal ones as they came
+    if len(rows) > 40 and size < 5:
+        assert len(runs) > 9  # so that runs were merged to longer ones first
+
+
+@settings(max_examples=200)
+@given(streams=st.lists(st.tuples(ROWS, st.integers(1, 9)), min_size=1, max_size=4))
+def test_rows_of_one_key_come_together(streams: list[tuple[list[tuple[str, int]], int]]):
+    def pieces(rows: list[tuple[str, int]], size: int) -> list[pa.Table]:
+        return [table_of(sorted(rows)).slice(k, size) for k in range(0, max(1, len(rows)), size)]
+
+    steps = list(in_step([pieces(*stream) for stream in streams], "text", "number"))
+    seen: dict[tuple[str, int], set[int]] = defaultdict(set)
+    back: list[list[tuple[str, int]]] = [[] for _ in streams]
+    for number, step in enumerate(steps):
+        for rows, table in zip(back, step, strict=True):
+            keys = list(zip(table["text"].to_pylist(), table["number"].to_pylist(), strict=True))
+            rows += keys
+            for key in keys:
+                seen[key].add(number)
+    assert back == [sorted(rows) for rows, _ in streams]
+    assert all(len(numbers) == 1 for numbers in seen.values())
+    keys = sorted(seen)
+    assert all(max(seen[one]) <= min(seen[other]) for one, other in pairwise(keys))
+
+
+@pytest.mark.usefixtures("small")
+def test_pieces_have_the_same_size_and_there_is_one_at_least():
+    table = table_of([("a", k) for k in range(11)])
+    assert [len(piece) for piece in cut([table.slice(0, 1), table.slice(1, 9), table.slice(10)])] == [4, 4, 3]
+    assert [len(piece) for piece in cut([table.slice(0, 0)])] == [0]
+    assert list(batched(range(9))) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert list(batched([])) == [[]]
+
+
+@pytest.mark.usefixtures("small")
+def test_distinct_values_are_counted():
+    distinct = Distinct()
+    for start in range(0, 100, 10):
+        distinct.add(pd.Series([f"patient {k % 37}" for k in range(start, start + 10)]))
+    assert distinct.count() == 37
 
 
 def test_a_full_disk_is_one_clear_line(monkeypatch: pytest.MonkeyPatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(reorder, "_through", full)
+    monkeypatch.setattr(reorder, "_RUN", 1)
+    monkeypatch.setattr(reorder._Runs, "write", full)
     with pytest.raises(UserError, match="no room to sort 3 rows; point TMPDIR to a folder with more"):
-        list(in_order([], np.arange(3)))
+        Sorter("number").add(table_of([("a", 1)] * 3))
 
 
 def by_number(text: str) -> object:
@@ -65,12 +135,3 @@ def by_number(text: str) -> object:
 @given(st.lists(st.text(st.sampled_from("019aéb/._ -𝔸"), max_size=8), max_size=30))
 def test_natural_order(names: list[str]):
     assert sorted(names, key=natural_key) == sorted(names, key=by_number)
-    order = natural_order(iter(names))
-    assert [names[row] for row in order] == sorted(names, key=by_number)
-    assert rank_of(order)[order].tolist() == list(range(len(names)))
-
-
-def test_many_strings():
-    texts = [f"{n}é" for n in range(40_000)]
-    assert text_array(iter(texts)).to_pylist() == texts
-    assert text_array(iter([])).to_pylist() == []

@@ -1,12 +1,13 @@
 """Copies that lack leads are found in the leads that are left."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import wfdb
 
-from ecglfm.data.duplicates.leads import linking_leads, recorded_columns
+from ecglfm.data.duplicates.leads import linking_leads, record_kinds
 from ecglfm.data.duplicates.search import duplicate_pairs
-from tests.unit.data.recordings_in_memory import Given, beating, frame
+from tests.unit.data.recordings_in_memory import Given, beating, frame, pieces_of
 
 MASKS = {"I": 0b1, "I and II": 0b11, "limb leads": 0b111111, "V2 and V5": 0b010010000000, "without V6": 0x7FF}
 
@@ -18,7 +19,10 @@ def only(signal, mask):
 
 def pairs_of(signals, masks):
     records = frame(signals, ["train", *["test"] * (len(signals) - 1)]).assign(lead_mask=masks)
-    return {(pair["a"], pair["b"]) for pair in duplicate_pairs(records, Given(signals), duplicate_correlation=0.98)}
+    return {
+        (pair["a"], pair["b"])
+        for pair in duplicate_pairs(pieces_of(records), Given(signals), duplicate_correlation=0.98)
+    }
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
@@ -44,11 +48,22 @@ def test_leads_that_link_records():
     assert linking_leads(columns(0b1, 0b10)) == []
 
 
+def columns_of(signals, masks):
+    kinds = record_kinds([pd.Series(masks[:2]), pd.Series(masks[2:])], Given(signals))
+    return kinds.columns[kinds.of].tolist()
+
+
 def test_columns_of_a_record_are_those_of_its_mask_whatever_the_order_of_leads():
     signals = [beating(0)[:, [1, 6]], beating(1)[:, [1, 6]], only(beating(2), 0b10)[:, [1, 6]]]  # leads: [II, V1]
-    signals[1][:, 0] = 0  # flat, not missing
-    records = frame(signals).assign(lead_mask=[0xFFF, 0xFFF, 0b10])
-    assert recorded_columns(records, Given(signals)).tolist() == [[True, True], [True, True], [True, False]]
+    signals[0][:, 0] = 0  # flat, not missing
+    assert columns_of(signals, [0xFFF, 0xFFF, 0b10]) == [[True, True], [True, True], [True, False]]
+
+
+def test_a_lead_that_is_flat_in_many_records_is_not_missing():
+    signals = [only(beating(0), 0b11)] * 30 + [beating(1), only(beating(2), 0b11)]
+    found = columns_of(signals, [0xFFF] * 31 + [0b11])
+    assert found == [[True] * 12] * 31 + [[True, True] + [False] * 10]
+    assert columns_of([*signals[:30], signals[31]], [0xFFF] * 30 + [0b11]) == [[True, True] + [False] * 10] * 31
 
 
 def test_genuine_recordings_and_their_lead_i_alone(real_data):

@@ -16,11 +16,11 @@ from ecglfm.data.duplicates.recordings import ShardRecordings
 from ecglfm.data.duplicates.search import MAX_CLIQUE, duplicate_pairs
 from ecglfm.data.duplicates.similarity import correlation, similarity
 from ecglfm.records import to_microvolts
-from tests.unit.data.recordings_in_memory import Given, beating, drifting, frame
+from tests.unit.data.recordings_in_memory import Given, beating, drifting, frame, pieces_of
 
 
 def pairs_of(records, signals, duplicate_correlation=0.98):
-    found = duplicate_pairs(records, Given(signals), duplicate_correlation=duplicate_correlation)
+    found = duplicate_pairs(pieces_of(records), Given(signals), duplicate_correlation=duplicate_correlation)
     return {(pair["a"], pair["b"]): pair for pair in found}
 
 
@@ -238,11 +238,11 @@ def test_the_result_does_not_depend_on_workers_or_the_order_of_reading(tmp_path)
     lengths = [[0, *np.cumsum([len(s) for s in signals[shard::2]])] for shard in range(2)]
     records["shard"] = [row % 2 for row in range(len(signals))]
     records["offset"] = [lengths[row % 2][row // 2] for row in range(len(signals))]
-    recordings = ShardRecordings(records, tmp_path)
+    recordings = ShardRecordings(pieces_of(records), tmp_path)
     assert np.array_equal(recordings[13], signals[13])
     assert recordings.reading_order().tolist() == [*range(0, 14, 2), *range(1, 14, 2)]
-    one, two = (duplicate_pairs(records, recordings, duplicate_correlation=0.98, workers=w) for w in (1, 2))
-    assert one == two == duplicate_pairs(records, Given(signals), duplicate_correlation=0.98)
+    one, two = (duplicate_pairs(pieces_of(records), recordings, duplicate_correlation=0.98, workers=w) for w in (1, 2))
+    assert one == two == duplicate_pairs(pieces_of(records), Given(signals), duplicate_correlation=0.98)
     assert [(pair["a"], pair["b"]) for pair in one] == [("s/00003", "s/00012"), ("s/00005", "s/00013")]
 
 
