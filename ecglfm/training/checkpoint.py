@@ -1,8 +1,9 @@
 """Training state on disk: whole or not there, never of another config, written while the training goes on.
 
 `checkpoints/step-00000100/` holds a file of every rank (`shards`), `state.json` and `manifest.json`, which lists them
-with their SHA-256. A save copies the state in memory; a thread of each rank writes the copy, and at a later update,
-when all are done, rank 0 gives the checkpoint its name. No file of it is opened before its hash agrees.
+with their SHA-256. A save copies the state in memory; a thread of each rank writes the copy, and when all are done,
+which is asked at later updates, that of rank 0 gives the checkpoint its name. No file of it is opened before its hash
+agrees.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class _Save(NamedTuple):
 
     step: int
     state: str  # JSON
-    written: Future[dict[str, Any]]
+    work: Future[Any]  # the write of this rank's file; then, where `naming`, what rank 0 does with all of them
+    naming: bool = False
 
 
 class Checkpoints:
@@ -175,12 +177,12 @@ class Checkpoints:
         began = time.perf_counter()
         self.finish()
         self._copy.take(pieces, notes or {})
-        written = self._writer.submit(self._write, step)
-        self._pending = _Save(step, json.dumps(state, allow_nan=False), written)
+        work = self._writer.submit(self._write, step)
+        self._pending = _Save(step, json.dumps(state, allow_nan=False), work)
         self.waited = time.perf_counter() - began
 
     def poll(self) -> None:
-        """Give the pending checkpoint its name where all ranks have written; every rank must call it, at each update.
+        """Bring the pending checkpoint on as far as all ranks are; every rank must call it, at each update.
 
         Raises
         ------
@@ -189,17 +191,17 @@ class Checkpoints:
         SystemExit
             On the other ranks then.
         """
-        if self._pending is not None and not distributed.any_rank(not self._pending.written.done()):
-            self._conclude(self._pending)
+        if self._pending is not None and not distributed.any_rank(not self._pending.work.done()):
+            self._advance(self._pending)
 
     def finish(self) -> None:
         """Wait until the pending checkpoint is whole; every rank must call it. Raises as `poll`."""
-        if self._pending is not None:
-            began = time.perf_counter()
-            wait([self._pending.written])
+        began = time.perf_counter()
+        while self._pending is not None:
+            wait([self._pending.work])
             distributed.barrier()
-            self.waited += time.perf_counter() - began
-            self._conclude(self._pending)
+            self._advance(self._pending)
+        self.waited += time.perf_counter() - began
 
     def load(self, step: int) -> tuple[Pieces, dict[str, Any]]:
         """Open a checkpoint that `newest` found whole.
@@ -225,23 +227,35 @@ class Checkpoints:
     def _unfinished(self, step: int) -> Path:
         return self.folder / f"{_UNFINISHED}{step:08d}"
 
-    def _conclude(self, save: _Save) -> None:
-        """All ranks are done: name the checkpoint, or say why it cannot be."""
+    def _advance(self, save: _Save) -> None:
+        """All ranks have done what was to be done: have rank 0 name the checkpoint, or see that it has."""
         self._pending = None
-        error = save.written.exception()
+        if save.naming:
+            distributed.from_main(save.work.result)
+            return
+        error = save.work.exception()
         if error is not None and not isinstance(error, OSError):
             raise error
-        said = distributed.gather(json.dumps({"error": str(error)} if error else save.written.result()))
+        said = distributed.gather(json.dumps({"error": str(error)} if error else save.work.result()))
         notes = [json.loads(text) for text in said]
-        distributed.from_main(lambda: self._name(save, notes))
+        if errors := [note["error"] for note in notes if "error" in note]:
+            distributed.from_main(lambda: self._give_up(save.step, errors[0]))
+        work = self._writer.submit(self._name, save, notes) if distributed.is_main() else save.work
+        self._pending = save._replace(work=work, naming=True)
+
+    def _give_up(self, step: int, error: object) -> int:
+        """Remove what was written of a checkpoint, and say why it will not be."""
+        _remove(self._unfinished(step))
+        left = [other for other in self.steps() if other < step]
+        before = f"{self.path(left[-1]).name} is as it was" if left else "there is none before it"
+        raise UserError(
+            f"{self.path(step)}: the checkpoint was not written ({error}), {before}; mend that and run again"
+        )
 
     def _name(self, save: _Save, notes: list[dict[str, Any]]) -> int:
-        """On rank 0: list, sync and name what was saved; then drop the oldest."""
+        """In the thread of rank 0: list, sync and name what was saved; then drop the oldest."""
         unfinished = self._unfinished(save.step)
         try:
-            for note in notes:
-                if "error" in note:
-                    raise OSError(note["error"])
             files = {_file_of(rank): note for rank, note in enumerate(notes)}
             write_text(unfinished / _STATE, save.state)
             size = (unfinished / _STATE).stat().st_size
@@ -253,15 +267,10 @@ class Checkpoints:
             unfinished.rename(self.path(save.step))
             _sync(self.folder)
         except OSError as error:
-            _remove(unfinished)
-            left = [step for step in self.steps() if step < save.step]
-            before = f"{self.path(left[-1]).name} is as it was" if left else "there is none before it"
-            raise UserError(
-                f"{self.path(save.step)}: the checkpoint was not written ({error}), {before}; mend that and run again"
-            ) from error
+            self._give_up(save.step, error)
         self._prune(save.step)
         logger.info(
-            "saved %s: %.1f MB, written in %.1f s, of which the training waited %.2f s",
+            "saved %s: %.1f MB, written in %.1f s; the training waited %.2f s",
             self.path(save.step), sum(note["size"] for note in notes) / 1e6, self.wrote, self.waited,
         )  # fmt: skip
         return 0

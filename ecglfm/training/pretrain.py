@@ -259,14 +259,27 @@ class Pretraining:
             self.watchdog.load_state_dict(state["watchdog"])
             if self.ema is not None:
                 restore_average(self.ema, pieces)
+            self._say_batch(state["batch_size"])
             logger.info("resumed from step %d of %d", start, self.total)
         return engine, objective
 
     def save(self, engine: Any, step: int) -> None:
         """Have a checkpoint written; every rank must call it."""
         pieces, notes = pieces_of(engine, self.ema)
-        state = {"watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine)}
+        state = {
+            "watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine), "batch_size": self.train.batch_size,
+        }  # fmt: skip
         self.checkpoints.save(pieces, step, state, notes)
+
+    def _say_batch(self, before: int) -> None:
+        """Warn where the model depends on how the global batch is spread, and that is another way now."""
+        model, pairs = self.slice.config.model, self.train.batch_size
+        if pairs != before and model.kind == "conformer" and model.norm == "batch" and not model.norm_sync:
+            logger.warning(
+                "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true` or"
+                " `norm: group` it would not",
+                pairs, before,
+            )  # fmt: skip
 
     def _check_shortest(self, encoder: ECGEncoder) -> None:
         """Refuse crops of which nothing could be hidden, compared and left to see."""

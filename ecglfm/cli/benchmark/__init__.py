@@ -11,6 +11,7 @@ import argparse
 from ecglfm.cli.benchmark import (
     audit,
     bootstrap,
+    checkpoint,
     ingest,
     loader,
     memory,
@@ -35,6 +36,7 @@ BENCHMARKS = (
     memory,
     bootstrap,
     train,
+    checkpoint,
     pretraining,
 )
 

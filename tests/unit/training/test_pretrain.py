@@ -136,6 +136,15 @@ def test_a_full_disk_stops_it_and_with_space_it_goes_on(prepared, undisturbed, t
     pd.testing.assert_frame_equal(history(tmp_path), history(undisturbed))
 
 
+def test_the_global_batch_may_be_spread_in_another_way(prepared, tmp_path, caplog, logged):
+    pretrain(prepared, tmp_path, steps=4, log_every=1)
+    assert "BatchNorm now sees" not in caplog.text
+    del logged[:]
+    pretrain(prepared, tmp_path, steps=6, log_every=1, batch_size=2, accumulate=2)
+    assert logged[0] == 5
+    assert "BatchNorm now sees 2 pairs at a time, before 4: the loss may jump" in caplog.text
+
+
 def test_raising_steps_continues_and_gives_the_longer_training(prepared, undisturbed, tmp_path, caplog):
     caplog.set_level("INFO")
     pretrain(prepared, tmp_path, steps=8)
