@@ -5,15 +5,21 @@ Every function returns what the template shows, or None when the stage has not r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError, load
+from ecglfm.data.pieces import Pieces, table_pieces
+from ecglfm.evaluation.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
 from ecglfm.provenance import read_json
-from ecglfm.records import SPLITS
+from ecglfm.records import LEDGER_COLUMNS, SPLITS
 
 Content = TypeVar("Content")
 _MANY_PAIRS = 20
@@ -36,19 +42,27 @@ def read_if_there(path: Path, read: Callable[[Path], Content]) -> Content | None
         raise UserError(f"{path}: cannot be read ({first}); delete it and run its stage again") from None
 
 
+def pieces_if_there(path: Path) -> Pieces | None:
+    """A table of the results, to be read in pieces; as `read_if_there`."""
+    return None if read_if_there(path, pq.read_schema) is None else partial(table_pieces, path)
+
+
 def data_section(results: Path) -> dict[str, Any] | None:
     """Records and patients by source and split, who they are, the ledger and the audit."""
-    records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
+    path = results / "manifest/records.parquet"
+    records = pieces_if_there(path)
     if records is None:
         return None
     audit = read_if_there(results / "manifest/audit.json", read_json)
-    ledger = read_if_there(results / "manifest/ledger.parquet", pd.read_parquet)
+    ledger = pieces_if_there(results / "manifest/ledger.parquet")
+    rows = None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS)))
+    counts = tallies(records)
     return {
-        "counts": _counts(records),
-        "total": tally(records),
-        "people": _people(records),
-        "ledger": None if ledger is None else ledger_rows(ledger),
-        "dropped": 0 if ledger is None else int((ledger["action"] == "dropped").sum()),
+        "counts": {source: counts.of(source) for source in counts.sources()},
+        "total": counts.of(ALL),
+        "people": _people(records, counts, pq.read_schema(path).names),
+        "ledger": rows,
+        "dropped": sum(row["count"] for row in rows or [] if row["action"] == "dropped"),
         "audit": audit,
         "pairs": [] if audit is None else sorted(audit["duplicate_pairs"], key=_worst_first)[:_MANY_PAIRS],
         "crossing": 0 if audit is None else sum(bool(pair["crosses"]) for pair in audit["duplicate_pairs"]),
@@ -59,80 +73,93 @@ def _worst_first(pair: dict[str, Any]) -> tuple[bool, float]:
     return not pair["crosses"], -float(pair["correlation"])
 
 
-def tally(records: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Records and patients of each split, of none, and of all."""
-    parts = {split: records[records["split"] == split] for split in SPLITS}
-    parts |= {"none": records[records["split"].isna()], "all": records}
-    return {name: (len(part), int(part["patient_id"].nunique())) for name, part in parts.items()}
-
-
-def _counts(records: pd.DataFrame) -> dict[str, dict[str, tuple[int, int]]]:
-    return {str(source): tally(rows) for source, rows in records.groupby("source")}
-
-
-def _people(records: pd.DataFrame) -> list[dict[str, Any]]:
+def _people(records: Pieces, counts: Tallies, columns: list[str]) -> list[dict[str, Any]]:
     """Age, sex, length and rate of each source."""
+    ages = spreads(records, ["age"], ["source"], [0.5, 0.25, 0.75])
+    seconds = spreads(records, ["n_samples", "sampling_rate"], ["source"], [0.0, 1.0])
+    sexes, rates = (count_rows(records, ["source", name]) for name in ("sex", "sampling_rate"))
+    flags = count_rows(records, ["source", "flags"]) if "flags" in columns else Counter()
     people = []
-    for source, rows in records.groupby("source"):
-        age, sex = rows["age"].dropna(), rows["sex"].dropna()
-        seconds = rows["n_samples"] / rows["sampling_rate"]
-        flags = rows["flags"].fillna("") if "flags" in rows else pd.Series("", index=rows.index)
+    for source in counts.sources():
+        n_sex = sexes[source, "female"] + sexes[source, "male"]
         people.append(
             {
                 "source": source,
-                "age": [float(q) for q in age.quantile([0.5, 0.25, 0.75])] if len(age) else None,
-                "female": float((sex == "female").mean()) if len(sex) else None,
-                "seconds": (float(seconds.min()), float(seconds.max())),
-                "rates": sorted({int(rate) for rate in rows["sampling_rate"].unique()}),
-                "flagged": int((flags != "").sum()),
+                "age": ages[source,].quantiles if (source,) in ages else None,
+                "female": sexes[source, "female"] / n_sex if n_sex else None,
+                "seconds": tuple(seconds[source,].quantiles),
+                "rates": sorted({int(rate) for of, rate in rates if of == source}),
+                "flagged": sum(n for (of, flag), n in flags.items() if of == source and flag not in {"", NONE}),
             }
         )
     return people
 
 
-def ledger_rows(ledger: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row per stage, action and reason, with a count and the first record as an example."""
-    rows = []
-    for (stage, action, reason), part in ledger.groupby(["stage", "action", "reason"], sort=True):
-        first = part.sort_values("record_id").iloc[0]
-        sources = ", ".join(sorted(part["source"].astype(str).unique()))
-        rows.append(
-            {
-                "stage": stage,
-                "action": action,
-                "reason": str(reason),
-                "count": len(part),
-                "sources": sources,
-                "example": str(first["record_id"]),
-                "detail": str(first["detail"]),
-            }
-        )
-    return sorted(rows, key=lambda row: (row["action"], -row["count"], row["stage"], row["reason"]))
+def ledger_rows(ledger: Iterable[pd.DataFrame]) -> list[dict[str, Any]]:
+    """A row per stage, action and reason, with a count and the first record as an example.
+
+    Parameters
+    ----------
+    ledger : iterable of DataFrame
+        A ledger in pieces.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    for piece in ledger:
+        for (stage, action, reason), part in piece.groupby(["stage", "action", "reason"]):
+            first = part.sort_values("record_id", kind="stable").iloc[0]
+            example = {"example": str(first["record_id"]), "detail": str(first["detail"])}
+            said = {"stage": stage, "action": action, "reason": str(reason)}
+            row = found.setdefault((stage, action, reason), said | {"count": 0, "sources": set()} | example)
+            row["count"] += len(part)
+            row["sources"] |= set(part["source"].astype(str))
+            if example["example"] < row["example"]:
+                row |= example
+    for row in found.values():
+        row["sources"] = ", ".join(sorted(row["sources"]))
+    return sorted(found.values(), key=lambda row: (row["action"], -row["count"], row["stage"], row["reason"]))
 
 
 def task_section(results: Path, task: str) -> dict[str, Any] | None:
-    """Positives of every label by split, and what the task leaves out."""
-    labels = read_if_there(results / f"labels/{task}.parquet", pd.read_parquet)
+    """Positives of every label by split and by source, and what the task leaves out."""
+    path = results / f"labels/{task}.parquet"
+    labels = pieces_if_there(path)
     if labels is None:
         return None
-    columns = [column for column in labels.columns if column.startswith("label.")]
-    rows = []
-    for column in columns:
-        cells = {}
-        for split in SPLITS:
-            known = labels.loc[labels["split"] == split, column].dropna()
-            positives = int(known.sum())
-            cells[split] = {"positives": positives, "share": positives / len(known) if len(known) else None}
-        rows.append(
-            {"name": column.removeprefix("label."), "splits": cells, "unknown": int(labels[column].isna().sum())}
-        )
-    ledger = read_if_there(results / f"labels/{task}.ledger.parquet", pd.read_parquet)
+    counts = tallies(labels)
+    ledger = pieces_if_there(results / f"labels/{task}.ledger.parquet")
     config = results / f"config/labels/{task}.yaml"
     return {
         "task": task,
         "description": load(TaskSlice, config).config.description if config.exists() else "",
-        "sources": sorted(labels["source"].astype(str).unique()) if "source" in labels else [],
-        "total": tally(labels),
-        "labels": rows,
-        "ledger": None if ledger is None else ledger_rows(ledger),
+        "sources": counts.sources(),
+        "total": counts.of(ALL),
+        "labels": [_label(labels, column) for column in pq.read_schema(path).names if column.startswith("label.")],
+        "ledger": None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS))),
+    }
+
+
+def _label(labels: Pieces, column: str) -> dict[str, Any]:
+    """Positives of a label by split and by source, among the records where it is known."""
+    positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
+    sources, unknown = set(), 0
+    for (source, split, value), number in count_rows(labels, ["source", "split", column]).items():
+        sources.add(source)
+        if math.isnan(value):
+            unknown += number
+            continue
+        for name in (f"split {split}", f"source {source}"):
+            positives[name] += number * int(value)
+            known[name] += number
+    shares = {split: known[f"split {split}"] for split in SPLITS}
+    return {
+        "name": column.removeprefix("label."),
+        "splits": {
+            split: {"positives": positives[f"split {split}"], "share": positives[f"split {split}"] / n if n else None}
+            for split, n in shares.items()
+        },
+        "sources": {
+            source: {"positives": positives[f"source {source}"], "known": known[f"source {source}"]}
+            for source in sorted(sources)
+        },
+        "unknown": unknown,
     }

@@ -5,24 +5,32 @@ It holds no time stamp: the same manifest and labels give the same page.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from ecglfm.config import LEADS, UserError
+from ecglfm.data.pieces import Pieces, sorted_pieces
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.quality import UNITS
+from ecglfm.evaluation.counting import ALL, NONE, Spread, Tallies, count_rows, spreads, tallies
 from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.plots import COLOURS, data_uri, png, style
-from ecglfm.evaluation.sections import ledger_rows, read_if_there, tally, task_section
+from ecglfm.evaluation.sections import ledger_rows, pieces_if_there, read_if_there, task_section
 from ecglfm.provenance import code_version, read_json, write_text
-from ecglfm.records import SPLITS
+from ecglfm.records import LEDGER_COLUMNS, SPLITS
+from ecglfm.sources.reorder import in_step
 
 logger = logging.getLogger(__name__)
 
@@ -55,32 +63,41 @@ def run_summary(results: Path, output: Path, tasks: list[str] | None = None) -> 
 def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
     """What the template shows; raises as `run_summary`."""
     folder = results / "manifest"
-    records = read_if_there(folder / "records.parquet", pd.read_parquet)
-    ledger = read_if_there(folder / "ledger.parquet", pd.read_parquet)
+    records, ledger = pieces_if_there(folder / "records.parquet"), pieces_if_there(folder / "ledger.parquet")
     audit = read_if_there(folder / "audit.json", read_json)
     if records is None or ledger is None or audit is None:
         raise UserError(f"{folder}: records.parquet, ledger.parquet or audit.json is missing; run the stage manifest")
-    names = sorted(records["source"].unique().tolist())
     if tasks is None:
         tasks = sorted(path.stem for path in (results / "labels").glob("*.parquet") if "." not in path.stem)
-    dropped = ledger[ledger["action"] == "dropped"]
-    raw = records["source"].value_counts().add(dropped["source"].value_counts(), fill_value=0).astype(int)
+    kept = tallies(records)
+    dropped: Counter[str] = Counter()
+    for (source, action), number in count_rows(ledger, ["source", "action"]).items():
+        dropped[source] += number * (action == "dropped")
+    names = kept.sources()
+    raw = {name: kept.records[name, ALL] + dropped[name] for name in sorted({*names, *dropped})}
+    raw = {name: number for name, number in raw.items() if number}
+    columns = pq.read_schema(folder / "records.parquet").names
     return {
         "code": code_version(),
         "audit": audit,
-        "sources": {name: {"raw": int(raw[name]), "kept": tally(records[records["source"] == name])} for name in names},
-        "empty": {name: int(raw[name]) for name in sorted(set(raw.index) - set(names))},
-        "total": {"raw": int(raw.sum()), "kept": tally(records)},
-        "people": [row for name in names for row in _people(records[records["source"] == name], name)],
-        "ages": data_uri(png(age_figure(records))) if records["age"].notna().any() else None,
-        "tasks": {task: _labels(results, task) for task in tasks},
-        "quality": {name: _quality(records[records["source"] == name], ledger, name) for name in names},
-        "recorded": {name: _recorded(records[records["source"] == name]) for name in names},
-        "ledger": [row for name in sorted(raw.index) for row in ledger_rows(ledger[ledger["source"] == name])],
-        "dropped": len(dropped),
-        "warnings": {name: said for name in sorted(raw.index) if (said := _warnings(results, name))},
-        "unfilled": [split for split in SPLITS if not (records["split"] == split).any()],
+        "sources": {name: {"raw": raw[name], "kept": kept.of(name)} for name in names},
+        "empty": {name: number for name, number in raw.items() if name not in names},
+        "total": {"raw": sum(raw.values()), "kept": kept.of(ALL)},
+        "people": _people(records, kept),
+        "ages": _ages(records),
+        "tasks": {task: task_section(results, task) for task in tasks},
+        "quality": _quality(records, ledger, names, columns),
+        "recorded": _recorded(records, names, columns),
+        "ledger": [row for name in raw for row in ledger_rows(_of(ledger, name))],
+        "dropped": dropped.total(),
+        "warnings": {name: said for name in raw if (said := _warnings(results, name))},
+        "unfilled": [split for split in SPLITS if not kept.records[ALL, split]],
     }
+
+
+def _of(ledger: Pieces, source: str) -> Iterator[pd.DataFrame]:
+    """Rows of a source."""
+    return (piece[piece["source"] == source] for piece in ledger(list(LEDGER_COLUMNS)))
 
 
 def _warnings(results: Path, source: str) -> list[str]:
@@ -91,33 +108,54 @@ def _warnings(results: Path, source: str) -> list[str]:
     return [str(text) for text in json.loads(metadata.get(b"warnings", b"[]"))]
 
 
-def _people(records: pd.DataFrame, source: str) -> list[dict[str, Any]]:
-    """Age and sex of a source, by split; a split without records has no row."""
+def _people(records: Pieces, kept: Tallies) -> list[dict[str, Any]]:
+    """Age and sex of each source, by split; a split without records has no row."""
+    ages = spreads(records, ["age"], ["source", "split"], [0.5, 0.25, 0.75])
+    sexes = count_rows(records, ["source", "split", "sex"])
     rows = []
-    for split in (*SPLITS, None):
-        part = records[records["split"].isna() if split is None else records["split"] == split]
-        if not len(part):
+    for source, split in itertools.product(kept.sources(), (*SPLITS, NONE)):
+        count, age = kept.records[source, split], ages.get((source, split), Spread(0, []))
+        female, male = sexes[source, split, "female"], sexes[source, split, "male"]
+        if not count:
             continue
-        age, sex = part["age"].dropna(), part["sex"].value_counts()
         rows.append(
             {
                 "source": source,
-                "split": split or "none",
-                "records": len(part),
-                "patients": int(part["patient_id"].nunique()),
-                "age": [float(q) for q in age.quantile([0.5, 0.25, 0.75])] if len(age) else None,
-                "age_unknown": len(part) - len(age),
-                "female": int(sex.get("female", 0)),
-                "male": int(sex.get("male", 0)),
-                "sex_unknown": len(part) - int(sex.get("female", 0)) - int(sex.get("male", 0)),
+                "split": split,
+                "records": count,
+                "patients": kept.patients[source, split],
+                "age": age.quantiles or None,
+                "age_unknown": count - age.known,
+                "female": female,
+                "male": male,
+                "sex_unknown": count - female - male,
             }
         )
     return rows
 
 
-def age_figure(records: pd.DataFrame) -> Figure:
-    """Share of each split's records per five years of age, a panel per source (the four largest)."""
-    names = records.dropna(subset=["age"])["source"].value_counts().index[:_PANELS].tolist()
+def _ages(records: Pieces) -> str | None:
+    """The picture of all ages, None where none is known."""
+    numbers: dict[tuple[str, str], np.ndarray] = {}
+    for piece in records(["source", "split", "age"]):
+        for (source, split), ages in piece.dropna(subset=["age"]).groupby(["source", "split"], dropna=False)["age"]:
+            key = (str(source), str(split))
+            numbers[key] = numbers.get(key, 0) + np.histogram(ages.clip(_AGES[0], _AGES[-1]), _AGES)[0]
+    return data_uri(png(age_figure(numbers))) if numbers else None
+
+
+def age_figure(numbers: dict[tuple[str, str], np.ndarray]) -> Figure:
+    """Share of each split's records per five years of age, a panel per source (the four largest).
+
+    Parameters
+    ----------
+    numbers : dict
+        By source and split: records per five years of age, from 0 to 100.
+    """
+    totals: Counter[str] = Counter()
+    for (source, _), counts in numbers.items():
+        totals[source] += int(counts.sum())
+    names = [name for name, _ in totals.most_common(_PANELS)]
     figure = Figure(figsize=(11.2, 2.4), layout="constrained")  # always as wide: letters stay as large
     panels = figure.subplots(1, _PANELS, sharey=True)
     for axes in panels[len(names) :]:
@@ -125,59 +163,63 @@ def age_figure(records: pd.DataFrame) -> Figure:
     for axes, name in zip(panels, names, strict=False):
         style(axes, title=name, x="age, years", y="% of the split" if name == names[0] else "")
         for split, colour in zip(SPLITS, COLOURS, strict=False):
-            mine = (records["source"] == name) & (records["split"] == split)
-            ages = records.loc[mine, "age"].dropna().clip(_AGES[0], _AGES[-1])
-            if len(ages):
-                share = 100 * np.histogram(ages, _AGES)[0] / len(ages)
-                axes.stairs(share, _AGES, color=colour, linewidth=1.4, label=split)
+            if (name, split) in numbers:
+                counts = numbers[name, split]
+                axes.stairs(100 * counts / counts.sum(), _AGES, color=colour, linewidth=1.4, label=split)
         axes.set_xlim(_AGES[0], _AGES[-1])
         axes.set_ylim(0, None)
     figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     return figure
 
 
-def _labels(results: Path, task: str) -> dict[str, Any] | None:
-    """A label set by split, as in the report, and by source."""
-    section = task_section(results, task)
-    if section is None:
-        return None
-    table = pd.read_parquet(results / f"labels/{task}.parquet")
-    for label in section["labels"]:
-        values = table[f"label.{label['name']}"]
-        label["sources"] = {
-            name: {"positives": int(values[rows].sum()), "known": int(values[rows].notna().sum())}
-            for name in section["sources"]
-            for rows in [table["source"] == name]
-        }
-    return section
-
-
-def _quality(records: pd.DataFrame, ledger: pd.DataFrame, source: str) -> list[dict[str, Any]]:
-    """Each measure of a source: its spread and flags over the records that were kept, and how many were dropped."""
-    mine = ledger[(ledger["source"] == source) & (ledger["stage"] == "preprocess")]
-    mine = mine[(mine["action"] != "flagged") | mine["record_id"].isin(records["record_id"])]  # used ones
-    actions = mine.groupby(["reason", "action"]).size()
-    rows = []
-    for name in QUALITY:
-        values = records[name].dropna() if name in records else pd.Series(dtype="float64")
-        flagged, dropped = (int(actions.get((name, action), 0)) for action in ("flagged", "dropped"))
-        spread = [float(q) for q in values.quantile([0.5, 0.95, 1.0])] if len(values) else None
-        title = name.replace("_", " ") + (f",{UNITS[name]}" if name in UNITS else "")
-        rows.append({"title": title, "spread": spread, "known": len(values), "flagged": flagged, "dropped": dropped})
+def _quality(records: Pieces, ledger: Pieces, names: list[str], columns: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Each measure of each source: its spread and flags over the records kept, and how many were dropped."""
+    actions = _preprocessed(records, ledger)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for measure in QUALITY:
+        found = spreads(records, [measure], ["source"], [0.5, 0.95, 1.0]) if measure in columns else {}
+        title = measure.replace("_", " ") + (f",{UNITS[measure]}" if measure in UNITS else "")
+        for name in names:
+            spread = found.get((name,), Spread(0, []))
+            rows[name].append(
+                {
+                    "title": title,
+                    "spread": spread.quantiles or None,
+                    "known": spread.known,
+                    "flagged": actions[name, measure, "flagged"],
+                    "dropped": actions[name, measure, "dropped"],
+                }
+            )
     return rows
 
 
-def _recorded(records: pd.DataFrame) -> dict[str, Any]:
-    """Length, rate and leads of a source's records."""
-    seconds = records["n_samples"] / records["sampling_rate"]
-    masks = records["lead_mask"].value_counts() if "lead_mask" in records else pd.Series(dtype="int64")
-    leads = []
-    pairs = zip(masks.index.astype(int).tolist(), masks.tolist(), strict=True)
-    for mask, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
-        names = [lead for bit, lead in enumerate(LEADS) if mask >> bit & 1]
-        leads.append({"leads": "all 12" if len(names) == len(LEADS) else " ".join(names), "count": count})
+def _preprocessed(records: Pieces, ledger: Pieces) -> Counter[tuple[str, str, str]]:
+    """Rows of the ledger of the stage preprocess by source, reason and action; flags only of records that are used."""
+    columns = ["record_id", "source", "reason", "action"]
+    rows = (piece.loc[piece["stage"] == "preprocess", columns] for piece in ledger([*columns, "stage"]))
+    used = (pa.Table.from_pandas(piece, preserve_index=False) for piece in records(["record_id"]))
+    actions: Counter[tuple[str, str, str]] = Counter()
+    for mine, kept in in_step([sorted_pieces(rows, "record_id"), used], "record_id"):
+        there = pc.is_in(mine["record_id"], kept["record_id"].combine_chunks())
+        mine = mine.filter(pc.or_(there, pc.not_equal(mine["action"], "flagged")))
+        actions.update(zip(*(mine[name].to_pylist() for name in columns[1:]), strict=True))
+    return actions
+
+
+def _recorded(records: Pieces, names: list[str], columns: list[str]) -> dict[str, dict[str, Any]]:
+    """Length, rate and leads of each source's records."""
+    seconds = spreads(records, ["n_samples", "sampling_rate"], ["source"], [0.0, 0.5, 1.0])
+    rates = count_rows(records, ["source", "sampling_rate"])
+    masks = count_rows(records, ["source", "lead_mask"]) if "lead_mask" in columns else Counter()
+    leads: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for (name, mask), count in sorted(masks.items(), key=lambda item: (-item[1], item[0][1])):
+        there = [lead for bit, lead in enumerate(LEADS) if int(mask) >> bit & 1]
+        leads[name].append({"leads": "all 12" if len(there) == len(LEADS) else " ".join(there), "count": count})
     return {
-        "seconds": [float(q) for q in seconds.quantile([0.0, 0.5, 1.0])],
-        "rates": sorted({int(rate) for rate in records["sampling_rate"].unique()}),
-        "leads": leads,
+        name: {
+            "seconds": seconds[name,].quantiles,
+            "rates": sorted({int(rate) for source, rate in rates if source == name}),
+            "leads": leads[name],
+        }
+        for name in names
     }

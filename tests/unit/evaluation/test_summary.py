@@ -15,6 +15,7 @@ import pytest
 from ecglfm.cli import main
 from ecglfm.config import UserError
 from ecglfm.data.preprocess import QUALITY
+from ecglfm.evaluation import summary
 from ecglfm.evaluation.summary import age_figure, run_summary
 from ecglfm.provenance import read_json, write_json, write_parquet
 from ecglfm.records import ledger_frame
@@ -141,13 +142,18 @@ def test_the_page_stands_alone_is_safe_and_repeats(two: Path):
     assert "<script" not in page
 
 
-def test_ages_are_shares_of_the_split():
-    ages = [1.0] * 3 + [62.0] + [99.0, 300.0]
-    table = pd.DataFrame({"source": "a", "split": ["train"] * 4 + ["test"] * 2, "age": ages})
-    figure = age_figure(table)
-    heights = {patch.get_label(): patch.get_data().values for patch in figure.axes[0].patches}
+def test_ages_are_shares_of_the_split(two: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    monkeypatch.setattr(summary, "age_figure", lambda numbers: drawn.append(age_figure(numbers)) or drawn[-1])
+    path = two / "manifest/records.parquet"
+    records = pd.read_parquet(path).iloc[:7]
+    ages = [1.0] * 3 + [62.0] + [99.0, 300.0, np.nan]
+    write_parquet(path, records.assign(split=["train"] * 4 + ["test"] * 2 + ["valid"], age=ages))
+    page_of(two)
+    heights = {patch.get_label(): patch.get_data().values for patch in drawn[0].axes[0].patches}
     assert heights["train"][[0, 12]].tolist() == [75.0, 25.0]
     assert heights["test"][-1] == 100.0
+    assert "valid" not in heights
 
 
 def test_a_task_that_is_not_there_is_said_and_others_are_left_out(two: Path):
