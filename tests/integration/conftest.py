@@ -6,11 +6,15 @@ copy's own code.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +97,9 @@ def make_clone(repository: Path, target: Path) -> Clone:
     return Clone(target)
 
 
-@pytest.fixture
-def clone(repository: Path, tmp_path: Path) -> Clone:
+def make_small(repository: Path, target: Path) -> Clone:
     """A fresh copy with a database and a training small enough for seconds."""
-    copy = make_clone(repository, tmp_path / "clone")
+    copy = make_clone(repository, target)
     copy.edit(
         "config/config.yaml", sources=["demo-ptbxl"], tasks=["af"], finetune={"epochs": 1}, evaluate={"bootstrap": 20}
     )
@@ -106,6 +109,41 @@ def clone(repository: Path, tmp_path: Path) -> Clone:
     copy.edit("config/encoders/tiny.yaml", pretrain={"steps": 12, "batch_size": 4, "checkpoint_every": {"steps": 4}})
     copy.edit("config/encoders/tiny.yaml", pretrain={"validate_every": 6, "log_every": 1, "schedule": {"warmup": 0}})
     return copy
+
+
+@pytest.fixture
+def clone(repository: Path, tmp_path: Path) -> Clone:
+    """A fresh copy of its own."""
+    return make_small(repository, tmp_path / "clone")
+
+
+def free_ports() -> int:
+    """First of the ports that a sandbox takes (it and the two after it, and a dozen on), none of them in use."""
+    for first in range(17001, 30000, 20):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as taken:
+            for port in range(first, first + 13):
+                taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    pytest.fail("no free ports on this machine")
+
+
+@pytest.fixture(scope="session")
+def slurm(slurm_sandbox: Path) -> Iterator[dict[str, str]]:
+    """Environment in which sbatch and squeue speak to a cluster of two nodes, of this test process alone."""
+    state = tempfile.mkdtemp(prefix="slurm-")  # short: its sockets' paths are limited
+    environment = os.environ | {"SLURM_SANDBOX_DIR": state, "SLURM_SANDBOX_PORT": str(free_ports())}
+    started = subprocess.run([slurm_sandbox, "up"], env=environment, text=True, capture_output=True, timeout=300)
+    if started.returncode != 0:
+        if os.environ.get("ECGLFM_REQUIRE_ALL"):
+            pytest.fail(started.stderr)
+        pytest.skip(f"no Slurm here: {started.stderr.strip().splitlines()[-1]}")
+    try:
+        said = dict(re.findall(r"^export (\w+)=['\"]?(.*?)['\"]?;?$", started.stdout, re.M))
+        path = said.pop("PATH", "").replace("$PATH", "")
+        yield said | {"PATH": f"{path}:{Path(sys.executable).parent}:{os.environ['PATH']}".strip(":")}
+    finally:
+        subprocess.run([slurm_sandbox, "down"], env=environment, capture_output=True, timeout=120, check=False)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,22 @@ def get_task_index(wildcards):
     return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
 
 
+def get_launcher(wildcards, resources, threads):
+    """`srun` for the nodes and tasks of the profile, one task per rank; nothing where the profile names no nodes.
+
+    A single task needs it, too: Slurm's warning before the end of the walltime reaches what srun started. All is said
+    again because Snakemake's job step hides what sbatch was told. A rank that dies takes the others with it.
+    """
+    if resources.get("nodes") is None:
+        return ""
+    nodes = resources.nodes
+    tasks = nodes * (resources.get("tasks_per_node") or (resources.get("tasks") or nodes) // nodes)
+    return (
+        f"{resources.mpi or 'srun'} --nodes={nodes} --ntasks={tasks} --ntasks-per-node={tasks // nodes}"
+        f" --cpus-per-task={threads} --kill-on-bad-exit=1"
+    )
+
+
 def require(*keys):
     """Input function of a target that has nothing to make while one of these lists of config.yaml is empty.
 

@@ -25,13 +25,14 @@ rule pretrain_encoder:
         "../../envs/ecglfm.yaml"
     threads: 2
     resources:
-        mpi="",
+        mpi="",  # Slurm's plugin then leaves it to the rule to start the ranks
     params:
+        launcher=get_launcher,
         rule="pretrain_encoder",
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "{resources.mpi} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
+        "{params.launcher} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
         " --signals {params.results}/preprocess --output {params.folder}"
         " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 

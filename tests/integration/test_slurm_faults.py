@@ -1,0 +1,148 @@
+"""A pretraining as a job of a real two-node Slurm, through what clusters do to jobs.
+
+Each ends with the weights of an undisturbed one, bit for bit, and goes on right after its last whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import make_small
+from tests.integration.slurm_training import Training, check_resumed, check_whole, wait
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+
+STEPS, EVERY = 100, 10
+
+
+@pytest.fixture(scope="module")
+def ready(repository: Path, tmp_path_factory):
+    """A clone with its manifest, so that Slurm has only the training to run."""
+    clone = make_small(repository, tmp_path_factory.mktemp("slurm") / "clone")
+    train = {"steps": STEPS, "checkpoint_every": {"steps": EVERY}, "zero_stage": 2, "validate_every": STEPS}
+    clone.edit("config/encoders/tiny.yaml", pretrain=train)
+    clone.snakemake("manifest", "results/config/pretrain/tiny.yaml")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ready, slurm):
+    """Weights and history of a training that nothing disturbed."""
+    training = Training(ready, slurm)
+    training.end(training.sbatch())
+    return training.weights(), training.history()
+
+
+@pytest.fixture
+def training(ready, slurm, undisturbed):
+    """A training that has not begun."""
+    made = Training(ready, slurm)
+    yield made
+    made.close()
+    made.slurm("scancel", "--user", os.environ.get("USER", "root"))
+
+
+def finish(training: Training, process) -> None:
+    """Snakemake is content, and no job is left."""
+    training.finish(process)
+    assert training.slurm("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING") == ""
+
+
+def test_scancel_then_rerun(training, undisturbed):
+    process = training.snakemake("--retries", "0")
+    training.reach(2 * EVERY)
+    job = training.job(process)
+    training.slurm("scancel", job)
+    training.finish(process, status=1)
+    assert training.field(job, "JobState") == "CANCELLED"
+    assert training.field(job, "Restarts") == "0"
+    assert "not put back into the queue" in training.log.read_text()
+    before, good = training.history(), training.whole()[-1]
+    assert 2 * EVERY <= good == before.index[-1] < STEPS  # it was saved where it stopped
+    finish(training, training.snakemake())
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
+def test_killed_rank_then_rerun(training, undisturbed):
+    job = training.sbatch()
+    training.reach(2 * EVERY)
+    training.pause()
+    before, good = training.history(), training.whole()[-1]
+    os.kill(max(training.ranks()), signal.SIGKILL)
+    training.resume()
+    training.end(job, "FAILED")  # the other rank does not wait for ever
+    wait("end of the ranks", lambda: not training.ranks())
+    training.end(training.sbatch())
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
+def has_signal(pid: int, number: int) -> bool:
+    """Whether a stopped process will find this signal when it goes on."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return any(int(line.split()[1], 16) >> number - 1 & 1 for line in status.splitlines() if "Pnd:" in line)
+
+
+def pause_until_warned(training: Training) -> None:
+    """Hold the ranks until Slurm has warned each of the end of the walltime, which it looks at twice a minute."""
+    training.pause()
+    wait("USR1", lambda: all(has_signal(pid, signal.SIGUSR1) for pid in training.ranks()))
+    training.resume()
+
+
+def test_walltime_twice(training, undisturbed):
+    job = training.sbatch()
+    training.reach(EVERY)
+    training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")  # and of each restart: --signal=USR1@60
+    for restart in (1, 2):
+        pause_until_warned(training)
+        wait("requeue", lambda restart=restart: training.field(job, "Restarts") == str(restart))
+        wait("end of the ranks", lambda: not training.ranks())
+        before, good = training.history(), training.whole()[-1]
+        assert good == before.index[-1] < STEPS
+        if restart == 2:
+            training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=60")
+        training.reach(min(good + 1, STEPS))
+        assert f"resumed from step {good} of" in training.log.read_text()
+    training.end(job)
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
+def test_preempted(training, undisturbed):
+    process = training.snakemake()
+    training.reach(2 * EVERY)
+    training.pause()  # until Slurm has decided: it wakes what it preempts
+    job = training.job(process)
+    training.slurm("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    wait("requeue", lambda: training.field(job, "Restarts") == "1")
+    wait("end of the ranks", lambda: not training.ranks())
+    before, good = training.history(), training.whole()[-1]
+    assert 2 * EVERY <= good == before.index[-1] < STEPS
+    finish(training, process)
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
+def test_snakemake_killed_and_rerun_while_its_job_still_runs(training, undisturbed):
+    process = training.snakemake()
+    training.reach(2 * EVERY)
+    training.pause()
+    job = training.job(process)
+    process.kill()
+    process.wait()
+    training.finish(training.start("snakemake", "--unlock"))
+    second = training.snakemake("--retries", "0")
+    said = training.finish(second, status=1)
+    assert f"(job {job}) already trains here; wait for it or stop it" in said
+    assert training.field(job, "JobState") == "RUNNING"
+    training.resume()
+    wait("end of the first job", lambda: training.field(job, "JobState") == "COMPLETED")
+    assert training.weights() == undisturbed[0]
+    finish(training, training.snakemake())
+    check_whole(training, *undisturbed)
