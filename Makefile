@@ -1,4 +1,4 @@
-# make demo | test | test-fast | setup | format | clean
+# make demo | test | test-fast | setup | format | mlflow-server | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
@@ -10,7 +10,7 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 2
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: setup demo check test test-fast format docs clean
+.PHONY: setup demo check test test-fast format docs mlflow-server clean
 
 setup: $(STAMP)
 
@@ -19,7 +19,7 @@ ifeq ($(OWN_ENV),)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 endif
 	python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecglfm needs Python 3.11 or newer; call make PYTHON=python3.11")'
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,export]'
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,export,postgres]'
 	touch $@
 
 demo: setup
@@ -50,6 +50,21 @@ format: setup
 
 docs: setup
 	python -m ecglfm config --write-docs
+
+# MLflow's server, for this machine alone, until Ctrl-C; STORE may be a database: postgresql://user:password@host/name.
+# In the environment, because a command line is for everybody to read.
+RESULTS ?= results
+STORE ?= sqlite:///$(RESULTS)/mlflow.db
+PORT ?= 5000
+WORKERS ?= 4
+
+mlflow-server: export MLFLOW_BACKEND_STORE_URI := $(STORE)
+mlflow-server: export MLFLOW_DISABLE_TELEMETRY := true
+mlflow-server: export DO_NOT_TRACK := true
+mlflow-server: export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+mlflow-server: setup
+	mkdir -p $(RESULTS)
+	exec mlflow server --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) --artifacts-destination $(RESULTS)/mlartifacts
 
 clean:
 	rm -rf results logs .snakemake

@@ -160,6 +160,20 @@ partition, account, GPUs and walltime are in `workflow/profiles/slurm/config.yam
 K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
 whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.
 
+## MLflow
+
+`tracking.uri` is an SQLite file under `results`, unless it names another store: `http://127.0.0.1:5000` for the server of
+`make mlflow-server` (PORT, WORKERS and RESULTS are its variables beside STORE), or
+`postgresql://user:password@host/mlflow` for a database without a server between (`pip install 'ecglfm[postgres]'`). The
+server listens on its own machine only: jobs on other nodes take the database, or a tunnel of ssh. An edit of `tracking`
+reruns nothing, and no usage data is sent to anybody.
+
+What a run logs is first written to a journal, `<results>/tracking/{stage}/{key}.jsonl`, and brought to the store beside
+the training. A store that is gone, hangs, is locked or full is one warning; every half minute the run tries again, and
+`python -m ecglfm tracking sync` or `snakemake tracking_sync` brings what is lacking in the end: whole runs, parameters,
+tags, metrics, artifacts, the final state. It adds and never doubles; with another `uri` it fills the new store.
+Runs that you deleted in MLflow stay deleted; artifacts that a later job has overwritten are left out.
+
 ## Numbers and words in YAML
 
 Files in the three folders are read under YAML 1.2: `no`, `on` and `NO` are text and `1e-6` is a number.

@@ -91,6 +91,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 
+    def ping(self) -> None:
+        """Raise where the store does not answer."""
+        with self._locked():
+            self._client.search_experiments(max_results=1)
+
     def runs(self, stage: str, key: str) -> tuple[list[Any], bool]:
         """MLflow's runs with our key, oldest first; and whether the user has deleted one."""
         with self._locked():

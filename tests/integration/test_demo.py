@@ -105,6 +105,23 @@ def test_mlflow_has_a_run_per_job(demo) -> None:
     assert steps == history.loc[history["split"] == "train", "step"].tolist()
 
 
+@pytest.mark.parametrize("command", ["python -m ecglfm tracking sync", "snakemake tracking_sync"])
+def test_nothing_is_lacking_in_mlflow(demo, command: str) -> None:
+    assert "results: 18 runs; MLflow lacked nothing" in demo.run(*command.split()).stdout
+
+
+def test_the_doctor_finds_nothing_to_mend(demo) -> None:
+    shown = demo.run("python", "-m", "ecglfm", "doctor", "--profile", "slurm").stdout
+    assert "ok   MLflow: sqlite:///results/mlflow.db\n" in shown
+    assert "fail" not in shown
+
+
+def test_the_servers_default_is_the_demos_store(demo) -> None:
+    shown = demo.run("make", "--just-print", "--print-data-base", "mlflow-server").stdout
+    assert "MLFLOW_BACKEND_STORE_URI := sqlite:///results/mlflow.db" in shown
+    assert "exec mlflow server --host 127.0.0.1 --port 5000 " in shown
+
+
 def test_snakemake_report_has_captions(demo) -> None:
     demo.snakemake("--report", "results/report/snakemake.html")
     page = (demo.results / "report/snakemake.html").read_text()
@@ -157,6 +174,11 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
             "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'",  # test_own_data.py
             "snakemake --profile slurm pretrain",  # test_slurm.py
+            "python -m ecglfm doctor --profile slurm",  # test_the_doctor_finds_nothing_to_mend
+            "make mlflow-server",  # test_the_servers_default_is_the_demos_store
+            "make mlflow-server STORE=postgresql://user:password@host/mlflow",  # test_mlflow_server.py
+            "python -m ecglfm tracking sync",  # test_nothing_is_lacking_in_mlflow
+            "snakemake tracking_sync",
             "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --format onnx --output model.onnx",  # test_readme_export
         ]
     )

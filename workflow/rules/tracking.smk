@@ -8,9 +8,9 @@ rule tracking_sync:
         tracking=ancient("<results>/config/tracking.yaml"),
     log:
         "<results>/logs/tracking_sync.log",
+    localrule: True
     conda:
         "../../envs/ecglfm.yaml"
-    localrule: True
     params:
         results=subpath(input.tracking, ancestor=2),
     shell:

@@ -1,0 +1,1 @@
+"""What people start by hand and look at, above all stages of the pipeline."""
