@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -104,3 +105,53 @@ def test_download_on_a_full_disk_goes_on_later(
         os.unlink(full_disk / "filler")
         assert main(["download", "--config", str(config)]) == 0
         assert (root / "large.dat").read_bytes() == server.files["large.dat"]
+
+
+def _pretrain(done: Path, config: Path, target: Path) -> list[str]:
+    return [
+        "pretrain", "--config", str(config), "--manifest", f"{done}/manifest/records.parquet",
+        "--signals", f"{done}/preprocess", "--output", str(target), "--threads", "1",
+    ]  # fmt: skip
+
+
+def _size(folder: Path) -> int:
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
+
+
+def test_full_disk_during_a_save_and_then_space_again(
+    stages: Path, full_disk: Path, tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("INFO")
+    folder = tmp_path_factory.mktemp("calm")
+    config = folder / "pretrain.yaml"
+    model = {"layers": 1, "dim": 16, "ffn_dim": 32, "heads": 2, "kernel": 3, "conv_channels": 8}
+    model["conv_layers"] = [[4, 4], [4, 4]]
+    training = {
+        "steps": 6, "batch_size": 4, "crop_seconds": 2.0, "log_every": 1, "checkpoint_every": {"steps": 2},
+        "keep_last": 0, "quantizer": {"codes": 8, "code_dim": 8, "final_dim": 8},
+    }  # fmt: skip
+    encoder = {"model": model, "pretrain": training}
+    config.write_text(json.dumps({"encoder": "e", "config": encoder, "preprocess": {}}))  # JSON is YAML
+    assert main(_pretrain(stages, config, folder)) == 0
+    checkpoints = sorted((folder / "checkpoints").glob("step-*"))
+    assert [path.name for path in checkpoints] == ["step-00000002", "step-00000004", "step-00000006"]
+
+    filler, room = full_disk / "filler", int(1.5 * _size(checkpoints[0])) + 8 * 4096  # for one and a half
+    os.truncate(filler, filler.stat().st_size + FREE - room)
+    capfd.readouterr()
+    assert main(_pretrain(stages, config, full_disk)) == 1
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
+    assert line.startswith(f"ecglfm pretrain: error: {full_disk}/checkpoints/step-00000004: the checkpoint was not")
+    assert "No space left on device" in line
+    assert line.endswith("step-00000002 is as it was; mend that and run again")
+    left = sorted(path.name for path in (full_disk / "checkpoints").iterdir())
+    assert left == ["history.csv", "lock", "run.json", "step-00000002"]
+
+    os.unlink(filler)
+    assert main(_pretrain(stages, config, full_disk)) == 0
+    assert "resumed from step 2 of 6" in caplog.text
+    weights = [(output / "encoder.safetensors").read_bytes() for output in (folder, full_disk)]
+    assert weights[0] == weights[1]
+    steps = pd.read_csv(full_disk / "history.csv").query("split == 'train'")["step"]
+    assert steps.tolist() == [1, 2, 3, 4, 5, 6]
