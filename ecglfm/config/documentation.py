@@ -153,9 +153,32 @@ else to `valid`, so that training gives way and test sets stay whole. Each recor
 
 ## Where it runs
 
-One machine: `snakemake`, which uses every core. Several GPUs on one machine without Slurm:
-`pretrain.processes: K` in the encoder's YAML starts K ranks. A Slurm cluster: `snakemake --profile slurm`;
-partition, account, GPUs and walltime are in `workflow/profiles/slurm/config.yaml`, which says what to edit.
+| you have | you type | and write |
+|---|---|---|
+| CPUs only | `snakemake` | nothing; `precision: fp32` in the encoder's YAML |
+| one GPU | `snakemake` | nothing: the GPU is found |
+| several GPUs, no Slurm | `snakemake` | `pretrain.processes: K` in the encoder's YAML: K ranks, one per GPU |
+| the same, started by torchrun | the command below | nothing |
+| a Slurm cluster: one GPU, one node, many nodes | `snakemake --profile slurm pretrain` | `nodes`, tasks and GPUs in the profile |
+
+torchrun takes the command that `snakemake -n -p pretrain` prints, on one machine or on several:
+
+    torchrun --nproc-per-node 4 -m ecglfm pretrain --config results/config/pretrain/small.yaml \\
+        --manifest results/manifest/records.parquet --signals results/preprocess --output results/pretrain/small
+
+**The Slurm profile** is `workflow/profiles/slurm/config.yaml`; lines marked SITE are for you. Its `pretrain_encoder` lists
+what to write for one GPU, one node, many nodes and CPUs only; the rule makes the `srun` line from it. To keep your edits
+through `git pull`, make them in a copy, which git ignores and Snakemake reads instead:
+
+    cp slurm/config.yaml slurm/config.v9+.yaml
+
+A job gets no more threads than the login node has cores, unless you say more with `--cores`. Shards of `ingest` and
+`preprocess` go several to a job (`group-components`). The commands of README.md stay the same.
+
+**Interruptions.** A pretraining that Slurm ends (walltime, preemption, a dead node) saves a checkpoint where it was warned,
+goes back into the queue by itself, up to 100 times, and resumes; Snakemake only waits. After `scancel`, Ctrl-C or a crash
+the same command resumes. Two runs never write one folder: the second is told which job on which machine holds
+`checkpoints/lock`. [docs/scaling.md](../docs/scaling.md) says what large trainings need.
 
 K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
 whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.

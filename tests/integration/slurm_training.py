@@ -62,14 +62,14 @@ class Training:
         step = f"srun {ranks} --ntasks-per-node=1 --cpus-per-task=2 --kill-on-bad-exit=1 {self.command()}"
         return self.slurm("sbatch", *ranks.split(), *options.split(), f"--wrap={step}").strip()
 
-    def command(self) -> str:
+    def command(self, threads: int = 2) -> str:
         """What each rank runs, in a shell: the log is what Snakemake would write."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         results = self.clone.results
         return (
             f"{sys.executable} -m ecglfm pretrain --config {results}/config/pretrain/tiny.yaml"
             f" --manifest {results}/manifest/records.parquet --signals {results}/preprocess"
-            f" --output {self.folder} --threads 2 2> {self.log}"
+            f" --output {self.folder} --threads {threads} 2> {self.log}"
         )
 
     def said(self, process: subprocess.Popen) -> str:
@@ -92,7 +92,9 @@ class Training:
             os.kill(pid, signal.SIGKILL)
 
     def slurm(self, *command: str) -> str:
-        done = subprocess.run(command, env=self.environment, text=True, capture_output=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=self.clone.root, env=self.environment, text=True, capture_output=True, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -124,7 +126,9 @@ class Training:
 
     def pause(self) -> None:
         """Stop the ranks where they are, so that a test has time to act."""
-        for pid in self.ranks():
+        ranks = self.ranks()
+        assert len(ranks) >= 2
+        for pid in ranks:
             os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:

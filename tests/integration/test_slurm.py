@@ -1,16 +1,95 @@
-"""`snakemake --profile slurm pretrain`, typed so in a fresh clone, on a real two-node Slurm on loopback."""
+"""Commands of the README on a real two-node Slurm on loopback: a pretraining, and several fine-tunings at once."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
 from ecglfm.provenance import read_json
+from tests.integration import test_zero
+from tests.integration.conftest import Clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 
-def test_pretrain_on_two_nodes(clone, slurm: dict[str, str]) -> None:
-    done = clone.run("snakemake", "--profile", "slurm", "pretrain", check=False, **slurm)
-    log = clone.results / "logs/pretrain/tiny.log"
-    assert done.returncode == 0, done.stdout[-3000:] + (log.read_text()[-3000:] if log.exists() else "")
+def run(clone: Clone, slurm: dict[str, str], *command: str, status: int = 0) -> str:
+    done = clone.run(*command, check=False, **slurm)
+    logs = "".join(path.read_text()[-2000:] for path in (clone.results / "logs").rglob("*.log"))
+    assert done.returncode == status, done.stdout[-4000:] + logs[-4000:]
+    return done.stdout
+
+
+def show(slurm: dict[str, str], job: str) -> dict[str, str]:
+    """What Slurm says of a job."""
+    shown = subprocess.run(["scontrol", "show", "job", job], env=slurm, text=True, capture_output=True, check=True)
+    return dict(re.findall(r"(\w+)=(\S*)", shown.stdout))
+
+
+def losses(clone: Clone) -> np.ndarray:
+    table = pd.read_csv(clone.results / "pretrain/tiny/history.csv")
+    return table.loc[table["split"] == "train", "loss"].to_numpy()
+
+
+def test_pretrain_on_two_nodes_is_one_process_with_the_whole_batch(clone, slurm) -> None:
+    clone.edit("config/encoders/tiny.yaml", model={"norm": "group"}, pretrain={"zero_stage": 2, "steps": 20})
+    said = run(clone, slurm, "snakemake", "--profile", "slurm", "pretrain")
+    job = show(slurm, re.findall(r"SLURM jobid (\d+) \(log: \S*rule_pretrain_encoder", said)[0])
+    assert (job["NodeList"], job["NumNodes"], job["NumTasks"]) == ("node[1-2]", "2", "2")
     assert read_json(clone.results / "pretrain/tiny/encoder.json")["training"]["processes"] == 2
+    on_two = losses(clone)
+    assert len(on_two) == 20
+    assert on_two[0] - on_two[-1] > 0.1
+
+    (clone.results / "pretrain").rename(clone.results / "pretrain-on-two-nodes")
+    clone.edit("config/encoders/tiny.yaml", pretrain={"zero_stage": 0, "batch_size": 8})
+    clone.snakemake("pretrain")
+    assert read_json(clone.results / "pretrain/tiny/encoder.json")["training"]["processes"] == 1
+    np.testing.assert_allclose(on_two, losses(clone), atol=1e-4, rtol=0)
+
+
+def test_ranks_of_two_nodes_see_disjoint_records(slurm, tmp_path: Path) -> None:
+    test_zero.write_recordings(tmp_path)
+    training = test_zero.slice_of(norm=test_zero.GROUP, pretrain={"batch_size": test_zero.PAIRS, "zero_stage": 2})
+    (tmp_path / "plan.json").write_text(json.dumps({"run": training}))
+    script = Path(test_zero.__file__).with_name("zero_ranks.py")
+    command = ["srun", "--nodes=2", "--ntasks=2", sys.executable, str(script), "plan.json", ".", "."]
+    environment = slurm | {"PYTHONPATH": str(script.parents[2]), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    seen = [json.loads((tmp_path / f"run-{rank}.json").read_text())["seen"] for rank in (0, 1)]
+    assert len(seen[0]) == len(seen[1]) == test_zero.STEPS
+    for first, second in zip(*seen, strict=True):
+        patients = [{number // 2 for number in part} for part in (first, second)]
+        assert [len(part) for part in patients] == [test_zero.PAIRS] * 2
+        assert not patients[0] & patients[1]
+
+
+def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(clone, slurm) -> None:
+    tasks = ["af", "diagnosis", "coin-toss"]
+    for task in tasks:
+        clone.edit(f"config/tasks/{task}.yaml", sources=["demo-ptbxl"])
+    bad = {"kind": "binary", "sources": ["demo-ptbxl"], "labels": {"WPW": {"ptbxl": {"scp": ["WPWW"]}}}}
+    (clone.root / "config/tasks/wpw.yaml").write_text(yaml.safe_dump(bad))
+    clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=tasks)
+    clone.snakemake("pretrain", "labels")
+    clone.edit("config/config.yaml", tasks=[*tasks, "wpw"])
+    said = run(clone, slurm, "snakemake", "--profile", "slurm", "finetune_all", "--keep-going", status=1)
+    jobs = {
+        name: show(slurm, job)
+        for job, name in re.findall(r"SLURM jobid (\d+) \(log: \S*/rule_finetune_model/(\S+)/\d+\.log", said)
+    }
+    assert len(jobs) == len(tasks)
+    assert {job["JobState"] for job in jobs.values()} == {"COMPLETED"}
+    assert max(job["StartTime"] for job in jobs.values()) < min(job["EndTime"] for job in jobs.values())
+    for task in tasks:
+        assert (clone.results / f"finetune/random-tiny/{task}/full-s0/model.safetensors").exists()
+    assert "error: label 'WPW' of task 'wpw' matches none of 120 records: " in said
+    assert not (clone.results / "finetune/random-tiny/wpw").exists()

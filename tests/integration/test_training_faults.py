@@ -48,6 +48,13 @@ def undisturbed(ready):
     return training.weights(), training.history()
 
 
+def test_torchrun_starts_the_same_training(training, undisturbed):
+    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 -m ecglfm"
+    started = training.start("bash", "-c", "exec " + training.command(threads=1).replace("-m ecglfm", torchrun, 1))
+    training.finish(started)
+    check_whole(training, *undisturbed)
+
+
 @pytest.fixture
 def interrupted(training, undisturbed):
     """A training that ended when one of its ranks was killed, after two checkpoints."""
