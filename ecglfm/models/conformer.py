@@ -1,15 +1,14 @@
-"""Conformer layers (arXiv:2005.08100) with relative-position attention in Transformer-XL's form.
+"""Conformer layers (arXiv:2005.08100) with relative-position attention (`attention`).
 
 The order is ECG-LFM's: half feed-forward, attention, convolution, half feed-forward, LayerNorm; there is
 no normalisation after the last layer. The table of sinusoids holds the 2T-1 positions a batch needs and
 no more.
 
-Shapes: b batch, t frames, d width, h heads, k width of a head, p = 2t-1 relative positions.
+Shapes: b batch, t frames, d width, c channels, p = 2t-1 relative positions.
 """
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -19,124 +18,11 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig
+from ecglfm.models.attention import RelativeAttention, exporting, sinusoids
 from ecglfm.models.depthwise import depthwise_convolution
-from ecglfm.models.dropout import Dropout, SwishLinear
+from ecglfm.models.dropout import Dropout, SwishLinear, swish_linear
 from ecglfm.models.initialization import Linear
 from ecglfm.models.normalization import make_norm, still
-
-
-def exporting() -> bool:
-    """Whether a graph for inputs of any length is being recorded (`ecglfm.models.export`)."""
-    return bool(torch.jit.is_tracing() or torch.onnx.is_in_onnx_export())
-
-
-def sinusoids(frames: int, dim: int) -> Tensor:
-    """Sinusoids of the relative positions T-1, …, 0, …, -(T-1) (arXiv:1901.02860, 3.3).
-
-    Parameters
-    ----------
-    frames : int
-        T.
-    dim : int
-        Even width; sines at even, cosines at odd places.
-
-    Returns
-    -------
-    Tensor of float32, shape (2T-1, dim)
-    """
-    position = torch.arange(frames - 1, -frames, -1, dtype=torch.float32)[:, None]
-    rate = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * -(math.log(10000.0) / dim))
-    return torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1).flatten(1)
-
-
-def relative_shift(scores_bhtp: Tensor) -> Tensor:
-    """Scores by relative position to scores by key: out[i, j] = in[i, T-1-i+j] (arXiv:1901.02860, appendix B).
-
-    Parameters
-    ----------
-    scores_bhtp : Tensor, shape (batch, heads, T, 2T-1)
-
-    Returns
-    -------
-    Tensor, shape (batch, heads, T, T)
-    """
-    batch, heads, frames, positions = scores_bhtp.shape
-    if exporting():  # as below with a copy, in operations that every runtime has
-        flat = functional.pad(scores_bhtp, (0, 1)).flatten(2)[..., frames - 1 : -1]
-        return flat.view(batch, heads, frames, positions)[..., :frames]
-    scores_bhtp = scores_bhtp.contiguous()
-    # Row i starts one place earlier than row i-1: a view with a row stride of 2T-2 and no copy.
-    strides = (heads * frames * positions, frames * positions, positions - 1, 1)
-    return scores_bhtp.as_strided((batch, heads, frames, frames), strides, scores_bhtp.storage_offset() + frames - 1)
-
-
-class RelativeAttention(nn.Module):
-    """Multi-head self-attention with content and position terms and their learned biases u and v.
-
-    Parameters
-    ----------
-    dim : int
-        Width.
-    heads : int
-        Number of heads; divides `dim`.
-    dropout : float
-        Dropout of the attention weights.
-
-    Notes
-    -----
-    Initialised as the original: Linear weights N(0, 0.02) with zero bias, u and v Xavier uniform.
-    """
-
-    def __init__(self, dim: int, *, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.linear_q = Linear(dim, dim)
-        self.linear_k = Linear(dim, dim)
-        self.linear_v = Linear(dim, dim)
-        self.linear_out = Linear(dim, dim)
-        self.linear_pos = Linear(dim, dim, bias=False)
-        self.dropout = Dropout(dropout)
-        self.pos_bias_u = nn.Parameter(torch.empty(heads, dim // heads))
-        self.pos_bias_v = nn.Parameter(torch.empty(heads, dim // heads))
-        nn.init.xavier_uniform_(self.pos_bias_u)
-        nn.init.xavier_uniform_(self.pos_bias_v)
-
-    def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
-        """Attend to the real frames.
-
-        Parameters
-        ----------
-        x_btd : Tensor, shape (batch, frames, dim)
-        positions_pd : Tensor, shape (2 frames - 1, dim)
-            From `sinusoids`.
-        mask_bt : Tensor of bool, shape (batch, frames), optional
-            True where a frame is real.
-
-        Returns
-        -------
-        Tensor, shape (batch, frames, dim)
-        """
-        batch, frames, dim = x_btd.shape
-        width = dim // self.heads
-
-        def split(x: Tensor) -> Tensor:
-            return x.view(-1, frames, self.heads, width).transpose(1, 2)
-
-        query, key, value = split(self.linear_q(x_btd)), split(self.linear_k(x_btd)), split(self.linear_v(x_btd))
-        position_hkp = self.linear_pos(positions_pd).view(-1, self.heads, width).permute(1, 2, 0) / math.sqrt(width)
-        bias = relative_shift((query + self.pos_bias_v[:, None]) @ position_hkp)
-        if bias.is_cuda:  # the fused kernels want aligned rows, which the shifted view has not
-            bias = bias.contiguous()
-        if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
-            bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
-        query = query + self.pos_bias_u[:, None]
-        if self.dropout.active and not x_btd.is_cuda:  # PyTorch's attention would drop out slowly
-            weights = self.dropout((query @ key.transpose(2, 3) / math.sqrt(width) + bias).softmax(dim=-1))
-            out = weights @ value
-        else:
-            dropout = self.dropout.p if self.training else 0.0
-            out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        return self.linear_out(out.transpose(1, 2).reshape(batch, frames, dim))
 
 
 class Pointwise(nn.Conv1d):
@@ -148,6 +34,14 @@ class Pointwise(nn.Conv1d):
     def forward(self, x_btc: Tensor) -> Tensor:
         """Transform each frame alone."""
         return functional.linear(x_btc, self.weight[:, :, 0])
+
+
+class SwishPointwise(Pointwise):
+    """Of the swish of its input; keeps only that (`swish_linear`)."""
+
+    def forward(self, x_btc: Tensor) -> Tensor:
+        """Transform each frame alone."""
+        return swish_linear(x_btc, self.weight[:, :, 0], None)
 
 
 class Depthwise(nn.Conv1d):
@@ -182,7 +76,7 @@ class ConvolutionModule(nn.Module):
         self.pointwise_conv1 = Pointwise(dim, 2 * dim)
         self.depthwise_conv = Depthwise(dim, kernel)
         self.norm = make_norm(norm, dim, sync=sync)
-        self.pointwise_conv2 = Pointwise(dim, dim)
+        self.pointwise_conv2 = SwishPointwise(dim, dim)
 
     def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Convolve over time; padded frames enter the depthwise convolution as zeros.
@@ -199,7 +93,7 @@ class ConvolutionModule(nn.Module):
         x = functional.glu(self.pointwise_conv1(self.layer_norm(x_btd)))
         if mask_bt is not None:
             x = x.masked_fill(~mask_bt[..., None], 0.0)
-        return self.pointwise_conv2(functional.silu(self.norm(self.depthwise_conv(x), mask_bt)))
+        return self.pointwise_conv2(self.norm(self.depthwise_conv(x), mask_bt))
 
 
 class FeedForward(nn.Module):
@@ -232,10 +126,10 @@ class ConformerLayer(nn.Module):
 
     def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Transform frames; arguments and shapes as in `RelativeAttention.forward`."""
-        x = x_btd + 0.5 * self.dropout(self.ffn1(x_btd))
+        x = torch.add(x_btd, self.dropout(self.ffn1(x_btd)), alpha=0.5)
         x = x + self.dropout(self.self_attn(self.self_attn_layer_norm(x), positions_pd, mask_bt))
         x = x + self.dropout(self.conv_module(x, mask_bt))
-        x = x + 0.5 * self.dropout(self.ffn2(x))
+        x = torch.add(x, self.dropout(self.ffn2(x)), alpha=0.5)
         return self.final_layer_norm(x)
 
 

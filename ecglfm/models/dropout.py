@@ -70,24 +70,31 @@ class SwishLinear(Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (…, inputs) to (…, outputs)."""
-        if not (self.training and torch.is_grad_enabled()):
-            return super().forward(functional.silu(x))
-        keep = kept(x, self.dropout) if self.dropout else None
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return _SwishLinear.apply(x, keep, self.dropout, weight, bias)
+        return swish_linear(x, self.weight, self.bias, self.dropout if self.training else 0.0)
 
 
-def _drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:
-    """In place."""
+def swish_linear(x: Tensor, weight: Tensor, bias: Tensor | None, probability: float = 0.0) -> Tensor:
+    """Linear of the swish of `x`, of which elements are dropped out with `probability`; keeps `x` only."""
+    if not torch.is_grad_enabled() or torch.jit.is_tracing():
+        return functional.linear(functional.silu(x), weight, bias)
+    keep = kept(x, probability) if probability else None
+    bias = None if bias is None else bias.to(x.dtype)
+    return _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias)
+
+
+def drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:
+    """Zero what is not `keep`, scale the rest; in place."""
     return x if keep is None else x.mul_(keep).mul_(1 / (1 - probability))
 
 
 class _SwishLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, keep: Tensor | None, probability: float, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, keep: Tensor | None, probability: float, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
         ctx.save_for_backward(x, keep, weight)
         ctx.probability = probability
-        return functional.linear(_drop_out(functional.silu(x), keep, probability), weight, bias)
+        return functional.linear(drop_out(functional.silu(x), keep, probability), weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -95,12 +102,12 @@ class _SwishLinear(torch.autograd.Function):
         grad_x = grad_weight = grad_bias = None
         grad_sf = grad.reshape(-1, grad.shape[-1])
         if ctx.needs_input_grad[3]:
-            active = _drop_out(functional.silu(x), keep, ctx.probability)
+            active = drop_out(functional.silu(x), keep, ctx.probability)
             grad_weight = grad_sf.t() @ active.reshape(-1, active.shape[-1])
             del active
         if ctx.needs_input_grad[4]:
             grad_bias = grad_sf.sum(0)
         if ctx.needs_input_grad[0]:
-            grad_x = _drop_out((grad_sf @ weight).view(x.shape), keep, ctx.probability)
+            grad_x = drop_out((grad_sf @ weight).view(x.shape), keep, ctx.probability)
             grad_x = torch.ops.aten.silu_backward(grad_x, x)
         return grad_x, None, None, grad_weight, grad_bias

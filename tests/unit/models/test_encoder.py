@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, load
-from ecglfm.models.conformer import relative_shift, sinusoids
+from ecglfm.models.attention import relative_shift, sinusoids
 from ecglfm.models.encoder import ECGEncoder, mean_over_frames
 from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
 from ecglfm.models.objective import PretrainingObjective
