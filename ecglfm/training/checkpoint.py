@@ -1,26 +1,21 @@
-"""Training state on disk: whole or not there, never of another config, written while the training goes on.
+"""Training state on disk: whole or not there, and never of another config.
 
 `checkpoints/step-00000100/` holds a file of every rank (`shards`), `state.json` and `manifest.json`, which lists them
-with their SHA-256. A save copies the state in memory; a thread of each rank writes the copy, and when all are done,
-which is asked at later updates, that of rank 0 gives the checkpoint its name. No file of it is opened before its hash
-agrees.
+with their SHA-256. It gets its name only when all of it is on the disk, and no file of it is opened before its hash
+agrees. `saver` writes them.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
-from ecglfm import distributed
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.provenance import read_json, sha256_file, sha256_json, write_json, write_text
-from ecglfm.training.shards import Copy, Piece, Pieces
+from ecglfm.training.shards import Pieces
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +36,6 @@ def config_hash(config: EncoderSlice) -> str:
     return sha256_json(content)
 
 
-class _Save(NamedTuple):
-    """One that is under way."""
-
-    step: int
-    state: str  # JSON
-    work: Future[Any]  # the write of this rank's file; then, where `naming`, what rank 0 does with all of them
-    naming: bool = False
-
-
 class Checkpoints:
     """The folder of one training.
 
@@ -67,11 +53,6 @@ class Checkpoints:
         Batch size over all processes and forwards; another one is another training.
     schedule_steps : int, optional
         Updates in all, where the learning rate depends on them: then more of them are another training, too.
-
-    Attributes
-    ----------
-    waited, wrote : float
-        Seconds that the training waited for the newest save, and that the write of this rank's file took.
     """
 
     def __init__(
@@ -87,10 +68,6 @@ class Checkpoints:
         if schedule_steps is not None:
             self.identity["schedule_steps"] = schedule_steps
         self.keep_last, self.keep_every = keep_last, keep_every
-        self.waited = self.wrote = 0.0
-        self._copy = Copy()
-        self._writer = ThreadPoolExecutor(1, "checkpoint")
-        self._pending: _Save | None = None
 
     def path(self, step: int) -> Path:
         """Folder of the checkpoint after update number `step`."""
@@ -159,49 +136,50 @@ class Checkpoints:
                 return f"{name} does not have the SHA-256 of its manifest"
         return None
 
-    def save(self, pieces: list[Piece], step: int, state: dict[str, Any], notes: dict[str, str] | None = None) -> None:
-        """Copy the state after update number `step` and have it written; every rank must call it.
+    def unfinished(self, step: int) -> Path:
+        """Folder of a checkpoint that is being written."""
+        return self.folder / f"{_UNFINISHED}{step:08d}"
 
-        An earlier save is waited for.
+    def complete(self, step: int, state: str, notes: list[dict[str, Any]]) -> None:
+        """Make a checkpoint of what all ranks have written to `unfinished`; then drop the oldest. Rank 0 only.
 
         Parameters
         ----------
-        pieces : list of Piece
-            This rank's.
         step : int
-        state : dict
-            The rest, the same on every rank; what JSON can hold.
-        notes : dict, optional
-            Of the pieces.
-        """
-        began = time.perf_counter()
-        self.finish()
-        self._copy.take(pieces, notes or {})
-        work = self._writer.submit(self._write, step)
-        self._pending = _Save(step, json.dumps(state, allow_nan=False), work)
-        self.waited = time.perf_counter() - began
-
-    def poll(self) -> None:
-        """Bring the pending checkpoint on as far as all ranks are; every rank must call it, at each update.
+        state : str
+            JSON of what is no tensor.
+        notes : list of dict
+            `size` and `sha256` of each rank's file.
 
         Raises
         ------
         UserError
-            On rank 0, where it could not be written: what was written is removed, older ones are as they were.
-        SystemExit
-            On the other ranks then.
+            As `give_up`.
         """
-        if self._pending is not None and not distributed.any_rank(not self._pending.work.done()):
-            self._advance(self._pending)
+        unfinished = self.unfinished(step)
+        try:
+            files = {file_of(rank): note for rank, note in enumerate(notes)}
+            write_text(unfinished / _STATE, state)
+            size = (unfinished / _STATE).stat().st_size
+            files[_STATE] = {"size": size, "sha256": sha256_file(unfinished / _STATE)}
+            manifest = {"step": step, "world_size": len(notes), "files": files} | self.identity
+            write_json(unfinished / "manifest.json", manifest)
+            _sync(unfinished)
+            _remove(self.path(step))  # one that was skipped as damaged
+            unfinished.rename(self.path(step))
+            _sync(self.folder)
+        except OSError as error:
+            self.give_up(step, error)
+        self._prune(step)
 
-    def finish(self) -> None:
-        """Wait until the pending checkpoint is whole; every rank must call it. Raises as `poll`."""
-        began = time.perf_counter()
-        while self._pending is not None:
-            wait([self._pending.work])
-            distributed.barrier()
-            self._advance(self._pending)
-        self.waited += time.perf_counter() - began
+    def give_up(self, step: int, error: object) -> NoReturn:
+        """Remove what was written of a checkpoint, and say why it will not be. Rank 0 only."""
+        _remove(self.unfinished(step))
+        left = [other for other in self.steps() if other < step]
+        before = f"{self.path(left[-1]).name} is as it was" if left else "there is none before it"
+        raise UserError(
+            f"{self.path(step)}: the checkpoint was not written ({error}), {before}; mend that and run again"
+        )
 
     def load(self, step: int) -> tuple[Pieces, dict[str, Any]]:
         """Open a checkpoint that `newest` found whole.
@@ -214,66 +192,6 @@ class Checkpoints:
         """
         folder = self.path(step)
         return Pieces(sorted(folder.glob("rank-*.safetensors"))), read_json(folder / _STATE)
-
-    def _write(self, step: int) -> dict[str, Any]:
-        """Write this rank's file, in the thread."""
-        began = time.perf_counter()
-        unfinished = self._unfinished(step)
-        unfinished.mkdir(parents=True, exist_ok=True)
-        note = self._copy.write(unfinished / _file_of(distributed.rank()))
-        self.wrote = time.perf_counter() - began
-        return note
-
-    def _unfinished(self, step: int) -> Path:
-        return self.folder / f"{_UNFINISHED}{step:08d}"
-
-    def _advance(self, save: _Save) -> None:
-        """All ranks have done what was to be done: have rank 0 name the checkpoint, or see that it has."""
-        self._pending = None
-        if save.naming:
-            distributed.from_main(save.work.result)
-            return
-        error = save.work.exception()
-        if error is not None and not isinstance(error, OSError):
-            raise error
-        said = distributed.gather(json.dumps({"error": str(error)} if error else save.work.result()))
-        notes = [json.loads(text) for text in said]
-        if errors := [note["error"] for note in notes if "error" in note]:
-            distributed.from_main(lambda: self._give_up(save.step, errors[0]))
-        work = self._writer.submit(self._name, save, notes) if distributed.is_main() else save.work
-        self._pending = save._replace(work=work, naming=True)
-
-    def _give_up(self, step: int, error: object) -> int:
-        """Remove what was written of a checkpoint, and say why it will not be."""
-        _remove(self._unfinished(step))
-        left = [other for other in self.steps() if other < step]
-        before = f"{self.path(left[-1]).name} is as it was" if left else "there is none before it"
-        raise UserError(
-            f"{self.path(step)}: the checkpoint was not written ({error}), {before}; mend that and run again"
-        )
-
-    def _name(self, save: _Save, notes: list[dict[str, Any]]) -> int:
-        """In the thread of rank 0: list, sync and name what was saved; then drop the oldest."""
-        unfinished = self._unfinished(save.step)
-        try:
-            files = {_file_of(rank): note for rank, note in enumerate(notes)}
-            write_text(unfinished / _STATE, save.state)
-            size = (unfinished / _STATE).stat().st_size
-            files[_STATE] = {"size": size, "sha256": sha256_file(unfinished / _STATE)}
-            manifest = {"step": save.step, "world_size": len(notes), "files": files} | self.identity
-            write_json(unfinished / "manifest.json", manifest)
-            _sync(unfinished)
-            _remove(self.path(save.step))  # one that was skipped as damaged
-            unfinished.rename(self.path(save.step))
-            _sync(self.folder)
-        except OSError as error:
-            self._give_up(save.step, error)
-        self._prune(save.step)
-        logger.info(
-            "saved %s: %.1f MB, written in %.1f s; the training waited %.2f s",
-            self.path(save.step), sum(note["size"] for note in notes) / 1e6, self.wrote, self.waited,
-        )  # fmt: skip
-        return 0
 
     def _prune(self, newest: int) -> None:
         """Drop checkpoints that need not be kept."""
@@ -304,7 +222,8 @@ def _read_mapping(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _file_of(rank: int) -> str:
+def file_of(rank: int) -> str:
+    """Name of what a rank has written."""
     return f"rank-{rank:05d}.safetensors"
 
 

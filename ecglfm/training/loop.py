@@ -23,11 +23,11 @@ from ecglfm.config import PretrainConfig
 from ecglfm.data.batches import PretrainBatches, on_device
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.tracking import Run
-from ecglfm.training.checkpoint import Checkpoints
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
 from ecglfm.training.noise import update_noise
 from ecglfm.training.probe import LayerProbe
+from ecglfm.training.saver import Saver
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
 from ecglfm.training.watchdog import Guard, Watchdog
 
@@ -61,7 +61,7 @@ class Job(Protocol):
     ema : EMA or None
         Of the encoder.
     watchdog : Watchdog
-    checkpoints : Checkpoints
+    saver : Saver
     """
 
     config: PretrainConfig
@@ -72,7 +72,7 @@ class Job(Protocol):
     encoder: ECGEncoder
     ema: EMA | None
     watchdog: Watchdog
-    checkpoints: Checkpoints
+    saver: Saver
 
     def save(self, engine: Any, step: int) -> None:
         """Have a checkpoint written; every rank must call it."""
@@ -106,11 +106,11 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     progress = Progress(start, total)
     saved, seconds, updates = start, 0.0, 0
     for step in range(start + 1, total + 1):  # the number of the update
-        job.checkpoints.poll()
+        job.saver.poll()
         if distributed.any_rank(bool(stop)):
             if step - 1 > saved:
                 job.save(engine, step - 1)
-            job.checkpoints.finish()
+            job.saver.finish()
             progress.close()
             logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
             return distributed.STOPPED
@@ -137,7 +137,7 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
             job.save(engine, step)
             saved = step
         progress.update(step)
-    job.checkpoints.finish()
+    job.saver.finish()
     progress.close()
     return 0
 

@@ -32,6 +32,7 @@ from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.lock import Lock
 from ecglfm.training.loop import TERMS, train
+from ecglfm.training.saver import Saver
 from ecglfm.training.schedule import phases
 from ecglfm.training.shards import Pieces
 from ecglfm.training.state import (
@@ -175,6 +176,7 @@ class Pretraining:
             pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
             schedule_steps=self.total if self.config.schedule.needs_length else None,
         )
+        self.saver = Saver(self.checkpoints)
 
     def _batches(
         self, records: pd.DataFrame, folder: Path, rate: float
@@ -231,7 +233,7 @@ class Pretraining:
                     status = train(engine, self, start=start, run=run, stop=stop)
                 finally:
                     if distributed.world_size() == 1:  # of several, one that failed alone would wait for the others
-                        self.checkpoints.finish()
+                        self.saver.finish()
                 if status == 0:
                     self._export(engine, objective.encoder, run)
                 else:
@@ -269,7 +271,7 @@ class Pretraining:
         state = {
             "watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine), "batch_size": self.train.batch_size,
         }  # fmt: skip
-        self.checkpoints.save(pieces, step, state, notes)
+        self.saver.save(pieces, step, state, notes)
 
     def _say_batch(self, before: int) -> None:
         """Warn where the model depends on how the global batch is spread, and that is another way now."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, UserError, load
 
 if TYPE_CHECKING:
-    from ecglfm.training.checkpoint import Checkpoints
+    from ecglfm.training.saver import Saver
     from ecglfm.training.shards import Piece
 
 _POLL_SECONDS = 0.01  # between questions whether the write is done, as updates would ask
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm.training.checkpoint import Checkpoints
     from ecglfm.training.engine import initialize
     from ecglfm.training.pretrain import build_encoder
+    from ecglfm.training.saver import Saver
     from ecglfm.training.state import pieces_of, restore_optimizer
 
     slice_, results = _slice(args)
@@ -49,10 +50,11 @@ def run(args: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="benchmark-checkpoint-", dir=output))
     try:
         checkpoints = Checkpoints(folder, config_hash="", data_hash="", keep_last=1)
+        saver = Saver(checkpoints)
         pieces, notes = pieces_of(engine, None)
         waited, written = [], []
         for step in range(args.saves + 1):
-            seconds = _save(checkpoints, pieces, notes, step + 1)
+            seconds = _save(saver, pieces, notes, step + 1)
             if step:  # the first also gets the memory of its copy
                 waited.append(seconds[0])
                 written.append(seconds[1])
@@ -94,14 +96,14 @@ def _make_moments(engine: object) -> None:
     optimizer.zero_grad()
 
 
-def _save(checkpoints: Checkpoints, pieces: list[Piece], notes: dict[str, str], step: int) -> tuple[float, float]:
+def _save(saver: Saver, pieces: list[Piece], notes: dict[str, str], step: int) -> tuple[float, float]:
     """Seconds that a training would wait for one checkpoint, and until it is whole."""
     began = time.perf_counter()
-    checkpoints.save(pieces, step, {}, notes)
+    saver.save(pieces, step, {}, notes)
     waited = time.perf_counter() - began
-    while not checkpoints.path(step).exists():
+    while not saver.checkpoints.path(step).exists():
         time.sleep(_POLL_SECONDS)
         asked = time.perf_counter()
-        checkpoints.poll()
+        saver.poll()
         waited += time.perf_counter() - asked
     return waited, time.perf_counter() - began

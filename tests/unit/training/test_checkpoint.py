@@ -1,21 +1,18 @@
-"""Whole checkpoints only, of this training only, written beside the training: each fault is planted."""
+"""Whole checkpoints only, of this training only: each fault is planted."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import threading
-from concurrent.futures import wait
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError, parse
-from ecglfm.training import shards
 from ecglfm.training.checkpoint import Checkpoints, config_hash
+from ecglfm.training.saver import Saver
 from ecglfm.training.shards import Piece
 
 FILE = "rank-00000.safetensors"
@@ -27,8 +24,9 @@ def pieces(value):
 
 def save(checkpoints, step):
     """A whole checkpoint."""
-    checkpoints.save(pieces(float(step)), step, {"of": step})
-    checkpoints.finish()
+    saver = Saver(checkpoints)
+    saver.save(pieces(float(step)), step, {"of": step})
+    saver.finish()
 
 
 def loaded(checkpoints, step):
@@ -163,78 +161,6 @@ def test_what_is_kept_must_be_saved(every, kept, fits):
         UserError, match=r"tiny.yaml: .*keep_every \d+ (steps|epochs) is no multiple of checkpoint_every"
     ):
         parse(PretrainConfig, content, "tiny.yaml")
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Holds every write up until it is set."""
-    opened, write = threading.Event(), shards.Copy.write
-
-    def held(copy, path):
-        assert opened.wait(60)
-        return write(copy, path)
-
-    monkeypatch.setattr(shards.Copy, "write", held)
-    return opened
-
-
-def test_training_goes_on_while_a_checkpoint_is_written(tmp_path, gate):
-    made = folder_of(tmp_path)
-    weight = torch.tensor([1.0, 2.0])
-    state = {"warnings": {"a": 1}}
-    made.save([Piece("weight", "a", 0, weight)], 10, state)
-    weight.zero_()  # the next updates, which the checkpoint must not see
-    state["warnings"]["a"] = 2
-    for _ in range(3):
-        made.poll()
-    assert (made.steps(), made.newest()) == ([], 0)  # nothing has a name before all of it is there
-    gate.set()
-    made.finish()
-    assert made.newest() == 10
-    assert loaded(made, 10) == ([1.0, 2.0], {"warnings": {"a": 1}})
-    assert [path.name for path in made.folder.iterdir()] == ["step-00000010"]
-
-
-def test_a_second_save_waits_for_the_first(tmp_path, gate):
-    made = folder_of(tmp_path)
-    made.save(pieces(10.0), 10, {"of": 10})
-    second = threading.Thread(target=lambda: made.save(pieces(20.0), 20, {"of": 20}))
-    second.start()
-    second.join(0.2)
-    assert second.is_alive()
-    gate.set()
-    second.join(60)
-    assert made.newest() == 10
-    assert loaded(made, 10) == ([10.0, 2.0], {"of": 10})  # the memory of the copy was not written over
-    made.finish()
-    assert loaded(made, 20) == ([20.0, 2.0], {"of": 20})
-
-
-def full(*_):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.mark.parametrize("where", ["os.write", "ecglfm.training.checkpoint.write_json"])  # in the thread, or at the end
-def test_a_full_disk_is_said_at_the_next_update_and_leaves_nothing(checkpoints, monkeypatch, where):
-    with monkeypatch.context() as disk:
-        disk.setattr(where, full)
-        checkpoints.save(pieces(40.0), 40, {})
-        wait([checkpoints._pending.work])
-        if where != "os.write":
-            checkpoints.poll()  # the file was written
-            wait([checkpoints._pending.work])
-        expected = (
-            "step-00000040: the checkpoint was not written .*No space left on device.*, step-00000030 is as it was"
-        )
-        with pytest.raises(UserError, match=expected):
-            checkpoints.poll()
-    checkpoints.poll()  # said once
-    assert sorted(path.name for path in checkpoints.folder.iterdir()) == [
-        "run.json", "step-00000010", "step-00000020", "step-00000030",
-    ]  # fmt: skip
-    assert checkpoints.newest() == 30
-    save(checkpoints, 40)  # there is room again
-    assert checkpoints.newest() == 40
 
 
 @pytest.mark.parametrize("other", [{"config": "x"}, {"data": "x"}])
