@@ -189,7 +189,7 @@ whose statistics are each rank's own unless `model.norm_sync` is true or `model.
 `make mlflow-server` (PORT, WORKERS and RESULTS are its variables beside STORE), or
 `postgresql://user:password@host/mlflow` for a database without a server between (`pip install 'ecglfm[postgres]'`). The
 server listens on its own machine only: jobs on other nodes take the database, or a tunnel of ssh. An edit of `tracking`
-reruns nothing, and no usage data is sent to anybody.
+reruns nothing. Jobs and the server send no usage data to anybody; for `mlflow ui`, set MLFLOW_DISABLE_TELEMETRY=true.
 
 What a run logs is first written to a journal, `<results>/tracking/{stage}/{key}.jsonl`, and brought to the store beside
 the training. A store that is gone, hangs, is locked or full is one warning; every half minute the run tries again, and

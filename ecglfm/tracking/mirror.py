@@ -17,6 +17,9 @@ TICK_SECONDS = 5.0  # between two looks into the journal
 RETRY_SECONDS = 30.0  # after trouble
 LAST_SECONDS = 5.0  # that the end of a run waits for a server
 LAST_SQLITE_SECONDS = 120.0  # and for a file: other jobs may be writing it, and a locked one fails by itself
+SILENT_SECONDS = 0.5  # and for a server that has let an earlier run of this process wait in vain
+
+_silent: set[str] = set()  # URIs of such servers
 
 
 class Mirror:
@@ -48,9 +51,11 @@ class Mirror:
     def finish(self) -> None:
         """Bring the rest, if that is a matter of seconds; the sync does it else."""
         self._closing.set()
-        sqlite = self._tracking.uri.startswith("sqlite:")
-        self._thread.join(LAST_SQLITE_SECONDS if sqlite else LAST_SECONDS)
+        uri = self._tracking.uri
+        patience = LAST_SQLITE_SECONDS if uri.startswith("sqlite:") else LAST_SECONDS
+        self._thread.join(SILENT_SECONDS if uri in _silent else patience)
         if self._thread.is_alive():
+            _silent.add(uri)
             self._warn(TimeoutError("it does not answer in time"))
 
     def _run(self) -> None:

@@ -53,6 +53,16 @@ def _started_at(clone) -> int:
     return int(found.group(1)) if found else 0
 
 
+def _mlflow_losses(clone) -> list[list[tuple[int, float]]]:
+    """Training loss by step of every run of pretraining."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{clone.results}/mlflow.db")
+    experiment = client.get_experiment_by_name("pretrain")
+    runs = client.search_runs([experiment.experiment_id])
+    return [[(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "train.loss")] for run in runs]
+
+
 def test_killed_run_ends_with_the_same_weights(clone) -> None:
     clone.edit("config/encoders/tiny.yaml", pretrain={"steps": 60, "checkpoint_every": {"steps": 10}})
     clone.snakemake("pretrain")
@@ -66,6 +76,11 @@ def test_killed_run_ends_with_the_same_weights(clone) -> None:
     assert _started_at(clone) in range(20, 60, 10)
     assert _weights(clone) == undisturbed
     pd.testing.assert_frame_equal(_history(clone), history)
+    train = pd.read_csv(clone.results / "pretrain/tiny/history.csv", float_precision="round_trip").query(
+        "split == 'train'"
+    )
+    losses = list(zip(train["step"], train["loss"], strict=True))
+    assert _mlflow_losses(clone) == [losses, losses]  # the undisturbed one, and the resumed one without a step twice
 
 
 def test_edited_learning_rate_starts_again_and_more_steps_continue(clone) -> None:
