@@ -24,12 +24,12 @@ from ecglfm.sources.reorder import Distinct
 from ecglfm.tracking import standard_tags, start_run
 
 
-def label_counts(labelled: pd.DataFrame) -> dict[str, float]:
+def label_counts(path: Path) -> dict[str, float]:
     """Records, positives and known labels by split.
 
     Parameters
     ----------
-    labelled : DataFrame
+    path : path
         `labels/{task}.parquet`.
 
     Returns
@@ -37,15 +37,17 @@ def label_counts(labelled: pd.DataFrame) -> dict[str, float]:
     dict
         `{split}.records`, `{split}.{label}.positives`, `{split}.{label}.known`.
     """
-    counts: dict[str, float] = {}
-    for split in SPLITS:
-        part = labelled[labelled["split"] == split]
-        counts[f"{split}.records"] = len(part)
-        for column in part.filter(like="label."):
-            name = str(column).removeprefix("label.")
-            counts[f"{split}.{name}.positives"] = int((part[column] == 1).sum())
-            counts[f"{split}.{name}.known"] = int(part[column].notna().sum())
-    return counts
+    labels = [column for column in pq.read_schema(path).names if column.startswith("label.")]
+    counts: Counter[str] = Counter()
+    for piece in table_pieces(path, ["split", *labels]):
+        for split in SPLITS:
+            part = piece[piece["split"] == split]
+            counts[f"{split}.records"] += len(part)
+            for column in labels:
+                name = column.removeprefix("label.")
+                counts[f"{split}.{name}.positives"] += int((part[column] == 1).sum())
+                counts[f"{split}.{name}.known"] += int(part[column].notna().sum())
+    return {name: float(number) for name, number in counts.items()}
 
 
 def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | None, rule: str | None) -> None:  # noqa: A002
@@ -67,11 +69,7 @@ def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | No
         stage="labels", task=slice.task, config_hash=sha256_json(content), data_hash=sha256_file(output), rule=rule
     )
     with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content, once=True) as run:
-        columns = [
-            column for column in pq.read_schema(output).names if column == "split" or column.startswith("label.")
-        ]
-        left_out = pq.read_metadata(ledger).num_rows
-        run.log(label_counts(pd.read_parquet(output, columns=columns)) | {"left_out": left_out}, step=0)
+        run.log(label_counts(output) | {"left_out": pq.read_metadata(ledger).num_rows}, step=0)
         run.artifact(ledger)
 
 

@@ -14,7 +14,6 @@ from ecglfm.config import UserError
 
 _TIMES = 8
 _FILES = 64  # recordings on disk, of a second each; also those of the one shard that is ingested and preprocessed
-_ROWS = 16384  # rows that are written together
 #: A small process between us and the stage, because a child's peak starts at its parent's size.
 _MEASURE = """
 import resource, subprocess, sys
@@ -96,6 +95,7 @@ def _stages(root: Path, records: int) -> Iterator[tuple[str, list[str]]]:
     yield "manifest and audit", ["manifest", *slices, "--results", str(root), "--output", manifest]
     task = config("task", _TASK)
     yield "labels", ["labels", *task, "--manifest", f"{manifest}/records.parquet", "--index", index, "--output", labels]
+    yield "summary", ["summary", "--results", str(root), "--output", f"{manifest}/summary.html"]
 
 
 def _write_mimic(root: Path, records: int) -> None:
@@ -149,13 +149,14 @@ def _write_prepared(root: Path, index: str) -> None:
     from ecglfm.data.preprocess import OUTPUT_DTYPES, QUALITY
     from ecglfm.provenance import write_parquet
     from ecglfm.records import ledger_frame
+    from ecglfm.sources.reorder import ROWS_TOGETHER
 
     values = {"n_samples": 5000, "sampling_rate": 500, "lead_mask": 4095, "flags": ""} | dict.fromkeys(QUALITY, 0.0)
-    batches = pq.ParquetFile(index).iter_batches(_ROWS, columns=["record_id", "source", "patient_id"])
+    batches = pq.ParquetFile(index).iter_batches(ROWS_TOGETHER, columns=["record_id", "source", "patient_id"])
     for shard, batch in enumerate(batches):
         rows = batch.to_pandas().assign(shard=shard, **values)
         rows["offset"] = pd.RangeIndex(len(rows)) * 5000
-        rows["sha256"] = [f"{shard * _ROWS + row:064x}" for row in range(len(rows))]
+        rows["sha256"] = [f"{shard * ROWS_TOGETHER + row:064x}" for row in range(len(rows))]
         types = {name: "float64" if name in QUALITY else kind for name, kind in OUTPUT_DTYPES.items()}
         write_parquet(root / f"preprocess/m/{shard:03d}.parquet", rows[list(OUTPUT_DTYPES)].astype(types))
         for stage in ("ingest", "preprocess"):

@@ -10,6 +10,7 @@ import pytest
 
 from ecglfm.config import ManifestConfig, ManifestSlice, TaskConfig, TaskSlice, TrackingSlice
 from ecglfm.data.tracked import label_counts, track_labels, track_manifest
+from ecglfm.provenance import write_parquet
 from ecglfm.records import ledger_frame
 
 LABELLED = pd.DataFrame(
@@ -26,8 +27,9 @@ COUNTS = {
 }  # fmt: skip
 
 
-def test_counts_by_hand() -> None:
-    assert label_counts(LABELLED) == COUNTS
+def test_counts_by_hand(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "t.parquet", LABELLED)
+    assert label_counts(tmp_path / "t.parquet") == COUNTS
 
 
 @pytest.mark.slow
