@@ -83,9 +83,12 @@ def _to_blocks(x_btc: Tensor, before: int, padded: int, block: int, *, ahead: in
     The one block more is of zeros: the first where `ahead` is 1, else the last.
     """
     batch, frames, channels = x_btc.shape
-    rows = x_btc.new_zeros(batch * padded + block, channels)
+    rows = x_btc.new_empty(batch * padded + block, channels)
+    rows[0 if ahead else batch * padded :][:block] = 0
     records = rows[ahead * block :][: batch * padded].view(batch, padded, channels)
+    records[:, :before] = 0
     records[:, before : before + frames] = x_btc
+    records[:, before + frames :] = 0
     return rows.t().contiguous().view(channels, -1, block)  # two dimensions: PyTorch transposes those in tiles
 
 

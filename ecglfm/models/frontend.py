@@ -8,8 +8,9 @@ Shapes: b batch, l leads, n samples, c channels, t frames, d encoder width.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,6 +59,56 @@ class FrameConvolution(nn.Conv1d):
         else:
             rows = x_btc.unfold(1, kernel, stride).transpose(2, 3).flatten(2)
         return functional.linear(rows, self.weight.transpose(1, 2).flatten(1), self.bias)
+
+
+class _ConvolveNormalizeGELU(torch.autograd.Function):
+    """First convolution, GroupNorm of each channel and GELU, channels last, one record at a time.
+
+    The samples of a record after this are as many as all that follows together: so they stay in the cache, and the
+    backward pass works out again what it needs of them.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_bln: Tensor, weight: Tensor, bias: Tensor, scale_c: Tensor, shift_c: Tensor, stride: int, eps: float
+    ) -> Tensor:
+        rows_btk = _rows(x_bln, weight.shape[2], stride)
+        ctx.save_for_backward(rows_btk, weight, bias, scale_c, shift_c)
+        ctx.eps = eps
+        out = x_bln.new_empty(*rows_btk.shape[:2], len(weight))
+        for rows_tk, out_tc in zip(rows_btk, out, strict=True):
+            normed_tc, _ = _standardized(functional.linear(rows_tk, weight.flatten(1), bias), eps)
+            torch.ops.aten.gelu.out(torch.addcmul(shift_c, normed_tc, scale_c), out=out_tc)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_btc: Tensor) -> tuple[Tensor | None, ...]:
+        rows_btk, weight, bias, scale_c, shift_c = ctx.saved_tensors
+        grad_weight, grad_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+        grad_scale, grad_shift = torch.zeros_like(scale_c), torch.zeros_like(shift_c)
+        for rows_tk, grad_tc in zip(rows_btk, grad_btc, strict=True):
+            normed_tc, deviation_c = _standardized(functional.linear(rows_tk, weight.flatten(1), bias), ctx.eps)
+            grad = torch.ops.aten.gelu_backward(grad_tc, torch.addcmul(shift_c, normed_tc, scale_c))
+            along_c, sum_c, frames = (grad * normed_tc).sum(0), grad.sum(0), len(grad)
+            grad_scale += along_c
+            grad_shift += sum_c
+            grad -= normed_tc.mul_(along_c / frames).add_(sum_c / frames)
+            grad *= scale_c / deviation_c
+            grad_weight.flatten(1).addmm_(grad.t(), rows_tk)
+            grad_bias += grad.sum(0)
+        return None, grad_weight, grad_bias, grad_scale, grad_shift, None, None
+
+
+def _rows(x_bln: Tensor, kernel: int, stride: int) -> Tensor:
+    """What each frame sees, (b, t, l kernel)."""
+    return x_bln.unfold(2, kernel, stride).transpose(1, 2).flatten(2)
+
+
+def _standardized(x_tc: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Each channel with mean 0 and deviation 1, in place; and the deviation, (c,)."""
+    x_tc -= x_tc.mean(0)
+    deviation_c = (x_tc.square().mean(0) + eps).sqrt()
+    return x_tc.div_(deviation_c), deviation_c
 
 
 class FrontEnd(nn.Module):
@@ -120,8 +171,14 @@ class FrontEnd(nn.Module):
             if mask is not None:
                 # in two dimensions, because torch.export knows the one-dimensional form for one length only
                 mask = functional.max_pool2d((~mask).float()[:, None], (1, kernel), (1, stride))[:, 0] == 0
-            if index == 0:
-                x = functional.gelu(self.group_norm(conv(x), mask)).transpose(1, 2)
-            else:
-                x = functional.gelu(conv(x))
+            x = self._first(x, mask) if index == 0 else functional.gelu(conv(x))
         return Features(x, self.layer_norm(x), mask)
+
+    def _first(self, x_bln: Tensor, mask_bt: Tensor | None) -> Tensor:
+        """First convolution, GroupNorm and GELU: (b, t, c)."""
+        conv, norm = cast(nn.Conv1d, self.convs[0]), self.group_norm
+        learns = torch.is_grad_enabled() and not x_bln.requires_grad and x_bln.dtype == torch.float32
+        if not learns or mask_bt is not None or x_bln.is_cuda or torch.compiler.is_compiling():
+            return functional.gelu(norm(conv(x_bln), mask_bt)).transpose(1, 2)
+        parameters = conv.weight, conv.bias, norm.weight, norm.bias
+        return cast(Tensor, _ConvolveNormalizeGELU.apply(x_bln, *parameters, conv.stride[0], norm.eps))

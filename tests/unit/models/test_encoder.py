@@ -2,14 +2,12 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
 from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, load
-from ecglfm.models.attention import relative_shift, sinusoids
 from ecglfm.models.encoder import ECGEncoder, mean_over_frames
 from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
 from ecglfm.models.objective import PretrainingObjective
@@ -127,23 +125,6 @@ def test_running_statistics_stay_float32_in_bfloat16():
     assert norm.weight.dtype == torch.bfloat16
     assert norm.running_mean.dtype == torch.float32
     assert norm(torch.randn(2, 5, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
-
-
-def test_position_table_and_shift_by_formula():
-    table = sinusoids(4, 6)
-    assert table.shape == (7, 6)  # 2T-1 positions, no more
-    for row, position in enumerate([3, 2, 1, 0, -1, -2, -3]):
-        for pair in range(3):
-            angle = position / 10000 ** (2 * pair / 6)
-            expected = [math.sin(angle), math.cos(angle)]
-            np.testing.assert_allclose(table[row, 2 * pair : 2 * pair + 2].numpy(), expected, atol=1e-6)
-    scores = torch.randn(2, 3, 4, 7, requires_grad=True)
-    shifted = relative_shift(scores)
-    for i in range(4):
-        for j in range(4):
-            assert torch.equal(shifted[..., i, j], scores[..., i, 3 - i + j])
-    shifted.sum().backward()
-    assert scores.grad.sum() == 2 * 3 * 16  # every score that is used, once
 
 
 def test_position_table_follows_the_length():

@@ -7,7 +7,6 @@ import torch
 
 from ecglfm.cli import main
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
-from ecglfm.models import attention
 from ecglfm.models import export as exporting
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.encoder import ECGEncoder
@@ -159,12 +158,3 @@ def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsy
     wanted = "ecglfm export: error: --format onnx needs onnx, onnxscript, onnxruntime: pip install 'ecglfm[export]'\n"
     assert capsys.readouterr().err == wanted
     assert not path.exists()
-
-
-@pytest.mark.parametrize("frames", [1, 2, 7])
-def test_relative_shift_has_a_second_form_for_export(monkeypatch, frames):
-    scores = torch.randn(2, 3, frames, 2 * frames - 1)
-    monkeypatch.setattr(attention, "exporting", lambda: True)
-    shifted = attention.relative_shift(scores)
-    for i in range(frames):
-        assert torch.equal(shifted[:, :, i], scores[:, :, i, frames - 1 - i : 2 * frames - 1 - i])
