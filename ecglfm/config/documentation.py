@@ -161,9 +161,10 @@ else to `valid`, so that training gives way and test sets stay whole. Each recor
 | the same, started by torchrun | the command below | nothing |
 | a Slurm cluster: one GPU, one node, many nodes | `snakemake --profile slurm pretrain` | `nodes`, tasks and GPUs in the profile |
 
-torchrun takes the command that `snakemake -n -p pretrain` prints, on one machine or on several:
+torchrun takes the command that `snakemake -n -p pretrain` prints, on one machine or on several (`--`, or it takes our
+`--signals` for an option of its own):
 
-    torchrun --nproc-per-node 4 -m ecglfm pretrain --config results/config/pretrain/small.yaml \\
+    torchrun --nproc-per-node 4 -m -- ecglfm pretrain --config results/config/pretrain/small.yaml \\
         --manifest results/manifest/records.parquet --signals results/preprocess --output results/pretrain/small
 
 **The Slurm profile** is `workflow/profiles/slurm/config.yaml`; lines marked SITE are for you. Its `pretrain_encoder` lists

@@ -17,7 +17,7 @@ import pandas as pd
 from ecglfm.provenance import sha256_file
 
 TIMING = ["memory_mb", "segments_per_second"]  # columns of the history that differ from run to run
-PATIENCE = 240  # seconds
+PATIENCE = 600  # seconds, for machines with much else to do
 
 
 def wait(what: str, condition: Callable[[], object]) -> None:
