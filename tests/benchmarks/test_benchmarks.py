@@ -194,7 +194,7 @@ def test_memory_benchmark_measures_every_data_stage(capsys: pytest.CaptureFixtur
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [
         "index of ptbxl", "index of mimic_iv_ecg", "ingest, one shard", "preprocess, one shard", "manifest and audit",
-        "labels",
+        "labels", "summary",
     ]  # fmt: skip
     for line in lines:
         small, large, growth = re.findall(r": (\d+) MB with 150 records, (\d+) MB with 1200: (-?\d+) bytes", line)[0]
