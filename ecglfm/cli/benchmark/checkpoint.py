@@ -52,12 +52,13 @@ def run(args: argparse.Namespace) -> None:
         checkpoints = Checkpoints(folder, config_hash="", data_hash="", keep_last=1)
         saver = Saver(checkpoints)
         pieces, notes = pieces_of(engine, None)
-        waited, written = [], []
+        waited, written, busy = [], [], []
         for step in range(args.saves + 1):
             seconds = _save(saver, pieces, notes, step + 1)
             if step:  # the first also gets the memory of its copy
                 waited.append(seconds[0])
                 written.append(seconds[1])
+                busy.append(seconds[2])
         began = time.perf_counter()
         newest = checkpoints.newest()
         hashed = time.perf_counter() - began
@@ -70,7 +71,10 @@ def run(args: argparse.Namespace) -> None:
     shares = [one / other for one, other in zip(waited, written, strict=True)]
     print(f"{args.encoder}: {size / 1e6:.1f} MB in a checkpoint")
     print(f"write: median {median(written):.3f} s, {size / 1e6 / median(written):.0f} MB/s with hash and sync")
-    print(f"training waits: median {median(waited):.3f} s, {100 * median(shares):.1f} % of the write")
+    print(
+        f"training waits: median {median(waited):.3f} s, {100 * median(shares):.1f} % of the write;"
+        f" {median(busy):.3f} s of processor time"
+    )
     print(f"resume: {hashed:.3f} s to check the hashes, {read:.3f} s to read it back")
 
 
@@ -96,14 +100,14 @@ def _make_moments(engine: object) -> None:
     optimizer.zero_grad()
 
 
-def _save(saver: Saver, pieces: list[Piece], notes: dict[str, str], step: int) -> tuple[float, float]:
-    """Seconds that a training would wait for one checkpoint, and until it is whole."""
-    began = time.perf_counter()
+def _save(saver: Saver, pieces: list[Piece], notes: dict[str, str], step: int) -> tuple[float, float, float]:
+    """Seconds that a training would wait for one checkpoint, until it is whole, and of processors for the copy."""
+    began, busy = time.perf_counter(), time.process_time()
     saver.save(pieces, step, {}, notes)
-    waited = time.perf_counter() - began
+    waited, busy = time.perf_counter() - began, time.process_time() - busy
     while not saver.checkpoints.path(step).exists():
         time.sleep(_POLL_SECONDS)
         asked = time.perf_counter()
         saver.poll()
         waited += time.perf_counter() - asked
-    return waited, time.perf_counter() - began
+    return waited, time.perf_counter() - began, busy
