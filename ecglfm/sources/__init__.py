@@ -32,7 +32,7 @@ mistake (no table or an empty one, a row of too few cells, a cell that cannot be
 with file, row and column.
 
 **Memory.** A database may have millions of recordings, so nothing is held of all of them: tables are read in pieces
-(`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in that order (`reorder.in_step`).
+(`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in step (`reorder.in_step`).
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
 them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.
