@@ -60,7 +60,7 @@ def table_of(rows: list[tuple[str, int]]) -> pa.Table:
     return pa.table({"text": pa.array(texts, pa.large_string()), "number": pa.array(numbers, pa.int64()), "row": place})
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows=ROWS, size=st.integers(1, 20))
 @pytest.mark.usefixtures("small")
 def test_order_is_that_of_pythons_sorted(rows: list[tuple[str, int]], size: int):
@@ -78,7 +78,7 @@ def test_order_is_that_of_pythons_sorted(rows: list[tuple[str, int]], size: int)
         assert len(runs) > 9  # so that runs were merged to longer ones first
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(streams=st.lists(st.tuples(ROWS, st.integers(1, 9)), min_size=1, max_size=4))
 def test_rows_of_one_key_come_together(streams: list[tuple[list[tuple[str, int]], int]]):
     def pieces(rows: list[tuple[str, int]], size: int) -> list[pa.Table]:
