@@ -19,9 +19,10 @@ from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig
 from ecglfm.models.attention import RelativeAttention, exporting, sinusoids
-from ecglfm.models.depthwise import depthwise_convolution
-from ecglfm.models.dropout import Dropout, SwishLinear, swish_linear
+from ecglfm.models.depthwise import gated_depthwise_convolution
+from ecglfm.models.dropout import Dropout
 from ecglfm.models.initialization import Linear
+from ecglfm.models.linear import SwishLinear, normed_linear, swish_linear
 from ecglfm.models.normalization import make_norm, still
 
 
@@ -44,15 +45,15 @@ class SwishPointwise(Pointwise):
         return swish_linear(x_btc, self.weight[:, :, 0], None)
 
 
-class Depthwise(nn.Conv1d):
-    """Convolution of each channel by itself, without bias, same length: (batch, frames, channels) in and out."""
+class GatedDepthwise(nn.Conv1d):
+    """GLU, then a convolution of each channel by itself, without bias: (batch, frames, 2 channels) to half of them."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__(channels, channels, kernel, groups=channels, bias=False)
 
-    def forward(self, x_btc: Tensor) -> Tensor:
-        """Convolve over time, with zeros around each record."""
-        return depthwise_convolution(x_btc, self.weight[:, 0])
+    def forward(self, x_btg: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """Convolve over time, with zeros around each record and in place of padded frames; same length."""
+        return gated_depthwise_convolution(x_btg, self.weight[:, 0], mask_bt)
 
 
 class ConvolutionModule(nn.Module):
@@ -74,7 +75,7 @@ class ConvolutionModule(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
         self.pointwise_conv1 = Pointwise(dim, 2 * dim)
-        self.depthwise_conv = Depthwise(dim, kernel)
+        self.depthwise_conv = GatedDepthwise(dim, kernel)
         self.norm = make_norm(norm, dim, sync=sync)
         self.pointwise_conv2 = SwishPointwise(dim, dim)
 
@@ -90,10 +91,8 @@ class ConvolutionModule(nn.Module):
         -------
         Tensor, shape (batch, frames, dim)
         """
-        x = functional.glu(self.pointwise_conv1(self.layer_norm(x_btd)))
-        if mask_bt is not None:
-            x = x.masked_fill(~mask_bt[..., None], 0.0)
-        return self.pointwise_conv2(self.norm(self.depthwise_conv(x), mask_bt))
+        x = normed_linear(x_btd, self.layer_norm, self.pointwise_conv1.weight[:, :, 0], None)
+        return self.pointwise_conv2(self.norm(self.depthwise_conv(x, mask_bt), mask_bt))
 
 
 class FeedForward(nn.Module):
@@ -107,7 +106,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x_btd: Tensor) -> Tensor:
         """Transform each frame alone; shapes (batch, frames, dim) in and out."""
-        return self.w_2(self.w_1(self.layer_norm(x_btd)))
+        return self.w_2(normed_linear(x_btd, self.layer_norm, self.w_1.weight, self.w_1.bias))
 
 
 class ConformerLayer(nn.Module):

@@ -1,4 +1,4 @@
-"""Depthwise convolution over time, on a CPU as products of small banded matrices.
+"""Gated depthwise convolution over time, on a CPU as products of small banded matrices.
 
 PyTorch's own depthwise convolution takes twice as long (docs/performance.md). Here time is cut into blocks of
 `BLOCK` frames, and each channel's taps are written into two square matrices: one for a block itself, one for what
@@ -6,7 +6,9 @@ it sees of the next block.
 
     y[n] = x[n] @ own + x[n + 1] @ next
 
-Shapes: b batch, t frames, c channels, k taps, n blocks, m = n + 1, l frames of a block.
+For the backward pass it keeps what enters the gate, and works out again what leaves it.
+
+Shapes: b batch, t frames, c channels, k taps, n blocks, m = n + 1, l frames of a block, g = 2c.
 """
 
 from __future__ import annotations
@@ -20,48 +22,56 @@ from torch.nn import functional
 BLOCK = 32  # frames; longer kernels take a multiple
 
 
-def depthwise_convolution(x_btc: Tensor, weight_ck: Tensor) -> Tensor:
-    """Convolve each channel with its own taps; zeros around, same length.
+def gated_depthwise_convolution(x_btg: Tensor, weight_ck: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+    """Multiply one half of the channels by the sigmoid of the other (GLU), then convolve each channel by itself.
 
     Parameters
     ----------
-    x_btc : Tensor, shape (batch, frames, channels)
+    x_btg : Tensor, shape (batch, frames, 2 channels)
     weight_ck : Tensor, shape (channels, taps)
         An odd number of taps; the middle one meets the frame itself (a cross-correlation, as in `nn.Conv1d`).
+    mask_bt : Tensor of bool, shape (batch, frames), optional
+        True where a frame is real; the others count as zeros, as those around a record do.
 
     Returns
     -------
     Tensor, shape (batch, frames, channels)
     """
     exporting = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    if x_btc.device.type == "cpu" and not exporting:
-        return _Banded.apply(x_btc, weight_ck.to(x_btc.dtype))
+    if x_btg.device.type == "cpu" and not exporting:
+        return _Banded.apply(x_btg, weight_ck.to(x_btg.dtype), mask_bt)
     channels, taps = weight_ck.shape
-    weight = weight_ck[:, None]
-    return functional.conv1d(x_btc.transpose(1, 2), weight, padding=taps // 2, groups=channels).transpose(1, 2)
+    x_bct = _gated(x_btg, mask_bt).transpose(1, 2)
+    return functional.conv1d(x_bct, weight_ck[:, None], padding=taps // 2, groups=channels).transpose(1, 2)
+
+
+def _gated(x_btg: Tensor, mask_bt: Tensor | None) -> Tensor:
+    """GLU of the real frames, zeros elsewhere, (b, t, c)."""
+    x_btc = functional.glu(x_btg)
+    return x_btc if mask_bt is None else x_btc.masked_fill(~mask_bt[..., None], 0.0)
 
 
 class _Banded(torch.autograd.Function):
-    """`depthwise_convolution` on a CPU, with its gradients."""
+    """`gated_depthwise_convolution` on a CPU, with its gradients."""
 
     @staticmethod
-    def forward(ctx: Any, x_btc: Tensor, weight_ck: Tensor) -> Tensor:
-        batch, frames, _ = x_btc.shape
+    def forward(ctx: Any, x_btg: Tensor, weight_ck: Tensor, mask_bt: Tensor | None) -> Tensor:
+        batch, frames, _ = x_btg.shape
         taps = weight_ck.shape[1]
         block = -(-max(taps - 1, 1) // BLOCK) * BLOCK
         # Zeros after each record keep its last frames from seeing the next record.
         padded = -(-(frames + taps - 1) // block) * block
-        x_cml = _to_blocks(x_btc, taps // 2, padded, block, ahead=0)
+        x_cml = _to_blocks(_gated(x_btg, mask_bt), taps // 2, padded, block, ahead=0)
         own_cll, next_cll = _bands(weight_ck, block)
         # Whole contiguous results: PyTorch multiplies parts of tensors one channel after the other.
         y_cnl = torch.bmm(x_cml[:, :-1], own_cll).baddbmm_(x_cml[:, 1:], next_cll)
-        ctx.save_for_backward(x_cml, weight_ck)
+        ctx.save_for_backward(x_btg, weight_ck, mask_bt)
         ctx.sizes = (batch, frames, padded, block)
         return _from_blocks(y_cnl, batch, 0, frames)
 
     @staticmethod
-    def backward(ctx: Any, grad_btc: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x_cml, weight_ck = ctx.saved_tensors
+    def backward(ctx: Any, grad_btc: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x_btg, weight_ck, mask_bt = ctx.saved_tensors
         batch, frames, padded, block = ctx.sizes
         taps = weight_ck.shape[1]
         grad_cml = _to_blocks(grad_btc, 0, padded, block, ahead=1)
@@ -69,12 +79,16 @@ class _Banded(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             own_cll, next_cll = (band.transpose(1, 2) for band in _bands(weight_ck, block))
             grad_x_cnl = torch.bmm(grad_cml[:, 1:], own_cll).baddbmm_(grad_cml[:, :-1], next_cll)
-            grad_x = _from_blocks(grad_x_cnl, batch, taps // 2, frames)
+            grad_gated = _from_blocks(grad_x_cnl, batch, taps // 2, frames)
+            if mask_bt is not None:
+                grad_gated.masked_fill_(~mask_bt[..., None], 0.0)
+            grad_x = torch.ops.aten.glu_backward(grad_gated, x_btg, -1)
         if ctx.needs_input_grad[1]:
+            x_cml = _to_blocks(_gated(x_btg, mask_bt), taps // 2, padded, block, ahead=0)
             grad_own = torch.bmm(x_cml[:, :-1].transpose(1, 2), grad_cml[:, 1:])
             grad_next = torch.bmm(x_cml[:, 1:].transpose(1, 2), grad_cml[:, 1:])
             grad_weight = _diagonals(torch.cat([grad_own, grad_next], dim=1), taps).sum(dim=2)
-        return grad_x, grad_weight
+        return grad_x, grad_weight, None
 
 
 def _to_blocks(x_btc: Tensor, before: int, padded: int, block: int, *, ahead: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Dropout (arXiv:1207.0580) that costs little on a CPU, and a Linear behind it that keeps little.
+"""Dropout (arXiv:1207.0580) that costs little on a CPU.
 
 PyTorch's dropout draws on a CPU from one thread, a float per element, which took a tenth of a training step, and
 keeps that float for the backward pass. Here four decisions come out of one 64-bit draw and a byte of each is kept.
@@ -7,13 +7,9 @@ Random numbers come from PyTorch's global generator.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from ecglfm.models.initialization import Linear
 
 
 def kept(x: Tensor, probability: float) -> Tensor:
@@ -53,61 +49,6 @@ class Dropout(nn.Dropout):
         return x.mul(kept(x, self.p)).mul_(1 / (1 - self.p))
 
 
-class SwishLinear(Linear):
-    """Linear of the dropped-out swish of its input; for the backward pass only the input is kept.
-
-    The swish is worked out again then, which costs less than reading it from memory would.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-    dropout : float
-    """
-
-    def __init__(self, inputs: int, outputs: int, *, dropout: float) -> None:
-        super().__init__(inputs, outputs)
-        self.dropout = dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform (…, inputs) to (…, outputs)."""
-        return swish_linear(x, self.weight, self.bias, self.dropout if self.training else 0.0)
-
-
-def swish_linear(x: Tensor, weight: Tensor, bias: Tensor | None, probability: float = 0.0) -> Tensor:
-    """Linear of the swish of `x`, of which elements are dropped out with `probability`; keeps `x` only."""
-    if not torch.is_grad_enabled() or torch.jit.is_tracing():
-        return functional.linear(functional.silu(x), weight, bias)
-    keep = kept(x, probability) if probability else None
-    bias = None if bias is None else bias.to(x.dtype)
-    return _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias)
-
-
 def drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:
     """Zero what is not `keep`, scale the rest; in place."""
     return x if keep is None else x.mul_(keep).mul_(1 / (1 - probability))
-
-
-class _SwishLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, keep: Tensor | None, probability: float, weight: Tensor, bias: Tensor | None
-    ) -> Tensor:
-        ctx.save_for_backward(x, keep, weight)
-        ctx.probability = probability
-        return functional.linear(drop_out(functional.silu(x), keep, probability), weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, keep, weight = ctx.saved_tensors
-        grad_x = grad_weight = grad_bias = None
-        grad_sf = grad.reshape(-1, grad.shape[-1])
-        if ctx.needs_input_grad[3]:
-            active = drop_out(functional.silu(x), keep, ctx.probability)
-            grad_weight = grad_sf.t() @ active.reshape(-1, active.shape[-1])
-            del active
-        if ctx.needs_input_grad[4]:
-            grad_bias = grad_sf.sum(0)
-        if ctx.needs_input_grad[0]:
-            grad_x = drop_out((grad_sf @ weight).view(x.shape), keep, ctx.probability)
-            grad_x = torch.ops.aten.silu_backward(grad_x, x)
-        return grad_x, None, None, grad_weight, grad_bias

@@ -1,23 +1,27 @@
-"""Depthwise convolution by banded matrices: against PyTorch's, forward and backward, at every awkward size."""
+"""Gated depthwise convolution by banded matrices: against PyTorch's, forward and backward, at every awkward size."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from ecglfm.models.depthwise import depthwise_convolution
+from ecglfm.models.depthwise import gated_depthwise_convolution
 
 # batch, frames, channels, taps: fewer frames than taps, one tap, exactly a block, a kernel longer than a block
 SIZES = [(3, 17, 5, 7), (2, 156, 8, 31), (1, 5, 3, 31), (2, 64, 4, 1), (2, 2, 3, 33), (2, 70, 4, 65), (1, 1, 2, 3)]
 
 
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_values_and_gradients_are_those_of_pytorch(size):
+def test_values_and_gradients_are_those_of_pytorch(size, masked):
     batch, frames, channels, taps = size
     torch.manual_seed(0)
-    x = torch.randn(batch, frames, channels, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(batch, frames, 2 * channels, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(channels, taps, dtype=torch.float64, requires_grad=True)
-    ours = depthwise_convolution(x, weight)
-    theirs = functional.conv1d(x.transpose(1, 2), weight[:, None], padding=taps // 2, groups=channels).transpose(1, 2)
+    mask = torch.arange(frames) < torch.randint(1, frames + 1, (batch, 1)) if masked else None
+    ours = gated_depthwise_convolution(x, weight, mask)
+    gated = functional.glu(x) if mask is None else functional.glu(x) * mask[..., None]
+    theirs = functional.conv1d(gated.transpose(1, 2), weight[:, None], padding=taps // 2, groups=channels)
+    theirs = theirs.transpose(1, 2)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     grad = torch.randn_like(ours)
     for found, expected in zip(
@@ -28,15 +32,29 @@ def test_values_and_gradients_are_those_of_pytorch(size):
 
 def test_records_do_not_see_each_other():
     torch.manual_seed(0)
-    x, weight = torch.randn(2, 40, 3), torch.randn(3, 31)
-    both = depthwise_convolution(x, weight)
+    x, weight = torch.randn(2, 40, 6), torch.randn(3, 31)
+    both = gated_depthwise_convolution(x, weight)
     x[1] = 1e6
-    torch.testing.assert_close(depthwise_convolution(x, weight)[0], both[0], rtol=0, atol=0)
+    torch.testing.assert_close(gated_depthwise_convolution(x, weight)[0], both[0], rtol=0, atol=0)
 
 
 def test_only_what_is_asked_for_is_differentiated():
-    x, weight = torch.randn(2, 9, 3), torch.randn(3, 3, requires_grad=True)
-    depthwise_convolution(x, weight).sum().backward()
+    x, weight = torch.randn(2, 9, 6), torch.randn(3, 3, requires_grad=True)
+    gated_depthwise_convolution(x, weight).sum().backward()
     # The gradient of a tap is the sum of the inputs it meets: all but the last frame for the first of three.
-    torch.testing.assert_close(weight.grad[:, 0], x[:, :-1].sum((0, 1)))
-    torch.testing.assert_close(weight.grad[:, 1], x.sum((0, 1)))
+    gated = x[..., :3] * torch.sigmoid(x[..., 3:])
+    torch.testing.assert_close(weight.grad[:, 0], gated[:, :-1].sum((0, 1)))
+    torch.testing.assert_close(weight.grad[:, 1], gated.sum((0, 1)))
+
+
+def test_what_enters_is_all_that_is_kept():
+    sizes: list[int] = []
+    x, weight = torch.randn(2, 50, 16, requires_grad=True), torch.randn(8, 3)
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        sizes.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        gated_depthwise_convolution(x, weight)
+    assert sizes == [x.numel(), weight.numel()]

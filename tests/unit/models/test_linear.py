@@ -1,0 +1,87 @@
+"""Linear layers that keep only what enters: values and gradients of the plain ones."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ecglfm.models.dropout import kept
+from ecglfm.models.linear import SwishLinear, normed_linear
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3])
+def test_swish_linear_is_linear_of_the_dropped_out_swish(probability):
+    torch.manual_seed(0)
+    layer = SwishLinear(6, 4, dropout=probability).double()
+    nn.init.normal_(layer.bias)
+    x = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
+    grad = torch.randn(3, 5, 4, dtype=torch.float64)
+    torch.manual_seed(7)
+    y = layer(x)
+    found = torch.autograd.grad(y, (x, layer.weight, layer.bias), grad)
+    torch.manual_seed(7)
+    factor = kept(x, probability).double() / (1 - probability) if probability else 1.0
+    expected_y = functional.linear(functional.silu(x) * factor, layer.weight, layer.bias)
+    expected = torch.autograd.grad(expected_y, (x, layer.weight, layer.bias), grad)
+    torch.testing.assert_close(y, expected_y, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        plain = functional.linear(functional.silu(x), layer.weight, layer.bias)
+    torch.testing.assert_close(layer.eval()(x), plain, rtol=1e-12, atol=1e-12)
+
+
+def test_swish_linear_keeps_its_input_only():
+    kept_bytes = []
+    layer = SwishLinear(64, 8, dropout=0.0)
+    x = torch.randn(100, 64, requires_grad=True)
+
+    def pack(tensor):
+        kept_bytes.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layer(x)
+    assert sum(kept_bytes) == x.nbytes + layer.weight.nbytes
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_normed_linear_is_linear_of_the_layer_norm(with_bias):
+    torch.manual_seed(0)
+    norm, linear = nn.LayerNorm(6, eps=1e-3).double(), nn.Linear(6, 4, bias=with_bias).double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
+    grad = torch.randn(3, 5, 4, dtype=torch.float64)
+    wanted = (x, *norm.parameters(), *linear.parameters())
+    y = normed_linear(x, norm, linear.weight, linear.bias)
+    assert type(y.grad_fn).__name__ == "_NormedLinearBackward"
+    expected = linear(norm(x))
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
+    found = torch.autograd.grad(y, wanted, grad)
+    torch.testing.assert_close(found, torch.autograd.grad(expected, wanted, grad), rtol=1e-12, atol=1e-12)
+
+
+def test_normed_linear_of_frozen_weights():
+    """A linear probe on an encoder that is not trained, whose input is: gradients where they are asked for only."""
+    norm, linear = nn.LayerNorm(6).requires_grad_(False), nn.Linear(6, 4).requires_grad_(False)
+    x = torch.randn(2, 6, requires_grad=True)
+    normed_linear(x, norm, linear.weight, linear.bias).sum().backward()
+    copy = x.detach().clone().requires_grad_()
+    linear(norm(copy)).sum().backward()
+    torch.testing.assert_close(x.grad, copy.grad)
+    assert linear.weight.grad is None
+    assert norm.weight.grad is None
+
+
+def test_normed_linear_keeps_its_input_only():
+    sizes: list[int] = []
+    norm, linear = nn.LayerNorm(64), nn.Linear(64, 8)
+    x = torch.randn(100, 64, requires_grad=True)
+
+    def pack(tensor):
+        sizes.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        normed_linear(x, norm, linear.weight, linear.bias)
+    assert sorted(sizes) == [64, 64, 100, 100, 512, 6400]  # scale and shift, mean and deviation, weights, x
