@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from ecglfm.models.dropout import Dropout, drop_out, kept
 from ecglfm.models.initialization import Linear
+from ecglfm.models.linear import normed_linear
 
 _TOGETHER = 1 << 19  # scores of the records that are worked on together: 2 MB
 
@@ -102,8 +103,10 @@ class RelativeAttention(nn.Module):
         nn.init.xavier_uniform_(self.pos_bias_u)
         nn.init.xavier_uniform_(self.pos_bias_v)
 
-    def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
-        """Attend to the real frames.
+    def forward(
+        self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None, *, norm: nn.LayerNorm
+    ) -> Tensor:
+        """Attend to the real frames of the normalised input.
 
         Parameters
         ----------
@@ -112,12 +115,15 @@ class RelativeAttention(nn.Module):
             From `sinusoids`.
         mask_bt : Tensor of bool, shape (batch, frames), optional
             True where a frame is real.
+        norm : nn.LayerNorm
+            Of the input, which is not kept then.
 
         Returns
         -------
         Tensor, shape (batch, frames, dim)
         """
-        query, key, value = self.linear_q(x_btd), self.linear_k(x_btd), self.linear_v(x_btd)
+        layers = ((layer.weight, layer.bias) for layer in (self.linear_q, self.linear_k, self.linear_v))
+        query, key, value = normed_linear(x_btd, norm, *layers)
         position = self.linear_pos(positions_pd)
         if x_btd.is_cuda or not torch.is_grad_enabled() or exporting() or torch.compiler.is_compiling():
             attended = self._attend(query, key, value, position, mask_bt)

@@ -91,7 +91,7 @@ class ConvolutionModule(nn.Module):
         -------
         Tensor, shape (batch, frames, dim)
         """
-        x = normed_linear(x_btd, self.layer_norm, self.pointwise_conv1.weight[:, :, 0], None)
+        (x,) = normed_linear(x_btd, self.layer_norm, (self.pointwise_conv1.weight[:, :, 0], None))
         return self.pointwise_conv2(self.norm(self.depthwise_conv(x, mask_bt), mask_bt))
 
 
@@ -106,7 +106,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x_btd: Tensor) -> Tensor:
         """Transform each frame alone; shapes (batch, frames, dim) in and out."""
-        return self.w_2(normed_linear(x_btd, self.layer_norm, self.w_1.weight, self.w_1.bias))
+        (x,) = normed_linear(x_btd, self.layer_norm, (self.w_1.weight, self.w_1.bias))
+        return self.w_2(x)
 
 
 class ConformerLayer(nn.Module):
@@ -126,7 +127,7 @@ class ConformerLayer(nn.Module):
     def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Transform frames; arguments and shapes as in `RelativeAttention.forward`."""
         x = torch.add(x_btd, self.dropout(self.ffn1(x_btd)), alpha=0.5)
-        x = x + self.dropout(self.self_attn(self.self_attn_layer_norm(x), positions_pd, mask_bt))
+        x = x + self.dropout(self.self_attn(x, positions_pd, mask_bt, norm=self.self_attn_layer_norm))
         x = x + self.dropout(self.conv_module(x, mask_bt))
         x = torch.add(x, self.dropout(self.ffn2(x)), alpha=0.5)
         return self.final_layer_norm(x)

@@ -5,7 +5,7 @@ Of a step's activations these are a third. Doing them twice costs less than writ
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,41 +70,54 @@ class _SwishLinear(torch.autograd.Function):
         return grad_x, None, None, grad_weight, grad_bias
 
 
-def normed_linear(x: Tensor, norm: nn.LayerNorm, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Linear of the LayerNorm of `x`; keeps `x` only. Without gradients, on a GPU and under autocast: as it is."""
+def normed_linear(x: Tensor, norm: nn.LayerNorm, *layers: tuple[Tensor, Tensor | None]) -> tuple[Tensor, ...]:
+    """Linear layers of one LayerNorm; of both only the input is kept.
+
+    Parameters
+    ----------
+    x : Tensor, shape (…, inputs)
+    norm : nn.LayerNorm
+    *layers : pairs of Tensor
+        Weight (outputs, inputs) and bias (outputs,) or None of each layer.
+
+    Returns
+    -------
+    tuple of Tensor, each of shape (…, outputs)
+    """
     plain = not torch.is_grad_enabled() or torch.jit.is_tracing() or torch.compiler.is_compiling()
-    if plain or x.device.type != "cpu" or not x.dtype == weight.dtype == norm.weight.dtype or _autocast():
-        return functional.linear(norm(x), weight, bias)
-    return _NormedLinear.apply(x, norm.weight, norm.bias, weight, bias, norm.eps)
-
-
-def _autocast() -> bool:
-    return torch.is_autocast_enabled("cpu")
+    kinds = {x.dtype, norm.weight.dtype, *(weight.dtype for weight, _ in layers)}
+    if plain or x.device.type != "cpu" or len(kinds) > 1 or torch.is_autocast_enabled("cpu"):
+        normed = norm(x)
+        return tuple(functional.linear(normed, weight, bias) for weight, bias in layers)
+    parameters = [parameter for layer in layers for parameter in layer]
+    return _NormedLinear.apply(x, norm.weight, norm.bias, norm.eps, *parameters)
 
 
 class _NormedLinear(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor | None, eps: float
-    ) -> Tensor:
+        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float, *parameters: Tensor | None
+    ) -> tuple[Tensor, ...]:
         normed, mean, inverse = torch.native_layer_norm(x, scale.shape, scale, shift, eps)
-        ctx.save_for_backward(x, scale, shift, weight, mean, inverse)
+        weights, biases = cast(tuple[Tensor, ...], parameters[0::2]), parameters[1::2]
+        ctx.save_for_backward(x, scale, shift, mean, inverse, *weights)
         ctx.eps = eps
-        return functional.linear(normed, weight, bias)
+        return tuple(functional.linear(normed, *layer) for layer in zip(weights, biases, strict=True))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, scale, shift, weight, mean, inverse = ctx.saved_tensors
-        grad_sf, needed = grad.reshape(-1, grad.shape[-1]), ctx.needs_input_grad
-        grad_weight = grad_bias = None
-        if needed[3]:
-            normed = torch.native_layer_norm(x, scale.shape, scale, shift, ctx.eps)[0]
-            grad_weight = grad_sf.t() @ normed.view(-1, normed.shape[-1])
-            del normed
-        if needed[4]:
-            grad_bias = grad_sf.sum(0)
-        grad_normed = (grad_sf @ weight).view(x.shape)
-        grads = torch.ops.aten.native_layer_norm_backward(
-            grad_normed, x, scale.shape, mean, inverse, scale, shift, needed[:3]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, scale, shift, mean, inverse, *weights = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        normed_sf = torch.native_layer_norm(x, scale.shape, scale, shift, ctx.eps)[0].view(-1, x.shape[-1])
+        grad_normed_sf = torch.zeros_like(normed_sf)
+        of_parameters: list[Tensor | None] = []
+        for number, (grad, weight) in enumerate(zip(grads, weights, strict=True)):
+            grad_so = grad.reshape(-1, grad.shape[-1])
+            of_parameters.append(grad_so.t() @ normed_sf if needed[4 + 2 * number] else None)
+            of_parameters.append(grad_so.sum(0) if needed[5 + 2 * number] else None)
+            grad_normed_sf.addmm_(grad_so, weight)
+        del normed_sf
+        of_norm = torch.ops.aten.native_layer_norm_backward(
+            grad_normed_sf.view(x.shape), x, scale.shape, mean, inverse, scale, shift, needed[:3]
         )
-        return *grads, grad_weight, grad_bias, None
+        return *of_norm, None, *of_parameters

@@ -50,11 +50,11 @@ def test_training_attends_as_pytorch_does(monkeypatch, together, masked):
         torch.nn.init.normal_(parameter, std=0.5)
     x, positions = torch.randn(batch, frames, dim, dtype=torch.float64), sinusoids(frames, dim).double()
     mask = torch.arange(frames) < torch.tensor([[7], [4], [1], [7], [2]]) if masked else None
-    weight = torch.randn(batch, frames, dim, dtype=torch.float64)
+    weight, norm = torch.randn(batch, frames, dim, dtype=torch.float64), torch.nn.LayerNorm(dim).double()
 
     def outcome() -> tuple[torch.Tensor, ...]:
         of = x.clone().requires_grad_()
-        y = layer(of, positions, mask)
+        y = layer(of, positions, mask, norm=norm)
         return y, *torch.autograd.grad((y * weight).sum(), (of, *layer.parameters()))
 
     ours = outcome()
@@ -99,5 +99,5 @@ def test_training_keeps_nothing_of_the_size_of_the_weights_but_them():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        layer(x, sinusoids(40, 8))
+        layer(x, sinusoids(40, 8), norm=torch.nn.LayerNorm(8))
     assert [size for size in sizes if size > x.numel()] == [3 * 2 * 40 * 40]

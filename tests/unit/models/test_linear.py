@@ -44,28 +44,28 @@ def test_swish_linear_keeps_its_input_only():
     assert sum(kept_bytes) == x.nbytes + layer.weight.nbytes
 
 
-@pytest.mark.parametrize("with_bias", [False, True])
-def test_normed_linear_is_linear_of_the_layer_norm(with_bias):
+def test_normed_linear_is_linear_layers_of_the_layer_norm():
     torch.manual_seed(0)
-    norm, linear = nn.LayerNorm(6, eps=1e-3).double(), nn.Linear(6, 4, bias=with_bias).double()
+    norm, first, second = nn.LayerNorm(6, eps=1e-3), nn.Linear(6, 4), nn.Linear(6, 5, bias=False)
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
+    whole = nn.ModuleList([norm, first, second]).double()
     x = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
-    grad = torch.randn(3, 5, 4, dtype=torch.float64)
-    wanted = (x, *norm.parameters(), *linear.parameters())
-    y = normed_linear(x, norm, linear.weight, linear.bias)
-    assert type(y.grad_fn).__name__ == "_NormedLinearBackward"
-    expected = linear(norm(x))
-    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
-    found = torch.autograd.grad(y, wanted, grad)
-    torch.testing.assert_close(found, torch.autograd.grad(expected, wanted, grad), rtol=1e-12, atol=1e-12)
+    grads = torch.randn(3, 5, 4, dtype=torch.float64), torch.randn(3, 5, 5, dtype=torch.float64)
+    wanted = (x, *whole.parameters())
+    ys = normed_linear(x, norm, (first.weight, first.bias), (second.weight, None))
+    assert type(ys[0].grad_fn).__name__ == "_NormedLinearBackward"
+    expected = first(norm(x)), second(norm(x))
+    torch.testing.assert_close(ys, expected, rtol=1e-12, atol=1e-12)
+    found = torch.autograd.grad(ys, wanted, grads)
+    torch.testing.assert_close(found, torch.autograd.grad(expected, wanted, grads), rtol=1e-12, atol=1e-12)
 
 
 def test_normed_linear_of_frozen_weights():
-    """A linear probe on an encoder that is not trained, whose input is: gradients where they are asked for only."""
+    """An encoder that is not trained, whose input wants gradients."""
     norm, linear = nn.LayerNorm(6).requires_grad_(False), nn.Linear(6, 4).requires_grad_(False)
     x = torch.randn(2, 6, requires_grad=True)
-    normed_linear(x, norm, linear.weight, linear.bias).sum().backward()
+    normed_linear(x, norm, (linear.weight, linear.bias))[0].sum().backward()
     copy = x.detach().clone().requires_grad_()
     linear(norm(copy)).sum().backward()
     torch.testing.assert_close(x.grad, copy.grad)
@@ -83,5 +83,5 @@ def test_normed_linear_keeps_its_input_only():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        normed_linear(x, norm, linear.weight, linear.bias)
+        normed_linear(x, norm, (linear.weight, linear.bias))
     assert sorted(sizes) == [64, 64, 100, 100, 512, 6400]  # scale and shift, mean and deviation, weights, x
