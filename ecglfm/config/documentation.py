@@ -159,7 +159,7 @@ else to `valid`, so that training gives way and test sets stay whole. Each recor
 | one GPU | `snakemake` | nothing: the GPU is found |
 | several GPUs, no Slurm | `snakemake` | `pretrain.processes: K` in the encoder's YAML: K ranks, one per GPU |
 | the same, started by torchrun | the command below | nothing |
-| a Slurm cluster: one GPU, one node, many nodes | `snakemake --profile slurm pretrain` | `nodes`, tasks and GPUs in the profile |
+| a Slurm cluster, one node or many | `snakemake --profile slurm pretrain` | nodes, tasks and GPUs in the profile |
 
 torchrun takes the command that `snakemake -n -p pretrain` prints, on one machine or on several (`--`, or it takes our
 `--signals` for an option of its own):
@@ -167,27 +167,27 @@ torchrun takes the command that `snakemake -n -p pretrain` prints, on one machin
     torchrun --nproc-per-node 4 -m -- ecglfm pretrain --config results/config/pretrain/small.yaml \\
         --manifest results/manifest/records.parquet --signals results/preprocess --output results/pretrain/small
 
-**The Slurm profile** is `workflow/profiles/slurm/config.yaml`; lines marked SITE are for you. Its `pretrain_encoder` lists
-what to write for one GPU, one node, many nodes and CPUs only; the rule makes the `srun` line from it. To keep your edits
-through `git pull`, make them in a copy, which git ignores and Snakemake reads instead:
+**The Slurm profile** is `workflow/profiles/slurm/config.yaml`; lines marked SITE are yours. Its `pretrain_encoder`
+lists what to write for one GPU, one node, many nodes and CPUs only; the rule makes the `srun` line from it. To keep
+your edits through `git pull`, make them in a copy, which git ignores and Snakemake reads instead:
 
     cp slurm/config.yaml slurm/config.v9+.yaml
 
 A job gets no more threads than the login node has cores, unless you say more with `--cores`. Shards of `ingest` and
 `preprocess` go several to a job (`group-components`). The commands of README.md stay the same.
 
-**Interruptions.** A pretraining that Slurm ends (walltime, preemption, a dead node) saves a checkpoint where it was warned,
-goes back into the queue by itself, up to 100 times, and resumes; Snakemake only waits. After `scancel`, Ctrl-C or a crash
-the same command resumes. Two runs never write one folder: the second is told which job on which machine holds
-`checkpoints/lock`. [docs/scaling.md](../docs/scaling.md) says what large trainings need.
+**Interruptions.** A pretraining that Slurm ends (walltime, preemption, a dead node) saves a checkpoint if it was
+warned, goes back into the queue by itself, up to 100 times, and resumes; Snakemake only waits. After `scancel`,
+Ctrl-C or a crash the same command resumes. Two runs never write one folder: the second is told which job on which
+machine holds `checkpoints/lock`. [docs/scaling.md](../docs/scaling.md) says what large trainings need.
 
 K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
 whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.
 
 ## MLflow
 
-`tracking.uri` is an SQLite file under `results`, unless it names another store: `http://127.0.0.1:5000` for the server of
-`make mlflow-server` (PORT, WORKERS and RESULTS are its variables beside STORE), or
+`tracking.uri` is an SQLite file under `results`, unless it names another store: `http://127.0.0.1:5000` for the server
+of `make mlflow-server` (PORT, WORKERS and RESULTS are its variables beside STORE), or
 `postgresql://user:password@host/mlflow` for a database without a server between (`pip install 'ecglfm[postgres]'`). The
 server listens on its own machine only: jobs on other nodes take the database, or a tunnel of ssh. An edit of `tracking`
 reruns nothing. Jobs and the server send no usage data to anybody; for `mlflow ui`, set MLFLOW_DISABLE_TELEMETRY=true.

@@ -125,7 +125,7 @@ class RelativeAttention(nn.Module):
         layers = ((layer.weight, layer.bias) for layer in (self.linear_q, self.linear_k, self.linear_v))
         query, key, value = normed_linear(x_btd, norm, *layers)
         position = self.linear_pos(positions_pd)
-        if x_btd.is_cuda or not torch.is_grad_enabled() or exporting() or torch.compiler.is_compiling():
+        if x_btd.device.type != "cpu" or not torch.is_grad_enabled() or exporting() or torch.compiler.is_compiling():
             attended = self._attend(query, key, value, position, mask_bt)
         else:
             biases = self.pos_bias_u.to(query.dtype), self.pos_bias_v.to(query.dtype)

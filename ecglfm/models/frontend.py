@@ -178,7 +178,7 @@ class FrontEnd(nn.Module):
         """First convolution, GroupNorm and GELU: (b, t, c)."""
         conv, norm = cast(nn.Conv1d, self.convs[0]), self.group_norm
         learns = torch.is_grad_enabled() and not x_bln.requires_grad and x_bln.dtype == torch.float32
-        if not learns or mask_bt is not None or x_bln.is_cuda or torch.compiler.is_compiling():
+        if not learns or mask_bt is not None or x_bln.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.gelu(norm(conv(x_bln), mask_bt)).transpose(1, 2)
         parameters = conv.weight, conv.bias, norm.weight, norm.bias
         return cast(Tensor, _ConvolveNormalizeGELU.apply(x_bln, *parameters, conv.stride[0], norm.eps))
