@@ -24,9 +24,9 @@ from ecglfm.data.dataset import Signals
 from ecglfm.data.pairs import PairSampler
 from ecglfm.models.flops import PASSES, forward_flops
 from ecglfm.models.objective import PretrainingObjective
+from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
 from ecglfm.training.loop import peak_of_process, update
-from ecglfm.training.pretrain import build_encoder
 from ecglfm.training.stopwatch import Clock, Products, TimedEngine
 
 

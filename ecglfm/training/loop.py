@@ -38,6 +38,8 @@ TERMS = [
     "loss", "contrastive", "mlm", "diversity", "feature_penalty", "cmsc", "contrastive_accuracy", "mlm_accuracy",
     "cmsc_accuracy", "code_perplexity", "prob_perplexity", "masked_fraction", "temperature",
 ]  # fmt: skip
+#: Columns of history.csv.
+COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "skipped", "memory_mb", "segments_per_second"]
 LOG_SECONDS = 30.0  # between lines of the log, where no progress bar can be shown
 
 # Streams of random numbers: what a seed is for is part of its key.

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from ecglfm import distributed
-from ecglfm.config import EncoderSlice, PretrainConfig, TrackingSlice, UserError
+from ecglfm.config import EncoderSlice, TrackingSlice, UserError
 from ecglfm.data.batches import PretrainBatches, recorded_leads
 from ecglfm.data.dataset import Signals, load_records
 from ecglfm.data.pairs import PairSampler
 from ecglfm.models.blank import blank
-from ecglfm.models.bundle import load_encoder, save_encoder
+from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.provenance import write_text
@@ -29,9 +28,10 @@ from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
 from ecglfm.training.checkpoint import Checkpoints, config_hash
 from ecglfm.training.ema import EMA
+from ecglfm.training.encoders import build_encoder, write_untrained
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.lock import Lock
-from ecglfm.training.loop import TERMS, train
+from ecglfm.training.loop import COLUMNS, TERMS, train
 from ecglfm.training.saver import Saver
 from ecglfm.training.schedule import phases
 from ecglfm.training.shards import Pieces
@@ -46,8 +46,6 @@ from ecglfm.training.state import (
 from ecglfm.training.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "skipped", "memory_mb", "segments_per_second"]
 
 
 def run_pretrain(
@@ -96,46 +94,6 @@ def run_pretrain(
         return 0
     distributed.init(threads)
     return Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
-
-
-def build_encoder(slice_: EncoderSlice, seed: int) -> ECGEncoder:
-    """A new encoder; the same seed gives the same weights, to be trained or not."""
-    torch.manual_seed(seed)
-    pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
-    seconds = pretrain.crop_seconds if pretrain else PretrainConfig.model_fields["crop_seconds"].default
-    return ECGEncoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
-
-
-def write_untrained(slice_: EncoderSlice, output: Path) -> None:
-    """Write a random or an imported encoder in the form of a pretrained one.
-
-    Raises
-    ------
-    UserError
-        The imported encoder has another architecture or reads signals prepared in another way.
-    """
-    config = slice_.config
-    info: dict[str, Any] = {"name": slice_.encoder, "weights": config.weights}
-    if config.weights == "random":
-        encoder = build_encoder(slice_, config.seed)
-        info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
-    else:
-        encoder = load_encoder(Path(config.path or ""))
-        _check_import(encoder, slice_)
-    save_encoder(output, encoder, info)
-    write_text(output / "history.csv", ",".join(COLUMNS) + "\n")
-
-
-def _check_import(encoder: ECGEncoder, slice_: EncoderSlice) -> None:
-    """Refuse an encoder that is not what the config says; quality limits do not change what it reads."""
-    wanted = slice_.config.model.model_dump() | slice_.preprocess.model_dump(exclude={"quality"})
-    found = encoder.config.model_dump() | encoder.preprocess.model_dump(exclude={"quality"})
-    for key in wanted:
-        if found[key] != wanted[key]:
-            raise UserError(
-                f"{slice_.config.path}: its {key} is {found[key]!r}, this project's is {wanted[key]!r};"
-                " make them agree, or its features would mean nothing"
-            )
 
 
 class Pretraining:

@@ -10,7 +10,7 @@ import pytest
 from ecglfm.cli import main
 from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, load
 from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.pretrain import build_encoder
+from ecglfm.training.encoders import build_encoder
 
 
 @pytest.mark.slow

@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice
 from ecglfm.models.objective import PretrainingObjective
+from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.loop import average, update
-from ecglfm.training.pretrain import Pretraining, build_encoder
+from ecglfm.training.pretrain import Pretraining
 
 
 def digest(tensors) -> str:

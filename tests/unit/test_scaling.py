@@ -12,7 +12,7 @@ import torch
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.flops import PASSES, forward_flops
 from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.pretrain import build_encoder
+from ecglfm.training.encoders import build_encoder
 
 pytestmark = pytest.mark.slow
 

@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm import distributed
     from ecglfm.models.objective import PretrainingObjective
     from ecglfm.training.checkpoint import Checkpoints
+    from ecglfm.training.encoders import build_encoder
     from ecglfm.training.engine import initialize
-    from ecglfm.training.pretrain import build_encoder
     from ecglfm.training.saver import Saver
     from ecglfm.training.state import pieces_of, restore_optimizer
 

@@ -13,7 +13,7 @@ from torch import nn
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.training import loop
 from ecglfm.training.ema import EMA
-from ecglfm.training.pretrain import build_encoder
+from ecglfm.training.encoders import build_encoder
 
 
 def test_average_by_hand():

@@ -13,8 +13,8 @@ from ecglfm.config import FinetuneConfig, ModelConfig, UserError
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training import engine as engines
 from ecglfm.training.checkpoint import config_hash
+from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import compile_problem, initialize
-from ecglfm.training.pretrain import build_encoder
 
 
 class Linear(nn.Module):

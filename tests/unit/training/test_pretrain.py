@@ -24,8 +24,10 @@ from ecglfm.models.bundle import load_encoder
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training import loop
 from ecglfm.training import pretrain as pretraining
+from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import initialize
-from ecglfm.training.pretrain import COLUMNS, Pretraining, build_encoder, run_pretrain
+from ecglfm.training.loop import COLUMNS
+from ecglfm.training.pretrain import Pretraining, run_pretrain
 
 
 @pytest.fixture(scope="session")
