@@ -18,6 +18,7 @@ tune_process()  # before torch is imported: tests use the processor as the comma
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file share fixtures, so one process runs them all (`pytest -n`); the Slurm sandbox is one, too."""
     for item in items:

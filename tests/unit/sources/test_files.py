@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
-from muse_file import LEADS as EIGHT
-from muse_file import muse, rhythm
 
 import ecglfm
 from ecglfm.records import RecordError
+from tests.unit.sources.muse_file import LEADS as EIGHT
+from tests.unit.sources.muse_file import muse, rhythm
 
 
 @pytest.mark.parametrize("ending", ["", ".hea", ".dat"])

@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from muse_file import LEADS as EIGHT
-from muse_file import lead, muse, rhythm, statements, waveform
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.data.ingest import run_ingest
@@ -22,6 +20,8 @@ from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import age_in_years, read_muse
+from tests.unit.sources.muse_file import LEADS as EIGHT
+from tests.unit.sources.muse_file import lead, muse, rhythm, statements, waveform
 
 SAMPLES = {name: np.random.default_rng(number).integers(-800, 800, 5000).tolist() for number, name in enumerate(EIGHT)}
 MEDIAN = waveform("Median", [lead(name, list(range(600))) for name in EIGHT])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_pretraining import encoder_slice
 from torch import nn
 from torch._dynamo.utils import counters
 
@@ -15,6 +14,7 @@ from ecglfm.training import engine as engines
 from ecglfm.training.checkpoint import config_hash
 from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import compile_problem, initialize
+from tests.unit.training.small_pretraining import encoder_slice
 
 
 class Linear(nn.Module):

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from small_pretraining import LEADS, StopAfter, encoder_slice, history, pretrain, weights
 
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
@@ -28,6 +27,7 @@ from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import initialize
 from ecglfm.training.loop import COLUMNS
 from ecglfm.training.pretrain import Pretraining, run_pretrain
+from tests.unit.training.small_pretraining import LEADS, StopAfter, encoder_slice, history, pretrain, weights
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_pretraining import StopAfter, history, pretrain, weights
 
 from ecglfm.training import engine as engines
 from ecglfm.training.pretrain import Pretraining
 from ecglfm.training.state import scaler_state
+from tests.unit.training.small_pretraining import StopAfter, history, pretrain, weights
 
 
 @pytest.fixture

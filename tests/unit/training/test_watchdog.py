@@ -11,7 +11,6 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from small_pretraining import StopAfter, history, pretrain, weights
 
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.models.bundle import load_encoder
@@ -22,6 +21,7 @@ from ecglfm.training import pretrain as pretraining
 from ecglfm.training.engine import full_state_dict
 from ecglfm.training.probe import LayerState
 from ecglfm.training.watchdog import Watchdog
+from tests.unit.training.small_pretraining import StopAfter, history, pretrain, weights
 
 ALIVE = LayerState(change=0.1, spread=0.5, gradient=1e-9)
 SKIP = {"non_finite": "skip", "max_skipped": 3, "accumulate": 2, "batch_size": 2, "log_every": 1}
@@ -257,7 +257,7 @@ import sys
 sys.path[:0] = {paths!r}
 import pytest
 from pathlib import Path
-from small_pretraining import pretrain
+from tests.unit.training.small_pretraining import pretrain
 from test_watchdog import Faults
 from ecglfm import distributed
 Faults("loss", {{3}} if distributed.rank() == 1 else set()).install(pytest.MonkeyPatch())
