@@ -18,15 +18,6 @@ tune_process()  # before torch is imported: tests use the processor as the comma
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share fixtures, so one process runs them all (`pytest -n`); the Slurm sandbox is one, too."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = "slurm" if item.get_closest_marker("slurm") else str(item.path.relative_to(ROOT))
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 def _folder(variable: str, default: Path) -> Path:
     path = Path(os.environ.get(variable, default))
     if path.exists():
