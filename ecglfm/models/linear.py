@@ -109,14 +109,15 @@ class _NormedLinear(torch.autograd.Function):
         x, scale, shift, mean, inverse, *weights = ctx.saved_tensors
         needed = ctx.needs_input_grad
         normed_sf = torch.native_layer_norm(x, scale.shape, scale, shift, ctx.eps)[0].view(-1, x.shape[-1])
-        grad_normed_sf = torch.zeros_like(normed_sf)
+        grad_normed_sf: Tensor | None = None
         of_parameters: list[Tensor | None] = []
         for number, (grad, weight) in enumerate(zip(grads, weights, strict=True)):
             grad_so = grad.reshape(-1, grad.shape[-1])
             of_parameters.append(grad_so.t() @ normed_sf if needed[4 + 2 * number] else None)
             of_parameters.append(grad_so.sum(0) if needed[5 + 2 * number] else None)
-            grad_normed_sf.addmm_(grad_so, weight)
+            grad_normed_sf = grad_so @ weight if grad_normed_sf is None else grad_normed_sf.addmm_(grad_so, weight)
         del normed_sf
+        assert grad_normed_sf is not None
         of_norm = torch.ops.aten.native_layer_norm_backward(
             grad_normed_sf.view(x.shape), x, scale.shape, mean, inverse, scale, shift, needed[:3]
         )

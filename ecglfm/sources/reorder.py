@@ -35,6 +35,7 @@ NESTED = {
 }
 _RUN = 1 << 23  # bytes that are sorted in memory
 _FAN_IN = 64  # runs that are read side by side; of more, some are merged first
+_NUMBER = "number of the row"  # tells rows apart that are alike in the columns to sort by, however many they are
 ValueT = TypeVar("ValueT")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -96,6 +97,8 @@ class Sorter:
 
     def add(self, table: pa.Table) -> None:
         """Take some rows; the first table decides on the columns' types."""
+        numbers = np.arange(self._n_rows, self._n_rows + len(table))
+        table = table.append_column(_NUMBER, pa.array(numbers))
         self._schema = self._schema or table.schema
         self._held.append(table.cast(self._schema))
         self._held_bytes += table.nbytes
@@ -112,20 +115,24 @@ class Sorter:
     def tables(self) -> Iterator[pa.Table]:
         """Yield all rows, `ROWS_TOGETHER` at a time; at least one table, if one was added. To be called once."""
         with _room(self._n_rows):
-            if not len(self._runs):
-                yield from cut([self._sorted()] if self._held else [])
-                return
-            if self._held:
-                self._runs.write([self._sorted()])
-            runs, start = self._runs.read(), 0
-            while len(runs) > _FAN_IN:
-                n_merged = min(_FAN_IN, len(runs) - _FAN_IN + 1)
-                start = start if start + n_merged <= len(runs) else 0
-                merged = _Runs()
-                merged.write(_merge(runs[start : start + n_merged], self._by))
-                runs[start : start + n_merged] = merged.read()
-                start += 1
-            yield from cut(_merge(runs, self._by))
+            yield from cut(table.drop_columns(_NUMBER) for table in self._merged())
+
+    def _merged(self) -> Iterator[pa.Table]:
+        """All rows, in pieces of any size."""
+        if not len(self._runs):
+            yield from [self._sorted()] if self._held else []
+            return
+        if self._held:
+            self._runs.write([self._sorted()])
+        runs, start = self._runs.read(), 0
+        while len(runs) > _FAN_IN:
+            n_merged = min(_FAN_IN, len(runs) - _FAN_IN + 1)
+            start = start if start + n_merged <= len(runs) else 0
+            merged = _Runs()
+            merged.write(_merge(runs[start : start + n_merged], self._by))
+            runs[start : start + n_merged] = merged.read()
+            start += 1
+        yield from _merge(runs, self._by)
 
 
 class _Runs:
@@ -180,7 +187,7 @@ def _sorted(tables: Sequence[pa.Table], by: Sequence[str]) -> pa.Table:
 
 
 def _merge(runs: Sequence[Iterator[pa.Table]], by: Sequence[str]) -> Iterator[pa.Table]:
-    return (_sorted(parts, by) for parts in in_step(runs, *by))
+    return (_sorted(parts, by) for parts in in_step(runs, *by, _NUMBER))
 
 
 def _key(table: pa.Table, row: int, by: Sequence[str]) -> tuple[Any, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -149,7 +148,7 @@ def start_run(
     Parameters
     ----------
     tracking : TrackingSlice or None
-        None, `enabled: false` and every rank but the first give a run that does nothing.
+        None and `enabled: false` give a run that does nothing; of several ranks, the first alone has one.
     stage : str
         Name of the experiment.
     name : str
@@ -170,8 +169,7 @@ def start_run(
     Run
         Always; MLflow's trouble is one warning.
     """
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    if tracking is None or not tracking.enabled or rank != "0":
+    if tracking is None or not tracking.enabled:
         return Run()
     folder = folder_of(tracking) / stage
     try:

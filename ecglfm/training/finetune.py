@@ -111,6 +111,7 @@ def run_finetune(
     }
     tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
     params = {"finetune": settings, "mode": mode, "seed": seed, "task": task.config.model_dump(mode="json")}
+    tracking = tracking if distributed.is_main() else None
     with start_run(tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params) as run:
         learner = _learner(model, data, config, seed)
         course = train(learner, config, seed=seed, target=data.target[data.valid], run=run)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecglfm.provenance import sha256_file
+from tests.integration.conftest import Clone, make_small
 
 TIMING = ["memory_mb", "segments_per_second"]  # columns of the history that differ from run to run
 PATIENCE = 600  # seconds, for machines with much else to do
@@ -28,10 +29,19 @@ def wait(what: str, condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def prepare(repository: Path, target: Path, steps: int, every: int, **pretrain: int) -> Clone:
+    """A clone with its manifest, so that only the training remains to be run."""
+    clone = make_small(repository, target)
+    train = {"steps": steps, "checkpoint_every": {"steps": every}, "validate_every": steps} | pretrain
+    clone.edit("config/encoders/tiny.yaml", pretrain=train)
+    clone.snakemake("manifest", "results/config/pretrain/tiny.yaml")
+    return clone
+
+
 class Training:
     """Encoder `tiny` of a clone whose data are ready, started anew: nothing of an earlier one is left."""
 
-    def __init__(self, clone, environment: dict[str, str]) -> None:
+    def __init__(self, clone: Clone, environment: dict[str, str]) -> None:
         self.clone, self.environment = clone, clone.environment() | environment
         self.folder = clone.results / "pretrain/tiny"
         self.checkpoints = self.folder / "checkpoints"

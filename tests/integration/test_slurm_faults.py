@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import make_small
-from tests.integration.slurm_training import Training, check_resumed, check_whole, wait
+from tests.integration.slurm_training import Training, check_resumed, check_whole, prepare, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -22,11 +21,7 @@ STEPS, EVERY = 100, 10
 @pytest.fixture(scope="module")
 def ready(repository: Path, tmp_path_factory):
     """A clone with its manifest, so that Slurm has only the training to run."""
-    clone = make_small(repository, tmp_path_factory.mktemp("slurm") / "clone")
-    train = {"steps": STEPS, "checkpoint_every": {"steps": EVERY}, "zero_stage": 2, "validate_every": STEPS}
-    clone.edit("config/encoders/tiny.yaml", pretrain=train)
-    clone.snakemake("manifest", "results/config/pretrain/tiny.yaml")
-    return clone
+    return prepare(repository, tmp_path_factory.mktemp("slurm") / "clone", STEPS, EVERY, zero_stage=2)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,6 @@ First halves and second halves run in two processes and one alone, side by side,
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from tests.integration.ranks import run_one_and_two
 from tests.integration.test_zero import GROUP, TERMS, slice_of, write_recordings
 
 pytestmark = pytest.mark.slow
@@ -52,41 +50,15 @@ def plan(phase: int, world: int) -> dict[str, dict]:
     return planned
 
 
-def run_side_by_side(folder: Path, phase: int) -> None:
-    """Run the plans of one process and of two."""
-    script = Path(__file__).with_name("spread_ranks.py")
-    processes = []
-    for world in (1, 2):
-        path = folder / f"plan-{phase}-{world}.json"
-        path.write_text(json.dumps(plan(phase, world)))
-        environment = os.environ | {
-            "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "ECGLFM_STORE": str(folder / f"store-{phase}"),
-            "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
-        for rank in range(world):
-            with (folder / f"log-{phase}-{world}-{rank}.txt").open("w") as log:
-                command = [sys.executable, str(script), str(path), str(folder), str(phase)]
-                ranked = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                process = subprocess.Popen(command, env=ranked, stdout=log, stderr=subprocess.STDOUT)
-            processes.append((process, Path(log.name)))
-    try:
-        for process, log in processes:
-            assert process.wait(timeout=400) == 0, log.read_text()[-3000:]
-    finally:
-        for process, _ in processes:
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Folder with the outputs and notes of all trainings; what the full disk left is noted in between."""
     folder = tmp_path_factory.mktemp("spread")
     write_recordings(folder)
-    run_side_by_side(folder, 0)
+    run_one_and_two("spread_ranks.py", [plan(0, world) for world in (1, 2)], folder, "0")
     left = sorted(path.name for path in (folder / "full" / "checkpoints").iterdir())
     (folder / "left.json").write_text(json.dumps(left))
-    run_side_by_side(folder, 1)
+    run_one_and_two("spread_ranks.py", [plan(1, world) for world in (1, 2)], folder, "1")
     return folder
 
 

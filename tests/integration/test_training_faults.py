@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import make_small
-from tests.integration.slurm_training import Training, check_resumed, check_whole
+from tests.integration.slurm_training import Training, check_resumed, check_whole, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +19,7 @@ STEPS, EVERY = 60, 10
 @pytest.fixture(scope="module")
 def ready(repository: Path, tmp_path_factory):
     """A clone with its manifest, where two ranks train."""
-    clone = make_small(repository, tmp_path_factory.mktemp("faults") / "clone")
-    train = {"steps": STEPS, "checkpoint_every": {"steps": EVERY}, "processes": 2, "validate_every": STEPS}
-    clone.edit("config/encoders/tiny.yaml", pretrain=train)
-    clone.snakemake("manifest", "results/config/pretrain/tiny.yaml")
-    return clone
+    return prepare(repository, tmp_path_factory.mktemp("faults") / "clone", STEPS, EVERY, processes=2)
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ All trainings run in three processes, side by side: two ranks, and one process a
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
+
+from tests.integration.ranks import run_one_and_two
 
 pytestmark = pytest.mark.slow
 
@@ -93,28 +92,7 @@ def trained(tmp_path_factory):
     """Folder with the notes of all trainings."""
     folder = tmp_path_factory.mktemp("zero")
     write_recordings(folder)
-    script = Path(__file__).with_name("zero_ranks.py")
-    processes = []
-    for plan, world in zip(plans(), (1, 2), strict=True):
-        path = folder / f"plan-{world}.json"
-        path.write_text(json.dumps(plan))
-        environment = os.environ | {
-            "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "ECGLFM_STORE": str(folder / "store"),
-            "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
-        for rank in range(world):
-            with (folder / f"log-{world}-{rank}.txt").open("w") as log:
-                command = [sys.executable, str(script), str(path), str(folder), str(folder)]
-                ranked = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                process = subprocess.Popen(command, env=ranked, stdout=log, stderr=subprocess.STDOUT)
-            processes.append((process, Path(log.name)))
-    try:
-        for process, log in processes:
-            assert process.wait(timeout=600) == 0, log.read_text()[-3000:]
-    finally:
-        for process, _ in processes:
-            process.kill()
-            process.wait()
+    run_one_and_two("zero_ranks.py", plans(), folder)
     return folder
 
 

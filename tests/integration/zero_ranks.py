@@ -37,10 +37,10 @@ def watched(batches, seen):
         yield batch
 
 
-def train(slice_: EncoderSlice, folder: Path, output: Path, name: str) -> None:
+def train(slice_: EncoderSlice, folder: Path, name: str) -> None:
     """One training; writes what each step gave, and the consolidated encoder."""
     config = slice_.config.pretrain
-    job = Pretraining(slice_, folder / "records.parquet", folder / "preprocess", output / name)
+    job = Pretraining(slice_, folder / "records.parquet", folder / "preprocess", folder / name)
     objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
     engine = initialize(objective, config)
     engine.train()
@@ -54,18 +54,18 @@ def train(slice_: EncoderSlice, folder: Path, output: Path, name: str) -> None:
         parameters.append(digest(state[key] for key, _ in objective.named_parameters()))
         buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
     note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen}
-    (output / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
+    (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
     encoder = full_state_dict(engine, objective.encoder)
     if distributed.is_main():
-        save_file(encoder, output / f"{name}.safetensors")
+        save_file(encoder, folder / f"{name}.safetensors")
 
 
 def main() -> None:
     """Read the plan and follow it."""
-    plan, folder, output = (Path(argument) for argument in sys.argv[1:])
+    plan, folder = (Path(argument) for argument in sys.argv[1:])
     distributed.init(threads=1)
     for name, options in json.loads(plan.read_text()).items():
-        train(EncoderSlice.model_validate(options), folder, output, name)
+        train(EncoderSlice.model_validate(options), folder, name)
     torch.distributed.barrier()
 
 

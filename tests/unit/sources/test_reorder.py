@@ -51,6 +51,21 @@ def test_every_row_comes_at_its_place(run: int, monkeypatch: pytest.MonkeyPatch)
     pd.testing.assert_frame_equal(pd.concat(found, ignore_index=True), frame_of(np.arange(1000)))
 
 
+def test_rows_that_are_alike_are_not_held_together(monkeypatch: pytest.MonkeyPatch):
+    """A measure that is 0 in every record of a database: all its rows once came into memory at once."""
+    monkeypatch.setattr(reorder, "_RUN", 6400)
+    seen = []
+    sorted_ = reorder._sorted
+    monkeypatch.setattr(
+        reorder, "_sorted", lambda tables, by: seen.append(sum(map(len, tables))) or sorted_(tables, by)
+    )
+    tables = (pa.table({"key": np.zeros(100), "row": np.arange(start, start + 100)}) for start in range(0, 20000, 100))
+    found = pa.concat_tables(sort(tables, "key"))
+    assert found.column_names == ["key", "row"]
+    assert found["row"].to_pylist() == list(range(20000))  # in the order in which they came
+    assert max(seen) <= 1000
+
+
 ROWS = st.lists(st.tuples(st.text(st.sampled_from("aé𝔸 "), max_size=2), st.integers(-2, 2)), max_size=60)
 
 
