@@ -96,7 +96,9 @@ class Sorter:
         return self._n_rows
 
     def add(self, table: pa.Table) -> None:
-        """Take some rows; the first table decides on the columns' types."""
+        """Take some rows, or none; the first table decides on the columns' types."""
+        if self._schema is not None and not len(table):
+            return
         numbers = np.arange(self._n_rows, self._n_rows + len(table))
         table = table.append_column(_NUMBER, pa.array(numbers))
         self._schema = self._schema or table.schema

@@ -60,7 +60,7 @@ def test_ranks_of_two_nodes_see_disjoint_records(slurm, tmp_path: Path) -> None:
     training = test_zero.slice_of(norm=test_zero.GROUP, pretrain={"batch_size": test_zero.PAIRS, "zero_stage": 2})
     (tmp_path / "plan.json").write_text(json.dumps({"run": training}))
     script = Path(test_zero.__file__).with_name("zero_ranks.py")
-    command = ["srun", "--nodes=2", "--ntasks=2", sys.executable, str(script), "plan.json", ".", "."]
+    command = ["srun", "--nodes=2", "--ntasks=2", sys.executable, str(script), "plan.json", "."]
     environment = slurm | {"PYTHONPATH": str(script.parents[2]), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,6 +1,6 @@
 """One rank of `test_zero`: trains a plan of small encoders one after the other and notes every step.
 
-python zero_ranks.py PLAN.json FOLDER OUTPUT, with RANK and WORLD_SIZE in the environment.
+python zero_ranks.py PLAN.json FOLDER, with RANK and WORLD_SIZE in the environment.
 """
 
 from __future__ import annotations

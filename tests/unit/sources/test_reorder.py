@@ -66,6 +66,14 @@ def test_rows_that_are_alike_are_not_held_together(monkeypatch: pytest.MonkeyPat
     assert max(seen) <= 1000
 
 
+@pytest.mark.usefixtures("small")
+def test_tables_without_rows_add_nothing():
+    rows = pa.table({"number": [7, 6, 5, 4, 3, 2, 1, 0]})
+    found = sort([rows[:0], rows[:4], rows[:0], rows[4:], rows[:0]], "number")
+    assert pa.concat_tables(found)["number"].to_pylist() == list(range(8))
+    assert list(sort([rows[:0], rows[:0]], "number")) == [rows[:0]]
+
+
 ROWS = st.lists(st.tuples(st.text(st.sampled_from("aé𝔸 "), max_size=2), st.integers(-2, 2)), max_size=60)
 
 
