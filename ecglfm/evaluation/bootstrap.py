@@ -11,42 +11,46 @@ block size nor on which other labels are evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ecglfm.evaluation.metrics import METRICS, label_metrics, undefined_reason
+from ecglfm.evaluation.classification import Predictions
 
 #: Memory of one block of weights, bytes.
-_BLOCK_BYTES = 2**25
+_BLOCK_BYTES = 2**23
 #: A label needs both classes to be redrawn at all, and then each attempt succeeds with p >= 0.5 or so.
 _ATTEMPTS = 200
 #: Decimals kept: beyond them the order of a sum shows, and files would differ between machines.
 _DIGITS = 12
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What a model said of some records, and what is true.
+class Measurable(Protocol):
+    """Predictions and truth of some records, of any kind of task: what can be measured under weights."""
 
-    Attributes
-    ----------
-    names : list of str
-        Labels.
-    targets : ndarray, shape (n, l)
-        1, 0, NaN where the label is not known.
-    probabilities : ndarray, shape (n, l)
-    thresholds : ndarray, shape (l,)
-        Decision thresholds, chosen on the validation split.
-    patients : ndarray of str, shape (n,)
-    """
+    @property
+    def names(self) -> list[str]:
+        """Labels."""
 
-    names: list[str]
-    targets: np.ndarray
-    probabilities: np.ndarray
-    thresholds: np.ndarray
-    patients: np.ndarray
+    @property
+    def patients(self) -> np.ndarray:
+        """Patient of each record, shape (n,)."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Keys of `values`."""
+
+    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Metrics of a label under record weights (n, r): arrays of shape (r,), NaN where undefined."""
+
+    def needed(self, label: int) -> np.ndarray:
+        """Groups of records, bool (groups, n): a resample without one of any group says nothing of the label."""
+
+    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        """Metrics of all labels together by section (`micro`, `overall`); arrays of shape (r,)."""
+
+    def reason(self, metric: str, label: int) -> str:
+        """Why the metric of the label has no value."""
 
 
 class PatientWeights:
@@ -79,19 +83,19 @@ class PatientWeights:
         return np.stack(drawn_rp, axis=1).astype(np.float64)[self.patient_of]
 
     def blocks(self, resamples: int) -> Iterator[np.ndarray]:
-        """Numbers of the resamples, cut so that a block's weights take about 32 MiB."""
-        size = max(1, _BLOCK_BYTES // (8 * len(self.patient_of)))
+        """Numbers of the resamples, cut so that a block's weights take about 8 MiB."""
+        size = max(8, _BLOCK_BYTES // (8 * max(1, len(self.patient_of))))
         for start in range(0, resamples, size):
             self._drawn.clear()
             yield np.arange(start, min(start + size, resamples))
 
-    def for_label(self, target: np.ndarray, weight_nr: np.ndarray, resamples: np.ndarray) -> np.ndarray:
+    def redrawn(self, needed: np.ndarray, weight_nr: np.ndarray, resamples: np.ndarray) -> np.ndarray:
         """Redraw the resamples in which a label lacks a class; a missing class is never scored as chance.
 
         Parameters
         ----------
-        target : ndarray, shape (n,)
-            1, 0, NaN unknown.
+        needed : ndarray of bool, shape (groups, n)
+            Records of each group (positives, negatives) of which every resample must hold some.
         weight_nr : ndarray, shape (n, r)
             Weights of `resamples` as first drawn.
         resamples : ndarray, shape (r,)
@@ -101,47 +105,57 @@ class PatientWeights:
         ndarray, shape (n, r)
             `weight_nr` itself when nothing had to be redrawn.
         """
-        classes_cn = np.stack([target == 1, target == 0]).astype(np.float64)
-        if not classes_cn.any(axis=1).all():
+        if not needed.any(axis=1).all():
             return weight_nr  # one class only: AUROC is undefined whatever is drawn
-        lacking = np.flatnonzero(((classes_cn @ weight_nr) == 0).any(axis=0))
+        groups_cn = needed.astype(np.float64)
+        lacking = np.flatnonzero(((groups_cn @ weight_nr) == 0).any(axis=0))
         if len(lacking):
             weight_nr = weight_nr.copy()
         for attempt in range(1, _ATTEMPTS):
             if not len(lacking):
                 break
             weight_nr[:, lacking] = self(resamples[lacking], attempt)
-            lacking = lacking[((classes_cn @ weight_nr[:, lacking]) == 0).any(axis=0)]
+            lacking = lacking[((groups_cn @ weight_nr[:, lacking]) == 0).any(axis=0)]
         return weight_nr
 
 
-def _values(data: Predictions, label: int, weight_nr: np.ndarray) -> np.ndarray:
-    """Metrics of one label, shape (len(METRICS), r)."""
-    target = data.targets[:, label].astype(np.float64)
-    known = ~np.isnan(target)
-    probability = data.probabilities[:, label].astype(np.float64)
-    if not known.all():  # copying the weights costs more than the metrics
-        target, probability, weight_nr = target[known], probability[known], weight_nr[known]
-    metrics = label_metrics(target, probability, float(data.thresholds[label]), weight_nr)
-    return np.stack([metrics[name] for name in METRICS])
+def _values(data: Measurable, label: int, weight_nr: np.ndarray) -> np.ndarray:
+    """Metrics of one label, shape (metrics, r)."""
+    values = data.values(label, weight_nr)
+    return np.stack([values[name] for name in data.metrics])
 
 
-def point_values(data: Predictions) -> np.ndarray:
-    """Metrics on the records as they are, shape (labels, len(METRICS)); NaN undefined."""
-    ones_nr = np.ones((len(data.targets), 1))
+def point_values(data: Measurable) -> np.ndarray:
+    """Metrics on the records as they are, shape (labels, metrics); NaN undefined."""
+    ones_nr = np.ones((len(data.patients), 1))
     return np.stack([_values(data, label, ones_nr)[:, 0] for label in range(len(data.names))])
 
 
-def resampled_values(data: Predictions, resamples: int, seed: int) -> np.ndarray:
-    """Metrics in every resample of patients, shape (labels, len(METRICS), resamples); NaN undefined."""
+def resampled_values(data: Measurable, resamples: int, seed: int) -> np.ndarray:
+    """Metrics in every resample of patients, shape (labels, metrics, resamples); NaN undefined."""
     weights = PatientWeights(data.patients, seed)
-    out = np.full((len(data.names), len(METRICS), resamples), np.nan)
+    out = np.full((len(data.names), len(data.metrics), resamples), np.nan)
+    needed = [data.needed(label) for label in range(len(data.names))]
     for block in weights.blocks(resamples):
         weight_nr = weights(block)
         for label in range(len(data.names)):
-            own_nr = weights.for_label(data.targets[:, label], weight_nr, block)
-            out[label][:, block] = _values(data, label, own_nr)
+            out[label][:, block] = _values(data, label, weights.redrawn(needed[label], weight_nr, block))
     return out
+
+
+def _pooled_entries(data: Measurable, resamples: int, seed: int, confidence: float) -> dict[str, Any]:
+    """Sections of metrics over all labels together, with intervals; a resample without a value is left out."""
+    weights = PatientWeights(data.patients, seed)
+    blocks = [data.pooled(weights(block)) for block in weights.blocks(resamples)]
+    return {
+        section: {
+            metric: _entry(
+                float(value[0]), np.concatenate([block[section][metric] for block in blocks]), confidence, "undefined"
+            )
+            for metric, value in values.items()
+        }
+        for section, values in data.pooled(np.ones((len(data.patients), 1))).items()
+    }
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
@@ -176,15 +190,15 @@ def _entry(value: float, resampled: np.ndarray, confidence: float, reason: str) 
     return {"value": round(float(value), _DIGITS), **entry}
 
 
-def summarize(data: Predictions, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+def summarize(data: Measurable, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
     """Metrics with percentile intervals, in the shape of `metrics.json`.
 
     The macro value is the mean over the labels for which the metric is defined on these records, its
-    interval that of the same mean in each resample.
+    interval that of the same mean in each resample. The micro value takes every pair of record and label as one.
 
     Parameters
     ----------
-    data : Predictions
+    data : Predictions, RegressionPredictions or SurvivalPredictions
     resamples : int
         Number of resamples of patients.
     confidence : float
@@ -195,24 +209,25 @@ def summarize(data: Predictions, *, resamples: int, confidence: float, seed: int
     Returns
     -------
     dict
-        `labels.{name}.{metric}.{value, ci_low, ci_high[, reason]}` and `macro.{metric}.{…}`.
+        `labels.{name}.{metric}.{value, ci_low, ci_high[, reason]}`, `macro.{metric}.{…}` and, where the kind of task
+        has them, `micro.{metric}.{…}` and `overall.{metric}.{…}`.
     """
     point_lm = point_values(data)
     resampled_lmr = resampled_values(data, resamples, seed)
     resampled_lmr[np.isnan(point_lm)] = np.nan  # a label without a value has no part in the macro interval
-    labels: dict[str, Any] = {}
-    for label, name in enumerate(data.names):
-        target = data.targets[:, label]
-        known = target[~np.isnan(target)]
-        labels[name] = {
-            metric: _entry(point_lm[label, m], resampled_lmr[label, m], confidence, undefined_reason(metric, known))
-            for m, metric in enumerate(METRICS)
+    labels = {
+        name: {
+            metric: _entry(point_lm[label, m], resampled_lmr[label, m], confidence, data.reason(metric, label))
+            for m, metric in enumerate(data.metrics)
         }
+        for label, name in enumerate(data.names)
+    }
     macro_m, macro_mr = _mean_defined(point_lm), _mean_defined(resampled_lmr)
     macro = {
-        metric: _entry(macro_m[m], macro_mr[m], confidence, "defined for no label") for m, metric in enumerate(METRICS)
+        metric: _entry(macro_m[m], macro_mr[m], confidence, "defined for no label")
+        for m, metric in enumerate(data.metrics)
     }
-    return {"labels": labels, "macro": macro}
+    return {"labels": labels, "macro": macro, **_pooled_entries(data, resamples, seed, confidence)}
 
 
 def paired_bootstrap(
@@ -227,7 +242,7 @@ def paired_bootstrap(
     first, second : Predictions
         Same records in the same order, same labels and targets.
     metric : str
-        One of `METRICS`.
+        One of `metrics.METRICS`.
     resamples, confidence, seed
         As in `summarize`.
 
@@ -244,7 +259,7 @@ def paired_bootstrap(
     same = first.names == second.names and np.array_equal(first.patients, second.patients)
     if not same or not np.array_equal(first.targets, second.targets, equal_nan=True):
         raise ValueError("paired_bootstrap: the two sets of predictions are not of the same records and labels")
-    m = METRICS.index(metric)
+    m = first.metrics.index(metric)
     points = [point_values(data)[:, m] for data in (first, second)]
     shared = ~np.isnan(points[0]) & ~np.isnan(points[1])
     if not shared.any():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from ecglfm.evaluation import bootstrap
 from ecglfm.evaluation.bootstrap import (
@@ -100,6 +100,38 @@ def test_summary_has_the_shape_of_metrics_json():
     again = summarize(data, resamples=200, confidence=0.95, seed=0)
     assert again == summary
     assert summarize(data, resamples=200, confidence=0.95, seed=1)["macro"] != summary["macro"]
+
+
+def test_micro_is_of_all_pairs_of_record_and_label():
+    data = make(n=90, labels=3)
+    data.targets[:30, 1] = np.nan
+    patients = np.repeat(np.arange(45), 2).astype(str)
+    data = replace(data, patients=patients, thresholds=np.array([0.3, 0.5, 0.7]))
+    entry = summarize(data, resamples=40, confidence=0.9, seed=2)["micro"]
+    known = ~np.isnan(data.targets)
+    called = data.probabilities >= data.thresholds
+    assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(data.targets[known], data.probabilities[known]))
+    assert entry["f1"]["value"] == pytest.approx(f1_score(data.targets[known], called[known]))
+    # the interval: the same of the records as they were drawn
+    weight_nr = PatientWeights(patients, seed=2)(np.arange(40)).astype(int)
+    drawn = [np.repeat(np.arange(90), weight_nr[:, r]) for r in range(40)]
+    areas = [roc_auc_score(data.targets[i][known[i]], data.probabilities[i][known[i]]) for i in drawn]
+    assert (entry["auroc"]["ci_low"], entry["auroc"]["ci_high"]) == pytest.approx(np.quantile(areas, [0.05, 0.95]))
+
+
+def test_multiclass_is_also_judged_by_its_most_probable_class():
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 3, 200)
+    logits = rng.normal(size=(200, 3)) + 1.5 * np.eye(3)[truth]
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    data = Predictions(
+        ["a", "b", "c"], np.eye(3)[truth], probability, np.full(3, 0.4), np.arange(200).astype(str), exclusive=True
+    )
+    overall = summarize(data, resamples=50, confidence=0.9, seed=0)["overall"]
+    best = probability.argmax(axis=1)
+    assert overall["accuracy"]["value"] == pytest.approx(accuracy_score(truth, best))
+    assert overall["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(truth, best))
+    assert overall["accuracy"]["ci_low"] < overall["accuracy"]["value"] < overall["accuracy"]["ci_high"]
 
 
 def test_interval_is_the_percentile_and_needs_most_resamples():

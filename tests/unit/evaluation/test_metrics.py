@@ -27,6 +27,20 @@ def test_by_hand_with_a_tie():
     assert tuple(values) == METRICS
 
 
+def expected_calibration_error(target: np.ndarray, probability: np.ndarray) -> float:
+    """Guo et al. 2017, equation 3, record by record."""
+    bins: dict[int, list[int]] = {}
+    for i, p in enumerate(probability):
+        bins.setdefault(next(m for m in range(1, 16) if p <= m / 15), []).append(i)
+    return sum(len(b) / len(target) * abs(target[b].mean() - probability[b].mean()) for b in bins.values())
+
+
+def test_calibration_error_by_hand():
+    # bin (0, 1/15]: probabilities 0 and 0.04, none true, gap 0.02; bin of 0.5: 0.48 and 0.5, one true, gap 0.01
+    target, probability = np.array([0, 0, 1, 0.0]), np.array([0.0, 0.04, 0.48, 0.5])
+    assert label_metrics(target, probability, 0.5, ones(4))["ece"][0] == pytest.approx(0.5 * 0.02 + 0.5 * 0.01)
+
+
 @pytest.mark.parametrize("levels", [3, 20, 10_000])
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_to_scikit_learn(levels: int, seed: int):
@@ -46,6 +60,7 @@ def test_equal_to_scikit_learn(levels: int, seed: int):
             "ppv": sk.precision_score(target, called),
             "npv": sk.precision_score(1 - target, ~called),
             "brier": sk.brier_score_loss(target, score),
+            "ece": expected_calibration_error(target, score),
         },
         abs=1e-12,
     )

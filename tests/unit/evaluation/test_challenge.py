@@ -1,0 +1,73 @@
+"""The Challenge's metric against its definition worked by hand, and against its own table of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecglfm.config import UserError
+from ecglfm.evaluation.challenge import read_challenge
+
+TABLE = """,AF,CRBBB|RBBB,NSR
+AF,1.0,0.25,0.5
+CRBBB|RBBB,0.25,1.0,0.75
+NSR,0.5,0.75,1.0
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def test_by_hand(table: Path):
+    # record 1: AF true, AF and NSR called: 2 classes named: (1 + 0.5) / 2 = 0.75
+    # record 2: AF and RBBB true, RBBB called: (0.25 + 1) / 2 = 0.625
+    # record 3: NSR true, nothing called: 0; record 4 has an unknown label and does not count
+    # correct: 1, (1 + 0.25 + 0.25 + 1) / 2 = 1.25, 1
+    # all called NSR: (AF true, NSR) 0.5 / 2 = 0.25; (AF, RBBB true, NSR) (0.5 + 0.75) / 3; 1
+    names = ["AF", "NSR", "RBBB"]
+    targets = np.array([[1, 0, 0], [1, 0, 1], [0, 1, 0], [np.nan, 1, 0]])
+    called = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    challenge = read_challenge(table, names)
+    inactive = 0.25 + 1.25 / 3 + 1
+    expected = (0.75 + 0.625 + 0 - inactive) / (1 + 1.25 + 1 - inactive)
+    weights = np.array([[1, 0, 2], [1, 0, 0], [1, 3, 1], [1, 1, 1]], dtype=float)
+    values = challenge.metric(targets, called, weights)
+    assert values[0] == pytest.approx(expected)
+    assert np.isnan(values[1])  # only normal records: the model that calls all normal is perfect
+    assert values[2] == pytest.approx((2 * 0.75 + 0 - 1.5) / (2 * 1 + 1 - 1.5))
+
+
+def test_perfect_is_one_and_all_normal_is_zero_with_the_challenges_own_weights(real_data: Path):
+    path = real_data / "challenge-2021" / "evaluation-2021" / "weights_abbreviations.csv"
+    names = ["AF", "SB", "NSR", "RBBB", "VPB", "TInv"]
+    challenge = read_challenge(path, names)
+    # from the file: AF for AFL 0.5 is not asked; AF - NSR 0.25, and weights are symmetric with ones on the diagonal
+    np.testing.assert_array_equal(np.diag(challenge.weights_ll), 1)
+    np.testing.assert_array_equal(challenge.weights_ll, challenge.weights_ll.T)
+    assert challenge.weights_ll[0, 2] == 0.25
+    targets = (np.random.default_rng(0).random((50, 6)) < 0.3).astype(float)
+    ones = np.ones((50, 1))
+    normal = np.zeros((50, 6), dtype=bool)
+    normal[:, 2] = True
+    assert challenge.metric(targets, targets > 0, ones) == pytest.approx(1)
+    assert challenge.metric(targets, normal, ones) == pytest.approx(0)
+
+
+def test_a_task_with_other_labels_has_no_such_metric(table: Path):
+    assert read_challenge(table, ["AF", "NSR", "MI"]) is None
+    assert read_challenge(table, ["AF", "RBBB"]) is None
+
+
+@pytest.mark.parametrize("content", [None, "a,b\n1,2\n", ",AF,NSR\nAF,1,x\nNSR,0,1\n", ",AF,NSR\nAF,1,\nNSR,0,1\n"])
+def test_a_file_that_is_no_table_of_weights_is_refused(tmp_path: Path, content: str | None):
+    path = tmp_path / "weights.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"weights\.csv"):
+        read_challenge(path, ["AF", "NSR"])
