@@ -17,15 +17,16 @@ from torch import nn
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
 from ecglfm.models.blank import blank
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoder import Encoder
 from ecglfm.models.heads import MODES, ECGModel
+from ecglfm.models.kinds import make_encoder
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-def describe_encoder(encoder: ECGEncoder, info: dict[str, Any] | None = None) -> dict[str, Any]:
+def describe_encoder(encoder: Encoder, info: dict[str, Any] | None = None) -> dict[str, Any]:
     """Content of `encoder.json`: what the encoder was loaded with, then `info`, then what it is."""
     return {
         "name": "encoder",
@@ -43,14 +44,14 @@ def describe_encoder(encoder: ECGEncoder, info: dict[str, Any] | None = None) ->
     }
 
 
-def save_encoder(folder: str | Path, encoder: ECGEncoder, info: dict[str, Any]) -> None:
+def save_encoder(folder: str | Path, encoder: Encoder, info: dict[str, Any]) -> None:
     """Write `encoder.safetensors` and `encoder.json`.
 
     Parameters
     ----------
     folder : path
         Made when it does not exist.
-    encoder : ECGEncoder
+    encoder : Encoder
     info : dict
         `name`, `weights`, `config_hash`, `data_hash`, `training`, …: anything JSON holds.
     """
@@ -81,7 +82,7 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
     _save(Path(folder), "model", model, content)
 
 
-def load_encoder(path: str | Path) -> ECGEncoder:
+def load_encoder(path: str | Path) -> Encoder:
     """Read an encoder, in `eval()`, float32, on the CPU.
 
     Parameters
@@ -91,7 +92,7 @@ def load_encoder(path: str | Path) -> ECGEncoder:
 
     Returns
     -------
-    ECGEncoder
+    Encoder
         `.info` holds the content of the JSON.
 
     Raises
@@ -170,7 +171,7 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
     return json_path, content
 
 
-def _build_encoder(content: dict[str, Any], where: str, weights: int) -> ECGEncoder:
+def _build_encoder(content: dict[str, Any], where: str, weights: int) -> Encoder:
     """An encoder with the described structure, whose file holds so many weights."""
     missing = [key for key in ("model", "leads", "sampling_rate", "preprocess", "crop_seconds") if key not in content]
     if missing:
@@ -179,7 +180,7 @@ def _build_encoder(content: dict[str, Any], where: str, weights: int) -> ECGEnco
     if model.layers > weights:  # before a number in the file makes a billion layers
         raise UserError(f"{where}: describes {model.layers} layers, but only {weights} weights lie beside it")
     try:
-        return ECGEncoder(
+        return make_encoder(
             model,
             [str(lead) for lead in content["leads"]],
             int(content["sampling_rate"]),

@@ -5,6 +5,7 @@ Shapes: b batch, l leads, n samples, t frames, d width.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -40,8 +41,8 @@ def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
     return total / mask_bt.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-class ECGEncoder(nn.Module):
-    """Convolutional front end, then a Conformer (ECG-LFM) or wav2vec 2.0's transformer (ECG-FM), by `model.kind`.
+class Encoder(nn.Module, ABC):
+    """What every encoder is: leads of millivolts in, frames and the mask of the real ones out.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ class ECGEncoder(nn.Module):
 
     Attributes
     ----------
+    dim : int
+        Width of a frame.
     info : dict
         Where the weights come from: the content of the `encoder.json` it was loaded from, else empty.
     """
@@ -78,6 +81,76 @@ class ECGEncoder(nn.Module):
         self.crop_seconds = crop_seconds
         self.dim = model.dim
         self.info: dict[str, Any] = {}
+
+    @property
+    def crop_samples(self) -> int:
+        """Samples in a segment of `crop_seconds`."""
+        return round(self.crop_seconds * self.sampling_rate)
+
+    @abstractmethod
+    def frames(self, samples: int) -> int:
+        """Number of frames that `samples` samples give."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Frames and the mask of the real ones; arguments as in `forward`."""
+
+    def freeze_frontend(self) -> None:
+        """Have the convolutional front end keep its pretrained weights; nothing where there is none."""
+
+    def check_input(self, x: Tensor, mask: Tensor | None) -> None:
+        """Raise `ValueError` where the input is not (batch, leads, samples), is too short or its mask does not fit."""
+        if x.dim() != 3 or x.shape[1] != len(self.leads):
+            raise ValueError(
+                f"expected (batch, {len(self.leads)} leads, samples), found {tuple(x.shape)}; leads are {self.leads}"
+            )
+        if self.frames(x.shape[2]) < 1:
+            raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
+        if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
+            raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One vector per frame.
+
+        Parameters
+        ----------
+        x : Tensor of float, shape (batch, leads, samples)
+            Millivolts at `sampling_rate`, leads in the order of `leads`.
+        mask : Tensor of bool, shape (batch, samples), optional
+            True where a sample is real: a padded record gives in its real frames what it gives alone.
+
+        Returns
+        -------
+        Tensor, shape (batch, frames, dim)
+            Zero at frames of padding.
+
+        Raises
+        ------
+        ValueError
+            The input is not (batch, leads, samples), or shorter than one frame.
+        """
+        return self.encode(x, mask)[0]
+
+    def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One vector per recording, (batch, dim): the mean over its real frames; arguments as in `forward`."""
+        return mean_over_frames(*self.encode(x, mask))
+
+
+class ECGEncoder(Encoder):
+    """Convolutional front end, then a Conformer (ECG-LFM) or wav2vec 2.0's transformer (ECG-FM), by `model.kind`.
+
+    A frame that touches padding is padding. Parameters are those of `Encoder`.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        leads: Sequence[str],
+        sampling_rate: int,
+        preprocess: PreprocessConfig,
+        crop_seconds: float,
+    ) -> None:
+        super().__init__(model, leads, sampling_rate, preprocess, crop_seconds)
         self.frontend = FrontEnd(
             len(self.leads), channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim
         )
@@ -88,27 +161,21 @@ class ECGEncoder(nn.Module):
         """What follows the front end: `context(x_btd, mask_bt)` gives the output of each of `context.layers`."""
         return cast("Conformer | Wav2Vec2", getattr(self, self.config.kind))
 
-    @property
-    def crop_samples(self) -> int:
-        """Samples in a segment of `crop_seconds`."""
-        return round(self.crop_seconds * self.sampling_rate)
+    def frames(self, samples: int) -> int:
+        """Number of frames that `samples` samples give."""
+        return self.frontend.frames(samples)
+
+    def freeze_frontend(self) -> None:
+        """Have the convolutions and their GroupNorm keep their weights.
+
+        The LayerNorm and Linear behind them learn, as in the original.
+        """
+        self.frontend.convs.requires_grad_(False)
+        self.frontend.group_norm.requires_grad_(False)
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Features:
-        """Front end alone; arguments as in `forward`.
-
-        Raises
-        ------
-        ValueError
-            The input is not (batch, leads, samples), or shorter than one frame.
-        """
-        if x.dim() != 3 or x.shape[1] != len(self.leads):
-            raise ValueError(
-                f"expected (batch, {len(self.leads)} leads, samples), found {tuple(x.shape)}; leads are {self.leads}"
-            )
-        if self.frontend.frames(x.shape[2]) < 1:
-            raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
-        if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
-            raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
+        """Front end alone; arguments and errors as in `forward`."""
+        self.check_input(x, mask)
         return self.frontend(standardize(x, mask) if self.config.standardize else x, mask)
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -118,30 +185,3 @@ class ECGEncoder(nn.Module):
         if features.mask_bt is not None:
             frames_btd = frames_btd.masked_fill(~features.mask_bt[..., None], 0.0)
         return frames_btd, features.mask_bt
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """One vector per frame.
-
-        Parameters
-        ----------
-        x : Tensor of float, shape (batch, leads, samples)
-            Millivolts at `sampling_rate`, leads in the order of `leads`.
-        mask : Tensor of bool, shape (batch, samples), optional
-            True where a sample is real. A frame that touches padding is padding: a padded record gives
-            in its real frames what it gives alone.
-
-        Returns
-        -------
-        Tensor, shape (batch, frames, dim)
-            Zero at frames of padding.
-
-        Raises
-        ------
-        ValueError
-            As `features`.
-        """
-        return self.encode(x, mask)[0]
-
-    def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """One vector per recording, (batch, dim): the mean over its real frames; arguments as in `forward`."""
-        return mean_over_frames(*self.encode(x, mask))

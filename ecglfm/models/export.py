@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ecglfm import __version__
 from ecglfm.config import UserError
-from ecglfm.models.encoder import ECGEncoder, mean_over_frames
+from ecglfm.models.encoder import Encoder, mean_over_frames
 from ecglfm.models.heads import ECGModel
 
 FORMATS = ("onnx", "torchscript")
@@ -38,27 +38,27 @@ Run = Callable[[tuple[Tensor, ...]], list[Tensor]]
 class Exportable(nn.Module):
     """What is exported: (signal, mask) to a pair of tensors, whose names are `outputs`."""
 
-    def __init__(self, module: ECGEncoder | ECGModel) -> None:
+    def __init__(self, module: Encoder | ECGModel) -> None:
         super().__init__()
         self.module = module
-        self.encoder = module if isinstance(module, ECGEncoder) else module.encoder
+        self.encoder = module if isinstance(module, Encoder) else module.encoder
         self.outputs = ["frames", "embedding"] if module is self.encoder else ["logits", "probabilities"]
 
     def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Frames (batch, frames, dim) and embedding (batch, dim), or logits and probabilities (batch, labels)."""
-        if isinstance(self.module, ECGEncoder):
+        if isinstance(self.module, Encoder):
             frames_btd, mask_bt = self.module.encode(signal, mask)
             return frames_btd, mean_over_frames(frames_btd, mask_bt)
         logits = self.module(signal, mask)
         return logits, logits.sigmoid()
 
 
-def describe(module: ECGEncoder | ECGModel) -> dict[str, Any]:
+def describe(module: Encoder | ECGModel) -> dict[str, Any]:
     """What the file says about itself: everything that is needed to feed it and to read its outputs.
 
     Parameters
     ----------
-    module : ECGEncoder or ECGModel
+    module : Encoder or ECGModel
 
     Returns
     -------
@@ -66,7 +66,7 @@ def describe(module: ECGEncoder | ECGModel) -> dict[str, Any]:
         `ecglfm` (version), `kind`, `config_hash`, `unit`, `sampling_rate` (Hz), `leads`, `crop_seconds` (length of the
         training segments), `preprocess`; of a model also `label_names` and `thresholds`.
     """
-    encoder = module if isinstance(module, ECGEncoder) else module.encoder
+    encoder = module if isinstance(module, Encoder) else module.encoder
     content = {
         "ecglfm": __version__,
         "kind": "encoder" if module is encoder else "model",
@@ -82,12 +82,12 @@ def describe(module: ECGEncoder | ECGModel) -> dict[str, Any]:
     return content
 
 
-def export(module: ECGEncoder | ECGModel, output: str | Path, *, form: str, mask: bool = False) -> float:
+def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: bool = False) -> float:
     """Write the file and compare it with the module on two shapes.
 
     Parameters
     ----------
-    module : ECGEncoder or ECGModel
+    module : Encoder or ECGModel
         On the CPU, in float32; left in `eval()` and without gradients.
     output : path
         With ONNX and more than `INLINE_BYTES` of weights, `output`.data is written too.
@@ -139,7 +139,7 @@ def _need_onnx() -> None:
         raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'ecglfm[export]'")
 
 
-def _inputs(encoder: ECGEncoder, batch: int, crops: int, mask: bool) -> tuple[Tensor, ...]:
+def _inputs(encoder: Encoder, batch: int, crops: int, mask: bool) -> tuple[Tensor, ...]:
     """Noise of 1 mV; with a mask, the last record ends at half."""
     samples = crops * encoder.crop_samples
     signal = torch.randn(batch, len(encoder.leads), samples, generator=torch.Generator().manual_seed(batch))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecglfm.models.encoder import ECGEncoder, mean_over_frames
+from ecglfm.models.encoder import Encoder, mean_over_frames
 
 MODES = ("full", "frozen", "linear")
 
@@ -40,7 +40,7 @@ class ECGModel(nn.Module):
 
     Parameters
     ----------
-    encoder : ECGEncoder
+    encoder : Encoder
         Wrapped, not copied.
     label_names : sequence of str
         Meaning of the logits, in order.
@@ -57,7 +57,7 @@ class ECGModel(nn.Module):
         Content of the `model.json` it was loaded from, else empty.
     """
 
-    def __init__(self, encoder: ECGEncoder, label_names: Sequence[str], mode: str) -> None:
+    def __init__(self, encoder: Encoder, label_names: Sequence[str], mode: str) -> None:
         super().__init__()
         self.encoder = encoder
         self.label_names = list(label_names)
@@ -90,8 +90,7 @@ class ECGModel(nn.Module):
         self.mode = mode
         self.encoder.requires_grad_(mode == "full")
         if mode == "full" and freeze_frontend:
-            self.encoder.frontend.convs.requires_grad_(False)
-            self.encoder.frontend.group_norm.requires_grad_(False)
+            self.encoder.freeze_frontend()
         self.train(self.training)
 
     def train(self, mode: bool = True) -> ECGModel:
@@ -107,7 +106,7 @@ class ECGModel(nn.Module):
         Parameters
         ----------
         x : Tensor of float, shape (batch, leads, samples)
-            As for `ECGEncoder.forward`.
+            As for `Encoder.forward`.
         mask : Tensor of bool, shape (batch, samples), optional
             True where a sample is real.
 

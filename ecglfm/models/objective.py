@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.models.collectives import gather_rows, rank
-from ecglfm.models.encoder import ECGEncoder, mean_over_frames
+from ecglfm.models.encoder import ECGEncoder, Encoder, mean_over_frames
 from ecglfm.models.frontend import Features
 from ecglfm.models.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
 from ecglfm.models.quantizer import GumbelQuantizer
@@ -167,8 +167,9 @@ class PretrainingObjective(nn.Module):
         The contrastive layer does not exist.
     """
 
-    def __init__(self, encoder: ECGEncoder, config: PretrainConfig) -> None:
+    def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         super().__init__()
+        assert isinstance(encoder, ECGEncoder)  # the config refuses to pretrain another kind
         self.encoder = encoder
         self.mask_config, self.terms = config.mask, config.objective
         depth, dim, channels = encoder.config.layers, encoder.dim, encoder.config.conv_channels

@@ -9,18 +9,19 @@ import torch
 
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.models.bundle import load_encoder, save_encoder
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoder import Encoder
+from ecglfm.models.kinds import make_encoder
 from ecglfm.provenance import write_text
 from ecglfm.training.checkpoint import config_hash
 from ecglfm.training.loop import COLUMNS
 
 
-def build_encoder(slice_: EncoderSlice, seed: int) -> ECGEncoder:
+def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
     """A new encoder; the same seed gives the same weights, to be trained or not."""
     torch.manual_seed(seed)
     pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
     seconds = pretrain.crop_seconds if pretrain else PretrainConfig.model_fields["crop_seconds"].default
-    return ECGEncoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
+    return make_encoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
 
 
 def write_untrained(slice_: EncoderSlice, output: Path) -> None:
@@ -43,7 +44,7 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
     write_text(output / "history.csv", ",".join(COLUMNS) + "\n")
 
 
-def _check_import(encoder: ECGEncoder, slice_: EncoderSlice) -> None:
+def _check_import(encoder: Encoder, slice_: EncoderSlice) -> None:
     """Refuse an encoder that is not what the config says; quality limits do not change what it reads."""
     wanted = slice_.config.model.model_dump() | slice_.preprocess.model_dump(exclude={"quality"})
     found = encoder.config.model_dump() | encoder.preprocess.model_dump(exclude={"quality"})

@@ -214,7 +214,7 @@ def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str
         is_head = not name.startswith("encoder.")
         rate = config.head_lr or config.lr
         if not is_head:
-            below = encoder.config.layers - layer_of(name, encoder.config)
+            below = encoder.config.depth - layer_of(name, encoder.config)
             rate = config.lr * config.layer_decay**below
         groups.setdefault((is_head, rate), []).append(parameter)
     return [{"params": parameters, "lr": rate} for (_, rate), parameters in sorted(groups.items(), key=lambda g: g[0])]
@@ -226,4 +226,4 @@ def layer_of(name: str, model: ModelConfig) -> int:
     if match:
         return int(match[1]) + 1
     closing = model.kind == "wav2vec2" and model.norm_first and name.startswith("encoder.wav2vec2.layer_norm.")
-    return model.layers if closing else 0
+    return model.depth if closing else 0

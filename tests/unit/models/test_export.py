@@ -9,15 +9,17 @@ from ecglfm.cli import main
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
-from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.export import export
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.kinds import make_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
 
+ATTENTION = {"layers": 1, "ffn_dim": 24, "heads": 2, "conv_channels": 8}
 OWN = {
-    "conformer": {"kernel": 5},
-    "wav2vec2": {"positional_kernel": 8, "positional_groups": 4, "standardize": True},
+    "conformer": ATTENTION | {"kernel": 5},
+    "convnet": {"kernel": 5, "expansion": 2, "blocks": [1, 1], "stem": [8], "downsample": 5, "dropout": 0.0},
+    "wav2vec2": ATTENTION | {"positional_kernel": 8, "positional_groups": 4, "standardize": True},
 }
 #: Batch and samples: 5 s, 10 s and 7.3 s at 500 Hz, and what gives two frames.
 SHAPES = [(1, 2500), (8, 2500), (1, 5000), (8, 5000), (3, 3650), (2, 32)]
@@ -31,8 +33,8 @@ MODEL_FACTS = {"kind": "model", "label_names": ["AF", "MI", "NORM"], "thresholds
 def make(folder, kind, what):
     """A saved encoder or model whose every part does something."""
     torch.manual_seed(0)
-    config = ModelConfig(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **OWN[kind])
-    encoder = ECGEncoder(config, LEADS, 500, PreprocessConfig(), 5.0)
+    config = ModelConfig(kind=kind, dim=16, **OWN[kind])
+    encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
     encoder(torch.randn(2, 12, 1000))  # running statistics move
     for parameter in encoder.parameters():
         torch.nn.init.normal_(parameter, mean=float(parameter.dim() == 1), std=0.2)
