@@ -31,7 +31,7 @@ from ecglfm.config.slices import (
     TrackingSlice,
 )
 from ecglfm.config.sources import DownloadConfig, SourceConfig
-from ecglfm.config.tasks import Selector, TaskConfig
+from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
 from ecglfm.config.training import (
     CheckpointEvery,
     CmscConfig,
@@ -67,6 +67,7 @@ __all__ = [
     "FinetuneSlice",
     "FoldsConfig",
     "FractionsConfig",
+    "LabelFile",
     "ManifestConfig",
     "ManifestSlice",
     "MaskConfig",

@@ -46,8 +46,39 @@ Write `config/tasks/NAME.yaml`, add `NAME` to `tasks` in `config.yaml`, run `sna
         mimic_iv_ecg: {report: ['left ventricular hypertrophy']}
         challenge2021: {snomed: ['164873001']}
 
-Under each label stands a selector per *kind* of source. A source whose kind has no selector is not used to
-train or test that label. Everything a task leaves out is in `<results>/labels/NAME.ledger.parquet`.
+Under each label stands a selector per *kind* of source; of its clauses any is enough. A source whose kind has no
+selector is not used to train or test that label. Everything a task leaves out is in
+`<results>/labels/NAME.ledger.parquet`, a row per record with the reason.
+
+| `kind` | a selector says | columns of `labels/NAME.parquet` |
+|---|---|---|
+| `binary`, `multilabel` | which records carry the label | `label.NAME`: 1, 0, or empty where unknown |
+| `multiclass` | which records are of the class; those of none or several are left out | `label.CLASS`: one 1 in a row |
+| `regression` | `value`: the column with the number | `label.NAME` |
+| `survival` | `time` and `event`: two columns, or a column and a condition | `time.NAME`, `event.NAME` |
+
+Conditions (`where`, `among`, `event`) are written as those of `manifest.query` below. `among` limits what a selector
+speaks of: other records are unknown, not negative. `exclude` takes records out of the task. In report texts, English
+words that deny a mention take it away ("no evidence of atrial fibrillation", "no longer present"), inside its own
+statement; those that make it only possible ("cannot rule out", "consider") do so with `uncertain: negative`.
+
+Labels of your own come from a CSV, by record, by patient, or by any id that the database's table has:
+
+    kind: regression
+    labels:
+      lvef:
+        mimic_iv_ecg:
+          file: {path: labels/echo.csv, by: patient_id}     # from this folder, or absolute
+          value: lvef
+
+From fairseq-signals, give the CSV that says which row of `y.npy` is whose, and take the columns by their names:
+
+    kind: binary
+    labels:
+      MI:
+        mimic_iv_ecg:
+          file: {path: labels/meta.csv, by: study_id, row: idx, y_npy: labels/y.npy, label_def: labels/label_def.csv}
+          column: {MI: ['1']}
 
 ## A new database
 

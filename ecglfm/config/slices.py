@@ -105,7 +105,9 @@ class Project:
         self.config = config = parse(ProjectConfig, content, folder / "config.yaml")
         self.sources = {name: self._source(folder, name) for name in config.sources}
         self.encoders = {name: load(EncoderConfig, folder / "encoders" / f"{name}.yaml") for name in config.encoders}
-        self.tasks = {name: load(TaskConfig, folder / "tasks" / f"{name}.yaml") for name in config.tasks}
+        self.tasks = {
+            name: load(TaskConfig, folder / "tasks" / f"{name}.yaml").located(folder) for name in config.tasks
+        }
         for name, encoder in self.encoders.items():
             if encoder.pretrain is not None:
                 path = folder / "encoders" / f"{name}.yaml"

@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Name, Section
+from ecglfm.config.expression import Condition, parse_condition
+
+#: Clauses that choose records, any of which is enough.
+CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "report", "column", "where")
+_OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "report")
+_LIKELIHOODS = ("scp", "scp_class", "scp_subclass")
+
+
+class LabelFile(Section):
+    """A table of your own, by record or patient."""
+
+    path: str = Field(description="CSV with a header, from the folder of config.yaml or absolute")
+    by: str = Field("record_id", description="`record_id`, `patient_id`, or a column of the database's own table")
+    id: str | None = Field(None, description="column of the CSV with these ids; null: named as `by`")
+    y_npy: str | None = Field(
+        None, description="fairseq-signals: `y.npy`, whose columns are added to those of the CSV; see `row`"
+    )
+    label_def: str | None = Field(None, description="with `y_npy`: `label_def.csv`, which names its columns in order")
+    row: str = Field("idx", description="with `y_npy`: column of the CSV with the row in it, from 0")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> LabelFile:
+        if (self.y_npy is None) != (self.label_def is None):
+            raise ValueError("`y_npy` and `label_def` go together: the numbers, and the names of their columns")
+        return self
+
+    @property
+    def id_column(self) -> str:
+        """Column of the CSV with the ids."""
+        return self.id or self.by
+
+    @property
+    def files(self) -> list[str]:
+        """Every file that it names."""
+        return [file for file in (self.path, self.y_npy, self.label_def) if file is not None]
+
+    def located(self, folder: Path) -> LabelFile:
+        """The same with paths that start in `folder`."""
+        names = ("path", "y_npy", "label_def")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return self.model_copy(update={name: str(folder / file) for name, file in given.items()})
 
 
 class Selector(Section):
@@ -17,19 +60,48 @@ class Selector(Section):
     scp_class: list[str] = Field(
         [], description="`ptbxl`: diagnostic classes of scp_statements.csv (NORM MI STTC CD HYP)"
     )
+    scp_subclass: list[str] = Field(
+        [], description="`ptbxl`: diagnostic subclasses of scp_statements.csv (IMI, LAFB/LPFB, …)"
+    )
     min_likelihood: float = Field(
         0.0,
         ge=0,
         le=100,
         description="`ptbxl`: smallest likelihood that counts; 0: any listed code, as the benchmark does",
     )
+    max_likelihood: float = Field(100.0, ge=0, le=100, description="`ptbxl`: largest likelihood that counts")
     snomed: list[str] = Field(
         [],
         description="`challenge2021`, and `wfdb_folder` whose headers have `#Dx:`: SNOMED CT codes; those that the "
         "Challenge scores as one diagnosis count as one",
     )
     report: list[str] = Field([], description="regular expressions searched in the report text, case ignored")
-    column: dict[str, list[str]] = Field({}, description="column of the database's own table: values that count")
+    not_report: list[str] = Field(
+        [], description="a mention by `report` does not count in a statement where one of these is found"
+    )
+    negated: Literal["negative", "count"] = Field(
+        "negative", description="mentions by `report` that English words deny (no, without, no longer present, …)"
+    )
+    uncertain: Literal["count", "negative"] = Field(
+        "count", description="mentions by `report` that are only possible (possible, consider, cannot rule out, …)"
+    )
+    column: dict[str, list[str]] = Field(
+        {}, description="column of the database's own table, or of `file`: values that count"
+    )
+    where: str | None = Field(None, description="condition on columns, e.g. `age >= 18 and sex == 'female'`")
+    value: str | None = Field(None, description="`kind: regression`: column with the number")
+    time: str | None = Field(
+        None, description="`kind: survival`: column with the time of the event or of the last news"
+    )
+    event: str | None = Field(
+        None, description="`kind: survival`: whether it was the event, a column (true/false, 1/0) or a condition"
+    )
+    file: LabelFile | None = Field(
+        None, description="CSV of your own, to whose columns `column`, `where`, `value`, `time` and `event` then refer"
+    )
+    among: str | None = Field(
+        None, description="condition on columns of the database: of other records nothing is known here"
+    )
 
     @field_validator("snomed", mode="before")
     @classmethod
@@ -40,21 +112,54 @@ class Selector(Section):
         return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
 
     @model_validator(mode="after")
-    def _selects_something(self) -> Selector:
-        if not (self.scp or self.scp_class or self.snomed or self.report or self.column):
-            raise ValueError("empty selector: give one of scp, scp_class, snomed, report, column")
-        for pattern in self.report:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"report pattern {pattern!r} is not a regular expression: {error}") from None
+    def _is_sound(self) -> Selector:
+        if not self.clauses and self.value is None and self.time is None and self.event is None:
+            raise ValueError(f"empty selector: give one of {', '.join(CLAUSES)}")
+        for key in ("report", "not_report"):
+            for pattern in getattr(self, key):
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValueError(f"{key} pattern {pattern!r} is not a regular expression: {error}") from None
+        for key in ("where", "among"):
+            if getattr(self, key) is not None:
+                parse_condition(getattr(self, key))
+        bounds = self.min_likelihood > 0 or self.max_likelihood < 100
+        if bounds and not any(getattr(self, key) for key in _LIKELIHOODS):
+            raise ValueError(f"`min_likelihood` and `max_likelihood` count for {', '.join(_LIKELIHOODS)} only")
+        if self.min_likelihood > self.max_likelihood:
+            raise ValueError("`min_likelihood` is above `max_likelihood`: no code can count")
+        if self.not_report and not self.report:
+            raise ValueError("`not_report` only narrows `report`, which is missing")
+        if self.file is not None:
+            wrong = [key for key in _OF_THE_DATABASE if getattr(self, key)]
+            if wrong:
+                raise ValueError(f"`{wrong[0]}` asks the database and `file` a table of your own; write one of them")
         return self
+
+    @property
+    def clauses(self) -> list[str]:
+        """Names of the clauses that it has."""
+        return [key for key in CLAUSES if getattr(self, key)]
+
+    @property
+    def event_condition(self) -> Condition | None:
+        """The condition that `event` is; None where it names a column."""
+        if self.event is None:
+            return None
+        try:
+            return parse_condition(self.event)
+        except ValueError:
+            return None
 
 
 class TaskConfig(Section):
     """One label set (`config/tasks/{task}.yaml`)."""
 
-    kind: Literal["binary", "multilabel"] = Field(description="what the labels are; `binary` has exactly one label")
+    kind: Literal["binary", "multilabel", "multiclass", "regression", "survival"] = Field(
+        description="what the labels are: exactly one that is there or not; several; classes of which a record has "
+        "exactly one; numbers; times until an event"
+    )
     description: str = Field("", description="one sentence for the report")
     sources: list[Name] | None = Field(
         None, min_length=1, description="sources to take records from; null: all of config.yaml"
@@ -62,8 +167,17 @@ class TaskConfig(Section):
     labels: dict[str, dict[str, Selector]] = Field(
         description="label: {source kind: selector}; a source kind without selector leaves the label unknown there"
     )
-    missing: Literal["negative", "drop"] = Field(
-        "negative", description="records without any of the labels: negatives, or dropped (PTB-XL benchmark)"
+    exclude: dict[str, Selector] = Field({}, description="source kind: selector of records to leave out")
+    missing: Literal["negative", "ignore", "drop"] = Field(
+        "negative",
+        description="records without a label: negatives; unknown where the record says nothing at all about it (no "
+        "codes, no report, empty cell, no row in the file); or dropped if they have no label of all (PTB-XL benchmark)",
+    )
+    min_positives: int = Field(
+        1, ge=1, description="training records that must carry a label (events, known numbers) for it to be used"
+    )
+    rare: Literal["error", "leave_out"] = Field(
+        "error", description="a label with fewer, or that all training records carry: stop, or go on without it"
     )
 
     @model_validator(mode="after")
@@ -72,7 +186,56 @@ class TaskConfig(Section):
             raise ValueError("`labels` is empty")
         if self.kind == "binary" and len(self.labels) != 1:
             raise ValueError(f"`kind: binary` has exactly one label, found {len(self.labels)}; write `multilabel`")
-        for label in self.labels:
+        if self.kind == "multiclass" and len(self.labels) < 2:
+            raise ValueError("`kind: multiclass` chooses among labels, found only one; write `binary`")
+        for label, selectors in self.labels.items():
             if not label or re.search(r"[\s/{}.]", label):
                 raise ValueError(f"label {label!r}: no spaces, dots, slashes or braces, please")
+            for kind, selector in selectors.items():
+                self._check_keys(f"labels.{label}.{kind}", self.kind, selector)
+        for kind, selector in self.exclude.items():
+            self._check_keys(f"exclude.{kind}", "binary", selector)
         return self
+
+    @staticmethod
+    def _check_keys(where: str, kind: str, selector: Selector) -> None:
+        """Raise where a selector lacks what its kind of label is read from, or has something else."""
+        wanted = {"regression": ["value"], "survival": ["time", "event"]}.get(kind, [])
+        for key in ("value", "time", "event"):
+            if (getattr(selector, key) is not None) != (key in wanted):
+                what = "needs" if key in wanted else "has no"
+                raise ValueError(f"{where}: `kind: {kind}` {what} `{key}`")
+        if wanted and selector.clauses:
+            raise ValueError(
+                f"{where}: `{selector.clauses[0]}` is no number; `among` chooses the records that have one"
+            )
+        if not wanted and not selector.clauses:
+            raise ValueError(f"{where}: empty selector: give one of {', '.join(CLAUSES)}")
+
+    def selectors(self) -> Iterator[tuple[str, str, Selector]]:
+        """Yield every selector with its place below the task and its source kind."""
+        for label, selectors in self.labels.items():
+            for kind, selector in selectors.items():
+                yield f"labels.{label}.{kind}", kind, selector
+        for kind, selector in self.exclude.items():
+            yield f"exclude.{kind}", kind, selector
+
+    @property
+    def files(self) -> list[str]:
+        """Every file of the user's own that the task reads, once."""
+        return list(dict.fromkeys(f for _, _, s in self.selectors() if s.file is not None for f in s.file.files))
+
+    def located(self, folder: Path) -> TaskConfig:
+        """The same task with the paths of its files starting in `folder`."""
+
+        def moved(selector: Selector) -> Selector:
+            if selector.file is None:
+                return selector
+            return selector.model_copy(update={"file": selector.file.located(folder)})
+
+        labels = {label: _each(selectors, moved) for label, selectors in self.labels.items()}
+        return self.model_copy(update={"labels": labels, "exclude": _each(self.exclude, moved)})
+
+
+def _each(selectors: dict[str, Selector], change: Callable[[Selector], Selector]) -> dict[str, Selector]:
+    return {kind: change(selector) for kind, selector in selectors.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,10 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import Selector, UserError
+from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.text import as_text
+from ecglfm.data.expression import matches, resolve
+from ecglfm.data.mentions import Mentions
 from ecglfm.sources.snomed import merged
 
-SCP_CLASS = "native.scp_class"
+#: Of each of the row's codes its diagnostic class and subclass, empty where it has none.
+SCP_CLASS, SCP_SUBCLASS = "native.scp_class", "native.scp_subclass"
 DX = "native.dx"
 
 
@@ -35,13 +38,42 @@ def find_column(columns: Iterable[str], name: str, where: str) -> str:
     raise UserError(f"{where}: column {name!r} is not in the database's table; near names: {', '.join(near[:12])}")
 
 
+def find_target(columns: Iterable[str], name: str, where: str) -> str:
+    """Column that `value`, `time` or `event` means: as conditions do, a standard one first, then a native one."""
+    columns = list(columns)
+    return name if name in columns else find_column(columns, name, where)
+
+
+def columns_used(selector: Selector, offered: Iterable[str], where: str) -> set[str]:
+    """Columns of a table that a selector's clauses read by name; raises `UserError` for one that is not there."""
+    offered = list(offered)
+    used = {find_column(offered, name, where) for name in selector.column}
+    if selector.where is not None:
+        used |= set(resolve(parse_condition(selector.where), offered, where).values())
+    used |= {find_target(offered, name, where) for name in (selector.value, selector.time) if name is not None}
+    if selector.event is not None:
+        condition = selector.event_condition
+        used |= (
+            {find_target(offered, selector.event, where)}
+            if condition is None
+            else set(resolve(condition, offered, where).values())
+        )
+    return used
+
+
 def _by_value(values: pd.Series, test: Callable[[Any], object]) -> np.ndarray:
     """Apply a test to each distinct value once; null fails."""
     unique = {value: bool(test(value)) for value in values.dropna().unique()}
     return np.array([unique.get(value, False) if pd.notna(value) else False for value in values.array], bool)
 
 
-def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
+def condition_met(text_or_condition: str | Condition, frame: pd.DataFrame, where: str) -> np.ndarray:
+    """Rows of a table that meet a condition."""
+    condition = parse_condition(text_or_condition) if isinstance(text_or_condition, str) else text_or_condition
+    return matches(condition, frame, resolve(condition, frame.columns, where), where)
+
+
+def select(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None = None) -> np.ndarray:
     """Which rows of one source's index a selector takes: any clause is enough.
 
     Parameters
@@ -51,6 +83,8 @@ def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
     selector : Selector
     where : str
         Task, label and kind, for messages.
+    file : DataFrame, optional
+        Columns of `selector.file` for the same rows.
 
     Returns
     -------
@@ -61,49 +95,100 @@ def select(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
     UserError
         A column is not in the index, or a clause does not fit the kind of database.
     """
+    table = index if file is None else file
     selected = np.zeros(len(index), bool)
-    if selector.scp:
-        if SCP_CLASS not in index:
-            raise UserError(f"{where}: `scp` needs a database with SCP-ECG codes; use `report` or `column` here")
-        codes, least = set(selector.scp), selector.min_likelihood
-        selected |= np.array(
-            [any(c["code"] in codes and c["likelihood"] >= least for c in row) for row in index["codes"]], bool
-        )
-    if selector.scp_class:
-        if SCP_CLASS not in index:
-            raise UserError(f"{where}: `scp_class` needs a database with SCP-ECG codes; use `report` or `column` here")
-        if selector.min_likelihood > 0:
-            raise UserError(f"{where}: `min_likelihood` counts for `scp` only; list the codes of the class under `scp`")
-        classes = set(selector.scp_class)
-        selected |= np.array([not classes.isdisjoint(row) for row in index[SCP_CLASS]], bool)
+    selected |= _by_scp(index, selector, where)
     if selector.snomed:
         if DX not in index:
             raise UserError(f"{where}: `snomed` needs a database with SNOMED CT codes; use `report` or `column` here")
-        if selector.min_likelihood > 0:
-            raise UserError(f"{where}: `min_likelihood` counts for `scp` only; take it out")
         codes = {merged(code) for code in selector.snomed}
         selected |= np.array([any(c["code"] in codes for c in row) for row in index["codes"]], bool)
-    for pattern in selector.report:
-        selected |= _by_value(index["report"], re.compile(pattern, re.IGNORECASE).search)
+    if selector.report:
+        selected |= _by_value(index["report"], Mentions(selector))
     for name, values in selector.column.items():
         wanted = {as_text(value) for value in values}
-        texts = index[find_column(index.columns, name, where)].map(as_text, na_action="ignore")
+        texts = table[find_column(table.columns, name, where)].map(as_text, na_action="ignore")
         selected |= texts.isin(wanted).to_numpy(bool)
+    if selector.where is not None:
+        selected |= condition_met(selector.where, table, where)
     return selected
 
 
-def near_spellings(index: pd.DataFrame, selector: Selector) -> str:
+def _by_scp(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
+    """Rows with a code that `scp`, `scp_class` or `scp_subclass` names, of a likelihood that counts."""
+    named = {"scp": selector.scp, SCP_CLASS: selector.scp_class, SCP_SUBCLASS: selector.scp_subclass}
+    named = {column: words for column, words in named.items() if words}
+    if not named:
+        return np.zeros(len(index), bool)
+    if SCP_CLASS not in index:
+        clause = next(iter(named)).removeprefix("native.")
+        raise UserError(f"{where}: `{clause}` needs a database with SCP-ECG codes; use `report` or `column` here")
+    least, most = selector.min_likelihood, selector.max_likelihood
+    bounded = least > 0 or most < 100
+    if SCP_SUBCLASS not in index and (SCP_SUBCLASS in named or (SCP_CLASS in named and bounded)):
+        raise UserError(f"{where}: the index was made by an earlier version; run snakemake --forcerun index_source")
+    selected = np.zeros(len(index), bool)
+    for column, words in named.items():
+        wanted = set(words)
+        rows = [[c["code"] for c in codes] for codes in index["codes"]] if column == "scp" else index[column]
+        if not bounded:
+            selected |= np.array([not wanted.isdisjoint(row) for row in rows], bool)
+            continue
+        selected |= np.array(
+            [
+                any(word in wanted and least <= c["likelihood"] <= most for word, c in zip(row, codes, strict=True))
+                for row, codes in zip(rows, index["codes"], strict=True)
+            ],
+            bool,
+        )
+    return selected
+
+
+def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None = None) -> np.ndarray:
+    """Rows that say nothing at all of what a selector asks: no codes, no report, empty cells, no row in the file.
+
+    Parameters and errors as in `select`.
+    """
+    table = index if file is None else file
+    silent = np.ones(len(index), bool)
+    if selector.scp or selector.scp_class or selector.scp_subclass or selector.snomed:
+        silent &= np.array([len(row) == 0 for row in index["codes"]], bool)
+    if selector.report:
+        silent &= _is_blank(index["report"])
+    for name in selector.column:
+        silent &= _is_blank(table[find_column(table.columns, name, where)])
+    if selector.where is not None:
+        silent &= says_nothing(parse_condition(selector.where), table, where)
+    return silent
+
+
+def says_nothing(condition: Condition, table: pd.DataFrame, where: str) -> np.ndarray:
+    """Rows in which every column of a condition is empty."""
+    columns = set(resolve(condition, table.columns, where).values())
+    return np.logical_and.reduce([_is_blank(table[column]) for column in sorted(columns)])
+
+
+def _is_blank(values: pd.Series) -> np.ndarray:
+    blank = values.isna()
+    if not pd.api.types.is_numeric_dtype(values):
+        blank |= values.astype("str").str.strip().fillna("") == ""
+    return blank.to_numpy(bool)
+
+
+def near_spellings(index: pd.DataFrame, selector: Selector, file: pd.DataFrame | None = None) -> str:
     """What the source has that looks like what the selector asks for, for a message; empty when nothing does."""
+    table = index if file is None else file
     hints = []
     offers: dict[str, tuple[list[str], set[str]]] = {}
     if selector.scp:
         offers["scp"] = (selector.scp, {c["code"] for row in index["codes"] for c in row})
-    if selector.scp_class:
-        offers["scp_class"] = (selector.scp_class, {name for row in index[SCP_CLASS] for name in row})
+    for native, words in ((SCP_CLASS, selector.scp_class), (SCP_SUBCLASS, selector.scp_subclass)):
+        if words:
+            offers[native.removeprefix("native.")] = (words, {name for row in index[native] for name in row if name})
     if selector.snomed:
         offers["snomed"] = (selector.snomed, {c["code"] for row in index["codes"] for c in row})
     for name, values in selector.column.items():
-        column = index[find_column(index.columns, name, name)]
+        column = table[find_column(table.columns, name, name)]
         offers[name] = (values, {str(value) for value in column.dropna().unique()})
     for clause, (wanted, offered) in offers.items():
         there = {text.casefold(): text for text in sorted(offered)}

@@ -35,16 +35,17 @@ def label_counts(path: Path) -> dict[str, float]:
     Returns
     -------
     dict
-        `{split}.records`, `{split}.{label}.positives`, `{split}.{label}.known`.
+        `{split}.records`, `{split}.{label}.positives` (of survival: events; of regression: ones),
+        `{split}.{label}.known`.
     """
-    labels = [column for column in pq.read_schema(path).names if column.startswith("label.")]
+    labels = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
     counts: Counter[str] = Counter()
     for piece in table_pieces(path, ["split", *labels]):
         for split in SPLITS:
             part = piece[piece["split"] == split]
             counts[f"{split}.records"] += len(part)
             for column in labels:
-                name = column.removeprefix("label.")
+                name = column.partition(".")[2]
                 counts[f"{split}.{name}.positives"] += int((part[column] == 1).sum())
                 counts[f"{split}.{name}.known"] += int(part[column].notna().sum())
     return {name: float(number) for name, number in counts.items()}

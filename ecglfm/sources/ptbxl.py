@@ -1,7 +1,7 @@
 """PTB-XL (Wagner et al. 2020, doi:10.1038/s41597-020-0495-6), records500 and records100.
 
 Tables: `ptbxl_database.csv`, a row per record, with SCP-ECG codes and their likelihoods, and
-`scp_statements.csv`, the codes' diagnostic classes. Sex is 0 male, 1 female; ages above 89 are 300.
+`scp_statements.csv`, the codes' diagnostic classes and subclasses. Sex is 0 male, 1 female; ages above 89 are 300.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class PtbXl(Source):
     def pieces(self) -> Iterator[pd.DataFrame]:
         """One row per ecg_id; see `Source.pieces`.
 
+        `native.scp_class` and `native.scp_subclass` have an entry for each of `codes`, empty for one without.
+
         Raises
         ------
         UserError
@@ -41,7 +43,7 @@ class PtbXl(Source):
         for rows in in_id_order((self._rows(table, database, classes) for table in tables), database):
             yield to_frame(rows.drop_columns(ORDER))
 
-    def _rows(self, table: pd.DataFrame, path: Path, classes: dict[str, str]) -> pd.DataFrame:
+    def _rows(self, table: pd.DataFrame, path: Path, classes: dict[str, tuple[str, str]]) -> pd.DataFrame:
         """Rows of the index from rows of `ptbxl_database.csv`."""
         filename = "filename_hr" if self.config.rate == 500 else "filename_lr"
         ids = number_column(table, "ecg_id", path, integer=True, required=True)
@@ -68,14 +70,13 @@ class PtbXl(Source):
             }
         )
         native = table.add_prefix("native.")
-        native["native.scp_class"] = [
-            sorted({classes[c["code"]] for c in row if c["code"] in classes}) for row in codes
-        ]  # fmt: skip
+        for position, name in enumerate(("native.scp_class", "native.scp_subclass")):
+            native[name] = [[classes.get(c["code"], ("", ""))[position] for c in row] for row in codes]
         return pd.concat([index, native], axis=1)
 
 
-def read_classes(path: Path) -> dict[str, str]:
-    """Diagnostic class (NORM MI STTC CD HYP) of each diagnostic SCP-ECG code in `scp_statements.csv`.
+def read_classes(path: Path) -> dict[str, tuple[str, str]]:
+    """Diagnostic class (NORM MI STTC CD HYP) and subclass of each diagnostic SCP-ECG code in `scp_statements.csv`.
 
     Raises
     ------
@@ -84,7 +85,10 @@ def read_classes(path: Path) -> dict[str, str]:
     """
     table = read_table(path, ["diagnostic", "diagnostic_class"])
     diagnostic = table[(number_column(table, "diagnostic", path) == 1) & table["diagnostic_class"].notna()]
-    return dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
+    subclass = (
+        diagnostic["diagnostic_subclass"].fillna("") if "diagnostic_subclass" in diagnostic else [""] * len(diagnostic)
+    )
+    return dict(zip(diagnostic.iloc[:, 0], zip(diagnostic["diagnostic_class"], subclass, strict=True), strict=True))
 
 
 def parse_codes(text: Any, path: Path, position: Any) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ ORDER = "order"
 NESTED = {
     "codes": pa.list_(pa.struct([("code", pa.string()), ("likelihood", pa.float64())])),
     "native.scp_class": pa.list_(pa.string()),
+    "native.scp_subclass": pa.list_(pa.string()),
 }
 _RUN = 1 << 23  # bytes that are sorted in memory
 _FAN_IN = 64  # runs that are read side by side; of more, some are merged first

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir).parent))  # a clone works before ecglfm is installed
 
 from ecglfm.config import Project, UserError
-from ecglfm.config.identity import check_identity, write_identity
+from ecglfm.config.identity import check_identity, write_text, write_identity
 from snakemake.exceptions import WorkflowError
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
@@ -24,6 +24,8 @@ ENCODERS = list(PROJECT.encoders)
 TASKS = list(PROJECT.tasks)
 FITS = PROJECT.fits
 SLICES = PROJECT.slices()
+TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
+TRACKING_SLICE = SLICES.pop("tracking")
 
 
 wildcard_constraints:
@@ -34,9 +36,10 @@ wildcard_constraints:
     shard=r"\d\d\d+",
 
 
-def remember_identity():
-    """Once a run starts, the results folder remembers which databases fill it."""
+def prepare_results():
+    """Once a run starts: the results folder remembers which databases fill it, and jobs read where MLflow is."""
     write_identity(PROJECT)
+    write_text(TRACKING, TRACKING_SLICE)
 
 
 def get_shards(source):
@@ -81,6 +84,11 @@ def get_shard_count(wildcards):
 def get_task_index(wildcards):
     """Index files of a task's sources."""
     return [f"<results>/index/{source}.parquet" for source in PROJECT.task_sources(wildcards.task)]
+
+
+def get_task_files(wildcards):
+    """Label files of the user's own that a task reads."""
+    return PROJECT.tasks[wildcards.task].files
 
 
 def get_launcher(wildcards, resources, threads):

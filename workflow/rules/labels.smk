@@ -1,5 +1,5 @@
 # labels: one label set, record by record.
-# Requires: the manifest, the index of the task's sources, one task YAML.
+# Requires: the manifest, the index of the task's sources, one task YAML and the files that it names.
 # Makes: <results>/labels/{task}.parquet and the ledger of what the task leaves out.
 
 
@@ -8,7 +8,7 @@ rule label_task:
         config="<results>/config/labels/{task}.yaml",
         records="<results>/manifest/records.parquet",
         index=get_task_index,
-        tracking=ancient("<results>/config/tracking.yaml"),
+        files=get_task_files,
     output:
         labels="<results>/labels/{task}.parquet",
         ledger="<results>/labels/{task}.ledger.parquet",
@@ -18,9 +18,10 @@ rule label_task:
         "../../envs/ecglfm.yaml"
     params:
         rule="label_task",
+        tracking=TRACKING,
     shell:
         "python -m ecglfm labels --config {input.config} --manifest {input.records} --index {input.index}"
-        " --output {output.labels} --tracking {input.tracking} --rule {params.rule} 2> {log}"
+        " --output {output.labels} --tracking {params.tracking} --rule {params.rule} 2> {log}"
 
 
 rule labels:

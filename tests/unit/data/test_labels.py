@@ -33,13 +33,14 @@ PTBXL = pd.DataFrame(
             codes(NORM=80),
         ],
         "report": ["Sinusrhythmus", "Vorhofflimmern", "vorhofflimmern", "", "Infarkt", None],
-        "native.scp_class": [["NORM"], ["MI"], [], [], ["MI"], ["NORM"]],
+        "native.scp_class": [["NORM", ""], ["MI", ""], [""], [""], ["MI"], ["NORM"]],
+        "native.scp_subclass": [["NORM", ""], ["IMI", ""], [""], [""], ["AMI"], ["NORM"]],
         "native.nurse": ["1.0", "0.0", None, "1", "2", "01"],
         "native.site": [1.0, 2.0, np.nan, 1.0, 1.5, 0.0],
         "native.validated": ["True", "False", "True", "True", None, "False"],
     }
 )
-MIMIC = PTBXL.drop(columns=["native.scp_class", "native.nurse", "native.site", "native.validated"]).assign(
+MIMIC = PTBXL[[column for column in PTBXL.columns if not column.startswith("native.")]].assign(
     record_id=[f"m/{i}" for i in range(1, 7)],
     source="m",
     codes=[[] for _ in range(6)],
@@ -59,6 +60,13 @@ def picked(**selector):
         ({"scp": ["IMI", "AMI"], "min_likelihood": 35}, [2, 5]),
         ({"scp_class": ["MI"]}, [2, 5]),
         ({"scp_class": ["MI", "NORM"]}, [1, 2, 5, 6]),
+        ({"scp_class": ["MI", "NORM"], "min_likelihood": 80}, [1, 5, 6]),
+        ({"scp_class": ["MI"], "max_likelihood": 50}, [2]),
+        ({"scp": ["NORM", "IMI"], "min_likelihood": 35, "max_likelihood": 80}, [2, 6]),
+        ({"scp_subclass": ["IMI"]}, [2]),
+        ({"scp_subclass": ["IMI", "AMI"], "min_likelihood": 50}, [5]),
+        ({"where": "nurse == 1 and sex == 'male'"}, [1]),
+        ({"where": "site is None or fold > 1", "scp": ["AMI"]}, [3, 5]),
         ({"report": ["vorhofflimmern"]}, [2, 3]),
         ({"report": ["^sinus", "infarkt$"]}, [1, 5]),
         ({"column": {"nurse": ["1"]}}, [1, 4, 6]),
@@ -79,9 +87,16 @@ def test_unknown_column_lists_near_names():
         select(PTBXL, Selector(column={"nurze": ["1"]}), "here")
 
 
-def test_likelihood_of_a_class_is_refused_not_ignored():
-    with pytest.raises(UserError, match="min_likelihood"):
-        select(PTBXL, Selector(scp_class=["MI"], min_likelihood=50), "here")
+def test_index_of_an_earlier_version_still_answers_what_it_can():
+    old = PTBXL.drop(columns="native.scp_subclass").assign(
+        **{"native.scp_class": [["NORM"], ["MI"], [], [], ["MI"], ["NORM"]]}
+    )
+    assert select(old, Selector(scp_class=["MI"]), "here").tolist() == [False, True, False, False, True, False]
+    for selector in ({"scp_class": ["MI"], "min_likelihood": 50}, {"scp_subclass": ["IMI"]}):
+        with pytest.raises(
+            UserError, match="here: the index was made by an earlier version; .*--forcerun index_source"
+        ):
+            select(old, Selector(**selector), "here")
 
 
 CHALLENGE = MIMIC.assign(
@@ -102,7 +117,7 @@ def test_snomed_codes(code):
     [
         (PTBXL, {"snomed": ["59118001"]}, "here: `snomed` needs a database with SNOMED CT codes"),
         (MIMIC, {"scp": ["AFIB"]}, "here: `scp` needs a database with SCP-ECG codes"),
-        (CHALLENGE, {"snomed": ["59118001"], "min_likelihood": 50}, "`min_likelihood` counts for `scp` only"),
+        (MIMIC, {"scp_subclass": ["IMI"]}, "here: `scp_subclass` needs a database with SCP-ECG codes"),
     ],
 )
 def test_clause_that_the_kind_cannot_answer_is_refused(index, selector, message):

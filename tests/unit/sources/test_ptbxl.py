@@ -19,7 +19,10 @@ ROWS = [
     "10,7.0,300.0,0,1.0,a,\"{'IMI': 35.0, 'SR': 0}\",3,records100/00000/00010_lr,records500/00000/00010_hr\n",
     "9,,,1,,,\"{'NORM': 100.0}\",10,records100/00000/00009_lr,records500/00000/00009_hr\n",
 ]
-STATEMENTS = ",description,diagnostic,diagnostic_class\nNORM,,1.0,NORM\nIMI,,1.0,MI\nSR,,,\nCLBBB,,1.0,CD\n"
+STATEMENTS = (
+    ",description,diagnostic,diagnostic_class,diagnostic_subclass\n"
+    "NORM,,1.0,NORM,NORM\nIMI,,1.0,MI,IMI\nSR,,,,\nCLBBB,,1.0,CD,CLBBB\n"
+)
 
 
 @pytest.fixture
@@ -43,7 +46,8 @@ def test_rows_of_a_small_table(database: Path):
     assert frame.fold.tolist() == [10, 3]
     assert frame.path.tolist() == ["records500/00000/00009_hr", "records500/00000/00010_hr"]
     assert frame.codes[1] == [{"code": "IMI", "likelihood": 35.0}, {"code": "SR", "likelihood": 0.0}]
-    assert frame["native.scp_class"].tolist() == [["NORM"], ["MI"]]
+    assert frame["native.scp_class"].tolist() == [["NORM"], ["MI", ""]]  # of NORM; of IMI and SR
+    assert frame["native.scp_subclass"].tolist() == [["NORM"], ["IMI", ""]]
     assert frame.report.tolist() == ["", "a"]
     assert frame["native.nurse"][1] == "1.0"
     assert pd.isna(frame["native.nurse"][0])
@@ -66,10 +70,10 @@ def test_genuine_table(real_data: Path):
         3,
     )
     assert first.report == "sinusrhythmus periphere niederspannung"
-    assert first["native.scp_class"] == ["NORM"]
+    assert first["native.scp_class"] == ["NORM", "", ""]  # NORM, LVOLT, SR
     assert frame.age.max() == 90.0
     assert [c.removeprefix("native.") for c in frame.columns if c.startswith("native.")] == [
-        *pd.read_csv(real_data / "ptb-xl" / "ptbxl_database.csv", nrows=0).columns, "scp_class"
+        *pd.read_csv(real_data / "ptb-xl" / "ptbxl_database.csv", nrows=0).columns, "scp_class", "scp_subclass"
     ]  # fmt: skip
     source = open_source(SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(real_data / "ptb-xl"))))
     record = source.read(first.path)
