@@ -6,11 +6,14 @@ Each ends with the weights of an undisturbed one, bit for bit, and goes on right
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.integration.mlflow_server import Server, points, runs
 from tests.integration.slurm_training import Training, check_resumed, check_whole, prepare, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
@@ -138,3 +141,67 @@ def test_snakemake_killed_and_rerun_while_its_job_still_runs(training, undisturb
     assert training.weights() == undisturbed[0]
     finish(training, training.snakemake())
     check_whole(training, *undisturbed)
+
+
+@pytest.fixture
+def small_disk(training):
+    """A file system of its own under the encoder's folder."""
+    training.folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(training.folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield training.folder
+    training.close()
+    subprocess.run(["umount", "--lazy", str(training.folder)], check=True)
+
+
+def test_full_disk_during_a_save_then_space_again(training, undisturbed, small_disk):
+    process = training.snakemake("--retries", "0")
+    training.reach(2 * EVERY)
+    training.pause()
+    newest = training.checkpoints / f"step-{training.whole()[-1]:08d}"
+    size = sum(path.stat().st_size for path in newest.rglob("*") if path.is_file())
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free - size // 2))
+    training.resume()
+    training.finish(process, status=1)
+    wait("end of the ranks", lambda: not training.ranks())
+    before, good = training.history(), training.whole()[-1]
+    assert 2 * EVERY <= good < before.index[-1] < STEPS
+    (said,) = {line for line in training.log.read_text().splitlines() if "No space left on device" in line}
+    assert said.startswith("ecglfm pretrain: error: results/pretrain/tiny/checkpoints/step-")
+    assert said.endswith(f"step-{good:08d} is as it was; mend that and run again")
+    (small_disk / "filler").unlink()
+    finish(training, training.snakemake())
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
+@pytest.fixture
+def server(training):
+    """An MLflow server that the workflow logs to."""
+    made = Server(training.clone, f"sqlite:///{training.clone.root}/store.db")
+    training.clone.edit("config/config.yaml", tracking={"uri": made.uri})
+    made.start()
+    yield made
+    made.kill()
+    training.clone.edit("config/config.yaml", tracking={"uri": None})
+
+
+def test_mlflow_server_killed_and_back(training, undisturbed, server):
+    shutil.rmtree(training.clone.results / "tracking")  # what earlier runs have to say
+    process = training.snakemake()
+    training.reach(2 * EVERY)
+    training.pause()
+    server.kill()
+    training.resume()
+    finish(training, process)
+    assert "is out of reach" in training.log.read_text()
+    check_whole(training, *undisturbed)
+    server.start()
+    training.clone.snakemake("tracking_sync")
+    (run,) = runs(server)["pretrain"]
+    assert run.info.status == "FINISHED"
+    losses = list(undisturbed[1]["loss"].astype(float).items())
+    assert len(losses) == STEPS
+    assert points(server, run.info.run_id, "train.loss") == losses

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir).parent))  # a clone works before ecglfm is installed
 
 from ecglfm.config import Project, UserError
-from ecglfm.config.identity import check_identity, write_text, write_identity
+from ecglfm.config.identity import check_identity, write_identity
 from snakemake.exceptions import WorkflowError
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
@@ -38,8 +38,10 @@ wildcard_constraints:
 
 def prepare_results():
     """Once a run starts: the results folder remembers which databases fill it, and jobs read where MLflow is."""
+    from ecglfm.provenance import write_text  # not needed to plan
+
     write_identity(PROJECT)
-    write_text(TRACKING, TRACKING_SLICE)
+    write_text(TRACKING, f"{TRACKING_SLICE}\n")
 
 
 def get_shards(source):

@@ -9,7 +9,6 @@ rule evaluate_model:
         model="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         metrics=report(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
@@ -39,13 +38,14 @@ rule evaluate_model:
         "../../envs/ecglfm.yaml"
     params:
         rule="evaluate_model",
+        tracking=TRACKING,
         model=subpath(input.model, parent=True),
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
         "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
         " --manifest {input.records} --signals {params.results}/preprocess --output {params.folder}"
-        " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule evaluate_all:

@@ -10,7 +10,6 @@ rule finetune_model:
         task="<results>/config/labels/{task}.yaml",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         weights="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         info="<results>/finetune/{encoder}/{task}/{fit}/model.json",
@@ -26,13 +25,14 @@ rule finetune_model:
         "../../envs/ecglfm.yaml"
     params:
         rule="finetune_model",
+        tracking=TRACKING,
         encoder=subpath(input.encoder, parent=True),
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
         "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
         " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.results}/preprocess"
-        " --output {params.folder} --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        " --output {params.folder} --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule finetune_all:

@@ -13,7 +13,6 @@ rule manifest:
         signals=get_shard_files("preprocess", SOURCES, ".npy"),
         ledgers=get_shard_files("ingest", SOURCES, ".ledger.parquet")
         + get_shard_files("preprocess", SOURCES, ".ledger.parquet"),
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         records="<results>/manifest/records.parquet",
         ledger=report(
@@ -29,8 +28,9 @@ rule manifest:
     threads: 2
     params:
         rule="manifest",
+        tracking=TRACKING,
         results=subpath(output.records, ancestor=2),
         folder=subpath(output.records, parent=True),
     shell:
         "python -m ecglfm manifest --config {input.config} --results {params.results} --output {params.folder}"
-        " --tracking {input.tracking} --rule {params.rule} --workers {threads} 2> {log}"
+        " --tracking {params.tracking} --rule {params.rule} --workers {threads} 2> {log}"

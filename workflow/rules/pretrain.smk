@@ -9,7 +9,6 @@ rule pretrain_encoder:
         config="<results>/config/pretrain/{encoder}.yaml",
         records="<results>/manifest/records.parquet",
         imported=get_imported,
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         weights="<results>/pretrain/{encoder}/encoder.safetensors",
         info="<results>/pretrain/{encoder}/encoder.json",
@@ -29,12 +28,13 @@ rule pretrain_encoder:
     params:
         launcher=get_launcher,
         rule="pretrain_encoder",
+        tracking=TRACKING,
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
         "{params.launcher} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
         " --signals {params.results}/preprocess --output {params.folder}"
-        " --tracking {input.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule pretrain:

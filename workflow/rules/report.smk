@@ -10,7 +10,6 @@ rule report:
         rules.labels.input.labels,
         rules.finetune_all.input.models,
         rules.evaluate_all.input.metrics,
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
     log:
@@ -19,8 +18,9 @@ rule report:
         "../../envs/ecglfm.yaml"
     params:
         rule="report",
+        tracking=TRACKING,
         results=subpath(output[0], ancestor=2),
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
     shell:
         "python -m ecglfm report --results {params.results} --output {output} --include {params.include}"
-        " --tracking {input.tracking} --rule {params.rule} 2> {log}"
+        " --tracking {params.tracking} --rule {params.rule} 2> {log}"

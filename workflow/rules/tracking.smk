@@ -4,14 +4,13 @@
 
 
 rule tracking_sync:
-    input:
-        tracking=ancient("<results>/config/tracking.yaml"),
     log:
         "<results>/logs/tracking_sync.log",
     localrule: True
     conda:
         "../../envs/ecglfm.yaml"
     params:
-        results=subpath(input.tracking, ancestor=2),
+        tracking=TRACKING,
+        results=PROJECT.config.results,
     shell:
-        "python -m ecglfm tracking sync {params.results} --tracking {input.tracking} 2>&1 | tee {log}"
+        "python -m ecglfm tracking sync {params.results} --tracking {params.tracking} 2>&1 | tee {log}"
