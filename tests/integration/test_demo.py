@@ -55,8 +55,15 @@ def test_evaluate_edit_plans_no_training(demo) -> None:
     assert demo.planned("--config", "evaluate={bootstrap: 10}") == {"evaluate_model": 3, "report": 1}
 
 
-def test_tracking_edit_plans_nothing(demo) -> None:
-    assert demo.planned("--config", "tracking={uri: 'http://127.0.0.1:1'}") == {}
+def test_tracking_edit_plans_what_is_missing_and_nothing_else(demo) -> None:
+    edited = ("--config", "tracking={uri: 'http://127.0.0.1:1'}")
+    assert demo.planned(*edited) == {}
+    encoder = demo.results / "pretrain/tiny/encoder.safetensors"
+    away = encoder.rename(encoder.with_suffix(".away"))
+    try:
+        assert demo.planned("pretrain", *edited) == {"pretrain_encoder": 1, "pretrain": 1}
+    finally:
+        away.rename(encoder)
 
 
 def test_new_task_plans_that_task_alone(demo, tmp_path: Path) -> None:
