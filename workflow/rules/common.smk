@@ -24,6 +24,8 @@ ENCODERS = list(PROJECT.encoders)
 TASKS = list(PROJECT.tasks)
 FITS = PROJECT.fits
 SLICES = PROJECT.slices()
+TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
+TRACKING_SLICE = SLICES.pop("tracking")
 
 
 wildcard_constraints:
@@ -34,9 +36,12 @@ wildcard_constraints:
     shard=r"\d\d\d+",
 
 
-def remember_identity():
-    """Once a run starts, the results folder remembers which databases fill it."""
+def prepare_results():
+    """Once a run starts: the results folder remembers which databases fill it, and jobs read where MLflow is."""
+    from ecglfm.provenance import write_text  # not needed to plan
+
     write_identity(PROJECT)
+    write_text(TRACKING, f"{TRACKING_SLICE}\n")
 
 
 def get_shards(source):

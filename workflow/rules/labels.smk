@@ -9,7 +9,6 @@ rule label_task:
         records="<results>/manifest/records.parquet",
         index=get_task_index,
         files=get_task_files,
-        tracking=ancient("<results>/config/tracking.yaml"),
     output:
         labels="<results>/labels/{task}.parquet",
         ledger="<results>/labels/{task}.ledger.parquet",
@@ -19,9 +18,10 @@ rule label_task:
         "../../envs/ecglfm.yaml"
     params:
         rule="label_task",
+        tracking=TRACKING,
     shell:
         "python -m ecglfm labels --config {input.config} --manifest {input.records} --index {input.index}"
-        " --output {output.labels} --tracking {input.tracking} --rule {params.rule} 2> {log}"
+        " --output {output.labels} --tracking {params.tracking} --rule {params.rule} 2> {log}"
 
 
 rule labels:
