@@ -7,6 +7,7 @@ One class per section. `config/schema.json` and `config/README.md` are generated
 from __future__ import annotations
 
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
+from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
@@ -40,7 +41,6 @@ from ecglfm.config.training import (
     EncoderConfig,
     EvaluateConfig,
     FeaturePenaltyConfig,
-    FinetuneConfig,
     MaskConfig,
     MlmConfig,
     ModelConfig,

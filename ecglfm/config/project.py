@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Name, Section
+from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
-from ecglfm.config.training import EvaluateConfig, FinetuneConfig
+from ecglfm.config.training import EvaluateConfig
 
 
 class TrackingConfig(Section):

@@ -13,12 +13,14 @@ import yaml
 from pydantic import Field
 
 from ecglfm.config.base import Section, UserError, load, parse
+from ecglfm.config.finetuning import FinetuneConfig, check_kind
+from ecglfm.config.fits import Fit
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig, EvaluateConfig, FinetuneConfig
+from ecglfm.config.training import EncoderConfig, EvaluateConfig
 
 
 class SourceSlice(Section):
@@ -114,6 +116,7 @@ class Project:
                 self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
         for name, task in self.tasks.items():
             self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
+            check_kind(config.finetune, task.kind, name)
 
     def _source(self, folder: Path, name: str) -> SourceConfig:
         path = folder / "sources" / f"{name}.yaml"
@@ -139,7 +142,7 @@ class Project:
     def fits(self) -> list[str]:
         """Names of the fits: mode and seed, e.g. `full-s0`."""
         finetune = self.config.finetune
-        return [f"{mode}-s{seed}" for mode in finetune.modes for seed in finetune.seeds]
+        return [Fit(mode, seed).name for mode in finetune.modes for seed in finetune.seeds]
 
     def task_sources(self, task: str) -> list[str]:
         """Sources of a task, in the project's order."""

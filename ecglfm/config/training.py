@@ -1,4 +1,4 @@
-"""What a user may say about models: architecture, pretraining, fine-tuning, evaluation."""
+"""What a user may say about models: architecture, pretraining, evaluation."""
 
 from __future__ import annotations
 
@@ -389,40 +389,6 @@ class EncoderConfig(Section):
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")
         return self
-
-
-class FinetuneConfig(Section):
-    """Fine-tuning of encoders to tasks."""
-
-    modes: list[Literal["full", "frozen", "linear"]] = Field(
-        ["full"],
-        min_length=1,
-        description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
-    )
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="one fit per seed")
-    epochs: int = Field(100, ge=1, description="passes over the training records")
-    patience: int = Field(10, ge=1, description="epochs without a better validation loss before training stops")
-    lr: float = Field(5.0e-5, gt=0, description="learning rate of the encoder (Adam)")
-    head_lr: float | None = Field(None, gt=0, description="learning rate of the head; null: `lr`")
-    batch_size: int = Field(128, ge=1, description="records per device and forward")
-    accumulate: int = Field(1, ge=1, description="forwards per update")
-    num_workers: int = Field(0, ge=0, description="loader processes per device")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
-    threshold: Literal["f1", "youden"] = Field(
-        "f1", description="what a label's threshold maximises on the validation split"
-    )
-    freeze_frontend: bool = Field(True, description="`full` only: keep the convolutional front end as pretrained")
-    zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
-    schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rates over the updates of all `epochs`")
-    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
-    layer_decay: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="`full` only: the learning rate of each encoder layer is this times that of the layer above it, "
-        "the front end's the smallest; 1: `lr` everywhere",
-    )
 
 
 class EvaluateConfig(Section):

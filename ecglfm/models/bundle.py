@@ -16,10 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.config.fits import MODES
 from ecglfm.models.blank import blank
 from ecglfm.models.encoder import Encoder
-from ecglfm.models.heads import MODES, ECGModel
+from ecglfm.models.heads import ECGModel
 from ecglfm.models.kinds import make_encoder
+from ecglfm.models.outputs import AGGREGATES, CLASSIFICATION, KINDS, Link
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
@@ -67,18 +69,23 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
         Made when it does not exist.
     model : ECGModel
     info : dict
-        `task`, `kind`, `config_hash`, `data_hash`, …: anything JSON holds.
+        `task`, `config_hash`, `data_hash`, …: anything JSON holds.
     """
-    content = {
+    content: dict[str, Any] = {
         "code": code_version(),
         **info,
         "format": "ecglfm-model",
         "format_version": FORMAT_VERSION,
         "encoder": describe_encoder(model.encoder, info.get("encoder")),
         "mode": model.mode,
+        "kind": model.kind,
         "label_names": model.label_names,
-        "thresholds": [float(threshold) for threshold in model.thresholds],
+        "aggregate": model.aggregate,
     }
+    if model.kind in CLASSIFICATION:
+        content["thresholds"] = [float(threshold) for threshold in model.thresholds]
+    if model.kind == "regression":
+        content |= {"target_mean": list(model.link.mean), "target_scale": list(model.link.scale)}
     _save(Path(folder), "model", model, content)
 
 
@@ -117,7 +124,7 @@ def load_model(path: str | Path) -> ECGModel:
     Returns
     -------
     ECGModel
-        With `.label_names`, `.thresholds`, `.encoder`; `.info` holds the content of the JSON.
+        With `.kind`, `.label_names`, `.thresholds`, `.encoder`; `.info` holds the content of the JSON.
 
     Raises
     ------
@@ -125,20 +132,42 @@ def load_model(path: str | Path) -> ECGModel:
         As `load_encoder`.
     """
     json_path, content = _read_description(Path(path), "model")
-    names, thresholds = content.get("label_names"), content.get("thresholds")
-    if not isinstance(names, list) or not isinstance(thresholds, list) or not 0 < len(names) == len(thresholds):
-        raise UserError(f"{json_path}: `label_names` and `thresholds` must be lists of the same length")
+    link, names, thresholds = _read_outputs(content, json_path)
+    aggregate = content.get("aggregate", "mean")
+    if aggregate not in AGGREGATES:
+        raise UserError(f"{json_path}: `aggregate` is {aggregate!r}, expected one of {', '.join(AGGREGATES)}")
     if content.get("mode") not in MODES or not isinstance(content.get("encoder"), dict):
         raise UserError(f"{json_path}: `mode` must be one of {', '.join(MODES)} and `encoder` a mapping")
 
     def build(weights: int) -> ECGModel:
         encoder = _build_encoder(content["encoder"], f"{json_path}: encoder", weights)
-        return ECGModel(encoder, names, content["mode"])
+        return ECGModel(encoder, names, content["mode"], link)
 
     model = _load(json_path, build)
-    model.thresholds = [float(threshold) for threshold in thresholds]
+    model.thresholds, model.aggregate = thresholds, aggregate
     model.info, model.encoder.info = content, content["encoder"]
     return model
+
+
+def _read_outputs(content: dict[str, Any], json_path: Path) -> tuple[Link, list[str], list[float]]:
+    """Link, label names and thresholds; a file from before there were kinds is of a multilabel model."""
+    kind, names = content.get("kind", "multilabel"), content.get("label_names")
+    if kind not in KINDS:
+        raise UserError(f"{json_path}: kind {kind!r}; this ecglfm reads {', '.join(KINDS)}: update one")
+    if not isinstance(names, list) or not names:
+        raise UserError(f"{json_path}: `label_names` must be a list of names")
+    keys = ["thresholds"] if kind in CLASSIFICATION else ["target_mean", "target_scale"] if kind == "regression" else []
+    found = {}
+    for key in keys:
+        values = content.get(key)
+        if not isinstance(values, list) or len(values) != len(names):
+            raise UserError(f"{json_path}: `label_names` and `{key}` must be lists of the same length")
+        try:
+            found[key] = [float(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{json_path}: `{key}`: {error}") from None
+    link = Link(kind, found.get("target_mean", ()), found.get("target_scale", ()))
+    return link, names, found.get("thresholds", [])
 
 
 def _save(folder: Path, stem: str, module: nn.Module, content: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecglfm.config.fits import MODES
 from ecglfm.models.encoder import Encoder, mean_over_frames
-
-MODES = ("full", "frozen", "linear")
+from ecglfm.models.outputs import CLASSIFICATION, KINDS, Link
 
 
 class AttentionPooling(nn.Module):
@@ -48,26 +48,48 @@ class ECGModel(nn.Module):
         full: everything learns, mean over frames and Linear (as ECG-LFM);
         frozen: attention pooling and Linear on a frozen encoder;
         linear: mean over frames and Linear on a frozen encoder.
+    link : Link or str
+        What the logits mean; a kind of task will do.
 
     Attributes
     ----------
+    kind : str
+        Of task: binary, multilabel, multiclass, regression or survival.
     thresholds : list of float
-        Probability at which each label is called present; 0.5 until chosen on the validation split.
+        Probability at which each label is called present; 0.5 until chosen on the validation split. Empty where
+        the outputs are no probabilities.
+    aggregate : str
+        How the outputs of a record's windows become the record's: mean, max or median.
     info : dict
         Content of the `model.json` it was loaded from, else empty.
     """
 
-    def __init__(self, encoder: Encoder, label_names: Sequence[str], mode: str) -> None:
+    def __init__(
+        self, encoder: Encoder, label_names: Sequence[str], mode: str, link: Link | str = "multilabel"
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.label_names = list(label_names)
-        self.thresholds = [0.5] * len(self.label_names)
+        self.link = Link(link) if isinstance(link, str) else link
+        if self.kind not in KINDS:
+            raise ValueError(f"kind {self.kind!r} is not one of {KINDS}")
+        self.thresholds = [0.5] * len(self.label_names) if self.kind in CLASSIFICATION else []
+        self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
         self.head = nn.Linear(encoder.dim, len(self.label_names))
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.freeze(mode)
+
+    @property
+    def kind(self) -> str:
+        """Kind of task: what `outputs` are."""
+        return self.link.kind
+
+    def outputs(self, logits: Tensor) -> Tensor:
+        """What the logits (batch, labels) say: probabilities, quantities in their units, or log hazard ratios."""
+        return self.link.outputs(logits)
 
     def freeze(self, mode: str, freeze_frontend: bool = True) -> None:
         """Say which parameters learn.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,34 +14,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
+from ecglfm.config.finetuning import check_kind
+from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.models.bundle import load_encoder, save_model
-from ecglfm.models.heads import MODES, ECGModel
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
-from ecglfm.training.inference import evaluating, mean_by_record, model_input, predict
-from ecglfm.training.labelled import Batch, EpochBatches, FeatureBatches, Labelled, iterate, load_labelled
+from ecglfm.training.batches import Batch, EpochBatches, iterate
+from ecglfm.training.criterion import make_criterion
+from ecglfm.training.inference import predict
+from ecglfm.training.labelled import Labelled, load_labelled, share_of_patients
+from ecglfm.training.linear import linear_learner
 from ecglfm.training.supervised import Course, Learner, train
+from ecglfm.training.targets import lacks, make_link
 from ecglfm.training.thresholds import choose_thresholds
 
 logger = logging.getLogger(__name__)
 
-
-def parse_fit(fit: str) -> tuple[str, int]:
-    """Mode and seed that the name of a fit says.
-
-    Raises
-    ------
-    UserError
-        The name is not `{mode}-s{seed}`.
-    """
-    match = re.fullmatch(rf"({'|'.join(MODES)})-s(\d+)", fit)
-    if match is None:
-        raise UserError(f"--fit {fit}: expected {{mode}}-s{{seed}} with a mode out of {', '.join(MODES)}: full-s0")
-    return match[1], int(match[2])
+NOT_THE_FIT = {"modes", "seeds", "num_workers"}  # keys that change nothing about the fit that is asked for
 
 
 def run_finetune(
@@ -59,13 +52,13 @@ def run_finetune(
     rule: str | None = None,
     threads: int | None = None,
 ) -> ECGModel:
-    """Fit one encoder to one task, in one mode with one seed.
+    """Fit one encoder to one task, in one mode with one seed, to all training patients or a share of them.
 
     Parameters
     ----------
     slice : FinetuneSlice
     fit : str
-        `{mode}-s{seed}`.
+        `{mode}-s{seed}` or `{mode}-s{seed}-{P}pct`.
     encoder : path
         `pretrain/{encoder}`, or a file in it.
     task : TaskSlice
@@ -88,41 +81,41 @@ def run_finetune(
     Raises
     ------
     UserError
-        The fit's name, the files or the labels are not usable, or the loss is not finite any more.
+        The fit's name, the files or the labels are not usable, the config does not fit the kind of task, or the loss
+        is not finite any more.
     """
-    mode, seed = parse_fit(fit)
+    parsed = parse_fit(fit)
+    config = slice.finetune
+    check_kind(config, task.config.kind, task.task)
     device = distributed.init(threads)
-    config, data = slice.finetune, load_labelled(labels, manifest, signals)
-    if sorted(data.label_names) != sorted(task.config.labels):
-        raise UserError(
-            f"{labels}: labels {data.label_names}, but the task says {list(task.config.labels)}; run `labels`"
-        )
-    model = _build(encoder, data, mode, seed, config).to(device)
+    data = _read(task, parsed, labels, manifest, signals)
+    model = _build(encoder, data, parsed, config).to(device)
     _check_signals(model, data, encoder, manifest)
     logger.info(
         "%s, %s: %d train and %d valid records, %d labels",
         task.task, fit, len(data.train), len(data.valid), len(data.label_names),
     )  # fmt: skip
     name = str(model.encoder.info.get("name", "encoder"))
-    settings = config.model_dump(mode="json", exclude={"modes", "seeds", "num_workers"})  # they change no result
+    settings = config.model_dump(mode="json", exclude=NOT_THE_FIT)
     hashes = {
         "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
         "data_hash": data.hash(),
     }
     tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
-    params = {"finetune": settings, "mode": mode, "seed": seed, "task": task.config.model_dump(mode="json")}
+    params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
     tracking = tracking if distributed.is_main() else None
     with start_run(tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params) as run:
-        learner = _learner(model, data, config, seed)
-        course = train(learner, config, seed=seed, target=data.target[data.valid], run=run)
+        learner = _learner(model, data, config, parsed.seed)
+        criterion = make_criterion(config, model.link, data.target[data.train])
+        course = train(learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run)
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
-        model = _build(encoder, data, mode, seed, config)
-        (model.head if mode == "linear" else model).load_state_dict(course.weights)
+        model = _build(encoder, data, parsed, config)
+        (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
         model.to(device).eval()
-        probability = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
-        model.thresholds = choose_thresholds(data.target[data.valid], probability, data.label_names, config.threshold)
+        if model.kind in CLASSIFICATION:
+            model.thresholds = _thresholds(model, data, config)
         if distributed.is_main():
-            about = {"task": task.task, "kind": task.config.kind, "fit": fit, "seed": seed}
+            about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(course.rows).to_csv(index=False))
             save_model(output, model, {**about, **hashes, "training": _summary(course, data)})
             run.artifact(output / "history.csv")
@@ -130,12 +123,54 @@ def run_finetune(
     return model
 
 
-def _build(encoder: Path, data: Labelled, mode: str, seed: int, config: FinetuneConfig) -> ECGModel:
+def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path) -> Labelled:
+    """What the fit sees: train and valid records, of train those of its share of the patients."""
+    data = load_labelled(labels, manifest, signals, task.config.kind)
+    unknown = [name for name in data.label_names if name not in task.config.labels]
+    if unknown:
+        raise UserError(f"{labels}: label {unknown[0]!r}, but the task says {list(task.config.labels)}; run `labels`")
+    if left_out := _left_out(task, data):
+        logger.warning("labels of the task that %s leaves out: %s", labels, ", ".join(left_out))
+    if fit.fraction < 1:
+        data = share_of_patients(data, fit.fraction, fit.seed)
+        for name, lacking in _lacking(data).items():
+            logger.warning(
+                "label %s has %s among the %d training patients of %s: it cannot be learnt from them",
+                name, lacking, data.train_patients, fit.name,
+            )  # fmt: skip
+    return data
+
+
+def _left_out(task: TaskSlice, data: Labelled) -> list[str]:
+    """Labels of the task's YAML that its table does not have, because they are too rare."""
+    return [name for name in task.config.labels if name not in data.label_names]
+
+
+def _lacking(data: Labelled) -> dict[str, str]:
+    """Labels that cannot be learnt from the training records, and what they lack."""
+    found = {
+        name: lacks(column, data.kind) for name, column in zip(data.label_names, data.target[data.train].T, strict=True)
+    }
+    return {name: lacking for name, lacking in found.items() if lacking is not None}
+
+
+def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> ECGModel:
     """The model before training; the seed decides the head."""
-    torch.manual_seed(seed)
-    model = ECGModel(load_encoder(encoder), data.label_names, mode)
-    model.freeze(mode, config.freeze_frontend)
+    torch.manual_seed(fit.seed)
+    link = make_link(data.kind, data.target[data.train])
+    model = ECGModel(load_encoder(encoder), data.label_names, fit.mode, link)
+    model.aggregate = config.aggregate
+    model.freeze(fit.mode, config.freeze_frontend)
     return model
+
+
+def _thresholds(model: ECGModel, data: Labelled, config: FinetuneConfig) -> list[float]:
+    """Threshold of each label, chosen on the validation records."""
+    probability = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
+    return choose_thresholds(
+        data.target[data.valid], probability, data.label_names, config.threshold,
+        beta=config.threshold_beta, sensitivity=config.threshold_sensitivity,
+    )  # fmt: skip
 
 
 def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
@@ -149,7 +184,7 @@ def _learner(model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int)
     ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":
-        return _linear_learner(model, data, common)
+        return linear_learner(model, data, **common)
     length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -157,40 +192,6 @@ def _learner(model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int)
 
     forwards = len(EpochBatches(data, length=length, epoch=1, **common))
     return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size), forwards)
-
-
-def _linear_learner(model: ECGModel, data: Labelled, common: dict[str, Any]) -> Learner:
-    """The encoder never changes, so that its vectors of fixed windows are made once and only the head works."""
-    windows = {"train": _windows(model, data, data.train), "valid": _windows(model, data, data.valid)}
-    inputs, judged = (
-        torch.from_numpy(embed_windows(model, data, table, common["batch_size"])) for table in windows.values()
-    )
-    target = torch.from_numpy(data.target[windows["train"]["row"]])
-    row = windows["valid"]["row"].to_numpy()
-
-    def validate() -> np.ndarray:
-        with evaluating(model.head) as device:
-            probability = torch.sigmoid(model.head(judged.to(device, model.head.weight.dtype)).float())
-        return mean_by_record(row, probability.cpu().numpy())
-
-    def batches(epoch: int) -> FeatureBatches:
-        return FeatureBatches(inputs, target, epoch=epoch, **common)
-
-    return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
-
-
-def embed_windows(model: ECGModel, data: Labelled, windows: pd.DataFrame, batch_size: int) -> np.ndarray:
-    """Encoder's vector of each window, float32 (windows, dim)."""
-    row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
-    parts = []
-    with evaluating(model) as device:
-        for first in tqdm(range(0, len(windows), batch_size), desc="features", leave=False, disable=None):
-            batch = slice(first, first + batch_size)
-            crops = data.signals.crops(row[batch], start[batch], model.encoder.crop_samples)
-            x, mask = model_input(crops, valid[batch])
-            vectors = model.encoder.embed(x.to(device), None if mask is None else mask.to(device))
-            parts.append(vectors.float().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def _check_signals(model: ECGModel, data: Labelled, encoder: Path, manifest: Path) -> None:
@@ -205,12 +206,14 @@ def _check_signals(model: ECGModel, data: Labelled, encoder: Path, manifest: Pat
 
 def _summary(course: Course, data: Labelled) -> dict[str, Any]:
     """What `model.json` says of the training."""
-    auroc = next(row["auroc"] for row in course.rows if (row["epoch"], row["split"]) == (course.best.epoch, "valid"))
+    best = next(row for row in course.rows if (row["epoch"], row["split"]) == (course.best.epoch, "valid"))
+    scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
     return {
         "epochs": course.rows[-1]["epoch"],
         "best_epoch": course.best.epoch,
-        "valid_loss": course.best.loss,
-        "valid_auroc": None if math.isnan(auroc) else auroc,
+        **{key: None if math.isnan(value) else value for key, value in scores.items()},
         "train_records": len(data.train),
+        "train_patients": data.train_patients,
         "valid_records": len(data.valid),
+        "lacking": _lacking(data),
     }

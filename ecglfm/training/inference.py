@@ -1,4 +1,4 @@
-"""From int16 crops to a record's probabilities: what validation, evaluation and prediction share.
+"""From int16 crops to a record's outputs: what validation, evaluation and prediction share.
 
 Shapes: b batch, l leads, t samples, k labels.
 """
@@ -68,7 +68,7 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
 def predict(
     model: ECGModel, signals: Crops, windows: pd.DataFrame | None = None, *, batch_size: int = 64
 ) -> np.ndarray:
-    """Probabilities of records: the mean over the windows of each.
+    """Outputs of records (`ECGModel.outputs`), put together from the windows of each as `model.aggregate` says.
 
     Parameters
     ----------
@@ -94,19 +94,36 @@ def predict(
             batch = slice(first, first + batch_size)
             x, mask = model_input(signals.crops(row[batch], start[batch], length), valid[batch])
             logits_bk = model(x.to(device), None if mask is None else mask.to(device))
-            parts.append(torch.sigmoid(logits_bk.float()).cpu().numpy())
-    probability = np.concatenate(parts) if parts else np.zeros((0, len(model.label_names)), np.float32)
-    return mean_by_record(row, probability)
+            parts.append(model.outputs(logits_bk.float()).cpu().numpy())
+    outputs = np.concatenate(parts) if parts else np.zeros((0, len(model.label_names)), np.float32)
+    return outputs_by_record(model, row, outputs)
 
 
-def mean_by_record(row: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mean of the windows' values of each record.
+def outputs_by_record(model: ECGModel, row: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Outputs of records from those of windows; probabilities of several classes add up to 1 again.
+
+    Parameters
+    ----------
+    model : ECGModel
+        `kind` and `aggregate` of it.
+    row, outputs
+        As in `aggregate_by_record`.
+    """
+    values = aggregate_by_record(row, outputs, model.aggregate)
+    if model.kind == "multiclass" and model.aggregate != "mean":
+        values /= values.sum(axis=1, keepdims=True)
+    return values
+
+
+def aggregate_by_record(row: np.ndarray, values: np.ndarray, aggregate: str = "mean") -> np.ndarray:
+    """Mean, maximum or median of the windows' values of each record.
 
     Parameters
     ----------
     row : ndarray of int, shape (windows,)
         Record of each window.
     values : ndarray of float, shape (windows, columns)
+    aggregate : {'mean', 'max', 'median'}
 
     Returns
     -------
@@ -114,6 +131,11 @@ def mean_by_record(row: np.ndarray, values: np.ndarray) -> np.ndarray:
         In the ascending order of `row`.
     """
     records, position = np.unique(row, return_inverse=True)
+    if aggregate != "mean":
+        order = np.argsort(position, kind="stable")
+        parts = np.split(values[order], np.cumsum(np.bincount(position))[:-1]) if len(row) else []
+        each = [getattr(np, aggregate)(part, axis=0) for part in parts]
+        return np.asarray(each, np.float32).reshape(len(records), values.shape[1])
     total = np.zeros((len(records), values.shape[1]))
     np.add.at(total, position, values)
     return (total / np.bincount(position, minlength=len(records))[:, None]).astype(np.float32)

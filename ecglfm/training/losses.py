@@ -1,48 +1,182 @@
-"""Losses and scores of fine-tuning; a label that is unknown for a record (NaN) takes no part in them."""
+"""Losses of fine-tuning; a label that is unknown for a record (NaN) takes no part in them.
+
+Each is a mean over the known labels of a batch, 0 where none is known. Shapes: b batch, k labels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
+from torch import Tensor
 from torch.nn import functional
 
+from ecglfm.config import FinetuneConfig
+from ecglfm.config.finetuning import LOSSES
+from ecglfm.models.outputs import Link
 
-def masked_bce(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean binary cross entropy over the known labels of a batch; 0 where none is known.
+#: (logits, target), both (batch, labels), to a scalar.
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def make_loss(config: FinetuneConfig, link: Link, target: np.ndarray) -> Loss:
+    """The loss of a fit.
+
+    Parameters
+    ----------
+    config : FinetuneConfig
+        Checked by `check_kind`.
+    link : Link
+        Kind of the task; of regression also how targets are standardised.
+    target : ndarray, shape (records, labels)
+        Of the training records, for `class_weights: balanced`.
+    """
+    weights = balanced_weights(target, link.kind) if config.class_weights == "balanced" else None
+    name = LOSSES[link.kind][0] if config.loss == "auto" else config.loss
+    positive, negative = config.asymmetric_gammas
+    losses: dict[str, Loss] = {
+        "bce": lambda logits, y: masked_bce(logits, y, weights),
+        "focal": lambda logits, y: focal(logits, y, config.focal_gamma, weights),
+        "asymmetric": lambda logits, y: asymmetric(logits, y, positive, negative, config.asymmetric_margin, weights),
+        "ce": lambda logits, y: masked_ce(logits, y, weights),
+        "mse": lambda logits, y: masked_mse(logits, link.standardized(y)),
+        "huber": lambda logits, y: masked_huber(logits, link.standardized(y), config.huber_delta),
+        "cox": cox,
+    }
+    return losses[name]
+
+
+def balanced_weights(target: np.ndarray, kind: str) -> Tensor:
+    """Weight of each class so that all weigh as much: records / (classes x records of the class), as scikit-learn.
+
+    Returns
+    -------
+    Tensor
+        Of binary and multilabel (2, labels), the negatives' first; of multiclass (labels,). 1 for a class that
+        no record has.
+    """
+    classes = [target == 1] if kind == "multiclass" else [target == 0, target == 1]
+    counts = np.stack([found.sum(axis=0) for found in classes]).astype(np.float64)
+    number = counts.shape[1] if kind == "multiclass" else 2
+    known = counts.sum() if kind == "multiclass" else counts.sum(axis=0)
+    weights = np.where(counts > 0, known / (number * np.maximum(counts, 1)), 1.0)
+    return torch.tensor(weights[0] if kind == "multiclass" else weights, dtype=torch.float32)
+
+
+def masked_bce(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Binary cross entropy.
 
     Parameters
     ----------
     logits : Tensor, shape (batch, labels)
     target : Tensor of float, shape (batch, labels)
         1, 0, or NaN where unknown.
+    weights : Tensor, shape (2, labels), optional
+        Of each label's negatives and positives.
     """
-    known = ~torch.isnan(target)
-    # The unknown targets are replaced, not only weighted: NaN times zero is NaN, in the gradient too.
-    each = functional.binary_cross_entropy_with_logits(
-        logits.float(), torch.where(known, target, torch.zeros_like(target)).float(), reduction="none"
-    )
-    return (each * known).sum() / known.sum().clamp(min=1)
+    logits, known, filled = _prepared(logits, target)
+    each = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    return _mean(each, known, filled, weights)
 
 
-def probability_bce(target: np.ndarray, probability: np.ndarray) -> float:
-    """The same of probabilities, in double precision; they are kept 1e-7 away from 0 and 1."""
-    known = ~np.isnan(target)
-    p = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)[known]
-    y = target[known].astype(np.float64)
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+def focal(logits: Tensor, target: Tensor, gamma: float, weights: Tensor | None = None) -> Tensor:
+    """Binary cross entropy of each label times (1 - p of the truth)^gamma (Lin et al. 2017, arXiv:1708.02002, 3.2).
+
+    `weights`, as in `masked_bce`, take the place of their alpha.
+    """
+    logits, known, filled = _prepared(logits, target)
+    each = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    return _mean(each * (1 - torch.exp(-each)) ** gamma, known, filled, weights)
 
 
-def macro_auroc(target: np.ndarray, score: np.ndarray) -> float:
-    """Mean area under the ROC curve over the labels whose known records have both classes; NaN if none has.
+def asymmetric(
+    logits: Tensor,
+    target: Tensor,
+    gamma_positive: float,
+    gamma_negative: float,
+    margin: float,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Asymmetric loss (Ridnik et al. 2021, arXiv:2009.14119, 2): focal, with an exponent of its own for negatives.
+
+    -(1 - p)^gamma_positive log p for a positive; -q^gamma_negative log(1 - q), q = max(p - margin, 0), for a negative.
+    """
+    logits, known, filled = _prepared(logits, target)
+    p = logits.sigmoid()
+    q = (p - margin).clamp(min=0)
+    positive = -((1 - p) ** gamma_positive) * functional.logsigmoid(logits)
+    negative = -(q**gamma_negative) * torch.log((1 - q).clamp(min=1e-8))
+    return _mean(torch.where(filled > 0.5, positive, negative), known, filled, weights)
+
+
+def masked_ce(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross entropy of softmax; `target` is one-hot, a row with NaN unknown; `weights` (labels,) are the classes'."""
+    logits, known, filled = _prepared(logits, target)
+    each = -(logits.log_softmax(dim=1) * filled)
+    if weights is not None:
+        each = each * weights.to(each)
+    rows = known.all(dim=1)
+    return (each.sum(dim=1) * rows).sum() / rows.sum().clamp(min=1)
+
+
+def masked_mse(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error."""
+    logits, known, filled = _prepared(logits, target)
+    return _mean((logits - filled) ** 2, known, filled, None)
+
+
+def masked_huber(logits: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Huber's loss: e^2 / 2 for an error up to delta, delta (|e| - delta / 2) beyond (Huber 1964)."""
+    logits, known, filled = _prepared(logits, target)
+    return _mean(functional.huber_loss(logits, filled, reduction="none", delta=delta), known, filled, None)
+
+
+def cox(logits: Tensor, target: Tensor) -> Tensor:
+    """Cox's negative log partial likelihood, by event, with Breslow's treatment of tied times.
+
+    For each label the mean over its events i of log sum_{j: t_j >= t_i} exp(h_j) - h_i (Cox 1972; Breslow 1974); then
+    the mean over the labels that have an event. Whom a record is compared with are the records of the batch (in
+    validation all of them), so that larger batches are better where events are rare.
 
     Parameters
     ----------
-    target, score : ndarray, shape (records, labels)
+    logits : Tensor, shape (batch, labels)
+        Log hazard ratios h.
+    target : Tensor of float, shape (batch, labels)
+        t for an event at time t, -t for a record that was last seen without one at time t, NaN where unknown.
     """
-    areas = []
-    for y, s in zip(target.T, score.T, strict=True):
-        known = ~np.isnan(y)
-        if len(np.unique(y[known])) == 2:
-            areas.append(roc_auc_score(y[known], s[known]))
-    return float(np.mean(areas)) if areas else float("nan")
+    losses = []
+    for h, signed in zip(_wide(logits).T, target.to(logits.device).T, strict=True):
+        known = ~torch.isnan(signed)
+        event = signed[known] > 0
+        if not event.any():
+            continue
+        order = signed[known].abs().argsort(descending=True, stable=True)
+        time, h, event = signed[known].abs()[order], h[known][order], event[order]
+        at_risk = torch.logcumsumexp(h, dim=0)
+        last = torch.searchsorted(-time, -time, right=True) - 1  # tied records share one risk set
+        losses.append((at_risk[last] - h)[event].mean())
+    return torch.stack(losses).mean() if losses else (_wide(logits) * 0.0).sum()
+
+
+def _wide(logits: Tensor) -> Tensor:
+    """At least float32: half precision ends where a loss begins."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _prepared(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, which labels are known, and the target with zeros for the unknown ones.
+
+    They are replaced, not only weighted: NaN times zero is NaN, in the gradient too.
+    """
+    logits, known = _wide(logits), ~torch.isnan(target)
+    return logits, known, torch.where(known, target, torch.zeros_like(target)).to(logits.dtype)
+
+
+def _mean(each: Tensor, known: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean over the known labels, each times the weight of its class."""
+    if weights is not None:
+        negative, positive = weights.to(each)
+        each = each * torch.where(target > 0.5, positive, negative)
+    return (each * known).sum() / known.sum().clamp(min=1)

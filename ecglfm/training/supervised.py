@@ -18,9 +18,9 @@ from tqdm import tqdm
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, ModelConfig, UserError
 from ecglfm.tracking import Run
+from ecglfm.training.batches import Batch
+from ecglfm.training.criterion import Criterion
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
-from ecglfm.training.labelled import Batch
-from ecglfm.training.losses import macro_auroc, masked_bce, probability_bce
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -31,14 +31,16 @@ class EarlyStopping:
     """Remembers the best epoch and says when `patience` epochs have passed without a better one."""
 
     patience: int
-    loss: float = math.inf
+    larger_is_better: bool = False
+    value: float | None = None
     epoch: int = 0
 
-    def improves(self, epoch: int, loss: float) -> bool:
-        """Note the validation loss of an epoch; True where it is the best so far."""
-        if loss >= self.loss:
+    def improves(self, epoch: int, value: float) -> bool:
+        """Note the validation score of an epoch; True where it is the best so far."""
+        sign = 1 if self.larger_is_better else -1
+        if self.value is not None and sign * value <= sign * self.value:
             return False
-        self.loss, self.epoch = loss, epoch
+        self.value, self.epoch = value, epoch
         return True
 
     def is_over(self, epoch: int) -> bool:
@@ -57,7 +59,7 @@ class Learner:
     batches : callable
         Epoch -> its batches.
     validate : callable
-        () -> probabilities of the validation records, float32 (records, labels).
+        () -> outputs of the validation records, float32 (records, labels).
     forwards : int
         Batches of an epoch.
     """
@@ -75,10 +77,10 @@ class Course:
     Attributes
     ----------
     best : EarlyStopping
-        The best epoch and its validation loss.
+        The best epoch and its validation score.
     rows : list of dict
-        Rows of `history.csv`: `epoch, split, loss, auroc, lr, head_lr`; the rates are those of the epoch's last
-        update, `lr` that of the encoder's last layer.
+        Rows of `history.csv`: `epoch, split, loss`, the criterion's metrics, `lr, head_lr`; the rates are those of
+        the epoch's last update, `lr` that of the encoder's last layer.
     weights : dict
         State of the module after the best epoch, float32 on the CPU.
     """
@@ -88,13 +90,22 @@ class Course:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def train(learner: Learner, config: FinetuneConfig, *, seed: int, target: np.ndarray, run: Run | None = None) -> Course:
-    """Train until the validation loss gets no better; the weights of the best epoch are kept in memory.
+def train(
+    learner: Learner,
+    config: FinetuneConfig,
+    criterion: Criterion,
+    *,
+    seed: int,
+    target: np.ndarray,
+    run: Run | None = None,
+) -> Course:
+    """Train until the validation score gets no better; the weights of the best epoch are kept in memory.
 
     Parameters
     ----------
     learner : Learner
     config : FinetuneConfig
+    criterion : Criterion
     seed : int
         Of dropout; the batches have their own.
     target : ndarray, shape (records, labels)
@@ -105,38 +116,52 @@ def train(learner: Learner, config: FinetuneConfig, *, seed: int, target: np.nda
     Raises
     ------
     UserError
-        A loss is not finite.
+        A loss is not finite, or what chooses the epoch is not defined on the validation records.
     """
     groups = parameter_groups(learner.module, config)
     rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
     engine = initialize(learner.module, config, groups)
-    course = Course(EarlyStopping(config.patience))
+    course = Course(EarlyStopping(config.patience, criterion.larger_is_better))
     started = time.monotonic()
     for epoch in range(1, config.epochs + 1):
         torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
-        scores = {"train": _train_epoch(engine, learner, epoch, rates)}
+        scores = {"train": _train_epoch(engine, learner, criterion, epoch, rates)}
         broadcast_buffers(engine)
-        probability = learner.validate()
-        scores["valid"] = {"loss": probability_bce(target, probability), "auroc": macro_auroc(target, probability)}
-        if not math.isfinite(scores["valid"]["loss"]):
-            raise UserError(f"the validation loss is {scores['valid']['loss']} in epoch {epoch}; lower `finetune.lr`")
+        scores["valid"] = _validate(learner, criterion, target, epoch)
         for split, score in scores.items():
             course.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
         if run is not None:
             values = {f"{split}/{key}": value for split, score in scores.items() for key, value in score.items()}
             run.log(values | rates.last, epoch)
-        if course.best.improves(epoch, scores["valid"]["loss"]):
+        if course.best.improves(epoch, scores["valid"][criterion.select_by]):
             state = full_state_dict(engine, learner.module)
             course.weights = {key: value.clone() for key, value in state.items()}  # training goes on in place
         left = (time.monotonic() - started) / epoch * (config.epochs - epoch)
         logger.info(
-            "epoch %d of %d: loss train %.4f, valid %.4f; valid AUROC %.4f; at most %.0f s left",
-            epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"], scores["valid"]["auroc"], left,
+            "epoch %d of %d: loss train %.4f, valid %.4f; valid %s; at most %.0f s left",
+            epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
+            ", ".join(f"{name} {scores['valid'][name]:.4f}" for name in criterion.metrics), left,
         )  # fmt: skip
         if course.best.is_over(epoch):
             break
-    logger.info("best epoch: %d, validation loss %.4f", course.best.epoch, course.best.loss)
+    logger.info("best epoch: %d, validation %s %.4f", course.best.epoch, criterion.select_by, course.best.value)
     return course
+
+
+def _validate(learner: Learner, criterion: Criterion, target: np.ndarray, epoch: int) -> dict[str, float]:
+    """Loss and metrics on the validation records."""
+    outputs = learner.validate()
+    if not np.isfinite(outputs).all():
+        raise UserError(f"the validation loss is nan in epoch {epoch}; lower `finetune.lr`")
+    scores = criterion.validate(target, outputs)
+    if not math.isfinite(scores["loss"]):
+        raise UserError(f"the validation loss is {scores['loss']} in epoch {epoch}; lower `finetune.lr`")
+    if math.isnan(scores[criterion.select_by]):
+        raise UserError(
+            f"finetune.select_by: {criterion.select_by} is not defined on the validation split, where every label"
+            " is of one class or has no pair to compare; write loss"
+        )
+    return scores
 
 
 class Rates:
@@ -174,16 +199,16 @@ class Rates:
         return factor
 
 
-def _train_epoch(engine: Any, learner: Learner, epoch: int, rates: Rates) -> dict[str, float]:
-    """One pass over the training records; mean loss and macro AUROC of what the module said on the way."""
+def _train_epoch(engine: Any, learner: Learner, criterion: Criterion, epoch: int, rates: Rates) -> dict[str, float]:
+    """One pass over the training records; mean loss and metrics of what the module said on the way."""
     engine.train()
     total = count = 0.0
-    logits, targets = [], []
+    outputs, targets = [], []
     for number, batch in enumerate(tqdm(learner.batches(epoch), desc=f"epoch {epoch}", leave=False, disable=None)):
         inputs = [None if part is None else part.to(engine.device) for part in batch.inputs]
         target = batch.target.to(engine.device)
-        output = engine(*inputs)
-        loss = masked_bce(output, target)
+        logits = engine(*inputs)
+        loss = criterion.loss(logits, target)
         if distributed.any_rank(not math.isfinite(loss.item())):
             raise UserError(
                 f"the training loss is {loss.item()} in epoch {epoch}, batch {number + 1}; "
@@ -194,10 +219,11 @@ def _train_epoch(engine: Any, learner: Learner, epoch: int, rates: Rates) -> dic
         engine.step()
         known = float((~torch.isnan(target)).sum())
         total, count = total + loss.item() * known, count + known
-        logits.append(output.detach().float().cpu().numpy())
+        outputs.append(criterion.link.outputs(logits.detach().float()).cpu().numpy())
         targets.append(batch.target.numpy())
     total, count = distributed.reduce_values([total, count])
-    return {"loss": total / max(count, 1.0), "auroc": macro_auroc(np.concatenate(targets), np.concatenate(logits))}
+    measured = criterion.measure(np.concatenate(targets), np.concatenate(outputs))
+    return {"loss": total / max(count, 1.0), **measured}
 
 
 def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str, Any]]:

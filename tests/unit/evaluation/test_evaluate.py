@@ -33,6 +33,7 @@ class Amplitude(nn.Module):
         self.unused = nn.Parameter(torch.zeros(1))
         self.encoder = SimpleNamespace(crop_samples=500, sampling_rate=100, leads=["I", "II"])
         self.label_names, self.thresholds = ["HIGH", "LOW"], [0.4, 0.6]
+        self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1

@@ -19,11 +19,14 @@ from ecglfm.data.dataset import Signals
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import Link
 from ecglfm.training import supervised
-from ecglfm.training.finetune import parse_fit, run_finetune
+from ecglfm.training.batches import Batch, EpochBatches
+from ecglfm.training.criterion import make_criterion
+from ecglfm.training.finetune import run_finetune
 from ecglfm.training.inference import predict
-from ecglfm.training.labelled import Batch, EpochBatches, Labelled, load_labelled
-from ecglfm.training.losses import macro_auroc, masked_bce, probability_bce
+from ecglfm.training.labelled import Labelled, load_labelled
+from ecglfm.training.scores import macro_auroc
 from ecglfm.training.supervised import EarlyStopping, Learner, parameter_groups, train
 
 LEADS = ["I", "II", "V1"]
@@ -102,44 +105,6 @@ def fit(data: Path, output: Path, name: str = "full-s0", encoder: Path | None = 
     )  # fmt: skip
 
 
-def test_fits_are_named_by_mode_and_seed() -> None:
-    assert parse_fit("full-s0") == ("full", 0)
-    assert parse_fit("linear-s12") == ("linear", 12)
-    for name in ("full", "full-0", "whole-s0", "full-s-1", "full-s0 ", "../full-s0"):
-        with pytest.raises(UserError, match="expected {mode}-s{seed}"):
-            parse_fit(name)
-
-
-def test_unknown_labels_do_not_count() -> None:
-    logits = torch.tensor([[0.0, 2.0], [-1.0, 5.0]], requires_grad=True)
-    target = torch.tensor([[1.0, 0.0], [0.0, float("nan")]])
-    loss = masked_bce(logits, target)
-    # ln 2, ln(1 + e^2), ln(1 + e^-1), and nothing of the unknown one
-    assert loss.item() == pytest.approx((0.6931472 + 2.1269280 + 0.3132617) / 3, abs=1e-6)
-    loss.backward()
-    assert logits.grad[1, 1].item() == 0.0
-    assert logits.grad[0, 0].item() == pytest.approx(-0.5 / 3)
-    probability = torch.sigmoid(logits).detach().numpy()
-    assert probability_bce(target.numpy(), probability) == pytest.approx(loss.item(), abs=1e-6)
-
-
-def test_batch_without_a_known_label_gives_no_gradient() -> None:
-    logits = torch.zeros(2, 1, requires_grad=True)
-    loss = masked_bce(logits, torch.full((2, 1), float("nan")))
-    loss.backward()
-    assert loss.item() == 0.0
-    assert logits.grad.tolist() == [[0.0], [0.0]]
-
-
-def test_macro_auroc_by_hand() -> None:
-    nan = np.nan
-    target = np.array([[1, 0, 1], [0, 1, 1], [1, nan, 1], [0, 0, 1]], float)
-    score = np.array([[0.9, 0.1, 0.5], [0.8, 0.9, 0.5], [0.7, 0.0, 0.5], [0.1, 0.2, 0.5]])
-    # first label: 3 of 4 pairs in order; second: 2 of 2; third has one class and is left out
-    assert macro_auroc(target, score) == pytest.approx((0.75 + 1.0) / 2)
-    assert np.isnan(macro_auroc(target[:, 2:], score[:, 2:]))
-
-
 @pytest.mark.parametrize(
     ("losses", "patience", "best", "last"),
     [
@@ -170,10 +135,12 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
 
     batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
     config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
-    course = train(Learner(module, lambda _: iter([batch]), validate, 1), config, seed=0, target=np.ones((4, 1)))
+    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
+    learner = Learner(module, lambda _: iter([batch]), validate, 1)
+    course = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
     assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
     assert course.best.epoch == 3
-    assert course.best.loss == pytest.approx(-np.log(0.9), rel=1e-6)
+    assert course.best.value == pytest.approx(-np.log(0.9), rel=1e-6)
     assert course.weights["1.bias"].item() == seen[2] != seen[4]
     assert course.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
 
@@ -264,21 +231,23 @@ def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
     batch = Batch((torch.full((2, 1), np.inf if where == "train" else 1.0),), torch.ones(2, 1))
     learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32), 1)
     word = {"train": "training", "valid": "validation"}[where]
+    config = FinetuneConfig(batch_size=2)
+    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
     with pytest.raises(UserError, match=rf"{word} loss is (nan|inf) in epoch 1"):
-        train(learner, FinetuneConfig(batch_size=2), seed=0, target=np.ones((4, 1)))
+        train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
     if where == "train":
         assert module.weight.item() == before  # before the update
 
 
 def test_the_test_split_is_never_loaded(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
     assert (len(labelled.train), len(labelled.valid), len(labelled.records)) == (96, 32, 128)
     assert set(labelled.records["split"]) == {"train", "valid"}
     assert labelled.label_names == ["fast", "big"]
 
 
 def test_an_epoch_is_every_training_record_once_with_a_crop_inside(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
     common = {"length": 250, "batch_size": 20, "seed": 3}
     first = EpochBatches(labelled, epoch=1, **common)
     assert [len(batch.target) for batch in first] == [20, 20, 20, 20, 16]
@@ -383,7 +352,9 @@ def set_label(split: str, value: float):
         (set_label("train", np.nan), "label 'big' has no positive record in the train split"),
         (set_label("train", 1), "label 'big' has no negative record in the train split"),
         (lambda labels: labels[labels["split"] != "valid"], "no record in the valid split"),
-        (lambda labels: labels.drop(columns="label.big"), "but the task says"),
+        (lambda labels: labels.rename(columns={"label.big": "label.huge"}), "label 'huge', but the task says"),
+        (lambda labels: labels.drop(columns=["label.big", "label.fast"]), "there is no column `label.…`"),
+        (lambda labels: labels.assign(**{"label.big": np.float32(3)}), "s/000, label 'big': expected 1, 0 or nothing"),
         (lambda labels: labels.drop(columns="split"), "'split' is missing"),
         (lambda labels: labels.assign(split=labels["split"].replace("test", "valid")), "has another split in"),
     ],
@@ -413,7 +384,7 @@ def test_an_encoder_of_another_rate_is_refused(data: Path, tmp_path: Path) -> No
 
 
 def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
     flipped = labelled._replace(target=1 - labelled.target)
     assert isinstance(labelled, Labelled)
     assert labelled.hash() != flipped.hash()
@@ -425,10 +396,10 @@ def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, z
     fit(data, tmp_path, epochs=6, zero_stage=zero_stage, precision=precision)
     weights = load_file(tmp_path / "model.safetensors")
     assert {value.dtype for name, value in weights.items() if "num_batches" not in name} == {torch.float32}
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess")
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
     probability = predict(load_model(tmp_path), labelled.signals)
     assert macro_auroc(labelled.target[labelled.valid], probability[labelled.valid]) > 0.95
     reference = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")["loss"].min()
-    assert probability_bce(labelled.target[labelled.valid], probability[labelled.valid]) == pytest.approx(
-        reference, rel=0.02
-    )
+    criterion = make_criterion(FinetuneConfig(), Link("multilabel"), labelled.target)
+    found = criterion.validate(labelled.target[labelled.valid], probability[labelled.valid])["loss"]
+    assert found == pytest.approx(reference, rel=0.02)

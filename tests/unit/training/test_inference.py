@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ecglfm.data.dataset import Signals
-from ecglfm.training.inference import mean_by_record, model_input, predict
+from ecglfm.training.inference import aggregate_by_record, model_input, predict
 
 
 class Encoder:
@@ -23,6 +23,7 @@ class MeanModel(nn.Module):
         super().__init__()
         self.encoder = Encoder()
         self.label_names = ["a", "b"]
+        self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
         self.weight = nn.Parameter(torch.tensor([1.0, -2.0]))
         self.dropout = nn.Dropout(0.5)
         self.norm = nn.BatchNorm1d(1).eval()  # a part that is in eval mode already, as a frozen encoder is
@@ -87,8 +88,8 @@ def test_input_is_millivolts_lead_first_with_a_mask() -> None:
     assert model_input(crops, np.array([4]))[1] is None
 
 
-def test_mean_by_record_does_not_need_sorted_rows() -> None:
-    mean = mean_by_record(np.array([7, 2, 7]), np.array([[1.0], [5.0], [2.0]]))
+def test_aggregate_does_not_need_sorted_rows() -> None:
+    mean = aggregate_by_record(np.array([7, 2, 7]), np.array([[1.0], [5.0], [2.0]]))
     assert mean.tolist() == [[5.0], [1.5]]
 
 

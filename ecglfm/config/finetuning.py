@@ -1,0 +1,129 @@
+"""What a user may say about fine-tuning, and which of it fits which kind of task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ecglfm.config.base import Section, UserError
+from ecglfm.config.fits import Mode
+from ecglfm.config.schedule import ScheduleConfig
+
+_CLASSIFICATION = ("loss", "auroc", "auprc", "f1")
+
+#: Losses of each kind of task; the first is `loss: auto`.
+LOSSES = {
+    "binary": ("bce", "focal", "asymmetric"),
+    "multilabel": ("bce", "focal", "asymmetric"),
+    "multiclass": ("ce",),
+    "regression": ("mse", "huber"),
+    "survival": ("cox",),
+}
+#: What may choose the best epoch of each kind of task; the second is in `history.csv` whatever chooses.
+SELECTIONS = {
+    "binary": _CLASSIFICATION,
+    "multilabel": _CLASSIFICATION,
+    "multiclass": _CLASSIFICATION,
+    "regression": ("loss", "mae"),
+    "survival": ("loss", "c_index"),
+}
+
+
+class FinetuneConfig(Section):
+    """Fine-tuning of encoders to tasks."""
+
+    modes: list[Mode] = Field(
+        ["full"],
+        min_length=1,
+        description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="one fit per seed")
+    epochs: int = Field(100, ge=1, description="passes over the training records")
+    patience: int = Field(10, ge=1, description="epochs without a better `select_by` before training stops")
+    select_by: Literal["loss", "auroc", "auprc", "f1", "mae", "c_index"] = Field(
+        "loss",
+        description="what chooses the best epoch on the validation split. auroc, auprc, f1 (the largest over "
+        "thresholds), each the mean over labels: classification; mae: regression; c_index: survival; loss: all",
+    )
+    loss: Literal["auto", "bce", "focal", "asymmetric", "ce", "mse", "huber", "cox"] = Field(
+        "auto",
+        description="what is minimised. binary and multilabel: bce, focal, asymmetric; multiclass: ce; regression: "
+        "mse, huber (of standardised targets); survival: cox; auto: the first of the task's kind",
+    )
+    focal_gamma: float = Field(2.0, ge=0, description="`loss: focal` only: exponent that plays easy records down")
+    asymmetric_gammas: tuple[float, float] = Field(
+        (1.0, 4.0), description="`loss: asymmetric` only: the same exponent for positives, for negatives"
+    )
+    asymmetric_margin: float = Field(
+        0.05, ge=0, lt=1, description="`loss: asymmetric` only: a negative below this probability counts nothing"
+    )
+    huber_delta: float = Field(
+        1.0, gt=0, description="`loss: huber` only: error from which the loss grows linearly, standard deviations"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="classification: balanced weights each class by records / (classes x its records) in train, "
+        "by label",
+    )
+    aggregate: Literal["mean", "max", "median"] = Field(
+        "mean", description="how the outputs (probabilities) of a record's windows become the record's"
+    )
+    lr: float = Field(5.0e-5, gt=0, description="learning rate of the encoder (Adam)")
+    head_lr: float | None = Field(None, gt=0, description="learning rate of the head; null: `lr`")
+    batch_size: int = Field(128, ge=1, description="records per device and forward")
+    accumulate: int = Field(1, ge=1, description="forwards per update")
+    num_workers: int = Field(0, ge=0, description="loader processes per device")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    threshold: Literal["f1", "fbeta", "youden", "sensitivity"] = Field(
+        "f1",
+        description="what a label's threshold maximises on the validation split; sensitivity: the highest threshold "
+        "that reaches `threshold_sensitivity` there",
+    )
+    threshold_beta: float = Field(
+        2.0, gt=0, description="`threshold: fbeta` only: how many times as much sensitivity counts as PPV"
+    )
+    threshold_sensitivity: float = Field(
+        0.9, gt=0, le=1, description="`threshold: sensitivity` only: share of the positives to be called"
+    )
+    freeze_frontend: bool = Field(True, description="`full` only: keep the convolutional front end as pretrained")
+    zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rates over the updates of all `epochs`")
+    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="`full` only: the learning rate of each encoder layer is this times that of the layer above it, "
+        "the front end's the smallest; 1: `lr` everywhere",
+    )
+
+    @model_validator(mode="after")
+    def _gammas_are_exponents(self) -> FinetuneConfig:
+        if min(self.asymmetric_gammas) < 0:
+            raise ValueError(f"asymmetric_gammas {list(self.asymmetric_gammas)}: an exponent below 0")
+        return self
+
+
+def check_kind(config: FinetuneConfig, kind: str, task: str) -> None:
+    """Raise `UserError` where the section asks for what a task's kind does not have.
+
+    Parameters
+    ----------
+    config : FinetuneConfig
+    kind : str
+        Of the task.
+    task : str
+        Its name, for the message.
+    """
+    for key, value, fitting in (
+        ("loss", config.loss, ("auto", *LOSSES[kind])),
+        ("select_by", config.select_by, SELECTIONS[kind]),
+    ):
+        if value not in fitting:
+            raise UserError(
+                f"finetune.{key}: {value} does not fit task {task} of kind {kind}; write one of {', '.join(fitting)}"
+            )
+    if config.class_weights != "none" and kind in ("regression", "survival"):
+        raise UserError(f"finetune.class_weights: task {task} of kind {kind} has no classes; write none")

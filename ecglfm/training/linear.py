@@ -1,0 +1,86 @@
+"""Linear probing: the encoder never changes, so its vectors of fixed windows are made once and only the head works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ecglfm.models.heads import ECGModel
+from ecglfm.training.batches import FeatureBatches
+from ecglfm.training.inference import Crops, evaluating, model_input, outputs_by_record
+from ecglfm.training.labelled import Labelled
+from ecglfm.training.supervised import Learner
+
+
+def linear_learner(model: ECGModel, data: Labelled, **common: Any) -> Learner:
+    """A learner of the head alone.
+
+    Parameters
+    ----------
+    model : ECGModel
+        Of mode `linear`.
+    data : Labelled
+    **common
+        Arguments of `FeatureBatches` but features, target and epoch.
+    """
+    table = data.signals.windows(model.encoder.crop_samples)
+    windows = {name: table[table["row"].isin(rows)] for name, rows in (("train", data.train), ("valid", data.valid))}
+    inputs, judged = (
+        torch.from_numpy(embed_windows(model, data.signals, part, common["batch_size"])) for part in windows.values()
+    )
+    return probe_learner(model, inputs, data.target[windows["train"]["row"]], judged, windows["valid"]["row"], **common)
+
+
+def probe_learner(
+    model: ECGModel,
+    inputs: torch.Tensor,
+    target: np.ndarray,
+    judged: torch.Tensor,
+    judged_row: pd.Series,
+    **common: Any,
+) -> Learner:
+    """A learner of the head alone, from the vectors of windows.
+
+    Parameters
+    ----------
+    model : ECGModel
+    inputs : Tensor, shape (windows, dim)
+        Of the training windows.
+    target : ndarray, shape (windows, labels)
+        Of the same windows.
+    judged : Tensor, shape (windows, dim)
+        Of the validation windows.
+    judged_row : Series of int
+        Record of each validation window.
+    **common
+        As in `linear_learner`.
+    """
+    row, known = judged_row.to_numpy(), torch.from_numpy(target)
+
+    def validate() -> np.ndarray:
+        with evaluating(model.head) as device:
+            outputs = model.outputs(model.head(judged.to(device, model.head.weight.dtype)).float())
+        return outputs_by_record(model, row, outputs.cpu().numpy())
+
+    def batches(epoch: int) -> FeatureBatches:
+        return FeatureBatches(inputs, known, epoch=epoch, **common)
+
+    return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
+
+
+def embed_windows(model: ECGModel, signals: Crops, windows: pd.DataFrame, batch_size: int) -> np.ndarray:
+    """Encoder's vector of each window, float32 (windows, dim)."""
+    row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
+    parts = []
+    with evaluating(model) as device:
+        for first in tqdm(range(0, len(windows), batch_size), desc="features", leave=False, disable=None):
+            batch = slice(first, first + batch_size)
+            crops = signals.crops(row[batch], start[batch], model.encoder.crop_samples)
+            x, mask = model_input(crops, valid[batch])
+            vectors = model.encoder.embed(x.to(device), None if mask is None else mask.to(device))
+            parts.append(vectors.float().cpu().numpy())
+    return np.concatenate(parts)
