@@ -397,3 +397,18 @@ class EvaluateConfig(Section):
     bootstrap: int = Field(1000, ge=1, description="resamples of patients behind each interval")
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     seed: int = Field(0, ge=0, description="seed of the resampling")
+    calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
+        "none",
+        description="classes: temperature scaling fitted on the validation split, one for the model or one a label "
+        "(`multiclass`: always one); metrics.json then has Brier score and calibration error before and after",
+    )
+    challenge_weights: str | None = Field(
+        None,
+        description="`weights.csv` or `weights_abbreviations.csv` of the PhysioNet/CinC Challenge 2021: its metric is "
+        "given for tasks whose labels are all in it, normal sinus rhythm among them; null: not given",
+    )
+    survival_times: list[Annotated[float, Field(gt=0)]] = Field(
+        [],
+        description="`survival`: times of AUCs, in the labels' unit; the middle one is that of the calibration, the "
+        "last that of Uno's C; []: the quartiles of the event times of the validation split",
+    )

@@ -1,6 +1,7 @@
 """The stage `evaluate`: a fine-tuned model on the locked test split.
 
-Thresholds come with the model, which chose them on the validation split; nothing here is fitted to test.
+Thresholds come with the model, which chose them on the validation split; temperatures and what survival is judged by
+are taken from it here. Nothing is fitted to test.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
-from ecglfm.evaluation.bootstrap import Predictions, summarize
-from ecglfm.evaluation.metrics import METRICS
-from ecglfm.evaluation.plots import calibration_figure, roc_figure, save_png
+from ecglfm.evaluation.bootstrap import summarize
+from ecglfm.evaluation.classification import Predictions
+from ecglfm.evaluation.figures import figures
+from ecglfm.evaluation.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
+from ecglfm.evaluation.plots import save_png
 from ecglfm.provenance import code_version, read_json, write_json, write_parquet
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import standard_tags, start_run
@@ -40,7 +43,7 @@ def run_evaluate(
 ) -> dict[str, Any]:
     """Predict the validation and test records of a task and measure the test split.
 
-    Writes `predictions.parquet`, `metrics.json`, `roc.png` and `calibration.png` into `output`.
+    Writes `predictions.parquet`, `metrics.json`, `curves.png` and `calibration.png` into `output`.
 
     Parameters
     ----------
@@ -81,18 +84,19 @@ def run_evaluate(
     info = read_json(_folder(model) / "model.json")
     identity = {"encoder": info["encoder"]["name"], "task": info["task"], "fit": info.get("fit", _folder(model).name)}
     all_records = pd.read_parquet(manifest)
-    records = labelled_records(pd.read_parquet(labels), all_records, list(network.label_names), labels)
+    names, kind = list(network.label_names), network.kind
+    records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
     predictions = predict_records(network, records, signals)
     write_parquet(output / "predictions.parquet", predictions)
 
-    names, thresholds = list(network.label_names), [float(value) for value in network.thresholds]
-    test = predictions_on_test(predictions, names, thresholds)
-    metrics = identity | measure(test, slice.evaluate)
-    metrics |= {"kind": info["kind"], "data_hash": data_hash(all_records), "code": code_version()}
+    test, fitted = read_outcome(predictions, kind, names, network.thresholds, slice.evaluate)
+    metrics = identity | measure(test, slice.evaluate) | fitted
+    metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
-    for name, draw in (("roc", roc_figure), ("calibration", calibration_figure)):
-        save_png(draw(test, metrics), output / f"{name}.png")
-    logger.info("%s: test macro AUROC %s", "/".join(identity.values()), metrics["macro"]["auroc"]["value"])
+    for name, figure in figures(test, metrics).items():
+        save_png(figure, output / f"{name}.png")
+    first = next(iter(metrics["macro"]))
+    logger.info("%s: test macro %s %s", "/".join(identity.values()), first, metrics["macro"][first]["value"])
     _track(metrics, identity, slice.evaluate, output, tracking, rule)
     return metrics
 
@@ -101,7 +105,9 @@ def _folder(model: Path) -> Path:
     return model if model.is_dir() else model.parent
 
 
-def labelled_records(labels: pd.DataFrame, records: pd.DataFrame, names: list[str], where: Path) -> pd.DataFrame:
+def labelled_records(
+    labels: pd.DataFrame, records: pd.DataFrame, names: list[str], where: Path, kind: str = "multilabel"
+) -> pd.DataFrame:
     """Validation and test records of a task: their rows of the manifest and their labels, by record.
 
     Raises
@@ -110,7 +116,7 @@ def labelled_records(labels: pd.DataFrame, records: pd.DataFrame, names: list[st
         A label that the model predicts is missing, the labels are of another manifest, or no record is in
         the test split.
     """
-    columns = [f"label.{name}" for name in names]
+    columns = [column for name in names for column in label_columns(kind, name)]
     require_columns(labels, ["record_id", "split", *columns], str(where))
     wanted = labels.loc[labels["split"].isin(["valid", "test"]), ["record_id", "split", *columns]]
     joined = records.merge(wanted, on=["record_id", "split"], validate="one_to_one")
@@ -126,14 +132,14 @@ def labelled_records(labels: pd.DataFrame, records: pd.DataFrame, names: list[st
 
 
 def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd.DataFrame:
-    """Table of `predictions.parquet` for these records (rows of the manifest with `label.{name}` columns).
+    """Table of `predictions.parquet` for these records (rows of the manifest with the columns of their labels).
 
     Raises
     ------
     UserError
         The signals are not prepared as the model reads them.
     ValueError
-        A probability is not finite: the model or its input is broken.
+        An output is not finite: the model or its input is broken.
     """
     from ecglfm.data.dataset import Signals
     from ecglfm.training.inference import predict
@@ -145,15 +151,14 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
             f"the model reads {encoder.sampling_rate} Hz, but {signals} holds {rates} Hz: fine-tune it again"
         )
     store = Signals(records, signals)
-    probability = predict(model, store, store.windows(encoder.crop_samples))
-    if probability.shape != (len(records), len(model.label_names)) or not np.isfinite(probability).all():
-        raise ValueError(
-            f"predictions of shape {probability.shape} for {len(records)} records are missing or not finite"
-        )
+    outputs = predict(model, store, store.windows(encoder.crop_samples))
+    if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
+        raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
     table = records[["record_id", "patient_id", "split"]].copy()
     for column, name in enumerate(model.label_names):
-        table[f"target.{name}"] = records[f"label.{name}"].astype(np.float32)
-        table[f"probability.{name}"] = probability[:, column].astype(np.float32)
+        for truth, label in zip(truth_columns(model.kind, name), label_columns(model.kind, name), strict=True):
+            table[truth] = records[label].astype(np.float32)
+        table[output_column(model.kind, name)] = outputs[:, column].astype(np.float32)
     return table
 
 
@@ -169,19 +174,15 @@ def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[
     )
 
 
-def measure(test: Predictions, config: EvaluateConfig) -> dict[str, Any]:
+def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
     """Metrics with intervals and what they stand on: counts, thresholds, how intervals were made."""
     summary = summarize(test, resamples=config.bootstrap, confidence=config.confidence, seed=config.seed)
-    return summary | {
+    described = test.describe()
+    counts = {"records": len(test.patients), "patients": len(np.unique(test.patients))}
+    return summary | described | {
         "split": "test",
         "label_names": test.names,
-        "n": {
-            "records": len(test.targets),
-            "patients": len(np.unique(test.patients)),
-            "positives": {name: int(np.nansum(test.targets[:, i])) for i, name in enumerate(test.names)},
-            "known": {name: int((~np.isnan(test.targets[:, i])).sum()) for i, name in enumerate(test.names)},
-        },
-        "thresholds": {name: float(value) for name, value in zip(test.names, test.thresholds, strict=True)},
+        "n": counts | described["n"],
         "bootstrap": {"unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence,
                       "seed": config.seed},
     }  # fmt: skip
@@ -200,11 +201,15 @@ def _track(
     parameters = {**identity, "evaluate": config.model_dump()}
     name = "/".join(identity.values())
     with start_run(tracking, stage="evaluate", name=name, tags=tags, params=parameters) as run:
-        values = {f"test.macro.{metric}": metrics["macro"][metric]["value"] for metric in METRICS}
+        values: dict[str, Any] = {}
+        for section in ("macro", "micro", "overall"):
+            for metric, entry in metrics.get(section, {}).items():
+                values[f"test.{section}.{metric}"] = entry["value"]
+        first = next(iter(metrics["macro"]))
         for part in ("ci_low", "ci_high"):
-            values[f"test.macro.auroc.{part}"] = metrics["macro"]["auroc"][part]
+            values[f"test.macro.{first}.{part}"] = metrics["macro"][first][part]
         for label, entries in metrics["labels"].items():
-            values |= {f"test.{label}.{metric}": entries[metric]["value"] for metric in METRICS}
+            values |= {f"test.{label}.{metric}": entry["value"] for metric, entry in entries.items()}
         run.log(values, step=0)
-        for file in ("metrics.json", "roc.png", "calibration.png"):
+        for file in ("metrics.json", "curves.png", "calibration.png"):
             run.artifact(output / file)

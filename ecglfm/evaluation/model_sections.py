@@ -109,7 +109,7 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
         "defined": sum(metrics["labels"][name]["auroc"]["value"] is not None for name in names),
         "examples": [],
     }
-    for picture in ("roc", "calibration"):
+    for picture in ("curves", "calibration"):
         content = read_if_there(folder / f"{picture}.png", Path.read_bytes)
         section[picture] = None if content is None else data_uri(content)
     return section

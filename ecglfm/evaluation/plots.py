@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ecglfm.evaluation.bootstrap import Predictions
+from ecglfm.evaluation.classification import Predictions
 from ecglfm.provenance import atomic
 
 #: Okabe & Ito's palette, without its yellow, which is lost on white.
@@ -115,21 +115,50 @@ def roc_figure(data: Predictions, metrics: dict[str, Any]) -> Figure:
 
 
 def calibration_figure(data: Predictions, metrics: dict[str, Any]) -> Figure:
-    """Observed share of positives against predicted probability, in ten bins of equal count."""
+    """Observed share of positives against predicted probability, in ten bins of equal count.
 
-    def draw(axes: Axes, target: np.ndarray, probability: np.ndarray, colour: str, name: str) -> None:
+    Where the probabilities were calibrated, the points are those after it and a thin line shows the ones before.
+    """
+
+    def points(target: np.ndarray, probability: np.ndarray) -> tuple[list[float], list[float]]:
         order = np.argsort(probability, kind="stable")
         bins = [part for part in np.array_split(order, min(_BINS, max(1, len(order) // 10))) if len(part)]
-        x = [probability[part].mean() for part in bins]
-        y = [target[part].mean() for part in bins]
-        axes.plot(x, y, color=colour, linewidth=1.2, marker="o", markersize=3.5, label=name)
+        return [probability[part].mean() for part in bins], [target[part].mean() for part in bins]
 
-    texts = [f"Brier {with_interval(metrics['labels'][name]['brier'])}" for name in data.names]
-    return _label_figure(data, texts, draw, x="predicted probability", y="observed share")
+    def draw(axes: Axes, target: np.ndarray, probability: np.ndarray, colour: str, name: str) -> None:
+        axes.plot(*points(target, probability), color=colour, linewidth=1.2, marker="o", markersize=3.5, label=name)
+
+    def draw_before(axes: Axes, target: np.ndarray, probability: np.ndarray, colour: str, _name: str) -> None:
+        axes.plot(*points(target, probability), color=colour, linewidth=0.9, linestyle=(0, (1, 1.2)))
+
+    key, entries = "brier" if data.calibrated is None else "brier_calibrated", metrics["labels"]
+    texts = [f"Brier {with_interval(entries[name][key])}" for name in data.names]
+    x, y = "predicted probability", "observed share"
+    if data.calibrated is None:
+        return _label_figure(data, texts, draw, x=x, y=y)
+    after, x = replace(data, probabilities=data.calibrated), f"{x} (calibrated; dotted: before)"
+    return _label_figure(after, texts, draw, x=x, y=y, before=(data, draw_before))
 
 
-def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None], *, x: str, y: str) -> Figure:
-    """All labels on one square axes with a legend beside it, or a panel each when they are many."""
+def _label_figure(
+    data: Predictions,
+    texts: list[str],
+    draw: Callable[..., None],
+    *,
+    x: str,
+    y: str,
+    before: tuple[Predictions, Callable[..., None]] | None = None,
+) -> Figure:
+    """All labels on one square axes with a legend beside it, or a panel each when they are many.
+
+    `before` are the predictions to draw underneath, and how.
+    """
+
+    def fill(axes: Axes, label: int, colour: str, name: str) -> None:
+        for one, drawing in [(data, draw)] if before is None else [before, (data, draw)]:
+            rows = known[label]
+            drawing(axes, one.targets[rows, label], one.probabilities[rows, label], colour, name)
+
     count = len(data.names)
     known = [~np.isnan(data.targets[:, label]) for label in range(count)]
     if count <= TOGETHER:
@@ -138,8 +167,7 @@ def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None]
         style(axes, x=x, y=y)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         for label, (name, text) in enumerate(zip(data.names, texts, strict=True)):
-            rows = known[label]
-            draw(axes, data.targets[rows, label], data.probabilities[rows, label], COLOURS[label], f"{name}\n{text}")
+            fill(axes, label, COLOURS[label], f"{name}\n{text}")
         axes.legend(
             loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, labelcolor=INK, labelspacing=0.9
         )
@@ -157,12 +185,11 @@ def _label_figure(data: Predictions, texts: list[str], draw: Callable[..., None]
         if label >= count:
             axes.set_visible(False)
             continue
-        rows = known[label]
         style(axes)
         axes.set_title(f"{data.names[label][:26]}\n{texts[label]}", size=7.5, color=INK, loc="left")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-        draw(axes, data.targets[rows, label], data.probabilities[rows, label], COLOURS[0], data.names[label])
+        fill(axes, label, COLOURS[0], data.names[label])
     figure.supxlabel(x, size=9, color=GREY, y=0.12 / height)
     figure.supylabel(y, size=9, color=GREY, x=0.12 / width)
     return figure

@@ -60,7 +60,9 @@ class Reference(NamedTuple):
         return np.searchsorted(self.limits, risk, side="right")
 
 
-def make_reference(time: np.ndarray, event: np.ndarray, risk: np.ndarray, times: Sequence[float]) -> Reference | None:
+def make_reference(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, times: Sequence[float]
+) -> Reference | None:
     """Take a label's reference from the validation split.
 
     Parameters

@@ -1,6 +1,6 @@
 # evaluate: a fine-tuned model on the locked test split.
 # Requires: a model, the labels of its task, the prepared signals.
-# Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, roc.png, calibration.png.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, curves.png, calibration.png.
 
 
 rule evaluate_model:
@@ -18,12 +18,12 @@ rule evaluate_model:
             labels={"encoder": "{encoder}", "fit": "{fit}", "what": "metrics"},
         ),
         predictions="<results>/evaluate/{encoder}/{task}/{fit}/predictions.parquet",
-        roc=report(
-            "<results>/evaluate/{encoder}/{task}/{fit}/roc.png",
-            caption="../report/roc.rst",
+        curves=report(
+            "<results>/evaluate/{encoder}/{task}/{fit}/curves.png",
+            caption="../report/curves.rst",
             category="Evaluation",
             subcategory="{task}",
-            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "ROC curves"},
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "curves"},
         ),
         calibration=report(
             "<results>/evaluate/{encoder}/{task}/{fit}/calibration.png",

@@ -108,7 +108,7 @@ def write_results(root: Path) -> Path:
     write_json(
         root / f"evaluate/{folder}/metrics.json", metrics | {"encoder": "tiny", "task": "super", "fit": "full-s0"}
     )
-    for picture in ("roc", "calibration"):
+    for picture in ("curves", "calibration"):
         (root / f"evaluate/{folder}/{picture}.png").write_bytes(b"\x89PNG as evaluate drew it")
     return root
 

@@ -16,6 +16,7 @@ from torch import nn
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
+from ecglfm.models.outputs import Link
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from ecglfm.records import data_hash
 
@@ -117,12 +118,130 @@ def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str
     assert high["sensitivity"]["value"] == pytest.approx(called[HIGH[40:] == 1].mean())
     assert metrics["labels"]["LOW"]["auroc"]["reason"] == "no positive test record"
     assert metrics["macro"]["auroc"]["value"] == high["auroc"]["value"]
-    for picture in ("roc.png", "calibration.png"):
+    for picture in ("curves.png", "calibration.png"):
         assert (inputs["output"] / picture).read_bytes().startswith(b"\x89PNG")
 
 
+class Told(Amplitude):
+    """Logit k is the mean of lead I times `factors[k]`, read as the link of a kind of task says."""
+
+    def __init__(self, kind: str, factors: dict[str, float], thresholds: list[float]) -> None:
+        super().__init__()
+        self.link = Link(kind, [0.0] * len(factors), [1.0] * len(factors))
+        self.kind, self.outputs = kind, self.link.outputs
+        self.label_names, self.thresholds = list(factors), thresholds
+        self.factors = torch.tensor(list(factors.values()))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return x[:, 0].mean(dim=1)[:, None] * self.factors
+
+
+def run_kind(
+    inputs: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    model: Told,
+    columns: dict[str, np.ndarray],
+    **config: object,
+) -> tuple[dict, pd.DataFrame]:
+    """Evaluate a model of another kind; the labels are these columns."""
+    monkeypatch.setattr(bundle, "load_model", lambda path: model)
+    labels = pd.read_parquet(inputs["labels"]).sort_values("record_id", ignore_index=True)
+    labels = labels[["record_id", "patient_id", "source", "split"]].assign(**columns)
+    write_parquet(inputs["labels"], labels)
+    settings = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=50, confidence=0.9, seed=3, **config))
+    metrics = run_evaluate(settings, **inputs)
+    for picture in ("curves.png", "calibration.png"):
+        assert (inputs["output"] / picture).read_bytes().startswith(b"\x89PNG")
+    return metrics, pd.read_parquet(inputs["output"] / "predictions.parquet")
+
+
+def test_regression(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    age = 2 * AMPLITUDE + np.where(np.arange(COUNT) % 2, 0.25, -0.25)
+    model = Told("regression", {"age": 2.0}, [])
+    metrics, table = run_kind(inputs, monkeypatch, model, {"label.age": age.astype(np.float32)})
+    assert table.columns.tolist() == ["record_id", "patient_id", "split", "target.age", "prediction.age"]
+    np.testing.assert_allclose(table["prediction.age"], 2 * AMPLITUDE[20:], atol=2e-3)
+    assert metrics["kind"] == "regression"
+    assert metrics["labels"]["age"]["mae"]["value"] == pytest.approx(0.25, abs=2e-3)
+    assert metrics["macro"]["r2"]["value"] == pytest.approx(1 - 0.25**2 / age[40:].var(), abs=1e-3)
+    assert "thresholds" not in metrics
+    assert "micro" not in metrics
+
+
+def test_survival_is_judged_at_times_of_the_validation_split(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    time = (4 - AMPLITUDE).astype(np.float32)  # the higher the risk, the earlier the event
+    event = (np.arange(COUNT) % 4 != 0).astype(np.float32)
+    columns = {"time.death": time, "event.death": event, "time.stroke": time, "event.stroke": event * 0}
+    model = Told("survival", {"death": 1.0, "stroke": -1.0}, [])
+    metrics, table = run_kind(inputs, monkeypatch, model, columns)
+    expected = [
+        "record_id",
+        "patient_id",
+        "split",
+        "time.death",
+        "event.death",
+        "risk.death",
+        "time.stroke",
+        "event.stroke",
+        "risk.stroke",
+    ]
+    assert table.columns.tolist() == expected
+    np.testing.assert_allclose(table["risk.death"], AMPLITUDE[20:], atol=2e-3)
+    assert metrics["labels"]["death"]["c_index"]["value"] == 1
+    assert metrics["labels"]["stroke"]["c_index"]["reason"] == "no event among the test records"
+    quartiles = np.quantile(time[20:40][event[20:40] == 1], [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(metrics["survival_times"]["death"], quartiles, rtol=1e-6)
+    assert metrics["n"]["events"] == {"death": 15, "stroke": 0}
+    metrics, _ = run_kind(inputs, monkeypatch, model, columns, survival_times=[2.5, 3.0])
+    assert metrics["survival_times"] == {"death": [2.5, 3.0], "stroke": None}
+
+
+def test_multiclass_with_a_temperature(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    truth = np.where(HIGH == 1, 0, np.arange(COUNT) % 2 + 1)
+    columns = {f"label.{name}": (truth == k).astype(np.float32) for k, name in enumerate("abc")}
+    model = Told("multiclass", {"a": 4.0, "b": -4.0, "c": 0.0}, [0.5, 0.5, 0.5])
+    metrics, table = run_kind(inputs, monkeypatch, model, columns, calibration="temperature")
+    probability = table[["probability.a", "probability.b", "probability.c"]].to_numpy()
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-6)
+    hit = probability[20:].argmax(axis=1) == truth[40:]
+    assert metrics["overall"]["accuracy"]["value"] == pytest.approx(hit.mean())
+    temperatures = set(metrics["calibration"]["temperature"].values())
+    assert len(temperatures) == 1
+    assert metrics["calibration"]["fitted_on"] == "valid"
+    after = metrics["labels"]["b"]
+    assert after["brier_calibrated"]["value"] < after["brier"]["value"]  # sure of itself, and often wrong
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "survival"])
+def test_a_trap_in_the_test_split_changes_nothing_that_is_chosen(
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    """Every truth of the test split is turned round; only what is measured may differ."""
+    test = np.arange(COUNT) >= 40
+    columns = {"label.HIGH": HIGH, "label.LOW": 1 - HIGH}
+    trap = {name: np.where(test, 1 - column, column).astype(np.float32) for name, column in columns.items()}
+    if kind == "survival":
+        columns = {"time.HIGH": np.random.default_rng(5).uniform(1, 2, COUNT).astype(np.float32), "event.HIGH": HIGH}
+        trap = {"time.HIGH": columns["time.HIGH"] + 3 * test.astype(np.float32), "event.HIGH": trap["label.HIGH"]}
+    names = dict.fromkeys([name.split(".")[1] for name in columns], 3.0)
+    model = Told(kind, names, [0.5, 0.5] if kind == "multilabel" else [])
+    honest, table = run_kind(inputs, monkeypatch, model, columns, calibration="temperature_per_label")
+    trapped, other = run_kind(inputs, monkeypatch, model, trap, calibration="temperature_per_label")
+    for key in ("calibration", "thresholds", "survival_times"):
+        assert honest.get(key) == trapped.get(key)
+    said = [name for name in table if name.startswith(("probability", "risk"))]
+    pd.testing.assert_frame_equal(table[said], other[said])
+    predicted = [
+        [group.get("predicted") for group in found.get("risk_groups", {}).get("HIGH", [])]
+        for found in (honest, trapped)
+    ]
+    assert predicted[0] == predicted[1]
+    brier = [found["labels"]["HIGH"]["brier"]["value"] for found in (honest, trapped)]
+    assert brier[0] != brier[1]  # the trap was there
+
+
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Path]):
-    files = ("predictions.parquet", "metrics.json", "roc.png")
+    files = ("predictions.parquet", "metrics.json", "curves.png")
     run_evaluate(SLICE, **inputs)
     first = [(inputs["output"] / file).read_bytes() for file in files]
     run_evaluate(SLICE, **inputs)
@@ -164,4 +283,4 @@ def test_mlflow_gets_the_numbers(inputs: dict[str, Path], tmp_path: Path):
     assert "test.LOW.auroc" not in logged
     assert tags["snakemake_rule"] == "evaluate_model"
     assert (tags["encoder"], tags["task"], tags["fit"]) == ("ruler", "amplitude", "full-s0")
-    assert list((tmp_path / "artifacts").rglob("roc.png"))
+    assert list((tmp_path / "artifacts").rglob("curves.png"))
