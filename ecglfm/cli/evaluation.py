@@ -1,4 +1,4 @@
-"""Commands of the group `evaluation`: `evaluate`, `report`, `plot`."""
+"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `report`, `plot`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_tracking(evaluate)
     evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
     evaluate.set_defaults(run=_evaluate)
+
+    efficiency = commands.add_parser("label-efficiency", help="table and curves over the share of training patients")
+    efficiency.add_argument("--results", type=Path, required=True, help="folder of every output")
+    efficiency.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to compare")
+    efficiency.add_argument("--output", type=Path, required=True, help="folder to write into")
+    efficiency.set_defaults(run=_label_efficiency)
 
     report = commands.add_parser("report", help="write the HTML report of a results folder")
     report.add_argument("--results", type=Path, required=True, help="folder of every output")
@@ -53,6 +59,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         rule=args.rule,
         threads=args.threads,
     )
+
+
+def _label_efficiency(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.label_efficiency import run_label_efficiency
+
+    run_label_efficiency(args.results, args.include, args.output)
 
 
 def _report(args: argparse.Namespace) -> None:

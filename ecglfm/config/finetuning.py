@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,15 +30,38 @@ SELECTIONS = {
 }
 
 
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+#: Shares of the training patients.
+Fractions = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+
+class LabelEfficiencyConfig(Section):
+    """Fits of the target `label_efficiency`, in every mode of `finetune.modes`."""
+
+    fractions: Fractions = Field(
+        [0.01, 0.05, 0.1, 0.5, 1.0], description="shares of the training patients; of one seed, each holds the smaller"
+    )
+    seeds: Seeds = Field([0, 1, 2], description="one fit per seed and share; a seed also draws the patients")
+
+
 class FinetuneConfig(Section):
     """Fine-tuning of encoders to tasks."""
+
+    # Keys that say which fits there are; each fit's name holds its part of them.
+    NAMED: ClassVar[frozenset[str]] = frozenset({"modes", "seeds", "fractions", "label_efficiency"})
 
     modes: list[Mode] = Field(
         ["full"],
         min_length=1,
         description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
     )
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="one fit per seed")
+    seeds: Seeds = Field([0], description="one fit per seed")
+    fractions: Fractions = Field(
+        [1.0], description="shares of the training patients, one fit each; 0.1 makes the fit `full-s0-10pct`"
+    )
+    label_efficiency: LabelEfficiencyConfig = Field(
+        LabelEfficiencyConfig(), description="`snakemake label_efficiency`: fits with few training patients"
+    )
     epochs: int = Field(100, ge=1, description="passes over the training records")
     patience: int = Field(10, ge=1, description="epochs without a better `select_by` before training stops")
     select_by: Literal["loss", "auroc", "auprc", "f1", "mae", "c_index"] = Field(

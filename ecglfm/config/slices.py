@@ -67,7 +67,7 @@ class EncoderSlice(Section):
 
 
 class FinetuneSlice(Section):
-    """`config/finetune.yaml`: the section without `modes` and `seeds`, which `--fit` names."""
+    """`config/finetune.yaml`: the section without what `--fit` names."""
 
     finetune: FinetuneConfig = Field(description="the section")
 
@@ -140,9 +140,18 @@ class Project:
 
     @property
     def fits(self) -> list[str]:
-        """Names of the fits: mode and seed, e.g. `full-s0`."""
-        finetune = self.config.finetune
-        return [Fit(mode, seed).name for mode in finetune.modes for seed in finetune.seeds]
+        """Names of the fits: mode, seed and share of the training patients, e.g. `full-s0`, `full-s0-10pct`."""
+        return self._fits(self.config.finetune.seeds, self.config.finetune.fractions)
+
+    @property
+    def efficiency_fits(self) -> list[str]:
+        """Names of the fits of the target `label_efficiency`."""
+        efficiency = self.config.finetune.label_efficiency
+        return self._fits(efficiency.seeds, efficiency.fractions)
+
+    def _fits(self, seeds: list[int], fractions: list[float]) -> list[str]:
+        modes = self.config.finetune.modes
+        return [Fit(mode, seed, part).name for mode in modes for seed in seeds for part in fractions]
 
     def task_sources(self, task: str) -> list[str]:
         """Sources of a task, in the project's order."""
@@ -196,7 +205,8 @@ class Project:
 
     def finetune_slice(self) -> FinetuneSlice:
         """Slice for finetune, the same for every fit."""
-        return FinetuneSlice(finetune=self.config.finetune.model_copy(update={"modes": ["full"], "seeds": [0]}))
+        named = {key: FinetuneConfig.model_fields[key].default for key in FinetuneConfig.NAMED}
+        return FinetuneSlice(finetune=self.config.finetune.model_copy(update=named))
 
     def evaluate_slice(self) -> EvaluateSlice:
         """Slice for evaluate."""

@@ -35,8 +35,6 @@ from ecglfm.training.thresholds import choose_thresholds
 
 logger = logging.getLogger(__name__)
 
-NOT_THE_FIT = {"modes", "seeds", "num_workers"}  # keys that change nothing about the fit that is asked for
-
 
 def run_finetune(
     slice: FinetuneSlice,  # noqa: A002
@@ -96,7 +94,8 @@ def run_finetune(
         task.task, fit, len(data.train), len(data.valid), len(data.label_names),
     )  # fmt: skip
     name = str(model.encoder.info.get("name", "encoder"))
-    settings = config.model_dump(mode="json", exclude=NOT_THE_FIT)
+    no_part = {*FinetuneConfig.NAMED, "num_workers"}  # they change nothing about the fit that is asked for
+    settings = config.model_dump(mode="json", exclude=no_part)
     hashes = {
         "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
         "data_hash": data.hash(),

@@ -23,6 +23,7 @@ SOURCES = list(PROJECT.sources)
 ENCODERS = list(PROJECT.encoders)
 TASKS = list(PROJECT.tasks)
 FITS = PROJECT.fits
+EFFICIENCY_FITS = PROJECT.efficiency_fits
 SLICES = PROJECT.slices()
 TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
 TRACKING_SLICE = SLICES.pop("tracking")
@@ -32,7 +33,7 @@ wildcard_constraints:
     source="|".join(SOURCES),
     encoder="|".join(ENCODERS) or "none",
     task="|".join(TASKS) or "none",
-    fit="|".join(FITS),
+    fit="|".join(FITS + EFFICIENCY_FITS),
     shard=r"\d\d\d+",
 
 

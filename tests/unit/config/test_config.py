@@ -211,6 +211,19 @@ def test_fits_are_mode_and_seed(repository: Path) -> None:
     assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]
 
 
+def test_fits_of_shares_and_of_label_efficiency(repository: Path) -> None:
+    efficiency = {"fractions": [0.005, 1.0], "seeds": [7, 8]}
+    project = _project(repository, finetune={"modes": ["full"], "fractions": [0.1, 1.0], "label_efficiency": efficiency})
+    assert project.fits == ["full-s0-10pct", "full-s0"]
+    assert project.efficiency_fits == ["full-s7-0.5pct", "full-s7", "full-s8-0.5pct", "full-s8"]
+    assert project.finetune_slice() == _project(repository).finetune_slice()  # which fits there are reruns none
+
+
+def test_a_loss_that_does_not_fit_a_task_is_refused_before_anything_runs(repository: Path) -> None:
+    with pytest.raises(UserError, match="finetune.loss: cox does not fit task coin-toss of kind binary"):
+        _project(repository, finetune={"loss": "cox"})
+
+
 def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: Path) -> None:
     first = _project(repository, results=str(tmp_path))
     check_identity(first)  # nothing remembered yet
