@@ -93,8 +93,8 @@ def kaplan_meier_figure(data: SurvivalPredictions, metrics: dict[str, Any]) -> F
                     label=f"{_GROUPS[number]} ({one.sum()})",
                 )  # fmt: skip
             axes.axvline(reference.horizon, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-            axes.legend(loc="lower left", fontsize=7.5, frameon=False)
-        axes.set_ylim(top=1.01)
+            axes.legend(loc="lower left", fontsize=7.5, edgecolor="white", labelcolor=INK)
+        axes.set_ylim(0, 1.01)
         return f"C {with_interval(metrics['labels'][data.names[label]]['c_index'])}"
 
     return _panels(data.names, draw, x="time", y="share without event")
