@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from ecglfm import __version__
-from ecglfm.cli import benchmark, config, data, doctor, download, evaluation, models, tracking, training
+from ecglfm.cli import benchmark, comparison, config, data, doctor, download, evaluation, models, tracking, training
 from ecglfm.cli.process import tune_process
 from ecglfm.config import UserError
 
-GROUPS = (config, doctor, download, data, training, models, evaluation, tracking, benchmark)
+GROUPS = (config, doctor, download, data, training, models, evaluation, comparison, tracking, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -18,8 +18,8 @@ from ecglfm.evaluation.model_sections import (
     training_section,
 )
 from ecglfm.evaluation.pages import environment
-from ecglfm.evaluation.sections import data_section, task_section
-from ecglfm.provenance import code_version, write_text
+from ecglfm.evaluation.sections import data_section, read_if_there, task_section
+from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 
 logger = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
                 "rows": rows,
                 "missing": [fit for fit, row in made.items() if row is None],
                 "training": training_section(results, own),
+                "comparison": read_if_there(results / f"evaluate/comparison/{task}.json", read_json),
             }
         )
     sections = {encoder: encoder_section(results, encoder) for encoder in encoders}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -45,6 +46,13 @@ def test_a_second_run_has_nothing_to_do(demo) -> None:
 @pytest.mark.parametrize("target", ["pretrain", "finetune_all", "evaluate_all", "report"])
 def test_targets_work_without_flags(demo, target: str) -> None:
     assert "Nothing to be done" in demo.snakemake(target)
+
+
+def test_one_encoder_is_compared_with_none(demo) -> None:
+    demo.snakemake("compare_all")
+    content = json.loads((demo.results / "evaluate/comparison/af.json").read_text())
+    assert (content["pairs"], [model["encoder"] for model in content["models"]]) == ([], ["tiny"])
+    assert "Nothing to be done" in demo.snakemake()
 
 
 def test_finetune_edit_plans_no_pretraining(demo) -> None:
@@ -173,6 +181,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake pretrain",
             "snakemake finetune_all",
             "snakemake evaluate_all",
+            "snakemake compare_all",  # test_one_encoder_is_compared_with_none
             "snakemake report",
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost

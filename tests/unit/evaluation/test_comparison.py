@@ -1,0 +1,138 @@
+"""Planted differences are found, equal encoders are not called better, and recordings of a patient are no evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import false_discovery_control
+
+from ecglfm.config import EvaluateConfig, UserError
+from ecglfm.evaluation.bootstrap import Predictions, paired_bootstrap
+from ecglfm.evaluation.comparison import run_compare, setting_of
+from ecglfm.provenance import read_json, write_json, write_parquet
+
+CONFIG = EvaluateConfig(bootstrap=200)
+
+
+def write(
+    results: Path, model: str, target: np.ndarray, probability: np.ndarray, each: int = 1, kind: str = "multilabel"
+):
+    """One evaluated model; every patient has `each` recordings, which are copies."""
+    folder = results / f"evaluate/{model.replace('/', '/t/')}"
+    names = [f"l{i:02d}" for i in range(target.shape[1])]
+    rows = np.repeat(np.arange(len(target)), each)
+    table = pd.DataFrame({
+        "record_id": [f"s/{i:05d}" for i in range(len(rows))], "patient_id": [f"s/{i}" for i in rows],
+        "split": "test",
+    })  # fmt: skip
+    for i, name in enumerate(names):
+        table[f"target.{name}"], table[f"probability.{name}"] = target[rows, i], probability[rows, i]
+    write_parquet(folder / "predictions.parquet", pd.concat([table, table.head(3).assign(split="valid")]))
+    write_json(folder / "metrics.json", {"label_names": names, "kind": kind})
+
+
+def compare(results: Path, *models: str) -> dict:
+    output = results / "evaluate/comparison/t.json"
+    run_compare(CONFIG, evaluations=results / "evaluate", task="t", models=models, output=output)
+    return read_json(output)
+
+
+def planted(count: int, labels: int, seed: int = 0) -> tuple[np.ndarray, np.random.Generator]:
+    rng = np.random.default_rng(seed)
+    return (rng.random((count, labels)) < 0.3).astype(float), rng
+
+
+def test_planted_differences_and_no_others(tmp_path: Path) -> None:
+    target, rng = planted(400, 20, seed=1)  # of a hundred such, five may have a false discovery
+    noise = rng.normal(size=(2, 400, 20))
+    strength = np.full((2, 20), 1.0)
+    strength[0, :3], strength[1, 3:5] = 3.0, 4.0  # three labels for the first, two for the second
+    target[:, 19] = 0  # one that nobody has
+    for encoder, own, value in zip(("a", "b"), noise, strength, strict=True):
+        write(tmp_path, f"{encoder}/full-s0", target, own + value * target)
+    result = compare(tmp_path, "a/full-s0", "b/full-s0")
+    (pair,) = result["pairs"]
+    verdicts = [entry["verdict"] for entry in pair["labels"].values()]
+    assert verdicts == ["better"] * 3 + ["worse"] * 2 + ["no evidence"] * 14 + [None]
+    assert pair["counts"] == {"better": 3, "worse": 2, "no evidence": 14}
+    assert pair["labels"]["l19"] == {"value": None, "verdict": None, "reason": "no positive test record"}
+    defined = [entry for entry in pair["labels"].values() if entry["value"] is not None]
+    strictest = [max(entry["p_bootstrap"], entry["p_delong"]) for entry in defined]
+    np.testing.assert_allclose([entry["q"] for entry in defined], false_discovery_control(strictest))
+    ratio = [entry["p_bootstrap"] / entry["p_delong"] for entry in defined if entry["p_delong"] > 0.05]
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)  # with a recording a patient the two tests say the same
+    data = [Predictions([str(i) for i in range(20)], target, own + value * target, np.full(20, 0.5), np.array(
+        [f"s/{i}" for i in range(400)])) for own, value in zip(noise, strength, strict=True)]  # fmt: skip
+    wanted = paired_bootstrap(*data, resamples=200, confidence=0.95, seed=0)
+    for key in ("first", "second", "value", "ci_low", "ci_high"):
+        assert pair["macro"][key] == pytest.approx(wanted[key], abs=1e-9), key
+    table = pd.read_csv(tmp_path / "evaluate/comparison/t.csv")
+    assert table["label"].tolist() == ["macro", *pair["labels"]]
+    assert table["difference"][1] == pytest.approx(pair["labels"]["l00"]["value"])
+
+
+def test_equal_encoders(tmp_path: Path) -> None:
+    target, rng = planted(300, 40, seed=1)
+    for encoder in "ab":
+        write(tmp_path, f"{encoder}/full-s0", target, rng.normal(size=target.shape) + target)
+    (pair,) = compare(tmp_path, "a/full-s0", "b/full-s0")["pairs"]
+    assert pair["counts"] == {"better": 0, "worse": 0, "no evidence": 40}
+    assert pair["macro"]["verdict"] == "no evidence"
+
+
+def test_copies_of_recordings_are_no_evidence(tmp_path: Path) -> None:
+    target, rng = planted(60, 1, seed=1)
+    scores = {name: rng.normal(size=target.shape) + k * target for name, k in (("a", 1.5), ("b", 0.9))}
+    said = {}
+    for each in (1, 12):
+        for name, score in scores.items():
+            write(tmp_path / str(each), f"{name}/full-s0", target, score, each)
+        (said[each],) = compare(tmp_path / str(each), "a/full-s0", "b/full-s0")["pairs"]
+    once, often = (said[each]["labels"]["l00"] for each in (1, 12))
+    assert often["p_delong"] < 0.001 < 0.05 < once["p_delong"]
+    assert often["p_bootstrap"] == pytest.approx(once["p_bootstrap"], abs=0.02)
+    assert often["verdict"] == once["verdict"] == "no evidence"
+
+
+def test_settings_are_compared_with_their_like_over_all_seeds(tmp_path: Path) -> None:
+    target, rng = planted(80, 2)
+    for model in ("a/full-s0", "a/full-s1", "b/full-s0", "a/linear-s0", "b/linear-s0", "c/linear-s0-10pct"):
+        write(tmp_path, model, target, rng.normal(size=target.shape) + target)
+    models = ["a/full-s0", "a/full-s1", "a/linear-s0", "b/full-s0", "b/linear-s0", "c/linear-s0-10pct"]
+    result = compare(tmp_path, *models)
+    assert [(pair["first"], pair["second"], pair["setting"]) for pair in result["pairs"]] == [
+        ("a", "b", "full"), ("a", "b", "linear"),
+    ]  # fmt: skip
+    assert result["models"][0] == {"encoder": "a", "setting": "full", "fits": ["full-s0", "full-s1"]}
+    seeds = [compare(tmp_path, f"a/full-s{seed}", "b/full-s0")["pairs"][0]["labels"]["l01"] for seed in (0, 1)]
+    both = result["pairs"][0]["labels"]["l01"]
+    assert both["first"] == pytest.approx(np.mean([entry["first"] for entry in seeds]))
+    assert both["second"] == seeds[0]["second"]
+
+
+def test_names_without_seed() -> None:
+    assert [setting_of(fit) for fit in ("full-s0", "linear-s12-10pct")] == ["full", "linear-10pct"]
+
+
+def test_other_records_are_refused(tmp_path: Path) -> None:
+    target, rng = planted(40, 1)
+    write(tmp_path, "a/full-s0", target, rng.random(target.shape))
+    write(tmp_path, "b/full-s0", target[1:], rng.random((39, 1)))
+    with pytest.raises(
+        UserError, match=r"b/t/full-s0/predictions.parquet: other test records or labels than .*a/t/full-s0"
+    ):
+        compare(tmp_path, "a/full-s0", "b/full-s0")
+    with pytest.raises(UserError, match=r"c/t/full-s0/metrics.json: no such file; run `evaluate`"):
+        compare(tmp_path, "a/full-s0", "c/full-s0")
+
+
+def test_a_task_without_auroc_says_so(tmp_path: Path) -> None:
+    target, rng = planted(40, 1)
+    write(tmp_path, "a/full-s0", target, rng.random(target.shape), kind="regression")
+    result = compare(tmp_path, "a/full-s0")
+    assert (result["pairs"], result["reason"]) == (
+        [], "encoders are compared by AUROC, which a task of kind regression does not have",
+    )  # fmt: skip
