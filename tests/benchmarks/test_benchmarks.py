@@ -200,3 +200,14 @@ def test_memory_benchmark_measures_every_data_stage(capsys: pytest.CaptureFixtur
         small, large, growth = re.findall(r": (\d+) MB with 150 records, (\d+) MB with 1200: (-?\d+) bytes", line)[0]
         assert 50 < int(small) < 1000  # a Python process with pandas
         assert int(growth) == pytest.approx((int(large) - int(small)) * 1e6 / 1050, abs=1000)  # MB are rounded
+
+
+def test_bootstrap_benchmark_compares_with_one_resample_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "bootstrap", "--labels", "3", "--records", "60", "--resamples", "10"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "nine metrics of 3 labels, macro and micro, 10 resamples", "survival of 60 records, 10 resamples"
+    ]  # fmt: skip
+    for line in lines:
+        ours, other, ratio = (float(value) for value in re.findall(r"([\d.]+)(?= s;|;)", line)[:3])
+        assert ratio == pytest.approx(ours / other, abs=0.02 + 0.001 / other)
