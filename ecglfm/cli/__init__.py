@@ -13,11 +13,23 @@ import sys
 from collections.abc import Sequence
 
 from ecglfm import __version__
-from ecglfm.cli import benchmark, comparison, config, data, doctor, download, evaluation, models, tracking, training
+from ecglfm.cli import (
+    benchmark,
+    comparison,
+    config,
+    data,
+    doctor,
+    download,
+    evaluation,
+    labels,
+    models,
+    tracking,
+    training,
+)
 from ecglfm.cli.process import tune_process
 from ecglfm.config import UserError
 
-GROUPS = (config, doctor, download, data, training, models, evaluation, comparison, tracking, benchmark)
+GROUPS = (config, doctor, download, data, labels, training, models, evaluation, comparison, tracking, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:

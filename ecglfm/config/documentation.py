@@ -62,7 +62,22 @@ speaks of: other records are unknown, not negative. `exclude` takes records out 
 words that deny a mention take it away ("no evidence of atrial fibrillation", "no longer present"), inside its own
 statement; those that make it only possible ("cannot rule out", "consider") do so with `uncertain: negative`.
 
-Labels of your own come from a CSV, by record, by patient, or by any id that the database's table has:
+Any column of a database's own table serves. With `pacemaker` and `beats` in the table of `config/sources/mine.yaml`:
+
+    kind: multilabel
+    missing: ignore                   # an empty cell: unknown, not negative
+    labels:
+      paced:
+        wfdb_folder: {column: {pacemaker: ['yes']}}
+      fast:
+        wfdb_folder: {where: beats > 100}
+
+What a label set holds, before anything trains (counts, overlaps, codes that match nothing):
+
+    python -m ecglfm describe-labels NAME
+
+[docs/labels.md](../docs/labels.md) lists the shipped ones. Labels of your own come from a CSV, by record, by patient,
+or by any id that the database's table has:
 
     kind: regression
     labels:

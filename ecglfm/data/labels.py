@@ -135,6 +135,10 @@ class LabelledRecords:
                 yield pd.concat([index["record_id"], labels], axis=1)
             targets.warn_unknown()
 
+    def opened(self) -> list[tuple[str, SourceTargets, Path]]:
+        """Each source, what the task asks of it, and its index."""
+        return [(source, targets, self._paths[source]) for source, targets in self._targets.items()]
+
     def near(self, label: str) -> str:
         """What the sources have that looks like what a label asks for, for a message."""
         selectors = self._slice.config.labels[label]
@@ -166,7 +170,8 @@ def left_out(labelled: pd.DataFrame, slice: TaskSlice) -> pd.Series:  # noqa: A0
     return reason
 
 
-_DETAILS = {
+#: Reasons why a task leaves a record out.
+DETAILS = {
     "no_split": "in no split",
     "excluded": "taken out by `exclude`",
     "label_unknown": "no label of the task is known of it",
@@ -202,7 +207,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     rare: dict[str, str] = {}
     if config.rare == "leave_out":
         first = LabelCounts(slice)
-        for labelled, reason in map(_finisher(slice, {}), labels.pieces()):
+        for labelled, reason in map(finisher(slice, {}), labels.pieces()):
             first.add(labelled[reason.isna()])
         rare = check_rare(slice, first)
         for label, why in rare.items():
@@ -210,7 +215,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     counts = LabelCounts(slice)
     n_kept = n_out = 0
     with write_pieces(output) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
-        for labelled, reason in map(_finisher(slice, rare), labels.pieces()):
+        for labelled, reason in map(finisher(slice, rare), labels.pieces()):
             kept, out = labelled[reason.isna()], labelled[reason.notna()]
             if not rare:
                 counts.add(kept)
@@ -232,7 +237,7 @@ def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa
     return rare
 
 
-def _finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[Piece], Piece]:  # noqa: A002
+def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[Piece], Piece]:  # noqa: A002
     """Function that gives records the form in which they are written, without the labels left out."""
     config = slice.config
     names = [label for label in config.labels if label not in rare]
@@ -277,7 +282,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
 def _ledger(task: str, out: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
     rows = [
         {"source": source, "record_id": record, "stage": "labels", "action": "dropped", "reason": why,
-         "detail": f"task {task}: {_DETAILS[why]}"}
+         "detail": f"task {task}: {DETAILS[why]}"}
         for source, record, why in zip(out["source"], out["record_id"], reason, strict=True)
     ]  # fmt: skip
     return ledger_frame(rows)

@@ -73,7 +73,13 @@ def condition_met(text_or_condition: str | Condition, frame: pd.DataFrame, where
     return matches(condition, frame, resolve(condition, frame.columns, where), where)
 
 
-def select(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None = None) -> np.ndarray:
+def select(
+    index: pd.DataFrame,
+    selector: Selector,
+    where: str,
+    file: pd.DataFrame | None = None,
+    statements: Statements | None = None,
+) -> np.ndarray:
     """Which rows of one source's index a selector takes: any clause is enough.
 
     Parameters
@@ -85,6 +91,8 @@ def select(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFra
         Task, label and kind, for messages.
     file : DataFrame, optional
         Columns of `selector.file` for the same rows.
+    statements : Statements, optional
+        Of the same rows, where many selectors are asked.
 
     Returns
     -------
@@ -97,12 +105,14 @@ def select(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFra
     """
     table = index if file is None else file
     selected = np.zeros(len(index), bool)
-    selected |= _by_scp(index, selector, where)
+    if selector.scp or selector.scp_class or selector.scp_subclass or selector.snomed:
+        statements = statements or Statements(index)
+        selected |= _by_scp(index, selector, where, statements)
     if selector.snomed:
         if DX not in index:
             raise UserError(f"{where}: `snomed` needs a database with SNOMED CT codes; use `report` or `column` here")
-        codes = {merged(code) for code in selector.snomed}
-        selected |= np.array([any(c["code"] in codes for c in row) for row in index["codes"]], bool)
+        assert statements is not None
+        selected |= statements.rows("codes", {merged(code) for code in selector.snomed})
     if selector.report:
         selected |= _by_value(index["report"], Mentions(selector))
     for name, values in selector.column.items():
@@ -114,33 +124,46 @@ def select(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFra
     return selected
 
 
-def _by_scp(index: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
+class Statements:
+    """The coded statements of some rows of an index, one after the other, so that many labels are found fast.
+
+    Parameters
+    ----------
+    index : DataFrame
+    """
+
+    def __init__(self, index: pd.DataFrame) -> None:
+        lengths = index["codes"].map(len).to_numpy(np.int64)
+        self._n_rows, self._row = len(index), np.repeat(np.arange(len(index)), lengths)
+        self._likelihood = np.array([c["likelihood"] for row in index["codes"] for c in row], np.float64)
+        self._words = {"codes": pd.factorize(np.array([c["code"] for row in index["codes"] for c in row], object))}
+        for column in {SCP_CLASS, SCP_SUBCLASS} & set(index.columns) if SCP_SUBCLASS in index else ():
+            self._words[column] = pd.factorize(np.array([word for row in index[column] for word in row], object))
+
+    def rows(self, column: str, wanted: set[str], least: float = -np.inf, most: float = np.inf) -> np.ndarray:
+        """Which rows have a statement with such a word in a column, of a likelihood between two bounds."""
+        numbers, words = self._words[column]
+        counts = np.isin(numbers, np.flatnonzero([word in wanted for word in words]))
+        found = np.zeros(self._n_rows, bool)
+        found[self._row[counts & (self._likelihood >= least) & (self._likelihood <= most)]] = True
+        return found
+
+
+def _by_scp(index: pd.DataFrame, selector: Selector, where: str, statements: Statements) -> np.ndarray:
     """Rows with a code that `scp`, `scp_class` or `scp_subclass` names, of a likelihood that counts."""
-    named = {"scp": selector.scp, SCP_CLASS: selector.scp_class, SCP_SUBCLASS: selector.scp_subclass}
+    named = {"codes": selector.scp, SCP_CLASS: selector.scp_class, SCP_SUBCLASS: selector.scp_subclass}
     named = {column: words for column, words in named.items() if words}
-    if not named:
-        return np.zeros(len(index), bool)
-    if SCP_CLASS not in index:
-        clause = next(iter(named)).removeprefix("native.")
-        raise UserError(f"{where}: `{clause}` needs a database with SCP-ECG codes; use `report` or `column` here")
-    least, most = selector.min_likelihood, selector.max_likelihood
-    bounded = least > 0 or most < 100
-    if SCP_SUBCLASS not in index and (SCP_SUBCLASS in named or (SCP_CLASS in named and bounded)):
-        raise UserError(f"{where}: the index was made by an earlier version; run snakemake --forcerun index_source")
     selected = np.zeros(len(index), bool)
+    if not named:
+        return selected
+    if SCP_CLASS not in index:
+        clause = "scp" if "codes" in named else next(iter(named)).removeprefix("native.")
+        raise UserError(f"{where}: `{clause}` needs a database with SCP-ECG codes; use `report` or `column` here")
+    if SCP_SUBCLASS not in index and set(named) != {"codes"}:
+        raise UserError(f"{where}: the index was made by an earlier version; run snakemake --forcerun index_source")
+    least, most = selector.min_likelihood, selector.max_likelihood
     for column, words in named.items():
-        wanted = set(words)
-        rows = [[c["code"] for c in codes] for codes in index["codes"]] if column == "scp" else index[column]
-        if not bounded:
-            selected |= np.array([not wanted.isdisjoint(row) for row in rows], bool)
-            continue
-        selected |= np.array(
-            [
-                any(word in wanted and least <= c["likelihood"] <= most for word, c in zip(row, codes, strict=True))
-                for row, codes in zip(rows, index["codes"], strict=True)
-            ],
-            bool,
-        )
+        selected |= statements.rows(column, set(words), least, most)
     return selected
 
 

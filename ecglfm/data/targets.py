@@ -15,6 +15,7 @@ from ecglfm.data.selectors import (
     DX,
     SCP_CLASS,
     SCP_SUBCLASS,
+    Statements,
     columns_used,
     condition_met,
     find_target,
@@ -89,6 +90,7 @@ class SourceTargets:
             Of `survival`, times as they are given.
         """
         files = {file: table.rows(index, by) for file, (table, by) in self._files.items()}
+        statements = Statements(index)
         columns: dict[str, np.ndarray] = {}
         for label, selectors in self.slice.config.labels.items():
             names = target_columns(self.slice, label)
@@ -97,7 +99,8 @@ class SourceTargets:
                 continue
             selector = selectors[self.kind]
             where = f"task {self.slice.task!r}: labels.{label}.{self.kind}"
-            values = self._values(index, selector, where, files.get(selector.file) if selector.file else None)
+            file = files[selector.file] if selector.file else None
+            values = self._values(index, selector, where, file, statements)
             if selector.among is not None:
                 outside = ~condition_met(selector.among, index, where)
                 values = [np.where(outside, np.nan, value) for value in values]
@@ -114,7 +117,12 @@ class SourceTargets:
         return selected & condition_met(selector.among, index, where) if selector.among is not None else selected
 
     def _values(
-        self, index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None
+        self,
+        index: pd.DataFrame,
+        selector: Selector,
+        where: str,
+        file: pd.DataFrame | None,
+        statements: Statements,
     ) -> list[np.ndarray]:
         """A label's columns, float64, NaN where unknown."""
         table = index if file is None else file
@@ -125,7 +133,7 @@ class SourceTargets:
             event = self._events(index, table, selector, where)
             unknown = np.isnan(time) | np.isnan(event)
             return [np.where(unknown, np.nan, time), np.where(unknown, np.nan, event)]
-        selected = select(index, selector, where, file).astype(np.float64)
+        selected = select(index, selector, where, file, statements).astype(np.float64)
         if self.slice.config.missing == "ignore":
             selected[(selected == 0) & is_silent(index, selector, where, file)] = np.nan
         return [selected]

@@ -45,7 +45,7 @@ def test_audit_finds_the_known_duplicates(ptb_xl: Path, real_data: Path) -> None
 
 
 def test_labels_are_the_superclasses_of_the_reference_table(ptb_xl: Path, real_data: Path) -> None:
-    labels = pd.read_parquet(ptb_xl / "labels/ptbxl-superclass.parquet").set_index("record_id")
+    labels = pd.read_parquet(ptb_xl / "labels/ptbxl-superdiagnostic.parquet").set_index("record_id")
     reference = pd.read_csv(real_data / "ptb-xl-metadata/ptbxl_ids_folds_labels.reconstructed.csv")
     reference = reference[reference["ecg_id"] <= 300].set_index("ecg_id")["super_class"].dropna()
     classes = {
@@ -63,7 +63,7 @@ def test_labels_are_the_superclasses_of_the_reference_table(ptb_xl: Path, real_d
 
 def test_report_names_the_source_and_its_labels(ptb_xl: Path) -> None:
     page = (ptb_xl / "report/index.html").read_text()
-    metrics = read_json(ptb_xl / "evaluate/tiny/ptbxl-superclass/full-s0/metrics.json")
+    metrics = read_json(ptb_xl / "evaluate/tiny/ptbxl-superdiagnostic/full-s0/metrics.json")
     assert set(metrics["labels"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
     for word in ("ptbxl", "NORM", "STTC", f"{metrics['macro']['auroc']['value']:.3f}"):
         assert word in page

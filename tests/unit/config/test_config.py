@@ -235,7 +235,7 @@ def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: P
                 {
                     "sources": ["demo-mimic"],
                     "encoders": ["tiny"],
-                    "tasks": ["ptbxl-superclass"],
+                    "tasks": ["ptbxl-superdiagnostic"],
                     "results": str(tmp_path),
                 }
                 | {"tasks": ["af-mimic"]},

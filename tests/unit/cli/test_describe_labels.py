@@ -1,0 +1,125 @@
+"""`describe-labels` on a hand-made index of two databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ecglfm.cli import main
+
+CONFIG = """
+results: {root}/results
+sources: [a, b]
+encoders: [none]
+tasks: [none]
+"""
+TASK = """
+kind: multilabel
+description: Two rhythms and a typing error.
+labels:
+  AFIB:
+    ptbxl: {scp: [AFIB, AFIBB, AFLT]}
+    mimic_iv_ecg: {report: [fibrillation, flutter]}
+  SR:
+    ptbxl: {scp: [SR], column: {nurse: ['1', '7']}}
+  RARE:
+    ptbxl: {scp: [PVC]}
+exclude:
+  mimic_iv_ecg: {report: [poor quality]}
+missing: drop
+rare: leave_out
+"""
+
+
+def codes(*names: str) -> list[dict]:
+    return [{"code": name, "likelihood": 100.0} for name in names]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with two databases, whose index and manifest are there."""
+    config = tmp_path / "config"
+    for name in ("sources", "tasks", "encoders"):
+        (config / name).mkdir(parents=True)
+    (config / "config.yaml").write_text(CONFIG.format(root=tmp_path))
+    (config / "sources/a.yaml").write_text("kind: ptbxl\nroot: a\n")
+    (config / "sources/b.yaml").write_text("kind: mimic_iv_ecg\nroot: b\n")
+    (config / "tasks/t.yaml").write_text(TASK)
+    statements = [codes("AFIB"), codes("SR"), codes("AFIB", "SR"), codes("PVC", "SR"), codes("AFIB"), codes("X")]
+    reports = ["sinus", "atrial fibrillation", "no fibrillation", "fibrillation, poor quality"]
+    a = pd.DataFrame({"record_id": [f"a/{i}" for i in range(6)], "source": "a", "codes": statements, "report": ""})
+    b = pd.DataFrame({"record_id": [f"b/{i}" for i in range(4)], "source": "b", "codes": [[]] * 4, "report": reports})
+    a = a.assign(**{"native.nurse": ["1", "2", None, "2", "2", "2"]})
+    for column in ("native.scp_class", "native.scp_subclass"):
+        a[column] = [[""] * len(row) for row in statements]
+    (tmp_path / "results/index").mkdir(parents=True)
+    (tmp_path / "results/manifest").mkdir()
+    whole = []
+    for name, index in (("a", a), ("b", b)):
+        index = index.assign(patient_id=index["record_id"], path="", age=1.0, sex=None, fold=None)
+        index.to_parquet(tmp_path / f"results/index/{name}.parquet", index=False)
+        whole.append(index[["record_id", "patient_id", "source"]])
+    splits = ["train", "train", "valid", "test", "train", "train", "train", "train", "test", "valid"]
+    pd.concat(whole).assign(split=splits).to_parquet(tmp_path / "results/manifest/records.parquet", index=False)
+    return config
+
+
+def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe-labels", "t", "--config", str(folder / "config.yaml")]) == 0
+    text = """\
+t: multilabel, 3 labels. Two rhythms and a typing error.
+
+records  train  valid  test  all
+a            3      1     1    5
+b            1      0     0    1
+all          4      1     1    6
+
+left out, excluded: 1 (taken out by `exclude`)
+left out, no_label: 3 (carries none of the task's labels)
+
+carry it  train  valid  test  all  known   share    a        b
+AFIB          3      1     0    4      6  66.7 %  3/5      1/1
+SR            2      1     1    4      5  80.0 %  4/5  unknown
+RARE          0      0     1    1      5  20.0 %  1/5  unknown
+
+together     records  of the first  of the second
+AFIB and SR        2        50.0 %         50.0 %
+SR and RARE        1        25.0 %        100.0 %
+
+matches nothing: labels.AFIB.ptbxl: scp 'AFIBB'; near ones are AFIB
+matches nothing: labels.AFIB.ptbxl: scp 'AFLT'; near ones are AFIB
+matches nothing: labels.SR.ptbxl: nurse '7'; there are 1, 2
+matches nothing: labels.AFIB.mimic_iv_ecg: report 'flutter'
+
+left out: label 'RARE' has no positive among 3 training records (positives: train 0, valid 0, test 1)
+"""
+    assert capsys.readouterr().out == text
+
+
+def test_numbers_and_times(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "tasks/n.yaml").write_text(
+        "kind: regression\nsources: [a]\nmin_positives: 9\nlabels: {nurse: {ptbxl: {value: nurse}}}\n"
+    )
+    assert main(["describe-labels", "n", "--config", str(folder / "config.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "known  train  valid  test  all  mean   SD\nnurse      4      0     1    5   1.8  0.4\n" in out
+    assert "stops `labels`: label 'nurse' has 4 known numbers, fewer than 9, among 4 training records" in out
+    (folder / "tasks/s.yaml").write_text(
+        'kind: survival\nsources: [a]\nlabels: {d: {ptbxl: {time: nurse, event: "nurse == 2"}}}\n'
+    )
+    assert main(["describe-labels", "s", "--config", str(folder / "config.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "events  train  valid  test  all  known   share  mean time\nd           3      0     1    4      5  80.0 %"
+        in out
+    )
+
+
+def test_what_to_make_first_and_a_task_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.parent / "results/manifest/records.parquet").unlink()
+    assert main(["describe-labels", "t", "--config", str(folder / "config.yaml")]) == 1
+    assert "records.parquet: not there yet; make it first: snakemake manifest\n" in capsys.readouterr().err
+    assert main(["describe-labels", "tt", "--config", str(folder / "config.yaml")]) == 1
+    assert "tasks/tt.yaml: no such file" in capsys.readouterr().err
