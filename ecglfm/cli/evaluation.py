@@ -17,6 +17,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
     evaluate.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
     evaluate.add_argument("--output", type=Path, required=True, help="folder to write into")
+    evaluate.add_argument(
+        "--index",
+        nargs="*",
+        type=Path,
+        default=[],
+        help="index/{source}.parquet of the task's sources, for the devices",
+    )
     add_tracking(evaluate)
     evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
     evaluate.set_defaults(run=_evaluate)
@@ -55,6 +62,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         manifest=args.manifest,
         signals=args.signals,
         output=args.output,
+        index=args.index,
         tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,

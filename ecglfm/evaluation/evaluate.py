@@ -7,6 +7,7 @@ are taken from it here. Nothing is fitted to test.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ecglfm.evaluation.classification import Predictions
 from ecglfm.evaluation.figures import figures
 from ecglfm.evaluation.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
 from ecglfm.evaluation.plots import save_png
+from ecglfm.evaluation.subgroups import group_names, subgroups
 from ecglfm.provenance import code_version, read_json, write_json, write_parquet
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import standard_tags, start_run
@@ -37,6 +39,7 @@ def run_evaluate(
     manifest: Path,
     signals: Path,
     output: Path,
+    index: Sequence[Path] = (),
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int = 1,
@@ -58,6 +61,8 @@ def run_evaluate(
         Folder `preprocess/`.
     output : path
         Folder to write into.
+    index : sequence of path
+        `index/{source}.parquet` of the task's sources, for the devices.
     tracking : TrackingSlice, optional
         Where MLflow is; None: nowhere.
     rule : str, optional
@@ -91,6 +96,10 @@ def run_evaluate(
 
     test, fitted = read_outcome(predictions, kind, names, network.thresholds, slice.evaluate)
     metrics = identity | measure(test, slice.evaluate) | fitted
+    metrics["subgroups"] = subgroups(
+        predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
+        config=slice.evaluate,
+    )  # fmt: skip
     metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
     for name, figure in figures(test, metrics).items():

@@ -9,6 +9,7 @@ rule evaluate_model:
         model="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
+        index=get_task_index,
     output:
         metrics=report(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
@@ -44,7 +45,7 @@ rule evaluate_model:
         folder=subpath(output.metrics, parent=True),
     shell:
         "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
-        " --manifest {input.records} --signals {params.results}/preprocess --output {params.folder}"
+        " --manifest {input.records} --index {input.index} --signals {params.results}/preprocess --output {params.folder}"
         " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 

@@ -26,9 +26,7 @@ def results(tmp_path: Path) -> Path:
             training = {"train_patients": patients, "train_records": 2 * patients, "lacking": lacking}
             write_json(tmp_path / f"finetune/tiny/{task}/{fit}/model.json", {"training": training})
             entry = {"value": value, "ci_low": value and value - 0.1, "ci_high": value and value + 0.1}
-            write_json(
-                tmp_path / f"evaluate/tiny/{task}/{fit}/metrics.json", {"kind": kind, "macro": {metric: entry}}
-            )
+            write_json(tmp_path / f"evaluate/tiny/{task}/{fit}/metrics.json", {"kind": kind, "macro": {metric: entry}})
     return tmp_path
 
 
