@@ -124,6 +124,25 @@ def test_preempted(training, undisturbed):
     check_whole(training, *undisturbed)
 
 
+def test_lost_node(training, undisturbed):
+    job = training.sbatch()
+    training.reach(2 * EVERY)
+    training.pause()
+    node = ("scontrol", "update", "NodeName=node2")
+    training.slurm(*node, "State=DOWN", "Reason=lost")
+    training.slurm(*node, "State=DRAIN", "Reason=lost")  # so that it does not come back by itself
+    try:
+        wait("requeue", lambda: training.field(job, "Restarts") == "1")
+        wait("end of the ranks", lambda: not training.ranks())
+        before, good = training.history(), training.whole()[-1]
+    finally:
+        training.slurm(*node, "State=RESUME")
+    assert 2 * EVERY <= good < STEPS
+    training.end(job)
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
+
+
 def test_snakemake_killed_and_rerun_while_its_job_still_runs(training, undisturbed):
     process = training.snakemake()
     training.reach(2 * EVERY)
