@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,22 +120,35 @@ def ledger_rows(ledger: Iterable[pd.DataFrame]) -> list[dict[str, Any]]:
 
 
 def task_section(results: Path, task: str) -> dict[str, Any] | None:
-    """Positives of every label by split and by source, and what the task leaves out."""
+    """Positives (events, known numbers) of every label by split and by source, and what the task leaves out."""
     path = results / f"labels/{task}.parquet"
     labels = pieces_if_there(path)
     if labels is None:
         return None
     counts = tallies(labels)
     ledger = pieces_if_there(results / f"labels/{task}.ledger.parquet")
-    config = results / f"config/labels/{task}.yaml"
+    path_of_config = results / f"config/labels/{task}.yaml"
+    config = load(TaskSlice, path_of_config).config if path_of_config.exists() else None
+    columns = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
+    names = [column.partition(".")[2] for column in columns]
+    if config is not None and config.kind == "regression":
+        labels = partial(_known, labels)
     return {
         "task": task,
-        "description": load(TaskSlice, config).config.description if config.exists() else "",
+        "description": config.description if config is not None else "",
+        "rare": [] if config is None else [label for label in config.labels if label not in names],
         "sources": counts.sources(),
         "total": counts.of(ALL),
-        "labels": [_label(labels, column) for column in pq.read_schema(path).names if column.startswith("label.")],
+        "labels": [_label(labels, column) for column in columns],
         "ledger": None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS))),
     }
+
+
+def _known(labels: Pieces, columns: list[str]) -> Iterator[pd.DataFrame]:
+    """Columns of a table of numbers, in which every number is 1."""
+    for piece in labels(columns):
+        numbers = [column for column in columns if column.startswith("label.")]
+        yield piece.assign(**{column: piece[column].where(piece[column].isna(), 1.0) for column in numbers})
 
 
 def _label(labels: Pieces, column: str) -> dict[str, Any]:
@@ -152,7 +165,7 @@ def _label(labels: Pieces, column: str) -> dict[str, Any]:
             known[name] += number
     shares = {split: known[f"split {split}"] for split in SPLITS}
     return {
-        "name": column.removeprefix("label."),
+        "name": column.partition(".")[2],
         "splits": {
             split: {"positives": positives[f"split {split}"], "share": positives[f"split {split}"] / n if n else None}
             for split, n in shares.items()

@@ -156,6 +156,28 @@ def test_ages_are_shares_of_the_split(two: Path, monkeypatch: pytest.MonkeyPatch
     assert "valid" not in heights
 
 
+def task_of(results: Path, task: str, kind: str, selector: str, table: pd.DataFrame) -> None:
+    """A label set's table and its slice of the config; `rare` is a label that only the slice has."""
+    text = (
+        f"task: {task}\nkinds: {{beta: ludb}}\nconfig: {{kind: {kind}, labels: {{x: {selector}, rare: {selector}}}}}\n"
+    )
+    (results / "config/labels").mkdir(parents=True, exist_ok=True)
+    (results / f"config/labels/{task}.yaml").write_text(text)
+    who = {"record_id": list("abcd"), "patient_id": list("abcd"), "source": "beta"}
+    write_parquet(results / f"labels/{task}.parquet", table.assign(**who, split=["train", "train", "valid", "test"]))
+
+
+def test_events_and_known_numbers_are_counted_and_labels_that_are_too_rare_are_named(two: Path):
+    numbers = pd.DataFrame({"label.x": np.float32([52.5, 0, np.nan, 81])})
+    task_of(two, "age", "regression", "{ludb: {value: age}}", numbers)
+    survival = pd.DataFrame({"time.x": np.float32([1, 2, 3, np.nan]), "event.x": np.float32([1, 0, 1, np.nan])})
+    task_of(two, "death", "survival", "{ludb: {time: t, event: e}}", survival)
+    seen = words(page_of(two, ["age", "death"]))
+    left_out = "Labels with too few training records, or that all of them carry, left out: rare."
+    assert f"Unknown x 2 100.0 % 0 – 1 100.0 % 1 {left_out}" in seen  # age: train, valid, test, unknown
+    assert f"Unknown x 1 50.0 % 1 100.0 % 0 – 1 {left_out}" in seen  # death
+
+
 def test_a_task_that_is_not_there_is_said_and_others_are_left_out(two: Path):
     assert "The labels of gone have not been made." in words(page_of(two, ["gone"]))
     assert "NORM" not in words(page_of(two, ["gone"]))
