@@ -5,19 +5,24 @@ As in `sections`, every function returns what the template shows, or None when t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ecglfm.evaluation import classification, regression
 from ecglfm.evaluation.examples import choose_examples, draw_example, verdicts
 from ecglfm.evaluation.histories import Course, read_course
-from ecglfm.evaluation.metrics import METRICS
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.sections import read_if_there
 from ecglfm.provenance import read_json
 
 _PANELS = 12
+_ORDER = (*classification.METRICS, "brier_calibrated", "ece_calibrated", *regression.METRICS, "c_index", "c_index_uno",
+          "td_auc", "hazard_ratio")  # fmt: skip
+#: Metrics of the overview by kind of task: classes, quantities, survival.
+_HEADLINES = (("auroc", "auprc", "f1", "brier"), ("r2", "pearson", "mae"), ("c_index", "c_index_uno", "td_auc", "ece"))
 _TEXT = (str, int, float)
 
 
@@ -102,11 +107,13 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
     if metrics is None:
         return None
     names = metrics["label_names"]
+    headline = next(found for found in _HEADLINES if found[0] in metrics["macro"])
     section: dict[str, Any] = {
         "fit": fit,
         "metrics": metrics,
-        "names": [metric for metric in METRICS if metric in metrics["macro"]],
-        "defined": sum(metrics["labels"][name]["auroc"]["value"] is not None for name in names),
+        "names": sorted(metrics["macro"], key=_place),
+        "headline": headline,
+        "defined": sum(metrics["labels"][name][headline[0]]["value"] is not None for name in names),
         "examples": [],
     }
     for picture in ("curves", "calibration"):
@@ -115,14 +122,19 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
     return section
 
 
+def _place(metric: str) -> tuple[int, str]:
+    """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`."""
+    return _ORDER.index(re.sub(r"_\d+$", "", metric)), metric
+
+
 def add_examples(results: Path, section: dict[str, Any]) -> None:
-    """Add pictures of a few test records with what is true and what the model says."""
+    """Add pictures of a few test records with what is true and what the model says; of classes only."""
     fit, metrics = section["fit"], section["metrics"]
     table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
     leads = _leads(results, fit)
     names = metrics["label_names"]
-    if records is None or leads is None or table is None:
+    if records is None or leads is None or table is None or "thresholds" not in metrics:
         return
     records = records.set_index("record_id", drop=False)
     for example in choose_examples(table, names):

@@ -11,12 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecglfm.config import UserError
+from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation import examples, model_sections
+from ecglfm.evaluation.evaluate import measure
 from ecglfm.evaluation.examples import choose_examples, verdicts
 from ecglfm.evaluation.histories import read_course
+from ecglfm.evaluation.outcomes import read_outcome
 from ecglfm.evaluation.report import run_report
-from ecglfm.provenance import read_json, write_json, write_text
+from ecglfm.provenance import read_json, write_json, write_parquet, write_text
 
 
 def page_of(results: Path, include: list[str] | None = None) -> str:
@@ -218,3 +220,29 @@ def test_the_command(results: Path, capsys: pytest.CaptureFixture[str]):
     assert "super tiny full-s0" in words(output.read_text())
     assert main(["report", "--results", str(results / "none"), "--output", str(output)]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_quantities_and_survival_have_their_own_tables(results: Path):
+    predictions = pd.read_parquet(results / "evaluate/tiny/super/full-s0/predictions.parquet")
+    about = predictions[["record_id", "patient_id", "split"]]
+    number = predictions["probability.MI"]
+    tables = {
+        "regression": about.assign(**{"target.age": 60 + 10 * number, "prediction.age": 60 + 10 * number}),
+        "survival": about.assign(
+            **{"time.death": 2 - number, "event.death": predictions["target.NORM"], "risk.death": number}
+        ),
+    }
+    for kind, table in tables.items():
+        folder = results / f"evaluate/tiny/{kind}/full-s0"
+        write_parquet(folder / "predictions.parquet", table)
+        config = EvaluateConfig(bootstrap=30)
+        name = "age" if kind == "regression" else "death"
+        test, fitted = read_outcome(table, kind, [name], [], config)
+        identity = {"encoder": "tiny", "task": kind, "fit": "full-s0", "kind": kind}
+        write_json(folder / "metrics.json", measure(test, config) | fitted | identity)
+    page = html.unescape(page_of(results))
+    for heading in ("Macro AUROC", "Macro R²", "Macro C-index", "AUC, time 1", "Events", "Known"):
+        assert f">{heading}</th>" in page
+    assert re.search(r"regression</b>.*?1\.000", page, re.S)  # R² of a prediction that is the truth
+    assert "Survival of death is judged at" in page
