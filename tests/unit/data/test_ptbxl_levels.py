@@ -126,3 +126,26 @@ def test_levels_of_single_codes(tables: Path, repository: Path, real_data: Path,
         expected
     )  # codes that the made-up half of the rows lacks are left out
     assert len(labels) == sum(len(row) > 0 for row in codes)
+
+
+@pytest.mark.parametrize("level", ["all", "diagnostic", "subdiagnostic", "superdiagnostic", "form", "rhythm"])
+def test_genuine_records_1_to_300_leave_out_what_folds_1_to_8_lack(
+    repository: Path, real_data: Path, tmp_path: Path, level: str
+) -> None:
+    root = real_data / "ptb-xl"
+    source = SourceSlice(source="ptbxl", config=SourceConfig(kind="ptbxl", root=str(root)))
+    write_index(tmp_path / "ptbxl.parquet", open_source(source).pieces())
+    table = pd.read_csv(root / "ptbxl_database.csv", index_col="ecg_id")
+    statements = pd.read_csv(root / "scp_statements.csv", index_col=0)
+    column = {"subdiagnostic": "diagnostic_subclass", "superdiagnostic": "diagnostic_class"}.get(level)
+    wanted = statements if level == "all" else statements[statements["diagnostic" if column else level] == 1]
+    names = wanted[column] if column else wanted.index.to_series()
+    listed = table["scp_codes"].map(lambda text: {_written(names[c]) for c in ast.literal_eval(text) if c in names})
+    splits = table["strat_fold"].map(lambda fold: {9: "valid", 10: "test"}.get(fold, "train"))
+    ids = "ptbxl/" + table.index.astype(str)
+    records = pd.DataFrame({"record_id": ids, "patient_id": ids, "source": "ptbxl", "split": splits.to_numpy()})
+    records.sort_values("record_id").to_parquet(tmp_path / "records.parquet", index=False)
+    labels = labels_of(tmp_path, repository, level)
+    in_training = set().union(*listed[splits == "train"])
+    assert {name.removeprefix("label.") for name in labels.columns if "." in name} == in_training
+    assert set(labels["record_id"]) == {f"ptbxl/{ecg_id}" for ecg_id, codes in listed.items() if codes}
