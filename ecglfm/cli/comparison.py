@@ -1,4 +1,4 @@
-"""Commands of the group `comparison`: `compare`."""
+"""Commands of the group `comparison`: `compare`, `card`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compare.add_argument("--output", type=Path, required=True, help="JSON; a table is written beside it, as .csv")
     compare.set_defaults(run=_compare)
 
+    card = commands.add_parser("card", help="write the card of an evaluated model, one HTML page")
+    card.add_argument("--results", type=Path, required=True, help="folder of every output")
+    card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
+    card.add_argument("--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random weights")
+    card.add_argument("--output", type=Path, required=True, help="the HTML file")
+    card.set_defaults(run=_card)
+
 
 def _compare(args: argparse.Namespace) -> None:
     from ecglfm.config import EvaluateSlice, load
@@ -23,3 +30,10 @@ def _compare(args: argparse.Namespace) -> None:
 
     config = load(EvaluateSlice, args.config).evaluate
     run_compare(config, evaluations=args.results / "evaluate", task=args.task, models=args.models, output=args.output)
+
+
+def _card(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.card import run_card
+    from ecglfm.evaluation.model_sections import parse_model
+
+    run_card(args.results, parse_model(args.model, "--model"), args.output, baselines=args.baselines)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ecglfm.config import UserError
 from ecglfm.evaluation import classification, regression
 from ecglfm.evaluation.examples import choose_examples, draw_example, verdicts
 from ecglfm.evaluation.histories import Course, read_course
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.sections import read_if_there
+from ecglfm.evaluation.subgroups import KEPT
 from ecglfm.provenance import read_json
 
 _PANELS = 12
@@ -37,6 +39,14 @@ class Fit(NamedTuple):
     def path(self) -> str:
         """Its folder under `finetune/` and `evaluate/`."""
         return "/".join(self)
+
+
+def parse_model(text: str, option: str) -> Fit:
+    """`encoder/task/fit` of a command's option; `UserError` where it is not that."""
+    parts = text.split("/")
+    if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
+        raise UserError(f"{option} {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
+    return Fit(*parts)
 
 
 def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
@@ -113,6 +123,7 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
         "metrics": metrics,
         "names": sorted(metrics["macro"], key=_place),
         "headline": headline,
+        "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
         "defined": sum(metrics["labels"][name][headline[0]]["value"] is not None for name in names),
         "examples": [],
     }

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
+from ecglfm.evaluation.card import trust
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
     encoder_section,
     evaluation_section,
+    parse_model,
     training_section,
 )
 from ecglfm.evaluation.pages import environment
@@ -58,7 +60,7 @@ def run_report(
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
-    fits = _included(include) if include else _found(results)
+    fits = [parse_model(text, "--include") for text in include] if include else _found(results)
     content = gather(results, fits, everything=not include)
     write_text(output, environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
@@ -66,16 +68,6 @@ def run_report(
     tags = standard_tags(stage="report", data_hash=content["data_hash"] or None, rule=rule)
     with start_run(tracking, stage="report", name="report", tags=tags, params=shown) as run:
         run.artifact(output)
-
-
-def _included(include: list[str]) -> list[Fit]:
-    fits = []
-    for text in include:
-        parts = text.split("/")
-        if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
-            raise UserError(f"--include {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
-        fits.append(Fit(*parts))
-    return fits
 
 
 def _found(results: Path) -> list[Fit]:
@@ -108,7 +100,7 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
     for number, task in enumerate(tasks):
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
-        rows = [row for row in made.values() if row is not None]
+        rows = [row | trust(results, fit, row["metrics"]) for fit, row in made.items() if row is not None]
         if rows and number < _PICTURED_TASKS:
             add_examples(results, rows[0])
         evaluations.append(

@@ -56,11 +56,16 @@ def test_one_encoder_is_compared_with_none(demo) -> None:
 
 
 def test_finetune_edit_plans_no_pretraining(demo) -> None:
-    assert demo.planned("--config", "finetune={lr: 3.0e-3}") == {"finetune_model": 3, "evaluate_model": 3, "report": 1}
+    assert demo.planned("--config", "finetune={lr: 3.0e-3}") == {
+        "finetune_model": 3,
+        "evaluate_model": 3,
+        "card_model": 3,
+        "report": 1,
+    }
 
 
 def test_evaluate_edit_plans_no_training(demo) -> None:
-    assert demo.planned("--config", "evaluate={bootstrap: 10}") == {"evaluate_model": 3, "report": 1}
+    assert demo.planned("--config", "evaluate={bootstrap: 10}") == {"evaluate_model": 3, "card_model": 3, "report": 1}
 
 
 def test_tracking_edit_plans_what_is_missing_and_nothing_else(demo) -> None:
@@ -81,7 +86,7 @@ def test_new_task_plans_that_task_alone(demo, tmp_path: Path) -> None:
     before = config.read_text()
     try:
         config.write_text(before.replace("coin-toss]", "coin-toss, lbbb]"))
-        pages = {"summary": 1, "report": 1}
+        pages = {"summary": 1, "card_model": 1, "report": 1}
         assert demo.planned() == {"label_task": 1, "finetune_model": 1, "evaluate_model": 1} | pages
     finally:
         config.write_text(before)

@@ -21,6 +21,7 @@ except UserError as error:
 
 SOURCES = list(PROJECT.sources)
 ENCODERS = list(PROJECT.encoders)
+RANDOM_ENCODERS = [name for name, encoder in PROJECT.encoders.items() if encoder.weights == "random"]
 TASKS = list(PROJECT.tasks)
 FITS = PROJECT.fits
 EFFICIENCY_FITS = PROJECT.efficiency_fits

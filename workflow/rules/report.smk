@@ -10,6 +10,7 @@ rule report:
         rules.labels.input.labels,
         rules.finetune_all.input.models,
         rules.evaluate_all.input.metrics,
+        rules.card_all.input.cards,
         rules.compare_all.input.comparisons if len(ENCODERS) > 1 else [],  # one has nothing to be compared with
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),

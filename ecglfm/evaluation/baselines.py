@@ -1,0 +1,73 @@
+"""What a model must beat: the answer that never looks at a recording, in closed form.
+
+Of classes it says the share of positives in train for every record; of a quantity the mean of train; of survival
+nothing. So its AUROC and C-index are one half by definition, whatever the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def constant_probability(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Metrics of saying the training prevalence p of one label for every test record, of which a share s is positive.
+
+    Parameters
+    ----------
+    train, test : ndarray, shape (records,)
+        1, 0, NaN unknown.
+
+    Returns
+    -------
+    dict
+        `auroc` 1/2 and `auprc` s (where both classes are there), `brier` s (1 - p)^2 + (1 - s) p^2, and for the
+        majority's decision, positive where p is 1/2 or more: `f1`, `sensitivity`, `specificity`. Empty where a split
+        has no known label.
+    """
+    known_train, known = train[~np.isnan(train)], test[~np.isnan(test)]
+    if not len(known_train) or not len(known):
+        return {}
+    p, s = float(known_train.mean()), float(known.mean())
+    called = p >= 0.5
+    values = {"brier": s * (1 - p) ** 2 + (1 - s) * p**2}
+    if s > 0:
+        values |= {"f1": 2 * s / (1 + s) if called else 0.0, "sensitivity": float(called)}
+    if s < 1:
+        values |= {"specificity": float(not called)}
+    return values | ({"auroc": 0.5, "auprc": s} if 0 < s < 1 else {})
+
+
+def constant_quantity(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Metrics of saying the mean of train for every test record; arguments as in `constant_probability`."""
+    known_train, known = train[~np.isnan(train)], test[~np.isnan(test)]
+    if not len(known_train) or not len(known):
+        return {}
+    error, spread = known - known_train.mean(), known - known.mean()
+    values = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(np.square(error).mean()))}
+    return values | ({"r2": float(1 - np.square(error).sum() / np.square(spread).sum())} if spread.any() else {})
+
+
+def majority(kind: str, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Macro metrics of the constant answer: means over the labels for which each is defined.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the task.
+    train, test : ndarray, shape (records, labels)
+        Truth; of survival it is not looked at.
+    """
+    if kind == "survival":
+        return {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
+    measure = constant_quantity if kind == "regression" else constant_probability
+    return _means(measure(*columns) for columns in zip(train.T, test.T, strict=True))
+
+
+def _means(labels: Iterable[dict[str, float]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for values in labels:
+        for metric, value in values.items():
+            found.setdefault(metric, []).append(value)
+    return {metric: float(np.mean(values)) for metric, values in found.items()}

@@ -1,0 +1,66 @@
+"""Could a model have seen what it is tested on? The audit of the manifest, and pretraining against this test split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ecglfm.data.pieces import Pieces
+
+_SEEN = ("train", "valid")  # what pretraining may see
+
+
+def leakage(
+    audit: dict[str, Any] | None, encoder: dict[str, Any], records: Pieces, test: pd.DataFrame
+) -> dict[str, Any]:
+    """What the leakage line of a model says.
+
+    Parameters
+    ----------
+    audit : dict or None
+        `manifest/audit.json`.
+    encoder : dict
+        `encoder.json`.
+    records : Pieces
+        `manifest/records.parquet`.
+    test : DataFrame
+        `record_id` and `patient_id` of the test records.
+
+    Returns
+    -------
+    dict
+        `audit`: None, or `passed` and the counts `patients` and `duplicates` across splits. `pretraining`: `seen` is
+        None with a `reason` where it cannot be known, else the number of records it drew from, and `patients` and
+        `records` of the test split that are among them. `clean`: whether nothing was found and all is known.
+    """
+    audited = None
+    if audit is not None:
+        crossing = sum(bool(pair["crosses"]) for pair in audit["duplicate_pairs"])
+        audited = {"passed": audit["passed"], "patients": len(audit["patient_overlap"]), "duplicates": crossing}
+    pretraining = _pretraining(encoder, records, test)
+    known = audited is not None and audited["passed"] and pretraining["seen"] is not None
+    return {
+        "audit": audited,
+        "pretraining": pretraining,
+        "clean": known and not pretraining["patients"] and not pretraining["records"],
+    }
+
+
+def _pretraining(encoder: dict[str, Any], records: Pieces, test: pd.DataFrame) -> dict[str, Any]:
+    """Test records and patients among what the encoder was pretrained on."""
+    weights = encoder.get("weights")
+    if weights == "random":
+        return {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": "random weights: no pretraining"}
+    sources = encoder.get("training", {}).get("sources")
+    if weights != "pretrain" or not sources:
+        reason = "the weights were made elsewhere: what they were trained on is not known here"
+        return {"seen": None, "patients": None, "records": None, "sources": [], "reason": reason}
+    patients, ids = set(test["patient_id"]), set(test["record_id"])
+    seen, shared_patients, shared_records = 0, set[str](), 0
+    for piece in records(["record_id", "patient_id", "source", "split"]):
+        drawn = piece[piece["source"].isin(sources) & piece["split"].isin(_SEEN)]
+        seen += len(drawn)
+        shared_patients |= patients.intersection(drawn["patient_id"])
+        shared_records += int(drawn["record_id"].isin(ids).sum())
+    return {"seen": seen, "patients": len(shared_patients), "records": shared_records, "sources": sources, "reason": ""}

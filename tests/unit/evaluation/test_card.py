@@ -1,0 +1,119 @@
+"""The card of a model: baselines worked by hand, a leak that is planted and found, and the page that says it."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, r2_score, recall_score, roc_auc_score
+
+from ecglfm.config import UserError
+from ecglfm.data.pieces import table_pieces
+from ecglfm.evaluation.baselines import majority
+from ecglfm.evaluation.card import run_card
+from ecglfm.evaluation.leakage import leakage
+from ecglfm.evaluation.model_sections import Fit
+from ecglfm.provenance import read_json, write_json, write_parquet
+
+AUDIT = {
+    "passed": True,
+    "patient_overlap": [],
+    "duplicate_pairs": [{"a": "x", "b": "y", "correlation": 1, "crosses": False}],
+}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_the_constant_answer_as_scikit_learn_scores_it(share: float) -> None:
+    train, test = (
+        np.r_[np.ones(int(100 * share)), np.zeros(100 - int(100 * share)), np.nan],
+        np.r_[np.ones(8), np.zeros(12)],
+    )
+    said, called = np.full(20, share), np.full(20, share >= 0.5)
+    assert majority("multilabel", train[:, None], np.r_[test, np.nan][:, None]) == pytest.approx({
+        "auroc": roc_auc_score(test, said), "auprc": average_precision_score(test, said),
+        "brier": brier_score_loss(test, said), "f1": f1_score(test, called),
+        "sensitivity": recall_score(test, called), "specificity": recall_score(1 - test, ~called),
+    })  # fmt: skip
+
+
+def test_the_constant_answer_to_other_kinds() -> None:
+    train, test = np.array([[1.0], [3.0]]), np.array([[2.0], [4.0], [np.nan]])
+    # the mean of train is 2: errors 0 and 2
+    assert majority("regression", train, test) == pytest.approx(
+        {"mae": 1.0, "rmse": np.sqrt(2), "r2": r2_score([2, 4], [2, 2])}
+    )
+    assert majority("survival", train, test)["c_index"] == 0.5
+    empty = majority("binary", train[:, :1] * 0, np.zeros((3, 1)))
+    assert "auroc" not in empty  # one class in test
+    assert empty["brier"] == 0
+
+
+def records_of(folder: Path) -> Path:
+    path = folder / "records.parquet"
+    write_parquet(path, pd.DataFrame({
+        "record_id": list("abcdefg"), "patient_id": list("ABCDEFG"), "source": list("ssssttt"),
+        "split": ["train", "train", "valid", "test", "train", "test", None],
+    }))  # fmt: skip
+    return path
+
+
+def test_a_leak_is_found(tmp_path: Path) -> None:
+    records, encoder = records_of(tmp_path), {"weights": "pretrain", "training": {"sources": ["s"]}}
+    test = pd.DataFrame({"record_id": ["d", "f"], "patient_id": ["D", "F"]})
+
+    def pieces(columns: list[str]):
+        return table_pieces(records, columns)
+
+    clean = leakage(AUDIT, encoder, pieces, test)
+    assert clean == {
+        "audit": {"passed": True, "patients": 0, "duplicates": 0},
+        "pretraining": {"seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": ""},
+        "clean": True,
+    }
+    planted = pd.concat([test, pd.DataFrame({"record_id": ["b", "x", "e"], "patient_id": ["B", "C", "E"]})])
+    found = leakage(AUDIT, encoder, pieces, planted)
+    assert (found["pretraining"]["records"], found["pretraining"]["patients"], found["clean"]) == (1, 2, False)
+    crossing = AUDIT | {"passed": False, "duplicate_pairs": [AUDIT["duplicate_pairs"][0] | {"crosses": True}]}
+    assert leakage(crossing, encoder, pieces, test) == clean | {
+        "audit": {"passed": False, "patients": 0, "duplicates": 1}, "clean": False,
+    }  # fmt: skip
+    assert leakage(AUDIT, {"weights": "random"}, pieces, planted)["clean"] is True
+    assert leakage(AUDIT, {"weights": "import"}, pieces, test)["clean"] is False
+    assert leakage(None, encoder, pieces, test)["clean"] is False
+
+
+def seen_on(results: Path, **options) -> str:
+    run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html", **options)
+    body = re.sub(r"<style>.*?</style>", " ", (results / "card.html").read_text(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_what_the_card_says(results: Path) -> None:
+    write_json(results / "pretrain/tiny/encoder.json", read_json(results / "pretrain/tiny/encoder.json") | {
+        "training": {"steps": 200, "sources": ["alpha"]}})  # fmt: skip
+    seen = seen_on(results)
+    assert (
+        "No leakage found : the audit of the manifest passed (0 patients and 0 pairs of duplicates across splits);"
+        in seen
+    )
+    assert "pretraining drew from 48 records of alpha, among them 0 records and 0 patients of this test split." in seen
+    # MI: 9 of 12 negative in test, none positive in train; NORM: half in test
+    assert "Majority the same answer for every record, from train 0.500 by definition" in seen
+    assert "Random encoder not run: no encoder of the config has weights: random" in seen
+    folder = results / "evaluate/random/super/full-s0"
+    folder.mkdir(parents=True)
+    metrics = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")
+    metrics["macro"]["auroc"] |= {"value": 0.512, "ci_low": 0.4, "ci_high": 0.6}
+    write_json(folder / "metrics.json", metrics)
+    seen = seen_on(results, baselines=["random", "tiny", "absent"])
+    assert "random random weights, full-s0 0.512 0.400 – 0.600" in seen
+    assert "absent random weights, full-s0 not run" in seen
+
+
+def test_a_model_that_was_not_evaluated(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="metrics.json: no such file; run `evaluate` of this model first"):
+        run_card(tmp_path, Fit("a", "b", "c"), tmp_path / "card.html")

@@ -1,0 +1,46 @@
+# card: one page about a model: its numbers beside its baselines, and whether they can be trusted.
+# Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html.
+
+
+rule card_model:
+    input:
+        metrics="<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+        baselines=expand(
+            "<results>/evaluate/{random}/{{task}}/{{fit}}/metrics.json",
+            random=RANDOM_ENCODERS,
+        ),
+        labels="<results>/labels/{task}.parquet",
+        encoder="<results>/pretrain/{encoder}/encoder.json",
+        records="<results>/manifest/records.parquet",
+        audit="<results>/manifest/audit.json",
+    output:
+        report(
+            "<results>/evaluate/{encoder}/{task}/{fit}/card.html",
+            caption="../report/card.rst",
+            category="Evaluation",
+            subcategory="{task}",
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "card"},
+        ),
+    log:
+        "<results>/logs/card/{encoder}/{task}/{fit}.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        results=subpath(input.records, ancestor=2),
+        baselines=RANDOM_ENCODERS,
+    shell:
+        "python -m ecglfm card --results {params.results} --model {wildcards.encoder}/{wildcards.task}/{wildcards.fit}"
+        " --baselines {params.baselines} --output {output} 2> {log}"
+
+
+rule card_all:
+    input:
+        require("encoders", "tasks"),
+        cards=expand(
+            "<results>/evaluate/{encoder}/{task}/{fit}/card.html",
+            encoder=ENCODERS,
+            task=TASKS,
+            fit=FITS,
+        ),
+    localrule: True
