@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ecglfm.config import UserError
+from ecglfm.evaluation.bootstrap import PatientWeights, Predictions, summarize
 from ecglfm.evaluation.challenge import read_challenge
 
 TABLE = """,AF,CRBBB|RBBB,NSR
@@ -41,6 +42,23 @@ def test_by_hand(table: Path):
     assert values[0] == pytest.approx(expected)
     assert np.isnan(values[1])  # only normal records: the model that calls all normal is perfect
     assert values[2] == pytest.approx((2 * 0.75 + 0 - 1.5) / (2 * 1 + 1 - 1.5))
+
+
+def test_it_comes_with_an_interval(table: Path):
+    rng = np.random.default_rng(0)
+    targets = (rng.random((80, 3)) < 0.4).astype(float)
+    probabilities = np.clip(0.6 * targets + 0.4 * rng.random((80, 3)), 0, 1)
+    names, thresholds, patients = ["AF", "NSR", "RBBB"], np.array([0.3, 0.35, 0.25]), np.arange(80).astype(str)
+    challenge = read_challenge(table, names)
+    data = Predictions(names, targets, probabilities, thresholds, patients, challenge=challenge)
+    entry = summarize(data, resamples=60, confidence=0.9, seed=0)["overall"]["challenge_metric"]
+    weights = PatientWeights(patients, 0)(np.arange(60))
+    drawn = [np.repeat(np.arange(80), weights[:, r].astype(int)) for r in range(60)]
+    called = probabilities >= thresholds
+    values = [challenge.metric(targets[rows], called[rows], np.ones((80, 1)))[0] for rows in drawn]
+    assert entry["value"] == pytest.approx(challenge.metric(targets, called, np.ones((80, 1)))[0])
+    assert (entry["ci_low"], entry["ci_high"]) == pytest.approx(np.quantile(values, [0.05, 0.95]))
+    assert entry["ci_low"] < entry["value"] < entry["ci_high"] < 1
 
 
 def test_perfect_is_one_and_all_normal_is_zero_with_the_challenges_own_weights(real_data: Path):
