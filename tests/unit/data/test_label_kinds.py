@@ -104,6 +104,14 @@ def test_survival_has_times_and_events(run):
     assert ledger[4] == "label_unknown"  # no grade
 
 
+def test_time_that_is_not_above_0_is_unknown_where_another_outcome_keeps_the_record(run):
+    grades = {"time": "grade", "event": "death"}
+    table, ledger = run({"death": {"time": "years", "event": "death"}, "other": grades}, kind="survival")
+    assert table.loc["s/2", ["time.death", "event.death"]].isna().all()  # 0 years
+    assert table.loc["s/2", ["time.other", "event.other"]].tolist() == [3, 1]
+    assert 2 not in ledger
+
+
 def test_event_that_is_neither_true_nor_false(run):
     with pytest.raises(UserError, match=r"s/1: native\.grade must be true or false, or 1 or 0, found '2'"):
         run({"death": {"time": "years", "event": "grade"}}, kind="survival")
