@@ -25,6 +25,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--labels", type=Path, required=True, help="labels/T.parquet")
     _add_data(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--features", type=Path, help="mode linear: folder that keeps the encoder's vectors, embed/E")
     _add_execution(parser)
     parser.set_defaults(run=_finetune)
 
@@ -89,6 +90,7 @@ def _finetune(args: argparse.Namespace) -> None:
         manifest=args.manifest,
         signals=args.signals,
         output=args.output,
+        features=args.features,
         tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,

@@ -46,6 +46,7 @@ def run_finetune(
     manifest: Path,
     signals: Path,
     output: Path,
+    features: Path | None = None,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int | None = None,
@@ -65,6 +66,8 @@ def run_finetune(
         `labels/{task}.parquet`, `manifest/records.parquet`, `preprocess/`.
     output : path
         Folder of `model.safetensors`, `model.json`, `history.csv`.
+    features : path, optional
+        Mode `linear`: folder where the encoder's vectors are kept, so that the next fit need not compute them.
     tracking : TrackingSlice, optional
     rule : str, optional
         Snakemake rule, a tag in MLflow.
@@ -104,7 +107,7 @@ def run_finetune(
     params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
     tracking = tracking if distributed.is_main() else None
     with start_run(tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params) as run:
-        learner = _learner(model, data, config, parsed.seed)
+        learner = _learner(model, data, config, parsed.seed, encoder, features)
         criterion = make_criterion(config, model.link, data.target[data.train])
         course = train(learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run)
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
@@ -178,12 +181,14 @@ def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
     return windows[windows["row"].isin(rows)]
 
 
-def _learner(model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int) -> Learner:
+def _learner(
+    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, features: Path | None
+) -> Learner:
     """A learner for the model's mode."""
     ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":
-        return linear_learner(model, data, **common)
+        return linear_learner(model, data, encoder, features, **common)
     length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
 
     def batches(epoch: int) -> Iterator[Batch]:

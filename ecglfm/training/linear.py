@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from tqdm import tqdm
 
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.batches import FeatureBatches
+from ecglfm.training.features import cached, features_key
 from ecglfm.training.inference import Crops, evaluating, model_input, outputs_by_record
 from ecglfm.training.labelled import Labelled
 from ecglfm.training.supervised import Learner
 
 
-def linear_learner(model: ECGModel, data: Labelled, **common: Any) -> Learner:
+def linear_learner(
+    model: ECGModel, data: Labelled, encoder: Path, features: Path | None = None, **common: Any
+) -> Learner:
     """A learner of the head alone.
 
     Parameters
@@ -24,15 +28,26 @@ def linear_learner(model: ECGModel, data: Labelled, **common: Any) -> Learner:
     model : ECGModel
         Of mode `linear`.
     data : Labelled
+    encoder : path
+        What the model's encoder was loaded from.
+    features : path, optional
+        Folder where vectors are kept for the next fit of this encoder on these records.
     **common
         Arguments of `FeatureBatches` but features, target and epoch.
     """
     table = data.signals.windows(model.encoder.crop_samples)
-    windows = {name: table[table["row"].isin(rows)] for name, rows in (("train", data.train), ("valid", data.valid))}
-    inputs, judged = (
-        torch.from_numpy(embed_windows(model, data.signals, part, common["batch_size"])) for part in windows.values()
-    )
-    return probe_learner(model, inputs, data.target[windows["train"]["row"]], judged, windows["valid"]["row"], **common)
+
+    def make() -> np.ndarray:
+        return embed_windows(model, data.signals, table, common["batch_size"])
+
+    if features is None:
+        vectors = make()
+    else:
+        key = features_key(encoder, data.records, table)
+        vectors = cached(features, key, (len(table), model.encoder.dim), make)
+    train, valid = (table["row"].isin(rows).to_numpy() for rows in (data.train, data.valid))
+    inputs, judged = torch.from_numpy(vectors[train]), torch.from_numpy(vectors[valid])
+    return probe_learner(model, inputs, data.target[table["row"][train]], judged, table["row"][valid], **common)
 
 
 def probe_learner(

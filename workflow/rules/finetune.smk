@@ -32,7 +32,7 @@ rule finetune_model:
     shell:
         "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
         " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.results}/preprocess"
-        " --output {params.folder} --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        " --output {params.folder} --features {params.results}/embed/{wildcards.encoder} --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
 
 
 rule finetune_all:

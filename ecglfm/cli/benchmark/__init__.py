@@ -19,6 +19,7 @@ from ecglfm.cli.benchmark import (
     plan_large,
     preprocess,
     pretraining,
+    probe,
     shuffle,
     synthesize,
     train,
@@ -38,6 +39,7 @@ BENCHMARKS = (
     train,
     checkpoint,
     pretraining,
+    probe,
 )
 
 

@@ -90,7 +90,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fit(data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, **config):
+def fit(
+    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, features: Path | None = None, **config
+):
     config = {
         "epochs": 2,
         "lr": 3e-3,
@@ -102,6 +104,7 @@ def fit(data: Path, output: Path, name: str = "full-s0", encoder: Path | None = 
     return run_finetune(
         FinetuneSlice(finetune=FinetuneConfig(**config)), fit=name, encoder=encoder or data / "encoder", task=TASK,
         labels=data / "labels.parquet", manifest=data / "records.parquet", signals=data / "preprocess", output=output,
+        features=features,
     )  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""Vectors of a frozen encoder are computed once, and never read where they are not those."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ecglfm.training import linear
+from ecglfm.training.features import cached
+from tests.unit.training.test_finetune import fit, make_data, make_encoder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    torch.set_num_threads(1)
+    make_encoder(make_data(tmp_path / "data") / "encoder")
+    return tmp_path / "data"
+
+
+def test_vectors_are_computed_once_for_all_fits(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, embed = [], linear.embed_windows
+    monkeypatch.setattr(linear, "embed_windows", lambda *args: calls.append(1) or embed(*args))
+
+    def weights(name: str, features: Path | None) -> dict[str, torch.Tensor]:
+        fit(data, tmp_path / "out", name, features=features, epochs=1)
+        return load_file(tmp_path / "out" / "model.safetensors")
+
+    first = weights("linear-s0", tmp_path / "embed")
+    again = weights("linear-s0", tmp_path / "embed")
+    weights("linear-s0-10pct", tmp_path / "embed")
+    weights("linear-s1", tmp_path / "embed")
+    assert len(calls) == 1
+    assert all(torch.equal(again[name], value) for name, value in first.items())
+    alone = weights("linear-s0", None)
+    assert all(torch.equal(alone[name], value) for name, value in first.items())
+    records = pd.read_parquet(data / "records.parquet")
+    records.loc[3, "sha256"] = "other samples"
+    records.to_parquet(data / "records.parquet")
+    weights("linear-s0", tmp_path / "embed")
+    assert len(calls) == 3
+    encoder = data / "encoder" / "encoder.safetensors"
+    content = bytearray(encoder.read_bytes())
+    content[-1] ^= 1
+    encoder.write_bytes(content)
+    weights("linear-s0", tmp_path / "embed")
+    assert len(calls) == 4
+    assert len(list((tmp_path / "embed").iterdir())) == 3  # nothing half-written stays
+
+
+@pytest.mark.parametrize("spoil", ["cut", "shape", "type", "none"])
+def test_a_file_that_is_not_whole_is_made_again(tmp_path: Path, spoil: str) -> None:
+    good = np.arange(12, dtype=np.float32).reshape(6, 2)
+    path = tmp_path / "key.npy"
+    assert cached(tmp_path, "key", (6, 2), lambda: good) is good
+    if spoil == "cut":
+        path.write_bytes(path.read_bytes()[:-3])
+    elif spoil in ("shape", "type"):
+        np.save(path, good[1:] if spoil == "shape" else good.astype(np.float64))
+    made = cached(tmp_path, "key", (6, 2), lambda: good + 1)
+    np.testing.assert_array_equal(made, good if spoil == "none" else good + 1)
+    shutil.rmtree(tmp_path)
