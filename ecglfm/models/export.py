@@ -24,6 +24,7 @@ from ecglfm import __version__
 from ecglfm.config import UserError
 from ecglfm.models.encoder import Encoder, mean_over_frames
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import CLASSIFICATION
 
 FORMATS = ("onnx", "torchscript")
 TOLERANCE = 1e-4
@@ -31,6 +32,9 @@ TOLERANCE = 1e-4
 INLINE_BYTES = 3 << 29
 #: Where a TorchScript file has its description: `torch.jit.load(FILE, _extra_files={EXTRA_FILE: ""})` fills it in.
 EXTRA_FILE = "ecglfm.json"
+
+#: What a model's second output is called, by kind of task.
+NAMES = dict.fromkeys(CLASSIFICATION, "probabilities") | {"regression": "predictions", "survival": "risks"}
 
 Run = Callable[[tuple[Tensor, ...]], list[Tensor]]
 
@@ -42,15 +46,15 @@ class Exportable(nn.Module):
         super().__init__()
         self.module = module
         self.encoder = module if isinstance(module, Encoder) else module.encoder
-        self.outputs = ["frames", "embedding"] if module is self.encoder else ["logits", "probabilities"]
+        self.outputs = ["frames", "embedding"] if isinstance(module, Encoder) else ["logits", NAMES[module.kind]]
 
     def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Frames (batch, frames, dim) and embedding (batch, dim), or logits and probabilities (batch, labels)."""
+        """Frames (batch, frames, dim) and embedding (batch, dim), or logits and what they say (batch, labels)."""
         if isinstance(self.module, Encoder):
             frames_btd, mask_bt = self.module.encode(signal, mask)
             return frames_btd, mean_over_frames(frames_btd, mask_bt)
         logits = self.module(signal, mask)
-        return logits, logits.sigmoid()
+        return logits, self.module.outputs(logits)
 
 
 def describe(module: Encoder | ECGModel) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from ecglfm.cli import main
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
-from ecglfm.models.export import export
+from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.kinds import make_encoder
+from ecglfm.models.outputs import Link
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
 
@@ -160,3 +161,23 @@ def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsy
     wanted = "ecglfm export: error: --format onnx needs onnx, onnxscript, onnxruntime: pip install 'ecglfm[export]'\n"
     assert capsys.readouterr().err == wanted
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "expected"),
+    [
+        (Link("multiclass"), "probabilities", [0.25, 0.5, 0.25]),
+        (Link("regression", [60.0, 1.0, 0.0], [10.0, 2.0, 1.0]), "predictions", [60.0, 2.3862944, 0.0]),
+        (Link("survival"), "risks", [0.0, 0.6931472, 0.0]),
+    ],
+)
+def test_outputs_of_other_kinds_are_what_they_say(link: Link, name: str, expected: list[float]) -> None:
+    config = ModelConfig(kind="conformer", dim=16, **OWN["conformer"])
+    encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
+    model = ECGModel(encoder, ["a", "b", "c"], "full", link).eval()
+    model.head.weight.data.zero_()
+    model.head.bias.data.copy_(torch.tensor([0.0, 2.0, 1.0]).clamp(min=1).log())  # logits 0, ln 2, 0
+    exported = Exportable(model)
+    assert exported.outputs == ["logits", name]
+    _, outputs = exported(torch.randn(2, len(LEADS), 500))
+    torch.testing.assert_close(outputs, torch.tensor([expected] * 2))
