@@ -48,6 +48,16 @@ def test_targets_work_without_flags(demo, target: str) -> None:
     assert "Nothing to be done" in demo.snakemake(target)
 
 
+def test_describe_labels(demo) -> None:
+    labels = pd.read_parquet(demo.results / "labels/diagnosis.parquet")
+    said = demo.ecglfm("describe-labels", "diagnosis").stdout
+    assert "matches nothing" not in said
+    for label in ("AFIB", "LBBB", "MI", "PVC"):
+        carries = labels[labels[f"label.{label}"] == 1]["split"].value_counts()
+        counts = [carries["train"], carries["valid"], carries["test"], carries.sum(), len(labels)]
+        assert re.search(rf"^{label} +{' +'.join(map(str, counts))} ", said, re.M)
+
+
 def test_one_encoder_is_compared_with_none(demo) -> None:
     demo.snakemake("compare_all")
     content = json.loads((demo.results / "evaluate/comparison/af.json").read_text())
@@ -187,6 +197,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake finetune_all",
             "snakemake evaluate_all",
             "snakemake compare_all",  # test_one_encoder_is_compared_with_none
+            "snakemake label_efficiency",  # test_every_kind.py
             "snakemake report",
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
@@ -194,6 +205,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
             "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'",  # test_own_data.py
+            "python -m ecglfm describe-labels diagnosis",  # test_describe_labels
             "snakemake --profile slurm pretrain",  # test_slurm.py
             "python -m ecglfm doctor --profile slurm",  # test_the_doctor_finds_nothing_to_mend
             "make mlflow-server",  # test_the_servers_default_is_the_demos_store

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ecglfm.provenance import read_json
-from tests.integration.conftest import make_clone
+from tests.integration.conftest import Clone, make_clone
 
 pytestmark = pytest.mark.slow
 
@@ -67,3 +68,43 @@ def test_report_names_the_source_and_its_labels(ptb_xl: Path) -> None:
     assert set(metrics["labels"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
     for word in ("ptbxl", "NORM", "STTC", f"{metrics['macro']['auroc']['value']:.3f}"):
         assert word in page
+
+
+LEVELS = ["all", "diagnostic", "subdiagnostic", "superdiagnostic", "form", "rhythm"]
+
+
+@pytest.fixture(scope="module")
+def levels(ptb_xl: Path, real_data: Path) -> Path:
+    """Results of the same recipe for all six levels, as linear probes of an encoder with random weights."""
+    clone = Clone(ptb_xl.parents[1])
+    config = {
+        "roots": f"{{ptbxl: {os.path.relpath(real_data / 'ptb-xl', clone.root)}}}",
+        "encoders": "[random-tiny]",
+        "tasks": f"[{', '.join(f'ptbxl-{level}' for level in LEVELS)}]",
+        "finetune": "{modes: [linear], epochs: 3, select_by: auroc}",
+        "evaluate": "{bootstrap: 20}",
+    }
+    recipe = ["--configfile", "config/recipes/ptb-xl-small.yaml", "--config", *(f"{k}={v}" for k, v in config.items())]
+    clone.snakemake("evaluate_all", *recipe)
+    return ptb_xl
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_is_measured_where_the_test_fold_has_its_labels(levels: Path, level: str) -> None:
+    folder = levels / f"evaluate/random-tiny/ptbxl-{level}/linear-s0"
+    metrics, table = read_json(folder / "metrics.json"), pd.read_parquet(folder / "predictions.parquet")
+    labels = pd.read_parquet(levels / f"labels/ptbxl-{level}.parquet")
+    labels = labels[labels["split"] == "test"].set_index("record_id").filter(like="label.")
+    table = table.set_index("record_id").loc[labels.index]
+    names = labels.columns.str.removeprefix("label.").tolist()
+    assert list(metrics["labels"]) == names
+    for name in names:
+        target, area = labels[f"label.{name}"], metrics["labels"][name]["auroc"]
+        assert metrics["n"]["positives"][name] == target.sum()
+        if target.nunique() == 2:
+            expected = roc_auc_score(target, table[f"probability.{name}"])
+            assert area["value"] == pytest.approx(expected, abs=1e-6)
+        else:
+            word = "negative" if target.all() else "positive"
+            nothing = {"value": None, "ci_low": None, "ci_high": None, "reason": f"no {word} test record"}
+            assert area == nothing

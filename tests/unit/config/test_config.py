@@ -213,7 +213,9 @@ def test_fits_are_mode_and_seed(repository: Path) -> None:
 
 def test_fits_of_shares_and_of_label_efficiency(repository: Path) -> None:
     efficiency = {"fractions": [0.005, 1.0], "seeds": [7, 8]}
-    project = _project(repository, finetune={"modes": ["full"], "fractions": [0.1, 1.0], "label_efficiency": efficiency})
+    project = _project(
+        repository, finetune={"modes": ["full"], "fractions": [0.1, 1.0], "label_efficiency": efficiency}
+    )
     assert project.fits == ["full-s0-10pct", "full-s0"]
     assert project.efficiency_fits == ["full-s7-0.5pct", "full-s7", "full-s8-0.5pct", "full-s8"]
     assert project.finetune_slice() == _project(repository).finetune_slice()  # which fits there are reruns none

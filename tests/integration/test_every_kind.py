@@ -1,0 +1,122 @@
+"""Every kind of task through the real workflow, two encoders side by side, and with fewer patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from ecglfm.provenance import read_json
+from tests.integration.conftest import Clone, make_small
+
+pytestmark = pytest.mark.slow
+
+PATIENTS = 120
+TASKS = {
+    "af": {},
+    "rhythm": {
+        "kind": "multiclass",
+        "labels": {name: {"ptbxl": {"scp": [name]}} for name in ("SR", "SBRAD", "AFIB")},
+    },
+    "years": {"kind": "regression", "labels": {"age": {"ptbxl": {"value": "age"}}}},
+    "outcome": {
+        "kind": "survival",
+        "labels": {
+            "death": {"ptbxl": {"file": {"path": "followup.csv", "by": "patient_id"}, "time": "years", "event": "died"}}
+        },
+    },
+}
+CONVNET = {
+    "model": {"kind": "convnet", "dim": 16, "blocks": [1, 1], "stem": [8, 8, 16], "downsample": 5},
+    "weights": "random",
+}
+
+
+@pytest.fixture(scope="module")
+def evaluated(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """An encoder with random weights on a task of each kind; the outcomes are in a CSV of the user's own."""
+    clone = make_small(repository, tmp_path_factory.mktemp("kinds") / "clone")
+    clone.edit("config/sources/demo-ptbxl.yaml", patients=PATIENTS)
+    for task, content in TASKS.items():
+        clone.edit(f"config/tasks/{task}.yaml", sources=["demo-ptbxl"], **content)
+    followup = [f"demo-ptbxl/{number},{1 + number / 10},{number % 3 % 2}" for number in range(1, PATIENTS + 1)]
+    (clone.root / "config/followup.csv").write_text("\n".join(["patient_id,years,died", *followup]))
+    clone.edit("config/encoders/convnet.yaml", **CONVNET)
+    efficiency = {"fractions": [0.5, 1.0], "seeds": [0]}
+    clone.edit("config/config.yaml", finetune={"label_efficiency": efficiency})
+    clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=list(TASKS))
+    clone.snakemake()
+    return clone
+
+
+def measured(clone: Clone, task: str) -> tuple[dict, pd.DataFrame]:
+    """Metrics of a task, and its predictions of the test split."""
+    folder = clone.results / "evaluate/random-tiny" / task / "full-s0"
+    table = pd.read_parquet(folder / "predictions.parquet")
+    return read_json(folder / "metrics.json"), table[table["split"] == "test"]
+
+
+def test_classes(evaluated: Clone) -> None:
+    metrics, test = measured(evaluated, "rhythm")
+    target = test[["target.SR", "target.SBRAD", "target.AFIB"]].to_numpy()
+    probability = test[["probability.SR", "probability.SBRAD", "probability.AFIB"]].to_numpy()
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-6)
+    assert (target.sum(axis=1) == 1).all()
+    for column, name in enumerate(("SR", "SBRAD", "AFIB")):
+        expected = roc_auc_score(target[:, column], probability[:, column])
+        assert metrics["labels"][name]["auroc"]["value"] == pytest.approx(expected, abs=1e-9)
+    index = pd.read_parquet(evaluated.results / "index/demo-ptbxl.parquet")
+    rhythms = index["codes"].map(lambda codes: len({code["code"] for code in codes} & {"SR", "SBRAD", "AFIB"}))
+    ledger = pd.read_parquet(evaluated.results / "labels/rhythm.ledger.parquet")
+    assert set(ledger["record_id"]) == set(index["record_id"][rhythms == 0])
+    assert set(ledger["reason"]) == {"no_label"}
+
+
+def test_numbers(evaluated: Clone) -> None:
+    metrics, test = measured(evaluated, "years")
+    ages = pd.read_parquet(evaluated.results / "index/demo-ptbxl.parquet").set_index("record_id")["age"]
+    np.testing.assert_array_equal(test["target.age"], ages[test["record_id"]])
+    error = np.abs(test["prediction.age"] - test["target.age"]).mean()
+    assert metrics["labels"]["age"]["mae"]["value"] == pytest.approx(error, rel=1e-6)
+
+
+def test_outcomes(evaluated: Clone) -> None:
+    metrics, test = measured(evaluated, "outcome")
+    number = test["patient_id"].str.removeprefix("demo-ptbxl/").astype(int)
+    np.testing.assert_allclose(test["time.death"], 1 + number / 10, rtol=1e-6)
+    np.testing.assert_array_equal(test["event.death"], number % 3 % 2)
+    time, risk, event = (test[f"{name}.death"].to_numpy() for name in ("time", "risk", "event"))
+    comparable = (event[:, None] == 1) & (time[:, None] < time)
+    agreed = (risk[:, None] > risk) + 0.5 * (risk[:, None] == risk)
+    expected = agreed[comparable].mean()
+    assert metrics["labels"]["death"]["c_index"]["value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_report_has_every_kind(evaluated: Clone) -> None:
+    page = (evaluated.results / "report/index.html").read_text()
+    for task, label, metric in (("af", "AFIB", "auroc"), ("years", "age", "mae"), ("outcome", "death", "c_index")):
+        assert f"{measured(evaluated, task)[0]['labels'][label][metric]['value']:.3f}" in page
+
+
+def test_two_encoders_are_compared(evaluated: Clone) -> None:
+    evaluated.snakemake("compare_all", "--config", "encoders=[random-tiny, convnet]", "tasks=[af]")
+    content = read_json(evaluated.results / "evaluate/comparison/af.json")
+    assert [model["encoder"] for model in content["models"]] == ["random-tiny", "convnet"]
+    areas = []
+    for encoder in ("random-tiny", "convnet"):
+        table = pd.read_parquet(evaluated.results / "evaluate" / encoder / "af/full-s0/predictions.parquet")
+        test = table[table["split"] == "test"]
+        areas.append(roc_auc_score(test["target.AFIB"], test["probability.AFIB"]))
+    (pair,) = content["pairs"]
+    assert pair["labels"]["AFIB"]["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
+
+
+def test_fewer_patients(evaluated: Clone) -> None:
+    evaluated.snakemake("label_efficiency", "--config", "tasks=[af]")
+    table = pd.read_csv(evaluated.results / "evaluate/label_efficiency.csv")
+    assert sorted(table["percent"]) == [50, 100]
+    whole = table[table["percent"] == 100]["value"].item()
+    assert whole == pytest.approx(measured(evaluated, "af")[0]["macro"]["auroc"]["value"], abs=1e-9)
