@@ -111,7 +111,7 @@ def test_two_encoders_are_compared(evaluated: Clone) -> None:
         test = table[table["split"] == "test"]
         areas.append(roc_auc_score(test["target.AFIB"], test["probability.AFIB"]))
     (pair,) = content["pairs"]
-    assert pair["labels"]["AFIB"]["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
+    assert pair["labels"]["AFIB"]["value"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
 
 
 def test_fewer_patients(evaluated: Clone) -> None:
