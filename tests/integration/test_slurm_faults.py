@@ -6,6 +6,7 @@ Each ends with the weights of an undisturbed one, bit for bit, and goes on right
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,16 +67,36 @@ def test_scancel_then_rerun(training, undisturbed):
     check_whole(training, *undisturbed)
 
 
-def test_killed_rank_then_rerun(training, undisturbed):
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [None, truncate, flip_a_bit])
+def test_killed_rank_then_rerun(training, undisturbed, damage):
+    """The newest checkpoint is whole, or is named and skipped."""
     job = training.sbatch()
     training.reach(2 * EVERY)
     training.pause()
-    before, good = training.history(), training.whole()[-1]
     os.kill(max(training.ranks()), signal.SIGKILL)
     training.resume()
     training.end(job, "FAILED")  # the other rank does not wait for ever
     wait("end of the ranks", lambda: not training.ranks())
+    before, (*_, older, good) = training.history(), training.whole()
+    assert 2 * EVERY <= good < STEPS
+    folder = training.checkpoints / f"step-{good:08d}"
+    largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    if damage is not None:
+        damage(largest)
+        good = older
     training.end(training.sbatch())
+    if damage is not None:
+        assert largest.name in re.search(rf"{folder.name} is skipped: (.*)", training.log.read_text()).group(1)
     check_resumed(training, before, good)
     check_whole(training, *undisturbed)
 

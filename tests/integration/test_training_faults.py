@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from pathlib import Path
 
@@ -50,9 +49,7 @@ def test_torchrun_starts_the_same_training(training, undisturbed):
     check_whole(training, *undisturbed)
 
 
-@pytest.fixture
-def interrupted(training, undisturbed):
-    """A training that ended when one of its ranks was killed, after two checkpoints."""
+def test_killed_rank(training, undisturbed):
     process = start(training)
     training.reach(2 * EVERY)
     training.pause()
@@ -63,36 +60,8 @@ def interrupted(training, undisturbed):
     training.resume()
     training.finish(process, status=1)
     assert training.ranks() == []
-    return training
-
-
-def test_killed_rank(interrupted, undisturbed):
-    before, good = interrupted.history(), interrupted.whole()[-1]
+    before, good = training.history(), training.whole()[-1]
     assert 2 * EVERY <= good < STEPS
-    interrupted.finish(start(interrupted))
-    check_resumed(interrupted, before, good)
-    check_whole(interrupted, *undisturbed)
-
-
-def truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1)
-
-
-def flip_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
-def test_damaged_newest_checkpoint_is_named_and_skipped(interrupted, undisturbed, damage):
-    before = interrupted.history()
-    *_, good, newest = interrupted.whole()
-    folder = interrupted.checkpoints / f"step-{newest:08d}"
-    largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    damage(largest)
-    interrupted.finish(start(interrupted))
-    check_resumed(interrupted, before, good)
-    said = re.search(rf"{folder} is skipped: (.*)", interrupted.log.read_text()).group(1)
-    assert largest.name in said
-    check_whole(interrupted, *undisturbed)
+    training.finish(start(training))
+    check_resumed(training, before, good)
+    check_whole(training, *undisturbed)
