@@ -155,7 +155,10 @@ def test_the_servers_default_is_the_demos_store(demo) -> None:
 def test_snakemake_report_has_captions(demo) -> None:
     demo.snakemake("--report", "results/report/snakemake.html")
     page = (demo.results / "report/snakemake.html").read_text()
+    others = {"comparison.rst", "label_efficiency.rst"}  # of targets that the demo does not make
     for caption in (demo.root / "workflow/report").glob("*.rst"):
+        if caption.name in others:
+            continue
         assert caption.read_text().split("{{")[0].strip()[:30] in page
 
 

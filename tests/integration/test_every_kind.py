@@ -16,10 +16,10 @@ pytestmark = pytest.mark.slow
 
 PATIENTS = 120
 TASKS = {
-    "af": {},
+    "ectopy": {"kind": "binary", "labels": {"PVC": {"ptbxl": {"scp": ["PVC"]}}}},
     "rhythm": {
         "kind": "multiclass",
-        "labels": {name: {"ptbxl": {"scp": [name]}} for name in ("SR", "SBRAD", "AFIB")},
+        "labels": {name: {"ptbxl": {"scp": [name]}} for name in ("SR", "SBRAD", "SVTAC")},
     },
     "years": {"kind": "regression", "labels": {"age": {"ptbxl": {"value": "age"}}}},
     "outcome": {
@@ -61,15 +61,15 @@ def measured(clone: Clone, task: str) -> tuple[dict, pd.DataFrame]:
 
 def test_classes(evaluated: Clone) -> None:
     metrics, test = measured(evaluated, "rhythm")
-    target = test[["target.SR", "target.SBRAD", "target.AFIB"]].to_numpy()
-    probability = test[["probability.SR", "probability.SBRAD", "probability.AFIB"]].to_numpy()
+    target = test[["target.SR", "target.SBRAD", "target.SVTAC"]].to_numpy()
+    probability = test[["probability.SR", "probability.SBRAD", "probability.SVTAC"]].to_numpy()
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-6)
     assert (target.sum(axis=1) == 1).all()
-    for column, name in enumerate(("SR", "SBRAD", "AFIB")):
+    for column, name in enumerate(("SR", "SBRAD", "SVTAC")):
         expected = roc_auc_score(target[:, column], probability[:, column])
         assert metrics["labels"][name]["auroc"]["value"] == pytest.approx(expected, abs=1e-9)
     index = pd.read_parquet(evaluated.results / "index/demo-ptbxl.parquet")
-    rhythms = index["codes"].map(lambda codes: len({code["code"] for code in codes} & {"SR", "SBRAD", "AFIB"}))
+    rhythms = index["codes"].map(lambda codes: len({code["code"] for code in codes} & {"SR", "SBRAD", "SVTAC"}))
     ledger = pd.read_parquet(evaluated.results / "labels/rhythm.ledger.parquet")
     assert set(ledger["record_id"]) == set(index["record_id"][rhythms == 0])
     assert set(ledger["reason"]) == {"no_label"}
@@ -97,26 +97,29 @@ def test_outcomes(evaluated: Clone) -> None:
 
 def test_the_report_has_every_kind(evaluated: Clone) -> None:
     page = (evaluated.results / "report/index.html").read_text()
-    for task, label, metric in (("af", "AFIB", "auroc"), ("years", "age", "mae"), ("outcome", "death", "c_index")):
+    for task, label, metric in (("ectopy", "PVC", "auroc"), ("years", "age", "mae"), ("outcome", "death", "c_index")):
         assert f"{measured(evaluated, task)[0]['labels'][label][metric]['value']:.3f}" in page
 
 
 def test_two_encoders_are_compared(evaluated: Clone) -> None:
-    evaluated.snakemake("compare_all", "--config", "encoders=[random-tiny, convnet]", "tasks=[af]")
-    content = read_json(evaluated.results / "evaluate/comparison/af.json")
+    evaluated.snakemake("compare_all", "--config", "encoders=[random-tiny, convnet]", "tasks=[ectopy]")
+    content = read_json(evaluated.results / "evaluate/comparison/ectopy.json")
     assert [model["encoder"] for model in content["models"]] == ["random-tiny", "convnet"]
     areas = []
     for encoder in ("random-tiny", "convnet"):
-        table = pd.read_parquet(evaluated.results / "evaluate" / encoder / "af/full-s0/predictions.parquet")
+        table = pd.read_parquet(evaluated.results / "evaluate" / encoder / "ectopy/full-s0/predictions.parquet")
         test = table[table["split"] == "test"]
-        areas.append(roc_auc_score(test["target.AFIB"], test["probability.AFIB"]))
+        areas.append(roc_auc_score(test["target.PVC"], test["probability.PVC"]))
     (pair,) = content["pairs"]
-    assert pair["labels"]["AFIB"]["value"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
+    assert pair["labels"]["PVC"]["value"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
 
 
 def test_fewer_patients(evaluated: Clone) -> None:
-    evaluated.snakemake("label_efficiency", "--config", "tasks=[af]")
+    evaluated.snakemake("label_efficiency", "--config", "tasks=[ectopy]")
     table = pd.read_csv(evaluated.results / "evaluate/label_efficiency.csv")
     assert sorted(table["percent"]) == [50, 100]
     whole = table[table["percent"] == 100]["value"].item()
-    assert whole == pytest.approx(measured(evaluated, "af")[0]["macro"]["auroc"]["value"], abs=1e-9)
+    assert whole == pytest.approx(measured(evaluated, "ectopy")[0]["macro"]["auroc"]["value"], abs=1e-9)
+    evaluated.snakemake("label_efficiency", "--config", "tasks=[ectopy]", "--report", "report.html")
+    caption = (evaluated.root / "workflow/report/label_efficiency.rst").read_text()
+    assert caption[:30] in (evaluated.root / "report.html").read_text()
