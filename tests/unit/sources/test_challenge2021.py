@@ -14,7 +14,7 @@ import wfdb
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, TaskConfig, TaskSlice, UserError, load
 from ecglfm.data.ingest import run_ingest
-from ecglfm.data.labels import label_columns
+from ecglfm.data.targets import SourceTargets
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.snomed import EQUIVALENT
@@ -113,7 +113,8 @@ def test_shipped_task_has_the_26_scored_classes(real_data: Path, repository: Pat
     assert {label: kinds["challenge2021"].snomed for label, kinds in task.labels.items()} == expected
 
     frame = source(real_data / "challenge-2021").index()
-    labels = label_columns(TaskSlice(task="t", config=task, kinds={"c": "challenge2021"}), frame, "c")
+    task_slice = TaskSlice(task="t", config=task, kinds={"c": "challenge2021"})
+    labels = SourceTargets(task_slice, "c", list(frame.columns)).of(frame).rename(columns=lambda name: name[6:])
     dx = frame["native.dx"].str.split(",")
     for label, codes in expected.items():
         by_hand = [float(not set(codes).isdisjoint(row)) for row in dx]
