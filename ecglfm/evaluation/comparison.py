@@ -111,7 +111,10 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     else:
         tables = {folder: read_test(folder) for own in folders.values() for folder in own}
         check_same(tables)
-        contenders = [contender(*key, groups[key], [tables[f] for f in own], config) for key, own in folders.items()]
+        contenders = [
+            contender(*key, groups[key], [ranking(tables[folder]) for folder in own], config)
+            for key, own in folders.items()
+        ]
         first = contenders[0].seeds[0]
         content["n"] = {"records": len(first.patients), "patients": len(np.unique(first.patients))}
         content["models"] = [
@@ -134,24 +137,31 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return dict(read_json(path))
 
 
-def read_test(folder: Path) -> Ranking:
-    """Test records of a model's `predictions.parquet`, by record."""
+def read_test(folder: Path) -> pd.DataFrame:
+    """Test records of a model's `predictions.parquet`, by record; the columns in the order of its labels."""
     names = read_metrics(folder)["label_names"]
-    table = pd.read_parquet(folder / "predictions.parquet")
-    table = table[table["split"] == "test"].sort_values("record_id", ignore_index=True)
-    target, probability = (
-        table[[f"{what}.{name}" for name in names]].to_numpy(dtype=np.float64) for what in ("target", "probability")
-    )
+    columns = [f"{what}.{name}" for what in ("target", "probability") for name in names]
+    table = pd.read_parquet(folder / "predictions.parquet", columns=["record_id", "patient_id", "split", *columns])
+    return table[table["split"] == "test"].sort_values("record_id", ignore_index=True)
+
+
+def ranking(table: pd.DataFrame) -> Ranking:
+    """What `read_test` read, to be measured."""
+    target, probability = table.filter(regex=r"^target\."), table.filter(regex=r"^probability\.")
+    names = [column.removeprefix("target.") for column in target.columns]
     patients = table["patient_id"].to_numpy(dtype=str)
-    return Ranking(names, target, probability, np.full(len(names), 0.5), patients)
+    return Ranking(
+        names, target.to_numpy(np.float64), probability.to_numpy(np.float64), np.full(len(names), 0.5), patients
+    )
 
 
-def check_same(tables: dict[Path, Ranking]) -> None:
+def check_same(tables: dict[Path, pd.DataFrame]) -> None:
     """Raise `UserError` where models were tested on other records or labels."""
-    (folder, first), *others = tables.items()
+    (folder, first), *others = (
+        (folder, table.filter(regex=r"^record_id$|^patient_id$|^target\.")) for folder, table in tables.items()
+    )
     for path, other in others:
-        same = first.names == other.names and np.array_equal(first.patients, other.patients)
-        if not same or not np.array_equal(first.targets, other.targets, equal_nan=True):
+        if not first.equals(other):
             raise UserError(
                 f"{path}/predictions.parquet: other test records or labels than {folder} has; evaluate both again"
             )

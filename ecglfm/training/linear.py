@@ -17,6 +17,8 @@ from ecglfm.training.inference import Crops, evaluating, model_input, outputs_by
 from ecglfm.training.labelled import Labelled
 from ecglfm.training.supervised import Learner
 
+_TOGETHER = 64  # windows in one forward of the encoder
+
 
 def linear_learner(
     model: ECGModel, data: Labelled, encoder: Path, features: Path | None = None, **common: Any
@@ -38,7 +40,7 @@ def linear_learner(
     table = data.signals.windows(model.encoder.crop_samples)
 
     def make() -> np.ndarray:
-        return embed_windows(model, data.signals, table, common["batch_size"])
+        return embed_windows(model, data.signals, table)
 
     if features is None:
         vectors = make()
@@ -87,13 +89,13 @@ def probe_learner(
     return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
 
 
-def embed_windows(model: ECGModel, signals: Crops, windows: pd.DataFrame, batch_size: int) -> np.ndarray:
-    """Encoder's vector of each window, float32 (windows, dim)."""
+def embed_windows(model: ECGModel, signals: Crops, windows: pd.DataFrame) -> np.ndarray:
+    """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it."""
     row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
     parts = []
     with evaluating(model) as device:
-        for first in tqdm(range(0, len(windows), batch_size), desc="features", leave=False, disable=None):
-            batch = slice(first, first + batch_size)
+        for first in tqdm(range(0, len(windows), _TOGETHER), desc="features", leave=False, disable=None):
+            batch = slice(first, first + _TOGETHER)
             crops = signals.crops(row[batch], start[batch], model.encoder.crop_samples)
             x, mask = model_input(crops, valid[batch])
             vectors = model.encoder.embed(x.to(device), None if mask is None else mask.to(device))

@@ -125,6 +125,13 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
         UserError, match=r"b/t/full-s0/predictions.parquet: other test records or labels than .*a/t/full-s0"
     ):
         compare(tmp_path, "a/full-s0", "b/full-s0")
+    write(tmp_path, "b/full-s0", target, rng.random(target.shape))
+    path = tmp_path / "evaluate/b/t/full-s0/predictions.parquet"
+    table = pd.read_parquet(path)
+    table["record_id"] += "b"  # the same patients and truth
+    write_parquet(path, table)
+    with pytest.raises(UserError, match="other test records or labels"):
+        compare(tmp_path, "a/full-s0", "b/full-s0")
     with pytest.raises(UserError, match=r"c/t/full-s0/metrics.json: no such file; run `evaluate`"):
         compare(tmp_path, "a/full-s0", "c/full-s0")
 
