@@ -48,6 +48,11 @@ class Saver:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: _Save | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a checkpoint is under way, or older ones that it replaces are being removed."""
+        return self._pending is not None
+
     def save(self, pieces: list[Piece], step: int, state: dict[str, Any], notes: dict[str, str] | None = None) -> None:
         """Copy the state after update number `step` and have it written; every rank must call it.
 

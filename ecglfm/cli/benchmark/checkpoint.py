@@ -105,9 +105,12 @@ def _save(saver: Saver, pieces: list[Piece], notes: dict[str, str], step: int) -
     began, busy = time.perf_counter(), time.process_time()
     saver.save(pieces, step, {}, notes)
     waited, busy = time.perf_counter() - began, time.process_time() - busy
-    while not saver.checkpoints.path(step).exists():
+    whole = 0.0
+    while saver.pending:
+        if not whole and saver.checkpoints.path(step).exists():
+            whole = time.perf_counter() - began
         time.sleep(_POLL_SECONDS)
         asked = time.perf_counter()
         saver.poll()
         waited += time.perf_counter() - asked
-    return waited, time.perf_counter() - began, busy
+    return waited, whole or time.perf_counter() - began, busy
