@@ -18,7 +18,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=_pretrain)
 
     parser = commands.add_parser("finetune", help="fine-tune an encoder to one label set")
-    parser.add_argument("--config", type=Path, required=True, help="config/finetune.yaml")
+    parser.add_argument("--config", type=Path, required=True, help="slice of the encoder, config/finetune/E.yaml")
     parser.add_argument("--fit", required=True, help="mode and seed, e.g. full-s0")
     parser.add_argument("--encoder", type=Path, required=True, help="folder that `pretrain` wrote")
     parser.add_argument("--task", type=Path, required=True, help="slice of one task, config/labels/T.yaml")

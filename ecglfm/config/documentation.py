@@ -167,6 +167,18 @@ in `wave/` and a table `clips.csv` with the columns `clip` and `person`, that is
 and the line `"clips": Kind("ecglfm.sources.clips:Clips", ("clips.csv",)),`. Files that are not WFDB need a second
 method, `read(path)`. The contract is one page, at the top of `ecglfm/sources/__init__.py`.
 
+## Fine-tuning, and keys of one encoder
+
+`finetune:` in `config.yaml`, a recipe or `--config` holds for every encoder. What one encoder needs otherwise stands in
+its own file and wins over all of them, key by key (`schedule` as a whole):
+
+    finetune: {lr: 1.0e-2, weight_decay: 1.0e-2}      # in config/encoders/NAME.yaml
+
+An edit of it reruns that encoder's fits, and never its pretraining. `modes`, `seeds`, `fractions` and
+`label_efficiency` say which fits there are and stand in `config.yaml` only. `<results>/config/finetune/NAME.yaml` says
+what holds in the end, as do the parameters in MLflow. `xresnet1d101` comes with such a section: the training of its
+benchmark.
+
 ## Splits, subsets and duplicates
 
 Without a word from you, patients are split by a seeded hash of their id. A source may use its own folds, a column

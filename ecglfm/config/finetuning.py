@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -129,7 +130,7 @@ class FinetuneConfig(Section):
         return self
 
 
-def check_kind(config: FinetuneConfig, kind: str, task: str) -> None:
+def check_kind(config: FinetuneConfig, kind: str, task: str, where: Mapping[str, str] | None = None) -> None:
     """Raise `UserError` where the section asks for what a task's kind does not have.
 
     Parameters
@@ -139,14 +140,19 @@ def check_kind(config: FinetuneConfig, kind: str, task: str) -> None:
         Of the task.
     task : str
         Its name, for the message.
+    where : mapping of str to str, optional
+        File that a key stands in, for the message.
     """
+    at = {key: f"{file}: finetune.{key}" for key, file in (where or {}).items()}
     for key, value, fitting in (
         ("loss", config.loss, ("auto", *LOSSES[kind])),
         ("select_by", config.select_by, SELECTIONS[kind]),
     ):
         if value not in fitting:
             raise UserError(
-                f"finetune.{key}: {value} does not fit task {task} of kind {kind}; write one of {', '.join(fitting)}"
+                f"{at.get(key, f'finetune.{key}')}: {value} does not fit task {task} of kind {kind};"
+                f" write one of {', '.join(fitting)}"
             )
     if config.class_weights != "none" and kind in ("regression", "survival"):
-        raise UserError(f"finetune.class_weights: task {task} of kind {kind} has no classes; write none")
+        key = at.get("class_weights", "finetune.class_weights")
+        raise UserError(f"{key}: task {task} of kind {kind} has no classes; write none")

@@ -67,9 +67,9 @@ class EncoderSlice(Section):
 
 
 class FinetuneSlice(Section):
-    """`config/finetune.yaml`: the section without what `--fit` names."""
+    """`config/finetune/{encoder}.yaml`: the section, as the encoder has it, without what `--fit` names."""
 
-    finetune: FinetuneConfig = Field(description="the section")
+    finetune: FinetuneConfig = Field(description="config.yaml's section, with the keys of the encoder's own over it")
 
 
 class EvaluateSlice(Section):
@@ -116,7 +116,7 @@ class Project:
                 self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
         for name, task in self.tasks.items():
             self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
-            check_kind(config.finetune, task.kind, name)
+        self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
 
     def _source(self, folder: Path, name: str) -> SourceConfig:
         path = folder / "sources" / f"{name}.yaml"
@@ -129,6 +129,14 @@ class Project:
                 )
             root = f"{self.config.results}/synthetic/{name}"
         return source.model_copy(update={"root": root})
+
+    def _finetune(self, encoder: str, path: Path) -> FinetuneConfig:
+        """Config.yaml's `finetune` with the keys of the encoder's own over it, checked against every task."""
+        own = self.encoders[encoder].finetune
+        merged = parse(FinetuneSlice, {"finetune": self.config.finetune.model_dump() | own}, path).finetune
+        for name, task in self.tasks.items():
+            check_kind(merged, task.kind, name, dict.fromkeys(own, str(path)))
+        return merged
 
     def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:
         unknown = sorted(set(named or []) - set(self.sources))
@@ -203,10 +211,10 @@ class Project:
             config = config.model_copy(update={"pretrain": pretrain})
         return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess)
 
-    def finetune_slice(self) -> FinetuneSlice:
-        """Slice for finetune, the same for every fit."""
+    def finetune_slice(self, encoder: str) -> FinetuneSlice:
+        """Slice for finetune, the same for every fit of an encoder."""
         named = {key: FinetuneConfig.model_fields[key].default for key in FinetuneConfig.NAMED}
-        return FinetuneSlice(finetune=self.config.finetune.model_copy(update=named))
+        return FinetuneSlice(finetune=self.finetunes[encoder].model_copy(update=named))
 
     def evaluate_slice(self) -> EvaluateSlice:
         """Slice for evaluate."""
@@ -223,7 +231,6 @@ class Project:
         sections: dict[str, Section] = {
             "preprocess": self.config.preprocess,
             "manifest": self.manifest_slice(),
-            "finetune": self.finetune_slice(),
             "evaluate": self.evaluate_slice(),
             "tracking": self.tracking_slice(),
         }
@@ -232,6 +239,7 @@ class Project:
         sections |= {f"download/{name}": slice_ for name, slice_ in downloads.items() if slice_ is not None}
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
+        sections |= {f"finetune/{name}": self.finetune_slice(name) for name in self.encoders}
         return {
             name: yaml.safe_dump(section.model_dump(mode="json"), sort_keys=True, allow_unicode=True).rstrip()
             for name, section in sections.items()

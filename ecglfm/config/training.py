@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ecglfm.config.base import Name, Section
+from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.schedule import ScheduleConfig
 
 _ATTENTION_REQUIRED = ("layers", "ffn_dim", "heads")
@@ -374,6 +375,20 @@ class EncoderConfig(Section):
     )
     pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
     seed: int = Field(0, ge=0, description="`random` only: seed of the weights")
+    # Left out of every dump: no edit of it starts a pretraining anew.
+    finetune: dict[str, Any] = Field(
+        {},
+        exclude=True,
+        description="keys of config.yaml's `finetune` with values for this encoder alone, which win over those there; "
+        "a section (`schedule`) as a whole",
+    )
+
+    @field_validator("finetune")
+    @classmethod
+    def _fits_are_the_project_s(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if named := sorted(FinetuneConfig.NAMED & set(value)):
+            raise ValueError(f"{named[0]} says which fits there are, for every encoder: write it in config.yaml")
+        return value
 
     @property
     def import_path(self) -> str | None:

@@ -74,6 +74,17 @@ def test_finetune_edit_plans_no_pretraining(demo) -> None:
     }
 
 
+def test_finetune_edit_of_an_encoder_plans_no_pretraining(demo) -> None:
+    encoder = demo.root / "config/encoders/tiny.yaml"
+    before = encoder.read_text()
+    try:
+        encoder.write_text(f"{before}\nfinetune: {{lr: 3e-3}}\n")
+        plan = {"finetune_model": 3, "evaluate_model": 3, "card_model": 3, "report": 1}
+        assert demo.planned() == demo.planned("--config", "finetune={lr: 4.0e-3}") == plan
+    finally:
+        encoder.write_text(before)
+
+
 def test_evaluate_edit_plans_no_training(demo) -> None:
     assert demo.planned("--config", "evaluate={bootstrap: 10}") == {"evaluate_model": 3, "card_model": 3, "report": 1}
 

@@ -5,7 +5,7 @@
 
 rule finetune_model:
     input:
-        config="<results>/config/finetune.yaml",
+        config="<results>/config/finetune/{encoder}.yaml",
         encoder="<results>/pretrain/{encoder}/encoder.safetensors",
         task="<results>/config/labels/{task}.yaml",
         labels="<results>/labels/{task}.parquet",

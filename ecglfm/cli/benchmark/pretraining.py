@@ -109,8 +109,9 @@ def _probe(project: Project, results: Path, pool: str | None, seed: int, steps: 
     output = results / "pretrain" / f"{pool}-s{seed}"
     run_pretrain(_encoder(project, pool, seed, steps), manifest=manifest, signals=signals, output=output)
     model = run_finetune(
-        project.finetune_slice(), fit=f"linear-s{seed}", encoder=output, task=project.task_slice(_TASK),
-        labels=labels, manifest=manifest, signals=signals, output=output / "probe",
+        project.finetune_slice(*project.encoders),
+        fit=f"linear-s{seed}", encoder=output, task=project.task_slice(_TASK), labels=labels, manifest=manifest,
+        signals=signals, output=output / "probe",
     )  # fmt: skip
     records = labelled_records(pd.read_parquet(labels), pd.read_parquet(manifest), model.label_names, labels)
     return predictions_on_test(predict_records(model, records, signals), model.label_names, model.thresholds)
