@@ -1,4 +1,4 @@
-"""What a rank asks Slurm: where the first machine of its step is, and to run its job once more.
+"""What a rank asks Slurm: where the first machine of its step is, whether a job lives, to run its own once more.
 
 Slurm warns before it takes a machine back (end of the walltime, preemption), but a job that then ends by itself
 has failed in its eyes, and is not put back into the queue. So the job asks for that itself.
@@ -64,7 +64,7 @@ def requeue() -> bool:
     if restarts >= MOST_RESTARTS:
         logger.warning("Slurm job %s was restarted %d times and is not put back into the queue", job, restarts)
         return False
-    done = _scontrol("requeue", job)
+    done = _run("scontrol", "requeue", job)
     if done is None or done.returncode != 0:
         said = done.stderr.strip() if done else "scontrol did not answer"
         logger.warning("Slurm job %s could not be put back into the queue: %s", job, said)
@@ -73,15 +73,25 @@ def requeue() -> bool:
     return True
 
 
+def is_alive(job: str) -> bool:
+    """Whether a job waits or runs; True also where Slurm cannot be asked."""
+    shown = _run("squeue", "--noheader", "--jobs", job)
+    if shown is None:
+        return True
+    if shown.returncode != 0:
+        return "Invalid job id" not in shown.stderr
+    return bool(shown.stdout.strip())
+
+
 def _fields(kind: str, name: str) -> dict[str, str]:
     """What `scontrol show` says of a node or job; nothing where it cannot be asked."""
-    shown = _scontrol("show", kind, name)
+    shown = _run("scontrol", "show", kind, name)
     return dict(re.findall(r"(?:^|\s)(\w+)=(\S+)", shown.stdout)) if shown else {}
 
 
-def _scontrol(*arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Run scontrol; None where it is missing or hangs."""
+def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """Run one of Slurm's programs; None where it is missing or hangs."""
     try:
-        return subprocess.run(["scontrol", *arguments], capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None

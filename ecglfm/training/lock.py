@@ -7,10 +7,10 @@ import json
 import logging
 import os
 import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
+from ecglfm import slurm
 from ecglfm.config import UserError
 
 logger = logging.getLogger(__name__)
@@ -85,12 +85,4 @@ def _is_running(holder: dict[str, Any], me: dict[str, Any]) -> bool:
         return True
     if holder["job"] == me["job"]:  # our own earlier life, before a requeue
         return False
-    try:
-        shown = subprocess.run(
-            ["squeue", "--noheader", "--jobs", str(holder["job"])], capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return True
-    if shown.returncode != 0:
-        return "Invalid job id" not in shown.stderr
-    return bool(shown.stdout.strip())
+    return slurm.is_alive(str(holder["job"]))
