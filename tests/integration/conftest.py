@@ -97,9 +97,10 @@ def make_clone(repository: Path, target: Path) -> Clone:
     return Clone(target)
 
 
-def make_small(repository: Path, target: Path) -> Clone:
-    """A fresh copy with a database and a training small enough for seconds."""
+def make_small(repository: Path, target: Path, *, tracking: bool = False) -> Clone:
+    """A fresh copy with a database and a training small enough for seconds; MLflow takes some more of each job."""
     copy = make_clone(repository, target)
+    copy.edit("config/config.yaml", tracking={"enabled": tracking})
     copy.edit(
         "config/config.yaml", sources=["demo-ptbxl"], tasks=["af"], finetune={"epochs": 1}, evaluate={"bootstrap": 20}
     )
@@ -111,10 +112,24 @@ def make_small(repository: Path, target: Path) -> Clone:
     return copy
 
 
+def copy_clone(clone: Clone, target: Path) -> Clone:
+    """The same with all its results, as Snakemake left them."""
+    shutil.copytree(clone.root, target, symlinks=True)
+    return Clone(target)
+
+
 @pytest.fixture
 def clone(repository: Path, tmp_path: Path) -> Clone:
     """A fresh copy of its own."""
     return make_small(repository, tmp_path / "clone")
+
+
+@pytest.fixture(scope="session")
+def with_manifest(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A small copy whose data are ready; for `copy_clone`, not to be changed."""
+    copy = make_small(repository, tmp_path_factory.mktemp("small") / "clone")
+    copy.snakemake("manifest")
+    return copy
 
 
 def free_ports() -> int:

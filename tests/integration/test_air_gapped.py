@@ -66,6 +66,7 @@ def test_the_gap_is_one_and_calls_are_noted(gap: list[str], called: Path) -> Non
 
 
 def test_the_whole_dag_runs_in_the_gap(clone, gap: list[str], called: Path) -> None:
+    clone.edit("config/config.yaml", tracking={"enabled": True})
     clone.run(*gap, "snakemake")
     assert (clone.results / "report/index.html").exists()
     assert (clone.results / "mlflow.db").exists()

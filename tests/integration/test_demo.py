@@ -16,7 +16,10 @@ import pytest
 import torch
 
 from ecglfm import load_model
+from ecglfm.evaluation.bootstrap import paired_bootstrap
+from ecglfm.evaluation.evaluate import predictions_on_test
 from ecglfm.provenance import read_json
+from tests.integration.conftest import copy_clone
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +30,23 @@ def test_planted_conditions_are_learnt(demo) -> None:
 
 def test_a_coin_toss_is_not_learnt(demo) -> None:
     assert abs(demo.metrics("tiny", "coin-toss", "full-s0")["macro"]["auroc"]["value"] - 0.5) <= 0.1
+
+
+def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path: Path) -> None:
+    """On test patients, with its interval."""
+    clone = copy_clone(demo, tmp_path / "clone")
+    probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2}
+    chosen = {"encoders": ["tiny", "random-tiny"], "tasks": ["diagnosis"], "tracking": {"enabled": False}}
+    clone.edit("config/config.yaml", finetune=probe, **chosen)
+    clone.snakemake("evaluate_all")
+    found = []
+    for encoder in ("tiny", "random-tiny"):
+        metrics = clone.metrics(encoder, "diagnosis", "linear-s0")
+        table = pd.read_parquet(clone.results / f"evaluate/{encoder}/diagnosis/linear-s0/predictions.parquet")
+        names = metrics["label_names"]
+        found.append(predictions_on_test(table, names, [metrics["thresholds"][name] for name in names]))
+    difference = paired_bootstrap(*found, resamples=1000, confidence=0.95, seed=0)
+    assert difference["ci_low"] > 0, difference
 
 
 def test_nothing_is_lost_and_the_audit_passes(demo) -> None:

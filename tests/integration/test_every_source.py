@@ -33,7 +33,7 @@ def project(repository: Path, real_data: Path, tmp_path_factory: pytest.TempPath
         path.unlink(missing_ok=True)
         clone.edit(f"config/sources/{name}.yaml", kind=kind, root=str(real_data / folder), shards=1 + (rows > 30))
     clone.edit("config/config.yaml", sources=list(DATABASES), tasks=["sinus"], encoders=["random-tiny"])
-    clone.edit("config/config.yaml", manifest={"duplicates": "move"})
+    clone.edit("config/config.yaml", manifest={"duplicates": "move"}, tracking={"enabled": False})
     sinus = {
         "ptbxl": {"scp": ["SR"]},
         "challenge2021": {"snomed": ["426783006"]},

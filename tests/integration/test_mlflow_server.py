@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A working copy that logs to a server on PostgreSQL."""
-    clone = make_small(repository, tmp_path_factory.mktemp("server") / "clone")
+    clone = make_small(repository, tmp_path_factory.mktemp("server") / "clone", tracking=True)
     with postgres(free_port()) as store:
         running = Server(clone, store)
         clone.edit("config/config.yaml", tracking={"uri": running.uri})

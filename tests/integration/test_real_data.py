@@ -83,6 +83,7 @@ def levels(ptb_xl: Path, real_data: Path) -> Path:
         "tasks": f"[{', '.join(f'ptbxl-{level}' for level in LEVELS)}]",
         "finetune": "{modes: [linear], epochs: 3, select_by: auroc}",
         "evaluate": "{bootstrap: 20}",
+        "tracking": "{enabled: false}",
     }
     recipe = ["--configfile", "config/recipes/ptb-xl-small.yaml", "--config", *(f"{k}={v}" for k, v in config.items())]
     clone.snakemake("evaluate_all", *recipe)

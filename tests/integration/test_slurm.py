@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from ecglfm.provenance import read_json
 from tests.integration import test_zero
-from tests.integration.conftest import Clone
+from tests.integration.conftest import Clone, copy_clone
+from tests.integration.slurm_training import check_nothing_left
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -47,6 +49,7 @@ def test_pretrain_on_two_nodes_is_one_process_with_the_whole_batch(clone, slurm)
     on_two = losses(clone)
     assert len(on_two) == 20
     assert on_two[0] - on_two[-1] > 0.1
+    check_nothing_left(clone)
 
     (clone.results / "pretrain").rename(clone.results / "pretrain-on-two-nodes")
     clone.edit("config/encoders/tiny.yaml", pretrain={"zero_stage": 0, "batch_size": 8})
@@ -72,7 +75,8 @@ def test_ranks_of_two_nodes_see_disjoint_records(slurm, tmp_path: Path) -> None:
         assert not patients[0] & patients[1]
 
 
-def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(clone, slurm) -> None:
+def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(with_manifest, slurm, tmp_path) -> None:
+    clone = copy_clone(with_manifest, tmp_path / "clone")
     tasks = ["af", "diagnosis", "coin-toss"]
     for task in tasks:
         clone.edit(f"config/tasks/{task}.yaml", sources=["demo-ptbxl"])
@@ -80,7 +84,7 @@ def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(clon
     (clone.root / "config/tasks/wpw.yaml").write_text(yaml.safe_dump(bad))
     clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=tasks)
     clone.snakemake("pretrain", "labels")
-    clone.edit("config/config.yaml", tasks=[*tasks, "wpw"])
+    clone.edit("config/config.yaml", tasks=[*tasks, "wpw"], tracking={"enabled": True})
     said = run(clone, slurm, "snakemake", "--profile", "slurm", "finetune_all", "--keep-going", status=1)
     jobs = {
         name: show(slurm, job)
@@ -93,3 +97,12 @@ def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(clon
         assert (clone.results / f"finetune/random-tiny/{task}/full-s0/model.safetensors").exists()
     assert "error: label 'WPW' of task 'wpw' matches none of 120 records: " in said
     assert not (clone.results / "finetune/random-tiny/wpw").exists()
+    client = MlflowClient(f"sqlite:///{clone.results}/mlflow.db")  # three jobs made it and wrote to it at once
+    (experiment,) = [found for found in client.search_experiments() if found.name == "finetune"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(one.data.tags["task"] for one in runs) == sorted(tasks)
+    for one in runs:
+        history = pd.read_csv(clone.results / f"finetune/random-tiny/{one.data.tags['task']}/full-s0/history.csv")
+        logged = [point.value for point in client.get_metric_history(one.info.run_id, "train/loss")]
+        assert logged == history.loc[history["split"] == "train", "loss"].tolist()
+    check_nothing_left(clone)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.mlflow_server import Server, points, runs
-from tests.integration.slurm_training import Training, check_resumed, check_whole, prepare, wait
+from tests.integration.slurm_training import Training, check_continued, check_resumed, check_whole, prepare, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -23,9 +23,9 @@ STEPS, EVERY = 100, 10
 
 
 @pytest.fixture(scope="module")
-def ready(repository: Path, tmp_path_factory):
+def ready(with_manifest, tmp_path_factory):
     """A clone with its manifest, so that Slurm has only the training to run."""
-    return prepare(repository, tmp_path_factory.mktemp("slurm") / "clone", STEPS, EVERY, zero_stage=2)
+    return prepare(with_manifest, tmp_path_factory.mktemp("slurm") / "clone", STEPS, EVERY, zero_stage=2)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def pause_until_warned(training: Training) -> None:
 
 
 def test_walltime_twice(training, undisturbed):
-    job, good = training.sbatch(), 0
+    job, good, before = training.sbatch(), 0, None
     for restart in (1, 2):
         training.reach(good + 1)
         training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")  # so --signal=USR1@60 is due
@@ -123,8 +123,10 @@ def test_walltime_twice(training, undisturbed):
         wait("requeue", lambda restart=restart: training.field(job, "Restarts") == str(restart))
         training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=60")
         wait("end of the ranks", lambda: not training.ranks())
-        before, good = training.history(), training.whole()[-1]
-        assert good == before.index[-1] < STEPS
+        earlier, last, before, good = before, good, training.history(), training.whole()[-1]
+        assert last < good == before.index[-1] < STEPS
+        if restart == 2:
+            check_continued(earlier, before, last)
     training.end(job)
     check_resumed(training, before, good)
     check_whole(training, *undisturbed)
@@ -197,22 +199,22 @@ def small_disk(training):
 
 
 def test_full_disk_during_a_save_then_space_again(training, undisturbed, small_disk):
-    process = training.snakemake("--retries", "0")
+    job = training.sbatch()
     training.reach(2 * EVERY)
     training.pause()
     newest = training.checkpoints / f"step-{training.whole()[-1]:08d}"
     size = sum(path.stat().st_size for path in newest.rglob("*") if path.is_file())
     (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free - size // 2))
     training.resume()
-    training.finish(process, status=1)
+    training.end(job, "FAILED")
     wait("end of the ranks", lambda: not training.ranks())
     before, good = training.history(), training.whole()[-1]
     assert 2 * EVERY <= good < before.index[-1] < STEPS
     (said,) = {line for line in training.log.read_text().splitlines() if "No space left on device" in line}
-    assert said.startswith("ecglfm pretrain: error: results/pretrain/tiny/checkpoints/step-")
+    assert said.startswith(f"ecglfm pretrain: error: {training.checkpoints}/step-")
     assert said.endswith(f"step-{good:08d} is as it was; mend that and run again")
     (small_disk / "filler").unlink()
-    finish(training, training.snakemake())
+    training.end(training.sbatch())
     check_resumed(training, before, good)
     check_whole(training, *undisturbed)
 
@@ -221,15 +223,14 @@ def test_full_disk_during_a_save_then_space_again(training, undisturbed, small_d
 def server(training):
     """An MLflow server that the workflow logs to."""
     made = Server(training.clone, f"sqlite:///{training.clone.root}/store.db")
-    training.clone.edit("config/config.yaml", tracking={"uri": made.uri})
+    training.clone.edit("config/config.yaml", tracking={"uri": made.uri, "enabled": True})
     made.start()
     yield made
     made.kill()
-    training.clone.edit("config/config.yaml", tracking={"uri": None})
+    training.clone.edit("config/config.yaml", tracking={"uri": None, "enabled": False})
 
 
 def test_mlflow_server_killed_and_back(training, undisturbed, server):
-    shutil.rmtree(training.clone.results / "tracking")  # what earlier runs have to say
     process = training.snakemake()
     training.reach(2 * EVERY)
     training.pause()

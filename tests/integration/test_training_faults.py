@@ -16,9 +16,9 @@ STEPS, EVERY = 60, 10
 
 
 @pytest.fixture(scope="module")
-def ready(repository: Path, tmp_path_factory):
+def ready(with_manifest, tmp_path_factory):
     """A clone with its manifest, where two ranks train."""
-    return prepare(repository, tmp_path_factory.mktemp("faults") / "clone", STEPS, EVERY, processes=2)
+    return prepare(with_manifest, tmp_path_factory.mktemp("faults") / "clone", STEPS, EVERY, processes=2)
 
 
 @pytest.fixture
