@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
-from ecglfm.evaluation.card import trust
+from ecglfm.evaluation.card import beside, trust
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
@@ -96,11 +96,17 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
     if everything:
         encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
         tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
+    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
+    random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
     evaluations = []
     for number, task in enumerate(tasks):
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
-        rows = [row | trust(results, fit, row["metrics"]) for fit, row in made.items() if row is not None]
+        rows = [
+            row | {"leakage": trust(results, fit), "baselines": beside(results, fit, random)}
+            for fit, row in made.items()
+            if row is not None
+        ]
         if rows and number < _PICTURED_TASKS:
             add_examples(results, rows[0])
         evaluations.append(
@@ -112,7 +118,6 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
                 "comparison": read_if_there(results / f"evaluate/comparison/{task}.json", read_json),
             }
         )
-    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
     data = data_section(results)
     return {
         "code": code_version(),
@@ -120,6 +125,7 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
         "data_hash": ((data or {}).get("audit") or {}).get("data_hash", ""),
         "tasks": {task: task_section(results, task) for task in tasks},
         "encoders": sections,
+        "random": random,
         "evaluations": evaluations,
         "fits": fits,
     }
