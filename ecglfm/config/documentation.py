@@ -179,6 +179,10 @@ An edit of it reruns that encoder's fits, and never its pretraining. `modes`, `s
 what holds in the end, as do the parameters in MLflow. `xresnet1d101` comes with such a section: the training of its
 benchmark.
 
+The vectors that fits of mode `linear` share are kept in `<results>/embed/NAME/`: a file for each set of records, of
+windows x `model.dim` x 4 bytes (800,000 recordings of two windows at `dim` 768: 4.9 GB). Files that other weights of the
+encoder made go when new ones are written. All of them may be deleted at any time.
+
 ## Splits, subsets and duplicates
 
 Without a word from you, patients are split by a seeded hash of their id. A source may use its own folds, a column
