@@ -21,6 +21,7 @@ from ecglfm.evaluation.model_sections import (
 )
 from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.sections import data_section, read_if_there, task_section
+from ecglfm.evaluation.verification_section import verification_sections
 from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 
@@ -34,6 +35,7 @@ def run_report(
     results: Path,
     output: Path,
     include: list[str] | None = None,
+    verified: list[str] | None = None,
     *,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
@@ -48,6 +50,8 @@ def run_report(
         The HTML file.
     include : list of str, optional
         `encoder/task/fit` of each model to show, in this order; by default every one that has a folder.
+    verified : list of str, optional
+        `encoder/task` of each verification to show, likewise.
     tracking : TrackingSlice, optional
         Where MLflow gets the page; by default nowhere.
     rule : str, optional
@@ -56,12 +60,13 @@ def run_report(
     Raises
     ------
     UserError
-        There is no such folder, an entry of `include` is not `encoder/task/fit`, or a file cannot be read.
+        There is no such folder, an entry of `include` or `verified` is not of that form, or a file cannot be read.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
     fits = [parse_model(text, "--include") for text in include] if include else _found(results)
     content = gather(results, fits, everything=not include)
+    content["verifications"] = verification_sections(results, verified)
     write_text(output, environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
     shown = {"models": " ".join("/".join(fit) for fit in fits)}
