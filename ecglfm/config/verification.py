@@ -19,11 +19,10 @@ class VerificationConfig(Section):
     sources: list[Name] | None = Field(
         None, min_length=1, description="sources to take records from; null: all of config.yaml"
     )
-    center: int = Field(
-        2000,
-        ge=0,
-        description="training records, drawn by a seeded hash, whose mean vector is subtracted before angles are "
-        "compared; 0: none",
+    center: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="subtract the mean vector of training records before angles are compared; auto: where it raises "
+        "the AUROC on pairs of the validation split",
     )
     max_pairs: int = Field(
         1_000_000, ge=1, description="most pairs of each sort, same person or not; of more, so many are drawn by seed"

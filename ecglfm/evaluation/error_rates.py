@@ -133,7 +133,7 @@ def error_rates(scores: Scores, weight_pr: np.ndarray) -> np.ndarray:
     false, true = _matches(scores, weight_pr)
     total = np.where((false[-1] > 0) & (true[-1] > 0), [false[-1], true[-1]], np.nan)
     # In whole numbers, so that the order of a sum cannot show.
-    auroc = (np.diff(false, axis=0) * (true[1:] + true[:-1])).sum(axis=0) / (2 * total[0] * total[1])
+    area = (np.diff(false, axis=0) * (true[1:] + true[:-1])).sum(axis=0) / (2 * total[0] * total[1])
     fmr, tmr = false / total[0], true / total[1]
     excess = fmr + tmr - 1  # FMR - FNMR, from -1 up to 1
     columns = np.arange(fmr.shape[1])
@@ -144,7 +144,14 @@ def error_rates(scores: Scores, weight_pr: np.ndarray) -> np.ndarray:
     for limit in FMR_POINTS.values():
         reached = (fmr[2::2] <= limit * (1 + 1e-12)).sum(axis=0)  # thresholds at a genuine score
         fnmr.append(1 - tmr[2 * reached, columns])
-    return np.stack([auroc, eer, *fnmr])
+    return np.stack([area, eer, *fnmr])
+
+
+def auroc(scores: Scores) -> float:
+    """AUROC alone, every patient counting once; NaN without genuine or impostor pairs."""
+    if not len(scores.genuine) or not len(scores.impostor):
+        return float("nan")
+    return float(error_rates(scores, np.ones((scores.patients, 1)))[0, 0])
 
 
 def resampled_rates(scores: Scores, resamples: int, seed: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The stage `verify`: whether a frozen encoder tells people apart who were in no training.
 
-A recording's vector is the mean over its frames and windows, less the mean vector of some training records; a pair's
-score is the cosine. Nothing is learned from the test split, and of its patients only those count who have no recording
-in train or valid.
+A recording's vector is the mean over its frames and windows; a pair's score is the cosine, of the vectors as they are
+or less the mean vector of training records, whichever is better on the validation split. Nothing is learned from the
+test split, and of its patients only those count who have no recording in train or valid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySl
 from ecglfm.data.dataset import LOCATION, Signals
 from ecglfm.data.pieces import table_pieces, write_pieces
 from ecglfm.data.splits import hash_fraction
-from ecglfm.evaluation.error_rates import MEASURES, Scores, measure
+from ecglfm.evaluation.error_rates import MEASURES, Scores, auroc, measure
 from ecglfm.evaluation.identity_pairs import Pairs, choose_pairs, cosines, is_copy
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.plots import save_png
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WRITTEN_TOGETHER = 2**16  # pairs
+_CENTRE = 2000  # training records whose mean vector may be subtracted
 
 
 def run_verify(
@@ -90,10 +91,9 @@ def run_verify(
     network = load_encoder(encoder).to("cuda" if torch.cuda.is_available() else "cpu")
     audited = read_json(audit)
     name, config = str(network.info.get("name", "encoder")), slice.config
-    known, test = unseen_records(manifest, config)
-    centre = draw_records(manifest, config, slice.seed)
-    vectors = embed_records(network, pd.concat([test, centre], ignore_index=True), signals)
-    tested = vectors[: len(test)] - (vectors[len(test) :].mean(axis=0) if len(centre) else 0)
+    known, test = unseen_records(manifest, config, "test")
+    origin, centring = choose_origin(network, manifest, signals, slice)
+    vectors = embed_records(network, test, signals) - origin
 
     genuine, impostor = choose_pairs(test, config.max_pairs, slice.seed)
     record_id = test["record_id"].to_numpy(object)
@@ -104,14 +104,15 @@ def run_verify(
         same = is_copy(pairs, record_id, copies)
         left_out["copies"] += int(same.sum())
         kept.append(pairs.without(same))
-    scores = _scored(test, tested, *kept)
+    scores = _scored(test, vectors, *kept)
     write_scores(output / "scores.parquet", test, scores, *kept)
 
     entries = measure(scores, resamples=slice.bootstrap, confidence=slice.confidence, seed=slice.seed)
     metrics = {
         "encoder": name, "task": slice.task, "kind": config.kind, "weights": network.info.get("weights"),
         "overall": entries,
-        "n": _counts(test, *kept) | {"centre": len(centre), "left_out": left_out},
+        "centring": centring,
+        "n": _counts(test, *kept) | {"left_out": left_out},
         "bootstrap": {"unit": "patient", "resamples": slice.bootstrap, "confidence": slice.confidence,
                       "seed": slice.seed},
         "leakage": leakage(audited, network.info, partial(table_pieces, manifest), test),
@@ -124,23 +125,57 @@ def run_verify(
     return metrics
 
 
-def unseen_records(manifest: Path, config: VerificationConfig) -> tuple[int, pd.DataFrame]:
-    """Test records of patients without a recording in train or valid.
+def unseen_records(manifest: Path, config: VerificationConfig, split: str) -> tuple[int, pd.DataFrame]:
+    """Records of the test (or validation) split of patients without a recording in train or valid (or in train).
 
     Returns
     -------
     known : int
-        Test patients who are left out because they have one.
+        Patients of the split who are left out because they have one.
     records : DataFrame
         Rows of the manifest, sorted by source, patient and record.
     """
-    chosen = [("source", "in", config.sources)]
-    test = pd.read_parquet(manifest, columns=LOCATION, filters=[("split", "==", "test"), *chosen])
-    patients, known = set(test["patient_id"]), set[str]()
+    chosen = [("split", "==", split), ("source", "in", config.sources)]
+    records = pd.read_parquet(manifest, columns=LOCATION, filters=chosen)
+    patients, known, earlier = set(records["patient_id"]), set[str](), {"train", "valid"} - {split}
     for piece in table_pieces(manifest, ["patient_id", "split"]):
-        known |= patients.intersection(piece.loc[piece["split"].isin(["train", "valid"]), "patient_id"])
-    test = test[~test["patient_id"].isin(known)]
-    return len(known), test.sort_values(["source", "patient_id", "record_id"], ignore_index=True)
+        known |= patients.intersection(piece["patient_id"][piece["split"].isin(earlier)])
+    records = records[~records["patient_id"].isin(known)]
+    return len(known), records.sort_values(["source", "patient_id", "record_id"], ignore_index=True)
+
+
+def choose_origin(
+    encoder: Encoder,
+    manifest: Path,
+    signals: Path,
+    slice: VerifySlice,  # noqa: A002
+) -> tuple[np.ndarray | float, dict[str, Any]]:
+    """What is subtracted from every vector, 0 or the mean vector of training records, and how that was decided.
+
+    Returns
+    -------
+    origin : ndarray of float64, shape (dim,), or 0.0
+    centring : dict
+        `centred`, and with `center: auto` the AUROC on the validation split `as_it_is` and `less_the_mean`.
+    """
+    if slice.config.center == "never":
+        return 0.0, {"centred": False}
+    train = draw_records(manifest, slice.config, slice.seed)
+    if train.empty:
+        return 0.0, {"centred": False}
+    mean = embed_records(encoder, train, signals).mean(axis=0)
+    if slice.config.center == "always":
+        return mean, {"centred": True}
+    _, valid = unseen_records(manifest, slice.config, "valid")
+    vectors = embed_records(encoder, valid, signals)
+    pairs = choose_pairs(valid, slice.config.max_pairs, slice.seed)
+    areas = [auroc(_scored(valid, vectors - origin, *pairs)) for origin in (0.0, mean)]
+    centred = areas[1] > areas[0]  # False where there are no pairs
+    shown = [None if np.isnan(area) else round(area, 6) for area in areas]
+    return (mean if centred else 0.0), {
+        "centred": centred,
+        "valid_auroc": {"as_it_is": shown[0], "less_the_mean": shown[1]},
+    }
 
 
 def draw_records(manifest: Path, config: VerificationConfig, seed: int) -> pd.DataFrame:
@@ -151,7 +186,7 @@ def draw_records(manifest: Path, config: VerificationConfig, seed: int) -> pd.Da
         for piece in table_pieces(manifest, ["record_id", "source", "split"])
         for record in piece["record_id"][(piece["split"] == "train") & piece["source"].isin(sources)]
     )
-    drawn = heapq.nsmallest(config.center, train, key=lambda record: hash_fraction(f"centre of {record}", seed))
+    drawn = heapq.nsmallest(_CENTRE, train, key=lambda record: hash_fraction(f"centre of {record}", seed))
     records = pd.read_parquet(manifest, columns=LOCATION, filters=[("record_id", "in", drawn)])
     return records.sort_values("record_id", ignore_index=True)
 

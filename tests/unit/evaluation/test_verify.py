@@ -70,14 +70,20 @@ def change(folder: Path, **columns: Any) -> None:
     pd.read_parquet(folder / "records.parquet").assign(**columns).to_parquet(folder / "records.parquet")
 
 
+def who(records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each record, and of its person, whatever the manifest says."""
+    number = records["record_id"].str[2:].astype(int).to_numpy()
+    return number, np.where(number < TRAIN, number, TRAIN + (number - TRAIN) // RECORDINGS)
+
+
 def plant(monkeypatch: pytest.MonkeyPatch, likeness: float, dim: int = 64) -> None:
     """A vector is its patient's plus noise: the components of two recordings of one person correlate by `likeness`."""
 
     def vectors(encoder: object, records: pd.DataFrame, signals: Path) -> np.ndarray:
-        rng = np.random.default_rng(1)
-        person = pd.factorize(records["record_id"].str[2:].astype(int).map(lambda i: (i - TRAIN) // RECORDINGS))[0]
-        own = rng.normal(size=(person.max() + 1, dim))[person]
-        return 5 + np.sqrt(likeness) * own + np.sqrt(1 - likeness) * rng.normal(size=own.shape)
+        rng, number, person = np.random.default_rng(1), *who(records)
+        own = rng.normal(size=(TRAIN + PATIENTS, dim))[person]
+        noise = rng.normal(size=(TRAIN + PATIENTS * RECORDINGS, dim))[number]
+        return 5 + np.sqrt(likeness) * own + np.sqrt(1 - likeness) * noise
 
     monkeypatch.setattr(verify, "embed_records", vectors)
 
@@ -85,7 +91,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, likeness: float, dim: int = 64) -> No
 def test_planted_likeness_is_found(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cosines of 64 components scatter by (1 - rho^2) / 8 around rho (Fisher 1915): AUROC and EER follow."""
     plant(monkeypatch, likeness=0.2)
-    found = run(people, bootstrap=300, center=0 + TRAIN)["overall"]
+    found = run(people, bootstrap=300, center="always")["overall"]
     spread = np.array([1 - 0.2**2, 1]) / np.sqrt(64)
     truth = {"auroc": ndtr(0.2 / np.hypot(*spread)), "eer": ndtr(-0.2 / spread.sum())}
     for name, value in truth.items():
@@ -98,14 +104,41 @@ def test_patients_at_random_are_chance(people: Path, monkeypatch: pytest.MonkeyP
     patients = pd.read_parquet(people / "records.parquet")["patient_id"].to_numpy(object)
     patients[TRAIN:] = np.random.default_rng(2).permutation(patients[TRAIN:])
     change(people, patient_id=patients)
-    found = run(people, bootstrap=300)["overall"]
+    found = run(people, bootstrap=300, center="always")["overall"]
     for name in ("auroc", "eer"):
         assert found[name]["ci_low"] < 0.5 < found[name]["ci_high"], name
 
 
+@pytest.mark.parametrize("better", ["as_it_is", "less_the_mean"])
+def test_the_origin_is_chosen_on_the_validation_split(
+    people: Path, monkeypatch: pytest.MonkeyPatch, better: str
+) -> None:
+    """Vectors far from 0 whose lengths differ need their mean as origin; a mean far from them all does harm."""
+
+    def vectors(encoder: object, records: pd.DataFrame, signals: Path) -> np.ndarray:
+        rng, number, person = np.random.default_rng(1), *who(records)
+        own = rng.normal(size=(TRAIN + PATIENTS, 16))[person]
+        length = np.where(number < TRAIN, 0.01, rng.lognormal(0, 1.5, 1000)[number])[:, None]
+        far = 1000 if better == "less_the_mean" else 1000 * (number < TRAIN)[:, None]
+        return length * (own + rng.normal(0, 0.3, (1000, 16))[number]) + far * np.eye(16)[0]
+
+    monkeypatch.setattr(verify, "embed_records", vectors)
+    split = pd.read_parquet(people / "records.parquet")["split"].to_numpy(object)
+    split[TRAIN : TRAIN + 15 * RECORDINGS] = "valid"
+    change(people, split=split)
+    metrics = {center: run(people, center=center) for center in ("auto", "always", "never")}
+    assert metrics["auto"]["centring"]["centred"] is (better == "less_the_mean")
+    good, bad = ("always", "never") if better == "less_the_mean" else ("never", "always")
+    area = {center: found["overall"]["auroc"]["value"] for center, found in metrics.items()}
+    assert area["auto"] == area[good] > 0.98
+    assert area[bad] < 0.9
+    known = metrics["auto"]["centring"]["valid_auroc"]
+    assert known[better] == max(known.values()) > 0.98
+
+
 def test_scores_are_cosines_of_the_encoders_vectors(people: Path) -> None:
     """Mean over the windows of a recording, less the mean of the training records, by numpy alone."""
-    metrics = run(people)
+    metrics = run(people, center="always")
     encoder, records = load_encoder(people / "encoder"), pd.read_parquet(people / "records.parquet")
     signal = Signals(records, people / "preprocess").crops(
         np.arange(len(records)), np.zeros(len(records), int), SAMPLES
@@ -189,7 +222,7 @@ def test_an_empty_test_split(people: Path) -> None:
 def test_a_broken_encoder_is_named(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ECGEncoder, "embed", lambda self, x, mask=None: torch.full((len(x), self.dim), torch.nan))
     with pytest.raises(ValueError, match="the vector of s/020 is not finite"):
-        run(people)
+        run(people, center="never")
 
 
 def test_signals_must_be_those_that_the_encoder_reads(people: Path) -> None:
