@@ -107,8 +107,10 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
     for number, task in enumerate(tasks):
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
+        # Every fit of an encoder was pretrained and is tested alike.
+        leaks = {fit.encoder: trust(results, fit) for fit in {one.encoder: one for one in own}.values()}
         rows = [
-            row | {"leakage": trust(results, fit), "baselines": beside(results, fit, random)}
+            row | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
             for fit, row in made.items()
             if row is not None
         ]

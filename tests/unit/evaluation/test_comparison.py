@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +14,11 @@ from scipy.stats import false_discovery_control
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from ecglfm.config import EvaluateConfig, UserError
+from ecglfm.evaluation import examples, model_sections
 from ecglfm.evaluation.bootstrap import Predictions, paired_bootstrap
 from ecglfm.evaluation.comparison import run_compare
 from ecglfm.evaluation.contenders import setting_of
+from ecglfm.evaluation.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
 
 CONFIG = EvaluateConfig(bootstrap=200)
@@ -202,3 +207,29 @@ def test_survival_is_compared_by_concordance(tmp_path: Path) -> None:
     }  # fmt: skip
     assert pair["labels"]["never"]["reason"] == "no event among the test records"
     assert pair["macro"]["verdict"] == "worse"
+
+
+def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
+    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
+    page = results / "report.html"
+    run_report(results, page)
+    assert "a random encoder was not run: none of the config has" in page.read_text()
+    shutil.copytree(results / "evaluate/tiny", results / "evaluate/random")
+    info = read_json(results / "pretrain/tiny/encoder.json") | {"name": "random", "weights": "random"}
+    write_json(results / "pretrain/random/encoder.json", info)
+    path = results / "evaluate/random/super/full-s0/metrics.json"
+    write_json(path, read_json(path) | {"encoder": "random", "kind": "multilabel"})
+    run_compare(
+        CONFIG, evaluations=results / "evaluate", task="super", models=["random/full-s0", "tiny/full-s0"],
+        output=results / "evaluate/comparison/super.json",
+    )  # fmt: skip
+    run_report(results, page)
+    seen = " ".join(
+        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
+    )
+    assert "a random encoder was not run" not in seen
+    assert "random random weights full-s0 12 2 patients" in seen
+    assert "super random tiny full AUROC 0.833 0.833 0.000 0.000 – 0.000 1 no evidence no evidence in 2 of 2" in seen
+    assert "AUROC AUROC of random AUPRC" in seen  # label by label
+    assert seen.count("Majority, macro 0.500 by definition") == 2
