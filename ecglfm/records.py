@@ -228,6 +228,10 @@ def ledger_frame(rows: list[dict[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(LEDGER_COLUMNS)).astype("str")
 
 
+#: Columns of the manifest that `data_hash` is of.
+HASHED = ["record_id", "patient_id", "split", "sampling_rate", "n_samples", "sha256"]
+
+
 def data_hash(records: pd.DataFrame) -> str:
     """SHA-256 of what a model sees of these records: who, which split, which samples; not where they lie."""
     return data_hash_of_pieces([records.sort_values("record_id")])
@@ -235,10 +239,9 @@ def data_hash(records: pd.DataFrame) -> str:
 
 def data_hash_of_pieces(pieces: Iterable[pd.DataFrame]) -> str:
     """`data_hash` of a table in pieces, sorted by `record_id`."""
-    columns = ["record_id", "patient_id", "split", "sampling_rate", "n_samples", "sha256"]
     digest = hashlib.sha256()
     for number, piece in enumerate(pieces):
-        digest.update(piece[columns].to_csv(index=False, header=number == 0).encode())
+        digest.update(piece[HASHED].to_csv(index=False, header=number == 0).encode())
     return digest.hexdigest()
 
 

@@ -25,4 +25,4 @@ def _config(args: argparse.Namespace) -> None:
         return
     project = Project(read_yaml(args.folder / "config.yaml"), args.folder)
     print(f"{args.folder}: sound; {len(project.sources)} sources, {len(project.encoders)} encoders, "
-          f"{len(project.tasks)} tasks, {len(project.fits)} fits each")  # fmt: skip
+          f"{len(project.config.tasks)} tasks, {len(project.fits)} fits each")  # fmt: skip

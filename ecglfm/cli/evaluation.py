@@ -1,4 +1,4 @@
-"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `report`, `plot`."""
+"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `verify`, `report`, `plot`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,25 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     efficiency.add_argument("--output", type=Path, required=True, help="folder to write into")
     efficiency.set_defaults(run=_label_efficiency)
 
+    verify = commands.add_parser("verify", help="measure how well an encoder tells people apart, on the test split")
+    verify.add_argument("--config", type=Path, required=True, help="slice of the config: config/verify/{task}.yaml")
+    verify.add_argument("--encoder", type=Path, required=True, help="folder that pretrain wrote")
+    verify.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    verify.add_argument("--audit", type=Path, required=True, help="manifest/audit.json")
+    verify.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    verify.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_tracking(verify)
+    verify.add_argument("--threads", type=int, default=1, help="threads of torch")
+    verify.set_defaults(run=_verify)
+
     report = commands.add_parser("report", help="write the HTML report of a results folder")
     report.add_argument("--results", type=Path, required=True, help="folder of every output")
     report.add_argument("--output", type=Path, required=True, help="the HTML file")
     report.add_argument(
         "--include", nargs="*", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"
+    )
+    report.add_argument(
+        "--verified", nargs="*", metavar="ENCODER/TASK", help="verifications to show; default: all that have a folder"
     )
     add_tracking(report)
     report.set_defaults(run=_report)
@@ -75,10 +89,27 @@ def _label_efficiency(args: argparse.Namespace) -> None:
     run_label_efficiency(args.results, args.include, args.output)
 
 
+def _verify(args: argparse.Namespace) -> None:
+    from ecglfm.config import VerifySlice, load
+    from ecglfm.evaluation.verify import run_verify
+
+    run_verify(
+        load(VerifySlice, args.config),
+        encoder=args.encoder,
+        manifest=args.manifest,
+        audit=args.audit,
+        signals=args.signals,
+        output=args.output,
+        tracking=tracking_of(args),
+        rule=args.rule,
+        threads=args.threads,
+    )
+
+
 def _report(args: argparse.Namespace) -> None:
     from ecglfm.evaluation.report import run_report
 
-    run_report(args.results, args.output, args.include, tracking=tracking_of(args), rule=args.rule)
+    run_report(args.results, args.output, args.include, args.verified, tracking=tracking_of(args), rule=args.rule)
 
 
 def _plot(args: argparse.Namespace) -> None:

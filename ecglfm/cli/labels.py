@@ -25,6 +25,7 @@ def _describe(args: argparse.Namespace) -> None:
 
     from ecglfm.config import Project, UserError, read_yaml
     from ecglfm.data.describe import describe
+    from ecglfm.data.describe_pairs import describe_pairs
 
     content = read_yaml(args.config)
     for recipe in args.configfile:
@@ -38,4 +39,7 @@ def _describe(args: argparse.Namespace) -> None:
         recipes = "".join(f" {path}" for path in args.configfile)
         command = f"snakemake manifest{' --configfile' if recipes else ''}{recipes}"
         raise UserError(f"{missing[0]}: not there yet; make it first: {command}")
-    print(describe(project.task_slice(args.task), manifest, index))
+    if args.task in project.verifications:
+        print(describe_pairs(project.verify_slice(args.task), manifest))
+    else:
+        print(describe(project.task_slice(args.task), manifest, index))

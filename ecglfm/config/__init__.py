@@ -30,6 +30,7 @@ from ecglfm.config.slices import (
     SourceSlice,
     TaskSlice,
     TrackingSlice,
+    VerifySlice,
 )
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
@@ -48,6 +49,7 @@ from ecglfm.config.training import (
     PretrainConfig,
     QuantizerConfig,
 )
+from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
     "LEADS",
@@ -94,7 +96,10 @@ __all__ = [
     "TrackingConfig",
     "TrackingSlice",
     "UserError",
+    "VerificationConfig",
+    "VerifySlice",
     "load",
+    "load_task",
     "parse",
     "read_yaml",
 ]

@@ -21,6 +21,7 @@ from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig, EvaluateConfig
+from ecglfm.config.verification import VerificationConfig, load_task
 
 
 class SourceSlice(Section):
@@ -78,6 +79,16 @@ class EvaluateSlice(Section):
     evaluate: EvaluateConfig = Field(description="the section")
 
 
+class VerifySlice(Section):
+    """`config/verify/{task}.yaml`."""
+
+    task: str = Field(description="name of the task")
+    config: VerificationConfig = Field(description="its YAML, with the sources filled in")
+    bootstrap: int = Field(description="resamples of patients behind each interval")
+    confidence: float = Field(description="coverage of the intervals")
+    seed: int = Field(description="seed of the resampling and of every drawing")
+
+
 class TrackingSlice(Section):
     """`config/tracking.yaml`: where metrics go; a change of it reruns nothing."""
 
@@ -107,14 +118,14 @@ class Project:
         self.config = config = parse(ProjectConfig, content, folder / "config.yaml")
         self.sources = {name: self._source(folder, name) for name in config.sources}
         self.encoders = {name: load(EncoderConfig, folder / "encoders" / f"{name}.yaml") for name in config.encoders}
-        self.tasks = {
-            name: load(TaskConfig, folder / "tasks" / f"{name}.yaml").located(folder) for name in config.tasks
-        }
+        tasks = {name: load_task(folder / "tasks" / f"{name}.yaml") for name in config.tasks}
+        self.tasks = {name: task for name, task in tasks.items() if isinstance(task, TaskConfig)}
+        self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}
         for name, encoder in self.encoders.items():
             if encoder.pretrain is not None:
                 path = folder / "encoders" / f"{name}.yaml"
                 self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
-        for name, task in self.tasks.items():
+        for name, task in tasks.items():
             self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
         self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
 
@@ -163,7 +174,7 @@ class Project:
 
     def task_sources(self, task: str) -> list[str]:
         """Sources of a task, in the project's order."""
-        named = self.tasks[task].sources
+        named = (self.tasks | self.verifications)[task].sources
         return [name for name in self.sources if named is None or name in named]
 
     def pretrain_sources(self, encoder: str) -> list[str]:
@@ -220,6 +231,12 @@ class Project:
         """Slice for evaluate."""
         return EvaluateSlice(evaluate=self.config.evaluate)
 
+    def verify_slice(self, task: str) -> VerifySlice:
+        """Slice for verify."""
+        config = self.verifications[task].model_copy(update={"sources": self.task_sources(task)})
+        shared = self.config.evaluate.model_dump(include={"bootstrap", "confidence", "seed"})
+        return VerifySlice(task=task, config=config, **shared)
+
     def tracking_slice(self) -> TrackingSlice:
         """Where metrics go."""
         results = self.config.results
@@ -238,6 +255,7 @@ class Project:
         downloads = {name: self.download_slice(name) for name in self.sources}
         sections |= {f"download/{name}": slice_ for name, slice_ in downloads.items() if slice_ is not None}
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
+        sections |= {f"verify/{name}": self.verify_slice(name) for name in self.verifications}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
         sections |= {f"finetune/{name}": self.finetune_slice(name) for name in self.encoders}
         return {

@@ -54,7 +54,7 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def text_table(rows: list[list[str]]) -> list[str]:
     """Lines with the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -68,7 +68,7 @@ def _record_table(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: 
     for source in (*slice.kinds, None) if len(slice.kinds) > 1 else slice.kinds:
         numbers = [counts.records(split=split, source=source) for split in (*SPLITS, None)]
         rows.append([source or "all", *map(str, numbers)])
-    return _table(rows)
+    return text_table(rows)
 
 
 def _label_table(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A002
@@ -91,7 +91,7 @@ def _label_table(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A
         of = zip(counts.of("carried", source=source), counts.of("known", source=source), strict=True)
         columns[source] = [f"{there:.0f}/{out_of:.0f}" if out_of else "unknown" for there, out_of in of]
     first = {"regression": "known", "survival": "events"}.get(kind, "carry it")
-    return _table(
+    return text_table(
         [[first, *columns], *([name, *cells] for name, *cells in zip(counts.names, *columns.values(), strict=True))]
     )
 
@@ -113,7 +113,7 @@ def _overlaps(counts: LabelCounts) -> list[str]:
     for number, first, second, a, b in sorted(pairs)[:_MOST_OVERLAPS]:
         rows.append([f"{first} and {second}", str(-number), *(f"{-100 * number / alone[i]:.1f} %" for i in (a, b))])
     more = len(pairs) - _MOST_OVERLAPS
-    return [*_table(rows), *([f"and {more} pairs more"] if more > 0 else [])] if pairs else []
+    return [*text_table(rows), *([f"and {more} pairs more"] if more > 0 else [])] if pairs else []
 
 
 def _rare(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A002

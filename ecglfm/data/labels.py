@@ -9,6 +9,7 @@ Tables are read and written some thousand rows at a time.
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,7 +197,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         `labels/{task}.parquet`. Columns `record_id`, `patient_id`, `source`, `split`, then float32, NaN where unknown:
         `label.{name}`, which is 1 or 0 (multiclass: one 1 in a row) or the number, or of survival `time.{name}` and
         `event.{name}`; sorted by `record_id`. Every record of the task's sources is in it or has a row in the ledger.
-        With `rare: leave_out` it has fewer labels than the task.
+        With `rare: leave_out` it has fewer labels than the task: `read_left_out` tells which, and why.
 
     Raises
     ------
@@ -214,7 +215,8 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
             logger.warning("task %r goes on without label %r, which %s", slice.task, label, why)
     counts = LabelCounts(slice)
     n_kept = n_out = 0
-    with write_pieces(output) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
+    metadata = {"left_out": json.dumps(rare)}
+    with write_pieces(output, metadata) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
         for labelled, reason in map(finisher(slice, rare), labels.pieces()):
             kept, out = labelled[reason.isna()], labelled[reason.notna()]
             if not rare:
@@ -225,6 +227,12 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         if config.rare == "error":
             _check_labels(slice, labels, counts)
     logger.info("%s: %d records, %d left out", output, n_kept, n_out)
+
+
+def read_left_out(labels: Path) -> dict[str, str]:
+    """Labels that the task lists and `labels/{task}.parquet` does not have, and why."""
+    metadata = pq.read_metadata(labels).metadata or {}
+    return dict(json.loads(metadata.get(b"left_out", b"{}")))
 
 
 def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa: A002

@@ -34,10 +34,11 @@ def sorted_pieces(pieces: Iterable[pd.DataFrame], *by: str) -> Iterator[pa.Table
 
 
 @contextmanager
-def write_pieces(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+def write_pieces(path: Path, metadata: dict[str, str] | None = None) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Yield a function that appends rows to a table, which is written atomically and without row labels.
 
     The first call decides on columns and types. Nothing is written where the block fails, or without a call.
+    `metadata` goes into the file's own, beside the columns.
     """
     with ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
@@ -48,6 +49,7 @@ def write_pieces(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
             if writer is None:
                 temporary = stack.enter_context(atomic(path))
                 writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema))
+                writer.add_key_value_metadata(metadata or {})
             elif not len(frame):
                 return
             writer.write_table(table.cast(writer.schema))

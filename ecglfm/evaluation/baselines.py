@@ -6,7 +6,8 @@ nothing. So its AUROC and C-index are one half by definition, whatever the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,25 +50,30 @@ def constant_quantity(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     return values | ({"r2": float(1 - np.square(error).sum() / np.square(spread).sum())} if spread.any() else {})
 
 
-def majority(kind: str, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
-    """Macro metrics of the constant answer: means over the labels for which each is defined.
+def majority(kind: str, names: Sequence[str], train: np.ndarray, test: np.ndarray) -> dict[str, Any]:
+    """Metrics of the constant answer, in the shape of `metrics.json` but for the intervals.
 
     Parameters
     ----------
     kind : str
         Kind of the task.
+    names : sequence of str
+        Labels.
     train, test : ndarray, shape (records, labels)
         Truth; of survival it is not looked at.
+
+    Returns
+    -------
+    dict
+        `labels.{name}.{metric}`, and `macro.{metric}`: means over the labels for which each is defined.
     """
     if kind == "survival":
-        return {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
+        half = {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
+        return {"labels": dict.fromkeys(names, half), "macro": half}
     measure = constant_quantity if kind == "regression" else constant_probability
-    return _means(measure(*columns) for columns in zip(train.T, test.T, strict=True))
-
-
-def _means(labels: Iterable[dict[str, float]]) -> dict[str, float]:
+    labels = {name: measure(*columns) for name, *columns in zip(names, train.T, test.T, strict=True)}
     found: dict[str, list[float]] = {}
-    for values in labels:
+    for values in labels.values():
         for metric, value in values.items():
             found.setdefault(metric, []).append(value)
-    return {metric: float(np.mean(values)) for metric, values in found.items()}
+    return {"labels": labels, "macro": {metric: float(np.mean(values)) for metric, values in found.items()}}

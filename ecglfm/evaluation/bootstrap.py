@@ -149,7 +149,7 @@ def _pooled_entries(data: Measurable, resamples: int, seed: int, confidence: flo
     blocks = [data.pooled(weights(block)) for block in weights.blocks(resamples)]
     return {
         section: {
-            metric: _entry(
+            metric: as_entry(
                 float(value[0]), np.concatenate([block[section][metric] for block in blocks]), confidence, "undefined"
             )
             for metric, value in values.items()
@@ -158,7 +158,7 @@ def _pooled_entries(data: Measurable, resamples: int, seed: int, confidence: flo
     }
 
 
-def _mean_defined(values: np.ndarray) -> np.ndarray:
+def mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the first axis, NaN left out; NaN where nothing is defined."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
@@ -179,7 +179,8 @@ def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float
     return float(low), float(high)
 
 
-def _entry(value: float, resampled: np.ndarray, confidence: float, reason: str) -> dict[str, Any]:
+def as_entry(value: float, resampled: np.ndarray, confidence: float, reason: str) -> dict[str, Any]:
+    """An entry of `metrics.json`: value and interval, or null with the reason."""
     if np.isnan(value):
         return {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
     low, high = interval(resampled, confidence)
@@ -217,14 +218,14 @@ def summarize(data: Measurable, *, resamples: int, confidence: float, seed: int)
     resampled_lmr[np.isnan(point_lm)] = np.nan  # a label without a value has no part in the macro interval
     labels = {
         name: {
-            metric: _entry(point_lm[label, m], resampled_lmr[label, m], confidence, data.reason(metric, label))
+            metric: as_entry(point_lm[label, m], resampled_lmr[label, m], confidence, data.reason(metric, label))
             for m, metric in enumerate(data.metrics)
         }
         for label, name in enumerate(data.names)
     }
-    macro_m, macro_mr = _mean_defined(point_lm), _mean_defined(resampled_lmr)
+    macro_m, macro_mr = mean_defined(point_lm), mean_defined(resampled_lmr)
     macro = {
-        metric: _entry(macro_m[m], macro_mr[m], confidence, "defined for no label")
+        metric: as_entry(macro_m[m], macro_mr[m], confidence, "defined for no label")
         for m, metric in enumerate(data.metrics)
     }
     return {"labels": labels, "macro": macro, **_pooled_entries(data, resamples, seed, confidence)}
@@ -265,7 +266,7 @@ def paired_bootstrap(
     if not shared.any():
         raise ValueError(f"paired_bootstrap: {metric} is defined for no label")
     resampled = [resampled_values(data, resamples, seed)[shared, m] for data in (first, second)]
-    difference = _mean_defined(resampled[0] - resampled[1])
+    difference = mean_defined(resampled[0] - resampled[1])
     low, high = interval(difference, confidence)
     values = [float(point[shared].mean()) for point in points]
     return {

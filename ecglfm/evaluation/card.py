@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.evaluation.baselines import majority
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.model_sections import Fit, encoder_section, evaluation_section
-from ecglfm.evaluation.outcomes import label_columns
 from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.sections import pieces_if_there, read_if_there
 from ecglfm.provenance import code_version, read_json, write_text
@@ -44,34 +41,29 @@ def run_card(results: Path, fit: Fit, output: Path, *, baselines: Sequence[str] 
         "row": row,
         "code": code_version(),
         "encoder": encoder_section(results, fit.encoder),
-        "baselines": [
-            {
-                "encoder": name,
-                "metrics": read_if_there(results / f"evaluate/{name}/{fit.task}/{fit.fit}/metrics.json", read_json),
-            }
-            for name in baselines
-            if name != fit.encoder
-        ],
+        "baselines": beside(results, fit, baselines),
         "is_baseline": fit.encoder in baselines,
-        **trust(results, fit, row["metrics"]),
+        "leakage": trust(results, fit),
     }
     write_text(output, environment().get_template("card.html.j2").render(content))
 
 
-def trust(results: Path, fit: Fit, metrics: dict[str, Any]) -> dict[str, Any]:
-    """`majority`: macro metrics of the constant answer; `leakage`: see there. None where files are missing."""
+def beside(results: Path, fit: Fit, encoders: Sequence[str]) -> list[dict[str, Any]]:
+    """Metrics of encoders with random weights, fitted in the same way to the same task; None where not evaluated."""
+    folder = results / "evaluate"
+    return [
+        {"encoder": name, "metrics": read_if_there(folder / name / fit.task / fit.fit / "metrics.json", read_json)}
+        for name in encoders
+        if name != fit.encoder
+    ]
+
+
+def trust(results: Path, fit: Fit) -> dict[str, Any] | None:
+    """What `leakage` says of a model; None where files are missing."""
     table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = pieces_if_there(results / "manifest/records.parquet")
-    labels = results / f"labels/{fit.task}.parquet"
-    if table is None or records is None or not labels.exists():
-        return {"majority": None, "leakage": None}
+    if table is None or records is None:
+        return None
     audit = read_if_there(results / "manifest/audit.json", read_json)
     encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
-    kind, names = metrics.get("kind", "multilabel"), metrics["label_names"]
-    columns = [column for name in names for column in label_columns(kind, name)]
-    truth = pd.read_parquet(labels, columns=["split", *columns])
-    train, test = (truth.loc[truth["split"] == split, columns].to_numpy(np.float64) for split in ("train", "test"))
-    return {
-        "majority": majority(kind, train, test),
-        "leakage": leakage(audit, encoder, records, table[table["split"] == "test"]),
-    }
+    return leakage(audit, encoder, records, table[table["split"] == "test"])

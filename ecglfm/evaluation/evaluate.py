@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
+from ecglfm.data.labels import read_left_out
+from ecglfm.evaluation.baselines import majority
 from ecglfm.evaluation.bootstrap import summarize
 from ecglfm.evaluation.classification import Predictions
 from ecglfm.evaluation.figures import figures
@@ -100,6 +102,8 @@ def run_evaluate(
         predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
         config=slice.evaluate,
     )  # fmt: skip
+    metrics["majority"] = majority_of(labels, kind, names)
+    metrics["left_out"] = read_left_out(labels)
     metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
     for name, figure in figures(test, metrics).items():
@@ -169,6 +173,14 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
             table[truth] = records[label].astype(np.float32)
         table[output_column(model.kind, name)] = outputs[:, column].astype(np.float32)
     return table
+
+
+def majority_of(labels: Path, kind: str, names: list[str]) -> dict[str, Any]:
+    """Metrics on the test split of the answer that never looks at a recording."""
+    columns = [column for name in names for column in label_columns(kind, name)]
+    truth = pd.read_parquet(labels, columns=["split", *columns])
+    train, test = (truth.loc[truth["split"] == split, columns].to_numpy(np.float64) for split in ("train", "test"))
+    return majority(kind, names, train, test)
 
 
 def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[float]) -> Predictions:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from ecglfm.data.pieces import Pieces
+from ecglfm.records import HASHED, data_hash_of_pieces
 
 _SEEN = ("train", "valid")  # what pretraining may see
 
@@ -31,8 +33,9 @@ def leakage(
     -------
     dict
         `audit`: None, or `passed` and the counts `patients` and `duplicates` across splits. `pretraining`: `seen` is
-        None with a `reason` where it cannot be known, else the number of records it drew from, and `patients` and
-        `records` of the test split that are among them. `clean`: whether nothing was found and all is known.
+        None with a `reason` where it cannot be known (also where the encoder's `data_hash` is not that of the
+        manifest's records of its sources in train and valid), else the number of records it drew from, and
+        `patients` and `records` of the test split that are among them. `clean`: nothing was found and all is known.
     """
     audited = None
     if audit is not None:
@@ -58,9 +61,17 @@ def _pretraining(encoder: dict[str, Any], records: Pieces, test: pd.DataFrame) -
         return {"seen": None, "patients": None, "records": None, "sources": [], "reason": reason}
     patients, ids = set(test["patient_id"]), set(test["record_id"])
     seen, shared_patients, shared_records = 0, set[str](), 0
-    for piece in records(["record_id", "patient_id", "source", "split"]):
-        drawn = piece[piece["source"].isin(sources) & piece["split"].isin(_SEEN)]
-        seen += len(drawn)
-        shared_patients |= patients.intersection(drawn["patient_id"])
-        shared_records += int(drawn["record_id"].isin(ids).sum())
+
+    def drawn() -> Iterator[pd.DataFrame]:
+        nonlocal seen, shared_patients, shared_records
+        for piece in records([*HASHED, "source"]):
+            part = piece[piece["source"].isin(sources) & piece["split"].isin(_SEEN)]
+            seen += len(part)
+            shared_patients |= patients.intersection(part["patient_id"])
+            shared_records += int(part["record_id"].isin(ids).sum())
+            yield part
+
+    if data_hash_of_pieces(drawn()) != encoder.get("data_hash"):
+        reason = "pretrained on another manifest (other records, splits or signals): what it saw is not known here"
+        return {"seen": None, "patients": None, "records": None, "sources": sources, "reason": reason}
     return {"seen": seen, "patients": len(shared_patients), "records": shared_records, "sources": sources, "reason": ""}

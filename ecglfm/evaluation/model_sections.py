@@ -21,8 +21,8 @@ from ecglfm.evaluation.subgroups import KEPT
 from ecglfm.provenance import read_json
 
 _PANELS = 12
-_ORDER = (*classification.METRICS, "brier_calibrated", "ece_calibrated", *regression.METRICS, "c_index", "c_index_uno",
-          "td_auc", "hazard_ratio")  # fmt: skip
+_ORDER = ("c_index", "c_index_uno", "td_auc", "hazard_ratio", *classification.METRICS, "brier_calibrated",
+          "ece_calibrated", *regression.METRICS)  # fmt: skip
 #: Metrics of the overview by kind of task: classes, quantities, survival.
 _HEADLINES = (("auroc", "auprc", "f1", "brier"), ("r2", "pearson", "mae"), ("c_index", "c_index_uno", "td_auc", "ece"))
 _TEXT = (str, int, float)
@@ -94,7 +94,7 @@ def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
 
 
 def training_section(results: Path, fits: list[Fit]) -> str | None:
-    """Fine-tuning curves of one task's models, a panel per model, and the validation AUROC of all in one."""
+    """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed."""
     courses: dict[Fit, Course] = {}
     for fit in fits:
         course = read_course(results / "finetune" / fit.path / "history.csv")
@@ -104,9 +104,7 @@ def training_section(results: Path, fits: list[Fit]) -> str | None:
         return None
     panels: dict[str, list[Series]] = {}
     for fit, course in courses.items():
-        for term, lines in course.terms.items():
-            if term == "loss" or "auroc" in term:
-                panels[f"{fit.encoder} {fit.fit}: {term}"] = lines
+        panels |= {f"{fit.encoder} {fit.fit}: {term}": lines for term, lines in course.terms.items()}
     return _uri(panels, next(iter(courses.values())).x) if panels else None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
-from ecglfm.evaluation.card import trust
+from ecglfm.evaluation.card import beside, trust
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
@@ -21,6 +21,7 @@ from ecglfm.evaluation.model_sections import (
 )
 from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.sections import data_section, read_if_there, task_section
+from ecglfm.evaluation.verification_section import verification_sections
 from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 
@@ -34,6 +35,7 @@ def run_report(
     results: Path,
     output: Path,
     include: list[str] | None = None,
+    verified: list[str] | None = None,
     *,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
@@ -48,6 +50,8 @@ def run_report(
         The HTML file.
     include : list of str, optional
         `encoder/task/fit` of each model to show, in this order; by default every one that has a folder.
+    verified : list of str, optional
+        `encoder/task` of each verification to show, likewise.
     tracking : TrackingSlice, optional
         Where MLflow gets the page; by default nowhere.
     rule : str, optional
@@ -56,12 +60,13 @@ def run_report(
     Raises
     ------
     UserError
-        There is no such folder, an entry of `include` is not `encoder/task/fit`, or a file cannot be read.
+        There is no such folder, an entry of `include` or `verified` is not of that form, or a file cannot be read.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
     fits = [parse_model(text, "--include") for text in include] if include else _found(results)
     content = gather(results, fits, everything=not include)
+    content["verifications"] = verification_sections(results, verified)
     write_text(output, environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
     shown = {"models": " ".join("/".join(fit) for fit in fits)}
@@ -96,11 +101,19 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
     if everything:
         encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
         tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
+    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
+    random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
     evaluations = []
     for number, task in enumerate(tasks):
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
-        rows = [row | trust(results, fit, row["metrics"]) for fit, row in made.items() if row is not None]
+        # Every fit of an encoder was pretrained and is tested alike.
+        leaks = {fit.encoder: trust(results, fit) for fit in {one.encoder: one for one in own}.values()}
+        rows = [
+            row | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
+            for fit, row in made.items()
+            if row is not None
+        ]
         if rows and number < _PICTURED_TASKS:
             add_examples(results, rows[0])
         evaluations.append(
@@ -112,7 +125,6 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
                 "comparison": read_if_there(results / f"evaluate/comparison/{task}.json", read_json),
             }
         )
-    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
     data = data_section(results)
     return {
         "code": code_version(),
@@ -120,6 +132,7 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
         "data_hash": ((data or {}).get("audit") or {}).get("data_hash", ""),
         "tasks": {task: task_section(results, task) for task in tasks},
         "encoders": sections,
+        "random": random,
         "evaluations": evaluations,
         "fits": fits,
     }

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError, load
+from ecglfm.data.labels import read_left_out
 from ecglfm.data.pieces import Pieces, table_pieces
 from ecglfm.evaluation.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
 from ecglfm.provenance import read_json
@@ -130,13 +131,12 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
     path_of_config = results / f"config/labels/{task}.yaml"
     config = load(TaskSlice, path_of_config).config if path_of_config.exists() else None
     columns = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
-    names = [column.partition(".")[2] for column in columns]
     if config is not None and config.kind == "regression":
         labels = partial(_known, labels)
     return {
         "task": task,
         "description": config.description if config is not None else "",
-        "rare": [] if config is None else [label for label in config.labels if label not in names],
+        "left_out": read_left_out(path),
         "sources": counts.sources(),
         "total": counts.of(ALL),
         "labels": [_label(labels, column) for column in columns],

@@ -121,7 +121,7 @@ class SurvivalPredictions:
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of one label under record weights (n, r)."""
         undefined = dict.fromkeys(self.metrics, np.full(weight_nr.shape[1], np.nan))
-        known, reference = self._known(label), self.references[label]
+        known, reference = self.known(label), self.references[label]
         risk, weight_nr = self.risks[known, label], weight_nr[known]
         if not known.any():
             return undefined
@@ -143,7 +143,7 @@ class SurvivalPredictions:
 
     def needed(self, label: int) -> np.ndarray:
         """Records with an event and those without, bool (2, n)."""
-        known = self._known(label)
+        known = self.known(label)
         return np.stack([known & (self.events[:, label] == 1), known & (self.events[:, label] == 0)])
 
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
@@ -152,7 +152,7 @@ class SurvivalPredictions:
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
-        known = self._known(label)
+        known = self.known(label)
         if not known.any():
             return "no test record with a known label"
         if not (self.events[known, label] > 0).any():
@@ -163,7 +163,7 @@ class SurvivalPredictions:
 
     def describe(self) -> dict[str, Any]:
         """What the metrics stand on: counts, times and the groups of the calibration."""
-        known = {name: self._known(label) for label, name in enumerate(self.names)}
+        known = {name: self.known(label) for label, name in enumerate(self.names)}
         events = {name: int(self.events[rows, label].sum()) for label, (name, rows) in enumerate(known.items())}
         pairs = zip(self.names, self.references, strict=True)
         return {
@@ -177,7 +177,7 @@ class SurvivalPredictions:
     def risk_groups(self, label: int) -> list[dict[str, Any]]:
         """Predicted and observed survival at the horizon by group of risk, the lowest first."""
         reference = self.references[label]
-        rows = self._known(label)
+        rows = self.known(label)
         if reference is None or not rows.any():
             return []
         time, event, risk = self.times[rows, label], self.events[rows, label], self.risks[rows, label]
@@ -192,7 +192,8 @@ class SurvivalPredictions:
             found.append(entry)
         return found
 
-    def _known(self, label: int) -> np.ndarray:
+    def known(self, label: int) -> np.ndarray:
+        """Records of which the label is known, bool (n,)."""
         return ~np.isnan(self.times[:, label]) & ~np.isnan(self.events[:, label])
 
 

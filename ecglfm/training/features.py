@@ -1,8 +1,9 @@
 """Vectors of windows from a frozen encoder, computed once and kept beside the results.
 
-A file's name is the hash of everything that its content depends on, so that an invalid one is never read: another
+A file's name is made of hashes of everything that its content depends on, so that an invalid one is never read: another
 encoder, other signals or windows have another name. It is written under a temporary name and renamed: jobs that come
-to it at once do the work twice at worst, and every one reads a whole file.
+to it at once do the work twice at worst, and every one reads a whole file. Whoever writes one removes those of other
+weights; a job that was about to read such a file makes it again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def features_key(encoder: Path, records: pd.DataFrame, windows: pd.DataFrame) -> str:
-    """Hash of the encoder's weights and description, the records' signals and the windows.
+    """Hash of the encoder's weights and description (how its signals are made among it), and of records and windows.
 
     Parameters
     ----------
@@ -31,16 +32,20 @@ def features_key(encoder: Path, records: pd.DataFrame, windows: pd.DataFrame) ->
         Rows of the manifest; `record_id` and `sha256` count.
     windows : DataFrame
         `row, start, valid` of each window.
+
+    Returns
+    -------
+    str
+        `{encoder}-{records and windows}`.
     """
     folder = encoder if encoder.is_dir() else encoder.parent
-    return sha256_json(
-        {
-            "version": code_version()["version"],
-            "encoder": [sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")],
-            "records": sha256_frame(records, ["record_id", "sha256", "n_samples"]),
-            "windows": sha256_frame(windows, ["row", "start", "valid"]),
-        }
-    )
+    files = [sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")]
+    maker = sha256_json({"version": code_version()["version"], "encoder": files})
+    of = {
+        "records": sha256_frame(records, ["record_id", "sha256", "n_samples"]),
+        "windows": sha256_frame(windows, ["row", "start", "valid"]),
+    }
+    return f"{maker[:16]}-{sha256_json(of)}"
 
 
 def cached(folder: Path, key: str, shape: tuple[int, int], make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -69,7 +74,19 @@ def cached(folder: Path, key: str, shape: tuple[int, int], make: Callable[[], np
     vectors = make()
     if distributed.is_main():
         write_array(path, vectors)
+        _remove_stale(folder, key)
     return vectors
+
+
+def _remove_stale(folder: Path, key: str) -> None:
+    """Remove what other weights have made; what another process has open stays readable to it."""
+    maker, _, _ = key.partition("-")
+    whole = [path for path in folder.glob("*.npy") if not path.name.startswith(".")]  # others are being written
+    stale = [path for path in whole if path.stem.partition("-")[0] != maker]
+    for path in stale:
+        path.unlink(missing_ok=True)  # a job beside this one may have been faster
+    if stale:
+        logger.info("removed %d files of vectors that an earlier encoder made from %s", len(stale), folder)
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from ecglfm.models.encoder import Encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.batches import FeatureBatches
 from ecglfm.training.features import cached, features_key
@@ -40,7 +41,7 @@ def linear_learner(
     table = data.signals.windows(model.encoder.crop_samples)
 
     def make() -> np.ndarray:
-        return embed_windows(model, data.signals, table)
+        return embed_windows(model.encoder, data.signals, table)
 
     if features is None:
         vectors = make()
@@ -89,15 +90,15 @@ def probe_learner(
     return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
 
 
-def embed_windows(model: ECGModel, signals: Crops, windows: pd.DataFrame) -> np.ndarray:
+def embed_windows(encoder: Encoder, signals: Crops, windows: pd.DataFrame) -> np.ndarray:
     """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it."""
     row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
     parts = []
-    with evaluating(model) as device:
+    with evaluating(encoder) as device:
         for first in tqdm(range(0, len(windows), _TOGETHER), desc="features", leave=False, disable=None):
             batch = slice(first, first + _TOGETHER)
-            crops = signals.crops(row[batch], start[batch], model.encoder.crop_samples)
+            crops = signals.crops(row[batch], start[batch], encoder.crop_samples)
             x, mask = model_input(crops, valid[batch])
-            vectors = model.encoder.embed(x.to(device), None if mask is None else mask.to(device))
+            vectors = encoder.embed(x.to(device), None if mask is None else mask.to(device))
             parts.append(vectors.float().cpu().numpy())
     return np.concatenate(parts)

@@ -47,7 +47,7 @@ def evaluated(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clo
     clone.edit("config/encoders/convnet.yaml", **CONVNET)
     efficiency = {"fractions": [0.5, 1.0], "seeds": [0]}
     clone.edit("config/config.yaml", finetune={"label_efficiency": efficiency})
-    clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=list(TASKS))
+    clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=[*TASKS, "identification"])
     clone.snakemake()
     return clone
 
@@ -99,6 +99,32 @@ def test_the_report_has_every_kind(evaluated: Clone) -> None:
     page = (evaluated.results / "report/index.html").read_text()
     for task, label, metric in (("ectopy", "PVC", "auroc"), ("years", "age", "mae"), ("outcome", "death", "c_index")):
         assert f"{measured(evaluated, task)[0]['labels'][label][metric]['value']:.3f}" in page
+
+
+def test_people_are_told_apart(evaluated: Clone) -> None:
+    """Every synthetic patient has a heart of his own in all recordings, which random weights let through, too."""
+    folder = evaluated.results / "verify/random-tiny/identification"
+    found, pairs = read_json(folder / "metrics.json"), pd.read_parquet(folder / "scores.parquet")
+    records = pd.read_parquet(evaluated.results / "manifest/records.parquet").set_index("record_id")
+    patients = [records["patient_id"][pairs[side]].to_numpy() for side in ("record_a", "record_b")]
+    test = records[records["split"] == "test"]
+    assert {*pairs["record_a"], *pairs["record_b"]} == set(test.index)
+    np.testing.assert_array_equal(pairs["same"], patients[0] == patients[1])
+    assert len(pairs) == len(test) * (len(test) - 1) / 2
+    assert pairs["same"].sum() == test["patient_id"].nunique()  # two recordings each
+    area = found["overall"]["auroc"]
+    assert area["value"] == pytest.approx(roc_auc_score(pairs["same"], pairs["score"]), abs=1e-9)
+    assert area["ci_low"] > 0.5
+    assert f"{found['overall']['eer']['value']:.3f}" in (evaluated.results / "report/index.html").read_text()
+
+
+def test_a_verification_trains_nothing(evaluated: Clone) -> None:
+    assert not list(evaluated.results.glob("*/**/identification/full-s0"))
+    assert not (evaluated.results / "labels/identification.parquet").exists()
+    said = evaluated.snakemake("finetune_all", "--config", "tasks=[identification]", check=False)
+    assert "config.yaml's `tasks` names none of that kind: name some of config/tasks/*.yaml there" in said
+    evaluated.edit("config/tasks/identification.yaml", max_pairs=1000)
+    assert evaluated.planned() == {"verify_encoder": 1, "report": 1}
 
 
 def test_two_encoders_are_compared(evaluated: Clone) -> None:

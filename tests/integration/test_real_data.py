@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from pathlib import Path
@@ -80,13 +81,13 @@ def levels(ptb_xl: Path, real_data: Path) -> Path:
     config = {
         "roots": f"{{ptbxl: {os.path.relpath(real_data / 'ptb-xl', clone.root)}}}",
         "encoders": "[random-tiny]",
-        "tasks": f"[{', '.join(f'ptbxl-{level}' for level in LEVELS)}]",
+        "tasks": f"[{', '.join(f'ptbxl-{level}' for level in LEVELS)}, identification]",
         "finetune": "{modes: [linear], epochs: 3, select_by: auroc}",
         "evaluate": "{bootstrap: 20}",
         "tracking": "{enabled: false}",
     }
     recipe = ["--configfile", "config/recipes/ptb-xl-small.yaml", "--config", *(f"{k}={v}" for k, v in config.items())]
-    clone.snakemake("evaluate_all", *recipe)
+    clone.snakemake("evaluate_all", "verify_all", *recipe)
     return ptb_xl
 
 
@@ -109,3 +110,16 @@ def test_a_level_is_measured_where_the_test_fold_has_its_labels(levels: Path, le
             word = "negative" if target.all() else "positive"
             nothing = {"value": None, "ci_low": None, "ci_high": None, "reason": f"no {word} test record"}
             assert area == nothing
+
+
+def test_pairs_of_one_person_are_those_of_the_database(levels: Path, real_data: Path) -> None:
+    """7 pairs in fold 10: one patient with four recordings, one with two; the others have one each."""
+    scores = pd.read_parquet(levels / "verify/random-tiny/identification/scores.parquet")
+    table = pd.read_csv(real_data / "ptb-xl/ptbxl_database.csv")
+    table = table[table["strat_fold"] == 10]
+    people = table.assign(record="ptbxl/" + table["ecg_id"].astype(str)).groupby("patient_id")["record"].agg(list)
+    expected = {frozenset(pair) for records in people for pair in itertools.combinations(records, 2)}
+    same = scores[scores["same"]]
+    assert {frozenset(pair) for pair in zip(same["record_a"], same["record_b"], strict=True)} == expected
+    assert len(scores) == len(table) * (len(table) - 1) / 2
+    assert len(expected) == 7

@@ -10,7 +10,6 @@ rule card_model:
             "<results>/evaluate/{random}/{{task}}/{{fit}}/metrics.json",
             random=RANDOM_ENCODERS,
         ),
-        labels="<results>/labels/{task}.parquet",
         encoder="<results>/pretrain/{encoder}/encoder.json",
         records="<results>/manifest/records.parquet",
         audit="<results>/manifest/audit.json",

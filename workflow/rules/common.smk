@@ -23,6 +23,7 @@ SOURCES = list(PROJECT.sources)
 ENCODERS = list(PROJECT.encoders)
 RANDOM_ENCODERS = [name for name, encoder in PROJECT.encoders.items() if encoder.weights == "random"]
 TASKS = list(PROJECT.tasks)
+VERIFICATIONS = list(PROJECT.verifications)  # tasks of kind verification: no labels, nothing is fine-tuned
 FITS = PROJECT.fits
 EFFICIENCY_FITS = PROJECT.efficiency_fits
 SLICES = PROJECT.slices()
@@ -112,15 +113,18 @@ def get_launcher(wildcards, resources, threads):
 
 
 def require(*keys):
-    """Input function of a target that has nothing to make while one of these lists of config.yaml is empty.
+    """Input function of a target that has nothing to make while one of these lists is empty.
 
     It exits: Snakemake would bury the line of any other error of an input function in a traceback.
     """
+    chosen = {"encoders": ENCODERS, "tasks": TASKS, "verifications": VERIFICATIONS}
 
     def check(wildcards):
         for key in keys:
-            if not getattr(PROJECT.config, key):
-                sys.exit(f"config.yaml's `{key}` is empty: name some of config/{key}/*.yaml there")
+            if not chosen[key]:
+                folder = key.replace("verifications", "tasks")
+                what = "names none of that kind" if getattr(PROJECT.config, folder) else "is empty"
+                sys.exit(f"config.yaml's `{folder}` {what}: name some of config/{folder}/*.yaml there")
         return []
 
     return check

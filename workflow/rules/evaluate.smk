@@ -1,5 +1,5 @@
 # evaluate: a fine-tuned model on the locked test split.
-# Requires: a model, the labels of its task, the prepared signals.
+# Requires: a model, the labels of its task, the prepared signals; the Challenge's weights, where the config names them.
 # Makes: <results>/evaluate/{encoder}/{task}/{fit}/metrics.json, predictions.parquet, curves.png, calibration.png.
 
 
@@ -10,6 +10,7 @@ rule evaluate_model:
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
         index=get_task_index,
+        challenge=PROJECT.config.evaluate.challenge_weights or [],
     output:
         metrics=report(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",

@@ -12,6 +12,7 @@ rule report:
         rules.evaluate_all.input.metrics,
         rules.card_all.input.cards,
         rules.compare_all.input.comparisons if len(ENCODERS) > 1 else [],  # one has nothing to be compared with
+        rules.verify_all.input.metrics,
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
     log:
@@ -23,6 +24,8 @@ rule report:
         tracking=TRACKING,
         results=subpath(output[0], ancestor=2),
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
     shell:
         "python -m ecglfm report --results {params.results} --output {output} --include {params.include}"
+        " --verified {params.verified}"
         " --tracking {params.tracking} --rule {params.rule} 2> {log}"

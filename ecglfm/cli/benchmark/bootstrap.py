@@ -1,16 +1,24 @@
-"""`benchmark bootstrap`: intervals of 71 labels x 2,200 records against scikit-learn's AUROC, and those of survival."""
+"""`benchmark bootstrap`: intervals of 71 labels x 2,200 records against scikit-learn's AUROC, and those of survival.
+
+Subgroups and the comparison of encoders are measured beside the same records taken together, once for each.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecglfm.cli.benchmark.timing import report, seconds
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ecglfm.evaluation.classification import Predictions
     from ecglfm.evaluation.survival import SurvivalPredictions
+
+
+#: Groups of each kind: sex, age band, source, device, signal quality.
+_GROUPS = {"sex": 2, "age": 5, "source": 1, "device": 11, "quality": 2}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resamples", type=int, default=1000, help="resamples of patients")
     parser.add_argument("--labels", type=int, default=71, help="labels of the multilabel task")
     parser.add_argument("--records", type=int, default=2200, help="test records")
+    parser.add_argument("--encoders", type=int, default=8, help="encoders that are compared")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,6 +49,15 @@ def run(args: argparse.Namespace) -> None:
         f"nine metrics of {args.labels} labels, macro and micro, {args.resamples} resamples", [ours],
         "AUROC of the labels alone, as often", [once * args.resamples],
     )  # fmt: skip
+    grouped = _subgroups(rng, data, args.resamples)
+    report(
+        f"the same in {sum(_GROUPS.values())} subgroups of {len(_GROUPS)} kinds", [grouped],
+        "all records once", [ours],
+    )  # fmt: skip
+    report(
+        f"{args.encoders} encoders against each other", [_comparison(rng, data, args)],
+        "all nine metrics of one encoder", [ours],
+    )  # fmt: skip
     survival = _survival(rng, args.records)
     ours = seconds(lambda: summarize(survival, **settings))
     once = seconds(lambda: point_values(survival))
@@ -47,6 +65,50 @@ def run(args: argparse.Namespace) -> None:
         f"survival of {args.records} records, {args.resamples} resamples", [ours],
         "the same measures one resample at a time", [once * args.resamples],
     )  # fmt: skip
+
+
+def _subgroups(rng: np.random.Generator, data: Predictions, resamples: int) -> float:
+    """Seconds for the subgroups of a test split; the groups of a kind are equally large."""
+    import pandas as pd
+
+    from ecglfm.config import EvaluateConfig
+    from ecglfm.evaluation.subgroups import subgroups
+
+    columns: dict[str, Any] = {"split": "test", "patient_id": data.patients}
+    for label, name in enumerate(data.names):
+        columns |= {f"target.{name}": data.targets[:, label], f"probability.{name}": data.probabilities[:, label]}
+    table = pd.DataFrame(columns)
+    groups = {
+        kind: pd.Series(rng.integers(count, size=len(table))).astype(str).add(kind) for kind, count in _GROUPS.items()
+    }
+    config = EvaluateConfig(bootstrap=resamples)
+    return seconds(
+        lambda: subgroups(
+            table, groups, kind="multilabel", names=data.names, thresholds=data.thresholds.tolist(), config=config
+        )
+    )
+
+
+def _comparison(rng: np.random.Generator, data: Predictions, args: argparse.Namespace) -> float:
+    """Seconds for the comparison of encoders, a fit of one seed each."""
+    from itertools import combinations
+
+    from ecglfm.config import EvaluateConfig
+    from ecglfm.evaluation.comparison import compare
+    from ecglfm.evaluation.contenders import Ranking, contender
+
+    config = EvaluateConfig(bootstrap=args.resamples)
+
+    def run() -> None:
+        contenders = []
+        for encoder in range(args.encoders):
+            scores = rng.random(data.targets.shape)
+            seeds = [Ranking(data.names, data.targets, scores, data.thresholds, data.patients)]
+            contenders.append(contender(f"encoder{encoder}", "full", ["full-s0"], seeds, ("auroc",), config))
+        for pair in combinations(contenders, 2):
+            compare(*pair, "auroc", config)
+
+    return seconds(run)
 
 
 def _survival(rng: np.random.Generator, count: int) -> SurvivalPredictions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ecglfm.config import (
     TaskConfig,
     UserError,
     load,
+    load_task,
     parse,
     read_yaml,
 )
@@ -102,11 +104,11 @@ def test_binary_task_has_one_label() -> None:
 
 
 def test_every_shipped_yaml_is_sound(repository: Path) -> None:
-    folders = {"sources": SourceConfig, "encoders": EncoderConfig, "tasks": TaskConfig}
+    folders = {"sources": partial(load, SourceConfig), "encoders": partial(load, EncoderConfig), "tasks": load_task}
     counts = {}
-    for folder, cls in folders.items():
+    for folder, read in folders.items():
         files = sorted((repository / "config" / folder).glob("*.yaml"))
-        counts[folder] = len([load(cls, path) for path in files])
+        counts[folder] = len([read(path) for path in files])
     assert counts["sources"] >= 4
     assert counts["encoders"] >= 2
     assert counts["tasks"] >= 4
@@ -324,3 +326,28 @@ def _folder_with_task(repository: Path, tmp_path: Path) -> Path:
         "kind: binary\nlabels: {AF: {mimic_iv_ecg: {report: [atrial fibrillation]}}}\n"
     )
     return folder
+
+
+def test_a_verification_has_no_labels_and_no_fits(repository: Path) -> None:
+    project = _project(
+        repository, tasks=["identification", "age"], evaluate={"bootstrap": 7, "calibration": "temperature"}
+    )
+    assert (list(project.tasks), list(project.verifications)) == (["age"], ["identification"])
+    slices = project.slices()
+    assert "verify/identification" in slices
+    assert "labels/identification" not in slices
+    assert yaml.safe_load(slices["verify/identification"]) == {
+        "task": "identification", "bootstrap": 7, "confidence": 0.95, "seed": 0,
+        "config": project.verifications["identification"].model_dump() | {"sources": list(project.sources)},
+    }  # fmt: skip
+
+
+def test_a_verification_with_a_mistake_is_told_as_such(repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tasks" / "who.yaml"
+    path.parent.mkdir()
+    path.write_text("kind: verification\nlabels: {}\nmax_pair: 0\n")
+    with pytest.raises(UserError) as found:
+        load_task(path)
+    assert str(found.value).splitlines() == [
+        f"{path}: labels: unknown key", f"{path}: max_pair: unknown key; did you mean 'max_pairs'?"
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ecglfm.config import TaskConfig, TaskSlice, UserError
 from ecglfm.data import pieces
-from ecglfm.data.labels import run_labels
+from ecglfm.data.labels import read_left_out, run_labels
 
 SPLITS = ["train", "train", "train", "train", "train", "train", "valid", "test", "test", None]
 INDEX = pd.DataFrame(
@@ -140,7 +140,7 @@ def test_class_that_is_left_out_takes_its_records_along(run):
         run(labels, kind="multiclass", rare="leave_out", min_positives=3)
 
 
-def test_rare_labels_are_left_out_or_an_error_and_their_records_stay(run):
+def test_rare_labels_are_left_out_or_an_error_and_their_records_stay(run, tmp_path: Path):
     labels = {"SR": ["sinus"], "F": ["^f"], "X": ["^x$"], "NONE": ["nothing"]}
     labels = {label: {"report": patterns} for label, patterns in labels.items()}
     with pytest.raises(UserError, match=r"label 'NONE' of task 't' matches none of 10 records"):
@@ -148,6 +148,9 @@ def test_rare_labels_are_left_out_or_an_error_and_their_records_stay(run):
     table, ledger = run(labels, kind="multilabel", rare="leave_out", missing="drop")
     assert list(table.columns[3:]) == ["label.SR", "label.F"]
     assert values(table, "label.SR") == {0: 1, 1: 0, 2: 0, 3: 1, 5: 0, 6: 0, 7: 1}  # 6 has a label of the task: X
+    why = read_left_out(tmp_path / "t.parquet")
+    assert list(why) == ["X", "NONE"]
+    assert why["X"].startswith("has no positive among ")
     assert set(ledger.values()) == {"no_label", "no_split"}
     with pytest.raises(UserError, match=r"label 'SR' of task 't' has 2 positives, fewer than 3, among 6 training rec"):
         run({"SR": {"report": ["sinus"]}}, kind="binary", min_positives=3)

@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import LEADS, EvaluateConfig
-from ecglfm.evaluation.evaluate import measure, predictions_on_test
+from ecglfm.evaluation.evaluate import majority_of, measure, predictions_on_test
 from ecglfm.provenance import write_array, write_json, write_parquet, write_text
 from ecglfm.records import data_hash, ledger_frame
 
 RATE, SECONDS = 100, 10
 LABELS = ("NORM", "MI")
 THRESHOLDS = (0.5, 0.25)
+#: A label that the task lists and the table does not have.
+LEFT_OUT = {"HYP": "has no positive among 40 training records"}
 
 
 def beats_uv(seconds: int = SECONDS, rate: int = RATE) -> np.ndarray:
@@ -84,10 +86,11 @@ def write_results(root: Path) -> Path:
     labels.loc[0, "label.MI"] = np.nan
     write_parquet(root / "labels/super.parquet", labels)
     write_parquet(root / "labels/super.ledger.parquet", ledger_frame([]))
+    seen = data_hash(records[records["split"] != "test"])
     info = {
         "format": "ecglfm-encoder", "name": "tiny", "weights": "pretrain", "leads": list(LEADS), "crop_seconds": 5.0,
         "sampling_rate": RATE, "model": {"kind": "conformer", "layers": 2, "dim": 64}, "training": {"steps": 200},
-        "code": {"version": "0.1.0", "commit": "abc"}, "config_hash": "c" * 64, "data_hash": "d" * 64,
+        "code": {"version": "0.1.0", "commit": "abc"}, "config_hash": "c" * 64, "data_hash": seen,
     }  # fmt: skip
     write_json(root / "pretrain/tiny/encoder.json", info)
     steps = np.arange(10, 201, 10)
@@ -105,9 +108,9 @@ def write_results(root: Path) -> Path:
     write_parquet(root / f"evaluate/{folder}/predictions.parquet", predictions)
     test = predictions_on_test(predictions, list(LABELS), list(THRESHOLDS))
     metrics = measure(test, EvaluateConfig(bootstrap=100))
-    write_json(
-        root / f"evaluate/{folder}/metrics.json", metrics | {"encoder": "tiny", "task": "super", "fit": "full-s0"}
-    )
+    identity = {"encoder": "tiny", "task": "super", "fit": "full-s0"}
+    beside = {"majority": majority_of(root / "labels/super.parquet", "multilabel", list(LABELS)), "left_out": LEFT_OUT}
+    write_json(root / f"evaluate/{folder}/metrics.json", metrics | identity | beside)
     for picture in ("curves", "calibration"):
         (root / f"evaluate/{folder}/{picture}.png").write_bytes(b"\x89PNG as evaluate drew it")
     return root

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.linear_model.coxph import CoxPHOptimizer
 from sksurv.metrics import brier_score, concordance_index_censored, concordance_index_ipcw, cumulative_dynamic_auc
 from sksurv.nonparametric import kaplan_meier_estimator
 
@@ -24,6 +25,7 @@ def case(seed: int) -> dict[str, object]:
     truth = np.array(list(zip(event, time, strict=True)), dtype=[("event", bool), ("time", float)])
     times = np.quantile(time[event], [0.25, 0.5, 0.75])
     cox = CoxPHSurvivalAnalysis(ties="breslow").fit(risk[:, None], truth)
+    partial = CoxPHOptimizer(risk[:, None], event, time, np.zeros(1), "breslow").nlog_likelihood(np.ones(1))
     survival = np.exp(-0.4 * np.exp(risk))
     at, value, (low, high) = kaplan_meier_estimator(event, time, conf_type="log-log")
     row = np.searchsorted(at, times[1], side="right") - 1
@@ -33,6 +35,7 @@ def case(seed: int) -> dict[str, object]:
         "c_index_uno": concordance_index_ipcw(truth, truth, risk, tau=times[-1])[0],
         "td_auc": cumulative_dynamic_auc(truth, truth, risk, times)[0].tolist(),
         "hazard_ratio": float(np.exp(cox.coef_[0])),
+        "log_likelihood": -150 * float(partial),
         "baseline": cox.cum_baseline_hazard_(times).tolist(),
         "brier": float(brier_score(truth, truth, survival[:, None], times[1:2])[1][0]),
         "kaplan_meier": [float(value[row]), float(low[row]), float(high[row])],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ecglfm.evaluation.card import run_card
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.model_sections import Fit
 from ecglfm.provenance import read_json, write_json, write_parquet
+from ecglfm.records import data_hash
 
 AUDIT = {
     "passed": True,
@@ -33,7 +35,7 @@ def test_the_constant_answer_as_scikit_learn_scores_it(share: float) -> None:
         np.r_[np.ones(8), np.zeros(12)],
     )
     said, called = np.full(20, share), np.full(20, share >= 0.5)
-    assert majority("multilabel", train[:, None], np.r_[test, np.nan][:, None]) == pytest.approx({
+    assert majority("multilabel", ["x"], train[:, None], np.r_[test, np.nan][:, None])["macro"] == pytest.approx({
         "auroc": roc_auc_score(test, said), "auprc": average_precision_score(test, said),
         "brier": brier_score_loss(test, said), "f1": f1_score(test, called),
         "sensitivity": recall_score(test, called), "specificity": recall_score(1 - test, ~called),
@@ -43,31 +45,37 @@ def test_the_constant_answer_as_scikit_learn_scores_it(share: float) -> None:
 def test_the_constant_answer_to_other_kinds() -> None:
     train, test = np.array([[1.0], [3.0]]), np.array([[2.0], [4.0], [np.nan]])
     # the mean of train is 2: errors 0 and 2
-    assert majority("regression", train, test) == pytest.approx(
+    assert majority("regression", ["x"], train, test)["labels"]["x"] == pytest.approx(
         {"mae": 1.0, "rmse": np.sqrt(2), "r2": r2_score([2, 4], [2, 2])}
     )
-    assert majority("survival", train, test)["c_index"] == 0.5
-    empty = majority("binary", train[:, :1] * 0, np.zeros((3, 1)))
+    assert majority("survival", ["x"], train, test)["macro"]["c_index"] == 0.5
+    empty = majority("binary", ["x"], train[:, :1] * 0, np.zeros((3, 1)))["macro"]
     assert "auroc" not in empty  # one class in test
     assert empty["brier"] == 0
 
 
-def records_of(folder: Path) -> Path:
+def records_of(folder: Path, **change: object) -> Path:
     path = folder / "records.parquet"
-    write_parquet(path, pd.DataFrame({
+    table = pd.DataFrame({
         "record_id": list("abcdefg"), "patient_id": list("ABCDEFG"), "source": list("ssssttt"),
-        "split": ["train", "train", "valid", "test", "train", "test", None],
-    }))  # fmt: skip
+        "split": ["train", "train", "valid", "test", "train", "test", None], "sampling_rate": 500, "n_samples": 5000,
+        "sha256": list("1234567"),
+    })  # fmt: skip
+    write_parquet(path, table.assign(**change))
     return path
 
 
+def pretrained_on(records: Path) -> dict:
+    """`encoder.json` of an encoder that drew from source `s` of a manifest."""
+    table = pd.read_parquet(records)
+    seen = table[(table["source"] == "s") & table["split"].isin(["train", "valid"])]
+    return {"weights": "pretrain", "training": {"sources": ["s"]}, "data_hash": data_hash(seen)}
+
+
 def test_a_leak_is_found(tmp_path: Path) -> None:
-    records, encoder = records_of(tmp_path), {"weights": "pretrain", "training": {"sources": ["s"]}}
+    records = records_of(tmp_path)
+    encoder, pieces = pretrained_on(records), partial(table_pieces, records)
     test = pd.DataFrame({"record_id": ["d", "f"], "patient_id": ["D", "F"]})
-
-    def pieces(columns: list[str]):
-        return table_pieces(records, columns)
-
     clean = leakage(AUDIT, encoder, pieces, test)
     assert clean == {
         "audit": {"passed": True, "patients": 0, "duplicates": 0},
@@ -84,6 +92,26 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     assert leakage(AUDIT, {"weights": "random"}, pieces, planted)["clean"] is True
     assert leakage(AUDIT, {"weights": "import"}, pieces, test)["clean"] is False
     assert leakage(None, encoder, pieces, test)["clean"] is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"split": ["train", "test", "valid", "train", "train", "test", None]},  # another seed: b was trained on
+        {"sha256": list("9234567")},  # another recording
+        {"patient_id": list("XBCDEFG")},
+    ],
+)
+def test_what_was_pretrained_on_another_manifest_is_not_known(tmp_path: Path, change: dict) -> None:
+    encoder = pretrained_on(records_of(tmp_path))
+    test = pd.DataFrame({"record_id": ["b"], "patient_id": ["B"]})
+    found = leakage(AUDIT, encoder, partial(table_pieces, records_of(tmp_path, **change)), test)
+    assert (found["pretraining"]["seen"], found["clean"]) == (None, False)
+    assert found["pretraining"]["reason"].startswith("pretrained on another manifest")
+    other_source = partial(
+        table_pieces, records_of(tmp_path, sha256=list("1234569"))
+    )  # of t, which it did not draw from
+    assert leakage(AUDIT, encoder, other_source, test[:0])["clean"] is True
 
 
 def seen_on(results: Path, **options) -> str:
@@ -104,14 +132,19 @@ def test_what_the_card_says(results: Path) -> None:
     # MI: 9 of 12 negative in test, none positive in train; NORM: half in test
     assert "Majority the same answer for every record, from train 0.500 by definition" in seen
     assert "Random encoder not run: no encoder of the config has weights: random" in seen
+    assert "Labels left out: HYP has no positive among 40 training records ." in seen
     folder = results / "evaluate/random/super/full-s0"
     folder.mkdir(parents=True)
     metrics = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")
     metrics["macro"]["auroc"] |= {"value": 0.512, "ci_low": 0.4, "ci_high": 0.6}
+    metrics["labels"]["NORM"]["auroc"] |= {"value": 0.345, "ci_low": 0.3, "ci_high": 0.39}
     write_json(folder / "metrics.json", metrics)
     seen = seen_on(results, baselines=["random", "tiny", "absent"])
     assert "random random weights, full-s0 0.512 0.400 – 0.600" in seen
     assert "absent random weights, full-s0 not run" in seen
+    assert "AUROC AUROC of random AUPRC" in seen  # label by label
+    assert "NORM 6 of 12 0.500 1.000 1.000 – 1.000 0.345 0.300 – 0.390" in seen
+    assert "Majority, macro 0.500 by definition" in seen
 
 
 def test_a_model_that_was_not_evaluated(tmp_path: Path) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
+from sklearn.metrics import mean_absolute_error, r2_score
 
 from ecglfm.config import EvaluateConfig, UserError
+from ecglfm.evaluation import examples, model_sections
 from ecglfm.evaluation.bootstrap import Predictions, paired_bootstrap
-from ecglfm.evaluation.comparison import run_compare, setting_of
+from ecglfm.evaluation.comparison import run_compare
+from ecglfm.evaluation.contenders import setting_of
+from ecglfm.evaluation.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
 
 CONFIG = EvaluateConfig(bootstrap=200)
@@ -136,10 +143,93 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
         compare(tmp_path, "a/full-s0", "c/full-s0")
 
 
-def test_a_task_without_auroc_says_so(tmp_path: Path) -> None:
-    target, rng = planted(40, 1)
-    write(tmp_path, "a/full-s0", target, rng.random(target.shape), kind="regression")
-    result = compare(tmp_path, "a/full-s0")
-    assert (result["pairs"], result["reason"]) == (
-        [], "encoders are compared by AUROC, which a task of kind regression does not have",
+def write_ages(results: Path, encoder: str, age: np.ndarray, predicted: np.ndarray, names: list[str]) -> None:
+    """A model of quantities; a patient has one recording."""
+    table = pd.DataFrame({"record_id": [f"s/{i:05d}" for i in range(len(age))], "split": "test"})
+    table["patient_id"] = table["record_id"]
+    for i, name in enumerate(names):
+        table[f"target.{name}"], table[f"prediction.{name}"] = age[:, i], predicted[:, i]
+    write_parquet(results / f"evaluate/{encoder}/t/full-s0/predictions.parquet", table)
+    write_json(results / f"evaluate/{encoder}/t/full-s0/metrics.json", {"label_names": names, "kind": "regression"})
+
+
+def test_quantities_are_compared_by_error_and_correlation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["planted", "equal", "constant"]
+    age = 60 + 15 * rng.normal(size=(300, 3))
+    age[:, 2] = 7
+    good, poor = (age + error * rng.normal(size=age.shape) for error in (6, [12, 6, 6]))
+    write_ages(tmp_path, "a", age, good, names)
+    write_ages(tmp_path, "b", age, poor, names)
+    pairs = {pair["metric"]: pair for pair in compare(tmp_path, "a/full-s0", "b/full-s0")["pairs"]}
+    assert list(pairs) == ["mae", "r2", "pearson"]
+    for metric, pair in pairs.items():
+        said = {name: entry["verdict"] for name, entry in pair["labels"].items()}
+        constant = "no evidence" if metric == "mae" else None  # it has an error, but nothing to follow
+        assert said == {"planted": "better", "equal": "no evidence", "constant": constant}, metric
+        q = [entry["q"] for entry in pair["labels"].values() if entry["value"] is not None]
+        p = [entry["p_bootstrap"] for entry in pair["labels"].values() if entry["value"] is not None]
+        np.testing.assert_allclose(q, false_discovery_control(p))
+        assert "p_delong" not in pair["labels"]["planted"]
+    assert pairs["r2"]["labels"]["constant"]["reason"] == "all known values of the test records are equal"
+    # smaller is better for the error alone
+    errors = [mean_absolute_error(age[:, 0], table[:, 0]) for table in (good, poor)]
+    mae, r2 = pairs["mae"]["labels"]["planted"], pairs["r2"]["labels"]["planted"]
+    assert mae["value"] == pytest.approx(errors[0] - errors[1])
+    assert mae["ci_high"] < 0 < r2["ci_low"]
+    assert r2["first"] == pytest.approx(r2_score(age[:, 0], good[:, 0]))
+    table = pd.read_csv(tmp_path / "evaluate/comparison/t.csv")
+    assert table["metric"].tolist() == ["mae"] * 4 + ["r2"] * 4 + ["pearson"] * 4
+    assert table["label"].tolist() == ["macro", *names] * 3
+
+
+def test_survival_is_compared_by_concordance(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["death", "stroke", "never"]
+    hidden = rng.normal(size=(300, 3))
+    died, left = rng.exponential(10 / np.exp(hidden)), rng.uniform(2, 20, (300, 3))
+    left[:, 2], died[:, 2] = 1, 2
+    for encoder, noise in (("a", [0.2, 1, 1]), ("b", [3, 1, 1])):
+        risk = hidden + noise * rng.normal(size=(300, 3))
+        table = pd.DataFrame({"record_id": [f"s/{i:05d}" for i in range(300)], "split": "test"})
+        table["patient_id"] = table["record_id"]
+        for i, name in enumerate(names):
+            table[f"time.{name}"] = np.minimum(died, left)[:, i]
+            table[f"event.{name}"] = (died <= left)[:, i].astype(float)
+            table[f"risk.{name}"] = risk[:, i]
+        folder = tmp_path / f"evaluate/{encoder}/t/full-s0"
+        write_parquet(folder / "predictions.parquet", table)
+        write_json(folder / "metrics.json", {"label_names": names, "kind": "survival"})
+    (pair,) = compare(tmp_path, "b/full-s0", "a/full-s0")["pairs"]
+    assert pair["metric"] == "c_index"
+    assert {name: entry["verdict"] for name, entry in pair["labels"].items()} == {
+        "death": "worse", "stroke": "no evidence", "never": None,
+    }  # fmt: skip
+    assert pair["labels"]["never"]["reason"] == "no event among the test records"
+    assert pair["macro"]["verdict"] == "worse"
+
+
+def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
+    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
+    page = results / "report.html"
+    run_report(results, page)
+    assert "a random encoder was not run: none of the config has" in page.read_text()
+    shutil.copytree(results / "evaluate/tiny", results / "evaluate/random")
+    info = read_json(results / "pretrain/tiny/encoder.json") | {"name": "random", "weights": "random"}
+    write_json(results / "pretrain/random/encoder.json", info)
+    path = results / "evaluate/random/super/full-s0/metrics.json"
+    write_json(path, read_json(path) | {"encoder": "random", "kind": "multilabel"})
+    run_compare(
+        CONFIG, evaluations=results / "evaluate", task="super", models=["random/full-s0", "tiny/full-s0"],
+        output=results / "evaluate/comparison/super.json",
     )  # fmt: skip
+    run_report(results, page)
+    seen = " ".join(
+        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
+    )
+    assert "a random encoder was not run" not in seen
+    assert "random random weights full-s0 12 2 patients" in seen
+    assert "super random tiny full AUROC 0.833 0.833 0.000 0.000 – 0.000 1 no evidence no evidence in 2 of 2" in seen
+    assert "AUROC AUROC of random AUPRC" in seen  # label by label
+    assert seen.count("Majority, macro 0.500 by definition") == 2

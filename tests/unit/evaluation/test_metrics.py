@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from ecglfm.evaluation.bootstrap import summarize
+from ecglfm.evaluation.classification import Predictions
 from ecglfm.evaluation.metrics import METRICS, auprc, auroc, label_metrics, ranking_metrics, undefined_reason
 
 
@@ -100,6 +102,39 @@ def test_undefined_is_nan_with_a_reason(target: list[int], metric: str, reason: 
     values = label_metrics(truth, np.full(len(truth), 0.3), 0.5, ones(len(truth)))
     assert np.isnan(values[metric][0])
     assert undefined_reason(metric, truth) == reason
+
+
+ALL = set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("case", "target", "undefined"),
+    [
+        ("no positive", [0, 0, 0], {"auroc", "auprc", "f1", "sensitivity"}),
+        ("no negative", [1, 1, 1], {"auroc", "auprc", "specificity"}),
+        ("nothing known", [np.nan] * 3, ALL),
+        ("no record", [], ALL),
+    ],
+)
+def test_every_metric_where_a_class_is_missing(case: str, target: list[float], undefined: set[str]):
+    probability = np.array([0.2, 0.7, 0.7])[: len(target)]
+    truth = np.array([target, [1, 0, 1][: len(target)]], dtype=float).T
+    patients = np.array(list("abc")[: len(target)])
+    data = Predictions(["x", "y"], truth, np.stack([probability] * 2, axis=1), np.full(2, 0.5), patients)
+    entries = summarize(data, resamples=20, confidence=0.9, seed=0)["labels"]["x"]
+    assert {metric for metric, entry in entries.items() if entry["value"] is None} == undefined, case
+    assert all(entry["reason"] for entry in entries.values() if entry["value"] is None)
+    # the others are scikit-learn's, which has a number of its own where we say that there is none
+    called = probability >= 0.5
+    if target == [1, 1, 1]:
+        expected = {"f1": sk.f1_score(target, called), "sensitivity": 2 / 3, "ppv": 1, "npv": 0}
+    elif target == [0, 0, 0]:
+        expected = {"specificity": sk.recall_score([1, 1, 1], ~called), "ppv": 0, "npv": 1}
+    else:
+        expected = {}
+    if expected:
+        expected["brier"] = np.mean((np.array(target) - probability) ** 2)
+    assert {metric: entries[metric]["value"] for metric in expected} == pytest.approx(expected)
 
 
 def test_a_weighting_without_a_class_is_nan_and_not_one_half():

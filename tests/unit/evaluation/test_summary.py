@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from ecglfm.cli import main
 from ecglfm.config import UserError
+from ecglfm.data.pieces import write_pieces
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.evaluation import summary
 from ecglfm.evaluation.summary import age_figure, run_summary
@@ -157,14 +159,13 @@ def test_ages_are_shares_of_the_split(two: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def task_of(results: Path, task: str, kind: str, selector: str, table: pd.DataFrame) -> None:
-    """A label set's table and its slice of the config; `rare` is a label that only the slice has."""
-    text = (
-        f"task: {task}\nkinds: {{beta: ludb}}\nconfig: {{kind: {kind}, labels: {{x: {selector}, rare: {selector}}}}}\n"
-    )
+    """A label set's table, which says that `rare` was left out, and its slice of the config."""
+    text = f"task: {task}\nkinds: {{beta: ludb}}\nconfig: {{kind: {kind}, labels: {{x: {selector}}}}}\n"
     (results / "config/labels").mkdir(parents=True, exist_ok=True)
     (results / f"config/labels/{task}.yaml").write_text(text)
     who = {"record_id": list("abcd"), "patient_id": list("abcd"), "source": "beta"}
-    write_parquet(results / f"labels/{task}.parquet", table.assign(**who, split=["train", "train", "valid", "test"]))
+    with write_pieces(results / f"labels/{task}.parquet", {"left_out": json.dumps({"rare": "has no event"})}) as write:
+        write(table.assign(**who, split=["train", "train", "valid", "test"]))
 
 
 def test_events_and_known_numbers_are_counted_and_labels_that_are_too_rare_are_named(two: Path):
@@ -173,7 +174,7 @@ def test_events_and_known_numbers_are_counted_and_labels_that_are_too_rare_are_n
     survival = pd.DataFrame({"time.x": np.float32([1, 2, 3, np.nan]), "event.x": np.float32([1, 0, 1, np.nan])})
     task_of(two, "death", "survival", "{ludb: {time: t, event: e}}", survival)
     seen = words(page_of(two, ["age", "death"]))
-    left_out = "Labels with too few training records, or that all of them carry, left out: rare."
+    left_out = "Labels left out: rare has no event ."
     assert f"Unknown x 2 100.0 % 0 – 1 100.0 % 1 {left_out}" in seen  # age: train, valid, test, unknown
     assert f"Unknown x 1 50.0 % 1 100.0 % 0 – 1 {left_out}" in seen  # death
 

@@ -211,10 +211,11 @@ def test_presets(repository, name, whole, alone, tap):
     assert (count(objective), count(encoder), objective.tap) == (whole, alone, tap)
 
 
-def test_the_control_is_the_tiny_encoder(repository):
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_the_control_is_the_same_encoder(repository, size):
     folder = repository / "config" / "encoders"
-    tiny, control = (load(EncoderConfig, folder / f"{name}.yaml") for name in ("tiny", "random-tiny"))
-    assert control.model == tiny.model
+    pretrained, control = (load(EncoderConfig, folder / f"{name}.yaml") for name in (size, f"random-{size}"))
+    assert control.model == pretrained.model
     assert control.weights == "random"
 
 

@@ -44,13 +44,46 @@ def test_vectors_are_computed_once_for_all_fits(data: Path, tmp_path: Path, monk
     records.to_parquet(data / "records.parquet")
     weights("linear-s0", tmp_path / "embed")
     assert len(calls) == 3
+    assert len(list((tmp_path / "embed").iterdir())) == 2  # one for each set of records
     encoder = data / "encoder" / "encoder.safetensors"
     content = bytearray(encoder.read_bytes())
     content[-1] ^= 1
     encoder.write_bytes(content)
     weights("linear-s0", tmp_path / "embed")
     assert len(calls) == 4
-    assert len(list((tmp_path / "embed").iterdir())) == 3  # nothing half-written stays
+    assert len(list((tmp_path / "embed").iterdir())) == 1  # nothing half-written stays, nor of the other weights
+
+
+def test_only_files_of_other_weights_are_removed(tmp_path: Path) -> None:
+    """Also under a job that reads one of them, or writes one at the same time."""
+    vectors = np.arange(12, dtype=np.float32).reshape(6, 2)
+    for key in ("old-a", "old-b", "new-a"):
+        np.save(tmp_path / f"{key}.npy", vectors)
+    (tmp_path / ".old-c.17.tmp.npy").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("mine")
+    reader = np.load(tmp_path / "old-a.npy", mmap_mode="r")
+    cached(tmp_path, "new-b", (6, 2), lambda: vectors + 1)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "new-a.npy", "new-b.npy", ".old-c.17.tmp.npy", "notes.txt",
+    }  # fmt: skip
+    np.testing.assert_array_equal(reader, vectors)
+    np.testing.assert_array_equal(cached(tmp_path, "old-a", (6, 2), lambda: vectors + 2), vectors + 2)
+
+
+def test_a_file_that_another_job_removes_first_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fits that made vectors with a new encoder both find the old file."""
+    vectors = np.zeros((6, 2), np.float32)
+    np.save(tmp_path / "old-a.npy", vectors)
+    glob = Path.glob
+
+    def found_then_removed(self: Path, pattern: str) -> list[Path]:
+        found = list(glob(self, pattern))
+        (tmp_path / "old-a.npy").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", found_then_removed)
+    cached(tmp_path, "new-a", (6, 2), lambda: vectors)
+    assert [path.name for path in tmp_path.iterdir()] == ["new-a.npy"]
 
 
 @pytest.mark.parametrize("spoil", ["cut", "shape", "type", "none"])

@@ -1,6 +1,9 @@
-"""Losses against numbers worked by hand, and Cox's against a published fit."""
+"""Losses against numbers worked by hand, and Cox's against a published fit and scikit-survival."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +26,8 @@ from ecglfm.training.losses import (
 )
 
 NAN = float("nan")
+#: Answers of scikit-survival; make_golden_survival.py, beside it, made them.
+GOLDEN = json.loads((Path(__file__).parents[1] / "evaluation/golden_survival.json").read_text())
 LOGITS = torch.tensor([[0.0, 2.0], [-1.0, 5.0]])
 TARGET = torch.tensor([[1.0, 0.0], [0.0, NAN]])
 
@@ -107,6 +112,19 @@ def test_cox_on_published_remissions() -> None:
     assert 2 * events * cox(1.509 * group, signed).item() == pytest.approx(172.759, abs=5e-4)
     losses = [cox(beta * group, signed).item() for beta in np.arange(1.499, 1.5200, 0.001)]
     assert 1.499 + 0.001 * np.argmin(losses) == pytest.approx(1.509, abs=1.1e-3)
+
+
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_cox_is_the_log_partial_likelihood_of_scikit_survival(golden: dict) -> None:
+    """With ties after Breslow, as everywhere here; and its gradient ends where their model does."""
+    time, event, risk = (torch.tensor(golden[key], dtype=torch.float64) for key in ("time", "event", "risk"))
+    signed = torch.where(event > 0, time, -time)[:, None]
+    events = float(event.sum())
+    assert events > len(set(time[event > 0].tolist()))  # there are ties
+    assert -events * cox(risk[:, None], signed).item() == pytest.approx(golden["log_likelihood"], rel=1e-9)
+    slope = torch.tensor(golden["hazard_ratio"], dtype=torch.float64).log().requires_grad_()
+    cox(slope * risk[:, None], signed).backward()
+    assert slope.grad.item() == pytest.approx(0, abs=1e-7)
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:

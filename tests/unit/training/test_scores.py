@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from ecglfm.training.scores import c_index, macro_auprc, macro_auroc, macro_f1, mae
+
+#: Answers of scikit-survival, with ties of times and risks; make_golden_survival.py, beside it, made them.
+GOLDEN = json.loads((Path(__file__).parents[1] / "evaluation/golden_survival.json").read_text())
 
 
 def test_macro_auroc_by_hand() -> None:
@@ -49,9 +56,22 @@ def test_concordance_is_that_of_two_loops() -> None:
     assert c_index(signed, np.append(risk, 5)[:, None]) == pytest.approx(np.mean(values), rel=1e-12)
 
 
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_concordance_is_that_of_scikit_survival(golden: dict) -> None:
+    time, event, risk = (np.array(golden[key], dtype=float) for key in ("time", "event", "risk"))
+    signed = np.where(event > 0, time, -time)
+    assert c_index(signed[:, None], risk[:, None]) == pytest.approx(golden["c_index"], abs=1e-12)
+
+
 def test_concordance_by_hand_and_undefined() -> None:
     # event at 1 against three later ones: two lower risks, one equal; event at 3: nobody later but the one unseen at 3
     signed, risk = np.array([[1.0], [-2.0], [3.0], [-3.0]]), np.array([[2.0], [2.0], [0.0], [1.0]])
     assert c_index(signed, risk) == pytest.approx((0.5 + 1 + 1 + 0) / 4)
     assert np.isnan(c_index(-np.abs(signed), risk))
     assert np.isnan(c_index(np.array([[-1.0], [2.0]]), np.zeros((2, 1))))  # gone before the only event
+
+
+@pytest.mark.parametrize("score", [macro_auroc, macro_auprc, macro_f1, mae, c_index])
+def test_nothing_known_is_no_score(score: Callable) -> None:
+    assert np.isnan(score(np.full((3, 2), np.nan), np.ones((3, 2))))
+    assert np.isnan(score(np.zeros((0, 2)), np.ones((0, 2))))
