@@ -184,8 +184,8 @@ what holds in the end, as do the parameters in MLflow. `xresnet1d101` comes with
 benchmark.
 
 The vectors that fits of mode `linear` share are kept in `<results>/embed/NAME/`: a file for each set of records, of
-windows x `model.dim` x 4 bytes (800,000 recordings of two windows at `dim` 768: 4.9 GB). Files that other weights of the
-encoder made go when new ones are written. All of them may be deleted at any time.
+windows x `model.dim` x 4 bytes (800,000 recordings of two windows at `dim` 768: 4.9 GB). Files that other weights of
+the encoder made go when new ones are written. All of them may be deleted at any time.
 
 ## Splits, subsets and duplicates
 
@@ -246,6 +246,10 @@ A job gets no more threads than the login node has cores, unless you say more wi
 warned, goes back into the queue by itself, up to 100 times, and resumes; Snakemake only waits. After `scancel`,
 Ctrl-C or a crash the same command resumes. Two runs never write one folder: the second is told which job on which
 machine holds `checkpoints/lock`. [docs/scaling.md](../docs/scaling.md) says what large trainings need.
+
+A fine-tuning that is killed goes on after its last finished epoch when it is run again, to the same bits. Its state
+(weights that learn, two moments of each, the best epoch's weights: 16 bytes a weight) lies in `checkpoints/` beside the
+model until that is written. With another config, other labels or another encoder it starts anew and says so.
 
 K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
 whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.

@@ -22,13 +22,14 @@ from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import CLASSIFICATION
-from ecglfm.provenance import sha256_json, write_text
+from ecglfm.provenance import sha256_file, sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.batches import Batch, EpochBatches, iterate
 from ecglfm.training.criterion import make_criterion
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.linear import linear_learner
+from ecglfm.training.resume import Progress
 from ecglfm.training.supervised import Course, Learner, train
 from ecglfm.training.targets import lacks, make_link
 from ecglfm.training.thresholds import choose_thresholds
@@ -65,7 +66,8 @@ def run_finetune(
     labels, manifest, signals : path
         `labels/{task}.parquet`, `manifest/records.parquet`, `preprocess/`.
     output : path
-        Folder of `model.safetensors`, `model.json`, `history.csv`.
+        Folder of `model.safetensors`, `model.json`, `history.csv`; and, until they are written, of `checkpoints/`, from
+        which a fit that was interrupted goes on.
     features : path, optional
         Mode `linear`: folder where the encoder's vectors are kept, so that the next fit need not compute them.
     tracking : TrackingSlice, optional
@@ -106,10 +108,22 @@ def run_finetune(
     tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
     params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
     tracking = tracking if distributed.is_main() else None
-    with start_run(tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params) as run:
+    folder = encoder if encoder.is_dir() else encoder.parent
+    files = [sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")]
+    with (
+        Progress(output, config, **hashes, encoder_hash=sha256_json(files)) as progress,
+        start_run(
+            tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params,
+            key=progress.run_key, step=progress.epoch,
+        ) as run,
+    ):  # fmt: skip
+        if distributed.is_main():
+            progress.note(run)
         learner = _learner(model, data, config, parsed.seed, encoder, features)
         criterion = make_criterion(config, model.link, data.target[data.train])
-        course = train(learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run)
+        course = train(
+            learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run, progress=progress
+        )
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
         model = _build(encoder, data, parsed, config)
         (model.head if model.mode == "linear" else model).load_state_dict(course.weights)

@@ -69,6 +69,8 @@ def parts(engine: Any) -> Iterator[Part]:
         for low, high in zip(optimizer.fp16_groups, optimizer.fp32_groups, strict=True):
             masters |= dict(zip(map(id, low), high, strict=True))
     for name, parameter in unwrap(engine).named_parameters():
+        if not parameter.requires_grad:  # it is as it was loaded
+            continue
         if stage == 0:
             yield Part(name, 0, masters.get(id(parameter), parameter), 0, parameter.numel())
         elif stage == 3:
@@ -131,8 +133,9 @@ def _share(pieces: list[Piece]) -> list[Piece]:
 
 
 def restore_weights(module: nn.Module, saved: Pieces) -> None:
-    """Give a module its weights and buffers, before DeepSpeed cuts it up."""
-    for kind, tensors in (("weight", dict(module.named_parameters())), ("buffer", _buffers(module))):
+    """Give a module the weights that learn and its buffers, before DeepSpeed cuts it up."""
+    learning = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    for kind, tensors in (("weight", learning), ("buffer", _buffers(module))):
         for name, tensor in tensors.items():
             saved.read(kind, name, 0, tensor.data)
 

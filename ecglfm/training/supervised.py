@@ -21,6 +21,7 @@ from ecglfm.tracking import Run
 from ecglfm.training.batches import Batch
 from ecglfm.training.criterion import Criterion
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
+from ecglfm.training.resume import Progress
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ def train(
     seed: int,
     target: np.ndarray,
     run: Run | None = None,
+    progress: Progress | None = None,
 ) -> Course:
     """Train until the validation score gets no better; the weights of the best epoch are kept in memory.
 
@@ -112,6 +114,8 @@ def train(
         Labels of the validation records.
     run : Run, optional
         Gets the metrics by epoch.
+    progress : Progress, optional
+        State of an interrupted training to go on from, and where each epoch's is saved.
 
     Raises
     ------
@@ -120,10 +124,17 @@ def train(
     """
     groups = parameter_groups(learner.module, config)
     rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
-    engine = initialize(learner.module, config, groups)
     course = Course(EarlyStopping(config.patience, criterion.larger_is_better))
+    if progress is not None:
+        progress.restore_weights(learner.module)
+    engine = initialize(learner.module, config, groups)
+    if progress is not None:
+        progress.restore(engine, learner.module, course)
+    first = 1 if progress is None else progress.epoch + 1
     started = time.monotonic()
-    for epoch in range(1, config.epochs + 1):
+    for epoch in range(first, config.epochs + 1):
+        if course.best.is_over(epoch - 1):
+            break
         torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
         scores = {"train": _train_epoch(engine, learner, criterion, epoch, rates)}
         broadcast_buffers(engine)
@@ -136,14 +147,14 @@ def train(
         if course.best.improves(epoch, scores["valid"][criterion.select_by]):
             state = full_state_dict(engine, learner.module)
             course.weights = {key: value.clone() for key, value in state.items()}  # training goes on in place
-        left = (time.monotonic() - started) / epoch * (config.epochs - epoch)
+        if progress is not None:
+            progress.save(engine, learner.module, course, epoch, learner.forwards)
+        left = (time.monotonic() - started) / (epoch - first + 1) * (config.epochs - epoch)
         logger.info(
             "epoch %d of %d: loss train %.4f, valid %.4f; valid %s; at most %.0f s left",
             epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
             ", ".join(f"{name} {scores['valid'][name]:.4f}" for name in criterion.metrics), left,
         )  # fmt: skip
-        if course.best.is_over(epoch):
-            break
     logger.info("best epoch: %d, validation %s %.4f", course.best.epoch, criterion.select_by, course.best.value)
     return course
 

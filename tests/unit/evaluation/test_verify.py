@@ -114,8 +114,10 @@ def test_the_origin_is_chosen_on_the_validation_split(
     people: Path, monkeypatch: pytest.MonkeyPatch, better: str
 ) -> None:
     """Vectors far from 0 whose lengths differ need their mean as origin; a mean far from them all does harm."""
+    seen: list[set[str]] = []
 
     def vectors(encoder: object, records: pd.DataFrame, signals: Path) -> np.ndarray:
+        seen.append(set(records["split"]))
         rng, number, person = np.random.default_rng(1), *who(records)
         own = rng.normal(size=(TRAIN + PATIENTS, 16))[person]
         length = np.where(number < TRAIN, 0.01, rng.lognormal(0, 1.5, 1000)[number])[:, None]
@@ -134,6 +136,7 @@ def test_the_origin_is_chosen_on_the_validation_split(
     assert area[bad] < 0.9
     known = metrics["auto"]["centring"]["valid_auroc"]
     assert known[better] == max(known.values()) > 0.98
+    assert seen[:2] == [{"train"}, {"valid"}]  # all that the choice is made from
 
 
 def test_scores_are_cosines_of_the_encoders_vectors(people: Path) -> None:
