@@ -196,7 +196,7 @@ def check_whole(training: Training, weights: str, history: pd.DataFrame) -> None
 def check_nothing_left(clone: Clone) -> None:
     """No process, in jobs or out of them, no lock that somebody holds and no half file."""
     wait("end of all processes", lambda: not processes(clone.root, ""))
-    assert [path for path in clone.results.rglob("lock") if path.read_text()] == []
+    assert [path for path in clone.results.rglob("*lock") if path.read_text()] == []
     assert [*clone.root.glob(".snakemake/locks/*"), *clone.root.glob(".snakemake/incomplete/*")] == []
     half = {path.name for path in clone.results.rglob("*") if path.name.startswith(".") or "tmp" in path.name}
     assert half <= {".snakemake_timestamp", ".mlflow.db.lock"}  # the latter is locked by flock(2), not by being there
