@@ -88,6 +88,15 @@ def ignore_signals(_worker: int = 0) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def choose_device() -> torch.device:
+    """`cuda:{local rank modulo devices}`, or `cpu` without a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", local_rank() % torch.cuda.device_count())
+
+
 def init(threads: int | None = None) -> torch.device:
     """Join the process group and choose the device.
 
@@ -99,16 +108,15 @@ def init(threads: int | None = None) -> torch.device:
     Returns
     -------
     torch.device
-        `cuda:{local rank modulo devices}` or `cpu`.
+        As `choose_device`.
     """
     import torch
     import torch.distributed as dist
 
     if threads is not None:
         torch.set_num_threads(threads)
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", local_rank() % torch.cuda.device_count())
+    device = choose_device()
+    if device.type == "cuda":
         torch.cuda.set_device(device)
     if not is_main():
         logging.getLogger("ecglfm").setLevel(logging.ERROR)  # rank 0 says it once for all

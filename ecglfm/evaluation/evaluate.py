@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecglfm import distributed
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
 from ecglfm.data.labels import read_left_out
 from ecglfm.evaluation.baselines import majority
@@ -87,7 +88,7 @@ def run_evaluate(
     from ecglfm.models.bundle import load_model
 
     torch.set_num_threads(max(1, threads))
-    network = load_model(model)
+    network = load_model(model).to(distributed.choose_device())
     info = read_json(_folder(model) / "model.json")
     identity = {"encoder": info["encoder"]["name"], "task": info["task"], "fit": info.get("fit", _folder(model).name)}
     all_records = pd.read_parquet(manifest)

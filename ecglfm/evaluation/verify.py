@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySlice
 from ecglfm.data.dataset import LOCATION, Signals
 from ecglfm.data.pieces import table_pieces, write_pieces
@@ -88,7 +89,7 @@ def run_verify(
     from ecglfm.models.bundle import load_encoder
 
     torch.set_num_threads(max(1, threads))
-    network = load_encoder(encoder).to("cuda" if torch.cuda.is_available() else "cpu")
+    network = load_encoder(encoder).to(distributed.choose_device())
     audited = read_json(audit)
     name, config = str(network.info.get("name", "encoder")), slice.config
     known, test = unseen_records(manifest, config, "test")
