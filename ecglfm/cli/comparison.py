@@ -1,4 +1,4 @@
-"""Commands of the group `comparison`: `compare`, `card`."""
+"""Commands of the group `comparison`: `compare`, `compare-page`, `card`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compare.add_argument("--output", type=Path, required=True, help="JSON; a table is written beside it, as .csv")
     compare.set_defaults(run=_compare)
 
+    page = commands.add_parser("compare-page", help="write the page of every encoder on every task")
+    page.add_argument("--results", type=Path, required=True, help="folder of every output")
+    page.add_argument("--models", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="evaluated models")
+    page.add_argument("--verified", nargs="*", default=[], metavar="ENCODER/TASK", help="verifications")
+    page.add_argument("--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random weights")
+    page.add_argument("--output", type=Path, required=True, help="the HTML file")
+    page.set_defaults(run=_compare_page)
+
     card = commands.add_parser("card", help="write the card of an evaluated model, one HTML page")
     card.add_argument("--results", type=Path, required=True, help="folder of every output")
     card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
@@ -30,6 +38,14 @@ def _compare(args: argparse.Namespace) -> None:
 
     config = load(EvaluateSlice, args.config).evaluate
     run_compare(config, evaluations=args.results / "evaluate", task=args.task, models=args.models, output=args.output)
+
+
+def _compare_page(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.comparison_page import run_comparison_page
+    from ecglfm.evaluation.model_sections import parse_model
+
+    fits = [parse_model(text, "--models") for text in args.models]
+    run_comparison_page(args.results, fits, args.output, baselines=args.baselines, verified=args.verified)
 
 
 def _card(args: argparse.Namespace) -> None:

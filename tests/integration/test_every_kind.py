@@ -138,6 +138,9 @@ def test_two_encoders_are_compared(evaluated: Clone) -> None:
         areas.append(roc_auc_score(test["target.PVC"], test["probability.PVC"]))
     (pair,) = content["pairs"]
     assert pair["labels"]["PVC"]["value"] == pytest.approx(areas[0] - areas[1], abs=1e-9)
+    page = (evaluated.results / "evaluate/comparison/index.html").read_text()
+    assert f'<td class="n">{areas[0]:.3f}</td><td class="n">{areas[1]:.3f}</td>' in page
+    assert 'random-tiny <span class="quiet">random weights</span>' in page
 
 
 def test_fewer_patients(evaluated: Clone) -> None:

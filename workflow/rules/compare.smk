@@ -1,6 +1,6 @@
-# compare: the encoders of one task against each other, on the locked test split.
-# Requires: the evaluation of every model of the task.
-# Makes: <results>/evaluate/comparison/{task}.json and .csv.
+# compare: the encoders of one task against each other, on the locked test split, and one page over all tasks.
+# Requires: the evaluation of every model, every verification.
+# Makes: <results>/evaluate/comparison/{task}.json and .csv, index.html.
 
 
 rule compare_task:
@@ -37,8 +37,34 @@ rule compare_task:
         " --models {params.models} --output {output.comparison} 2> {log}"
 
 
+rule compare_page:
+    input:
+        comparisons=expand("<results>/evaluate/comparison/{task}.json", task=TASKS),
+        verifications=rules.verify_all.input.metrics,
+    output:
+        report(
+            "<results>/evaluate/comparison/index.html",
+            caption="../report/comparison_page.rst",
+            category="Evaluation",
+            labels={"encoder": "all", "fit": "all", "what": "comparison page"},
+        ),
+    log:
+        "<results>/logs/compare_page.log",
+    conda:
+        "../../envs/ecglfm.yaml"
+    params:
+        results=subpath(output[0], ancestor=3),
+        models=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
+        baselines=RANDOM_ENCODERS,
+    shell:
+        "python -m ecglfm compare-page --results {params.results} --models {params.models}"
+        " --verified {params.verified} --baselines {params.baselines} --output {output} 2> {log}"
+
+
 rule compare_all:
     input:
         require("encoders", "tasks"),
-        comparisons=expand("<results>/evaluate/comparison/{task}.json", task=TASKS),
+        comparisons=rules.compare_page.input.comparisons,
+        page=rules.compare_page.output[0],
     localrule: True

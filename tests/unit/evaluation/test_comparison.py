@@ -17,11 +17,15 @@ from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation import examples, model_sections
 from ecglfm.evaluation.bootstrap import Predictions, paired_bootstrap
 from ecglfm.evaluation.comparison import run_compare
+from ecglfm.evaluation.comparison_page import run_comparison_page
 from ecglfm.evaluation.contenders import setting_of
+from ecglfm.evaluation.model_sections import Fit
 from ecglfm.evaluation.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
 
 CONFIG = EvaluateConfig(bootstrap=200)
+#: Two encoders with the same predictions, on a page.
+COMPARED = "super random tiny full AUROC 0.833 0.833 0.000 0.000 – 0.000 1 no evidence no evidence in 2 of 2"
 
 
 def write(
@@ -225,11 +229,24 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
         output=results / "evaluate/comparison/super.json",
     )  # fmt: skip
     run_report(results, page)
-    seen = " ".join(
-        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
-    )
+    seen = _words(page)
     assert "a random encoder was not run" not in seen
     assert "random random weights full-s0 12 2 patients" in seen
-    assert "super random tiny full AUROC 0.833 0.833 0.000 0.000 – 0.000 1 no evidence no evidence in 2 of 2" in seen
+    assert COMPARED in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
     assert seen.count("Majority, macro 0.500 by definition") == 2
+    fits = [Fit(*path.split("/")) for path in ("random/super/full-s0", "tiny/super/full-s0", "tiny/af/full-s0")]
+    run_comparison_page(results, fits, page, baselines=["random"])
+    seen = _words(page)
+    assert "2 encoders, 2 label sets, 2 models on the locked test split" in seen
+    assert "super random random weights full-s0 12 2 patients" in seen
+    assert COMPARED in seen
+    assert "tiny/af/full-s0 has not been evaluated." in seen
+    assert "a random encoder was not run" not in seen
+
+
+def _words(page: Path) -> str:
+    """What a page says."""
+    return " ".join(
+        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
+    )
