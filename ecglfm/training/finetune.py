@@ -25,12 +25,13 @@ from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import sha256_file, sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.batches import Batch, EpochBatches, iterate
+from ecglfm.training.course import Course
 from ecglfm.training.criterion import make_criterion
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.linear import linear_learner
 from ecglfm.training.resume import Progress
-from ecglfm.training.supervised import Course, Learner, train
+from ecglfm.training.supervised import Learner, train
 from ecglfm.training.targets import lacks, make_link
 from ecglfm.training.thresholds import choose_thresholds
 

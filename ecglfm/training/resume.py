@@ -14,7 +14,7 @@ import math
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -22,6 +22,7 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
 from ecglfm.tracking import Run
 from ecglfm.training.checkpoint import Checkpoints
+from ecglfm.training.course import Course
 from ecglfm.training.engine import full_state_dict
 from ecglfm.training.lock import Lock
 from ecglfm.training.saver import Saver
@@ -33,9 +34,6 @@ from ecglfm.training.state import (
     restore_weights,
     scaler_state,
 )
-
-if TYPE_CHECKING:
-    from ecglfm.training.supervised import Course
 
 logger = logging.getLogger(__name__)
 

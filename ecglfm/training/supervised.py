@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,34 +19,13 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, ModelConfig, UserError
 from ecglfm.tracking import Run
 from ecglfm.training.batches import Batch
+from ecglfm.training.course import Course, EarlyStopping
 from ecglfm.training.criterion import Criterion
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
 from ecglfm.training.resume import Progress
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class EarlyStopping:
-    """Remembers the best epoch and says when `patience` epochs have passed without a better one."""
-
-    patience: int
-    larger_is_better: bool = False
-    value: float | None = None
-    epoch: int = 0
-
-    def improves(self, epoch: int, value: float) -> bool:
-        """Note the validation score of an epoch; True where it is the best so far."""
-        sign = 1 if self.larger_is_better else -1
-        if self.value is not None and sign * value <= sign * self.value:
-            return False
-        self.value, self.epoch = value, epoch
-        return True
-
-    def is_over(self, epoch: int) -> bool:
-        """Whether training ends after this epoch."""
-        return epoch - self.epoch >= self.patience
 
 
 @dataclass
@@ -69,26 +48,6 @@ class Learner:
     batches: Callable[[int], Iterator[Batch]]
     validate: Callable[[], np.ndarray]
     forwards: int
-
-
-@dataclass
-class Course:
-    """What a training did.
-
-    Attributes
-    ----------
-    best : EarlyStopping
-        The best epoch and its validation score.
-    rows : list of dict
-        Rows of `history.csv`: `epoch, split, loss`, the criterion's metrics, `lr, head_lr`; the rates are those of
-        the epoch's last update, `lr` that of the encoder's last layer.
-    weights : dict
-        State of the module after the best epoch, float32 on the CPU.
-    """
-
-    best: EarlyStopping
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 def train(

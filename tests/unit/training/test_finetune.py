@@ -22,12 +22,13 @@ from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Link
 from ecglfm.training import supervised
 from ecglfm.training.batches import Batch, EpochBatches
+from ecglfm.training.course import EarlyStopping
 from ecglfm.training.criterion import make_criterion
 from ecglfm.training.finetune import run_finetune
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled
 from ecglfm.training.scores import macro_auroc
-from ecglfm.training.supervised import EarlyStopping, Learner, parameter_groups, train
+from ecglfm.training.supervised import Learner, parameter_groups, train
 
 LEADS = ["I", "II", "V1"]
 RATE, LENGTH = 100, 1000  # 10 s
