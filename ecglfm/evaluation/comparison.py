@@ -7,7 +7,7 @@ contrast. What is tested is therefore the chance of the test set, not that of a 
 Classes are compared by AUROC, quantities by mean absolute error, R2 and Pearson's correlation, survival by Harrell's C.
 A label is called better or worse where a bootstrap of patients (which knows that a patient's recordings are alike)
 says so after Benjamini and Hochberg's correction over the labels, and of AUROC where DeLong's test does as well.
-Otherwise: no evidence.
+Otherwise, and with fewer than `MIN_PATIENTS` test patients: no evidence.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from ecglfm.evaluation.contenders import (
     check_same,
     compared,
     contender,
+    known_patients,
     measurable,
     read_metrics,
     read_test,
     setting_of,
 )
 from ecglfm.evaluation.delong import delong_p
+from ecglfm.evaluation.subgroups import MIN_PATIENTS
 from ecglfm.provenance import write_json, write_text
 
 VERDICTS = ("better", "worse", "no evidence")
@@ -110,9 +112,12 @@ def compare(first: Contender, second: Contender, metric: str, config: EvaluateCo
             if math.isnan(by_record):
                 entry["reason"] = "DeLong's test is undefined: no variance, or one record of a class"
             p = max(p, 1.0 if math.isnan(by_record) else by_record)
+        if known_patients(first.seeds[0], label) < MIN_PATIENTS:
+            p, entry["reason"] = 1.0, f"fewer than {MIN_PATIENTS} test patients: too few for a verdict"
         labels[name] = entry
         strictest.append(p)
     defined = np.flatnonzero(~np.isnan(difference))
+    patients = max((known_patients(first.seeds[0], label) for label in defined.tolist()), default=0)
     for label, q in zip(defined.tolist(), false_discovery_control(strictest) if strictest else [], strict=True):
         entry = labels[names[label]]
         entry |= {"q": float(q), "verdict": verdict(metric, entry["value"], float(q), config)}
@@ -122,7 +127,7 @@ def compare(first: Contender, second: Contender, metric: str, config: EvaluateCo
         "setting": first.setting,
         "metric": metric,
         "labels": labels,
-        "macro": _macro(one[defined], other[defined], resampled[defined], metric, config),
+        "macro": _macro(one[defined], other[defined], resampled[defined], metric, config, patients),
         "counts": {word: sum(entry["verdict"] == word for entry in labels.values()) for word in VERDICTS},
     }
 
@@ -137,7 +142,7 @@ def _delong(first: Contender, second: Contender, label: int) -> float:
 
 
 def _macro(
-    one: np.ndarray, other: np.ndarray, resampled: np.ndarray, metric: str, config: EvaluateConfig
+    one: np.ndarray, other: np.ndarray, resampled: np.ndarray, metric: str, config: EvaluateConfig, patients: int
 ) -> dict[str, Any]:
     """The difference of the macro values, over the labels that have one; shapes (labels,), (labels, resamples)."""
     if not len(one):
@@ -145,6 +150,8 @@ def _macro(
     resampled = mean_defined(resampled)
     entry = _difference(one.mean(), other.mean(), resampled, config)
     p = bootstrap_p(one.mean() - other.mean(), resampled)
+    if patients < MIN_PATIENTS:
+        p, entry["reason"] = 1.0, f"fewer than {MIN_PATIENTS} test patients: too few for a verdict"
     return entry | {"p_bootstrap": p, "verdict": verdict(metric, entry["value"], p, config)}
 
 
@@ -163,7 +170,7 @@ def bootstrap_p(value: float, resampled: np.ndarray) -> float:
     """Two-sided p of a difference by the normal distribution with the resamples' deviation.
 
     The share of resamples on the other side of zero could not become smaller than 1 / resamples, which a correction
-    over 71 labels would never pass.
+    over 71 labels would never pass. Resamples that are all alike are no evidence: 1.
 
     Parameters
     ----------
@@ -175,7 +182,7 @@ def bootstrap_p(value: float, resampled: np.ndarray) -> float:
     if abs(value) < 1e-12:
         return 1.0
     deviation = float(np.nanstd(resampled, ddof=1)) if (~np.isnan(resampled)).sum() > 1 else 0.0
-    return float(2 * norm.sf(abs(value) / deviation)) if deviation > 1e-12 else 2 / (len(resampled) + 1)
+    return float(2 * norm.sf(abs(value) / deviation)) if deviation > 1e-12 else 1.0
 
 
 def verdict(metric: str, value: float, p: float, config: EvaluateConfig) -> str:

@@ -53,5 +53,12 @@ def _task(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any]:
         "task": task,
         "rows": [row for row in made.values() if row is not None],
         "missing": [fit for fit, row in made.items() if row is None],
-        "comparison": read_if_there(results / f"evaluate/comparison/{task}.json", read_json),
+        "comparison": comparison_of(results, task, list(made)),
     }
+
+
+def comparison_of(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any] | None:
+    """What `compare` wrote of a task; None where that is not of these models."""
+    content = read_if_there(results / f"evaluate/comparison/{task}.json", read_json)
+    shown = {fit.encoder for fit in fits}
+    return content if content and {model["encoder"] for model in content["models"]} <= shown else None

@@ -133,6 +133,12 @@ def measurable(table: pd.DataFrame, kind: str) -> Ranking | RegressionPrediction
     return Ranking(names, target, output, np.full(len(names), 0.5), patients)
 
 
+def known_patients(data: Ranking | RegressionPredictions | Concordance, label: int) -> int:
+    """Number of test patients with a record whose truth is known."""
+    known = data.known(label) if isinstance(data, Concordance) else ~np.isnan(data.targets[:, label])
+    return len(np.unique(data.patients[known]))
+
+
 def contender(
     encoder: str, setting: str, fits: list[str], seeds: list[Any], metrics: Sequence[str], config: EvaluateConfig
 ) -> Contender:

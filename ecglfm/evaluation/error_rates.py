@@ -6,11 +6,15 @@ weights of patients: 1 for the value itself, how often each was drawn for a resa
 its patient, an impostor pair as often as the product of its two, so that pairs with a patient in common come and go
 together; a patient who is drawn twice makes no genuine pair with himself.
 
+Sources are measured one by one, and together by the mean over their genuine pairs: impostor pairs are of one source, so
+scores of two databases are never set against each other, and databases cannot be told apart instead of people.
+
 Shapes: g genuine pairs, i impostor pairs, p patients, r resamples, k distinct genuine scores, v = 2 k + 1 segments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,6 +56,20 @@ class Scores:
     genuine_patient: np.ndarray
     impostor_patients: np.ndarray
     patients: int
+
+    def by_source(self, source: np.ndarray) -> dict[str, Scores]:
+        """The same for each source, given that of each patient, shape (p,)."""
+        genuine, impostor = source[self.genuine_patient], source[self.impostor_patients[0]]
+        return {
+            name: Scores(
+                self.genuine[genuine == name],
+                self.impostor[impostor == name],
+                self.genuine_patient[genuine == name],
+                self.impostor_patients[:, impostor == name],
+                self.patients,
+            )
+            for name in sorted({*source})
+        }
 
     @cached_property
     def genuine_sums(self) -> csr_array:
@@ -147,45 +165,85 @@ def error_rates(scores: Scores, weight_pr: np.ndarray) -> np.ndarray:
     return np.stack([area, eer, *fnmr])
 
 
-def auroc(scores: Scores) -> float:
-    """AUROC alone, every patient counting once; NaN without genuine or impostor pairs."""
-    if not len(scores.genuine) or not len(scores.impostor):
-        return float("nan")
-    return float(error_rates(scores, np.ones((scores.patients, 1)))[0, 0])
+def auroc(strata: Mapping[str, Scores]) -> float:
+    """AUROC of all sources, every patient counting once; NaN where none has genuine and impostor pairs."""
+    measured = _usable(strata)
+    values = [error_rates(scores, np.ones((scores.patients, 1)))[:1] for scores in measured.values()]
+    return float(_together(measured, np.stack(values))[0, 0]) if values else float("nan")
 
 
-def resampled_rates(scores: Scores, resamples: int, seed: int) -> np.ndarray:
-    """`MEASURES` in resamples of patients, shape (measures, resamples).
+def _usable(strata: Mapping[str, Scores]) -> dict[str, Scores]:
+    """Sources with both sorts of pairs."""
+    return {name: scores for name, scores in strata.items() if len(scores.genuine) and len(scores.impostor)}
 
-    A resample without a genuine or an impostor pair is drawn again.
+
+def _together(strata: Mapping[str, Scores], values_smr: np.ndarray) -> np.ndarray:
+    """Mean over the sources in which a measure is defined, weighted by genuine pairs; shape (measures, r)."""
+    weight_s = np.array([len(scores.genuine) for scores in strata.values()], float)[:, None, None]
+    defined = ~np.isnan(values_smr)
+    total = (weight_s * defined).sum(axis=0)
+    summed = (weight_s * np.where(defined, values_smr, 0)).sum(axis=0)
+    return np.divide(summed, total, out=np.full(summed.shape, np.nan), where=total > 0)
+
+
+def resampled_rates(strata: Mapping[str, Scores], resamples: int, seed: int) -> np.ndarray:
+    """`MEASURES` of each source in resamples of the patients of all, shape (sources, measures, resamples).
+
+    A resample without a genuine or an impostor pair in any source is drawn again.
     """
-    weights = PatientWeights(np.arange(scores.patients), seed)
-    out = np.full((len(MEASURES), resamples), np.nan)
-    together = max(1, min(_RESAMPLES_TOGETHER, _POINTS_TOGETHER // (2 * len(scores.genuine))))
+    (patients,) = {scores.patients for scores in strata.values()}
+    out = np.full((len(strata), len(MEASURES), resamples), np.nan)
+    most = max(len(scores.genuine) for scores in strata.values())
+    together = max(1, min(_RESAMPLES_TOGETHER, _POINTS_TOGETHER // (2 * most)))
     for start in range(0, resamples, together):
+        weights = PatientWeights(np.arange(patients), seed)  # anew, because it keeps what it has drawn
         lacking = np.arange(start, min(start + together, resamples))
         for attempt in range(_ATTEMPTS):
-            out[:, lacking] = error_rates(scores, weights(lacking, attempt))
-            lacking = lacking[np.isnan(out[0, lacking])]
+            weight_pr = weights(lacking, attempt)
+            for number, scores in enumerate(strata.values()):
+                out[number][:, lacking] = error_rates(scores, weight_pr)
+            lacking = lacking[np.isnan(out[:, 0, lacking]).all(axis=0)]
             if not len(lacking):
                 break
     return out
 
 
-def measure(scores: Scores, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
-    """`MEASURES` with percentile intervals, as entries of `metrics.json`; null with a reason where undefined."""
-    lacking = None
-    if not len(scores.genuine):
-        lacking = "no patient of the test split has two recordings"
-    elif not len(scores.impostor):
-        lacking = "no two patients of one source are in the test split"
-    none = np.full(len(MEASURES), np.nan)
-    points = none if lacking else error_rates(scores, np.ones((scores.patients, 1)))[:, 0]
-    resampled = none[:, None] if lacking else resampled_rates(scores, resamples, seed)
-    entries = {}
-    for name, value, values in zip(MEASURES, points, resampled, strict=True):
+def measure(strata: Mapping[str, Scores], *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+    """`MEASURES` with percentile intervals, as entries of `metrics.json`; null with a reason where undefined.
+
+    Parameters
+    ----------
+    strata : mapping of str to Scores
+        Of each source, with the same numbers of patients.
+
+    Returns
+    -------
+    dict
+        `overall`, and `sources` by name: those with pairs of both sorts.
+    """
+    measured = _usable(strata)
+    if not measured:
+        reason = "no recordings of one patient of the test split, copies left out, can be compared"
+        if any(len(scores.genuine) for scores in strata.values()):
+            reason = "no source has recordings of two patients in the test split"
+        nothing = {name: as_entry(np.nan, np.full(1, np.nan), confidence, reason) for name in MEASURES}
+        return {"overall": nothing, "sources": {}}
+    points = np.stack([error_rates(scores, np.ones((scores.patients, 1))) for scores in measured.values()])
+    resampled = resampled_rates(measured, resamples, seed)
+    reasons = {}
+    for m, name in enumerate(MEASURES):
         needed = round(RULE_OF / FMR_POINTS[name]) if name in FMR_POINTS else 0
-        few = len(scores.impostor) < needed
-        reason = lacking or f"{len(scores.impostor)} impostor pairs, {needed} are needed for {RULE_OF} false matches"
-        entries[name] = as_entry(np.nan if few else value, values, confidence, reason)
-    return entries
+        reasons[name] = f"fewer than {needed} impostor pairs, which {RULE_OF} false matches need"
+        few = np.array([len(scores.impostor) < needed for scores in measured.values()])
+        points[few, m] = resampled[few, m] = np.nan
+
+    def entries(point_m: np.ndarray, resampled_mr: np.ndarray) -> dict[str, Any]:
+        return {
+            name: as_entry(value, values, confidence, reasons[name])
+            for name, value, values in zip(MEASURES, point_m, resampled_mr, strict=True)
+        }
+
+    return {
+        "overall": entries(_together(measured, points)[:, 0], _together(measured, resampled)),
+        "sources": {name: entries(points[s, :, 0], resampled[s]) for s, name in enumerate(measured)},
+    }

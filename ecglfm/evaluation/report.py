@@ -11,6 +11,7 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.evaluation.card import beside, trust
+from ecglfm.evaluation.comparison_page import comparison_of
 from ecglfm.evaluation.model_sections import (
     Fit,
     add_examples,
@@ -20,9 +21,9 @@ from ecglfm.evaluation.model_sections import (
     training_section,
 )
 from ecglfm.evaluation.pages import environment
-from ecglfm.evaluation.sections import data_section, read_if_there, task_section
+from ecglfm.evaluation.sections import data_section, task_section
 from ecglfm.evaluation.verification_section import verification_sections
-from ecglfm.provenance import code_version, read_json, write_text
+from ecglfm.provenance import code_version, write_text
 from ecglfm.tracking import standard_tags, start_run
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def run_report(
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
-    fits = [parse_model(text, "--include") for text in include] if include else _found(results)
+    fits = _found(results) if include is None else [parse_model(text, "--include") for text in include]
     content = gather(results, fits, everything=not include)
     content["verifications"] = verification_sections(results, verified)
     write_text(output, environment().get_template("report.html.j2").render(content))
@@ -108,7 +109,8 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
         # Every fit of an encoder was pretrained and is tested alike.
-        leaks = {fit.encoder: trust(results, fit) for fit in {one.encoder: one for one in own}.values()}
+        evaluated = {fit.encoder: fit for fit, row in made.items() if row is not None}
+        leaks = {encoder: trust(results, fit) for encoder, fit in evaluated.items()}
         rows = [
             row | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
             for fit, row in made.items()
@@ -122,7 +124,7 @@ def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any
                 "rows": rows,
                 "missing": [fit for fit, row in made.items() if row is None],
                 "training": training_section(results, own),
-                "comparison": read_if_there(results / f"evaluate/comparison/{task}.json", read_json),
+                "comparison": comparison_of(results, task, own),
             }
         )
     data = data_section(results)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,18 +20,20 @@ _POINTS = 2000
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 2}
 
 
-def verification_figure(scores: Scores, entries: dict[str, Any]) -> Figure:
-    """Histograms of the scores, and the DET curve (Martin et al. 1997) with its equal error rate.
+def verification_figure(strata: Mapping[str, Scores], measured: dict[str, Any]) -> Figure:
+    """Histograms of the scores, and the DET curve (Martin et al. 1997) of each source with its equal error rate.
 
     Parameters
     ----------
-    scores : Scores
-    entries : dict
-        As `measure` gives them.
+    strata : mapping of str to Scores
+        By source.
+    measured : dict
+        As `measure` gives it.
     """
     figure = Figure(figsize=(8.4, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _histograms(left, scores)
+    shown = {name: strata[name] for name in measured["sources"]}
+    _histograms(left, list(shown.values()))
     style(right, "Detection error trade-off", x="false match rate", y="false non-match rate")
     ticks = ndtri(np.array(_RATES))
     right.set(xlim=ticks[[0, -1]], ylim=ticks[[0, -1]], aspect="equal")
@@ -37,33 +41,45 @@ def verification_figure(scores: Scores, entries: dict[str, Any]) -> Figure:
         axis.set_ticks(ticks, [f"{100 * rate:g} %" for rate in _RATES])
     right.plot(ticks[[0, -1]], ticks[[0, -1]], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     right.plot(-ticks, ticks, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-    eer = entries["eer"]["value"]
-    if eer is None:
-        right.text(0, 0, entries["eer"]["reason"], ha="center", va="bottom", size=7.5, color=INK, wrap=True)
+    overall = measured["overall"]
+    if not shown:
+        right.text(0, 0, overall["eer"]["reason"], ha="center", va="bottom", size=7.5, color=INK, wrap=True)
         return figure
-    points = operating_points(scores)
-    shown = np.unique(np.linspace(0, len(points[0]) - 1, _POINTS).astype(int))
-    fmr, fnmr = (np.clip(rates[shown], 1e-6, 1 - 1e-6) for rates in points)
-    right.plot(ndtri(fmr), ndtri(fnmr), color=COLOURS[0], linewidth=1.6)
-    place = ndtri(np.clip(eer, _RATES[0], _RATES[-1]))
-    right.plot([place], [place], "o", color=COLOURS[1], markersize=5)
-    text = f"EER {with_interval(entries['eer'])}\nAUROC {with_interval(entries['auroc'])}"
+    for (name, scores), colour in zip(shown.items(), cycle(COLOURS), strict=False):
+        _curve(right, scores, measured["sources"][name]["eer"]["value"], colour, name if len(shown) > 1 else None)
+    text = f"EER {with_interval(overall['eer'])}\nAUROC {with_interval(overall['auroc'])}"
     right.text(0.97, 0.97, text, transform=right.transAxes, ha="right", va="top", size=8.5, color=INK, bbox=_PAPER)
+    if len(shown) > 1:
+        right.legend(loc="lower left", frameon=False, fontsize=7.5, labelcolor=INK)
     return figure
 
 
-def _histograms(axes: Axes, scores: Scores) -> None:
-    """Shares of the pairs of each sort by score."""
+def _curve(axes: Axes, scores: Scores, eer: float, colour: str, label: str | None) -> None:
+    """DET curve of one source, with a point at its equal error rate."""
+    points = operating_points(scores)
+    some = np.unique(np.linspace(0, len(points[0]) - 1, _POINTS).astype(int))
+    fmr, fnmr = (np.clip(rates[some], 1e-6, 1 - 1e-6) for rates in points)
+    axes.plot(ndtri(fmr), ndtri(fnmr), color=colour, linewidth=1.6, label=label)
+    place = ndtri(np.clip(eer, _RATES[0], _RATES[-1]))
+    axes.plot([place], [place], "o", color=colour, markersize=5)
+
+
+def _histograms(axes: Axes, strata: Sequence[Scores]) -> None:
+    """Shares of the pairs by score; a source has the same part of the impostor pairs as of the genuine ones."""
     style(axes, "Scores", x="cosine", y="share of the pairs")
-    both = [("same person", scores.genuine, COLOURS[1]), ("different people", scores.impostor, COLOURS[0])]
-    values = np.concatenate([score for _, score, _ in both])
-    edges = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), _BINS + 1) if len(values) else [0.0, 1.0]
-    for name, score, colour in both:
-        if not len(score):
-            continue
-        share = np.histogram(score, edges)[0] / len(score)
+    if not strata:
+        return
+    genuine, impostor = (np.concatenate([getattr(one, sort) for one in strata]) for sort in ("genuine", "impostor"))
+    part = [np.full(len(one.impostor), len(one.genuine) / len(one.impostor)) for one in strata]
+    weights = np.concatenate(part) / len(genuine)
+    values = np.concatenate([genuine, impostor])
+    edges = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), _BINS + 1)
+    for name, score, weight, colour in (
+        ("same person", genuine, np.full(len(genuine), 1 / len(genuine)), COLOURS[1]),
+        ("different people", impostor, weights, COLOURS[0]),
+    ):
+        share = np.histogram(score, edges, weights=weight)[0]
         axes.stairs(share, edges, fill=True, color=colour, alpha=0.25)
         axes.stairs(share, edges, color=colour, linewidth=1.4, label=f"{name}: {len(score):,} pairs")
-    if len(values):
-        axes.legend(loc="upper left", frameon=False, fontsize=8.5, labelcolor=INK)
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
+    axes.legend(loc="upper left", frameon=False, fontsize=8.5, labelcolor=INK)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)

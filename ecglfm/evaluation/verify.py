@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySlice
 from ecglfm.data.dataset import LOCATION, Signals
+from ecglfm.data.duplicates.clusters import Clusters
 from ecglfm.data.pieces import table_pieces, write_pieces
 from ecglfm.data.splits import hash_fraction
 from ecglfm.evaluation.error_rates import MEASURES, Scores, auroc, measure
@@ -93,35 +96,28 @@ def run_verify(
     audited = read_json(audit)
     name, config = str(network.info.get("name", "encoder")), slice.config
     known, test = unseen_records(manifest, config, "test")
-    origin, centring = choose_origin(network, manifest, signals, slice)
+    origin, centring = choose_origin(network, manifest, signals, slice, audited)
     vectors = embed_records(network, test, signals) - origin
 
-    genuine, impostor = choose_pairs(test, config.max_pairs, slice.seed)
-    record_id = test["record_id"].to_numpy(object)
-    copies = [(pair["a"], pair["b"]) for pair in audited["duplicate_pairs"]]
-    left_out = {"known_patients": known, "copies": 0}
-    kept = []
-    for pairs in (genuine, impostor):
-        same = is_copy(pairs, record_id, copies)
-        left_out["copies"] += int(same.sum())
-        kept.append(pairs.without(same))
-    scores = _scored(test, vectors, *kept)
+    kept, left_out = comparable(test, slice, manifest, audited)
+    scores, strata = _scored(test, vectors, *kept)
     write_scores(output / "scores.parquet", test, scores, *kept)
 
-    entries = measure(scores, resamples=slice.bootstrap, confidence=slice.confidence, seed=slice.seed)
+    measured = measure(strata, resamples=slice.bootstrap, confidence=slice.confidence, seed=slice.seed)
     metrics = {
         "encoder": name, "task": slice.task, "kind": config.kind, "weights": network.info.get("weights"),
-        "overall": entries,
+        **measured,
         "centring": centring,
-        "n": _counts(test, *kept) | {"left_out": left_out},
+        "n": _counts(test, *kept) | {"left_out": {"known_patients": known} | left_out},
         "bootstrap": {"unit": "patient", "resamples": slice.bootstrap, "confidence": slice.confidence,
                       "seed": slice.seed},
         "leakage": leakage(audited, network.info, partial(table_pieces, manifest), test),
         "data_hash": audited["data_hash"], "code": code_version(),
     }  # fmt: skip
     write_json(output / "metrics.json", metrics)
-    save_png(verification_figure(scores, entries), output / "curves.png")
-    logger.info("%s/%s: test EER %s, AUROC %s", name, slice.task, *(entries[key]["value"] for key in ("eer", "auroc")))
+    save_png(verification_figure(strata, measured), output / "curves.png")
+    values = [metrics["overall"][key]["value"] for key in ("eer", "auroc")]
+    logger.info("%s/%s: test EER %s, AUROC %s", name, slice.task, *values)
     _track(metrics, slice, output, tracking, rule)
     return metrics
 
@@ -150,6 +146,7 @@ def choose_origin(
     manifest: Path,
     signals: Path,
     slice: VerifySlice,  # noqa: A002
+    audited: dict[str, Any],
 ) -> tuple[np.ndarray | float, dict[str, Any]]:
     """What is subtracted from every vector, 0 or the mean vector of training records, and how that was decided.
 
@@ -158,10 +155,19 @@ def choose_origin(
     origin : ndarray of float64, shape (dim,), or 0.0
     centring : dict
         `centred`, and with `center: auto` the AUROC on the validation split `as_it_is` and `less_the_mean`.
+
+    Raises
+    ------
+    UserError
+        `center: always`, and the task's sources have no training record.
     """
     if slice.config.center == "never":
         return 0.0, {"centred": False}
     train = draw_records(manifest, slice.config, slice.seed)
+    if train.empty and slice.config.center == "always":
+        raise UserError(
+            f"{slice.task}: center: always needs training records of its sources, of which there are none: write auto"
+        )
     if train.empty:
         return 0.0, {"centred": False}
     mean = embed_records(encoder, train, signals).mean(axis=0)
@@ -169,8 +175,8 @@ def choose_origin(
         return mean, {"centred": True}
     _, valid = unseen_records(manifest, slice.config, "valid")
     vectors = embed_records(encoder, valid, signals)
-    pairs = choose_pairs(valid, slice.config.max_pairs, slice.seed)
-    areas = [auroc(_scored(valid, vectors - origin, *pairs)) for origin in (0.0, mean)]
+    pairs, _ = comparable(valid, slice, manifest, audited)
+    areas = [auroc(_scored(valid, vectors - origin, *pairs)[1]) for origin in (0.0, mean)]
     centred = areas[1] > areas[0]  # False where there are no pairs
     shown = [None if np.isnan(area) else round(area, 6) for area in areas]
     return (mean if centred else 0.0), {
@@ -188,7 +194,8 @@ def draw_records(manifest: Path, config: VerificationConfig, seed: int) -> pd.Da
         for record in piece["record_id"][(piece["split"] == "train") & piece["source"].isin(sources)]
     )
     drawn = heapq.nsmallest(_CENTRE, train, key=lambda record: hash_fraction(f"centre of {record}", seed))
-    records = pd.read_parquet(manifest, columns=LOCATION, filters=[("record_id", "in", drawn)])
+    wanted = pc.field("record_id").isin(pa.array(drawn, pa.large_string()))  # typed, because it may be empty
+    records = pd.read_parquet(manifest, columns=LOCATION, filters=wanted)
     return records.sort_values("record_id", ignore_index=True)
 
 
@@ -222,16 +229,41 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
     return vectors.astype(np.float64)
 
 
-def _scored(test: pd.DataFrame, vectors: np.ndarray, genuine: Pairs, impostor: Pairs) -> Scores:
-    """Scores of pairs of the test records."""
-    patient, names = pd.factorize(test["patient_id"])
-    return Scores(
+def comparable(
+    records: pd.DataFrame,
+    slice: VerifySlice,  # noqa: A002
+    manifest: Path,
+    audited: dict[str, Any],
+) -> tuple[tuple[Pairs, Pairs], dict[str, int]]:
+    """Genuine and impostor pairs of some records, and how many were left out.
+
+    Left out are `copies` of one recording, which it would be no test to find alike, and `linked` pairs of patients whom
+    copies connect: they are one person under two names, or cannot be told apart.
+    """
+    genuine, impostor = choose_pairs(records, slice.config.max_pairs, slice.seed)
+    record, patient = records["record_id"].to_numpy(object), records["patient_id"].to_numpy(object)
+    copies = [(pair["a"], pair["b"]) for pair in audited["duplicate_pairs"]]
+    clusters = Clusters(partial(table_pieces, manifest), audited["duplicate_pairs"])
+    same = [is_copy(pairs, record, copies) for pairs in (genuine, impostor)]
+    cluster = np.array([clusters.of_patient(name) for name in patient], np.int64)
+    linked = (cluster[impostor.first] == cluster[impostor.second]) & (cluster[impostor.first] >= 0)
+    left_out = {"copies": int(same[0].sum() + same[1].sum()), "linked": int((linked & ~same[1]).sum())}
+    return (genuine.without(same[0]), impostor.without(same[1] | linked)), left_out
+
+
+def _scored(
+    records: pd.DataFrame, vectors: np.ndarray, genuine: Pairs, impostor: Pairs
+) -> tuple[Scores, dict[str, Scores]]:
+    """Scores of pairs of some records: of all, and by source."""
+    patient, names = pd.factorize(records["patient_id"])
+    scores = Scores(
         genuine=cosines(vectors, genuine),
         impostor=cosines(vectors, impostor),
         genuine_patient=patient[genuine.first],
         impostor_patients=np.stack([patient[impostor.first], patient[impostor.second]]),
         patients=len(names),
     )
+    return scores, scores.by_source(records.groupby("patient_id", sort=False)["source"].first().to_numpy(object))
 
 
 def write_scores(path: Path, test: pd.DataFrame, scores: Scores, genuine: Pairs, impostor: Pairs) -> None:

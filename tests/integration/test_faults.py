@@ -121,7 +121,7 @@ def test_leak_between_splits_fails_the_build(clone) -> None:
     ("break_it", "line"),
     [
         (lambda c: c.edit("config/config.yaml", finetune={"learning_rate": 1}), "config/config.yaml: finetune.learning_rate: unknown key"),
-        (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: base, ecg-lfm, ecglfm-600m, random-tiny, small, tiny"),
+        (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: base, ecg-lfm, ecglfm-600m, random-small, random-tiny, small, tiny, xresnet1d101"),
         (lambda c: c.edit("config/tasks/af.yaml", labels={"AFIB": {"ptbxl": {"spc": ["AFIB"]}}}), "config/tasks/af.yaml: labels.AFIB.ptbxl.spc: unknown key; did you mean 'scp'?"),
     ],
 )  # fmt: skip

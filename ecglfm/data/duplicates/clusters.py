@@ -55,6 +55,10 @@ class Clusters:
             for patient, split in mine.drop_duplicates().itertuples(index=False):
                 self._splits[self._cluster[patient]].add(split)
 
+    def of_patient(self, patient: str) -> int:
+        """Number of a patient's cluster, the same for those whom duplicates connect; -1 where none does."""
+        return self._cluster.get(patient, -1)
+
     def splits(self, record: str) -> set[str]:
         """Splits of the cluster of a record that is in a pair."""
         return self._splits[self._cluster[self.patient_of[record]]]

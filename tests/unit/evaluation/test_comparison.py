@@ -244,6 +244,27 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
     assert "tiny/af/full-s0 has not been evaluated." in seen
     assert "a random encoder was not run" not in seen
 
+    shutil.rmtree(results / "evaluate/random")
+    run_report(results, page)
+    assert "Encoders compared" not in _words(page)  # with an encoder that is not shown
+    run_report(results, page, include=[])
+    assert "Nothing has been evaluated yet" in _words(page)
+
+
+def test_a_handful_of_patients_is_no_evidence(tmp_path: Path) -> None:
+    """19 of them, and one encoder knows the truth; with the twentieth it is better."""
+    rng = np.random.default_rng(0)
+    for count, word in ((19, "no evidence"), (20, "better")):
+        target = (np.arange(count) % 2)[:, None].astype(float)
+        for encoder, score in (("good", 0.9 * target + 0.05), ("bad", rng.random((count, 1)))):
+            write(tmp_path, f"{encoder}/full-s0", target, score)
+        output = tmp_path / "out.json"
+        run_compare(
+            CONFIG, evaluations=tmp_path / "evaluate", task="t", models=["good/full-s0", "bad/full-s0"], output=output
+        )
+        (pair,) = read_json(output)["pairs"]
+        assert (pair["labels"]["l00"]["verdict"], pair["macro"]["verdict"]) == (word, word)
+
 
 def _words(page: Path) -> str:
     """What a page says."""

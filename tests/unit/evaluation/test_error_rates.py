@@ -92,7 +92,7 @@ def test_resamples_are_those_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> 
     """Each pair is repeated as often as its patients say; every comparison of two pairs is made."""
     monkeypatch.setattr(error_rates, "_PAIRS_TOGETHER", 37)
     scores = drawn(30, 500, 1, patients=12)
-    found = resampled_rates(scores, 40, seed=3)
+    found = resampled_rates({"s": scores}, 40, seed=3)[0]
     weights = PatientWeights(np.arange(12), 3)(np.arange(40)).astype(int)
     for resample, weight in enumerate(weights.T):
         genuine = np.repeat(scores.genuine, weight[scores.genuine_patient])
@@ -108,16 +108,16 @@ def test_resamples_are_those_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = drawn(300, 5000, 2)
-    whole = resampled_rates(scores, 50, seed=0)
+    whole = resampled_rates({"s": scores}, 50, seed=0)
     monkeypatch.setattr(error_rates, "_PAIRS_TOGETHER", 11)
     monkeypatch.setattr(error_rates, "_RESAMPLES_TOGETHER", 7)
-    np.testing.assert_array_equal(resampled_rates(drawn(300, 5000, 2), 50, seed=0), whole)
+    np.testing.assert_array_equal(resampled_rates({"s": drawn(300, 5000, 2)}, 50, seed=0), whole)
 
 
 def test_a_resample_without_a_pair_is_drawn_again() -> None:
     """One patient of three has two recordings: 8 of 27 resamples lack him and would say nothing."""
     scores = of_patients(np.array([0, 0, 1, 2]), np.arange(16.0).reshape(4, 4))
-    assert not np.isnan(resampled_rates(scores, 200, seed=0)).any()
+    assert not np.isnan(resampled_rates({"s": scores}, 200, seed=0)).any()
 
 
 def test_a_planted_separation_is_in_the_interval() -> None:
@@ -127,7 +127,7 @@ def test_a_planted_separation_is_in_the_interval() -> None:
     patient = np.repeat(np.arange(patients), recordings)
     noise = rng.normal(size=(len(patient), len(patient)))
     scores = of_patients(patient, noise + 1.5 * (patient[:, None] == patient))
-    found = measure(scores, resamples=300, confidence=0.99, seed=0)
+    found = measure({"s": scores}, resamples=300, confidence=0.99, seed=0)["overall"]
     for name, truth in (("auroc", ndtr(1.5 / np.sqrt(2))), ("eer", ndtr(-0.75))):
         assert found[name]["ci_low"] < truth < found[name]["ci_high"], name
         assert found[name]["ci_high"] - found[name]["ci_low"] < 0.1
@@ -136,22 +136,44 @@ def test_a_planted_separation_is_in_the_interval() -> None:
 @pytest.mark.parametrize(
     ("patients", "reason"),
     [
-        ([0, 1, 2, 3], "no patient of the test split has two recordings"),
-        ([0, 0, 0, 0], "no two patients of one source are in the test split"),
+        ([0, 1, 2, 3], "no recordings of one patient of the test split, copies left out, can be compared"),
+        ([0, 0, 0, 0], "no source has recordings of two patients in the test split"),
     ],
 )
 def test_without_pairs_there_is_a_reason(patients: list[int], reason: str) -> None:
-    found = measure(of_patients(np.array(patients), np.ones((4, 4))), **EVERYBODY_ONCE)
+    found = measure({"s": of_patients(np.array(patients), np.ones((4, 4)))}, **EVERYBODY_ONCE)
     nothing = {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
-    assert found == dict.fromkeys(MEASURES, nothing)
+    assert found == {"overall": dict.fromkeys(MEASURES, nothing), "sources": {}}
 
 
 def test_rates_at_low_fmr_need_enough_impostors() -> None:
     """30 false matches at 1 % are 3000 pairs, at 0.1 % 30,000."""
-    few = measure(drawn(50, 2999, 9), **EVERYBODY_ONCE)
+    few = measure({"s": drawn(50, 2999, 9)}, **EVERYBODY_ONCE)["overall"]
     assert few["fnmr_at_fmr_1pct"]["value"] is None
-    assert few["fnmr_at_fmr_1pct"]["reason"] == "2999 impostor pairs, 3000 are needed for 30 false matches"
-    enough = measure(drawn(50, 3000, 9), **EVERYBODY_ONCE)
+    assert few["fnmr_at_fmr_1pct"]["reason"] == "fewer than 3000 impostor pairs, which 30 false matches need"
+    enough = measure({"s": drawn(50, 3000, 9)}, **EVERYBODY_ONCE)["overall"]
     assert enough["fnmr_at_fmr_1pct"]["value"] is not None
     assert enough["fnmr_at_fmr_0_1pct"]["value"] is None
     assert enough["auroc"]["value"] is not None
+
+
+def test_sources_are_measured_one_by_one() -> None:
+    """Patients 0 to 39 are of one source, 40 to 79 of the other; all of its scores are higher."""
+    first, second = drawn(30, 4000, 9), drawn(90, 400, 9)
+    both = Scores(
+        np.r_[first.genuine, second.genuine + 100],
+        np.r_[first.impostor, second.impostor + 100],
+        np.r_[first.genuine_patient, second.genuine_patient + 40],
+        np.c_[first.impostor_patients, second.impostor_patients + 40],
+        80,
+    )
+    found = measure(both.by_source(np.repeat(["a", "b"], 40)), **EVERYBODY_ONCE)
+    values = {}
+    for name, scores in (("a", first), ("b", second)):
+        values[name] = roc_auc_score(
+            np.r_[np.ones(len(scores.genuine)), np.zeros(len(scores.impostor))], np.r_[scores.genuine, scores.impostor]
+        )
+        assert found["sources"][name]["auroc"]["value"] == pytest.approx(values[name], abs=1e-9)
+    assert found["overall"]["auroc"]["value"] == pytest.approx((30 * values["a"] + 90 * values["b"]) / 120, abs=1e-9)
+    assert found["overall"]["fnmr_at_fmr_1pct"] == found["sources"]["a"]["fnmr_at_fmr_1pct"]  # b has too few pairs
+    assert found["sources"]["b"]["fnmr_at_fmr_1pct"]["value"] is None

@@ -256,7 +256,7 @@ def test_verifications_stand_in_one_table(results: Path) -> None:
     overall |= {"eer": {"value": 0.1234, "ci_low": 0.1, "ci_high": 0.2}}
     pretraining = {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": "random weights: no pretraining"}
     metrics = {
-        "weights": "random", "overall": overall, "centring": {"centred": True},
+        "weights": "random", "overall": overall, "sources": {"a": overall}, "centring": {"centred": True},
         "n": {"records": 12, "patients": 2, "patients_with_several": 1, "genuine": {"scored": 55, "possible": 55},
               "impostor": {"scored": 10, "possible": 11}},
         "leakage": {"audit": None, "clean": False, "pretraining": pretraining},
