@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 from ecglfm.cli.arguments import add_tracking, tracking_of
@@ -79,6 +81,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from ecglfm.config import FinetuneSlice, TaskSlice, load
 
     config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not at once: the lock is given back
     from ecglfm.training.finetune import run_finetune
 
     run_finetune(

@@ -180,8 +180,8 @@ its own file and wins over all of them, key by key (`schedule` as a whole):
 
 An edit of it reruns that encoder's fits, and never its pretraining. `modes`, `seeds`, `fractions` and
 `label_efficiency` say which fits there are and stand in `config.yaml` only. `<results>/config/finetune/NAME.yaml` says
-what holds in the end, as do the parameters in MLflow. `xresnet1d101` comes with such a section: the training of its
-benchmark.
+what holds in the end for all other keys, as do the parameters in MLflow. `xresnet1d101` comes with such a section: the
+training of its benchmark.
 
 The vectors that fits of mode `linear` share are kept in `<results>/embed/NAME/`: a file for each set of records, of
 windows x `model.dim` x 4 bytes (800,000 recordings of two windows at `dim` 768: 4.9 GB). Files that other weights of
@@ -247,9 +247,12 @@ warned, goes back into the queue by itself, up to 100 times, and resumes; Snakem
 Ctrl-C or a crash the same command resumes. Two runs never write one folder: the second is told which job on which
 machine holds `checkpoints/lock`. [docs/scaling.md](../docs/scaling.md) says what large trainings need.
 
-A fine-tuning that is killed goes on after its last finished epoch when it is run again, to the same bits. Its state
-(weights that learn, two moments of each, the best epoch's weights: 16 bytes a weight) lies in `checkpoints/` beside the
-model until that is written. With another config, other labels or another encoder it starts anew and says so.
+A fine-tuning that is killed goes on after its last saved epoch when it is run again, to the same bits. Every epoch is
+saved that ends with a whole update (`accumulate`); where that takes more than a second, so many that saving takes a
+twentieth of the time. The state (weights that learn, two moments of each, the best epoch's weights: 16 bytes a weight,
+twice that while a new one replaces it) lies in `checkpoints/` beside the model until that is written. With another
+config, other labels or another encoder it starts anew and says so. Containers want the same `--hostname` each time: by
+it the lock of a killed one is known to be nobody's.
 
 K ranks train as one with K times the batch would, at every ZeRO stage. Two things differ: dropout, and BatchNorm,
 whose statistics are each rank's own unless `model.norm_sync` is true or `model.norm` is `group` or `layer`.

@@ -127,6 +127,8 @@ class Project:
                 self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
         for name, task in tasks.items():
             self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
+        for name, task in self.tasks.items() if not self.encoders else ():
+            check_kind(config.finetune, task.kind, name)
         self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
 
     def _source(self, folder: Path, name: str) -> SourceConfig:

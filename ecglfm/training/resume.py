@@ -4,7 +4,8 @@ Until the model is written, `<output>/checkpoints/` holds the state after that e
 checkpoints: the weights that learn, Adam's moments, the loss scaler, the best epoch with its weights, and the rows of
 history.csv. Nothing else has a state: learning rates, order of the data, crops and dropout are functions of the seed
 and the epoch. Gradients of half an update are not kept: where the batches of an epoch are no multiple of `accumulate`,
-only epochs that end with an update are saved.
+only epochs that end with an update are saved. Where a save takes longer than a second, saves are spread so that they
+take a twentieth of the time at most; which epochs are saved changes nothing in the result.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,6 +38,9 @@ from ecglfm.training.state import (
 )
 
 logger = logging.getLogger(__name__)
+
+_QUICK = 1.0  # s that a save may take after every epoch
+_SHARE = 20  # times as long as a slower one lasted pass until the next
 
 
 class Progress:
@@ -73,12 +78,18 @@ class Progress:
         self._saver = Saver(self._checkpoints)
         self._saved: tuple[Pieces, dict[str, Any]] | None = None
         self._notes: dict[str, Any] = {}
+        self._due = 0.0  # time.monotonic() from which the next save is due
         self.epoch = 0
 
     def __enter__(self) -> Progress:
-        self.epoch = distributed.from_main(self._open)
-        if self.epoch:
-            self._saved = self._checkpoints.load(self.epoch)
+        try:
+            self.epoch = distributed.from_main(self._open)
+            if self.epoch:
+                self._saved = self._checkpoints.load(self.epoch)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
         return self
 
     def __exit__(
@@ -88,10 +99,10 @@ class Progress:
             if kind is None and distributed.is_main():
                 self._remove()
         finally:
-            if self._lock is not None:
+            if self._lock is not None and kind is None:
+                self._lock_path.unlink(missing_ok=True)
+            elif self._lock is not None:
                 self._lock.release()
-                if kind is None:
-                    self._lock_path.unlink(missing_ok=True)
 
     @property
     def run_key(self) -> str | None:
@@ -127,7 +138,7 @@ class Progress:
         self._saved = None
 
     def save(self, engine: Any, module: nn.Module, course: Course, epoch: int, forwards: int) -> None:
-        """Write the state after an epoch; every rank must call it.
+        """Write the state after an epoch, where that is due; every rank must call it.
 
         Parameters
         ----------
@@ -138,7 +149,8 @@ class Progress:
         forwards : int
             Batches of an epoch.
         """
-        if epoch * forwards % self._accumulate:
+        began = time.monotonic()
+        if epoch * forwards % self._accumulate or distributed.any_rank(began < self._due):
             return
         pieces, notes = pieces_of(engine, None)
         learning = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
@@ -157,6 +169,8 @@ class Progress:
         }
         self._saver.save(pieces, epoch, state, notes)
         self._saver.finish()
+        ended = time.monotonic()
+        self._due = ended + (_SHARE * (ended - began) if ended - began > _QUICK else 0)
 
     def _open(self) -> int:
         """Take the folder, on rank 0; returns the epoch to go on after."""

@@ -21,11 +21,11 @@ TIMING = ["memory_mb", "segments_per_second"]  # columns of the history that dif
 PATIENCE = 600  # seconds, for machines with much else to do
 
 
-def wait(what: str, condition: Callable[[], object]) -> None:
+def wait(what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Until something is so."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.02)
 
 
@@ -195,7 +195,7 @@ def check_whole(training: Training, weights: str, history: pd.DataFrame) -> None
 
 def check_nothing_left(clone: Clone) -> None:
     """No process, in jobs or out of them, no lock that somebody holds and no half file."""
-    wait("end of all processes", lambda: not processes(clone.root, ""))
+    wait("end of all processes", lambda: not processes(clone.root, ""), seconds=30)
     assert [path for path in clone.results.rglob("*lock") if path.read_text()] == []
     assert [*clone.root.glob(".snakemake/locks/*"), *clone.root.glob(".snakemake/incomplete/*")] == []
     half = {path.name for path in clone.results.rglob("*") if path.name.startswith(".") or "tmp" in path.name}

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from ecglfm.config import UserError
-from ecglfm.training import supervised
+from ecglfm.provenance import read_json
+from ecglfm.training import resume, supervised
 from ecglfm.training.lock import Lock
 from tests.unit.training.test_finetune import fit, make_data, make_encoder
 
@@ -120,6 +121,53 @@ def test_every_kind_of_fit_resumes_bit_for_bit(
         fit(data, tmp_path / "out", name, epochs=EPOCHS, **options)
     assert logged(caplog)[0] == finished + 1
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_a_best_epoch_before_the_kill_stays_the_best(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later epochs are better than the one that was saved last, but not than the first."""
+    validate, planted = supervised._validate, {1: 0.3, 2: 0.5, 3: 0.4, 4: 0.6}
+
+    def plant(learner: object, criterion: object, target: object, epoch: int) -> dict[str, float]:
+        return validate(learner, criterion, target, epoch) | {"loss": planted[epoch]}
+
+    monkeypatch.setattr(supervised, "_validate", plant)
+    fit(data, tmp_path / "whole", epochs=EPOCHS)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 3)
+        with pytest.raises(_Stopped):
+            fit(data, tmp_path / "out", epochs=EPOCHS)
+    fit(data, tmp_path / "out", epochs=EPOCHS)
+    assert read_json(tmp_path / "out/model.json")["training"]["best_epoch"] == 1
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_slow_saves_are_few(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resume, "_QUICK", 0.0)
+    monkeypatch.setattr(resume, "_SHARE", 1e6)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 3)
+        with pytest.raises(_Stopped):
+            fit(data, tmp_path / "out", epochs=EPOCHS)
+    with caplog.at_level("INFO", "ecglfm"):
+        fit(data, tmp_path / "out", epochs=EPOCHS)
+    assert logged(caplog) == [2, 3, 4]
+
+
+def test_a_fit_that_cannot_begin_gives_its_lock_back(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, total: int) -> dict:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resume.Checkpoints, "open_run", full)
+        with pytest.raises(OSError, match="No space left"):
+            fit(data, tmp_path / "out", epochs=1)
+    assert (tmp_path / "out/checkpoints.lock").read_text() == ""
 
 
 def test_a_fit_that_had_only_to_be_written_trains_no_more(
