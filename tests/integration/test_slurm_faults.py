@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.integration.mlflow_server import Server, points, runs
 from tests.integration.slurm_training import Training, check_continued, check_resumed, check_whole, prepare, wait
@@ -132,7 +133,15 @@ def test_walltime_twice(training, undisturbed):
     check_whole(training, *undisturbed)
 
 
-def test_preempted(training, undisturbed):
+@pytest.fixture
+def store(training):
+    """The demo's own MLflow store, while a test looks at it."""
+    training.clone.edit("config/config.yaml", tracking={"enabled": True})
+    yield MlflowClient(f"sqlite:///{training.clone.results}/mlflow.db")
+    training.clone.edit("config/config.yaml", tracking={"enabled": False})
+
+
+def test_preempted(training, undisturbed, store):
     process = training.snakemake()
     training.reach(2 * EVERY)
     training.pause()  # until Slurm has decided: it wakes what it preempts
@@ -145,6 +154,11 @@ def test_preempted(training, undisturbed):
     finish(training, process)
     check_resumed(training, before, good)
     check_whole(training, *undisturbed)
+    (run,) = store.search_runs([store.get_experiment_by_name("pretrain").experiment_id])  # begun once, continued once
+    assert run.info.status == "FINISHED"
+    losses = list(undisturbed[1]["loss"].astype(float).items())
+    assert len(losses) == STEPS
+    assert [(point.step, point.value) for point in store.get_metric_history(run.info.run_id, "train.loss")] == losses
 
 
 def test_lost_node(training, undisturbed):
