@@ -21,6 +21,12 @@ from ecglfm.provenance import code_version, sha256_file, sha256_frame, sha256_js
 logger = logging.getLogger(__name__)
 
 
+def encoder_hash(encoder: Path) -> str:
+    """Hash of an encoder's weights and description, given its folder or a file in it."""
+    folder = encoder if encoder.is_dir() else encoder.parent
+    return sha256_json([sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")])
+
+
 def features_key(encoder: Path, records: pd.DataFrame, windows: pd.DataFrame) -> str:
     """Hash of the encoder's weights and description (how its signals are made among it), and of records and windows.
 
@@ -38,9 +44,7 @@ def features_key(encoder: Path, records: pd.DataFrame, windows: pd.DataFrame) ->
     str
         `{encoder}-{records and windows}`.
     """
-    folder = encoder if encoder.is_dir() else encoder.parent
-    files = [sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")]
-    maker = sha256_json({"version": code_version()["version"], "encoder": files})
+    maker = sha256_json({"version": code_version()["version"], "encoder": encoder_hash(encoder)})
     of = {
         "records": sha256_frame(records, ["record_id", "sha256", "n_samples"]),
         "windows": sha256_frame(windows, ["row", "start", "valid"]),

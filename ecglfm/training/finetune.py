@@ -22,15 +22,16 @@ from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import CLASSIFICATION
-from ecglfm.provenance import sha256_file, sha256_json, write_text
+from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.batches import Batch, EpochBatches, iterate
 from ecglfm.training.course import Course
 from ecglfm.training.criterion import make_criterion
+from ecglfm.training.features import encoder_hash
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.linear import linear_learner
-from ecglfm.training.resume import Progress
+from ecglfm.training.resume import SavedFit
 from ecglfm.training.supervised import Learner, train
 from ecglfm.training.targets import lacks, make_link
 from ecglfm.training.thresholds import choose_thresholds
@@ -109,21 +110,19 @@ def run_finetune(
     tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
     params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
     tracking = tracking if distributed.is_main() else None
-    folder = encoder if encoder.is_dir() else encoder.parent
-    files = [sha256_file(folder / f"encoder.{ending}") for ending in ("safetensors", "json")]
     with (
-        Progress(output, config, **hashes, encoder_hash=sha256_json(files)) as progress,
+        SavedFit(output, config, **hashes, encoder_hash=encoder_hash(encoder)) as saved,
         start_run(
             tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params,
-            key=progress.run_key, step=progress.epoch,
+            key=saved.run_key, step=saved.epoch,
         ) as run,
     ):  # fmt: skip
         if distributed.is_main():
-            progress.note(run)
+            saved.note(run)
         learner = _learner(model, data, config, parsed.seed, encoder, features)
         criterion = make_criterion(config, model.link, data.target[data.train])
         course = train(
-            learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run, progress=progress
+            learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run, saved=saved
         )
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
         model = _build(encoder, data, parsed, config)

@@ -1,4 +1,4 @@
-"""A fine-tuning that was killed goes on after its last finished epoch, and ends as one that was not.
+"""A fine-tuning that was killed goes on after its last saved epoch, and ends as one that was not.
 
 Until the model is written, `<output>/checkpoints/` holds the state after that epoch, in the form of a pretraining's
 checkpoints: the weights that learn, Adam's moments, the loss scaler, the best epoch with its weights, and the rows of
@@ -43,7 +43,7 @@ _QUICK = 1.0  # s that a save may take after every epoch
 _SHARE = 20  # times as long as a slower one lasted pass until the next
 
 
-class Progress:
+class SavedFit:
     """State of one fit on the disk; a context manager that holds its folder's lock.
 
     Parameters
@@ -81,7 +81,7 @@ class Progress:
         self._due = 0.0  # time.monotonic() from which the next save is due
         self.epoch = 0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> SavedFit:
         try:
             self.epoch = distributed.from_main(self._open)
             if self.epoch:

@@ -22,7 +22,7 @@ from ecglfm.training.batches import Batch
 from ecglfm.training.course import Course, EarlyStopping
 from ecglfm.training.criterion import Criterion
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
-from ecglfm.training.resume import Progress
+from ecglfm.training.resume import SavedFit
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def train(
     seed: int,
     target: np.ndarray,
     run: Run | None = None,
-    progress: Progress | None = None,
+    saved: SavedFit | None = None,
 ) -> Course:
     """Train until the validation score gets no better; the weights of the best epoch are kept in memory.
 
@@ -73,7 +73,7 @@ def train(
         Labels of the validation records.
     run : Run, optional
         Gets the metrics by epoch.
-    progress : Progress, optional
+    saved : SavedFit, optional
         State of an interrupted training to go on from, and where each epoch's is saved.
 
     Raises
@@ -84,12 +84,12 @@ def train(
     groups = parameter_groups(learner.module, config)
     rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
     course = Course(EarlyStopping(config.patience, criterion.larger_is_better))
-    if progress is not None:
-        progress.restore_weights(learner.module)
+    if saved is not None:
+        saved.restore_weights(learner.module)
     engine = initialize(learner.module, config, groups)
-    if progress is not None:
-        progress.restore(engine, learner.module, course)
-    first = 1 if progress is None else progress.epoch + 1
+    if saved is not None:
+        saved.restore(engine, learner.module, course)
+    first = 1 if saved is None else saved.epoch + 1
     started = time.monotonic()
     for epoch in range(first, config.epochs + 1):
         if course.best.is_over(epoch - 1):
@@ -106,8 +106,8 @@ def train(
         if course.best.improves(epoch, scores["valid"][criterion.select_by]):
             state = full_state_dict(engine, learner.module)
             course.weights = {key: value.clone() for key, value in state.items()}  # training goes on in place
-        if progress is not None:
-            progress.save(engine, learner.module, course, epoch, learner.forwards)
+        if saved is not None:
+            saved.save(engine, learner.module, course, epoch, learner.forwards)
         left = (time.monotonic() - started) / (epoch - first + 1) * (config.epochs - epoch)
         logger.info(
             "epoch %d of %d: loss train %.4f, valid %.4f; valid %s; at most %.0f s left",
