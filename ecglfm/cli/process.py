@@ -15,9 +15,11 @@ def tune_process() -> None:
     OpenMP threads that spin while they wait slowed a training step twentyfold on a shared machine. And by default the
     C library hands what was freed (a recording, the activations of a step) back to the kernel, which then clears the
     same pages again for the next one: as dear as reading the file, and a tenth of a step. It keeps them instead; the
-    peak is the same. What the user has set stays.
+    peak is the same. What the user has set stays, and with `ECGLFM_KEEP_MEMORY=0` the C library does as it likes.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if os.environ.get("ECGLFM_KEEP_MEMORY") == "0":
+        return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
     for variable, parameter, value in KEEP:
         if variable not in os.environ:

@@ -27,6 +27,7 @@ from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
 from ecglfm.training.loop import peak_of_process, update
+from ecglfm.training.original import OriginalObjective
 from ecglfm.training.stopwatch import Clock, Products, TimedEngine
 
 
@@ -80,7 +81,7 @@ class Measurement:
         return [self.flops / seconds / rate for seconds, rate in zip(self.busy, self.rates_busy, strict=True)]
 
 
-def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> Measurement:
+def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, original: bool = False) -> Measurement:
     """Train for a few updates of one forward each.
 
     Parameters
@@ -91,11 +92,13 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
         Even; a pair of recordings is two.
     steps, warmup : int
         Updates that count, and updates before them.
+    original : bool
+        Compute them as ECG-LFM's code does (`ecglfm.training.original`).
 
     Raises
     ------
     UserError
-        As `ecglfm.training.engine.initialize`, or bf16 on a processor that would take hours.
+        As `ecglfm.training.engine.initialize` and `OriginalObjective`, or bf16 on a processor that would take hours.
     """
     assert slice_.config.pretrain is not None
     config = slice_.config.pretrain.model_copy(update={"batch_size": segments // 2, "accumulate": 1, "num_workers": 0})
@@ -104,7 +107,8 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int) -> 
     device = distributed.init()
     memory: dict[str, float] = {"imports": peak_of_process()}
     began = time.perf_counter()
-    objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
+    make = OriginalObjective if original else PretrainingObjective
+    objective = make(build_encoder(slice_, config.seed), config)
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began
     memory["build"] = peak_of_process()

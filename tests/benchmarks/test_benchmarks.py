@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ecglfm.cli import main
-from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, load
+from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, UserError, load
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training.encoders import build_encoder
+from ecglfm.training.original import OriginalObjective
 
 
 @pytest.mark.slow
@@ -110,7 +111,7 @@ def test_train_benchmark_measures_a_step(
     arguments = ["--encoder", "tiny", "--batch", "4", "--steps", "2", "--warmup", "1", "--ecgs", "1000", "--gpus", "2"]
     assert main(["benchmark", "train", *arguments]) == 0
     name, size, step, split, flops, memory, predicted = capsys.readouterr().out.splitlines()
-    assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off"
+    assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off, way ours"
     assert size.startswith("0.2 M parameters with the heads")
     seconds, rate = (float(value) for value in re.findall(r"median ([\d.]+) s .*, ([\d.]+) segments/s", step)[0])
     assert rate == pytest.approx(4 / seconds, rel=0.02)
@@ -137,16 +138,26 @@ def test_train_benchmark_compares_variants_in_processes_of_their_own(
         "--warmup",
         "0",
         "--compare",
-        "checkpointing,compile",
+        "checkpointing,compile,way",
     ]
     assert main(["benchmark", "train", *arguments]) == 0
-    _, heads, first, checkpointed, compiled, _ = capsys.readouterr().out.splitlines()
+    _, heads, first, checkpointed, compiled, original, _ = capsys.readouterr().out.splitlines()
     assert heads.split()[:2] == ["variant", "segments/s"]
-    for line, variant in ((first, "as it is"), (checkpointed, "checkpointing on")):
+    for line, variant in ((first, "as it is"), (checkpointed, "checkpointing on"), (original, "way original")):
         assert line.startswith(variant)
         rate, step = (float(value) for value in line[20:].split()[:2])
         assert rate == pytest.approx(4 / step, rel=0.05)
     assert compiled.startswith("compile on           pretrain.compile: true needs a C++ compiler")
+
+
+def test_the_original_has_batch_normalisation_only(repository: Path) -> None:
+    """What the code of ECG-LFM cannot compute is not measured as if it could."""
+    config = load(EncoderConfig, repository / "config/encoders/tiny.yaml")
+    model = config.model.model_copy(update={"norm": "group"})
+    preprocess = load(ProjectConfig, repository / "config/config.yaml").preprocess
+    slice_ = EncoderSlice(encoder="tiny", config=config.model_copy(update={"model": model}), preprocess=preprocess)
+    with pytest.raises(UserError, match="Conformers with `norm: batch`"):
+        OriginalObjective(build_encoder(slice_, 0), config.pretrain)
 
 
 @pytest.mark.slow

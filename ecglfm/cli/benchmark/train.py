@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from ecglfm.cli.process import KEEP
 from ecglfm.config import (
     EncoderConfig,
     EncoderSlice,
     ProjectConfig,
-    QuantizerConfig,
     UserError,
     load,
 )
@@ -33,6 +34,7 @@ DIMENSIONS = {
     "zero": ("0", "1", "2", "3"),
     "checkpointing": ("off", "on"),
     "compile": ("off", "on"),
+    "way": ("ours", "original"),
 }
 WIDTHS = (11, 10, 16, 10, 9, 8)  # of the table's columns
 
@@ -50,12 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=10, help="steps that are measured")
     parser.add_argument("--warmup", type=int, default=2, help="steps before them")
     for name, values in DIMENSIONS.items():
-        parser.add_argument(f"--{name}", choices=values, help="default: as the encoder says, where it can run here")
+        if name != "way":
+            parser.add_argument(f"--{name}", choices=values, help="default: as the encoder says, where it can run here")
     parser.add_argument(
-        "--original",
-        action="store_true",
-        help="with ECG-LFM's quantizer (1024 codes of width 1024, compared in 768) and its dropout (0)",
+        "--way",
+        choices=DIMENSIONS["way"],
+        default="ours",
+        help="original: the same numbers, computed step by step as ECG-LFM's code does, with the C library's own memory"
+        " settings",
     )
+    parser.add_argument("--dropout", type=float, metavar="P", help="default: the encoder's; ECG-LFM's config has 0")
     parser.add_argument(
         "--compare", type=_dimensions, default=[], metavar="WHAT,…", help=f"a table of variants: {','.join(DIMENSIONS)}"
     )
@@ -81,16 +87,23 @@ def run(args: argparse.Namespace) -> None:
     segments = args.batch if args.batch is not None else _batch(slice_)
     if segments < 2 or segments % 2:
         raise UserError(f"--batch {segments}: segments come in pairs; give an even number")
+    settings = _settings(slice_) | {"way": args.way}
     if args.compare:
-        _compare(args, _settings(slice_), segments)
+        _compare(args, settings, segments)
         return
-    from ecglfm.training.benchmark import measure
-
-    result = measure(slice_, segments=segments, steps=args.steps, warmup=args.warmup)
     if args.json:
+        from ecglfm.training.benchmark import measure
+
+        result = measure(
+            slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=args.way == "original"
+        )
         print(json.dumps(dataclasses.asdict(result)))
         return
-    print(f"{args.encoder}, {_named(_settings(slice_))}")
+    measured = _measured(args, settings, segments)
+    if isinstance(measured, str):
+        raise UserError(measured)
+    result = measured
+    print(f"{args.encoder}, {_named(settings)}")
     for line in _lines(result):
         print(line)
     if (original := _original(slice_, result)) is not None:
@@ -118,9 +131,10 @@ def _slice(args: argparse.Namespace) -> EncoderSlice:
         update["activation_checkpointing"] = args.checkpointing == "on"
     if args.compile is not None:
         update["compile"] = args.compile == "on"
-    if args.original:
-        update["quantizer"] = QuantizerConfig(codes=1024, code_dim=1024, final_dim=768)
-        model = model.model_copy(update={"dropout": 0.0})
+    if args.dropout is not None:
+        if not 0 <= args.dropout < 1:
+            raise UserError(f"--dropout {args.dropout}: at least 0 and less than 1")
+        model = model.model_copy(update={"dropout": args.dropout})
     config = config.model_copy(update={"model": model, "pretrain": pretrain.model_copy(update=update)})
     return EncoderSlice(encoder=args.encoder, config=config, preprocess=project.preprocess)
 
@@ -186,21 +200,20 @@ def _lines(result: Measurement) -> Iterator[str]:
 def _original(slice_: EncoderSlice, result: Measurement) -> str | None:
     """The original's step, as it would be on a machine with this one's rate; None where it was not measured."""
     assert slice_.config.pretrain is not None
-    model, quantizer = slice_.config.model, slice_.config.pretrain.quantizer
+    model = slice_.config.model
     measured = ORIGINAL.get((model.layers, model.dim, result.segments))
     if measured is None or model.kind != "conformer" or result.device != "cpu":
         return None
     seconds, memory = measured
-    flops = result.flops if (quantizer.codes, quantizer.code_dim) == (1024, 1024) else None
-    share = f" ({100 * flops / seconds / ORIGINAL_RATE:.0f} % of its machine's 192 GFLOP/s)" if flops else ""
+    share = f"{100 * result.flops / seconds / ORIGINAL_RATE:.0f} % of its machine's 192 GFLOP/s"
     ratios = [
         seconds * ORIGINAL_RATE / rate / ours for ours, rate in zip(result.seconds, result.rates_fp32, strict=True)
     ]
     here = seconds * ORIGINAL_RATE / median(result.rates_fp32)
     return (
-        f"ECG-LFM: {seconds:.3g} s, {memory / 1e9:.3g} GB{share}; by the fp32 rates {here:.3g} s here: this is"
-        f" {median(ratios):.2f} x as fast, with {100 * result.memory['steps'] / memory:.0f} % of its memory"
-        f" (quantizer here: {quantizer.codes} codes of width {quantizer.code_dim}, compared in {quantizer.final_dim})"
+        f"ECG-LFM, measured elsewhere: {seconds:.3g} s, {memory / 1e9:.3g} GB ({share}); by the fp32 rates"
+        f" {here:.3g} s here: this is {median(ratios):.2f} x as fast, with"
+        f" {100 * result.memory['steps'] / memory:.0f} % of its memory; on this machine: --compare way"
     )
 
 
@@ -245,9 +258,21 @@ def _measured(args: argparse.Namespace, settings: dict[str, str], segments: int)
     """One variant in a process of its own, or why there is none."""
     command = [sys.executable, "-m", "ecglfm", "benchmark", "train", "--json", "--encoder", args.encoder]
     command += ["--config", str(args.config), "--batch", str(segments)]
-    command += ["--steps", str(args.steps), "--warmup", str(args.warmup), *(["--original"] if args.original else [])]
+    command += [
+        "--steps",
+        str(args.steps),
+        "--warmup",
+        str(args.warmup),
+        *([] if args.dropout is None else ["--dropout", str(args.dropout)]),
+    ]
     command += [part for name, value in settings.items() for part in (f"--{name}", value)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = dict(os.environ)
+    if settings["way"] == "original":  # which knows nothing of ours about memory
+        environment = {
+            name: value for name, value in os.environ.items() if name not in {variable for variable, _, _ in KEEP}
+        }
+        environment["ECGLFM_KEEP_MEMORY"] = "0"
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode < 0:
         return f"ended by signal {-done.returncode}" + (": out of memory, probably" if done.returncode == -9 else "")
     if done.returncode:

@@ -11,6 +11,7 @@ from ecglfm.models.importers import build_encoder, convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
 from ecglfm.models.objective import Noise, PretrainingObjective, cmsc_loss, contrastive_logits
+from ecglfm.training.original import OriginalObjective
 
 
 def close(ours, theirs, rtol=1e-5):
@@ -33,10 +34,16 @@ def imported(parity):
 
 
 @pytest.fixture
-def objective(imported):
+def way():
+    """Whose computation it is: ours unless a test says otherwise."""
+    return PretrainingObjective
+
+
+@pytest.fixture
+def objective(imported, way):
     """Encoder, heads and settings, all as the importer read them."""
     encoder = build_encoder(imported, "here")
-    objective = PretrainingObjective(encoder, PretrainConfig(steps=1, **imported.pretrain))
+    objective = way(encoder, PretrainConfig(steps=1, **imported.pretrain))
     found = objective.load_state_dict(imported.objective, strict=False)
     assert not found.unexpected_keys
     assert all(name.startswith("encoder.") for name in found.missing_keys)
@@ -114,6 +121,7 @@ def test_encoder_layer_by_layer(parity, numbers, tmp_path):
         close(encoder.embed(x), numbers["pooled"])
 
 
+@pytest.mark.parametrize("way", [PretrainingObjective, OriginalObjective])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_every_loss_term(objective, numbers, mode):
     terms, _, noise = run(objective, numbers, mode)
@@ -169,6 +177,7 @@ def test_masked_features_are_pooled_with_the_frontend_only(objective, numbers):
         assert terms[name].item() == pytest.approx(float(numbers[key]) / 268, rel=1e-5)
 
 
+@pytest.mark.parametrize("way", [PretrainingObjective, OriginalObjective])
 def test_training_step_gradients_and_running_mean(objective, numbers):
     terms, _, _ = run(objective, numbers, "train")
     terms["loss"].backward()
