@@ -30,7 +30,7 @@ def test_the_original_is_scaled_by_the_matrix_rates(repository):
     text = train._original(slice_of(repository, "ecglfm-600m"), MEASURED)
     assert text is not None
     assert text.startswith(
-        "ECG-LFM: 22.9 s, 15.6 GB (40 % of its machine's 192 GFLOP/s); by the fp32 rates 45.8 s here"
+        "ECG-LFM, measured elsewhere: 22.9 s, 15.6 GB (40 % of its machine's 192 GFLOP/s); by the fp32 rates 45.8 s here"
     )
     assert "this is 2.00 x as fast, with 50 % of its memory" in text
     assert train._original(slice_of(repository, "base"), MEASURED) is None  # of which no figure is known
