@@ -61,18 +61,19 @@ class Training:
         return process
 
     def snakemake(self, *arguments: str) -> subprocess.Popen:
-        """Start `snakemake --profile slurm pretrain`."""
-        options = ("--set-threads", "pretrain_encoder=2", *arguments)
+        """Start `snakemake --profile slurm pretrain`, which looks at its job after 8 s, 26 s and 54 s."""
+        looks = "--slurm-init-seconds-before-status-checks=8"
+        options = ("--set-threads", "pretrain_encoder=1", looks, *arguments)
         return self.start("snakemake", "--profile", "slurm", "pretrain", *options)
 
     def sbatch(self) -> str:
         """Submit what Snakemake would (`test_slurm_profile`), without waiting for Snakemake; returns Slurm's number."""
         ranks = "--nodes=2 --ntasks=2"
-        options = "--requeue --signal=USR1@60 --open-mode=append --cpus-per-task=2 --output=/dev/null --parsable"
-        step = f"srun {ranks} --ntasks-per-node=1 --cpus-per-task=2 --kill-on-bad-exit=1 {self.command()}"
+        options = "--requeue --signal=USR1@60 --open-mode=append --cpus-per-task=1 --output=/dev/null --parsable"
+        step = f"srun {ranks} --ntasks-per-node=1 --cpus-per-task=1 --kill-on-bad-exit=1 {self.command()}"
         return self.slurm("sbatch", *ranks.split(), *options.split(), f"--wrap={step}").strip()
 
-    def command(self, threads: int = 2) -> str:
+    def command(self, threads: int = 1) -> str:
         """What each rank runs, in a shell: the log is what Snakemake would write."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         results = self.clone.results

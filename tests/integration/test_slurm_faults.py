@@ -214,22 +214,22 @@ def small_disk(training):
 
 
 def test_full_disk_during_a_save_then_space_again(training, undisturbed, small_disk):
-    process = training.snakemake("--retries", "0")
+    job = training.sbatch()
     training.reach(2 * EVERY)
     training.pause()
     newest = training.checkpoints / f"step-{training.whole()[-1]:08d}"
     size = sum(path.stat().st_size for path in newest.rglob("*") if path.is_file())
     (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free - size // 2))
     training.resume()
-    training.finish(process, status=1)
+    training.end(job, "FAILED")
     wait("end of the ranks", lambda: not training.ranks())
     before, good = training.history(), training.whole()[-1]
     assert 2 * EVERY <= good < before.index[-1] < STEPS
     (said,) = {line for line in training.log.read_text().splitlines() if "No space left on device" in line}
-    assert said.startswith("ecglfm pretrain: error: results/pretrain/tiny/checkpoints/step-")
+    assert said.startswith(f"ecglfm pretrain: error: {training.checkpoints}/step-")
     assert said.endswith(f"step-{good:08d} is as it was; mend that and run again")
     (small_disk / "filler").unlink()
-    finish(training, training.snakemake())
+    training.end(training.sbatch())
     check_resumed(training, before, good)
     check_whole(training, *undisturbed)
 
