@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import sysconfig
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -165,8 +167,10 @@ def _prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
 
 def _import_deepspeed() -> Any:
     """Import DeepSpeed, quietly, and keep it from compiling anything."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # DeepSpeed's autotuner imports MLflow
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    # The autotuner, which its launcher alone uses, would import MLflow: 2 s in every process of a training.
+    autotuner: Any = ModuleType("deepspeed.autotuning.autotuner")
+    autotuner.Autotuner = None
+    sys.modules.setdefault(autotuner.__name__, autotuner)
     if not torch.accelerator.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     import deepspeed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -116,3 +119,11 @@ def test_compiled_layers_give_the_same_loss_and_gradients(monkeypatch, tmp_path)
     torch.testing.assert_close(compiled[0], plain[0], rtol=1e-5, atol=0)
     for one, other in zip(compiled[1], plain[1], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_deepspeed_does_not_bring_mlflow_along():
+    """Two seconds of every process of a training, of which one at most logs."""
+    script = (
+        "import sys; from ecglfm.training import engine; engine._import_deepspeed(); sys.exit('mlflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
