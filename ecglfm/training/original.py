@@ -32,12 +32,14 @@ class OriginalObjective(PretrainingObjective):
     Raises
     ------
     UserError
-        The encoder is no Conformer with batch normalisation.
+        The encoder is no Conformer with batch normalisation, or layers are to be compiled or computed twice.
     """
 
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         if encoder.config.kind != "conformer" or encoder.config.norm != "batch" or encoder.config.standardize:
-            raise UserError("--way original: it has Conformers with `norm: batch` and without `standardize` only")
+            raise UserError("ECG-LFM's code has Conformers with `norm: batch` and without `standardize` only")
+        if config.activation_checkpointing or config.compile:
+            raise UserError("ECG-LFM's way is measured without activation checkpointing and compilation")
         super().__init__(encoder, config)
         self.table_1pd = sinusoids(POSITIONS, encoder.dim)[None]
 

@@ -73,14 +73,14 @@ class Training:
         step = f"srun {ranks} --ntasks-per-node=1 --cpus-per-task=1 --kill-on-bad-exit=1 {self.command()}"
         return self.slurm("sbatch", *ranks.split(), *options.split(), f"--wrap={step}").strip()
 
-    def command(self, threads: int = 1) -> str:
+    def command(self) -> str:
         """What each rank runs, in a shell: the log is what Snakemake would write."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         results = self.clone.results
         return (
             f"{sys.executable} -m ecglfm pretrain --config {results}/config/pretrain/tiny.yaml"
             f" --manifest {results}/manifest/records.parquet --signals {results}/preprocess"
-            f" --output {self.folder} --threads {threads} 2> {self.log}"
+            f" --output {self.folder} --threads 1 2> {self.log}"
         )
 
     def said(self, process: subprocess.Popen) -> str:

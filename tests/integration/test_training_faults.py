@@ -44,7 +44,7 @@ def undisturbed(ready):
 
 def test_torchrun_starts_the_same_training(training, undisturbed):
     torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 -m -- ecglfm"
-    started = training.start("bash", "-c", "exec " + training.command(threads=1).replace("-m ecglfm", torchrun, 1))
+    started = training.start("bash", "-c", "exec " + training.command().replace("-m ecglfm", torchrun, 1))
     training.finish(started)
     check_whole(training, *undisturbed)
 

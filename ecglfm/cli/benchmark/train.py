@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--way",
         choices=DIMENSIONS["way"],
         default="ours",
-        help="original: the same numbers, computed step by step as ECG-LFM's code does, with the C library's own memory"
-        " settings",
+        help="original: computed operation by operation as ECG-LFM's code does, with its CMSC and the C library's own"
+        " memory settings",
     )
     parser.add_argument("--dropout", type=float, metavar="P", help="default: the encoder's; ECG-LFM's config has 0")
     parser.add_argument(
@@ -94,20 +94,18 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         from ecglfm.training.benchmark import measure
 
-        result = measure(
-            slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=args.way == "original"
-        )
-        print(json.dumps(dataclasses.asdict(result)))
+        original = args.way == "original"
+        bare = measure(slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=original)
+        print(json.dumps(dataclasses.asdict(bare)))
         return
-    measured = _measured(args, settings, segments)
-    if isinstance(measured, str):
-        raise UserError(measured)
-    result = measured
+    result = _measured(args, settings, segments)
+    if isinstance(result, str):
+        raise UserError(result)
     print(f"{args.encoder}, {_named(settings)}")
     for line in _lines(result):
         print(line)
-    if (original := _original(slice_, result)) is not None:
-        print(original)
+    if (elsewhere := _original(slice_, result)) is not None:
+        print(elsewhere)
     print(_predicted(args, result))
 
 
@@ -258,13 +256,9 @@ def _measured(args: argparse.Namespace, settings: dict[str, str], segments: int)
     """One variant in a process of its own, or why there is none."""
     command = [sys.executable, "-m", "ecglfm", "benchmark", "train", "--json", "--encoder", args.encoder]
     command += ["--config", str(args.config), "--batch", str(segments)]
-    command += [
-        "--steps",
-        str(args.steps),
-        "--warmup",
-        str(args.warmup),
-        *([] if args.dropout is None else ["--dropout", str(args.dropout)]),
-    ]
+    command += ["--steps", str(args.steps), "--warmup", str(args.warmup)]
+    if args.dropout is not None:
+        command += ["--dropout", str(args.dropout)]
     command += [part for name, value in settings.items() for part in (f"--{name}", value)]
     environment = dict(os.environ)
     if settings["way"] == "original":  # which knows nothing of ours about memory
