@@ -24,7 +24,7 @@ from ecglfm.models.dropout import Dropout, drop_out, kept
 from ecglfm.models.initialization import Linear
 from ecglfm.models.linear import normed_linear
 
-_TOGETHER = 1 << 19  # scores of the records that are worked on together: 2 MB
+_TOGETHER = 1 << 22  # scores of the records that are worked on together: 16 MB
 
 
 def exporting() -> bool:
