@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 from torch.nn import functional
 
 from ecglfm.models.normalization import MaskedGroupNorm
@@ -68,12 +69,14 @@ class _ConvolveNormalizeGELU(torch.autograd.Function):
     channel of weights w has variance w'Cw over the frames, C being the covariance of what the frames see. So the
     GroupNorm becomes part of each record's weights; and in the backward pass, which works out again what enters the
     GELU, all sums over frames follow from one product. Gradients as in batch normalisation (arXiv:1502.03167, 3); that
-    of the convolution's bias is zero, because the mean is taken away.
+    of the convolution's bias is zero, because the mean is taken away. In float32 under autocast, too: there is little
+    to multiply, and bfloat16 would have two digits of the millivolts.
 
     Shapes: k = leads x kernel, what a frame sees.
     """
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(
         ctx: Any, x_bln: Tensor, weight: Tensor, bias: Tensor, scale_c: Tensor, shift_c: Tensor, stride: int, eps: float
     ) -> Tensor:
@@ -90,6 +93,7 @@ class _ConvolveNormalizeGELU(torch.autograd.Function):
         return out
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad_btc: Tensor) -> tuple[Tensor | None, ...]:
         rows_btk, weight, scale_c, shift_c, along_bck, deviation_bc1, folded_bck = ctx.saved_tensors
         product_bck, sum_bc = torch.empty_like(folded_bck), rows_btk.new_empty(len(rows_btk), len(weight))
