@@ -36,6 +36,7 @@ DIMENSIONS = {
     "compile": ("off", "on"),
     "way": ("ours", "original"),
 }
+UNTUNED = "ECGLFM_KEEP_MEMORY"  # "0": the C library's own memory settings, as the original had
 WIDTHS = (11, 10, 16, 10, 9, 8)  # of the table's columns
 
 
@@ -91,16 +92,19 @@ def run(args: argparse.Namespace) -> None:
     if args.compare:
         _compare(args, settings, segments)
         return
-    if args.json:
+    original = args.way == "original"
+    if args.json and (not original or os.environ.get(UNTUNED) == "0"):
         from ecglfm.training.benchmark import measure
 
-        original = args.way == "original"
         bare = measure(slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=original)
         print(json.dumps(dataclasses.asdict(bare)))
         return
     result = _measured(args, settings, segments)
     if isinstance(result, str):
         raise UserError(result)
+    if args.json:
+        print(json.dumps(dataclasses.asdict(result)))
+        return
     print(f"{args.encoder}, {_named(settings)}")
     for line in _lines(result):
         print(line)
@@ -265,7 +269,7 @@ def _measured(args: argparse.Namespace, settings: dict[str, str], segments: int)
         environment = {
             name: value for name, value in os.environ.items() if name not in {variable for variable, _, _ in KEEP}
         }
-        environment["ECGLFM_KEEP_MEMORY"] = "0"
+        environment[UNTUNED] = "0"
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode < 0:
         return f"ended by signal {-done.returncode}" + (": out of memory, probably" if done.returncode == -9 else "")

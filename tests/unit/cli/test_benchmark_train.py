@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import re
 
 import pytest
@@ -61,6 +63,14 @@ def test_a_variant_that_cannot_run_is_a_line_that_says_why(repository, monkeypat
     assert re.split(r" {2,}", first) == ["as it is", *figures]
     assert refused.split() == ["precision", "bf16", "no", "such", "instructions"]
     assert re.split(r" {2,}", last) == ["precision fp16", *figures]
+
+
+def test_the_original_has_its_own_process_and_memory_settings_as_json_too(repository, monkeypatch, capsys):
+    monkeypatch.chdir(repository)
+    monkeypatch.delenv("ECGLFM_KEEP_MEMORY", raising=False)
+    monkeypatch.setattr(train, "_measured", lambda *_: MEASURED)
+    assert main(["benchmark", "train", "--encoder", "tiny", "--batch", "4", "--way", "original", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == dataclasses.asdict(MEASURED)
 
 
 @pytest.mark.parametrize(
