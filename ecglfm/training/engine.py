@@ -116,10 +116,23 @@ def initialize(
     optimizer = torch.optim.AdamW(list(groups), fused=True, **options)  # each number is read and written once
     wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
     engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=deepspeed_config(config))
+    if not engine.zero_optimization() and not engine.fp16_enabled():  # they replace what is updated
+        _allocate_moments(optimizer)
     if distributed.world_size() == 1 and not engine.zero_optimization():
         # Nobody to agree with: DeepSpeed would copy all gradients into buckets of 2 GB, and back.
         engine.enable_backward_allreduce = False
     return engine
+
+
+def _allocate_moments(optimizer: torch.optim.AdamW) -> None:
+    """Make Adam's state as its first step would; by then it would lie between activations, in the way of others."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter] = {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
 
 
 def bf16_is_fast() -> bool:

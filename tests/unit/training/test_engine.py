@@ -51,6 +51,15 @@ def test_updates_are_those_of_adamw_without_a_copy_of_the_gradients(monkeypatch)
         torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
 
 
+def test_moments_are_there_before_the_first_step():
+    """Two of each of 18 numbers: weight (3, 5) and bias (3,)."""
+    distributed.init()
+    states = initialize(Linear(), FinetuneConfig()).basic_optimizer.state.values()
+    for moment in ("exp_avg", "exp_avg_sq"):
+        assert sorted(state[moment].numel() for state in states) == [3, 15]
+        assert not any(state[moment].any() for state in states)
+
+
 def test_bf16_where_it_would_crawl_is_warned_of(monkeypatch, caplog):
     distributed.init()
     for fast in (True, False):
