@@ -28,6 +28,8 @@ from ecglfm.models.outputs import CLASSIFICATION
 
 FORMATS = ("onnx", "torchscript")
 TOLERANCE = 1e-4
+#: What was tried; everything else runs with 2.6. Before 2.13 ONNX fixes the length, before 2.11 TorchScript fails.
+OLDEST_TORCH = {"onnx": "2.13", "torchscript": "2.11"}
 #: One ONNX file holds at most 2 GiB (protobuf); larger weights lie beside it in FILE.data.
 INLINE_BYTES = 3 << 29
 #: Where a TorchScript file has its description: `torch.jit.load(FILE, _extra_files={EXTRA_FILE: ""})` fills it in.
@@ -107,13 +109,12 @@ def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: b
     Raises
     ------
     UserError
-        A package is not installed, the output is a folder, or the file gives other numbers.
+        A package is not installed or too old, the output is a folder, or the file gives other numbers.
     """
     output = Path(output)
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; give the name of the file")
-    if form == "onnx":
-        _need_onnx()
+    _need(form)
     whole = Exportable(module).eval().requires_grad_(False)
     inputs = [_inputs(whole.encoder, batch, crops, mask) for batch, crops in ((2, 1), (1, 1), (3, 2))]
     # The final name from the start, in a folder that is renamed away: both formats write it into the file.
@@ -136,8 +137,15 @@ def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: b
     return difference
 
 
-def _need_onnx() -> None:
-    """Raise when what writes and checks ONNX is not there."""
+def _need(form: str) -> None:
+    """Raise when PyTorch is too old, or what writes and checks ONNX is not there."""
+    oldest, have = OLDEST_TORCH[form], torch.__version__
+    if have < oldest:  # as versions: PyTorch's is a string that knows how
+        raise UserError(
+            f"--format {form} needs torch {oldest} or newer, and this is {have}: pip install 'torch>={oldest}'"
+        )
+    if form != "onnx":
+        return
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'ecglfm[export]'")

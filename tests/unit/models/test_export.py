@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from ecglfm.cli import main
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
@@ -148,6 +149,17 @@ def test_command(tmp_path, capsys):
     ]:
         assert main([*command, *arguments]) == 1
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("form", "oldest", "have"), [("onnx", "2.13", "2.9.1"), ("torchscript", "2.11", "2.6.0")])
+def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest, have):
+    module = make(tmp_path / "encoder", "conformer", "encoder")
+    monkeypatch.setattr(torch, "__version__", TorchVersion(f"{have}+cu130"))
+    with pytest.raises(UserError) as error:
+        export(module, tmp_path / "a.file", form=form)
+    wanted = f"--format {form} needs torch {oldest} or newer, and this is {have}+cu130: pip install 'torch>={oldest}'"
+    assert str(error.value) == wanted
+    assert not (tmp_path / "a.file").exists()
 
 
 def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
