@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+#: Environment variable that leaves the memory to the C library when it is "0".
+KEEP_SWITCH = "ECGLFM_KEEP_MEMORY"
 #: Environment variable, parameter of mallopt(3) and value of each setting of the C library.
 KEEP = (("MALLOC_TRIM_THRESHOLD_", -1, -1), ("MALLOC_MMAP_THRESHOLD_", -3, 2**31 - 1))
 
@@ -14,11 +16,12 @@ def tune_process() -> None:
 
     OpenMP threads that spin while they wait slowed a training step twentyfold on a shared machine. And by default the
     C library hands what was freed (a recording, the activations of a step) back to the kernel, which then clears the
-    same pages again for the next one: as dear as reading the file, and a tenth of a step. It keeps them instead; the
-    peak is the same. What the user has set stays, and with `ECGLFM_KEEP_MEMORY=0` the C library does as it likes.
+    same pages again for the next one: as dear as reading the file, and a tenth of a step. It keeps them instead,
+    at the price of some fragmentation. What the user has set stays, and with `ECGLFM_KEEP_MEMORY=0` the C library does
+    as it likes.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if os.environ.get("ECGLFM_KEEP_MEMORY") == "0":
+    if os.environ.get(KEEP_SWITCH) == "0":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
     for variable, parameter, value in KEEP:

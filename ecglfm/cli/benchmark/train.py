@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ecglfm.cli.process import KEEP
+from ecglfm.cli.process import KEEP, KEEP_SWITCH
 from ecglfm.config import (
     EncoderConfig,
     EncoderSlice,
@@ -36,7 +36,6 @@ DIMENSIONS = {
     "compile": ("off", "on"),
     "way": ("ours", "original"),
 }
-UNTUNED = "ECGLFM_KEEP_MEMORY"  # "0": the C library's own memory settings, as the original had
 WIDTHS = (11, 10, 16, 10, 9, 8)  # of the table's columns
 
 
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         _compare(args, settings, segments)
         return
     original = args.way == "original"
-    if args.json and (not original or os.environ.get(UNTUNED) == "0"):
+    if args.json and (not original or os.environ.get(KEEP_SWITCH) == "0"):
         from ecglfm.training.benchmark import measure
 
         bare = measure(slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=original)
@@ -269,7 +268,7 @@ def _measured(args: argparse.Namespace, settings: dict[str, str], segments: int)
         environment = {
             name: value for name, value in os.environ.items() if name not in {variable for variable, _, _ in KEEP}
         }
-        environment[UNTUNED] = "0"
+        environment[KEEP_SWITCH] = "0"
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode < 0:
         return f"ended by signal {-done.returncode}" + (": out of memory, probably" if done.returncode == -9 else "")
