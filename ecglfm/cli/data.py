@@ -94,6 +94,7 @@ def _preprocess(args: argparse.Namespace) -> None:
 
 
 def _manifest(args: argparse.Namespace) -> int:
+    from ecglfm.data.ledger import dropped_because
     from ecglfm.data.manifest import run_manifest
     from ecglfm.data.tracked import track_manifest
     from ecglfm.provenance import write_json
@@ -104,10 +105,9 @@ def _manifest(args: argparse.Namespace) -> int:
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
-    for split in SPLITS:
-        if not any(split in splits for splits in audit["counts"].values()):
-            keys = "`valid_fraction`, `test_fraction`, `folds` and `seed`"
-            print(f"{args.output}: warning: no record is in the split {split}; {keys} under `manifest` decide it")
+    keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds` and `seed` under `manifest` decide it"
+    for split in audit["empty"]:
+        print(f"{args.output}: warning: no record is in the split {split}; {keys}")
     if args.tracking:
         track_manifest(config, audit, args.results, args.output, tracking=tracking_of(args), rule=args.rule)
     evidence = args.output / "audit-failed.json"  # not a declared output: Snakemake removes those of a failed job
@@ -123,6 +123,10 @@ def _manifest(args: argparse.Namespace) -> int:
         "records that stand twice": audit["repeated_records"],
     }
     faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
+    if len(audit["empty"]) == len(SPLITS):
+        outside = sum(splits["none"]["records"] for splits in audit["counts"].values())
+        outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""
+        faults.append(f"no record is in a split: {outside_of}{dropped_because(args.output / 'ledger.parquet')}")
     raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
 
 

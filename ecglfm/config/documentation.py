@@ -205,6 +205,10 @@ own tables (`native.heart_axis`, `native["Heart Rate"]`, or the bare name), with
 `== != < <= > >= in`, `not in`, `is None`, `is not None`, joined by `and`, `or`, `not`. A missing value
 meets no comparison, so `not age >= 18` takes the records without an age and `age < 18` does not.
 
+A manifest without a record in any split fails the audit, with the commonest reasons why records were dropped. An empty
+split is a warning: data alone may be all `test`. The label set of a task that encoders are fitted to needs a record in
+each; without, the stage `labels` fails, before anything is trained.
+
 The audit compares the recordings themselves: two that, freed of baseline wander, correlate by `duplicate_correlation`
 or more, wherever one of them begins, are duplicates, in one database or in two, unless a moment or a few leads of them
 make the correlation (a jump, electrodes that settle, mains hum). They need 5 s in common, or all of the shorter one,

@@ -57,6 +57,7 @@ class TaskSlice(Section):
     task: str = Field(description="name of the task")
     config: TaskConfig = Field(description="its YAML, with the sources filled in")
     kinds: dict[str, str] = Field(description="source: kind whose selectors apply")
+    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty")
 
 
 class EncoderSlice(Section):
@@ -213,7 +214,8 @@ class Project:
         """Slice for labels."""
         sources = self.task_sources(task)
         kinds = {name: self.sources[name].native_kind for name in sources}
-        return TaskSlice(task=task, config=self.tasks[task].model_copy(update={"sources": sources}), kinds=kinds)
+        config = self.tasks[task].model_copy(update={"sources": sources})
+        return TaskSlice(task=task, config=config, kinds=kinds, fitted=bool(self.encoders))
 
     def encoder_slice(self, encoder: str) -> EncoderSlice:
         """Slice for pretrain."""

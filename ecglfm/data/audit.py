@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ecglfm.data.duplicates.clusters import Clusters
 from ecglfm.data.pieces import Pieces, sorted_pieces
+from ecglfm.records import SPLITS
 from ecglfm.sources.reorder import in_step
 
 _SEEN = ("train", "valid")  # what pretraining may see
@@ -79,7 +80,8 @@ def audit(records: Pieces, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `passed`; `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
+        `passed`: nothing crosses splits, and a record is in one; `empty`: splits without a record;
+        `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
         `counts`: records and patients by source and split, `none` for records in no split; `pretraining`: what
         pretraining may see, the `train` and `valid` records of every source, against every test record. That is
         `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
@@ -90,8 +92,11 @@ def audit(records: Pieces, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     clusters = Clusters(records, pairs)
     linked = [clusters.splits(pair["a"]) for pair in pairs]
     by_split = [(split, number["records"]) for splits in patients.counts.values() for split, number in splits.items()]
+    empty = [split for split in SPLITS if not any(split in splits for splits in patients.counts.values())]
+    leaks = bool(patients.overlap or repeated) or any(pair["crosses"] for pair in pairs)
     return {
-        "passed": not patients.overlap and not repeated and not any(pair["crosses"] for pair in pairs),
+        "passed": not leaks and len(empty) < len(SPLITS),
+        "empty": empty,
         "patient_overlap": patients.overlap,
         "duplicate_pairs": pairs,
         "repeated_records": repeated,

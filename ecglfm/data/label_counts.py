@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import TaskSlice
+from ecglfm.config import TaskSlice, UserError
 from ecglfm.data.targets import target_columns
 from ecglfm.records import SPLITS
 
@@ -98,3 +98,14 @@ class LabelCounts:
             elif config.kind in {"binary", "multilabel"} and carried[number] == known[number]:
                 found[name] = f"is carried by all {known[number]} training records that it is known of"
         return found
+
+
+def check_splits(slice: TaskSlice, by_split: Counter[str]) -> None:  # noqa: A002
+    """Raise `UserError` where a split is empty: said here, before a training of days ends in it."""
+    for split in SPLITS:
+        if not by_split[split]:
+            there = ", ".join(f"{name} {by_split[name]}" for name in SPLITS)
+            raise UserError(
+                f"task {slice.task!r}: no record of it is in the split {split} ({there}); let `manifest` of config.yaml"
+                f" (fractions, folds, seed) put some of {', '.join(slice.kinds)} there, or give the task other sources"
+            )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
-from ecglfm.data.label_counts import LabelCounts
+from ecglfm.data.label_counts import LabelCounts, check_splits
 from ecglfm.data.pieces import sorted_pieces, table_pieces, write_pieces
 from ecglfm.data.selectors import near_spellings
 from ecglfm.data.targets import EXCLUDED, SourceTargets, target_columns
@@ -214,7 +215,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         for label, why in rare.items():
             logger.warning("task %r goes on without label %r, which %s", slice.task, label, why)
     counts = LabelCounts(slice)
-    n_kept = n_out = 0
+    by_split, n_out = Counter[str](), 0
     metadata = {"left_out": json.dumps(rare)}
     with write_pieces(output, metadata) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
         for labelled, reason in map(finisher(slice, rare), labels.pieces()):
@@ -223,10 +224,13 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
                 counts.add(kept)
             write_kept(kept)
             write_out(_ledger(slice.task, out, reason[out.index]))
-            n_kept, n_out = n_kept + len(kept), n_out + len(out)
+            by_split.update(kept["split"])
+            n_out += len(out)
         if config.rare == "error":
             _check_labels(slice, labels, counts)
-    logger.info("%s: %d records, %d left out", output, n_kept, n_out)
+        if slice.fitted:
+            check_splits(slice, by_split)
+    logger.info("%s: %d records, %d left out", output, by_split.total(), n_out)
 
 
 def read_left_out(labels: Path) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from ecglfm.data.pieces import write_pieces
+from ecglfm.data.pieces import table_pieces, write_pieces
 from ecglfm.records import LEDGER_COLUMNS, ledger_frame
 from ecglfm.sources.reorder import Sorter
 
@@ -37,3 +38,12 @@ class SortedLedger:
         with write_pieces(path) as write:
             for table in self._rows.tables():
                 write(table.to_pandas())
+
+
+def dropped_because(path: Path) -> str:
+    """How many records a `ledger.parquet` says were dropped, and the commonest reasons, for a message."""
+    reasons: Counter[str] = Counter()
+    for rows in table_pieces(path, ["action", "reason"]):
+        reasons.update(rows.loc[rows["action"] == "dropped", "reason"])
+    most = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common(5))
+    return f"{reasons.total()} dropped" + (f": {most}" if most else "") + (", …" if len(reasons) > 5 else "")

@@ -14,6 +14,7 @@ import pytest
 
 from ecglfm.cli import main
 from ecglfm.cli.warned import warnings_of
+from ecglfm.records import LEDGER_COLUMNS
 
 SOURCE = (
     "source: s\nconfig: {{kind: synthetic, layout: {layout}, patients: 12, records_per_patient: 2, root: {root}}}\n"
@@ -79,6 +80,22 @@ def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.Capture
     assert "the audit failed" in lines[0]
     assert "patients in two splits" in lines[0]
     assert json.loads((tmp_path / "manifest" / "audit.json").read_text())["passed"] is False
+
+
+def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_until_preprocess(tmp_path)
+    for shard in ("000", "001"):
+        path = tmp_path / "preprocess/s" / f"{shard}.parquet"
+        table = pd.read_parquet(path)
+        out = [("s", record, "preprocess", "dropped", "flat_leads", "") for record in table["record_id"]]
+        pd.DataFrame(out, columns=list(LEDGER_COLUMNS)).to_parquet(path.with_suffix(".ledger.parquet"))
+        table.iloc[:0].to_parquet(path)
+    assert manifest(tmp_path, "patient") == 1
+    error = capsys.readouterr().err
+    assert "error: the audit failed: no record is in a split: 24 dropped: flat_leads 24;" in error
+    audit = json.loads((tmp_path / "manifest/audit.json").read_text())
+    assert (audit["passed"], audit["empty"]) == (False, ["train", "valid", "test"])
+    assert not (tmp_path / "manifest/records.parquet").exists()
 
 
 def test_warnings_of_an_index_reach_the_console_and_the_file(

@@ -34,6 +34,20 @@ def test_only_a_crossing_pair_fails(crosses, passed):
     assert content["passed"] is passed
 
 
+@pytest.mark.parametrize(
+    ("splits", "empty"),
+    [
+        ([], ["train", "valid", "test"]),
+        ([None, None], ["train", "valid", "test"]),
+        (["test", None], ["train", "valid"]),
+    ],
+)
+def test_manifest_of_nothing_is_no_pass(splits, empty):
+    content = audit(pieces_of(frame(drifting(2)[: len(splits)], splits)), [])
+    assert content["empty"] == empty
+    assert content["passed"] is (len(empty) < 3)
+
+
 def test_record_that_stands_twice_fails():
     records = frame(drifting(2)).assign(record_id="s/1")
     content = audit(pieces_of(records), [])

@@ -180,6 +180,27 @@ def test_records_without_any_label_can_be_dropped(run):
     assert ledger == {"p/3": "no_label", "p/4": "no_label", "p/6": "no_split"}
 
 
+@pytest.mark.parametrize(("lacking", "split"), [({1}, "valid"), ({2, 3}, "test"), ({1, 2, 3}, "valid")])
+def test_task_to_fit_without_a_split_is_one_sentence(tmp_path, lacking, split):
+    PTBXL.to_parquet(tmp_path / "p.parquet")
+    splits = np.array(["train", "valid", "test", "test", "train", "train"])
+    records = PTBXL[["record_id", "source", "patient_id"]].assign(split=splits)
+    chosen = task({"norm": {"ptbxl": {"scp": ["NORM"]}}}, kinds={"p": "ptbxl"})
+
+    def labels(table, *, fitted=True):
+        table.to_parquet(tmp_path / "records.parquet")
+        asked = chosen.model_copy(update={"fitted": fitted})
+        run_labels(asked, tmp_path / "records.parquet", [tmp_path / "p.parquet"], tmp_path / "labels.parquet")
+
+    labels(records)
+    records.loc[sorted(lacking), "split"] = "train"
+    (tmp_path / "labels.parquet").unlink()
+    with pytest.raises(UserError, match=rf"^task '.*': no record of it is in the split {split} \(train [4-6], "):
+        labels(records)
+    assert not (tmp_path / "labels.parquet").exists()
+    labels(records, fitted=False)
+
+
 def test_kind_without_selector_leaves_the_label_unknown(run):
     chosen = task(
         {
