@@ -1,8 +1,11 @@
 """Mentions in a report's text: what a pattern finds, unless the sentence denies it.
 
-After NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029), as far as machine statements need it: words before or
-behind a mention deny it, or make it only possible, inside its own statement. A statement ends with `;`, a full stop, a
-new line, ` - `, a comma (but not in a list with `or`: "no flutter, block or infarct") and before `but` and its like.
+After NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) and what ConText (Harkema et al. 2009,
+doi:10.1016/j.jbi.2009.05.002) adds for other times, as far as machine statements need it: words before or behind a
+mention deny it, or make it only possible, inside its own statement. A statement ends with `;`, a full stop, a new line,
+` - `, a comma (but not in a list with `or`: "no flutter, block or infarct") and before `but` and its like; a predicate
+alone behind a dash or comma belongs to what stands before it ("infarct, not seen"). docs/labels.md says how often this
+reads right.
 """
 
 from __future__ import annotations
@@ -14,31 +17,63 @@ from ecglfm.config import Selector
 
 Certainty = Literal["said", "uncertain", "negated"]
 
-_SENTENCES = re.compile(
-    r";|[.!](?=\s|$)|[\r\n]+|\s[-\u2013\u2014]+\s|\b(?:but|however|although|though|except|apart from|aside from)\b"
+_NOT_ABBREVIATED = r"(?<!\bvs)(?<!\bneg)(?<!\bposs)(?<!\bprob)"
+_SHOWN = (
+    r"(?:present|seen|found|evident|noted|detected|visible|identified|confirmed|demonstrated|documented|observed|"
+    r"appreciated|apparent|met|fulfilled|satisfied|reached|reported|recorded)"
 )
-_COMMA = re.compile(r",")
+_EARLIER = r"(?:previous|prior|old|older|earlier|last|preceding|former)"
+_TRACING = r"(?:ecgs?|ekgs?|tracings?|stud(?:y|ies)|recordings?|records?|reports?|exams?)"
+_AVAILABLE = r"(?:\s+(?:is|was|are|were))?\s+(?:available|found|on file)"
+#: Behind a dash or a comma: says something of what stands before it, and names nothing new.
+_PREDICATE = (
+    rf"(?=(?:can ?not|can't|could not|no longer {_SHOWN}|not (?:previously |be )?{_SHOWN}|"
+    r"(?:possible|probable|likely|unlikely|suspected|questionable|resolved|absent|excluded|ruled out)\s*(?:$|[;.,]))\b)"
+)
+_SENTENCES = re.compile(
+    rf";|{_NOT_ABBREVIATED}[.!](?=\s|$)|[\r\n]+|\s[-\u2013\u2014]+\s(?!{_PREDICATE})|"
+    r"\b(?:but|however|although|though|nevertheless|except|apart from|aside from)\b"
+)
+_COMMA = re.compile(rf",(?!\s*{_PREDICATE})")
 _LIST = re.compile(r"\bn?or\b")
-#: Denials of something else than what follows: "no change in atrial fibrillation" has it.
+#: Denials of something else than what follows: "no change in atrial fibrillation" and "no previous tracing" have it.
 _NO_DENIAL = re.compile(
-    r"\b(?:no|not|without|nor)\s+(?:(?:any|much|further|significantly|significant|definite)\s+)*"
-    r"(?:changed?|increased?|decreased?|only|necessarily|further)\b"
+    r"\b(?:no|not|without|nor)\s+(?:(?:any|much|further|significantly|significant|definite|interval)\s+)*"
+    r"(?:changed?|increased?|decreased?|different|only|necessarily|doubt|further)\b|"
+    rf"\bno\s+{_TRACING}{_AVAILABLE}|\bno\s+{_EARLIER}\s+{_TRACING}(?:{_AVAILABLE})?(?:\s+for comparison)?"
+)
+#: "not present on the previous ECG", "not previously seen": now it is.
+_NOT_BEFORE = re.compile(
+    rf"\b(?:not|no|never)\s+(?:\w+\s+)?(?:previously|before|earlier)(?:\s+{_SHOWN})?|"
+    rf"\bnot\s+(?:yet\s+)?(?:{_SHOWN}\s+)?(?:previously|before|earlier|(?:on|in|at)\s+(?:the\s+|an?\s+|any\s+)?{_EARLIER})\b"
+)
+_CANNOT_EXCLUDE = (
+    r"(?:can ?not|can't|could not|may not|(?:not|un)able to|impossible to|difficult to|preclud\w+|prevents?)\s+"
+    r"(?:be\s+|the\s+|an?\s+|entirely\s+|completely\s+|reliabl[ey]\s+)*(?:exclu\w+|rul(?:e|ed|ing)\s+out|rule)\b"
 )
 _UNCERTAIN_BEFORE = re.compile(
-    r"\b(?:possibl[ey]|probabl[ey]|likely|consider|questionable|suspect(?:ed)?|suspicious|suggest(?:s|ive|ing)?|"
-    r"may|might|could|can ?not (?:be )?(?:rule|exclude|ruled|excluded)(?: out)?|can't (?:rule out|exclude)|"
-    r"(?:not|un)able to (?:rule out|exclude)|rule out|r/o|versus|vs)\b"
+    rf"{_CANNOT_EXCLUDE}|\b(?:possibl[ey]|poss\.|probabl[ey]|prob\.|(?<!un)likely|consider|questionable|suspect(?:ed)?|suspicious|"
+    r"suggest(?:s|ive|ing)?|may|might|could|rule out|r/o)\b|\b(?:versus|vs)\b\.?(?!\s*\d)|\?\s*$|(?<=\w)\s+or\s+$"
 )
 _UNCERTAIN_BEHIND = re.compile(
-    r"\b(?:can ?not|can't|could not|not) (?:be )?(?:entirely |completely )?(?:ruled out|excluded)|"
-    r"\b(?:is |are |remains? )?(?:possible|probable|likely|suspected|questionable|to be considered)\b|\bunlikely\b|\?"
+    rf"{_CANNOT_EXCLUDE}|\bnot (?:be )?(?:entirely |completely )?(?:ruled out|excluded)|"
+    r"\b(?:is |are |remains? )?(?:possible|probable|likely|suspected|questionable|(?:to|must|should) be considered)\b|"
+    r"\?|\b(?:versus|vs)\b\.?(?!\s*(?:\d|previous|prior))|^\s+or\s+(?!more|less|higher|greater|longer|older)\w"
 )
 _DENIED_BEFORE = re.compile(
-    r"\b(?:no|not|without|denies|absence of|absent|negative for|free of|lacks?|never|nor|neither)\b"
+    r"\b(?:no|not|without|denies|absence of|absent|neg(?:ative|\.)? for|free of|lacks?|lacking|never|nor|neither|"
+    r"unlikely|rather than|instead of|insufficient for|fail(?:s|ed)? to|excludes|(?:ruled|rules) out|history of|h/o)\b|"
+    r"\bw/o\b|\b(?:resolution|disappearance|cessation|termination) of\b|\bresolved\s+$|\breplac(?:ed|es|ing)\b(?! by)|"
+    r"\b(?:conver(?:sion|ted)|rever(?:sion|ted)|change[sd]?|transition) from\b(?!.*\bto\b)|\b(?:non|pseudo)[\s-]*$"
 )
 _DENIED_BEHIND = re.compile(
-    r"\b(?:(?:no longer|not) (?:be )?(?:present|seen|found|evident|noted|detected|visible|identified|confirmed)|absent|"
-    r"ruled out|excluded|resolved|gone|replaced by)\b"
+    rf"\b(?:(?:no longer|not) (?:be )?{_SHOWN}|absent|unlikely|"
+    r"ruled out|excluded|(?:has|have) resolved|resolved|disappeared|subsided|gone|replaced by|"
+    r"(?:has|have|now) (?:converted|reverted|changed|given way) to)\b|^\s*:\s*(?:none|no|not|absent|negative)\b"
+)
+#: "on the previous ECG" right behind a mention: that was then, unless it stays.
+_THEN = re.compile(
+    rf"^\s*(?:(?:was|were|{_SHOWN})\s+)*(?:on|in)\s+(?:the\s+|an?\s+)?{_EARLIER}\b(?!.*\b(?:unchanged|persists?|remains?|still)\b)"
 )
 
 
@@ -58,9 +93,11 @@ def certainty(text: str, start: int, end: int) -> Certainty:
     """
     first, last = _statement(text, start, end)
     before, behind = text[first:start].casefold(), text[end:last].casefold()
-    before = _NO_DENIAL.sub(" ", before)
-    if _DENIED_BEHIND.search(_UNCERTAIN_BEHIND.sub(" ", behind)) or _DENIED_BEFORE.search(
-        _UNCERTAIN_BEFORE.sub(" ", before)
+    before, behind = _NO_DENIAL.sub(" ", _NOT_BEFORE.sub(" ", before)), _NOT_BEFORE.sub(" ", behind)
+    if (
+        _THEN.search(behind)
+        or _DENIED_BEHIND.search(_UNCERTAIN_BEHIND.sub(" ", behind))
+        or _DENIED_BEFORE.search(_UNCERTAIN_BEFORE.sub(" ", before))
     ):
         return "negated"
     if _UNCERTAIN_BEFORE.search(before) or _UNCERTAIN_BEHIND.search(behind):

@@ -1,7 +1,9 @@
 """A recording on ECG paper, as a cardiologist expects it: 25 mm/s, 10 mm/mV, 3 x 4 leads and a rhythm strip.
 
 The axes of the figure are millimetres of paper and cover all of it, so that a printout at full size can be
-read with a ruler: 1 s is 25 mm, 1 mV is 10 mm, small squares are 1 mm and large ones 5 mm.
+read with a ruler: 1 s is 25 mm, 1 mV is 10 mm, small squares are 1 mm and large ones 5 mm. Rows grow with their
+leads; complexes too high for that are drawn at 5 mm/mV, as carts do, and the sheet says so. What no heart makes
+(a spike) is cut off at the end of its row, with a mark and its voltage.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from ecglfm.provenance import atomic
 from ecglfm.records import Record, normalize_lead
 
 MM_PER_SECOND = 25.0
-MM_PER_MV = 10.0
+MM_PER_MV = (10.0, 5.0)  # the usual gain, and half of it
 MM_PER_INCH = 25.4
 ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
 RHYTHM = "II"
@@ -33,14 +35,16 @@ STRIP_SECONDS = 10.0
 _MARGIN, _HEAD, _FOOT = 5.0, 11.0, 8.0  # white paper around the grid, mm
 _PULSE = 15.0  # grid left of the leads, for the calibration pulse, mm
 _RIGHT = 5.0  # grid right of them, mm
+_REACH = 60.0  # how far a row goes above and below its zero line at most, mm
 _FINE, _BOLD, _PAPER = "#f8d4d0", "#eda9a3", "#fffaf8"
-_INK, _GREY = "#14181f", "#6b6f76"
+_INK, _GREY, _CUT = "#14181f", "#6b6f76", "#b00020"
 
 
 @dataclass(frozen=True)
 class _Band:
-    """A row of the sheet: where its zero line is, and what lies above and below it, mm."""
+    """A row of the sheet: its gain in mm/mV, where its zero line is, and what lies above and below it, mm."""
 
+    gain: float
     baseline: float
     above: float
     below: float
@@ -55,7 +59,7 @@ def plot_ecg(
     start: float = 0.0,
     note: str = "",
 ) -> Figure:
-    """Draw a recording on 25 mm/s, 10 mm/mV paper in real size.
+    """Draw a recording on 25 mm/s, 10 mm/mV paper (5 mm/mV where complexes exceed 5.5 mV) in real size.
 
     Ten seconds in four columns of 2.5 s that follow one another in time, and lead II all along below. Of
     a shorter recording the columns overlap in time, so that every lead is shown. Each lead is moved to its
@@ -103,7 +107,8 @@ def plot_ecg(
     ]
     segments.append([traces.get(RHYTHM, np.empty(0))])
 
-    bands, figure, axes = _sheet(segments)
+    gain = _gain(segments)
+    bands, figure, axes = _sheet(segments, gain)
     left = _MARGIN + _PULSE
     for band, names, row in zip(bands, [*ROWS, (RHYTHM,)], segments, strict=True):
         _pulse(axes, band)
@@ -113,7 +118,7 @@ def plot_ecg(
     width, height = axes.get_xlim()[1], axes.get_ylim()[1]
     axes.text(_MARGIN, height - 4.2, title[:90], size=11, weight="bold", color=_INK, va="top")
     axes.text(width - _MARGIN, height - 4.6, note[:90], size=9, color=_GREY, va="top", ha="right")
-    axes.text(_MARGIN, 2.6, "25 mm/s    10 mm/mV", size=9, color=_INK)
+    axes.text(_MARGIN, 2.6, f"25 mm/s    {gain:g} mm/mV", size=9, color=_INK)
     shown = f"{start:g} to {start + min(length / fs, STRIP_SECONDS):g} s" if length else "no signal"
     axes.text(width - _MARGIN, 2.6, f"{fs:g} Hz    {shown}", size=9, color=_GREY, ha="right")
     return figure
@@ -149,14 +154,22 @@ def _traces(signal_mv: np.ndarray, fs: float, leads: list[str]) -> dict[str, np.
     }
 
 
-def _sheet(segments: list[list[np.ndarray]]) -> tuple[list[_Band], Figure, Axes]:
+def _gain(segments: list[list[np.ndarray]]) -> float:
+    """10 mm/mV, or 5 where a lead only fits into its row then; a spike that fits into neither decides nothing."""
+    peaks = [np.nanmax(np.abs(segment)) for row in segments for segment in row if np.isfinite(segment).any()]
+    usual, half = MM_PER_MV
+    room = _REACH - 5
+    return half if any(room / usual < peak <= room / half for peak in peaks) else usual
+
+
+def _sheet(segments: list[list[np.ndarray]], gain: float) -> tuple[list[_Band], Figure, Axes]:
     """Rows as high as their leads need (zero lines on bold ones), and the empty grid they lie on."""
     heights = []
     for row in segments:
         finite = np.concatenate([segment[np.isfinite(segment)] for segment in row] or [np.empty(0)])
         top, bottom = (finite.max(), finite.min()) if len(finite) else (0.0, 0.0)
-        above = 5 * math.ceil(min(max(top * MM_PER_MV + 5, 14), 40) / 5)
-        below = 5 * math.ceil(min(max(-bottom * MM_PER_MV + 1, 10), 35) / 5)
+        above = 5 * math.ceil(min(max(top * gain + 5, 14), _REACH) / 5)
+        below = 5 * math.ceil(min(max(-bottom * gain + 1, 10), _REACH) / 5)
         heights.append((above, below))
     grid_height = sum(above + below for above, below in heights)
     grid_width = _PULSE + STRIP_SECONDS * MM_PER_SECOND + _RIGHT
@@ -175,7 +188,7 @@ def _sheet(segments: list[list[np.ndarray]]) -> tuple[list[_Band], Figure, Axes]
 
     bands, top = [], _FOOT + grid_height
     for above, below in heights:
-        bands.append(_Band(baseline=top - above, above=above, below=below))
+        bands.append(_Band(gain=gain, baseline=top - above, above=above, below=below))
         top -= above + below
     return bands, figure, axes
 
@@ -183,7 +196,7 @@ def _sheet(segments: list[list[np.ndarray]]) -> tuple[list[_Band], Figure, Axes]
 def _pulse(axes: Axes, band: _Band) -> None:
     """Calibration: 1 mV for 0.2 s."""
     x = _MARGIN + np.array([3.0, 5, 5, 10, 10, 12])
-    y = band.baseline + MM_PER_MV * np.array([0.0, 0, 1, 1, 0, 0])
+    y = band.baseline + band.gain * np.array([0.0, 0, 1, 1, 0, 0])
     axes.plot(x, y, color=_INK, linewidth=0.9, solid_joinstyle="miter", zorder=3, gid="calibration")
 
 
@@ -201,9 +214,17 @@ def _lead(axes: Axes, band: _Band, x: float, name: str, segment: np.ndarray, fs:
     if not first:
         for low, high in ((3, 6), (-6, -3)):
             axes.plot([x, x], [band.baseline + low, band.baseline + high], color=_INK, linewidth=0.8, zorder=2.5)
-    mm = np.clip(segment * MM_PER_MV, -band.below, band.above)  # NaN stays NaN: a gap
-    seconds = np.arange(len(segment)) / fs
-    axes.plot(
-        x + seconds * MM_PER_SECOND, band.baseline + mm, color=_INK, linewidth=0.9, solid_joinstyle="round", zorder=3,
-        gid=f"lead-{name}",
-    )  # fmt: skip
+    mm = np.clip(segment * band.gain, -band.below, band.above)  # NaN stays NaN: a gap
+    at = x + np.arange(len(segment)) / fs * MM_PER_SECOND
+    axes.plot(at, band.baseline + mm, color=_INK, linewidth=0.9, solid_joinstyle="round", zorder=3, gid=f"lead-{name}")
+    for sign, limit, arrow, place in ((1, band.above, "^", "top"), (-1, band.below, "v", "bottom")):
+        beyond = np.flatnonzero(sign * segment * band.gain > limit)
+        if len(beyond):
+            ends, worst = band.baseline + sign * limit, beyond[np.argmax(sign * segment[beyond])]
+            axes.plot(
+                at[beyond], np.full(len(beyond), ends), arrow, color=_CUT, markersize=4, zorder=5, gid=f"cut-{name}"
+            )
+            axes.text(
+                at[worst] + 1.5, ends, f"{segment[worst]:+.1f} mV", size=8, color=_CUT, va=place, zorder=5,
+                path_effects=halo,
+            )  # fmt: skip

@@ -25,6 +25,18 @@ _ORDER = ("c_index", "c_index_uno", "td_auc", "hazard_ratio", *classification.ME
           "ece_calibrated", *regression.METRICS)  # fmt: skip
 #: Metrics of the overview by kind of task: classes, quantities, survival.
 _HEADLINES = (("auroc", "auprc", "f1", "brier"), ("r2", "pearson", "mae"), ("c_index", "c_index_uno", "td_auc", "ece"))
+#: What the two pictures of an evaluation show (`figures`), by the first of those metrics.
+_CAPTIONS = {
+    "auroc": {"curves": "ROC curves", "calibration": "Calibration: observed share against predicted probability"},
+    "r2": {
+        "curves": "Prediction against truth",
+        "calibration": "Difference from the truth against the mean of the two",
+    },
+    "c_index": {
+        "curves": "Survival by group of predicted risk (Kaplan and Meier)",
+        "calibration": "Calibration: observed against predicted survival, by group of risk",
+    },
+}
 _TEXT = (str, int, float)
 
 
@@ -121,6 +133,7 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
         "metrics": metrics,
         "names": sorted(metrics["macro"], key=_place),
         "headline": headline,
+        "captions": _CAPTIONS[headline[0]],
         "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
         "defined": sum(metrics["labels"][name][headline[0]]["value"] is not None for name in names),
         "examples": [],

@@ -156,7 +156,7 @@ def age_figure(numbers: dict[tuple[str, str], np.ndarray]) -> Figure:
     for (source, _), counts in numbers.items():
         totals[source] += int(counts.sum())
     names = [name for name, _ in totals.most_common(_PANELS)]
-    figure = Figure(figsize=(11.2, 2.4), layout="constrained")  # always as wide: letters stay as large
+    figure = Figure(figsize=(11.2, 2.7), layout="constrained")  # always as wide: letters stay as large
     panels = figure.subplots(1, _PANELS, sharey=True)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
@@ -168,7 +168,9 @@ def age_figure(numbers: dict[tuple[str, str], np.ndarray]) -> Figure:
                 axes.stairs(100 * counts / counts.sum(), _AGES, color=colour, linewidth=1.4, label=split)
         axes.set_xlim(_AGES[0], _AGES[-1])
         axes.set_ylim(0, None)
-    figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
+    lines = {line.get_label(): line for axes in panels for line in axes.patches}
+    shown = [lines[split] for split in SPLITS if split in lines]
+    figure.legend(handles=shown, loc="outside upper left", ncols=len(SPLITS), frameon=False, fontsize=8.5)
     return figure
 
 

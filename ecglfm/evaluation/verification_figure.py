@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from ecglfm.evaluation.error_rates import Scores, operating_points
+from ecglfm.evaluation.error_rates import RULE_OF, Scores, operating_points
 from ecglfm.evaluation.plots import COLOURS, GREY, INK, style, with_interval
 
 _BINS = 40
@@ -22,6 +22,8 @@ _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 2}
 
 def verification_figure(strata: Mapping[str, Scores], measured: dict[str, Any]) -> Figure:
     """Histograms of the scores, and the DET curve (Martin et al. 1997) of each source with its equal error rate.
+
+    A source of fewer than 30 pairs of either sort has no curve: its steps would be read as a course.
 
     Parameters
     ----------
@@ -45,11 +47,16 @@ def verification_figure(strata: Mapping[str, Scores], measured: dict[str, Any]) 
     if not shown:
         right.text(0, 0, overall["eer"]["reason"], ha="center", va="bottom", size=7.5, color=INK, wrap=True)
         return figure
+    few = []
     for (name, scores), colour in zip(shown.items(), cycle(COLOURS), strict=False):
+        if (least := min(len(scores.genuine), len(scores.impostor))) < RULE_OF:
+            few.append(f"{name}: {least} pair{'s' if least > 1 else ''} of one sort, no curve below {RULE_OF}")
+            continue
         _curve(right, scores, measured["sources"][name]["eer"]["value"], colour, name if len(shown) > 1 else None)
+    right.text(0, ndtri(0.03), "\n".join(few), ha="center", va="bottom", size=7.5, color=INK, bbox=_PAPER)
     text = f"EER {with_interval(overall['eer'])}\nAUROC {with_interval(overall['auroc'])}"
     right.text(0.97, 0.97, text, transform=right.transAxes, ha="right", va="top", size=8.5, color=INK, bbox=_PAPER)
-    if len(shown) > 1:
+    if len(shown) > max(1, len(few)):
         right.legend(loc="lower left", frameon=False, fontsize=7.5, labelcolor=INK)
     return figure
 
@@ -81,5 +88,7 @@ def _histograms(axes: Axes, strata: Sequence[Scores]) -> None:
         share = np.histogram(score, edges, weights=weight)[0]
         axes.stairs(share, edges, fill=True, color=colour, alpha=0.25)
         axes.stairs(share, edges, color=colour, linewidth=1.4, label=f"{name}: {len(score):,} pairs")
-    axes.legend(loc="upper left", frameon=False, fontsize=8.5, labelcolor=INK)
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.08), frameon=False, fontsize=8.5, labelcolor=INK, borderaxespad=0
+    )
+    axes.set_ylim(0, axes.get_ylim()[1])

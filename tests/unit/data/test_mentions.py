@@ -1,5 +1,8 @@
 """Mentions in report texts: what is said, denied, or only possible."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from ecglfm.config import Selector
@@ -41,6 +44,15 @@ from ecglfm.data.mentions import Mentions, certainty
 def test_statements(text, expected):
     start = text.casefold().index("atrial fibrillation")
     assert certainty(text, start, start + len("atrial fibrillation")) == expected
+
+
+STATEMENTS = list(csv.DictReader((Path(__file__).parent / "report_statements.csv").open(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("row", STATEMENTS, ids=lambda row: f"{row['half']}: {row['mention']} in {row['statement']}")
+def test_statements_in_the_style_of_machine_reports(row):
+    start = row["statement"].casefold().index(row["mention"].casefold())
+    assert certainty(row["statement"], start, start + len(row["mention"])) == row["expected"]
 
 
 REPORTS = ["atrial fibrillation", "no atrial fibrillation", "possible atrial fibrillation", "", "kein Vorhofflimmern"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ecglfm import read_record
 from ecglfm.config import LEADS, UserError
 from ecglfm.evaluation.ecg_paper import plot_ecg, save_ecg
 from ecglfm.records import Record
@@ -113,9 +114,27 @@ def test_gaps_offsets_and_artefacts():
     strip = line(figure, "lead-II", 1)
     assert strip[0, 1] == pytest.approx(line(figure, "calibration", 3)[0, 1])
     assert np.ptp(strip[:, 1]) == pytest.approx(10, abs=1e-6)
-    assert np.ptp(line(figure, "lead-III")[:, 1]) <= 45  # the spike is cut off at the row's height
+    assert np.ptp(line(figure, "lead-III")[:, 1]) == pytest.approx(60)  # the spike is cut off at the row's end
+    assert "+30.0 mV" in texts(figure)  # and the sheet says where and how high it was
+    assert len(line(figure, "cut-III")) == 1
+    assert "25 mm/s    10 mm/mV" in texts(figure)  # for a spike nobody's complexes shrink
     assert texts(figure).count("not recorded") == 1
     assert figure.get_figheight() * 25.4 < 260
+
+
+@pytest.mark.parametrize(
+    ("millivolts", "gain", "height"),
+    [(3.92, 10, 39.2), (-3.92, 10, 39.2), (5.5, 10, 55), (-5.6, 5, 28), (11.0, 5, 55)],
+)
+def test_high_complexes_are_drawn_whole(millivolts, gain, height):
+    signal = np.zeros((5000, 12))
+    signal[1300:1320, LEADS.index("V2")] = millivolts  # V2 is shown from 5 s on, in the third column
+    signal[2600:2620, LEADS.index("V2")] = millivolts
+    figure = plot_ecg(signal, 500, LEADS)
+    assert np.ptp(line(figure, "lead-V2")[:, 1]) == pytest.approx(height)
+    assert np.ptp(line(figure, "calibration")[:, 1]) == pytest.approx(gain)
+    assert f"25 mm/s    {gain} mm/mV" in texts(figure)
+    assert not any(str(artist.get_gid()).startswith("cut-") for artist in figure.axes[0].lines)
 
 
 def test_wrong_arguments_say_so(tmp_path: Path):
@@ -134,5 +153,15 @@ def test_a_genuine_recording_from_the_command_line(real_data: Path, tmp_path: Pa
     record = real_data / "ptb-xl/records500/00000/00001_hr"
     assert main(["plot", str(record), "--output", str(tmp_path / "ecg.png")]) == 0
     assert (tmp_path / "ecg.png").stat().st_size > 100_000
+    assert (
+        len(
+            [
+                a
+                for a in plot_ecg(read_record(real_data / "ptb-xl/records500/00000/00152_hr")).axes[0].lines
+                if str(a.get_gid()).startswith("cut-")
+            ]
+        )
+        == 0
+    )  # V2 reaches -3.92 mV
     assert main(["plot", str(record) + "x", "--output", str(tmp_path / "no.png")]) == 1
     assert not (tmp_path / "no.png").exists()

@@ -76,6 +76,12 @@ def test_the_page_stands_alone_and_is_safe(results: Path):
     assert "<script" not in page
 
 
+def test_wide_tables_scroll_in_a_box_of_their_own(results: Path):
+    page = page_of(results)
+    assert page.count("<table") == page.count('<div class="scroll"><table') > 5
+    assert ".scroll { overflow-x: auto; }" in page
+
+
 def test_the_same_results_give_the_same_page(results: Path):
     assert page_of(results) == page_of(results)
 
@@ -242,11 +248,14 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
         test, fitted = read_outcome(table, kind, [name], [], config)
         identity = {"encoder": "tiny", "task": kind, "fit": "full-s0", "kind": kind}
         write_json(folder / "metrics.json", measure(test, config) | fitted | identity)
+        (folder / "curves.png").write_bytes(b"png")
     page = html.unescape(page_of(results))
     for heading in ("Macro AUROC", "Macro R²", "Macro C-index", "AUC, time 1", "Events", "Known"):
         assert f">{heading}</th>" in page
     assert re.search(r"regression</b>.*?1\.000", page, re.S)  # R² of a prediction that is the truth
     assert "Survival of death is judged at" in page
+    for caption in ("ROC curves", "Prediction against truth", "Survival by group of predicted risk (Kaplan and Meier)"):
+        assert f">{caption}</figcaption>" in page
 
 
 @pytest.mark.usefixtures("quick")

@@ -156,6 +156,11 @@ def test_ages_are_shares_of_the_split(two: Path, monkeypatch: pytest.MonkeyPatch
     assert heights["train"][[0, 12]].tolist() == [75.0, 25.0]
     assert heights["test"][-1] == 100.0
     assert "valid" not in heights
+    figure = drawn[0]  # painted by now
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y0 > max(
+        axes.get_window_extent().y1 for axes in figure.axes if axes.get_visible()
+    )
 
 
 def task_of(results: Path, task: str, kind: str, selector: str, table: pd.DataFrame) -> None:
