@@ -110,7 +110,11 @@ class FinetuneConfig(Section):
     threshold_sensitivity: float = Field(
         0.9, gt=0, le=1, description="`threshold: sensitivity` only: share of the positives to be called"
     )
-    freeze_frontend: bool = Field(True, description="`full` only: keep the convolutional front end as pretrained")
+    freeze_frontend: bool = Field(
+        True,
+        description="`full` only: keep the convolutional front end as pretrained; of an encoder with random weights it "
+        "learns whatever this says",
+    )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rates over the updates of all `epochs`")

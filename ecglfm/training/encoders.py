@@ -39,6 +39,8 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
         info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
     else:
         encoder = load_encoder(Path(config.path or ""))
+        if encoder.info.get("weights") == "random":
+            info["weights"] = "random"  # it stays a control wherever it is brought from
         _check_import(encoder, slice_)
     save_encoder(output, encoder, info)
     write_text(output / "history.csv", ",".join(COLUMNS) + "\n")

@@ -176,7 +176,8 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     link = make_link(data.kind, data.target[data.train])
     model = ECGModel(load_encoder(encoder), data.label_names, fit.mode, link)
     model.aggregate = config.aggregate
-    model.freeze(fit.mode, config.freeze_frontend)
+    # Random kernels are nothing to keep: a control or a fit from scratch learns all of it.
+    model.freeze(fit.mode, config.freeze_frontend and model.encoder.info.get("weights") != "random")
     return model
 
 

@@ -41,6 +41,14 @@ def test_random_weights_are_those_of_the_seed(data: Path) -> None:
     torch.testing.assert_close(encoder.convnet.stem[0].conv.weight, first, atol=0, rtol=0)
 
 
+def test_random_weights_stay_a_control_when_they_are_imported(data: Path, tmp_path: Path) -> None:
+    own = load_encoder(data / "encoder")
+    config = EncoderConfig(model=MODEL, weights="import", path=str(data / "encoder"))
+    write_untrained(EncoderSlice(encoder="copy", config=config, preprocess=own.preprocess), tmp_path)
+    copy = load_encoder(tmp_path)
+    assert (copy.info["name"], copy.info["weights"]) == ("copy", "random")
+
+
 @pytest.mark.parametrize(("mode", "epochs"), [("full", 6), ("frozen", 8)])
 def test_planted_labels_are_learnt(data: Path, tmp_path: Path, mode: str, epochs: int) -> None:
     fit(data, tmp_path, f"{mode}-s0", epochs=epochs, lr=1e-2, head_lr=3e-2, freeze_frontend=True)

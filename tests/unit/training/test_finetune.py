@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Link
+from ecglfm.provenance import read_json, write_json
 from ecglfm.training import supervised
 from ecglfm.training.batches import Batch, EpochBatches
 from ecglfm.training.course import EarlyStopping
@@ -322,8 +324,21 @@ def test_test_records_cannot_change_the_model(data: Path, tmp_path: Path, mode: 
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+def test_a_random_front_end_learns_in_mode_full(data: Path, tmp_path: Path, mode: str) -> None:
+    assert read_json(data / "encoder/encoder.json")["weights"] == "random"
+    fit(data, tmp_path, f"{mode}-s0", freeze_frontend=True, epochs=1)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    kernels = [name for name in before if name.startswith("frontend.convs") and name.endswith("weight")]
+    assert len(kernels) == 4
+    for name in kernels:
+        assert torch.equal(before[name], after[f"encoder.{name}"]) == (mode != "full"), name
+
+
 def test_frozen_frontend_and_two_learning_rates(data: Path, tmp_path: Path) -> None:
-    fit(data, tmp_path, freeze_frontend=True, epochs=1)
+    pretrained = shutil.copytree(data / "encoder", tmp_path / "encoder")
+    write_json(pretrained / "encoder.json", read_json(pretrained / "encoder.json") | {"weights": "pretrain"})
+    fit(data, tmp_path, encoder=pretrained, freeze_frontend=True, epochs=1)
     before, after = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
     changed = {name for name, value in before.items() if not torch.equal(value, after[f"encoder.{name}"])}
     assert not {name for name in changed if name.startswith(("frontend.convs", "frontend.group_norm"))}
