@@ -47,6 +47,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         with temporary.open("rb") as file:
+            os.fchmod(file.fileno(), 0o666 & ~_umask())  # safetensors lets nobody but the owner read
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -55,6 +56,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
         raise OSError(error.errno, f"{os.strerror(error.errno)} (nothing was written)", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Bits that a new file of this process lacks; asked of the kernel, as `os.umask` can only be asked by setting it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("\nUmask:")[1].split()[0], 8)
 
 
 def write_text(path: str | Path, text: str) -> None:

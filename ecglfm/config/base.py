@@ -13,7 +13,11 @@ from typing import Annotated, Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ecglfm.config.origin import Origin
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+#: PyTorch, NumPy and hashing all take it.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class UserError(ValueError):
@@ -24,9 +28,9 @@ class UserError(ValueError):
 
 
 class Section(BaseModel):
-    """A part of the config: frozen, and an unknown key is an error."""
+    """A part of the config: frozen; an unknown key is an error, and so is a number that is infinite or none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -78,6 +82,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(near) or 'nothing'}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid YAML: brackets in brackets, too deep to read") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -107,8 +116,8 @@ def inner_section(hint: Any) -> type[Section] | None:
     return next((found for arg in get_args(hint) if (found := inner_section(arg)) is not None), None)
 
 
-def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path) -> SectionT:
-    """Validate `content` as `cls`.
+def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Origin) -> SectionT:
+    """Validate `content` as `cls`, which came from `where`.
 
     Raises
     ------
@@ -131,7 +140,8 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path) -> Se
                 text = "YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"
             elif problem["type"] not in {"value_error"}:
                 text += f", found {problem.get('input')!r}"
-            lines.append(f"{where}: {key}: {text}")
+            file = where.of(*problem["loc"]) if isinstance(where, Origin) else where
+            lines.append(f"{file}: {key}: {text}")
         raise UserError("\n".join(lines)) from None
 
 

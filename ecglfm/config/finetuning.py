@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ecglfm.config.base import Section, UserError
+from ecglfm.config.base import Section, Seed, UserError
 from ecglfm.config.fits import Mode
 from ecglfm.config.schedule import ScheduleConfig
 
@@ -31,7 +31,7 @@ SELECTIONS = {
 }
 
 
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
 #: Shares of the training patients.
 Fractions = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
 

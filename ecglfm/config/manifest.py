@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, field_validator, model_validator
 
-from ecglfm.config.base import Section
+from ecglfm.config.base import Section, Seed
 from ecglfm.config.expression import parse_condition
 from ecglfm.config.text import as_text
 
@@ -70,7 +70,7 @@ class ManifestConfig(Section):
         description="records to use, e.g. `age >= 18 and source in ['ptbxl', 'code15']`; the others are dropped, each "
         "with a row in the ledger; names are columns of manifest/records.parquet or of the databases' own tables",
     )
-    seed: int = Field(0, ge=0, description="seed of the hash that assigns patients to splits")
+    seed: Seed = Field(0, description="seed of the hash that assigns patients to splits")
     duplicate_correlation: float = Field(
         0.98,
         gt=0,

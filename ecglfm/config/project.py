@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Name, Section
 from ecglfm.config.finetuning import FinetuneConfig
@@ -31,6 +33,15 @@ class ProjectConfig(Section):
     finetune: FinetuneConfig = Field(FinetuneConfig(), description="fine-tuning")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="evaluation")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
+
+    @field_validator("results")
+    @classmethod
+    def _one_spelling(cls, value: str) -> str:
+        if wrong := sorted({letter for letter in value if letter in "{}<>*\n" or not letter.isprintable()}):
+            raise ValueError(
+                f"{wrong[0]!r} in the folder's name means something else to Snakemake; choose another name"
+            )
+        return str(Path(value))  # `results/` and `./results` are `results`
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ProjectConfig:

@@ -6,6 +6,7 @@ line reads. A key that is not in a stage's slice cannot rerun that stage.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ecglfm.config.base import Section, UserError, load, parse
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit
 from ecglfm.config.manifest import ManifestConfig
+from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
@@ -107,6 +109,8 @@ class Project:
         `config.yaml` as Snakemake merged it with recipes and `--config`.
     folder : path
         The folder that holds `sources/`, `encoders/`, `tasks/`.
+    over : sequence of (str, mapping), optional
+        What was merged over `config.yaml`, so that a mistake is named where it stands: see `Origin`.
 
     Raises
     ------
@@ -114,9 +118,12 @@ class Project:
         A line per mistake, naming file and key.
     """
 
-    def __init__(self, content: dict[str, Any], folder: str | Path) -> None:
+    def __init__(
+        self, content: dict[str, Any], folder: str | Path, *, over: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
         folder = Path(folder)
-        self.config = config = parse(ProjectConfig, content, folder / "config.yaml")
+        self._origin = Origin(folder / "config.yaml", [layer for layer in over if layer[1]])
+        self.config = config = parse(ProjectConfig, content, self._origin)
         self.sources = {name: self._source(folder, name) for name in config.sources}
         self.encoders = {name: load(EncoderConfig, folder / "encoders" / f"{name}.yaml") for name in config.encoders}
         tasks = {name: load_task(folder / "tasks" / f"{name}.yaml") for name in config.tasks}
@@ -156,9 +163,14 @@ class Project:
         unknown = sorted(set(named or []) - set(self.sources))
         if unknown:
             raise UserError(
-                f"{where}: {unknown[0]!r} is not in config.yaml's sources: {', '.join(self.sources)};"
-                f" choose others in config.yaml's `{chosen}` ([] for none), or mend that file"
+                f"{where}: {unknown[0]!r} is not in {self.whose('sources')} sources: {', '.join(self.sources)};"
+                f" choose others in {self.whose(chosen)} `{chosen}` ([] for none), or mend that file"
             )
+
+    def whose(self, key: str) -> str:
+        """What a key was given by, as a possessive: `config.yaml's`, `--config's`."""
+        name = self._origin.of(key)
+        return "config.yaml's" if name == str(self._origin.file) else f"{name}'s"
 
     @property
     def fits(self) -> list[str]:

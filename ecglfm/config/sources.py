@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ecglfm.config.base import Section
+from ecglfm.config.base import Section, Seed
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,14 @@ class SourceConfig(Section):
     columns: dict[TableColumn, str] = Field(
         {}, description="with `table`: our name of a column and the CSV's; default: the same names"
     )
-    sampling_rate: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="`numpy_folder` only: samples per second (Hz)"
-    )
+    sampling_rate: float | None = Field(None, gt=0, description="`numpy_folder` only: samples per second (Hz)")
     file_leads: list[str] = Field([], description="`numpy_folder` only: leads in the order of the arrays, e.g. [I, II]")
     unit: Literal["mV", "uV", "V"] = Field("mV", description="`numpy_folder` only: what the arrays count in")
     download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: int = Field(200, ge=1, description="`synthetic` only: number of patients")
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
-    seed: int = Field(0, ge=0, description="`synthetic` only: seed of the generator")
+    seed: Seed = Field(0, description="`synthetic` only: seed of the generator")
 
     @property
     def native_kind(self) -> str:

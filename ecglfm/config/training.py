@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from ecglfm.config.base import Name, Section
+from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.schedule import ScheduleConfig
 
@@ -330,7 +330,7 @@ class PretrainConfig(Section):
     validate_every: int = Field(1000, ge=1, description="updates between validations (with fixed masks and negatives)")
     log_every: int = Field(10, ge=1, description="updates between lines of history.csv")
     processes: int = Field(1, ge=1, description="ranks started on this machine when there is no Slurm")
-    seed: int = Field(0, ge=0, description="seed of weights, order, crops, masks and noise")
+    seed: Seed = Field(0, description="seed of weights, order, crops, masks and noise")
     deepspeed: dict[str, Any] = Field({}, description="for experts: merged into the DeepSpeed JSON as it is")
 
     @model_validator(mode="after")
@@ -374,7 +374,7 @@ class EncoderConfig(Section):
         None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
     )
     pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
-    seed: int = Field(0, ge=0, description="`random` only: seed of the weights")
+    seed: Seed = Field(0, description="`random` only: seed of the weights")
     # Left out of every dump: no edit of it starts a pretraining anew.
     finetune: dict[str, Any] = Field(
         {},
@@ -403,6 +403,10 @@ class EncoderConfig(Section):
             raise ValueError("`kind: convnet` is not pretrained: write `weights: random`, and fine-tune in mode `full`")
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")
+        if self.weights != "pretrain" and self.pretrain is not None:
+            raise ValueError(
+                f"`weights: {self.weights}` trains nothing, and there is a `pretrain:` section: take one of them out"
+            )
         return self
 
 
@@ -411,7 +415,7 @@ class EvaluateConfig(Section):
 
     bootstrap: int = Field(1000, ge=1, description="resamples of patients behind each interval")
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
-    seed: int = Field(0, ge=0, description="seed of the resampling")
+    seed: Seed = Field(0, description="seed of the resampling")
     calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
         "none",
         description="classes: temperature scaling fitted on the validation split, one for the model or one a label "

@@ -189,7 +189,7 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
         raise UserError(f"{json_path}: no such file; give the folder that holds {stem}.json and {stem}.safetensors")
     try:
         content = read_json(json_path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{json_path}: not valid JSON: {error}; make it again") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != f"ecglfm-{stem}":

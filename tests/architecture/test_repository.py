@@ -82,6 +82,15 @@ def test_every_rule_has_resources_in_the_slurm_profile(repository: Path) -> None
     assert named == rules
 
 
+def test_every_value_in_a_shell_command_is_quoted(repository: Path) -> None:
+    """But a number, and the launcher, which is several words of our own."""
+    bare = []
+    for path in (repository / "workflow/rules").glob("*.smk"):
+        for command in re.findall(r"^    shell:\n((?: {8}.*\n)+)", path.read_text(), re.M):
+            bare += re.findall(r"\{(?!threads\}|params\.launcher\})[^}]*(?<!:q)\}", command)
+    assert bare == []
+
+
 def test_nothing_trusts_its_input(repository: Path) -> None:
     """No eval, exec, or unrestricted unpickling in the product's own code."""
     forbidden = (

@@ -117,10 +117,17 @@ def test_leak_between_splits_fails_the_build(clone) -> None:
     assert [({pair["a"], pair["b"]}, pair["crosses"]) for pair in pairs] == [({a, b}, True)]
 
 
+def _append(clone, name: str, text: bytes) -> None:
+    path = clone.root / name
+    path.write_bytes(path.read_bytes() + text)
+
+
 @pytest.mark.parametrize(
     ("break_it", "line"),
     [
         (lambda c: c.edit("config/config.yaml", finetune={"learning_rate": 1}), "config/config.yaml: finetune.learning_rate: unknown key"),
+        (lambda c: _append(c, "config/config.yaml", b"results: here\n"), "not valid YAML: key 'results' stands twice"),
+        (lambda c: _append(c, "config/config.yaml", b"# caf\xe9\n"), ": not UTF-8; save the file in that encoding"),
         (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: base, ecg-lfm, ecglfm-600m, random-small, random-tiny, small, tiny, xresnet1d101"),
         (lambda c: c.edit("config/tasks/af.yaml", labels={"AFIB": {"ptbxl": {"spc": ["AFIB"]}}}), "config/tasks/af.yaml: labels.AFIB.ptbxl.spc: unknown key; did you mean 'scp'?"),
     ],
@@ -131,6 +138,26 @@ def test_config_mistakes_are_one_line(clone, break_it, line: str) -> None:
     assert done.returncode != 0
     assert line in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:
+    (clone.root / "my.yaml").write_text("tasks: [af]\nencoders: [tiny]\ntasks: []\n")
+    assert "my.yaml:3: not valid YAML: key 'tasks' stands twice" in clone.snakemake(
+        "-n", "--configfile", "my.yaml", check=False
+    )
+    shown = clone.snakemake("-n", "--config", "roots=path", "finetune={epochs: many}", check=False)
+    assert "\n--config: roots: Input should be a valid dictionary, found 'path'" in shown
+    assert "\n--config: finetune.epochs: Input should be a valid integer" in shown
+
+
+def test_results_may_have_any_name_and_nothing_in_it_runs(clone) -> None:
+    """A folder whose name a shell would read as commands; one job of every form of path runs in it."""
+    results = "my results; $(touch x) 'a\" & b/\u00e9"
+    clone.edit("config/config.yaml", results=results)
+    assert clone.planned("report")["pretrain_encoder"] == 1
+    shown = clone.snakemake("manifest")
+    assert (clone.root / results / "manifest/records.parquet").exists(), shown
+    assert not list(clone.root.rglob("x"))
 
 
 def test_missing_column_names_file_and_column(clone) -> None:

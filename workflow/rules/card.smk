@@ -29,8 +29,8 @@ rule card_model:
         results=subpath(input.records, ancestor=2),
         baselines=RANDOM_ENCODERS,
     shell:
-        "python -m ecglfm card --results {params.results} --model {wildcards.encoder}/{wildcards.task}/{wildcards.fit}"
-        " --baselines {params.baselines} --output {output} 2> {log}"
+        "python -m ecglfm card --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
+        " --baselines {params.baselines:q} --output {output:q} 2> {log:q}"
 
 
 rule card_all:

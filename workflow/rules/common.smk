@@ -2,19 +2,13 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(workflow.basedir).parent))  # a clone works before ecglfm is installed
-
-from ecglfm.config import Project, UserError
+from ecglfm.config import Project
 from ecglfm.config.identity import check_identity, write_identity
-from snakemake.exceptions import WorkflowError
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
 
 try:
-    PROJECT = Project(config, CONFIG_DIR)
+    PROJECT = Project(config, CONFIG_DIR, over=GIVEN)
     check_identity(PROJECT)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -124,7 +118,7 @@ def require(*keys):
             if not chosen[key]:
                 folder = key.replace("verifications", "tasks")
                 what = "names none of that kind" if getattr(PROJECT.config, folder) else "is empty"
-                sys.exit(f"config.yaml's `{folder}` {what}: name some of config/{folder}/*.yaml there")
+                sys.exit(f"{PROJECT.whose(folder)} `{folder}` {what}: name some of config/{folder}/*.yaml there")
         return []
 
     return check

@@ -33,8 +33,8 @@ rule compare_task:
         results=subpath(output.comparison, ancestor=3),
         models=expand("{encoder}/{fit}", encoder=ENCODERS, fit=FITS),
     shell:
-        "python -m ecglfm compare --config {input.config} --results {params.results} --task {wildcards.task}"
-        " --models {params.models} --output {output.comparison} 2> {log}"
+        "python -m ecglfm compare --config {input.config:q} --results {params.results:q} --task {wildcards.task:q}"
+        " --models {params.models:q} --output {output.comparison:q} 2> {log:q}"
 
 
 rule compare_page:
@@ -58,8 +58,8 @@ rule compare_page:
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
         baselines=RANDOM_ENCODERS,
     shell:
-        "python -m ecglfm compare-page --results {params.results} --models {params.models}"
-        " --verified {params.verified} --baselines {params.baselines} --output {output} 2> {log}"
+        "python -m ecglfm compare-page --results {params.results:q} --models {params.models:q}"
+        " --verified {params.verified:q} --baselines {params.baselines:q} --output {output:q} 2> {log:q}"
 
 
 rule compare_all:

@@ -16,4 +16,4 @@ rule config_slice:
     params:
         content=get_slice,
     shell:
-        "printf '%s\\n' {params.content:q} > {output} 2> {log}"
+        "printf '%s\\n' {params.content:q} > {output:q} 2> {log:q}"

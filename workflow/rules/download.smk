@@ -13,4 +13,4 @@ rule download:
     conda:
         "../../envs/ecglfm.yaml"
     shell:
-        "python -m ecglfm download --config {input} 2>&1 | tee {log}"
+        "python -m ecglfm download --config {input:q} 2>&1 | tee {log:q}"

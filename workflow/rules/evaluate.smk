@@ -45,9 +45,9 @@ rule evaluate_model:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
-        "python -m ecglfm evaluate --config {input.config} --model {params.model} --labels {input.labels}"
-        " --manifest {input.records} --index {input.index} --signals {params.results}/preprocess --output {params.folder}"
-        " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        "python -m ecglfm evaluate --config {input.config:q} --model {params.model:q} --labels {input.labels:q}"
+        " --manifest {input.records:q} --index {input.index:q} --signals {params.results:q}/preprocess --output {params.folder:q}"
+        " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 
 
 rule evaluate_all:

@@ -30,9 +30,9 @@ rule finetune_model:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "python -m ecglfm finetune --config {input.config} --fit {wildcards.fit} --encoder {params.encoder}"
-        " --task {input.task} --labels {input.labels} --manifest {input.records} --signals {params.results}/preprocess"
-        " --output {params.folder} --features {params.results}/embed/{wildcards.encoder} --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        "python -m ecglfm finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
+        " --task {input.task:q} --labels {input.labels:q} --manifest {input.records:q} --signals {params.results:q}/preprocess"
+        " --output {params.folder:q} --features {params.results:q}/embed/{wildcards.encoder:q} --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 
 
 rule finetune_all:

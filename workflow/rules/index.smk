@@ -16,7 +16,7 @@ rule synthesize_database:
         "../../envs/ecglfm.yaml"
     threads: 2
     shell:
-        "python -m ecglfm synthesize --config {input.config} --output {output} --workers {threads} 2> {log}"
+        "python -m ecglfm synthesize --config {input.config:q} --output {output:q} --workers {threads} 2> {log:q}"
 
 
 rule index_source:
@@ -30,7 +30,7 @@ rule index_source:
     conda:
         "../../envs/ecglfm.yaml"
     shell:
-        "python -m ecglfm index --config {input.config} --output {output} 2> {log}"
+        "python -m ecglfm index --config {input.config:q} --output {output:q} 2> {log:q}"
 
 
 rule index:

@@ -18,8 +18,8 @@ rule ingest_shard:
     params:
         shards=get_shard_count,
     shell:
-        "python -m ecglfm ingest --config {input.config} --index {input.index}"
-        " --shard {wildcards.shard} --shards {params.shards} --output {output.signals} --workers {threads} 2> {log}"
+        "python -m ecglfm ingest --config {input.config:q} --index {input.index:q}"
+        " --shard {wildcards.shard:q} --shards {params.shards:q} --output {output.signals:q} --workers {threads} 2> {log:q}"
 
 
 rule ingest:

@@ -29,5 +29,5 @@ rule label_efficiency:
         folder=subpath(output.table, parent=True),
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=EFFICIENCY_FITS),
     shell:
-        "python -m ecglfm label-efficiency --results {params.results} --output {params.folder}"
-        " --include {params.include} 2> {log}"
+        "python -m ecglfm label-efficiency --results {params.results:q} --output {params.folder:q}"
+        " --include {params.include:q} 2> {log:q}"

@@ -20,8 +20,8 @@ rule label_task:
         rule="label_task",
         tracking=TRACKING,
     shell:
-        "python -m ecglfm labels --config {input.config} --manifest {input.records} --index {input.index}"
-        " --output {output.labels} --tracking {params.tracking} --rule {params.rule} 2> {log}"
+        "python -m ecglfm labels --config {input.config:q} --manifest {input.records:q} --index {input.index:q}"
+        " --output {output.labels:q} --tracking {params.tracking:q} --rule {params.rule:q} 2> {log:q}"
 
 
 rule labels:

@@ -32,5 +32,5 @@ rule manifest:
         results=subpath(output.records, ancestor=2),
         folder=subpath(output.records, parent=True),
     shell:
-        "python -m ecglfm manifest --config {input.config} --results {params.results} --output {params.folder}"
-        " --tracking {params.tracking} --rule {params.rule} --workers {threads} 2> {log}"
+        "python -m ecglfm manifest --config {input.config:q} --results {params.results:q} --output {params.folder:q}"
+        " --tracking {params.tracking:q} --rule {params.rule:q} --workers {threads} 2> {log:q}"

@@ -17,8 +17,8 @@ rule preprocess_shard:
     conda:
         "../../envs/ecglfm.yaml"
     shell:
-        "python -m ecglfm preprocess --config {input.config} --input {input.signals} --output {output.signals}"
-        " --workers {threads} 2> {log}"
+        "python -m ecglfm preprocess --config {input.config:q} --input {input.signals:q} --output {output.signals:q}"
+        " --workers {threads} 2> {log:q}"
 
 
 rule preprocess:

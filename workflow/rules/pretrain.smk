@@ -32,9 +32,9 @@ rule pretrain_encoder:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "{params.launcher} python -m ecglfm pretrain --config {input.config} --manifest {input.records}"
-        " --signals {params.results}/preprocess --output {params.folder}"
-        " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        "{params.launcher} python -m ecglfm pretrain --config {input.config:q} --manifest {input.records:q}"
+        " --signals {params.results:q}/preprocess --output {params.folder:q}"
+        " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 
 
 rule pretrain:

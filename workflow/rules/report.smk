@@ -26,6 +26,6 @@ rule report:
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
     shell:
-        "python -m ecglfm report --results {params.results} --output {output} --include {params.include}"
-        " --verified {params.verified}"
-        " --tracking {params.tracking} --rule {params.rule} 2> {log}"
+        "python -m ecglfm report --results {params.results:q} --output {output:q} --include {params.include:q}"
+        " --verified {params.verified:q}"
+        " --tracking {params.tracking:q} --rule {params.rule:q} 2> {log:q}"

@@ -17,4 +17,4 @@ rule summary:
         results=subpath(output[0], ancestor=2),
         tasks=TASKS,
     shell:
-        "python -m ecglfm summary --results {params.results} --output {output} --tasks {params.tasks} 2> {log}"
+        "python -m ecglfm summary --results {params.results:q} --output {output:q} --tasks {params.tasks:q} 2> {log:q}"

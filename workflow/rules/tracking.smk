@@ -13,4 +13,4 @@ rule tracking_sync:
         tracking=TRACKING,
         results=PROJECT.config.results,
     shell:
-        "python -m ecglfm tracking sync {params.results} --tracking {params.tracking} 2>&1 | tee {log}"
+        "python -m ecglfm tracking sync {params.results:q} --tracking {params.tracking:q} 2>&1 | tee {log:q}"

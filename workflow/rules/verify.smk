@@ -38,9 +38,9 @@ rule verify_encoder:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
-        "python -m ecglfm verify --config {input.config} --encoder {params.encoder} --manifest {input.records}"
-        " --audit {input.audit} --signals {params.results}/preprocess --output {params.folder}"
-        " --tracking {params.tracking} --rule {params.rule} --threads {threads} 2> {log}"
+        "python -m ecglfm verify --config {input.config:q} --encoder {params.encoder:q} --manifest {input.records:q}"
+        " --audit {input.audit:q} --signals {params.results:q}/preprocess --output {params.folder:q}"
+        " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 
 
 rule verify_all:

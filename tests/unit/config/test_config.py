@@ -53,6 +53,40 @@ def test_bad_yaml_names_file_and_line(tmp_path: Path, text: str, message: str) -
     assert message in str(error.value)
 
 
+def test_yaml_of_another_encoding_or_without_end_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"a: 1\n# caf\xe9\n")
+    with pytest.raises(UserError, match=r"latin\.yaml:2: not UTF-8; save the file in that encoding$"):
+        read_yaml(tmp_path / "latin.yaml")
+    (tmp_path / "deep.yaml").write_text("a: " + "[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.yaml: not valid YAML: brackets in brackets, too deep to read$"):
+        read_yaml(tmp_path / "deep.yaml")
+
+
+def test_a_mistake_is_named_where_it_stands(repository: Path) -> None:
+    recipe, given = {"finetune": {"lrr": 1, "epochs": 2}}, {"finetune": {"epochs": "many"}, "encoders": ["tinny"]}
+    content = BASE | {"finetune": recipe["finetune"] | given["finetune"], "evaluate": {"bootstrap": 0}}
+    with pytest.raises(UserError) as error:
+        Project(content, repository / "config", over=[("my.yaml", recipe), ("--config", given)])
+    assert sorted(line.partition(": ")[0].rpartition("/")[2] for line in str(error.value).splitlines()) == [
+        "--config", "config.yaml", "my.yaml",
+    ]  # fmt: skip
+    assert "--config: finetune.epochs: Input should be a valid integer" in str(error.value)
+    assert "my.yaml: finetune.lrr: unknown key" in str(error.value)
+    other = {"sources": ["demo-mimic"]}
+    with pytest.raises(
+        UserError, match=r"is not in --config's sources: demo-mimic; choose others in config\.yaml's `tasks`"
+    ):
+        Project(BASE | other | {"tasks": ["diagnosis", "ptbxl-all"]}, repository / "config", over=[("--config", other)])
+
+
+@pytest.mark.parametrize("weights", [{"weights": "import", "path": "x"}, {"weights": "random"}])
+def test_a_training_that_would_not_happen_is_refused(repository: Path, weights: dict) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml")
+    assert parse(EncoderConfig, tiny, "tiny.yaml").pretrain is not None
+    with pytest.raises(UserError, match=f"`weights: {weights['weights']}` trains nothing, and there is a `pretrain:`"):
+        parse(EncoderConfig, tiny | weights, "tiny.yaml")
+
+
 def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text("a: 1\n")
     with pytest.raises(UserError, match="teeny.yaml: no such file; .* has: tiny"):
@@ -65,6 +99,9 @@ def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
         ({"finetune": {"lrr": 1}}, "config.yaml: finetune.lrr: unknown key; did you mean 'lr'?"),
         ({"preprocess": {"quality": {"flat_lead": 1}}}, "config.yaml: preprocess.quality.flat_lead: unknown key; did you mean 'flat_leads'?"),
         ({"finetune": {"epochs": "many"}}, "config.yaml: finetune.epochs: Input should be a valid integer, unable to parse string as an integer, found 'many'"),
+        ({"finetune": {"lr": float("inf")}}, "config.yaml: finetune.lr: Input should be a finite number, found inf"),
+        ({"finetune": {"seeds": [10**22]}}, f"config.yaml: finetune.seeds.0: Input should be less than {2**63}, found {10**22}"),
+        ({"results": "r{x}"}, "config.yaml: results: '{' in the folder's name means something else to Snakemake; choose another name"),
         ({"tasks": [False]}, "config.yaml: tasks.0: YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"),
         ({"roots": {"ptbxl": "/x"}}, "config.yaml: (whole file): `roots` names 'ptbxl', which is not in sources ['demo-ptbxl']"),
         ({"manifest": {"valid_fraction": 0.6, "test_fraction": 0.5}}, "config.yaml: manifest: valid_fraction + test_fraction leave nothing to train on"),
@@ -300,6 +337,7 @@ def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: P
     first = _project(repository, results=str(tmp_path))
     check_identity(first)  # nothing remembered yet
     write_identity(first)
+    _make_index(tmp_path, "demo-ptbxl")
     check_identity(_project(repository, results=str(tmp_path), sources=["demo-ptbxl", "demo-mimic"]))
     with pytest.raises(UserError, match="was filled from source 'demo-ptbxl' .* this config leaves it out"):
         check_identity(
@@ -314,6 +352,57 @@ def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: P
                 _folder_with_task(repository, tmp_path),
             )
         )
+
+
+def _make_index(results: Path, source: str) -> None:
+    (results / "index").mkdir(exist_ok=True)
+    (results / "index" / f"{source}.parquet").touch()
+
+
+def _ptbxl(repository: Path, results: Path, root: Path) -> Project:
+    chosen = {"sources": ["ptbxl"], "encoders": [], "tasks": [], "roots": {"ptbxl": str(root)}}
+    return Project(chosen | {"results": str(results)}, repository / "config")
+
+
+def test_a_root_binds_once_there_is_an_index_and_a_moved_database_is_known(repository: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for name, content in {"right": "1", "moved": "1", "other": "2"}.items():
+        (tmp_path / name).mkdir()
+        for table in ("ptbxl_database.csv", "scp_statements.csv"):
+            (tmp_path / name / table).write_text(content)
+    write_identity(_ptbxl(repository, results, tmp_path / "mistyped"))
+    right = _ptbxl(repository, results, tmp_path / "right")
+    check_identity(right)
+    write_identity(right)
+    check_identity(_ptbxl(repository, results, tmp_path / "other"))
+    _make_index(results, "ptbxl")
+    check_identity(_ptbxl(repository, results, tmp_path / "moved"))
+    check_identity(_ptbxl(repository, results, tmp_path / "other" / ".." / "right"))
+    with pytest.raises(UserError, match="was filled from source 'ptbxl' .*right.*, this config reads 'ptbxl .*other'"):
+        check_identity(_ptbxl(repository, results, tmp_path / "other"))
+    for table in (tmp_path / "right").iterdir():  # put away: what is remembered of them stays
+        table.unlink()
+    write_identity(right)
+    check_identity(_ptbxl(repository, results, tmp_path / "moved"))
+
+
+def test_an_identity_of_an_earlier_version_is_read(repository: Path, tmp_path: Path) -> None:
+    _make_index(tmp_path, "ptbxl")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/identity.json").write_text('{"ptbxl": "ptbxl path/to/it"}')
+    check_identity(_ptbxl(repository, tmp_path, Path("path/to/it")))
+    with pytest.raises(UserError, match=r"\(ptbxl path/to/it\), this config reads 'ptbxl elsewhere'"):
+        check_identity(_ptbxl(repository, tmp_path, Path("elsewhere")))
+
+
+def test_spellings_of_one_results_folder_are_one(repository: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = repository / "config"
+    projects = [Project(BASE | {"results": name}, config) for name in ("results", "results/", "./results")]
+    assert [project.config.results for project in projects] == ["results"] * 3
+    write_identity(projects[0])
+    _make_index(tmp_path / "results", "demo-ptbxl")
+    check_identity(Project(BASE | {"results": str(tmp_path / "results")}, config))
 
 
 def _folder_with_task(repository: Path, tmp_path: Path) -> Path:

@@ -140,9 +140,10 @@ def test_missing_and_garbled_files(folder, tmp_path):
     weights.unlink()
     with pytest.raises(UserError, match=r"encoder\.safetensors: no such file"):
         load_encoder(folder)
-    (folder / "encoder.json").write_text("{")
-    with pytest.raises(UserError, match=r"encoder\.json: not valid JSON"):
-        load_encoder(folder)
+    for text in ("{", "[" * 100_000):
+        (folder / "encoder.json").write_text(text)
+        with pytest.raises(UserError, match=r"encoder\.json: not valid JSON"):
+            load_encoder(folder)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""How files are written: under a temporary name, and for whoever the user's umask lets read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from ecglfm.provenance import atomic
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_every_output_follows_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with atomic(tmp_path / "w.safetensors") as temporary:
+            save_file({"w": np.zeros(3)}, temporary)  # by itself it lets the owner alone read
+        with atomic(tmp_path / "a.txt") as temporary:
+            temporary.write_text("a")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [mode, mode]

@@ -1,0 +1,20 @@
+# What the user gave, read strictly before Snakemake reads it, which takes the last of two equal keys without a word.
+# Requires: config/config.yaml, the files of `--configfile` and the values of `--config`.
+# Makes: nothing; GIVEN says in which of them a mistake stands.
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir).parent))  # a clone works before ecglfm is installed
+
+from ecglfm.config import UserError, read_yaml
+from snakemake.exceptions import WorkflowError
+
+try:
+    if Path("config/config.yaml").exists():
+        read_yaml("config/config.yaml")
+    GIVEN = [(os.path.relpath(path), read_yaml(path)) for path in workflow.overwrite_configfiles]
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+GIVEN += [("--config", workflow.config_settings.config)]
