@@ -3,12 +3,13 @@
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
 OWN_ENV := $(or $(VIRTUAL_ENV),$(if $(filter-out base,$(CONDA_DEFAULT_ENV)),$(CONDA_PREFIX)))
-VENV := $(or $(OWN_ENV),$(CURDIR)/.venv)
-STAMP := $(VENV)/.ecglfm-setup
+VENV := $(or $(OWN_ENV),.venv)
+# A target with a space in its name is written with a backslash; commands have it in quotes, as `$@`.
+STAMP := $(subst $() ,\ ,$(VENV)/.ecglfm-setup)
 PYTHON ?= python3
 PIP_FLAGS ?=
 TEST_PROCESSES ?= 2
-export PATH := $(VENV)/bin:$(PATH)
+export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
 .PHONY: setup demo check test test-fast format docs mlflow-server clean
 
@@ -16,16 +17,16 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 ifeq ($(OWN_ENV),)
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 endif
 	python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecglfm needs Python 3.11 or newer; call make PYTHON=python3.11")'
 	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,export,postgres]'
-	touch $@
+	touch '$@'
 
 demo: setup
 	snakemake
 	@echo
-	@echo "The report: $(CURDIR)/results/report/index.html"
+	@echo "The report: $$PWD/results/report/index.html"
 	@echo "The runs:   $(if $(OWN_ENV),,source .venv/bin/activate && )mlflow ui --backend-store-uri sqlite:///results/mlflow.db"
 
 # format, lint, floors between modules, types, generated files
@@ -63,8 +64,8 @@ mlflow-server: export MLFLOW_DISABLE_TELEMETRY := true
 mlflow-server: export DO_NOT_TRACK := true
 mlflow-server: export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 mlflow-server: setup
-	mkdir -p $(RESULTS)
-	exec mlflow server --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) --artifacts-destination $(RESULTS)/mlartifacts
+	mkdir -p '$(RESULTS)'
+	exec mlflow server --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) --artifacts-destination '$(RESULTS)/mlartifacts'
 
 clean:
 	rm -rf results logs .snakemake

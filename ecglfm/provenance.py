@@ -59,7 +59,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    """Bits that a new file of this process lacks; asked of the kernel, as `os.umask` can only be asked by setting it."""
+    """Bits that a new file of this process lacks; from the kernel, as `os.umask` tells them only by setting others."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("\nUmask:")[1].split()[0], 8)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,6 +52,41 @@ def test_data_stages_need_no_torch() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == ""
+
+
+def test_the_package_is_found_beside_a_clone_of_its_name(tmp_path: Path) -> None:
+    """Python would take the folder for a namespace package, unless the installed one is on its path."""
+    (tmp_path / "ecglfm" / "ecglfm").mkdir(parents=True)
+    command = [sys.executable, "-c", "import ecglfm; print(ecglfm.load_model.__module__)"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (shown.stdout, shown.stderr) == ("ecglfm.models.bundle\n", "")
+
+
+_STAND_IN = """#!/bin/sh
+# Stands in for Python: makes the environment that it is asked for, and writes down everything else.
+if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; else echo "$2" >> asked; fi
+"""
+
+
+def test_a_clone_in_any_folder_is_set_up_once(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "my clone; $(touch x) \u00e9"
+    clone.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(repository / name, clone)
+    python = tmp_path / "python"
+    python.write_text(_STAND_IN)
+    python.chmod(0o755)
+    own = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    for _ in range(2):  # the second time there is nothing to do
+        command = ["make", "setup", f"PYTHON={python}"]
+        made = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stderr
+    assert (clone / "asked").read_text().splitlines()[1:] == ["pip"]
+    assert sorted(path.name for path in clone.iterdir()) == [
+        ".venv", "Makefile", "asked", "constraints.txt", "pyproject.toml",
+    ]  # fmt: skip
 
 
 def test_every_option_is_used(repository: Path) -> None:
