@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.warned import warnings_of
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -36,8 +38,11 @@ def _compare(args: argparse.Namespace) -> None:
     from ecglfm.config import EvaluateSlice, load
     from ecglfm.evaluation.comparison import run_compare
 
-    config = load(EvaluateSlice, args.config).evaluate
-    run_compare(config, evaluations=args.results / "evaluate", task=args.task, models=args.models, output=args.output)
+    config, evaluations = load(EvaluateSlice, args.config).evaluate, args.results / "evaluate"
+    with warnings_of("ecglfm.evaluation") as warned:
+        run_compare(config, evaluations=evaluations, task=args.task, models=args.models, output=args.output)
+    for text in warned:
+        print(f"{args.output}: warning: {text}")
 
 
 def _compare_page(args: argparse.Namespace) -> None:

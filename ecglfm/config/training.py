@@ -416,6 +416,12 @@ class EvaluateConfig(Section):
     bootstrap: int = Field(1000, ge=1, description="resamples of patients behind each interval")
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     seed: Seed = Field(0, description="seed of the resampling")
+    min_patients: int = Field(
+        5,
+        ge=2,
+        description="positive and negative test patients (survival: with the event) that a label needs; one with fewer "
+        "is `too few`: no interval, no verdict, no part in a macro value",
+    )
     calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
         "none",
         description="classes: temperature scaling fitted on the validation split, one for the model or one a label "

@@ -1,18 +1,19 @@
 """Encoders against each other on one task, and whether the difference is more than chance.
 
-Two encoders are compared in the same mode (and share of the training patients), on the same test records. Where a
-fit was made with several seeds, the mean of their metrics is compared: in every resample, and in DeLong's test by its
-contrast. What is tested is therefore the chance of the test set, not that of a training.
+Two encoders are compared in the same mode (and share of the training patients), on the same test records: classes by
+AUROC, quantities by mean absolute error, R2 and Pearson's correlation, survival by Harrell's C; of several seeds the
+mean. Chance is that of the test patients and, where both encoders were fitted with several seeds, that of a training
+(`difference`). With one seed a verdict holds for these very fits and says so: `better as trained`.
 
-Classes are compared by AUROC, quantities by mean absolute error, R2 and Pearson's correlation, survival by Harrell's C.
-A label is called better or worse where a bootstrap of patients (which knows that a patient's recordings are alike)
-says so after Benjamini and Hochberg's correction over the labels, and of AUROC where DeLong's test does as well.
-Otherwise, and with fewer than `MIN_PATIENTS` test patients: no evidence.
+Verdicts of labels are one family, over every pair and metric of the task, and those of macro values another: after
+Holm's correction at most 1 - `evaluate.confidence` of tasks without any difference have a verdict somewhere.
 """
 
 from __future__ import annotations
 
+import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,28 +21,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control, norm
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.evaluation.bootstrap import interval, mean_defined
 from ecglfm.evaluation.contenders import (
     Contender,
+    Truth,
     check_same,
     compared,
     contender,
-    known_patients,
     measurable,
     read_metrics,
     read_test,
     setting_of,
+    truth_of,
 )
-from ecglfm.evaluation.delong import delong_p
-from ecglfm.evaluation.subgroups import MIN_PATIENTS
+from ecglfm.evaluation.difference import holm, margin, p_value, patient_spreads, training_spread
 from ecglfm.provenance import write_json, write_text
 
-VERDICTS = ("better", "worse", "no evidence")
+logger = logging.getLogger(__name__)
+
 #: Metrics of which the smaller value is the better one.
 SMALLER = ("mae",)
+#: Behind a verdict on encoders that have one training each: another training might say otherwise.
+AS_TRAINED = " as trained"
 _DIGITS = 12
 
 
@@ -51,7 +53,7 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     Parameters
     ----------
     config : EvaluateConfig
-        Resamples, confidence and seed.
+        Confidence, and patients that a label needs.
     evaluations : path
         Folder `evaluate/` of the results.
     task : str
@@ -74,128 +76,127 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     metrics = compared(kind)
     tables = {folder: read_test(folder, kind) for own in folders.values() for folder in own}
     check_same(tables)
+    truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients)
     contenders = [
-        contender(*key, groups[key], [measurable(tables[folder], kind) for folder in own], metrics, config)
+        contender(*key, groups[key], [measurable(tables[folder], kind) for folder in own], metrics, truth)
         for key, own in folders.items()
     ]
-    patients = next(iter(tables.values()))["patient_id"]
-    pairs = [(one, other) for one, other in combinations(contenders, 2) if one.setting == other.setting]
+    pairs = compare(contenders, metrics, truth, config)
+    if any(not pair["trainings_tested"] for pair in pairs):
+        logger.warning(
+            "task %s: the chance of a training is not tested: encoders have one seed; list several in finetune.seeds",
+            task,
+        )
     content = {
         "task": task,
         "metrics": list(metrics),
-        "n": {"records": len(patients), "patients": patients.nunique()},
+        "n": {"records": len(truth.patient_of), "patients": truth.classes.shape[1]},
         "models": [{"encoder": each.encoder, "setting": each.setting, "fits": each.fits} for each in contenders],
-        "pairs": [compare(*pair, metric, config) for pair in pairs for metric in metrics],
-        "bootstrap": {"unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence,
-                      "seed": config.seed},
+        "pairs": pairs,
+        "test": {"unit": "patient", "correction": "Holm", "confidence": config.confidence,
+                 "min_patients": config.min_patients,
+                 "verdicts": {family: _tests(pairs, family) for family in ("labels", "macro")}},
     }  # fmt: skip
     write_json(output, content)
     write_text(output.with_suffix(".csv"), comparison_table(content).to_csv(index=False))
 
 
-def compare(first: Contender, second: Contender, metric: str, config: EvaluateConfig) -> dict[str, Any]:
-    """What the comparison says of two encoders by one metric: `first - second` per label and macro."""
-    one, other = first.points[metric], second.points[metric]
-    difference, resampled = one - other, first.resampled[metric] - second.resampled[metric]
-    names, labels = first.seeds[0].names, dict[str, dict[str, Any]]()
-    strictest = []
-    for label, name in enumerate(names):
-        if np.isnan(difference[label]):
-            undefined = (first if np.isnan(one[label]) else second).seeds[0]
-            labels[name] = {"value": None, "verdict": None, "reason": undefined.reason(metric, label)}
-            continue
-        p = bootstrap_p(difference[label], resampled[label])
-        entry = _difference(one[label], other[label], resampled[label], config) | {"p_bootstrap": p}
-        if metric == "auroc":
-            by_record = _delong(first, second, label)
-            entry["p_delong"] = None if math.isnan(by_record) else by_record
-            if math.isnan(by_record):
-                entry["reason"] = "DeLong's test is undefined: no variance, or one record of a class"
-            p = max(p, 1.0 if math.isnan(by_record) else by_record)
-        if known_patients(first.seeds[0], label) < MIN_PATIENTS:
-            p, entry["reason"] = 1.0, f"fewer than {MIN_PATIENTS} test patients: too few for a verdict"
-        labels[name] = entry
-        strictest.append(p)
-    defined = np.flatnonzero(~np.isnan(difference))
-    patients = max((known_patients(first.seeds[0], label) for label in defined.tolist()), default=0)
-    for label, q in zip(defined.tolist(), false_discovery_control(strictest) if strictest else [], strict=True):
-        entry = labels[names[label]]
-        entry |= {"q": float(q), "verdict": verdict(metric, entry["value"], float(q), config)}
+def compare(
+    contenders: Sequence[Contender], metrics: Sequence[str], truth: Truth, config: EvaluateConfig
+) -> list[dict[str, Any]]:
+    """What may be said of every two contenders of the same setting, by every metric."""
+    pairs = [
+        _pair(one, other, metric, truth, config)
+        for one, other in combinations(contenders, 2)
+        if one.setting == other.setting
+        for metric in metrics
+    ]
+    for family in (
+        [(pair, entry) for pair in pairs for entry in pair["labels"].values()],
+        [(pair, pair["macro"]) for pair in pairs],
+    ):
+        tested = [(pair, entry) for pair, entry in family if "p" in entry]
+        adjusted = holm([entry["p"] for _, entry in tested])
+        for (pair, entry), p in zip(tested, adjusted.tolist(), strict=True):
+            entry["p_holm"] = p
+            entry["verdict"] = verdict(pair["metric"], entry["value"], p, config, pair["trainings_tested"])
+    for pair in pairs:
+        pair["counts"] = dict(Counter(str(entry["verdict"]) for entry in pair["labels"].values() if entry["verdict"]))
+    return pairs
+
+
+def _pair(first: Contender, second: Contender, metric: str, truth: Truth, config: EvaluateConfig) -> dict[str, Any]:
+    """Differences `first - second` of two contenders by one metric, per label and macro, with p; not yet verdicts."""
+    values = first.values[metric], second.values[metric]
+    terms_lp = first.terms[metric] - second.terms[metric]
+    undefined = [np.isnan(own).any(axis=0) for own in values]
+    labels, judged = dict[str, dict[str, Any]](), []
+    for label, name in enumerate(truth.names):
+        if undefined[0][label] or undefined[1][label]:
+            data = (first if undefined[0][label] else second).data
+            labels[name] = {"value": None, "verdict": None, "reason": data.reason(metric, label)}
+        elif (reason := truth.too_few[label]) is not None:
+            labels[name] = _difference(*values, [label]) | {"verdict": "too few", "reason": reason}
+        else:
+            judged.append(label)
+            labels[name] = _tested(*values, terms_lp, [label], truth, config)
+    if judged:
+        macro = _tested(*values, terms_lp, judged, truth, config)
+    else:
+        macro = {"value": None, "verdict": None, "reason": "no label has a value and patients enough"}
     return {
         "first": first.encoder,
         "second": second.encoder,
         "setting": first.setting,
         "metric": metric,
+        "seeds": [len(first.fits), len(second.fits)],
+        "trainings_tested": min(len(first.fits), len(second.fits)) > 1,
         "labels": labels,
-        "macro": _macro(one[defined], other[defined], resampled[defined], metric, config, patients),
-        "counts": {word: sum(entry["verdict"] == word for entry in labels.values()) for word in VERDICTS},
+        "macro": macro | {"labels": len(judged)},
     }
 
 
-def _delong(first: Contender, second: Contender, label: int) -> float:
-    """DeLong's p of the difference of the mean areas over the seeds."""
-    models = first.seeds + second.seeds
-    contrast = np.repeat([1 / len(first.seeds), -1 / len(second.seeds)], [len(first.seeds), len(second.seeds)])
-    known = ~np.isnan(models[0].targets[:, label])
-    scores = np.stack([data.probabilities[known, label] for data in models])
-    return delong_p(models[0].targets[known, label], scores, contrast)
+def _difference(first: np.ndarray, second: np.ndarray, labels: list[int]) -> dict[str, Any]:
+    """The means of two contenders over seeds and some labels; shapes (seeds, labels)."""
+    one, other = float(first[:, labels].mean()), float(second[:, labels].mean())
+    value = {"first": round(one, _DIGITS), "second": round(other, _DIGITS), "value": round(one - other, _DIGITS)}
+    return value | {"ci_low": None, "ci_high": None}
 
 
-def _macro(
-    one: np.ndarray, other: np.ndarray, resampled: np.ndarray, metric: str, config: EvaluateConfig, patients: int
+def _tested(
+    first: np.ndarray, second: np.ndarray, terms_lp: np.ndarray, labels: list[int], truth: Truth, config: EvaluateConfig
 ) -> dict[str, Any]:
-    """The difference of the macro values, over the labels that have one; shapes (labels,), (labels, resamples)."""
-    if not len(one):
-        return {"value": None, "verdict": None, "reason": "defined for no label"}
-    resampled = mean_defined(resampled)
-    entry = _difference(one.mean(), other.mean(), resampled, config)
-    p = bootstrap_p(one.mean() - other.mean(), resampled)
-    if patients < MIN_PATIENTS:
-        p, entry["reason"] = 1.0, f"fewer than {MIN_PATIENTS} test patients: too few for a verdict"
-    return entry | {"p_bootstrap": p, "verdict": verdict(metric, entry["value"], p, config)}
+    """The difference with its interval and p."""
+    entry = _difference(first, second, labels)
+    trainings = training_spread([own[:, labels].mean(axis=1) for own in (first, second)])
+    spreads = patient_spreads(terms_lp[labels], truth.classes[labels])
+    spreads += [] if trainings is None else [trainings]
+    p = p_value(entry["value"], spreads)
+    if math.isnan(p):
+        return entry | {"p": 1.0, "reason": "no patient and no training differs from the others: nothing to test by"}
+    half = margin(spreads, config.confidence)
+    entry |= {"ci_low": round(entry["value"] - half, _DIGITS), "ci_high": round(entry["value"] + half, _DIGITS)}
+    return entry | {"p": float(f"{p:.9g}")}
 
 
-def _difference(first: float, second: float, resampled: np.ndarray, config: EvaluateConfig) -> dict[str, Any]:
-    low, high = interval(resampled, config.confidence)
-    return {
-        "first": round(float(first), _DIGITS),
-        "second": round(float(second), _DIGITS),
-        "value": round(float(first - second), _DIGITS),
-        "ci_low": None if low is None else round(low, _DIGITS),
-        "ci_high": None if high is None else round(high, _DIGITS),
-    }
-
-
-def bootstrap_p(value: float, resampled: np.ndarray) -> float:
-    """Two-sided p of a difference by the normal distribution with the resamples' deviation.
-
-    The share of resamples on the other side of zero could not become smaller than 1 / resamples, which a correction
-    over 71 labels would never pass. Resamples that are all alike are no evidence: 1.
-
-    Parameters
-    ----------
-    value : float
-        The difference on the records as they are.
-    resampled : ndarray, shape (resamples,)
-        The difference in resamples of patients; NaN where undefined.
-    """
-    if abs(value) < 1e-12:
-        return 1.0
-    deviation = float(np.nanstd(resampled, ddof=1)) if (~np.isnan(resampled)).sum() > 1 else 0.0
-    return float(2 * norm.sf(abs(value) / deviation)) if deviation > 1e-12 else 1.0
-
-
-def verdict(metric: str, value: float, p: float, config: EvaluateConfig) -> str:
-    """`better`, `worse` or `no evidence`."""
+def verdict(metric: str, value: float, p: float, config: EvaluateConfig, trainings_tested: bool) -> str:
+    """`better`, `worse`, either `as trained`, or `no evidence`."""
     if p >= 1 - config.confidence or value == 0:
         return "no evidence"
-    return "better" if (value < 0) == (metric in SMALLER) else "worse"
+    word = "better" if (value < 0) == (metric in SMALLER) else "worse"
+    return word if trainings_tested else word + AS_TRAINED
+
+
+def _tests(pairs: list[dict[str, Any]], family: str) -> int:
+    """Size of a family of verdicts."""
+    if family == "macro":
+        return sum("p" in pair["macro"] for pair in pairs)
+    return sum("p" in entry for pair in pairs for entry in pair["labels"].values())
 
 
 def comparison_table(content: dict[str, Any]) -> pd.DataFrame:
     """A row per pair, metric and label, the macro value first."""
-    columns = ["first_value", "second_value", "difference", "ci_low", "ci_high", "p_bootstrap", "p_delong", "q",
-               "verdict", "reason"]  # fmt: skip
+    columns = ["first_value", "second_value", "difference", "ci_low", "ci_high", "p", "p_holm", "verdict", "reason"]
     keys = ["first", "second", "value", *columns[3:]]
     rows = [
         [*(pair[key] for key in ("first", "second", "setting", "metric")), label, *(entry.get(key) for key in keys)]

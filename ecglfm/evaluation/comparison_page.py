@@ -58,7 +58,8 @@ def _task(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any]:
 
 
 def comparison_of(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any] | None:
-    """What `compare` wrote of a task; None where that is not of these models."""
+    """What `compare` wrote of a task; None where that is not of these models, or by an older ecglfm."""
     content = read_if_there(results / f"evaluate/comparison/{task}.json", read_json)
     shown = {fit.encoder for fit in fits}
-    return content if content and {model["encoder"] for model in content["models"]} <= shown else None
+    known = content is not None and "test" in content and {model["encoder"] for model in content["models"]} <= shown
+    return content if known else None

@@ -11,47 +11,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import EvaluateConfig, UserError
-from ecglfm.evaluation.bootstrap import Measurable, point_values, resampled_values
+from ecglfm.config import UserError
 from ecglfm.evaluation.classification import Predictions
-from ecglfm.evaluation.hazards import RiskSets, concordance
-from ecglfm.evaluation.metrics import ranking_metrics
-from ecglfm.evaluation.outcomes import output_column, truth_columns
+from ecglfm.evaluation.influence import auroc_influence, concordance_influence, regression_influence
+from ecglfm.evaluation.outcomes import Outcome, output_column, truth_columns
 from ecglfm.evaluation.regression import RegressionPredictions
+from ecglfm.evaluation.subgroups import MIN_PATIENTS
 from ecglfm.evaluation.survival import SurvivalPredictions
 from ecglfm.provenance import read_json
 
 _COMPARED = {"regression": ("mae", "r2", "pearson"), "survival": ("c_index",)}
 
 
-class Ranking(Predictions):
-    """Predictions of classes of which the AUROC alone is measured."""
+@dataclass(frozen=True)
+class Truth:
+    """What is true of the test patients, the same for every contender.
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Keys of `values`."""
-        return ("auroc",)
+    Attributes
+    ----------
+    names : list of str
+        Labels.
+    patient_of : ndarray of int, shape (records,)
+    classes : ndarray of int8, shape (labels, patients)
+        1 of a patient who has the label or the event in one recording at least, 0 of another, -1 where no recording is
+        known; of quantities 0 and -1.
+    too_few : list of str or None
+        By label, why it is no ground for a verdict.
+    """
 
-    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """AUROC of one label under record weights (n, r)."""
-        known = ~np.isnan(self.targets[:, label])
-        target, score = self.targets[known, label], self.probabilities[known, label]
-        return {"auroc": ranking_metrics(target, score, weight_nr[known])["auroc"]}
-
-
-class Concordance(SurvivalPredictions):
-    """Predictions of survival of which Harrell's C alone is measured."""
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Keys of `values`."""
-        return ("c_index",)
-
-    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """C-index of one label under record weights (n, r)."""
-        known = self.known(label)
-        sets = RiskSets(self.times[known, label], self.events[known, label])
-        return {"c_index": concordance(sets, self.risks[known, label], weight_nr[known], np.inf)["c_index"]}
+    names: list[str]
+    patient_of: np.ndarray
+    classes: np.ndarray
+    too_few: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -64,20 +55,20 @@ class Contender:
     setting : str
         Name of its fits without the seed: `full`, `linear-10pct`.
     fits : list of str
-    seeds : list of Ranking, RegressionPredictions or Concordance
-        What each fit said of the records.
-    points : dict of ndarray, shape (labels,)
-        Each metric, mean over seeds; NaN where undefined.
-    resampled : dict of ndarray, shape (labels, resamples)
-        The same in every resample.
+    data : Outcome
+        What the first fit said of the records.
+    values : dict of ndarray, shape (seeds, labels)
+        Each metric of each fit; NaN where undefined.
+    terms : dict of ndarray, shape (labels, patients)
+        What each patient adds to the metric's mean over the seeds (`influence`).
     """
 
     encoder: str
     setting: str
     fits: list[str]
-    seeds: list[Any]
-    points: dict[str, np.ndarray]
-    resampled: dict[str, np.ndarray]
+    data: Outcome
+    values: dict[str, np.ndarray]
+    terms: dict[str, np.ndarray]
 
 
 def compared(kind: str) -> tuple[str, ...]:
@@ -119,7 +110,7 @@ def check_same(tables: dict[Path, pd.DataFrame]) -> None:
             )
 
 
-def measurable(table: pd.DataFrame, kind: str) -> Ranking | RegressionPredictions | Concordance:
+def measurable(table: pd.DataFrame, kind: str) -> Outcome:
     """What `read_test` read, to be measured."""
     named = {what: table.filter(regex=rf"^{what}\.") for what in ("target", "time", "event")}
     names = [column.partition(".")[2] for column in named["time" if kind == "survival" else "target"].columns]
@@ -127,25 +118,75 @@ def measurable(table: pd.DataFrame, kind: str) -> Ranking | RegressionPrediction
     output = table[[output_column(kind, name) for name in names]].to_numpy(np.float64)
     target, time, event = (named[what].to_numpy(np.float64) for what in ("target", "time", "event"))
     if kind == "survival":
-        return Concordance(names, time, event, output, patients, [None] * len(names))
+        return SurvivalPredictions(names, time, event, output, patients, [None] * len(names))
     if kind == "regression":
         return RegressionPredictions(names, target, output, patients)
-    return Ranking(names, target, output, np.full(len(names), 0.5), patients)
+    return Predictions(names, target, output, np.full(len(names), 0.5), patients)
 
 
-def known_patients(data: Ranking | RegressionPredictions | Concordance, label: int) -> int:
-    """Number of test patients with a record whose truth is known."""
-    known = data.known(label) if isinstance(data, Concordance) else ~np.isnan(data.targets[:, label])
-    return len(np.unique(data.patients[known]))
+def truth_of(data: Outcome, min_patients: int) -> Truth:
+    """Classes of the patients, and which labels have too few of them.
+
+    Parameters
+    ----------
+    data : Outcome
+        Any fit's.
+    min_patients : int
+        Patients of a class that a label needs (`evaluate.min_patients`); and `subgroups.MIN_PATIENTS` in all.
+    """
+    names, patient_of = np.unique(data.patients, return_inverse=True)
+    classes = np.full((len(data.names), len(names)), -1, dtype=np.int8)
+    too_few: list[str | None] = []
+    for label, codes in enumerate(classes):
+        known = _known(data, label)
+        codes[patient_of[known]] = 0
+        wanted = {"patients whose truth is known": (int((codes == 0).sum()), MIN_PATIENTS)}
+        for what, records in _classes(data, label).items():
+            own = np.unique(patient_of[known & records])
+            codes[own] = what != "negative patients"
+            wanted[what] = (len(own), min_patients)
+        lacking = [f"{count} {what}, {least} are wanted" for what, (count, least) in wanted.items() if count < least]
+        too_few.append(f"too few: {lacking[-1]}" if lacking else None)
+    return Truth(data.names, patient_of, classes, too_few)
+
+
+def _classes(data: Outcome, label: int) -> dict[str, np.ndarray]:
+    """Records of each class of which a comparison needs some patients; the rarer kind of patient last."""
+    if isinstance(data, RegressionPredictions):
+        return {}
+    if isinstance(data, SurvivalPredictions):
+        return {"patients with the event": data.events[:, label] > 0}
+    target = data.targets[:, label]
+    return {"negative patients": target == 0, "positive patients": target > 0}
 
 
 def contender(
-    encoder: str, setting: str, fits: list[str], seeds: list[Any], metrics: Sequence[str], config: EvaluateConfig
+    encoder: str, setting: str, fits: list[str], seeds: Sequence[Outcome], metrics: Sequence[str], truth: Truth
 ) -> Contender:
-    """An encoder with some metrics, mean over the seeds."""
-    first: Measurable = seeds[0]
-    points_lm = np.mean([point_values(data) for data in seeds], axis=0)
-    resampled_lmr = np.mean([resampled_values(data, config.bootstrap, config.seed) for data in seeds], axis=0)
-    places = {metric: first.metrics.index(metric) for metric in metrics}
-    points = {metric: points_lm[:, m] for metric, m in places.items()}
-    return Contender(encoder, setting, fits, seeds, points, {name: resampled_lmr[:, m] for name, m in places.items()})
+    """An encoder with some metrics of each of its fits, and what each patient adds to their means."""
+    shape = (len(truth.names), truth.classes.shape[1])
+    values = {metric: np.full((len(seeds), len(truth.names)), np.nan) for metric in metrics}
+    terms = {metric: np.zeros(shape) for metric in metrics}
+    for seed, data in enumerate(seeds):
+        for label in range(len(truth.names)):
+            known = _known(data, label)
+            for metric, (value, of_records) in _influence(data, label, known).items():
+                values[metric][seed, label] = value
+                by_patient = np.bincount(truth.patient_of[known], of_records, minlength=shape[1])
+                terms[metric][label] += by_patient / len(seeds)
+    return Contender(encoder, setting, fits, seeds[0], values, terms)
+
+
+def _known(data: Outcome, label: int) -> np.ndarray:
+    """Records whose truth is known, bool (n,)."""
+    return data.known(label) if isinstance(data, SurvivalPredictions) else ~np.isnan(data.targets[:, label])
+
+
+def _influence(data: Outcome, label: int, known: np.ndarray) -> dict[str, tuple[float, np.ndarray]]:
+    """Compared metrics of one label with what each known record adds."""
+    if isinstance(data, SurvivalPredictions):
+        columns = (data.times, data.events, data.risks)
+        return {"c_index": concordance_influence(*(column[known, label] for column in columns))}
+    if isinstance(data, RegressionPredictions):
+        return regression_influence(data.targets[known, label], data.predictions[known, label])
+    return {"auroc": auroc_influence(data.targets[known, label], data.probabilities[known, label])}

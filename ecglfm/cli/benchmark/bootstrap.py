@@ -91,22 +91,21 @@ def _subgroups(rng: np.random.Generator, data: Predictions, resamples: int) -> f
 
 def _comparison(rng: np.random.Generator, data: Predictions, args: argparse.Namespace) -> float:
     """Seconds for the comparison of encoders, a fit of one seed each."""
-    from itertools import combinations
+    from dataclasses import replace
 
     from ecglfm.config import EvaluateConfig
     from ecglfm.evaluation.comparison import compare
-    from ecglfm.evaluation.contenders import Ranking, contender
+    from ecglfm.evaluation.contenders import contender, truth_of
 
-    config = EvaluateConfig(bootstrap=args.resamples)
+    config = EvaluateConfig()
 
     def run() -> None:
-        contenders = []
+        contenders, truth = [], truth_of(data, config.min_patients)
         for encoder in range(args.encoders):
             scores = rng.random(data.targets.shape)
-            seeds = [Ranking(data.names, data.targets, scores, data.thresholds, data.patients)]
-            contenders.append(contender(f"encoder{encoder}", "full", ["full-s0"], seeds, ("auroc",), config))
-        for pair in combinations(contenders, 2):
-            compare(*pair, "auroc", config)
+            seeds = [replace(data, probabilities=scores)]
+            contenders.append(contender(f"encoder{encoder}", "full", ["full-s0"], seeds, ("auroc",), truth))
+        compare(contenders, ("auroc",), truth, config)
 
     return seconds(run)
 

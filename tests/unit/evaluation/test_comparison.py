@@ -10,22 +10,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import false_discovery_control
-from sklearn.metrics import mean_absolute_error, r2_score
+from scipy.stats import t as student
+from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score
 
 from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation import examples, model_sections
-from ecglfm.evaluation.bootstrap import Predictions, paired_bootstrap
 from ecglfm.evaluation.comparison import run_compare
 from ecglfm.evaluation.comparison_page import run_comparison_page
 from ecglfm.evaluation.contenders import setting_of
+from ecglfm.evaluation.difference import holm
 from ecglfm.evaluation.model_sections import Fit
+from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
 
-CONFIG = EvaluateConfig(bootstrap=200)
+CONFIG = EvaluateConfig()
 #: Two encoders with the same predictions, on a page.
-COMPARED = "super random tiny full AUROC 0.833 0.833 0.000 0.000 – 0.000 1 no evidence no evidence in 2 of 2"
+COMPARED = (
+    "super random tiny full 1 and 1 seeds: chance of a training not tested AUROC no label has a value and patients"
+    " enough no evidence in 0 of 0; 2 too few"
+)
 
 
 def write(
@@ -67,19 +71,17 @@ def test_planted_differences_and_no_others(tmp_path: Path) -> None:
     result = compare(tmp_path, "a/full-s0", "b/full-s0")
     (pair,) = result["pairs"]
     verdicts = [entry["verdict"] for entry in pair["labels"].values()]
-    assert verdicts == ["better"] * 3 + ["worse"] * 2 + ["no evidence"] * 14 + [None]
-    assert pair["counts"] == {"better": 3, "worse": 2, "no evidence": 14}
+    said = ["better as trained"] * 3 + ["worse as trained"] * 2 + ["no evidence"] * 14
+    assert verdicts == [*said, None]
+    assert pair["counts"] == {"better as trained": 3, "worse as trained": 2, "no evidence": 14}
     assert pair["labels"]["l19"] == {"value": None, "verdict": None, "reason": "no positive test record"}
     defined = [entry for entry in pair["labels"].values() if entry["value"] is not None]
-    strictest = [max(entry["p_bootstrap"], entry["p_delong"]) for entry in defined]
-    np.testing.assert_allclose([entry["q"] for entry in defined], false_discovery_control(strictest))
-    ratio = [entry["p_bootstrap"] / entry["p_delong"] for entry in defined if entry["p_delong"] > 0.05]
-    assert np.median(ratio) == pytest.approx(1, abs=0.1)  # with a recording a patient the two tests say the same
-    data = [Predictions([str(i) for i in range(20)], target, own + value * target, np.full(20, 0.5), np.array(
-        [f"s/{i}" for i in range(400)])) for own, value in zip(noise, strength, strict=True)]  # fmt: skip
-    wanted = paired_bootstrap(*data, resamples=200, confidence=0.95, seed=0)
-    for key in ("first", "second", "value", "ci_low", "ci_high"):
-        assert pair["macro"][key] == pytest.approx(wanted[key], abs=1e-9), key
+    np.testing.assert_allclose([entry["p_holm"] for entry in defined], holm([entry["p"] for entry in defined]))
+    areas = [[roc_auc_score(target[:, i], (own + value * target)[:, i]) for i in range(19)]
+             for own, value in zip(noise, strength, strict=True)]  # fmt: skip
+    assert pair["macro"]["first"] == pytest.approx(np.mean(areas[0]))
+    assert pair["macro"]["value"] == pytest.approx(np.mean(areas[0]) - np.mean(areas[1]))
+    assert (pair["macro"]["labels"], result["test"]["verdicts"]) == (19, {"labels": 19, "macro": 1})
     table = pd.read_csv(tmp_path / "evaluate/comparison/t.csv")
     assert table["label"].tolist() == ["macro", *pair["labels"]]
     assert table["difference"][1] == pytest.approx(pair["labels"]["l00"]["value"])
@@ -90,7 +92,7 @@ def test_equal_encoders(tmp_path: Path) -> None:
     for encoder in "ab":
         write(tmp_path, f"{encoder}/full-s0", target, rng.normal(size=target.shape) + target)
     (pair,) = compare(tmp_path, "a/full-s0", "b/full-s0")["pairs"]
-    assert pair["counts"] == {"better": 0, "worse": 0, "no evidence": 40}
+    assert pair["counts"] == {"no evidence": 40}
     assert pair["macro"]["verdict"] == "no evidence"
 
 
@@ -103,8 +105,10 @@ def test_copies_of_recordings_are_no_evidence(tmp_path: Path) -> None:
             write(tmp_path / str(each), f"{name}/full-s0", target, score, each)
         (said[each],) = compare(tmp_path / str(each), "a/full-s0", "b/full-s0")["pairs"]
     once, often = (said[each]["labels"]["l00"] for each in (1, 12))
-    assert often["p_delong"] < 0.001 < 0.05 < once["p_delong"]
-    assert often["p_bootstrap"] == pytest.approx(once["p_bootstrap"], abs=0.02)
+    assert once["p"] > 0.05
+    assert [often[key] for key in ("p", "ci_low", "value")] == pytest.approx(
+        [once[key] for key in ("p", "ci_low", "value")]
+    )
     assert often["verdict"] == once["verdict"] == "no evidence"
 
 
@@ -170,11 +174,13 @@ def test_quantities_are_compared_by_error_and_correlation(tmp_path: Path) -> Non
     for metric, pair in pairs.items():
         said = {name: entry["verdict"] for name, entry in pair["labels"].items()}
         constant = "no evidence" if metric == "mae" else None  # it has an error, but nothing to follow
-        assert said == {"planted": "better", "equal": "no evidence", "constant": constant}, metric
-        q = [entry["q"] for entry in pair["labels"].values() if entry["value"] is not None]
-        p = [entry["p_bootstrap"] for entry in pair["labels"].values() if entry["value"] is not None]
-        np.testing.assert_allclose(q, false_discovery_control(p))
-        assert "p_delong" not in pair["labels"]["planted"]
+        assert said == {"planted": "better as trained", "equal": "no evidence", "constant": constant}, metric
+    tested = [entry for pair in pairs.values() for entry in pair["labels"].values() if entry["value"] is not None]
+    assert len(tested) == 7  # one family over the metrics
+    np.testing.assert_allclose([entry["p_holm"] for entry in tested], holm([entry["p"] for entry in tested]))
+    error = np.abs(good[:, 0] - age[:, 0]) - np.abs(poor[:, 0] - age[:, 0])  # of MAE it is the paired t-test
+    half = student.ppf(0.975, 299) * error.std(ddof=1) / np.sqrt(300)
+    assert pairs["mae"]["labels"]["planted"]["ci_high"] == pytest.approx(error.mean() + half)
     assert pairs["r2"]["labels"]["constant"]["reason"] == "all known values of the test records are equal"
     # smaller is better for the error alone
     errors = [mean_absolute_error(age[:, 0], table[:, 0]) for table in (good, poor)]
@@ -207,10 +213,10 @@ def test_survival_is_compared_by_concordance(tmp_path: Path) -> None:
     (pair,) = compare(tmp_path, "b/full-s0", "a/full-s0")["pairs"]
     assert pair["metric"] == "c_index"
     assert {name: entry["verdict"] for name, entry in pair["labels"].items()} == {
-        "death": "worse", "stroke": "no evidence", "never": None,
+        "death": "worse as trained", "stroke": "no evidence", "never": None,
     }  # fmt: skip
     assert pair["labels"]["never"]["reason"] == "no event among the test records"
-    assert pair["macro"]["verdict"] == "worse"
+    assert pair["macro"]["verdict"] == "worse as trained"
 
 
 def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +231,8 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
     path = results / "evaluate/random/super/full-s0/metrics.json"
     write_json(path, read_json(path) | {"encoder": "random", "kind": "multilabel"})
     run_compare(
-        CONFIG, evaluations=results / "evaluate", task="super", models=["random/full-s0", "tiny/full-s0"],
-        output=results / "evaluate/comparison/super.json",
+        CONFIG, evaluations=results / "evaluate", task="super",
+        models=["random/full-s0", "tiny/full-s0"], output=results / "evaluate/comparison/super.json",
     )  # fmt: skip
     run_report(results, page)
     seen = _words(page)
@@ -254,7 +260,7 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
 def test_a_handful_of_patients_is_no_evidence(tmp_path: Path) -> None:
     """19 of them, and one encoder knows the truth; with the twentieth it is better."""
     rng = np.random.default_rng(0)
-    for count, word in ((19, "no evidence"), (20, "better")):
+    for count, word, macro in ((19, "too few", None), (20, "better as trained", "better as trained")):
         target = (np.arange(count) % 2)[:, None].astype(float)
         for encoder, score in (("good", 0.9 * target + 0.05), ("bad", rng.random((count, 1)))):
             write(tmp_path, f"{encoder}/full-s0", target, score)
@@ -263,7 +269,85 @@ def test_a_handful_of_patients_is_no_evidence(tmp_path: Path) -> None:
             CONFIG, evaluations=tmp_path / "evaluate", task="t", models=["good/full-s0", "bad/full-s0"], output=output
         )
         (pair,) = read_json(output)["pairs"]
-        assert (pair["labels"]["l00"]["verdict"], pair["macro"]["verdict"]) == (word, word)
+        assert (pair["labels"]["l00"]["verdict"], pair["macro"]["verdict"]) == (word, macro)
+
+
+def test_a_label_of_four_positive_patients_has_no_verdict_and_no_part_in_the_macro_value(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    target = np.zeros((200, 2))
+    target[:60, 0], target[:4, 1] = 1, 1
+    for encoder, strength in (("good", 5), ("bad", 0)):
+        write(tmp_path, f"{encoder}/full-s0", target, rng.normal(size=target.shape) + strength * target, each=2)
+    (pair,) = compare(tmp_path, "good/full-s0", "bad/full-s0")["pairs"]
+    rare = pair["labels"]["l01"]
+    assert (rare["verdict"], rare["reason"]) == ("too few", "too few: 4 positive patients, 5 are wanted")
+    assert (rare["ci_low"], rare["ci_high"], "p" in rare) == (None, None, False)
+    assert 0 < rare["value"] < rare["first"] <= 1
+    assert pair["macro"]["value"] == pair["labels"]["l00"]["value"]
+    assert (pair["macro"]["labels"], pair["macro"]["verdict"]) == (1, "better as trained")
+
+
+def write_trainings(results: Path, offsets: dict[str, list[float]]) -> list[str]:
+    """Encoders that share every patient's difficulty; each training is as good as its offset says."""
+    target, rng = planted(1500, 3, seed=5)
+    shared = rng.normal(size=target.shape)
+    models = [
+        (f"{encoder}/full-s{seed}", offset) for encoder, own in offsets.items() for seed, offset in enumerate(own)
+    ]
+    for model, offset in models:
+        write(results, model, target, shared + 0.1 * rng.normal(size=target.shape) + (1 + offset) * target)
+    return [model for model, _ in models]
+
+
+def test_trainings_that_differ_by_chance_are_no_evidence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Three seeds each of one recipe: the patients see a difference, the spread of the trainings explains it."""
+    offsets = {"a": [0.15, 0.0, 0.12], "b": [0.0, -0.1, 0.05]}
+    (pair,) = compare(tmp_path, *write_trainings(tmp_path, offsets))["pairs"]
+    assert (pair["seeds"], pair["trainings_tested"], pair["macro"]["verdict"]) == ([3, 3], True, "no evidence")
+    assert not caplog.messages
+    (pair,) = compare(tmp_path, "a/full-s0", "b/full-s0")["pairs"]
+    assert (pair["seeds"], pair["trainings_tested"]) == ([1, 1], False)
+    assert pair["macro"]["verdict"] == "better as trained"
+    assert caplog.messages == [
+        "task t: the chance of a training is not tested: encoders have one seed; list several in finetune.seeds"
+    ]
+
+
+def test_several_seeds_that_agree_are_a_verdict_on_the_recipe(tmp_path: Path) -> None:
+    offsets = {"a": [0.5, 0.52, 0.48], "b": [0.0, 0.03, -0.02]}
+    (pair,) = compare(tmp_path, *write_trainings(tmp_path, offsets))["pairs"]
+    assert pair["macro"]["verdict"] == "better"
+    assert pair["counts"] == {"better": 3}
+
+
+def test_the_page_says_what_was_tested(tmp_path: Path) -> None:
+    write_trainings(tmp_path, {"a": [0.5, 0.52, 0.48], "b": [0.0, 0.03, -0.02]})
+    page = tmp_path / "page.html"
+    for models, tested, word in (
+        (["a/full-s0", "b/full-s0"], "1 and 1 seeds: chance of a training not tested AUROC", "better as trained"),
+        ([f"{encoder}/full-s{seed}" for encoder in "ab" for seed in range(3)], "3 and 3 seeds AUROC", "better"),
+    ):
+        content = compare(tmp_path, *models)
+        part = {"task": "t", "comparison": content, "missing": []}
+        page.write_text(environment().get_template("compared.html.j2").render(evaluations=[part]))
+        macro, labels = content["pairs"][0]["macro"], content["pairs"][0]["labels"]
+        numbers = f"{macro['first']:.3f} {macro['second']:.3f} {macro['value']:.3f} {macro['ci_low']:.3f} – {macro['ci_high']:.3f}"
+        said = " ".join(f"{name} {entry['value']:+.3f} {word}" for name, entry in labels.items())
+        p = f"{macro['p_holm']:.2g}"
+        assert f"t a b full {tested} {numbers} {p} {word} {said} no evidence in 0 of 3" in _words(page)
+        assert "at most 5 % of label sets have a verdict somewhere" in _words(page)
+
+
+def test_all_pairs_are_one_family(tmp_path: Path) -> None:
+    target, rng = planted(200, 4, seed=1)
+    for encoder in "abcd":
+        write(tmp_path, f"{encoder}/full-s0", target, rng.normal(size=target.shape) + target)
+    result = compare(tmp_path, *(f"{encoder}/full-s0" for encoder in "abcd"))
+    assert result["test"]["verdicts"] == {"labels": 24, "macro": 6}
+    entries = [entry for pair in result["pairs"] for entry in pair["labels"].values()]
+    np.testing.assert_allclose([entry["p_holm"] for entry in entries], holm([entry["p"] for entry in entries]))
+    macros = [pair["macro"] for pair in result["pairs"]]
+    np.testing.assert_allclose([entry["p_holm"] for entry in macros], holm([entry["p"] for entry in macros]))
 
 
 def _words(page: Path) -> str:
