@@ -7,9 +7,11 @@ names from here.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from ecglfm.config import LEADS, UserError
 
 SENTINEL = np.int16(-32768)
 LIMIT_UV = 32767
+ALL_LEADS = (1 << len(LEADS)) - 1  # the `lead_mask` of a recording that has all twelve
 
 #: Columns of `index/{source}.parquet`; the database's own columns follow as `native.{column}`.
 #: `codes` is a list of {code, likelihood}; `fold` is the database's own fold or null.
@@ -30,6 +33,9 @@ INDEX_COLUMNS = ("record_id", "source", "patient_id", "path", "age", "sex", "fol
 LEDGER_COLUMNS = ("source", "record_id", "stage", "action", "reason", "detail")
 
 SPLITS = ("train", "valid", "test")
+
+#: How a person names leads, for messages.
+NAME_LEADS = "say which they are with `leads: {THEIR NAME: V1, …}` in the source's YAML"
 
 
 class RecordError(ValueError):
@@ -49,16 +55,36 @@ class RecordError(ValueError):
         self.detail = detail
 
 
-_LEAD_BY_KEY = {lead.lower(): lead for lead in LEADS} | {
-    "di": "I", "dii": "II", "diii": "III", "mli": "I", "mlii": "II", "mliii": "III"
-}  # fmt: skip
+#: `Lead I`, `EKG_I`, `ECG Lead I`, `MDC_ECG_LEAD_I` (the nomenclature of DICOM and HL7) before the name itself.
+_BEFORE = re.compile(r"(mdc[\s_]*)?((ecg|ekg|lead)([\s_:.]+|-)?)*")
+#: The name: `d` is French and Spanish, `ml` a monitor's.
+_LEAD = re.compile(
+    r"((?:d|ml)[\s_.-]*)?(?P<limb>i{1,3})|d[\s_.-]*(?P<number>[1-3])"
+    r"|a[\s_.-]*v[\s_.-]*(?P<augmented>[rlf])|v[\s_.-]*0?(?P<chest>[1-6])"
+)
+#: `I (mV)`, `I [uV]`, `I/mV`, `Lead I (Einthoven)` after it.
+_AFTER = re.compile(r"(\s*\(einthoven\)|\s*[(\[]\s*(n|u|µ|m|)v\s*[)\]]|[\s_/]+(n|u|µ|m)v)$")
 
 
 @lru_cache(maxsize=4096)
 def normalize_lead(name: str) -> str:
-    """Standard spelling of a lead name: `AVR`, `avr`, `aVR`, `Lead aVR` give `aVR`; others return stripped."""
-    key = re.sub(r"^(lead|ecg)[\s_]+", "", name.strip().lower()).replace(" ", "")
-    return _LEAD_BY_KEY.get(key, name.strip())
+    """Standard spelling of a lead name: `AVR`, `avr`, `Lead aVR`, `EKG_aVR`, `aVR (mV)` give `aVR`; `V01` gives `V1`.
+
+    Names that are not known return stripped. `-aVR` is another lead.
+    """
+    key = unicodedata.normalize("NFKC", name).strip().lower().replace("μ", "µ")
+    start = _BEFORE.match(key)
+    match = _LEAD.fullmatch(_AFTER.sub("", key[start.end() if start else 0 :]))
+    if match is None:
+        return name.strip()
+    if match["augmented"]:
+        return f"aV{match['augmented'].upper()}"
+    return f"V{match['chest']}" if match["chest"] else (match["limb"] or "i" * int(match["number"])).upper()
+
+
+def _spelled_like(name: str) -> set[str]:
+    """Standard leads that a name which is none has within it: `III filtered` has III; `-aVR` is another lead."""
+    return {normalize_lead(word) for word in re.split(r"[\s_/:;,()\[\]]+|(?<=\w)-", name)} & set(LEADS)
 
 
 @dataclass(frozen=True)
@@ -75,25 +101,65 @@ class Record:
         Hz.
     comments : tuple of str
         Header comments, without the `#`.
+    foreign : mapping of int to str
+        Columns in units that are no voltage, and the units; their samples are NaN.
     """
 
     signal: np.ndarray
     leads: tuple[str, ...]
     sampling_rate: float
     comments: tuple[str, ...] = field(default=())
+    foreign: Mapping[int, str] = field(default_factory=dict)
 
-    def standard(self) -> StandardRecord:
-        """The 12 standard leads in the order I II III aVR aVL aVF V1-V6, picked by name.
+    def named(self, leads: Mapping[str, str], file_leads: Sequence[str] = ()) -> Record:
+        """The same recording, its leads named as a person says.
 
-        Other leads are ignored. Missing limb leads are computed where two of the six are there; other missing leads
-        are NaN.
+        Parameters
+        ----------
+        leads : mapping of str to str
+            A name in the file, in any spelling of `normalize_lead`, and the standard lead that it is.
+        file_leads : sequence of str
+            Names of all columns in their order, whatever the file calls them; none: the file's.
 
         Raises
         ------
         RecordError
-            `lead_missing`: no standard lead at all; `lead_repeated`: one of them twice.
+            `lead_count`: `file_leads` are not as many as the file has.
         """
+        names = tuple(normalize_lead(lead) for lead in file_leads) or self.leads
+        if len(names) != len(self.leads):
+            raise RecordError(
+                "lead_count",
+                f"`file_leads` names {len(names)} leads, the file has {len(self.leads)}: {' '.join(self.leads)[:200]}",
+            )
+        known = {normalize_lead(theirs).lower(): ours for theirs, ours in leads.items()}
+        renamed = copy.copy(self)
+        renamed.__dict__["leads"] = tuple(known.get(name.lower(), name) for name in names)
+        return renamed
+
+    def choice(self) -> LeadChoice:
+        """Where the standard leads come from; raises as `standard`."""
         choice = choose_leads(self.leads)
+        for column in choice.columns if self.foreign else ():
+            if column in self.foreign:
+                raise RecordError(
+                    "unit_unknown", f"lead {self.leads[column]} is in {self.foreign[column]!r}, not in nV, uV, mV or V"
+                )
+        return choice
+
+    def standard(self) -> StandardRecord:
+        """The 12 standard leads in the order I II III aVR aVL aVF V1-V6, picked by name.
+
+        Other leads are ignored. Missing limb leads are computed where two of the six are there, but for one that an
+        ignored lead's name has within it, for that was recorded; other missing leads are NaN.
+
+        Raises
+        ------
+        RecordError
+            `lead_missing`: no standard lead at all; `lead_repeated`: one of them twice; `unit_unknown`: one in a unit
+            that is no voltage.
+        """
+        choice = self.choice()
         if choice.complete:
             signal = self.signal[:, list(choice.columns)]
         else:
@@ -186,11 +252,18 @@ def choose_leads(names: tuple[str, ...]) -> LeadChoice:
     """Find the standard leads among the normalized lead names of a file; raises as `Record.standard`."""
     repeated = [lead for lead in LEADS if names.count(lead) > 1]
     if repeated:
-        raise RecordError("lead_repeated", f"{' '.join(repeated)} in {' '.join(names)[:200]}")
+        raise RecordError(
+            "lead_repeated",
+            f"{' '.join(repeated)} in {' '.join(names)[:200]}; name the leads in their order with `file_leads`",
+        )
     recorded = tuple(number for number, lead in enumerate(LEADS) if lead in names)
     columns = tuple(names.index(LEADS[number]) for number in recorded)
     if not recorded:
-        raise RecordError("lead_missing", f"none of {' '.join(LEADS)} among {' '.join(names)[:200]}")
+        raise RecordError(
+            "lead_missing", f"none of {' '.join(LEADS)} among {' '.join(names)[:200]}; {NAME_LEADS}, or `file_leads`"
+        )
+    ignored = tuple(name for name in names if name not in LEADS)
+    unclear = set().union(*map(_spelled_like, ignored))  # recorded, though not under a name that is known
     limb = [lead for lead in recorded if lead < len(_LIMB)]
     sums = []
     if len(limb) >= 2:
@@ -198,10 +271,9 @@ def choose_leads(names: tuple[str, ...]) -> LeadChoice:
         (a, b), (c, d) = _LIMB[first], _LIMB[second]
         determinant = a * d - b * c  # never 0: no two limb leads point the same way
         for lead, (x, y) in enumerate(_LIMB):
-            if lead not in recorded:
+            if lead not in recorded and LEADS[lead] not in unclear:
                 weights = ((x * d - y * c) / determinant, (a * y - b * x) / determinant)
                 sums.append((lead, (first, second), weights))
-    ignored = tuple(name for name in names if name not in LEADS)
     return LeadChoice(recorded, columns, tuple(sums), ignored)
 
 

@@ -42,32 +42,39 @@ KINDS: dict[str, Kind] = {
     "ptbxl": Kind(
         "ecglfm.sources.ptbxl:PtbXl",
         ("ptbxl_database.csv", "scp_statements.csv"),
-        ("rate",),
+        ("rate", "checks"),
         home=f"{_PHYSIONET}/ptb-xl/1.0.3/",
     ),
     "mimic_iv_ecg": Kind(
         "ecglfm.sources.mimic_iv_ecg:MimicIvEcg",
         ("record_list.csv", "machine_measurements.csv"),
+        ("checks",),
         home=f"{_PHYSIONET}/mimic-iv-ecg/1.0/",
     ),
     "challenge2021": Kind(
-        "ecglfm.sources.challenge2021:Challenge2021", (), ("databases",), home=f"{_PHYSIONET}/challenge-2021/1.0.3/"
+        "ecglfm.sources.challenge2021:Challenge2021",
+        (),
+        ("databases", "checks"),
+        home=f"{_PHYSIONET}/challenge-2021/1.0.3/",
     ),
-    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
-    "wfdb_folder": Kind("ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns")),
+    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), ("checks",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
+    "wfdb_folder": Kind(
+        "ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns", "leads", "file_leads", "checks")
+    ),
     "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
     "numpy_folder": Kind(
         "ecglfm.sources.numpy_folder:NumpyFolder",
-        options=("table", "columns", "sampling_rate", "file_leads", "unit"),
+        options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),
         required=("table", "sampling_rate", "file_leads"),
     ),
-    "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns")),
+    "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed")
 
 ChallengeDatabase = Literal[
     "chapman_shaoxing", "cpsc_2018", "cpsc_2018_extra", "georgia", "ningbo", "ptb", "ptb-xl", "st_petersburg_incart"
 ]
+StandardLead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 #: What a row of a user's own `table` may say about a recording.
 TableColumn = Literal["path", "record_id", "patient_id", "age", "sex", "fold", "report"]
 
@@ -111,8 +118,27 @@ class SourceConfig(Section):
         {}, description="with `table`: our name of a column and the CSV's; default: the same names"
     )
     sampling_rate: float | None = Field(None, gt=0, description="`numpy_folder` only: samples per second (Hz)")
-    file_leads: list[str] = Field([], description="`numpy_folder` only: leads in the order of the arrays, e.g. [I, II]")
+    leads: dict[str, StandardLead] = Field(
+        {},
+        description="`wfdb_folder`, `numpy_folder`, `muse_xml`: a lead's name in the files and the standard lead "
+        "that it is, e.g. {C1: V1, C2: V2}",
+    )
+    file_leads: list[str] = Field(
+        [],
+        description="leads in the order of the files, e.g. [I, II]: needed by `numpy_folder`; `wfdb_folder`, "
+        "`muse_xml`: in place of the names in the files; empty: the files'",
+    )
     unit: Literal["mV", "uV", "V"] = Field("mV", description="`numpy_folder` only: what the arrays count in")
+    links: Literal["inside", "follow"] | list[str] = Field(
+        "inside",
+        description="where symbolic links in the root may lead: `inside` it; `follow`: anywhere; or a list of folders "
+        "(absolute paths) beside it. A path in a table or a header never leaves the root",
+    )
+    checks: Literal["strict", "stated", "off"] = Field(
+        "stated",
+        description="what WFDB first samples and checksums are held against. `stated`: the header's, where it states "
+        "any (0 in all signals is none); `strict`: it must state them; `off`: nothing",
+    )
     download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: int = Field(200, ge=1, description="`synthetic` only: number of patients")
@@ -160,4 +186,7 @@ class SourceConfig(Section):
             raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
         if self.columns and self.table is None:
             raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
+        relative = [] if isinstance(self.links, str) else [path for path in self.links if not path.startswith("/")]
+        if relative:
+            raise ValueError(f"`links` takes `inside`, `follow` or absolute paths of folders, found {relative[0]!r}")
         return self

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ecglfm.config import LEADS, SourceSlice, UserError
 from ecglfm.data.array_writer import array_writer, write_rows
 from ecglfm.provenance import write_parquet
-from ecglfm.records import SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
+from ecglfm.records import ALL_LEADS, NAME_LEADS, SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source
 from ecglfm.sources.parallel import Places, ordered_map
 
@@ -75,7 +75,8 @@ def _flags(record: Microvolts) -> tuple[tuple[str, str], ...]:
     if record.derived:
         flags.append(("leads_derived", f"{' '.join(record.derived)} computed from two other limb leads"))
     if record.ignored:
-        flags.append(("leads_ignored", f"{' '.join(record.ignored)} not among the standard leads"))
+        hint = "" if record.lead_mask == ALL_LEADS else f"; if they are, {NAME_LEADS}"
+        flags.append(("leads_ignored", f"{' '.join(record.ignored)} not among the standard leads{hint}"))
     return tuple(flags)
 
 
@@ -113,7 +114,7 @@ class _Reader:
         try:
             for path in chunk.paths:
                 try:
-                    record = self._source.read(path).microvolts()
+                    record = self._source.record(path).microvolts()
                 except RecordError as error:
                     rows.append(_Found(fault=(error.reason, error.detail)))
                     continue

@@ -7,20 +7,19 @@ model always sees what it was trained on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data import signal as steps
 from ecglfm.data.quality import MEASURES, POSITION, judge, measure
-from ecglfm.records import LIMIT_UV, SENTINEL, Record, RecordError, to_microvolts
+from ecglfm.records import ALL_LEADS, LIMIT_UV, SENTINEL, Record, RecordError, to_microvolts
 
 if TYPE_CHECKING:
     import torch
 
 RATES = (20.0, 20000.0)  # Hz; beyond them the header is wrong, and resampling would take all memory
-ALL_LEADS = (1 << len(LEADS)) - 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Prepared:
     dropped: tuple[str, str] | None = None
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """What `preprocess` asks of an encoder: how it was fed."""
 
@@ -54,6 +54,15 @@ class Encoder(Protocol):
     @property
     def crop_samples(self) -> int:
         """Samples of one window."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A disease model, which is fed as its encoder is."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder within it."""
 
 
 def check_filters(config: PreprocessConfig) -> None:
@@ -141,28 +150,36 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig, *, lead_
     return Prepared(np.ascontiguousarray(signal.T), quality.values, flags)
 
 
-def preprocess(record: Record, encoder: Encoder) -> torch.Tensor:
-    """Windows ready for an encoder, exactly as the pipeline makes them.
+def preprocess(record: Record, encoder: Encoder | Model) -> torch.Tensor:
+    """Windows ready for an encoder or a model, exactly as the pipeline makes them.
 
     Parameters
     ----------
     record : Record
         As `ecglfm.read_record` gives it, any rate and lead order.
-    encoder : module of `ecglfm.load_encoder`
+    encoder : module of `ecglfm.load_encoder` or `ecglfm.load_model`
 
     Returns
     -------
     Tensor of float32, shape (n_windows, n_leads, n_samples)
-        Millivolts, what the encoder is called with; zeros in absent leads. Windows do not overlap; a remainder is left
+        Millivolts, what it is called with; zeros in absent leads. Windows do not overlap; a remainder is left
         out; a record shorter than one window is one window of its own length.
 
     Raises
     ------
     UserError
-        The record cannot be used: leads, length or quality, by the encoder's own quality policy.
+        The record cannot be used: leads, length or quality, by the encoder's own quality policy. Or an argument is
+        something else.
     """
     import torch  # here, because the stages of this module do without it
 
+    if not isinstance(encoder, Encoder) and isinstance(encoder, Model):
+        encoder = encoder.encoder
+    if not isinstance(record, Record) or not isinstance(encoder, Encoder):
+        raise UserError(
+            "preprocess takes what read_record gives and what load_encoder or load_model gives, "
+            f"found {type(record).__name__} and {type(encoder).__name__}"
+        )
     check_filters(encoder.preprocess)
     try:
         standard = record.standard()

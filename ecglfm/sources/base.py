@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecglfm.config import SourceConfig, UserError
+from ecglfm.config import LEADS, SourceConfig, UserError
 from ecglfm.provenance import atomic
-from ecglfm.records import INDEX_COLUMNS, Record
+from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
 from ecglfm.sources.inside import Root
 from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, Distinct, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
@@ -35,13 +35,21 @@ class Source(ABC):
     root : path
         Its folder.
     config : SourceConfig
+
+    Raises
+    ------
+    UserError
+        `file_leads` names a lead twice.
     """
 
     def __init__(self, name: str, root: str | Path, config: SourceConfig) -> None:
         self.name = name
         self.root = Path(root)
-        self._inside = Root(root)
+        self._inside = Root(root, config.links)
         self.config = config
+        names = [normalize_lead(lead) for lead in config.file_leads]
+        if any(names.count(lead) > 1 for lead in LEADS):
+            raise UserError(f"source {name}: `file_leads` names a lead twice: {' '.join(config.file_leads)}")
 
     def tables(self) -> list[Path]:
         """The database's own tables, which `index` reads."""
@@ -59,8 +67,15 @@ class Source(ABC):
         return standard_first(pd.concat(self.pieces(), ignore_index=True))
 
     def read(self, path: str) -> Record:
-        """Read the record at `path`, as the index gives it; raises `RecordError`."""
-        return read_wfdb(self._inside, path)
+        """Read the record at `path`, as the index gives it, its leads as the file names them; raises `RecordError`."""
+        return read_wfdb(self._inside, path, self.config.checks)
+
+    def record(self, path: str) -> Record:
+        """Read the record at `path`, its leads named as the config says; raises `RecordError`."""
+        record = self.read(path)
+        if self.config.leads or self.config.file_leads:
+            return record.named(self.config.leads, self.config.file_leads)
+        return record
 
 
 def in_id_order(frames: Iterable[pd.DataFrame], path: Path) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ from ecglfm.config import UserError
 from ecglfm.config.sources import ChallengeDatabase
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
-from ecglfm.sources.inside import Root, contained
+from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, read_text, walk
 
 logger = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ class Challenge2021(Source):
         UserError
             There is no `training/`, a chosen database is not in it, or a record is there twice.
         """
-        root = self.root.resolve()
-        inside, refused, last = Root(root), Refused(), ""
+        inside, refused, last = self._inside, Refused(), ""
+        root = inside.path
         paths = (path for database in self._databases(root) for path in _record_paths(inside, database))
         for some in in_pieces(self.name, ((_native_id(path), path) for path in paths), "header"):
             ids = [_native_id(path) for path in some]
@@ -72,19 +72,15 @@ class Challenge2021(Source):
 
 def _record_paths(root: Root, database: str) -> Iterator[str]:
     """Records of a database, relative to the root: those with a header or signal file, and those that it lists."""
-    try:
-        start = contained(root.path, root.path / "training" / database)
-    except RecordError as error:
-        raise UserError(f"{root.path}: {error.detail}; `root` must be the folder where the files really lie") from None
-    empty = True
-    for folder, files in walk(root.path, start):
-        place = folder.relative_to(root.path).as_posix()
+    empty, start = True, f"training/{database}"
+    for folder, files in walk(root, start):
+        place = folder.as_posix()
         names = {name[:-4] for name in files if name.endswith((".hea", ".mat"))}
         names.update(_listed(root, f"{place}/RECORDS") if "RECORDS" in files else [])
         empty = empty and not names
         yield from (f"{place}/{name}" for name in sorted(names))
     if empty:
-        logger.warning("%s: no records", start)
+        logger.warning("%s/%s: no records", root.path, start)
 
 
 def _listed(root: Root, path: str) -> list[str]:

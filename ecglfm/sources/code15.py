@@ -25,7 +25,7 @@ from ecglfm.config import LEADS, SourceConfig, UserError
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.base import Source, unique
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
-from ecglfm.sources.inside import Root, contained
+from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import years_column
 from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, sort, to_frame, to_table
 
@@ -175,7 +175,7 @@ class Part:
 
     def __init__(self, root: Root, name: str) -> None:
         folder, file_name = root.split(name)
-        path = contained(root.path, Path(folder, file_name))
+        path = root.resolve(Path(folder, file_name))
         if not path.is_file():
             raise RecordError("signal_missing", f"{name} does not exist")
         self.name = name

@@ -10,17 +10,16 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ecglfm.sources.inside import Root
 from ecglfm.sources.reorder import Sorter, batched, in_step, sort
 from ecglfm.sources.wfdb_reader.tree import walk
 
 logger = logging.getLogger(__name__)
 
 
-def files_of(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
+def files_of(root: Root, endings: tuple[str, ...]) -> Iterator[str]:
     """Paths, relative to the root, of the files with one of these endings (in lower case; any case is found)."""
-    root = root.resolve()
-    for folder, names in walk(root, root):
-        place = folder.relative_to(root)
+    for place, names in walk(root):
         yield from ((place / name).as_posix() for name in names if name.lower().endswith(endings))
 
 

@@ -1,11 +1,16 @@
-"""Files of a database, and none outside its root, whatever its tables, headers and symlinks say."""
+"""Files of a database, and none outside its root, whatever its tables, headers and symlinks say.
+
+Symbolic links that lead outside are followed where the user says so (`links`), and then only from a folder or file of
+the tree itself: a path in a table or a header leaves the root in no case.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,27 +29,15 @@ def check_relative(path: str) -> str:
 
 
 def check_file_name(name: str) -> str:
-    """A file named by a header must lie beside it; raises RecordError `path_outside_root`."""
-    if name in {".", "..", "-"} or "/" in name or "\\" in name or "\0" in name or ":" in name:
+    """Name of a file that a header names (`./x.dat` is `x.dat`); raises RecordError `path_outside_root`.
+
+    It must lie beside the header.
+    """
+    while name.startswith("./"):
+        name = name[2:]
+    if name in {"", ".", "..", "-"} or "/" in name or "\\" in name or "\0" in name or ":" in name:
         raise RecordError("path_outside_root", f"the header names {name!r}; a plain file name is allowed, no path")
     return name
-
-
-def contained(root: Path, path: Path) -> Path:
-    """`path` with symlinks resolved, when that is inside `root` (itself resolved).
-
-    Raises
-    ------
-    RecordError
-        `path_outside_root`.
-    """
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a symlink loop, a NUL in the name
-        raise RecordError("path_outside_root", f"{str(path)!r} cannot be resolved: {error}") from None
-    if not resolved.is_relative_to(root):
-        raise RecordError("path_outside_root", f"{path.name!r} leads outside the database: {resolved}")
-    return resolved
 
 
 class Root:
@@ -56,11 +49,40 @@ class Root:
     Parameters
     ----------
     path : path
+    links : {'inside', 'follow'} or sequence of path
+        Where symbolic links may lead: inside the root, anywhere, or also into these folders.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, links: str | Sequence[str | Path] = "inside") -> None:
         self.path = Path(path).resolve()
+        self._anywhere = links == "follow"
+        self._targets = [self.path, *(Path(p).resolve() for p in ([] if isinstance(links, str) else links))]
         self._folders: dict[tuple[str, ...], str] = {(): str(self.path)}
+
+    def allows(self, target: Path) -> bool:
+        """Whether a symbolic link may lead to `target`, which is resolved."""
+        return self._anywhere or any(target.is_relative_to(folder) for folder in self._targets)
+
+    def resolve(self, path: str | Path) -> Path:
+        """`path`, absolute, with symlinks resolved, where they may lead.
+
+        Raises
+        ------
+        RecordError
+            `path_outside_root`.
+        """
+        path = Path(path)
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a symlink loop, a NUL in the name
+            raise RecordError("path_outside_root", f"{str(path)!r} cannot be resolved: {error}") from None
+        if not self.allows(resolved):
+            raise RecordError(
+                "path_outside_root",
+                f"{path.name!r} leads outside the database: {resolved}; symbolic links to there are followed where "
+                "the source says `links: follow`, or lists folders that they may lead to: `links: [DIR]`",
+            )
+        return resolved
 
     def folder(self, parts: tuple[str, ...]) -> str:
         """Real path of a folder, given by the names that lead to it from the root.
@@ -79,9 +101,10 @@ class Root:
         while parts[:depth] not in self._folders:
             depth -= 1
         for end in range(depth, len(parts)):
-            path = f"{self._folders[parts[:end]]}/{parts[end]}"
+            parent = self._folders[parts[:end]]
+            path = f"{parent}/{_spelled(parent, parts[end])}"
             if os.path.islink(path):
-                path = str(contained(self.path, Path(path)))
+                path = str(self.resolve(path))
             self._folders[parts[: end + 1]] = path
         return self._folders[parts]
 
@@ -109,9 +132,8 @@ class Root:
         RecordError
             `path_outside_root`, `file_unreadable` (permissions), or `missing`.
         """
-        path = f"{folder}/{name}"
         try:
-            descriptor = self._open(path)
+            descriptor = self._open(f"{folder}/{_spelled(folder, name)}")
         except OSError as error:
             if error.errno in _NO_SUCH_FILE:
                 raise RecordError(missing, f"{name} does not exist") from None
@@ -132,4 +154,12 @@ class Root:
         except OSError as error:
             if error.errno != errno.ELOOP:  # a symlink, so O_NOFOLLOW refused it
                 raise
-        return os.open(contained(self.path, Path(path)), _FLAGS)
+        return os.open(self.resolve(path), _FLAGS)
+
+
+def _spelled(folder: str, name: str) -> str:
+    """`name` as the folder has it: an umlaut is one character or two, depending on which system wrote it."""
+    if name.isascii() or os.path.lexists(f"{folder}/{name}"):
+        return name
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    return next((form for form in forms if os.path.lexists(f"{folder}/{form}")), name)

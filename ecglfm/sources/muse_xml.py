@@ -86,10 +86,10 @@ class MuseXml(Source):
         for index in with_patients(path, (completed(index, self._said(index, faults)) for index in rows)):
             known.add(index["path"])
             yield index
-        known.warn_of_others(files_of(self.root, ENDINGS))
+        known.warn_of_others(files_of(self._inside, ENDINGS))
 
     def _from_files(self, faults: list[str]) -> Iterator[pd.DataFrame]:
-        files, last = ((path, path) for path in files_of(self.root, ENDINGS)), ""
+        files, last = ((path, path) for path in files_of(self._inside, ENDINGS)), ""
         blank = {"age": np.nan, "sex": pd.NA, "fold": pd.NA, "report": ""}
         for paths in in_pieces(self.name, files, "file"):
             native = [stem(path, ENDINGS) for path in paths]

@@ -24,7 +24,6 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known, files_of
@@ -50,17 +49,14 @@ class NumpyFolder(Source):
         Raises
         ------
         UserError
-            The table cannot be read, or `file_leads` names a lead twice.
+            The table cannot be read.
         """
-        leads = self._leads()
-        if len(set(leads)) < len(leads):
-            raise UserError(f"source {self.name}: `file_leads` names a lead twice: {' '.join(self.config.file_leads)}")
         (path,) = self.tables()
         known = Known(path)
         for piece in with_patients(path, table_pieces(self.name, path, self.config.columns, _ENDINGS)):
             known.add({text.partition("#")[0] for text in piece["path"]})
             yield piece
-        known.warn_of_others(files_of(self.root, _ENDINGS))
+        known.warn_of_others(files_of(self._inside, _ENDINGS))
 
     def _leads(self) -> tuple[str, ...]:
         return tuple(normalize_lead(lead) for lead in self.config.file_leads)

@@ -43,33 +43,30 @@ class WfdbFolder(Source):
             The table cannot be read, or there is neither table nor header.
         """
         refused = Refused()
-        inside = Root(self.root)
-        yield from (
-            self._from_headers(inside, refused) if self.config.table is None else self._from_table(inside, refused)
-        )
+        yield from self._from_headers(refused) if self.config.table is None else self._from_table(refused)
         refused.warn()
 
-    def _from_table(self, root: Root, refused: Refused) -> Iterator[pd.DataFrame]:
+    def _from_table(self, refused: Refused) -> Iterator[pd.DataFrame]:
         (path,) = self.tables()
         known = Known(path)
-        for index in with_patients(path, self._completed(root, path, refused)):
+        for index in with_patients(path, self._completed(path, refused)):
             known.add(index["path"] + ".hea")
             yield index
-        known.warn_of_others(f"{header}.hea" for header in _headers(root.path))
+        known.warn_of_others(f"{header}.hea" for header in _headers(self._inside))
 
-    def _completed(self, root: Root, path: Path, refused: Refused) -> Iterator[pd.DataFrame]:
+    def _completed(self, path: Path, refused: Refused) -> Iterator[pd.DataFrame]:
         """Rows of the table with what the headers say where it does not."""
         for index in table_pieces(self.name, path, self.config.columns, _ENDINGS):
             index["path"] = [PurePosixPath(stem(text, _ENDINGS)).as_posix() for text in index["path"]]
             ids = index["record_id"].str.removeprefix(f"{self.name}/").tolist()
             paths = index["path"].tolist()
-            said = header_index(self.name, ids, paths, [read_notes(root, p) for p in paths], _NOTES, refused)
+            said = header_index(self.name, ids, paths, [read_notes(self._inside, p) for p in paths], _NOTES, refused)
             yield completed(index, said).assign(codes=said["codes"])
 
-    def _from_headers(self, root: Root, refused: Refused) -> Iterator[pd.DataFrame]:
-        rows, segments = Sorter(ORDER), _Segments(root)
-        for paths in in_pieces(self.name, ((path, path) for path in _headers(root.path)), "header"):
-            notes = [read_notes(root, path) for path in paths]
+    def _from_headers(self, refused: Refused) -> Iterator[pd.DataFrame]:
+        rows, segments = Sorter(ORDER), _Segments(self._inside)
+        for paths in in_pieces(self.name, ((path, path) for path in _headers(self._inside)), "header"):
+            notes = [read_notes(self._inside, path) for path in paths]
             segments.add(path for path, note in zip(paths, notes, strict=True) if note.segmented)
             index = header_index(self.name, paths, paths, notes, _NOTES, refused)
             rows.add(to_table(index.assign(**{ORDER: list(map(natural_key, paths))})))
@@ -125,11 +122,10 @@ class _Segments:
             logger.info("%s: %d more headers are segments of records", self._root.path, n_segments)
 
 
-def _headers(root: Path) -> Iterator[str]:
+def _headers(root: Root) -> Iterator[str]:
     """Path of every header, without ending, relative to the root; signal files without one are counted in a warning."""
     bare, first = 0, ""
-    for folder, files in walk(root, root):
-        place = folder.relative_to(root)
+    for place, files in walk(root):
         headers = {name[:-4] for name in files if name.endswith(".hea")}
         yield from ((place / name).as_posix() for name in sorted(headers))
         others = {name[:-4] for name in files if name.endswith((".dat", ".mat"))} - headers
@@ -137,4 +133,4 @@ def _headers(root: Path) -> Iterator[str]:
             least = (place / min(others)).as_posix()
             bare, first = bare + len(others), min(first or least, least)
     if bare:
-        logger.warning("%s: %d signal files have no header of their name, the first: %s", root, bare, first)
+        logger.warning("%s: %d signal files have no header of their name, the first: %s", root.path, bare, first)

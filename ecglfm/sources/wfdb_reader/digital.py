@@ -18,13 +18,12 @@ from ecglfm.sources.wfdb_reader.header import Header, Signal
 
 
 def is_plain(header: Header) -> bool:
-    """One segment, every signal in one of `FORMATS` with one sample per frame and no skew."""
+    """Every signal is in one of `FORMATS`, with one sample per frame and no skew."""
     stored = {signal.stored for signal in header.signals}
-    plain = all(s.format in FORMATS and s.samples_per_frame == 1 and s.skew == 0 for s in stored)
-    return plain and not header.segments
+    return all(s.format in FORMATS and s.samples_per_frame == 1 and s.skew == 0 for s in stored)
 
 
-def read_digital(root: Root, folder: str, header: Header) -> np.ndarray:
+def read_digital(root: Root, folder: str, header: Header, checks: str = "stated") -> np.ndarray:
     """Raw samples of a record for which `is_plain` holds.
 
     Parameters
@@ -34,6 +33,8 @@ def read_digital(root: Root, folder: str, header: Header) -> np.ndarray:
     folder : str
         Folder of the header, from `Root.folder`.
     header : Header
+    checks : str
+        As for `verify`.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def read_digital(root: Root, folder: str, header: Header) -> np.ndarray:
     if len({len(part) for part in parts}) != 1:
         raise RecordError("header_invalid", f"{header.name}.hea states no length and its files differ in theirs")
     digital = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    verify(header.signals, digital[0].tolist(), checksums(digital).tolist())
+    verify(header.signals, digital[0].tolist(), checksums(digital).tolist(), checks)
     return digital
 
 
@@ -107,13 +108,35 @@ def checksums(digital: np.ndarray) -> np.ndarray:
     return sums.view(np.uint16)
 
 
-def verify(signals: Sequence[Signal], firsts: Sequence[int], sums: Sequence[int]) -> None:
-    """Compare first samples and checksums with the header's, where it gives them (signed or unsigned)."""
+def verify(signals: Sequence[Signal], firsts: Sequence[int], sums: Sequence[int], checks: str) -> None:
+    """Compare first samples and checksums with the header's.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+    firsts, sums : sequence of int
+        First sample and checksum of each, as they were read. The header may write a checksum signed or unsigned.
+    checks : {'stated', 'strict', 'off'}
+        `stated`: what the header states; 0 in all signals is what writers put who computed none. `strict`: both must be
+        stated, and 0 is a number like any other. `off`: nothing is compared.
+
+    Raises
+    ------
+    RecordError
+        `signal_checksum`.
+    """
+    if checks == "off":
+        return
+    strict = checks == "strict"
+    has_firsts = strict or any(signal.initial for signal in signals)
+    has_sums = strict or any(signal.checksum for signal in signals)
     for signal, first, found in zip(signals, firsts, sums, strict=True):
-        if signal.initial is not None and signal.initial != first:
+        if strict and (signal.initial is None or signal.checksum is None):
+            raise RecordError("signal_checksum", f"{signal.name}: the header states none, and the source is strict")
+        if has_firsts and signal.initial is not None and signal.initial != first:
             raise RecordError(
                 "signal_checksum", f"{signal.name}: first sample {first}, the header says {signal.initial}"
             )
-        if signal.checksum is not None and signal.checksum & 0xFFFF != found:
+        if has_sums and signal.checksum is not None and signal.checksum & 0xFFFF != found:
             stated = signal.checksum & 0xFFFF
             raise RecordError("signal_checksum", f"{signal.name}: checksum {found}, the header says {stated}")

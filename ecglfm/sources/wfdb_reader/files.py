@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ecglfm.config import LEADS
-from ecglfm.records import LIMIT_UV, SENTINEL, LeadChoice, Microvolts, Record, choose_leads, normalize_lead
+from ecglfm.records import LIMIT_UV, SENTINEL, LeadChoice, Microvolts, Record, normalize_lead
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.digital import checksums, is_plain, read_digital
 from ecglfm.sources.wfdb_reader.formats import FORMATS
-from ecglfm.sources.wfdb_reader.header import Header, Signal, read_header
+from ecglfm.sources.wfdb_reader.header import Header, Signal, foreign, millivolts, read_header
 from ecglfm.sources.wfdb_reader.other import read_other
+from ecglfm.sources.wfdb_reader.segments import read_segments
 
 
 class WfdbRecord(Record):
@@ -36,7 +37,7 @@ class WfdbRecord(Record):
     def __init__(self, digital: np.ndarray, header: Header) -> None:
         leads = tuple(normalize_lead(signal.name) for signal in header.signals)
         values = {"leads": leads, "sampling_rate": header.sampling_rate, "comments": header.comments}
-        self.__dict__.update(values, digital=digital, signals=header.signals)
+        self.__dict__.update(values, foreign=foreign(header.signals), digital=digital, signals=header.signals)
 
     @cached_property
     def signal(self) -> np.ndarray:
@@ -45,14 +46,14 @@ class WfdbRecord(Record):
 
     def microvolts(self) -> Microvolts:
         """The standard leads in int16 microvolts, without floating point where steps are whole microvolts."""
-        choice = choose_leads(self.leads)
+        choice = self.choice()
         signal = whole_microvolts(self.digital, self.signals, choice)
         if signal is None:
             return super().microvolts()
         return Microvolts(signal, self.sampling_rate, choice.lead_mask, choice.derived, choice.ignored)
 
 
-def read_wfdb(root: Path | Root, path: str) -> Record:
+def read_wfdb(root: Path | Root, path: str, checks: str = "stated") -> Record:
     """Read one record of a database.
 
     Parameters
@@ -61,29 +62,37 @@ def read_wfdb(root: Path | Root, path: str) -> Record:
         Root of the database; no file outside it is opened. A `Root` remembers the folders it has seen.
     path : str
         The record's path relative to `root`, without extension.
+    checks : {'stated', 'strict', 'off'}
+        What first samples and checksums are held against; see `digital.verify`.
 
     Returns
     -------
     Record
-        Leads as the header orders them; missing samples are NaN.
+        Leads as the header orders them; missing samples, and signals in a unit that is no voltage, are NaN.
 
     Raises
     ------
     RecordError
-        `path_outside_root`, `header_missing`, `header_empty`, `header_invalid`, `unit_unknown`, `signal_missing`,
-        `signal_empty`, `signal_truncated`, `signal_checksum`, `signal_too_long`, `signal_unreadable`,
+        `path_outside_root`, `header_missing`, `header_empty`, `header_invalid`, `signal_missing`, `signal_empty`,
+        `signal_truncated`, `signal_checksum`, `signal_too_long`, `signal_unreadable`,
         `format_unknown`, `file_unreadable`.
     """
     inside = root if isinstance(root, Root) else Root(root)
     folder, name = inside.split(path)
+
+    def read_one(header: Header) -> Record:
+        if is_plain(header):
+            return WfdbRecord(read_digital(inside, folder, header, checks), header)
+        return read_other(inside, folder, header, checks)
+
     header = read_header(inside, folder, name)
-    if is_plain(header):
-        return WfdbRecord(read_digital(inside, folder, header), header)
-    return read_other(inside, folder, name, header)
+    return read_segments(inside, folder, header, read_one) if header.segments else read_one(header)
 
 
 def to_millivolts(digital: np.ndarray, signals: Sequence[Signal]) -> np.ndarray:
-    """Samples to mV: (digital - baseline) / gain in the signal's unit; the format's missing sample is NaN.
+    """Samples to mV: (digital - baseline) / gain in the signal's unit.
+
+    NaN is the format's missing sample, and every sample of a signal whose unit is no voltage.
 
     Parameters
     ----------
@@ -96,7 +105,7 @@ def to_millivolts(digital: np.ndarray, signals: Sequence[Signal]) -> np.ndarray:
     """
     physical = digital - np.array([signal.stored.baseline for signal in signals], dtype=np.float64)
     physical /= np.array([signal.stored.gain for signal in signals])
-    units = np.array([signal.stored.unit_mv for signal in signals])
+    units = millivolts(signals)
     if np.any(units != 1.0):
         physical *= units
     missing = digital == np.array([FORMATS[signal.stored.format].missing for signal in signals], dtype=digital.dtype)
@@ -121,11 +130,11 @@ def whole_microvolts(digital: np.ndarray, signals: Sequence[Signal], choice: Lea
     -------
     ndarray of int16, shape (n_samples, 12), or None where floating point is needed
     """
-    first = signals[0].stored
-    step = 1000.0 * first.unit_mv / first.gain
+    first, *others = [signals[column].stored for column in choice.columns]
+    step = 1000.0 * (first.unit_mv or 0.0) / first.gain
     if choice.sums or first.baseline or step % 1 or not 1 <= step <= 1000 or digital.dtype != np.int16:
         return None
-    if any(signal.stored != first for signal in signals):
+    if any(stored != first for stored in others):
         return None
     missing = FORMATS[first.format].missing
     if step != 1 or missing != SENTINEL:

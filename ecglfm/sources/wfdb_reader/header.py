@@ -7,10 +7,15 @@ takes longer than reading the signal, and because a header is untrusted text tha
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
+
+import numpy as np
 
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root, check_file_name
@@ -20,21 +25,32 @@ MAX_LINE = 1000  # characters, comments apart; the WFDB library itself takes 255
 DEFAULT_GAIN = 200.0  # header(5): used when the gain is absent or zero
 DEFAULT_RATE = 250.0  # header(5): Hz
 
-#: Millivolts in one unit, by lower-case spelling; header(5): a missing unit is mV.
-MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
+#: Millivolts in one unit, by spelling (`unit_key`); header(5): a missing unit is mV.
+MILLIVOLTS = {
+    spelling: value
+    for value, spellings in {
+        1e-6: ("nv", "nanovolt"),
+        1e-3: ("uv", "µv", "âµv", "microv", "microvolt", "µvolt", "uvolt"),  # the third: UTF-8 taken for Latin-1
+        1.0: ("mv", "millivolt", "mvolt"),
+        1e3: ("v", "volt"),
+    }.items()
+    for spelling in spellings
+}
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _COUNT = r"\d{1,12}"
 _SAMPLE = r"[-+]?\d{1,10}"
-# Challenge 2020 wrote names with an extension, `E00271.mat`.
+# Names are any text: Challenge 2020 wrote `E00271.mat`, exports write DICOM UIDs.
 _RECORD = re.compile(
-    rf"""(?P<name>[\w-]+)(?:\.\w+)?(?:/(?P<segments>{_COUNT}))?
+    rf"""(?P<name>[^\s/]+)(?:/(?P<segments>{_COUNT}))?
     \s+(?P<n_signals>{_COUNT})
     (?:\s+(?P<rate>{_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?
     (?:\s+(?P<n_samples>{_COUNT})
     (?:\s+.*)?)?)?""",  # base time and date end the line; databases write them in every order
     re.VERBOSE | re.ASCII,
 )
+_LINE = re.compile(r"\r\n|\r|\n")  # not `splitlines`, which takes some letters of old code pages for line ends
+_SPACE = "\0"  # stands for a space in a record's name
 #: File, what most lines of a database share (format to ADC zero), and what differs: first sample, checksum, block
 #: size, description. Atomic groups: a field is never taken for its neighbour.
 _SIGNAL = re.compile(
@@ -65,7 +81,8 @@ class Specification(NamedTuple):
     offset: int
     gain: float
     baseline: int
-    unit_mv: float
+    unit: str
+    unit_mv: float | None  # millivolts in one unit; None for one that is no voltage
 
 
 class Signal(NamedTuple):
@@ -96,15 +113,38 @@ class Header(NamedTuple):
     comments: tuple[str, ...]
 
 
+def decode(content: bytes) -> str:
+    """Text of a header: UTF-8, with or without a byte order mark, UTF-16 with one, else Latin-1."""
+    try:
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def unit_key(unit: str) -> str:
+    """Spelling of a unit as `MILLIVOLTS` has it: `(mV)` and `Millivolts` are `mv` and `millivolt`."""
+    key = unit.strip(" ()[]").lower().replace("μ", "µ")  # Greek mu for the micro sign
+    return key[:-1] if key.endswith("volts") else key
+
+
+def foreign(signals: Sequence[Signal]) -> dict[int, str]:
+    """Numbers of the signals whose unit is no voltage, and the unit."""
+    return {column: s.stored.unit for column, s in enumerate(signals) if s.stored.unit_mv is None}
+
+
+def millivolts(signals: Sequence[Signal]) -> np.ndarray:
+    """Millivolts in one unit of each signal, float64 (n_signals,); NaN for one that is no voltage."""
+    return np.array([np.nan if s.stored.unit_mv is None else s.stored.unit_mv for s in signals])
+
+
 @lru_cache(maxsize=1024)
 def _specification(text: str) -> Specification:
     match = _SPECIFICATION.fullmatch(text)
     if match is None:
         raise RecordError("header_invalid", f"{text[:80]!r} is no signal specification")
     field = match.groupdict()
-    unit = (field["units"] or "mV").lower()
-    if unit not in MILLIVOLTS:
-        raise RecordError("unit_unknown", f"{field['units'][:20]!r} is not mV, uV or V")
+    unit = (field["units"] or "mV")[:20]
     zero = int(field["zero"] or 0)
     gain = float(field["gain"] or 0) or DEFAULT_GAIN
     if not 0 < abs(gain) < float("inf"):
@@ -116,7 +156,8 @@ def _specification(text: str) -> Specification:
         offset=int(field["offset"] or 0),
         gain=gain,
         baseline=zero if field["baseline"] is None else int(field["baseline"]),
-        unit_mv=MILLIVOLTS[unit],
+        unit=unit,
+        unit_mv=MILLIVOLTS.get(unit_key(unit)),
     )
 
 
@@ -130,7 +171,7 @@ def _signal(line: str, record: str, number: int) -> Signal:
     except RecordError as error:
         raise RecordError(error.reason, f"{record}.hea: signal {number + 1}: {error.detail}") from None
     return Signal(
-        check_file_name(file),
+        check_file_name(file.replace(_SPACE, " ")),
         stored,
         None if initial is None else int(initial),
         None if checksum is None else int(checksum),
@@ -142,7 +183,31 @@ def _segment(line: str, record: str) -> Segment:
     match = _SEGMENT.fullmatch(line)
     if match is None:
         raise RecordError("header_invalid", f"{record}.hea: {line[:80]!r} is no segment line")
-    return Segment(check_file_name(match["name"]), int(match["n_samples"]))
+    return Segment(check_file_name(match["name"].replace(_SPACE, " ")), int(match["n_samples"]))
+
+
+def split_header(text: str) -> tuple[list[str], tuple[str, ...]]:
+    """Lines of a header that are neither empty nor comments; and its comments, without the `#`."""
+    lines = [line.strip() for line in _LINE.split(text.rstrip("\x1a\0"))]  # DOS ended files with control-Z
+    comments = tuple(line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    return [line for line in lines if line and not line.startswith("#")], comments
+
+
+def _joined(line: str, record: str) -> str:
+    """A line whose spaces in the record's name, which it begins with, do not end a field."""
+    if " " not in record:
+        return line
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, record)
+        if line.startswith(name):
+            return name.replace(" ", _SPACE) + line[len(name) :]
+    return line
+
+
+def is_segmented(line: str, record: str) -> bool:
+    """Whether a record line announces segments."""
+    match = _RECORD.fullmatch(_joined(line, record))
+    return match is not None and match["segments"] is not None
 
 
 def parse_header(text: str, record: str) -> Header:
@@ -152,20 +217,20 @@ def parse_header(text: str, record: str) -> Header:
     ----------
     text : str
     record : str
-        Name of the header without extension, for messages.
+        Name of the header without extension, for messages and because it may have spaces.
 
     Raises
     ------
     RecordError
-        `header_empty`, `header_invalid`, `unit_unknown`, `path_outside_root`.
+        `header_empty`, `header_invalid`, `path_outside_root`.
     """
-    lines = [line.strip() for line in text.splitlines()]
-    comments = tuple(line.lstrip("#").strip() for line in lines if line.startswith("#"))
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines, comments = split_header(text)
     if not lines:
         raise RecordError("header_empty", f"{record}.hea has no record line")
     if len(max(lines, key=len)) > MAX_LINE:
         raise RecordError("header_invalid", f"{record}.hea has a line of more than {MAX_LINE} characters")
+    if " " in record:
+        lines = [_joined(line, record) for line in lines]
     match = _RECORD.fullmatch(lines[0])
     if match is None:
         raise RecordError("header_invalid", f"{record}.hea: {lines[0][:80]!r} is no record line")
@@ -184,7 +249,7 @@ def parse_header(text: str, record: str) -> Header:
     else:
         signals = tuple(_signal(line, record, number) for number, line in enumerate(lines[1:]))
     n_samples = int(match["n_samples"] or 0) or None  # header(5): zero means unstated
-    return Header(match["name"], rate, n_samples, signals, segments, comments)
+    return Header(record, rate, n_samples, signals, segments, comments)
 
 
 def read_header(root: Root, folder: str, record: str) -> Header:
@@ -199,4 +264,4 @@ def read_header(root: Root, folder: str, record: str) -> Header:
         if size > MAX_HEADER_BYTES:
             raise RecordError("header_invalid", f"{record}.hea is longer than {MAX_HEADER_BYTES} bytes")
         content = os.read(descriptor, MAX_HEADER_BYTES)
-    return parse_header(content.decode("utf-8", errors="replace"), record)
+    return parse_header(decode(content), record)

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
@@ -25,13 +25,12 @@ from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import parse_age, parse_sex
 from ecglfm.sources.reorder import Sorter, batched, natural_key
 from ecglfm.sources.snomed import parse_dx
-from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES
+from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES, decode, is_segmented, split_header
 
 logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"\w[\w ]{0,63}", re.ASCII)
 _BRACKETED = re.compile(r"<(\w[\w ]*)>\s*:?([^<]*)", re.ASCII)  # `<age>: 65 <sex>: F`
-_SEGMENTED = re.compile(r"[^\s/]+/\d+\s")
 
 ValueT = TypeVar("ValueT")
 
@@ -44,37 +43,70 @@ class Notes(NamedTuple):
     segmented: bool = False
 
 
-def walk(root: Path, start: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder of a tree with its file names, both in order of name; links to folders are not followed.
+def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]]]:
+    """Each folder of a tree, relative to the root, with its file names, both in order of name.
+
+    A link to a folder inside the root is passed over, as that folder is walked itself. One that leads outside is
+    followed where the root allows it, each such folder once, and is else counted in a warning.
 
     Parameters
     ----------
-    root : path
-        Resolved root of the database. A link to a folder inside it loses nothing, as that folder is walked itself;
-        one that leads outside is named in a warning.
-    start : path
-        Resolved folder inside the root.
+    root : Root
+        The database.
+    start : str
+        Folder to begin at, relative to the root.
 
     Raises
     ------
     UserError
-        A folder cannot be listed.
+        A folder cannot be listed, or `start` leads outside.
     """
-    outside = []
-    for folder, folders, files in os.walk(start, onerror=_cannot_list):
-        folders.sort()
-        links = [Path(folder, name) for name in folders if os.path.islink(os.path.join(folder, name))]
-        outside += [link for link in links if not link.resolve().is_relative_to(root)]
-        yield Path(folder), sorted(files)
-    if outside:
+    try:
+        begin = Path(root.folder(tuple(part for part in start.split("/") if part)))
+    except RecordError as error:
+        raise UserError(f"{root.path}: {error.detail}") from None
+    refused: list[Path] = []
+    outside = {begin} if not begin.is_relative_to(root.path) else set()  # folders that were reached through links
+    waiting = [(PurePosixPath(start), begin)]
+    while waiting:
+        place, folder = waiting.pop()
+        folders, files = _listed(folder)
+        yield place, files
+        below = []
+        for name in folders:
+            path = folder / name
+            if os.path.islink(path):
+                target = path.resolve()
+                if target.is_relative_to(root.path) or target in outside:
+                    continue
+                if not root.allows(target):
+                    refused.append(root.path / place / name)
+                    continue
+                path = target
+            if not path.is_relative_to(root.path):
+                if path in outside:
+                    continue
+                outside.add(path)
+            below.append((place / name, path))
+        waiting += reversed(below)
+    if refused:
         logger.warning(
-            "%d links lead outside %s and are not followed, the first: %s; move those files, or make them a source",
-            len(outside), root, outside[0],
+            "%d links lead outside %s and are not followed, the first: %s; write `links: follow` in the source's YAML, "
+            "or list the folders that they may lead to: `links: [DIR]`",
+            len(refused), root.path, refused[0],
         )  # fmt: skip
 
 
-def _cannot_list(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be listed: {error.strerror}")
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders, and links to folders, in a folder; and those of its files."""
+    folders, files = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                (folders if os.path.isdir(entry) else files).append(entry.name)  # False for a loop of links
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
+    return sorted(folders), sorted(files)
 
 
 def read_text(root: Root, path: str) -> str:
@@ -83,29 +115,27 @@ def read_text(root: Root, path: str) -> str:
     with root.open(folder, name, "file_missing") as (descriptor, size):
         if size > MAX_HEADER_BYTES:
             raise RecordError("file_too_long", f"{name} is longer than {MAX_HEADER_BYTES} bytes")
-        return os.read(descriptor, size).decode("utf-8", errors="replace")
+        return decode(os.read(descriptor, size))
 
 
 def read_notes(root: Root, path: str) -> Notes:
     """Notes of the header of the record at `path`; empty ones where it is missing, too long or outside the root."""
     try:
-        return parse_notes(read_text(root, f"{path}.hea"))
+        return parse_notes(read_text(root, f"{path}.hea"), path.rpartition("/")[2])
     except RecordError:
         return Notes()  # ingest says why it cannot be read, in the ledger
 
 
-def parse_notes(text: str) -> Notes:
+def parse_notes(text: str, record: str) -> Notes:
     """Notes in the text of a header: `#Age: 74`, `# Age: 74` and `#<age>: 74` all give `age`; the first one counts."""
-    lines = [line.strip() for line in text.splitlines()]
-    comments = tuple(line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    lines, comments = split_header(text)
     values: dict[str, str] = {}
     for comment in comments:
         key, colon, value = comment.partition(":")
         pairs = [(key, value)] if colon and _KEY.fullmatch(key) else _BRACKETED.findall(comment)
         for key, value in pairs:
             values.setdefault(key.strip().lower(), value.strip())
-    first = next((line for line in lines if line and not line.startswith("#")), "")
-    return Notes(comments, values, bool(_SEGMENTED.match(first + " ")))
+    return Notes(comments, values, bool(lines) and is_segmented(lines[0], record))
 
 
 class Refused(dict[str, "Counter[str]"]):

@@ -12,7 +12,7 @@ import wfdb
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.data.ingest import run_ingest, shard_rows
 from ecglfm.provenance import sha256_file
-from ecglfm.records import LEDGER_COLUMNS, SENTINEL
+from ecglfm.records import LEDGER_COLUMNS, NAME_LEADS, SENTINEL
 from ecglfm.sources import open_source
 from ecglfm.sources.base import write_index
 from ecglfm.sources.wfdb_reader.files import write_record
@@ -146,7 +146,7 @@ def test_missing_foreign_and_derived_leads_go_through_with_a_mask(database: Sour
     )
     signals, table, ledger = ingest(database, tmp_path)
     assert ledger[["record_id", "action", "reason", "detail"]].values.tolist() == [
-        ["p/3", "flagged", "leads_ignored", "vx not among the standard leads"],
+        ["p/3", "flagged", "leads_ignored", f"vx not among the standard leads; if they are, {NAME_LEADS}"],
         ["p/4", "flagged", "leads_derived", "III aVL aVF computed from two other limb leads"],
         ["p/4", "flagged", "leads_ignored", "V9 not among the standard leads"],
     ]
