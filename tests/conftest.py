@@ -41,6 +41,12 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def odd_inputs() -> Path:
+    """Small inputs that some version could not read, a folder per kind of file."""
+    return _folder("ECGLFM_CASES", ROOT.parent / "shared" / "cases")
+
+
+@pytest.fixture(scope="session")
 def parity() -> Path:
     """A small checkpoint of the original with its inputs and outputs."""
     return _folder("ECGLFM_PARITY", ROOT.parent / "shared" / "parity")

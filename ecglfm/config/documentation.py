@@ -119,6 +119,18 @@ keeps a person's recordings in one split. Other names are translated, and every 
     table: recordings.csv
     columns: {path: file, patient_id: person}
 
+What is odd about the files can be said in the source's YAML: what their leads are called, or in which order they come
+where they have no names; that symbolic links lead to another disk, as archives of a cluster do; that nobody computed
+the WFDB checksums. `ecglfm.read_record` takes the same words as arguments:
+
+    leads: {C1: V1, C2: V2, C3: V3, C4: V4, C5: V5, C6: V6}
+    file_leads: [I, II, III, aVR, aVL, aVF, V1, V2, V3, V4, V5, V6]
+    links: follow                     # or folders: [/mnt/archive]
+    checks: off                       # stated (the default), strict
+
+`Lead I`, `EKG_I`, `I (mV)`, `D1`, `V01` and their like are known. A channel that is no standard lead may be
+in any unit.
+
 `encoders: []` and `tasks: []` are allowed: `snakemake` then ends with `manifest/summary.html`, as
 `config/recipes/own-data.yaml` does. What the index had to pass over is told at the console and on that page.
 

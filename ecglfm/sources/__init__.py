@@ -22,7 +22,9 @@ is an error in a table and empty, with a warning, where a recording's own file s
 What the database does not say is null or empty, never guessed.
 
 **Leads and units.** `Record.leads` has the file's leads in the file's order, spelled by `records.normalize_lead`; the
-signal is in mV, NaN where a sample is missing. `Record.standard` selects, derives and orders the 12 leads.
+signal is in mV, NaN where a sample is missing; a column in a unit that is no voltage is in `Record.foreign`, and counts
+only if it is a lead that is used. `Source.record` names the leads as the config's `leads` and `file_leads` say, and
+`Record.standard` selects, derives and orders the 12.
 
 **Nothing disappears.** A row of the table whose file is missing or broken stays in the index; `read` raises
 `RecordError(reason, detail)` and ingest makes it a row of the ledger. What a table does not have is counted in a
@@ -35,7 +37,8 @@ with file, row and column.
 (`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in step (`reorder.in_step`).
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
-them in the root, also behind symlinks. No pickle, no eval, and no memory for a size that only a header claims.
+them in the root, also behind symlinks; `links` of the config says where symlinks may lead beside it. No pickle,
+no eval, and no memory for a size that only a header claims.
 
 To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `config/README.md` has
 an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.

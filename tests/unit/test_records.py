@@ -77,10 +77,39 @@ def test_leads_that_cannot_be_told(names: tuple[str, ...], reason: str, named: s
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("AVR", "aVR"), ("avf ", "aVF"), ("Lead II", "II"), ("v1", "V1"), ("MLIII", "III"), (" vx ", "vx")],
-)
+    [
+        ("AVR", "aVR"), ("avf ", "aVF"), ("Lead II", "II"), ("v1", "V1"), ("MLIII", "III"), (" vx ", "vx"),
+        ("I (mV)", "I"), ("LeadI", "I"), ("EKG I", "I"), ("V01", "V1"), ("D1", "I"), ("D2", "II"), ("D3", "III"),
+        ("MDC_ECG_LEAD_AVR", "aVR"), ("V1 [\u03bcV]", "V1"), ("aV F", "aVF"),
+        # and other leads, whose names are only like these
+        ("-aVR", "-aVR"), ("Lead -aVR", "Lead -aVR"), ("-I", "-I"), ("I-II", "I-II"), ("V", "V"), ("V7", "V7"),
+        ("V10", "V10"), ("VR", "VR"), ("C1", "C1"), ("D4", "D4"), ("lead 1", "lead 1"), ("IV", "IV"), ("", ""),
+    ],
+)  # fmt: skip
 def test_lead_names(name: str, expected: str):
     assert normalize_lead(name) == expected
+
+
+def test_leads_are_named_by_a_person():
+    record = record_of("C1", "ii", "x")
+    assert record.named({"c1": "V1", "X": "V2"}).leads == ("V1", "ii", "V2")
+    assert record.named({}, ["I", "Lead II", "resp"]).leads == ("I", "II", "resp")
+    assert record.named({"resp": "V6"}, ["I", "Lead II", "resp"]).leads == ("I", "II", "V6")
+    with pytest.raises(RecordError, match="lead_count: `file_leads` names 1 leads, the file has 3: C1 ii x"):
+        record.named({}, ["I"])
+
+
+def test_unit_of_a_lead_counts_only_where_it_is_used():
+    foreign = Record(recording(), LEADS, 500.0, foreign={3: "NU"})
+    with pytest.raises(RecordError, match="unit_unknown: lead aVR is in 'NU', not in nV, uV, mV or V"):
+        foreign.standard()
+    other = Record(np.zeros((50, 13)), (*LEADS, "ART"), 500.0, foreign={12: "mmHg"})
+    assert other.standard().lead_mask == 4095
+
+
+def test_recorded_limb_leads_are_not_computed_for_their_spelling():
+    assert record_of("I", "II", "III filt", "aVR-x").standard().derived == ("aVL", "aVF")
+    assert record_of("I", "II", "-aVR").standard().derived == ("III", "aVR", "aVL", "aVF")
 
 
 def test_microvolts_are_rounded_and_what_cannot_be_held_is_the_sentinel():

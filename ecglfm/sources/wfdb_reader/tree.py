@@ -99,7 +99,8 @@ def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the folders, and links to folders, in a folder; and those of its files."""
-    folders, files = [], []
+    folders: list[str] = []
+    files: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -288,6 +288,22 @@ def test_download_takes_what_the_source_reads_and_its_edit_reruns_nothing(reposi
         parse(SourceConfig, {"kind": "synthetic", "download": {"url": "https://mirror/"}}, "s.yaml")
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"leads": {"C1": "V7"}}, "leads.C1"),
+        ({"links": ["archive"]}, "`links` takes `inside`, `follow` or absolute paths of folders, found 'archive'"),
+        ({"links": "outside"}, "links"),
+        ({"checks": "none"}, "checks"),
+        ({"kind": "code15", "checks": "off"}, "`checks` is not a key of `kind: code15`"),
+        ({"kind": "ptbxl", "leads": {"C1": "V1"}}, "`leads` is not a key of `kind: ptbxl`"),
+    ],
+)
+def test_what_is_odd_about_files_is_said_in_known_words(keys: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        parse(SourceConfig, {"kind": "wfdb_folder", "root": "r"} | keys, "s.yaml")
+
+
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:
     one = _project(repository, sources=["demo-ptbxl", "demo-mimic"]).slices()
     other = _project(repository, sources=["demo-mimic", "demo-ptbxl"]).slices()

@@ -9,6 +9,7 @@ import torch
 from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
 from ecglfm.data.prepare import ALL_LEADS, prepare, preprocess
 from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
 from ecglfm.records import SENTINEL, Record
 from ecglfm.training.inference import model_input
 
@@ -244,3 +245,20 @@ def test_three_seconds_give_what_the_pipelines_padded_and_masked_window_gives():
         assert real.sum() == small(alone).shape[1] < frames.shape[1]
         assert not frames[~real].any()
         torch.testing.assert_close(small.embed(x, mask), small.embed(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_a_disease_model_is_fed_as_its_encoder_is():
+    shape = ModelConfig(layers=1, dim=16, ffn_dim=16, heads=2, conv_channels=8)
+    small = ECGEncoder(shape, LEADS, 250, PreprocessConfig(sampling_rate=250), crop_seconds=5.0).eval()
+    model = ECGModel(small, ["AF", "MI"], "linear").eval()
+    record = Record(recording() / 1000.0, LEADS, 500.0)
+    windows = preprocess(record, model)
+    assert windows.shape == (2, 12, 1250)
+    torch.testing.assert_close(windows, preprocess(record, small), rtol=0, atol=0)
+    assert model(windows).shape == (2, 2)
+
+
+@pytest.mark.parametrize(("record", "encoder"), [(None, "path/to/model"), ("r.hea", None), (recording(), 5)])
+def test_what_is_neither_record_nor_model_is_one_sentence(record, encoder):
+    with pytest.raises(UserError, match=f"found {type(record).__name__} and {type(encoder).__name__}"):
+        preprocess(record, encoder)

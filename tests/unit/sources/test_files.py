@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 import ecglfm
+from ecglfm.config import LEADS
 from ecglfm.records import RecordError
 from tests.unit.sources.muse_file import LEADS as EIGHT
 from tests.unit.sources.muse_file import muse, rhythm
@@ -51,3 +52,13 @@ def test_code15(real_data: Path):
 def test_what_cannot_be_read(real_data: Path, name: str, message: str):
     with pytest.raises(RecordError, match=message):
         ecglfm.read_record(real_data / "code-15" / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["x_resp_mmHg", "c_zero", "c_zero_nolen", "m_allLead", "m_paren", "b_nodesc", "n_bom", "1.2.840.113619.2",
+             "u_millivolt"]
+)  # fmt: skip
+def test_variants_of_a_genuine_record_are_that_record(odd_inputs: Path, real_data: Path, name: str):
+    expected = ecglfm.read_record(real_data / "ptb-xl/records500/00000/00001_hr").microvolts()
+    found = ecglfm.read_record(odd_inputs / "wfdb" / name, file_leads=LEADS if name == "b_nodesc" else ())
+    np.testing.assert_array_equal(found.microvolts().signal, expected.signal)

@@ -9,7 +9,8 @@ import pytest
 
 from ecglfm.records import RecordError
 from ecglfm.sources import inside
-from ecglfm.sources.inside import Root, check_relative
+from ecglfm.sources.inside import Root, check_file_name, check_relative
+from ecglfm.sources.wfdb_reader.tree import walk
 
 
 @pytest.fixture
@@ -44,6 +45,56 @@ def test_symlinks_that_lead_out_are_refused(root: Root, target: str):
     for path in ("out/file", "out/../out/file", "a/file", "a/b/../../../outside/file"):
         with pytest.raises(RecordError, match="path_outside_root"):
             content(root, path)
+
+
+def test_the_refusal_names_the_key(root: Root):
+    (root.path / "out").symlink_to("../outside")
+    with pytest.raises(RecordError, match="'out' leads outside the database: .*outside; .* `links: follow`, or lists"):
+        content(root, "out/file")
+
+
+@pytest.mark.parametrize("links", ["follow", ["outside"], ["elsewhere", "outside"]])
+def test_symlinks_are_followed_where_the_user_says_so(root: Root, links: str | list[str]):
+    """And only symlinks: a path never leaves by its own words."""
+    folders = links if isinstance(links, str) else [root.path.parent / name for name in links]
+    open_root = Root(root.path, folders)
+    (root.path / "out").symlink_to("../outside")
+    (root.path / "direct").symlink_to("../outside/file")
+    assert content(open_root, "out/file") == content(open_root, "direct") == "outside"
+    for path in ("../outside/file", "out/../outside/file", str(root.path.parent / "outside/file")):
+        with pytest.raises(RecordError, match="path_outside_root"):
+            content(open_root, path)
+
+
+@pytest.mark.parametrize("links", ["inside", ["elsewhere"], []])
+def test_symlinks_lead_nowhere_else(root: Root, links: str | list[str]):
+    folders = links if isinstance(links, str) else [root.path.parent / name for name in links]
+    (root.path / "direct").symlink_to("../outside/file")
+    with pytest.raises(RecordError, match="path_outside_root"):
+        content(Root(root.path, folders), "direct")
+
+
+@pytest.mark.parametrize("name", ["./x.dat", "././x.dat", "x.dat"])
+def test_a_file_beside_its_header(name: str):
+    assert check_file_name(name) == "x.dat"
+
+
+def test_an_umlaut_is_found_in_either_form(root: Root):
+    (root.path / "u\u0308").mkdir()
+    (root.path / "u\u0308/\u00e9").write_text("here")
+    assert content(root, "\u00fc/e\u0301") == "here"
+
+
+def test_folders_behind_links_are_walked_once(root: Root):
+    outside = root.path.parent / "outside"
+    (outside / "deep").mkdir()
+    for link, target in {"a/1": outside, "a/2": outside, "deep": outside / "deep", "again": root.path / "a"}.items():
+        (root.path / link).symlink_to(target)
+    (outside / "loop").symlink_to(outside)
+    (outside / "home").symlink_to(root.path)
+    assert [str(place) for place, _ in walk(root)] == [".", "a", "a/b"]
+    assert [str(place) for place, _ in walk(Root(root.path, "follow"))] == [".", "a", "a/1", "a/b", "deep"]
+    assert [names for place, names in walk(Root(root.path, [outside])) if str(place) == "a/1"] == [["file"]]
 
 
 def test_what_is_no_file_is_missing(root: Root):

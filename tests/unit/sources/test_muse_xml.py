@@ -57,6 +57,31 @@ def ingest(config: SourceSlice, folder: Path) -> tuple[np.ndarray, pd.DataFrame,
 # ---- samples -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "keys", [{"leads": {f"C{k}": f"V{k}" for k in range(1, 7)}}, {"file_leads": EIGHT}], ids=["leads", "file_leads"]
+)
+def test_leads_are_named_by_the_config(tmp_path: Path, keys: dict):
+    (tmp_path / "root").mkdir()
+    samples = {name.replace("V", "C"): values for name, values in SAMPLES.items()}
+    (tmp_path / "root" / "x.xml").write_bytes(muse(rhythm(samples)))
+    signals, records, _ = ingest(config_of(tmp_path / "root", **keys), tmp_path)
+    expected = read(tmp_path, muse(RHYTHM)).microvolts()
+    np.testing.assert_array_equal(signals, expected.signal)
+    assert records.lead_mask.tolist() == [0xFFF]
+
+
+def test_files_behind_links_are_found_where_they_are_followed(tmp_path: Path):
+    for folder in ("root", "outside"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "outside" / "x.xml").write_bytes(muse(RHYTHM))
+    (tmp_path / "root" / "archive").symlink_to(tmp_path / "outside")
+    _, records, dropped = ingest(config_of(tmp_path / "root", links="follow"), tmp_path)
+    assert records.record_id.tolist() == ["g/archive/x"]
+    assert dropped.empty
+    with pytest.raises(UserError, match=r"no \.xml file in it"):
+        source(tmp_path / "root").index()
+
+
 def test_samples_leads_and_rate(tmp_path: Path):
     record = read(tmp_path, muse(MEDIAN + RHYTHM))
     assert record.leads == EIGHT

@@ -118,6 +118,17 @@ def test_leads_by_name(tmp_path: Path):
     assert records.lead_mask.tolist() == [0xFFF]
 
 
+def test_leads_of_a_name_of_their_own(tmp_path: Path):
+    root = tmp_path / "root"
+    table(root, "1.npy,,,,,")
+    np.save(root / "1.npy", microvolts_of(1))
+    chest = {f"C{k}": f"V{k}" for k in range(1, 7)}
+    config = config_of(root, file_leads=[*LEADS[:6], *chest], leads=chest, unit="uV")
+    signals, records, _ = ingest(config, tmp_path)
+    np.testing.assert_array_equal(signals, microvolts_of(1))
+    assert records.lead_mask.tolist() == [0xFFF]
+
+
 def test_missing_samples(database: Path, tmp_path: Path):
     millivolts = microvolts_of(9) / 1000
     millivolts[3, 4], millivolts[5, 6], millivolts[7, 8] = np.nan, np.inf, -np.inf
