@@ -47,7 +47,8 @@ def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]
     """Each folder of a tree, relative to the root, with its file names, both in order of name.
 
     A link to a folder inside the root is passed over, as that folder is walked itself. One that leads outside is
-    followed where the root allows it, each such folder once, and is else counted in a warning.
+    followed where the root allows it, each such folder once, and is else counted in a warning, as are names in no
+    known encoding.
 
     Parameters
     ----------
@@ -65,27 +66,28 @@ def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]
         begin = Path(root.folder(tuple(part for part in start.split("/") if part)))
     except RecordError as error:
         raise UserError(f"{root.path}: {error.detail}") from None
-    refused: list[Path] = []
+    refused: list[Path] = []  # links
+    unnamed: list[Path] = []
     outside = {begin} if not begin.is_relative_to(root.path) else set()  # folders that were reached through links
     waiting = [(PurePosixPath(start), begin)]
     while waiting:
         place, folder = waiting.pop()
         folders, files = _listed(folder)
-        yield place, files
+        unnamed += [root.path / place / name for name in [*folders, *files] if not _is_text(name)]
+        yield place, list(filter(_is_text, files))
         below = []
-        for name in folders:
+        for name in filter(_is_text, folders):
             path = folder / name
             if os.path.islink(path):
-                target = path.resolve()
-                if target.is_relative_to(root.path) or target in outside:
+                path = path.resolve()
+                if path.is_relative_to(root.path):
                     continue
-                if not root.allows(target):
+                if not root.allows(path):
                     refused.append(root.path / place / name)
                     continue
-                path = target
+            if path in outside:
+                continue
             if not path.is_relative_to(root.path):
-                if path in outside:
-                    continue
                 outside.add(path)
             below.append((place / name, path))
         waiting += reversed(below)
@@ -95,6 +97,20 @@ def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]
             "or list the folders that they may lead to: `links: [DIR]`",
             len(refused), root.path, refused[0],
         )  # fmt: skip
+    if unnamed:
+        logger.warning(
+            "%d names below %s are not UTF-8, and are passed over, the first: %r; rename them (`convmv` does)",
+            len(unnamed), root.path, os.fsencode(unnamed[0]),
+        )  # fmt: skip
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a file can stand in a table: an archive of another system may have brought other bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:

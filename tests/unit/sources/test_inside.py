@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_folders_behind_links_are_walked_once(root: Root):
     assert [str(place) for place, _ in walk(root)] == [".", "a", "a/b"]
     assert [str(place) for place, _ in walk(Root(root.path, "follow"))] == [".", "a", "a/1", "a/b", "deep"]
     assert [names for place, names in walk(Root(root.path, [outside])) if str(place) == "a/1"] == [["file"]]
+
+
+def test_names_that_are_no_text_are_counted(root: Root, caplog: pytest.LogCaptureFixture):
+    (root.path / os.fsdecode(b"a/M\xfcller.hea")).touch()
+    (root.path / os.fsdecode(b"J\xf6rg")).mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert [(str(place), names) for place, names in walk(root)] == [(".", []), ("a", []), ("a/b", ["file"])]
+    assert "2 names below" in caplog.text
+    assert r"J\xf6rg'; rename them" in caplog.text
 
 
 def test_what_is_no_file_is_missing(root: Root):
