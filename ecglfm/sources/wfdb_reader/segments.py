@@ -7,7 +7,7 @@ Not joined by `wfdb`, which reads no checksums, knows fewer spellings and takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def read_segments(root: Root, folder: str, header: Header, read_one: Callable[[H
                 raise RecordError(
                     "header_invalid", f"{name}.hea has {len(part.signal)} samples, {header.name}.hea says {n_samples}"
                 )
-            columns = _columns(part.leads, layout, name)
+            columns = _columns(_names(part.leads, name), layout, name)
             signal[start:end, columns] = part.signal
             recorded.update(columns)
             foreign.update({columns[column]: unit for column, unit in part.foreign.items()})
@@ -90,7 +90,12 @@ def _layout(header: Header, heads: dict[str, Header]) -> tuple[str, ...]:
     first = next((segment for segment in header.segments if segment.name != GAP), None)
     if first is None:
         raise RecordError("signal_empty", f"{header.name}.hea has gaps only")
-    return tuple(normalize_lead(signal.name) for signal in heads[first.name].signals)
+    return _names((normalize_lead(signal.name) for signal in heads[first.name].signals), first.name)
+
+
+def _names(leads: Iterable[str], segment: str) -> tuple[str, ...]:
+    """Names of a segment's leads; of those without one, which are called by their segment, the number."""
+    return tuple(lead.removeprefix(f"record {segment}, ") for lead in leads)
 
 
 def _columns(leads: tuple[str, ...], layout: tuple[str, ...], segment: str) -> list[int]:

@@ -578,6 +578,9 @@ SEGMENTS = [
          then(part("my record_1", stop=40), part("my record_2", start=40), lambda folder: (folder / "my record.hea").write_text(
              "my record/2 12 500 60\nmy record_1 40\nmy record_2 20\n")), PLAIN, record="my record"),
     Case("segments with zero checksums", segments(_TWO, part("a", stop=40, stated=lambda *_: "0 0"), _AB[1]), PLAIN),
+    Case("segments whose leads have no names",
+         segments(_TWO, wfdb(name="a", samples=SAMPLES[:40], leads=[""] * 12),
+                  wfdb(name="b", samples=SAMPLES[40:], leads=[""] * 12)), PLAIN, keys={"file_leads": list(LEADS)}),
     Case("a damaged segment", segments(_TWO, _AB[0], part("b", start=40, content=encode(SAMPLES[39:59], 16))),
          Dropped("signal_checksum")),
     Case("a truncated segment", segments(_TWO, _AB[0], part("b", start=40, content=encode(SAMPLES[40:59], 16))),
