@@ -105,6 +105,8 @@ def _manifest(args: argparse.Namespace) -> int:
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
+    kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
+    print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
     keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds` and `seed` under `manifest` decide it"
     for split in audit["empty"]:
         print(f"{args.output}: warning: no record is in the split {split}; {keys}")

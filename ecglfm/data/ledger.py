@@ -40,10 +40,11 @@ class SortedLedger:
                 write(table.to_pandas())
 
 
-def dropped_because(path: Path) -> str:
-    """How many records a `ledger.parquet` says were dropped, and the commonest reasons, for a message."""
+def dropped_because(path: Path, kept: int | None = None) -> str:
+    """How many records (of those and the `kept`) `ledger.parquet` says were dropped, and the commonest reasons."""
     reasons: Counter[str] = Counter()
     for rows in table_pieces(path, ["action", "reason"]):
         reasons.update(rows.loc[rows["action"] == "dropped", "reason"])
     most = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common(5))
-    return f"{reasons.total()} dropped" + (f": {most}" if most else "") + (", …" if len(reasons) > 5 else "")
+    of = "" if kept is None else f" of {kept + reasons.total()}"
+    return f"{reasons.total()}{of} dropped" + (f": {most}" if most else "") + (", …" if len(reasons) > 5 else "")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.sources.snomed import ABBREVIATIONS
 
 #: Normal sinus rhythm, as code and as abbreviation.
 NORMAL = ("426783006", "NSR")
@@ -95,6 +96,7 @@ def read_challenge(path: Path, names: list[str]) -> Challenge | None:
     if rows != columns or not np.isfinite(weights).all():
         raise UserError(f"{path}: rows and columns must name the same classes, with a number in every cell")
     place = {part: position for position, name in enumerate(rows) for part in [name, *name.split("|")]}
+    place |= {ABBREVIATIONS[code]: position for code, position in place.items() if code in ABBREVIATIONS}
     normal = [position for position, name in enumerate(names) if name in NORMAL]
     if not normal or any(name not in place for name in names):
         return None

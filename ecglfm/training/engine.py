@@ -69,6 +69,7 @@ def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
         "gradient_clipping": config.clip_norm,
         "zero_optimization": {"stage": config.zero_stage},
         "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,  # an optimizer that is offloaded is PyTorch's too: nothing to compile
         "fp16": {"enabled": config.precision == "fp16"},
         "steps_per_print": 10**9,  # we log ourselves
         "timers": {"throughput": {"enabled": False}},  # and time: DeepSpeed's would wait for the GPU twice a step

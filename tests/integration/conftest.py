@@ -166,5 +166,6 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The demo as `make demo` runs it, once for all tests that look at its results."""
     copy = make_clone(repository, tmp_path_factory.mktemp("demo") / "clone")
     environment = Path(sys.prefix)
-    copy.run("make", f"--old-file={environment}/.ecglfm-setup", "demo", VIRTUAL_ENV=str(environment))
+    made = copy.run("make", f"--old-file={environment}/.ecglfm-setup", "demo", VIRTUAL_ENV=str(environment))
+    (copy.root.parent / "console.txt").write_text(made.stdout)
     return copy

@@ -28,6 +28,16 @@ def test_planted_conditions_are_learnt(demo) -> None:
     assert demo.metrics("tiny", "diagnosis", "full-s0")["macro"]["auroc"]["value"] >= 0.90
 
 
+def test_the_console_can_be_read(demo) -> None:
+    """Each job's command and what it found; no config, and no more lines than a person reads."""
+    lines = (demo.root.parent / "console.txt").read_text().splitlines()
+    assert len(lines) <= 150
+    assert not any("printf" in line for line in lines)
+    assert sum("python -m ecglfm finetune " in line for line in lines) == 3
+    assert "results/manifest: 0 of 1050 dropped; see results/manifest/summary.html" in lines
+    assert lines[-1].endswith("at http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning")
+
+
 def test_a_coin_toss_is_not_learnt(demo) -> None:
     assert abs(demo.metrics("tiny", "coin-toss", "full-s0")["macro"]["auroc"]["value"] - 0.5) <= 0.1
 
@@ -236,6 +246,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake report",
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
+            "snakemake --unlock",  # test_faults.py
             "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
             "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",

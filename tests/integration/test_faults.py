@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +152,32 @@ def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:
     shown = clone.snakemake("-n", "--config", "roots=path", "finetune={epochs: many}", check=False)
     assert "\n--config: roots: Input should be a valid dictionary, found 'path'" in shown
     assert "\n--config: finetune.epochs: Input should be a valid integer" in shown
+
+
+def test_after_kill_9_unlock_and_the_same_command_goes_on(clone) -> None:
+    started = subprocess.Popen(
+        ["snakemake", "index"], cwd=clone.root, env=clone.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not (clone.results / "config/identity.json").exists():  # it has begun
+        assert started.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    assert "LockException" in clone.snakemake("index", check=False)
+    clone.snakemake("--unlock")
+    clone.snakemake("index")
+    assert (clone.results / "index/demo-ptbxl.parquet").exists()
+
+
+def test_the_slurm_profile_without_slurm_is_one_line(clone) -> None:
+    if shutil.which("sbatch"):
+        pytest.skip("Slurm is here")
+    shown = clone.snakemake("--profile", "slurm", "index", check=False)
+    assert "\n--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile\n" in shown
+    assert not (clone.results / "config/identity.json").exists()
 
 
 def test_results_may_have_any_name_and_nothing_in_it_runs(clone) -> None:

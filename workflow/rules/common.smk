@@ -2,6 +2,8 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
+import shutil
+
 from ecglfm.config import Project
 from ecglfm.config.identity import check_identity, write_identity
 
@@ -37,6 +39,10 @@ def prepare_results():
     """Once a run starts: the results folder remembers which databases fill it, and jobs read where MLflow is."""
     from ecglfm.provenance import write_text  # not needed to plan
 
+    if workflow.executor_plugin.name == "slurm" and shutil.which("sbatch") is None:
+        raise WorkflowError(
+            "--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile"
+        )
     write_identity(PROJECT)
     write_text(TRACKING, f"{TRACKING_SLICE}\n")
 

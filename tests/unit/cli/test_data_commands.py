@@ -49,6 +49,7 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert manifest(tmp_path, "patient") == 0
     shown = capsys.readouterr().out
     assert "s: records test" in shown
+    assert f"{tmp_path}/manifest: 0 of 24 dropped; see {tmp_path}/manifest/summary.html" in shown
     assert "warning" not in shown
     assert manifest(tmp_path, "patient", valid=0) == 0
     assert "warning: no record is in the split valid; `valid_fraction`," in capsys.readouterr().out
@@ -91,7 +92,8 @@ def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest
         pd.DataFrame(out, columns=list(LEDGER_COLUMNS)).to_parquet(path.with_suffix(".ledger.parquet"))
         table.iloc[:0].to_parquet(path)
     assert manifest(tmp_path, "patient") == 1
-    error = capsys.readouterr().err
+    shown, error = capsys.readouterr()
+    assert f"{tmp_path}/manifest: 24 of 24 dropped: flat_leads 24; see " in shown
     assert "error: the audit failed: no record is in a split: 24 dropped: flat_leads 24;" in error
     audit = json.loads((tmp_path / "manifest/audit.json").read_text())
     assert (audit["passed"], audit["empty"]) == (False, ["train", "valid", "test"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecglfm.config import UserError
+from ecglfm.config import UserError, read_yaml
 from ecglfm.evaluation.bootstrap import PatientWeights, Predictions, summarize
 from ecglfm.evaluation.challenge import read_challenge
 
@@ -75,6 +75,16 @@ def test_perfect_is_one_and_all_normal_is_zero_with_the_challenges_own_weights(r
     normal[:, 2] = True
     assert challenge.metric(targets, targets > 0, ones) == pytest.approx(1)
     assert challenge.metric(targets, normal, ones) == pytest.approx(0)
+
+
+def test_codes_and_abbreviations_give_the_shipped_task_one_metric(real_data: Path, repository: Path):
+    folder = real_data / "challenge-2021" / "evaluation-2021"
+    names = list(read_yaml(repository / "config/tasks/challenge-2021.yaml")["labels"])
+    codes, short = (read_challenge(folder / name, names) for name in ("weights.csv", "weights_abbreviations.csv"))
+    assert short is not None
+    assert codes is not None
+    np.testing.assert_array_equal(codes.weights_ll, short.weights_ll)
+    assert codes.normal == short.normal == names.index("NSR")
 
 
 def test_a_task_with_other_labels_has_no_such_metric(table: Path):

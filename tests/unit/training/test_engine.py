@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -75,6 +76,23 @@ def test_compilation_needs_a_compiler(monkeypatch):
     objective = PretrainingObjective(build_encoder(config, 0), config.config.pretrain)
     with pytest.raises(UserError, match=r"pretrain.compile: true needs a C\+\+ compiler: there is no no-such-compiler"):
         initialize(objective, config.config.pretrain)
+
+
+def test_an_offloaded_optimizer_makes_the_same_step():
+    """DeepSpeed asks for its own Adam there, which it would compile."""
+    distributed.init()
+    steps = []
+    for offload in ({}, {"offload_optimizer": {"device": "cpu"}}):
+        config = encoder_slice(zero_stage=2, deepspeed={"zero_optimization": offload}).config.pretrain
+        module = Linear()
+        module.encoder = SimpleNamespace(context=SimpleNamespace())
+        engine = initialize(module, config)
+        engine.backward(engine(torch.linspace(-1, 1, 10).view(2, 5)).square().mean())
+        engine.step()
+        steps.append({name: value.clone() for name, value in module.state_dict().items()})
+    assert not torch.equal(steps[0]["linear.weight"], Linear().state_dict()["linear.weight"])
+    for name, value in steps[0].items():
+        torch.testing.assert_close(steps[1][name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_only_what_gives_the_same_numbers_resumes_the_same_training():
