@@ -25,9 +25,6 @@ METRICS_PER_REQUEST = 500  # MLflow takes at most 1000
 LOCK_SECONDS = 120.0  # creating the SQLite schema takes MLflow several seconds, more on a slow disk
 BUSY_SECONDS = 5.0  # an SQLite file that somebody else keeps locked this long counts as unreachable
 
-#: Without it MLflow 3 opens its view of language models, in which a training's run is not to be seen.
-_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
-
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -164,7 +161,7 @@ class Store:
             is_server = self.uri.startswith(("http:", "https:"))
             artifacts = None if is_server else f"{self._artifacts}/{stage}"
             try:
-                return str(self._client.create_experiment(stage, artifacts, tags=_SHOWN_AS))
+                return str(self._client.create_experiment(stage, artifacts))
             except MlflowException:  # another job made it a moment ago
                 experiment = self._client.get_experiment_by_name(stage)
                 if experiment is None:
