@@ -40,7 +40,8 @@ class LabelEfficiencyConfig(Section):
     """Fits of the target `label_efficiency`, in every mode of `finetune.modes`."""
 
     fractions: Fractions = Field(
-        [0.01, 0.05, 0.1, 0.5, 1.0], description="shares of the training patients; of one seed, each holds the smaller"
+        [0.01, 0.05, 0.1, 0.5, 1.0],
+        description="shares of the training and validation patients; of one seed, each holds the smaller",
     )
     seeds: Seeds = Field([0, 1, 2], description="one fit per seed and share; a seed also draws the patients")
 
@@ -58,7 +59,9 @@ class FinetuneConfig(Section):
     )
     seeds: Seeds = Field([0], description="one fit per seed")
     fractions: Fractions = Field(
-        [1.0], description="shares of the training patients, one fit each; 0.1 makes the fit `full-s0-10pct`"
+        [1.0],
+        description="shares of the training and validation patients (of the latter 10 at least), one fit each; 0.1 "
+        "makes the fit `full-s0-10pct`",
     )
     label_efficiency: LabelEfficiencyConfig = Field(
         LabelEfficiencyConfig(), description="`snakemake label_efficiency`: fits with few training patients"
@@ -109,6 +112,12 @@ class FinetuneConfig(Section):
     )
     threshold_sensitivity: float = Field(
         0.9, gt=0, le=1, description="`threshold: sensitivity` only: share of the positives to be called"
+    )
+    threshold_min_positives: int = Field(
+        20,
+        ge=0,
+        description="below so many positive validation patients a label's threshold is smoothed: each positive stands "
+        "for a range of log odds, not for itself alone; 0: never",
     )
     freeze_frontend: bool = Field(
         True,

@@ -105,6 +105,8 @@ def run_evaluate(
     )  # fmt: skip
     metrics["majority"] = majority_of(labels, kind, names)
     metrics["left_out"] = read_left_out(labels)
+    if chosen := info.get("training", {}).get("thresholds"):
+        metrics["threshold_choices"] = chosen  # on valid, by `finetune`
     metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
     for name, figure in figures(test, metrics).items():

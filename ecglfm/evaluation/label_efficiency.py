@@ -1,4 +1,6 @@
-"""How good a model is by how many training patients it had: what pretraining is worth where labels are few.
+"""How good a model is by how many labelled patients it had: what pretraining is worth where labels are few.
+
+The share is of the validation patients, too, who choose epoch and thresholds: who has few labels has few of those.
 
 Reads what `finetune` and `evaluate` wrote of every share of the patients; writes `label_efficiency.csv` and `.png`.
 """
@@ -73,6 +75,8 @@ def _row(results: Path, name: str) -> dict[str, Any]:
         "percent": round(100 * parsed.fraction, 6),
         "train_patients": training["train_patients"],
         "train_records": training["train_records"],
+        "valid_patients": training["valid_patients"],
+        "valid_records": training["valid_records"],
         "metric": metric,
         **{key: entry[key] for key in ("value", "ci_low", "ci_high")},
         "not_learnt": " ".join(training["lacking"]),
@@ -119,4 +123,4 @@ def _panel(axes: Axes, table: pd.DataFrame, curves: list[tuple[str, str]]) -> No
     names = {"auroc": "macro AUROC (test)", "mae": "macro MAE (test)", "c_index": "macro C-index (test)"}
     if metric != "mae":
         axes.axhline(0.5, color="#6b6f76", linewidth=0.8, linestyle=":")
-    style(axes, table["task"].iloc[0], "training patients, %", names[metric])
+    style(axes, table["task"].iloc[0], "training and validation patients, %", names[metric])

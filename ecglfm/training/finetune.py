@@ -34,7 +34,7 @@ from ecglfm.training.linear import linear_learner
 from ecglfm.training.resume import SavedFit
 from ecglfm.training.supervised import Learner, train
 from ecglfm.training.targets import lacks, make_link
-from ecglfm.training.thresholds import choose_thresholds
+from ecglfm.training.thresholds import Rule, Threshold, choose_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -128,12 +128,12 @@ def run_finetune(
         model = _build(encoder, data, parsed, config)
         (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
         model.to(device).eval()
-        if model.kind in CLASSIFICATION:
-            model.thresholds = _thresholds(model, data, config)
+        chosen = _thresholds(model, data, config) if model.kind in CLASSIFICATION else {}
+        model.thresholds = [threshold.value for threshold in chosen.values()]
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(course.rows).to_csv(index=False))
-            save_model(output, model, {**about, **hashes, "training": _summary(course, data)})
+            save_model(output, model, {**about, **hashes, "training": _summary(course, data, chosen)})
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
     return model
@@ -149,6 +149,7 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
         logger.warning("labels of the task that %s leaves out: %s", labels, ", ".join(left_out))
     if fit.fraction < 1:
         data = share_of_patients(data, fit.fraction, fit.seed)
+        logger.info("%s: %d valid patients choose epoch and thresholds", fit.name, data.valid_patients)
         for name, lacking in _lacking(data).items():
             logger.warning(
                 "label %s has %s among the %d training patients of %s: it cannot be learnt from them",
@@ -181,13 +182,12 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     return model
 
 
-def _thresholds(model: ECGModel, data: Labelled, config: FinetuneConfig) -> list[float]:
+def _thresholds(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
     """Threshold of each label, chosen on the validation records."""
     probability = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
-    return choose_thresholds(
-        data.target[data.valid], probability, data.label_names, config.threshold,
-        beta=config.threshold_beta, sensitivity=config.threshold_sensitivity,
-    )  # fmt: skip
+    rule = Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
+    patients = data.records["patient_id"].to_numpy(dtype=str)[data.valid]
+    return choose_thresholds(data.target[data.valid], probability, patients, data.label_names, rule)
 
 
 def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
@@ -223,7 +223,7 @@ def _check_signals(model: ECGModel, data: Labelled, encoder: Path, manifest: Pat
         raise UserError(f"{encoder}: reads {len(model.encoder.leads)} leads, but the prepared signals have {leads}")
 
 
-def _summary(course: Course, data: Labelled) -> dict[str, Any]:
+def _summary(course: Course, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:
     """What `model.json` says of the training."""
     best = next(row for row in course.rows if (row["epoch"], row["split"]) == (course.best.epoch, "valid"))
     scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
@@ -234,5 +234,7 @@ def _summary(course: Course, data: Labelled) -> dict[str, Any]:
         "train_records": len(data.train),
         "train_patients": data.train_patients,
         "valid_records": len(data.valid),
+        "valid_patients": data.valid_patients,
         "lacking": _lacking(data),
+        **({"thresholds": {name: one.describe() for name, one in chosen.items()}} if chosen else {}),
     }

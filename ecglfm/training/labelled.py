@@ -21,6 +21,9 @@ from ecglfm.records import data_hash, require_columns
 from ecglfm.training.inference import Crops
 from ecglfm.training.targets import check_targets, read_targets
 
+#: Validation patients that the smallest share keeps: fewer could not tell one epoch from another.
+LEAST_VALID = 10
+
 
 class Labelled(NamedTuple):
     """Records of the training and validation splits with their labels.
@@ -53,6 +56,11 @@ class Labelled(NamedTuple):
     def train_patients(self) -> int:
         """Number of patients to learn from."""
         return int(self.records["patient_id"].iloc[self.train].nunique())
+
+    @property
+    def valid_patients(self) -> int:
+        """Number of patients by whom epoch and thresholds are chosen."""
+        return int(self.records["patient_id"].iloc[self.valid].nunique())
 
     def hash(self) -> str:
         """SHA-256 of the records and labels that the fit sees."""
@@ -100,9 +108,10 @@ def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Lab
 
 
 def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
-    """The same with a share of the training patients, at least one; validation stays whole.
+    """The same with a share of the training patients, at least one, and of those of validation, at least `LEAST_VALID`.
 
-    A seeded hash puts the patients in an order, so that a larger share of one seed holds every smaller one.
+    Whoever has few labels has few to choose an epoch and thresholds by. A seeded hash puts the patients in an order, so
+    that a larger share of one seed holds every smaller one.
 
     Parameters
     ----------
@@ -111,10 +120,14 @@ def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
         Above 0 and up to 1.
     seed : int
     """
-    patients = data.records["patient_id"].iloc[data.train]
-    order = sorted(patients.unique(), key=lambda patient: hash_fraction(f"share of {patient}", seed))
-    chosen = order[: max(1, round(fraction * len(order)))]
-    return data._replace(train=data.train[patients.isin(chosen).to_numpy()])
+    rows = {}
+    for split, least in (("train", 1), ("valid", LEAST_VALID)):
+        own = getattr(data, split)
+        patients = data.records["patient_id"].iloc[own]
+        order = sorted(patients.unique(), key=lambda patient: hash_fraction(f"share of {patient}", seed))
+        chosen = order[: max(least, round(fraction * len(order)))]
+        rows[split] = own[patients.isin(chosen).to_numpy()]
+    return data._replace(**rows)
 
 
 def _read(path: Path, required: list[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-# label_efficiency: how good each encoder is by how many training patients it was fine-tuned on.
+# label_efficiency: how good each encoder is by how many labelled patients it was fine-tuned with.
 # Requires: an evaluation of every encoder, task, mode, share and seed of `finetune.label_efficiency`.
 # Makes: <results>/evaluate/label_efficiency.csv, label_efficiency.png.
 

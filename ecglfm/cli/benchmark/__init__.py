@@ -1,4 +1,4 @@
-"""`ecglfm benchmark WHAT`: speed figures, each beside a yardstick measured in the same run.
+"""`ecglfm benchmark WHAT`: speed figures, each beside a yardstick measured in the same run; what statistics hold.
 
 Machines differ and are noisy: quote the ratio, or the median with the machine. A benchmark is one module
 here with `add_arguments` and `run`, named in `BENCHMARKS`; its docstring is its help.
@@ -23,6 +23,7 @@ from ecglfm.cli.benchmark import (
     probe,
     shuffle,
     synthesize,
+    thresholds,
     train,
 )
 
@@ -38,6 +39,7 @@ BENCHMARKS = (
     memory,
     bootstrap,
     comparisons,
+    thresholds,
     train,
     checkpoint,
     pretraining,

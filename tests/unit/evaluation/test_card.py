@@ -146,6 +146,15 @@ def test_what_the_card_says(results: Path) -> None:
     assert "NORM 6 of 12 0.500 1.000 1.000 – 1.000 0.345 0.300 – 0.390" in seen
     assert "Majority, macro 0.500 by definition" in seen
 
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    choice = {"value": 0.5, "ci_low": 0.2, "ci_high": 0.75, "positives": 4, "rule": "smoothed"}
+    none = {"value": 0.25, "ci_low": None, "ci_high": None, "positives": 0, "rule": "default"}
+    write_json(path, read_json(path) | {"threshold_choices": {"NORM": choice, "MI": none}})
+    seen = seen_on(results)
+    assert "NORM 6 of 12 0.500 0.200 – 0.750 4 in valid, smoothed 1.000" in seen
+    assert "MI 3 of 12 0.250 0 in valid, not chosen " in seen
+    assert "below each its 95 % interval over resampled validation patients" in seen
+
 
 def test_a_model_that_was_not_evaluated(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="metrics.json: no such file; run `evaluate` of this model first"):

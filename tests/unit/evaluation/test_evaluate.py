@@ -94,8 +94,12 @@ def test_predictions_are_the_mean_over_the_windows(inputs: dict[str, Path]):
 
 
 def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str, Path]):
+    chosen = {"HIGH": {"value": 0.3, "ci_low": 0.1, "ci_high": 0.6, "positives": 3, "rule": "smoothed"}}
+    model = read_json(inputs["model"] / "model.json")
+    write_json(inputs["model"] / "model.json", model | {"training": {"thresholds": chosen}})
     run_evaluate(SLICE, **inputs)
     metrics = read_json(inputs["output"] / "metrics.json")
+    assert metrics["threshold_choices"] == chosen
     assert {key: metrics[key] for key in ("encoder", "task", "fit", "kind", "split")} == {
         "encoder": "ruler",
         "task": "amplitude",

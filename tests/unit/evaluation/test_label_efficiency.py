@@ -24,6 +24,7 @@ def results(tmp_path: Path) -> Path:
     for task, kind, metric in (("heart", "multilabel", "auroc"), ("age", "regression", "mae")):
         for fit, (patients, value, lacking) in FITS.items():
             training = {"train_patients": patients, "train_records": 2 * patients, "lacking": lacking}
+            training |= {"valid_patients": max(10, patients // 5), "valid_records": patients}
             write_json(tmp_path / f"finetune/tiny/{task}/{fit}/model.json", {"training": training})
             entry = {"value": value, "ci_low": value and value - 0.1, "ci_high": value and value + 0.1}
             write_json(tmp_path / f"evaluate/tiny/{task}/{fit}/metrics.json", {"kind": kind, "macro": {metric: entry}})
@@ -40,6 +41,7 @@ def test_table_and_curves(results: Path, caplog: pytest.LogCaptureFixture) -> No
     heart = table[table["task"] == "heart"]
     assert list(heart["percent"]) == [1, 1, 10, 10, 100, 100]
     assert list(heart["train_patients"]) == [2, 2, 20, 20, 200, 200]
+    assert list(heart["valid_patients"]) == [10, 10, 10, 10, 40, 40]
     assert list(heart["seed"]) == [0, 1] * 3
     assert list(heart["value"].dropna()) == [0.55, 0.65, 0.8, 0.84, 0.9]
     assert list(heart["ci_low"].round(2).dropna()) == [0.45, 0.55, 0.7, 0.74, 0.8]
@@ -50,4 +52,5 @@ def test_table_and_curves(results: Path, caplog: pytest.LogCaptureFixture) -> No
     np.testing.assert_allclose(line.get_xydata(), [[1, 0.6], [10, 0.82], [100, 0.9]])  # means over the seeds
     assert len(points.get_offsets()) == 5
     assert list(chance.get_ydata()) == [0.5, 0.5]
+    assert figure.axes[1].get_xlabel() == "training and validation patients, %"
     assert [axes.get_ylabel() for axes in figure.axes] == ["macro MAE (test)", "macro AUROC (test)"]

@@ -287,6 +287,13 @@ def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
     assert list(history.columns) == ["epoch", "split", "loss", "auroc", "lr", "head_lr"]
     assert len(history) == 2 * epochs
     content = json.loads((tmp_path / "model.json").read_text())
+    assert content["training"]["valid_patients"] == COUNTS["valid"]
+    for name, value in zip(model.label_names, model.thresholds, strict=True):
+        choice = content["training"]["thresholds"][name]
+        has = int(pd.read_parquet(data / "labels.parquet").query("split == 'valid'")[f"label.{name}"].sum())
+        assert (choice["value"], choice["positives"]) == (value, has)
+        assert choice["rule"] == ("smoothed" if has < 20 else "sweep")
+        assert choice["ci_low"] <= value <= choice["ci_high"]
     assert (content["task"], content["mode"], content["seed"], content["kind"]) == ("planted", mode, 1, "multilabel")
     assert content["encoder"]["name"] == "tiny"
     assert content["training"]["train_records"] == 96

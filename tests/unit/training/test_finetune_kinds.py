@@ -173,7 +173,14 @@ def test_smaller_shares_of_patients_lie_in_larger_ones(data: Path) -> None:
     rows = [set(share.train) for share in shares.values()]
     assert all(small < large for small, large in pairwise(rows))
     assert set(share_of_patients(labelled, 0.1, seed=4).train) != rows[2]
-    assert all(np.array_equal(share.valid, labelled.valid) for share in shares.values())
+    # 16 validation patients: the share of those who choose, but ten at least
+    assert [share.valid_patients for share in shares.values()] == [10, 10, 10, 10, 16]
+    assert set(shares[0.5].valid) < set(labelled.valid)
+    assert len(shares[0.5].valid) == 20
+    forty = labelled._replace(records=labelled.records.assign(patient_id=labelled.records["record_id"]))
+    few, many = (share_of_patients(forty, part, seed=3) for part in (0.5, 0.8))
+    assert (few.valid_patients, many.valid_patients) == (16, 26)
+    assert set(few.valid) < set(many.valid)
 
 
 def test_a_share_without_a_positive_is_reported_and_does_not_stop(

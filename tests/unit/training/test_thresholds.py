@@ -6,9 +6,12 @@ import logging
 
 import numpy as np
 import pytest
+from scipy.special import logit
+from scipy.stats import norm
 from sklearn.metrics import f1_score, fbeta_score, recall_score
 
-from ecglfm.training.thresholds import best_threshold, choose_thresholds
+from ecglfm.cli.benchmark.thresholds import compare, reach, simulate
+from ecglfm.training.thresholds import Rule, best_threshold, choose_threshold, choose_thresholds
 
 NAN = np.nan
 
@@ -39,7 +42,7 @@ NAN = np.nan
     ],
 )
 def test_threshold_by_hand(target: list, probability: list, criterion: str, expected: float | None) -> None:
-    found = best_threshold(np.array(target, float), np.array(probability, np.float32), criterion)
+    found = best_threshold(np.array(target, float), np.array(probability, np.float32), Rule(criterion))
     assert found == (None if expected is None else pytest.approx(expected, abs=1e-6))
 
 
@@ -56,7 +59,7 @@ def test_no_other_threshold_is_better(criterion: str, seed: int) -> None:
             return f1_score(target, called)
         return recall_score(target, called) + recall_score(1 - target, ~called) - 1
 
-    found = best_threshold(target, probability, criterion)
+    found = best_threshold(target, probability, Rule(criterion))
     assert score(found) == pytest.approx(max(score(threshold) for threshold in np.linspace(0, 1.1, 111)))
 
 
@@ -66,7 +69,7 @@ def test_no_other_threshold_has_a_better_f_beta(beta: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     target = rng.integers(0, 2, 60).astype(float)
     probability = np.round(rng.random(60) * 0.7 + target * 0.3, 1)
-    found = best_threshold(target, probability, "fbeta", beta=beta)
+    found = best_threshold(target, probability, Rule("fbeta", beta=beta))
     best = max(fbeta_score(target, probability >= threshold, beta=beta) for threshold in np.linspace(0, 1, 101))
     assert fbeta_score(target, probability >= found, beta=beta) == pytest.approx(best)
 
@@ -77,7 +80,7 @@ def test_no_higher_threshold_reaches_the_sensitivity(wanted: float, seed: int) -
     rng = np.random.default_rng(seed)
     target = (rng.random(70) < 0.4).astype(float)
     probability = np.round(rng.random(70) * 0.8 + target * 0.2, 2)
-    found = best_threshold(target, probability, "sensitivity", sensitivity=wanted)
+    found = best_threshold(target, probability, Rule("sensitivity", sensitivity=wanted))
     assert recall_score(target, probability >= found) >= wanted
     for threshold in np.unique(probability)[np.unique(probability) > found][1:]:
         assert recall_score(target, probability >= threshold) < wanted
@@ -87,5 +90,51 @@ def test_one_class_gives_a_half_and_a_warning(caplog: pytest.LogCaptureFixture) 
     target = np.array([[1, 0], [0, 0]], float)
     probability = np.array([[0.8, 0.3], [0.4, 0.2]])
     with caplog.at_level(logging.WARNING):
-        assert choose_thresholds(target, probability, ["MI", "AF"], "f1") == pytest.approx([0.6, 0.5])
+        found = choose_thresholds(target, probability, np.arange(2), ["MI", "AF"], Rule("f1", min_positives=0))
+    assert [found[name].value for name in ("MI", "AF")] == pytest.approx([0.6, 0.5])
+    assert [found[name].rule for name in ("MI", "AF")] == ["sweep", "default"]
     assert ["label AF" in message for message in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "positives", "missing"),  # the share of what is possible that a sweep misses at least
+    [("f1", 1, 0.3), ("f1", 2, 0.15), ("youden", 1, 0.3), ("sensitivity", 1, 0.3)],
+)
+def test_a_few_positives_are_not_all_there_are(criterion: str, positives: int, missing: float) -> None:
+    swept, smoothed, best = compare(criterion, positives, 60, seed=1)
+    assert swept < (1 - missing) * best
+    assert best - smoothed < 0.62 * (best - swept)
+
+
+def test_what_a_threshold_reaches_by_hand() -> None:
+    # at log odds 0 half of the positives are called, and of the others those 3 standard deviations up
+    assert reach(0.5, "sensitivity", 10) == pytest.approx(0.5)
+    assert reach(0.5, "youden", 10) == pytest.approx(0.5 - norm.sf(3))
+    assert reach(0.5, "f1", 10) == pytest.approx(2 * 5 / (5 + 1990 * norm.sf(3) + 10))
+
+
+def test_smoothed_below_the_configured_number_of_positive_patients() -> None:
+    target, probability = simulate(12, np.random.default_rng(1))
+    patients = np.arange(2000) // 2  # six positive patients of two recordings each
+    found = {
+        least: choose_threshold(target, probability, patients, Rule("f1", min_positives=least)) for least in (6, 7)
+    }
+    assert [(one.rule, one.positives) for one in found.values()] == [("sweep", 6), ("smoothed", 6)]
+    assert found[6].value == best_threshold(target, probability, Rule("f1"))
+    width = np.std(logit(probability[target == 0])) * 6**-0.2
+    assert found[7].value == best_threshold(target, probability, Rule("f1"), width=float(width))
+
+
+def test_interval_of_a_threshold() -> None:
+    """It lies around the value, is narrower the more patients there are, and copies of recordings are no patients."""
+    rng, widths = np.random.default_rng(2), []
+    for positives, count in ((30, 300), (300, 3000)):
+        target, probability = simulate(positives, rng, count)
+        found = choose_threshold(target, probability, np.arange(count), Rule("f1"))
+        assert found.ci_low <= found.value <= found.ci_high
+        widths.append(found.ci_high - found.ci_low)
+        copies = [np.repeat(values, 4) for values in (target, probability, np.arange(count))]
+        often = choose_threshold(*copies, Rule("f1"))
+        assert (often.ci_low, often.ci_high) == pytest.approx((found.ci_low, found.ci_high))
+    assert widths[1] < 0.6 * widths[0]
+    assert choose_threshold(np.zeros(4), np.arange(4) / 4, np.arange(4), Rule("f1")).ci_low is None
