@@ -23,6 +23,7 @@ from torch.nn import functional
 from ecglfm.config import ModelConfig, PreprocessConfig
 from ecglfm.models.encoder import Encoder
 from ecglfm.models.normalization import MaskedBatchNorm
+from ecglfm.models.precision import at_least_float32
 
 
 class ChannelsFirstBatchNorm(MaskedBatchNorm):
@@ -35,7 +36,8 @@ class ChannelsFirstBatchNorm(MaskedBatchNorm):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         normed = functional.batch_norm(
-            x_bct.float(), self.running_mean, self.running_var, self.weight.float(), self.bias.float(),
+            at_least_float32(x_bct), self.running_mean, self.running_var, at_least_float32(self.weight),
+            at_least_float32(self.bias),
             self.training, self.momentum or 0.0, self.eps,
         )  # fmt: skip
         return normed.to(x_bct.dtype)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ecglfm.config.fits import MODES
 from ecglfm.models.encoder import Encoder, mean_over_frames
 from ecglfm.models.outputs import CLASSIFICATION, KINDS, Link
+from ecglfm.models.precision import at_least_float32
 
 
 class AttentionPooling(nn.Module):
@@ -29,7 +30,7 @@ class AttentionPooling(nn.Module):
 
     def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Pool (batch, frames, dim) to (batch, dim) over the frames where `mask_bt` (batch, frames) is True."""
-        scores_bt = (x_btd @ self.query).float() / math.sqrt(x_btd.shape[-1])
+        scores_bt = at_least_float32(x_btd @ self.query) / math.sqrt(x_btd.shape[-1])
         if mask_bt is not None:
             scores_bt = scores_bt.masked_fill(~mask_bt, torch.finfo(scores_bt.dtype).min)
         return (scores_bt.softmax(dim=1).to(x_btd.dtype)[:, None] @ x_btd)[:, 0]

@@ -1,4 +1,4 @@
-"""Normalisations whose statistics are taken over real frames only, in float32 whatever the module is cast to.
+"""Normalisations whose statistics are taken over real frames only, in float32 where the module has fewer digits.
 
 A padded record must come out as it does alone, and padding must not move the running statistics, so
 padded frames never enter a mean or a variance. Without a mask they are PyTorch's own layers.
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm.models.collectives import gather_rows, ranks
+from ecglfm.models.precision import at_least_float32
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -33,10 +34,10 @@ def standardize(x_bct: Tensor, mask_bt: Tensor | None = None) -> Tensor:
 
     Returns
     -------
-    Tensor of float32, shape (batch, channels, samples)
+    Tensor of float32 (float64 where the input is), shape (batch, channels, samples)
         Zero at padded samples, and in a lead whose deviation is under 0.1 uV: a constant one.
     """
-    x = x_bct.float()
+    x = at_least_float32(x_bct)
     real_b1t = torch.ones_like(x[:, :1], dtype=torch.bool) if mask_bt is None else mask_bt[:, None, :]
     count_b11 = real_b1t.sum(-1, keepdim=True).clamp(min=1)
     mean_bc1 = x.masked_fill(~real_b1t, 0.0).sum(-1, keepdim=True) / count_b11
@@ -62,11 +63,15 @@ class MaskedGroupNorm(nn.GroupNorm):
         """
         if mask_bt is None:
             normed = functional.group_norm(
-                x_bct.float(), self.num_groups, self.weight.float(), self.bias.float(), self.eps
+                at_least_float32(x_bct),
+                self.num_groups,
+                at_least_float32(self.weight),
+                at_least_float32(self.bias),
+                self.eps,
             )
             return normed.to(x_bct.dtype)
         batch, channels, frames = x_bct.shape
-        x_bgxt = x_bct.float().view(batch, self.num_groups, -1, frames)
+        x_bgxt = at_least_float32(x_bct).view(batch, self.num_groups, -1, frames)
         real_b11t = mask_bt[:, None, None, :]
         count_b111 = (real_b11t.sum(-1, keepdim=True) * x_bgxt.shape[2]).clamp(min=1)
         x_bgxt = x_bgxt.masked_fill(~real_b11t, 0.0)
@@ -74,13 +79,13 @@ class MaskedGroupNorm(nn.GroupNorm):
         centred = (x_bgxt - mean).masked_fill(~real_b11t, 0.0)
         variance = centred.square().sum((2, 3), keepdim=True) / count_b111
         normed = (centred * torch.rsqrt(variance + self.eps)).view(batch, channels, frames)
-        return (normed * self.weight.float()[:, None] + self.bias.float()[:, None]).to(x_bct.dtype)
+        return (normed * at_least_float32(self.weight)[:, None] + at_least_float32(self.bias)[:, None]).to(x_bct.dtype)
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation (arXiv:1502.03167) over the real frames of the batch, frame by frame in memory.
 
-    The running statistics stay float32 whatever the module is cast to: in bfloat16 a momentum of 0.1
+    The running statistics are never of fewer digits than float32: in bfloat16 a momentum of 0.1
     would stop moving them.
 
     Parameters
@@ -104,7 +109,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
     def _apply(self: ModuleT, fn: Callable[..., Any], recurse: bool = True) -> ModuleT:
         super()._apply(fn, recurse)
         for name in ("running_mean", "running_var"):
-            setattr(self, name, getattr(self, name).float())
+            setattr(self, name, at_least_float32(getattr(self, name)))
         return self
 
     def forward(self, x_btc: Tensor, mask_bt: Tensor | None = None) -> Tensor:
@@ -120,8 +125,8 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         Tensor, shape (batch, frames, channels)
             The values at padded frames are meaningless but finite.
         """
-        x_nc = x_btc.float().flatten(0, 1)
-        weight, bias = self.weight.float(), self.bias.float()
+        x_nc = at_least_float32(x_btc).flatten(0, 1)
+        weight, bias = at_least_float32(self.weight), at_least_float32(self.bias)
         mean, variance = self.running_mean, self.running_var
         assert mean is not None
         assert variance is not None
@@ -150,7 +155,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         LeVeque, The American Statistician 37(3), 1983, eq. 2.1).
         """
         real_n1 = torch.ones_like(x_nc[:, :1], dtype=torch.bool) if real_n1 is None else real_n1
-        count = real_n1.sum().float()
+        count = real_n1.sum().to(x_nc.dtype)
         mean_c = x_nc.masked_fill(~real_n1, 0.0).sum(0) / count.clamp(min=1)
         squares_c = (x_nc - mean_c).masked_fill(~real_n1, 0.0).square().sum(0)
         if not self._crosses_ranks():
@@ -184,7 +189,7 @@ class RecordNorm(nn.GroupNorm):
 
     def forward(self, x_btc: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Normalise; arguments and result as `MaskedBatchNorm.forward`."""
-        x = x_btc.float()
+        x = at_least_float32(x_btc)
         if mask_bt is None:
             normed = functional.group_norm(x.flatten(1)[:, None], 1, eps=self.eps).view_as(x)
         else:
@@ -193,7 +198,7 @@ class RecordNorm(nn.GroupNorm):
             centred = x - x.masked_fill(~real_bt1, 0.0).sum((1, 2), keepdim=True) / count_b11
             variance = centred.masked_fill(~real_bt1, 0.0).square().sum((1, 2), keepdim=True) / count_b11
             normed = centred * torch.rsqrt(variance + self.eps)
-        return (normed * self.weight.float() + self.bias.float()).to(x_btc.dtype)
+        return (normed * at_least_float32(self.weight) + at_least_float32(self.bias)).to(x_btc.dtype)
 
 
 class FrameNorm(nn.LayerNorm):
@@ -203,7 +208,11 @@ class FrameNorm(nn.LayerNorm):
         """Normalise; arguments and result as `MaskedBatchNorm.forward`."""
         del mask_bt
         normed = functional.layer_norm(
-            x_btc.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps
+            at_least_float32(x_btc),
+            self.normalized_shape,
+            at_least_float32(self.weight),
+            at_least_float32(self.bias),
+            self.eps,
         )
         return normed.to(x_btc.dtype)
 

@@ -25,6 +25,7 @@ from ecglfm.models.collectives import gather_rows, rank
 from ecglfm.models.encoder import ECGEncoder, Encoder, mean_over_frames
 from ecglfm.models.frontend import Features
 from ecglfm.models.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
+from ecglfm.models.precision import at_least_float32
 from ecglfm.models.quantizer import GumbelQuantizer
 from ecglfm.models.random import gumbel, record_keys, substream
 
@@ -78,7 +79,7 @@ def contrastive_logits(
     Tensor of float32, shape (batch, masked, 1 + negatives)
         The positive first.
     """
-    x, y = functional.normalize(x_bmf.float(), dim=-1), functional.normalize(y_bmf.float(), dim=-1)
+    x, y = (functional.normalize(at_least_float32(z), dim=-1) for z in (x_bmf, y_bmf))
     scores_bmm = x @ y.transpose(1, 2) / temperature  # every frame with every frame, once
     same_bmm = codes_bm[:, :, None] == codes_bm[:, None, :]
     negative_bmk = scores_bmm.masked_fill(same_bmm, -torch.inf).gather(2, negatives_bmk)
@@ -99,7 +100,7 @@ def contrastive_loss(
     """
     logits_bmk = contrastive_logits(x_bmf, y_bmf, codes_bm, negatives_bmk, temperature=temperature)
     loss = (logits_bmk.logsumexp(dim=-1) - logits_bmk[..., 0]).mean()
-    return loss, (logits_bmk.argmax(dim=-1) == 0).float().mean()
+    return loss, (logits_bmk.argmax(dim=-1) == 0).to(logits_bmk.dtype).mean()
 
 
 def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) -> tuple[Tensor, Tensor]:
@@ -122,7 +123,7 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     loss, accuracy : Tensor, shape ()
         Mean over the pairs of this rank and directions.
     """
-    z = z_bd.float()
+    z = at_least_float32(z_bd)
     norms = z.norm(dim=-1, keepdim=True).clamp(min=1e-8)
     z = z / (norms.detach() if fixed_norms else norms)
     everything = gather_rows(z)
@@ -144,7 +145,7 @@ def feature_penalty(features: Features, real_frames: float | None = None) -> Ten
         Divide by as many frames instead of this batch's: where batches have different numbers of them, the mean
         of their penalties is then the penalty of all.
     """
-    square_bt = features.conv_btc.float().square().mean(dim=-1)
+    square_bt = at_least_float32(features.conv_btc).square().mean(dim=-1)
     if features.mask_bt is None:
         return square_bt.mean() if real_frames is None else square_bt.sum() / real_frames
     total = square_bt.masked_fill(~features.mask_bt, 0.0).sum()
@@ -292,13 +293,13 @@ class PretrainingObjective(nn.Module):
             noise.negatives_bmk,
             temperature=self.terms.contrastive.temperature,
         )
-        scores_sv = self.mlm_proj(hidden(last_btd)).float()
+        scores_sv = at_least_float32(self.mlm_proj(hidden(last_btd)))
         codes = scores_sv.shape[1]
         return {
             "contrastive": contrastive,
             "contrastive_accuracy": contrastive_accuracy,
             "mlm": functional.cross_entropy(scores_sv, quantized.codes_s),
-            "mlm_accuracy": (scores_sv.argmax(dim=1) == quantized.codes_s).float().mean(),
+            "mlm_accuracy": (scores_sv.argmax(dim=1) == quantized.codes_s).to(scores_sv.dtype).mean(),
             "diversity": (codes - quantized.prob_perplexity) / codes,
             "code_perplexity": quantized.code_perplexity,
             "prob_perplexity": quantized.prob_perplexity,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ecglfm.config import QuantizerConfig
 from ecglfm.models.collectives import mean_over_ranks
+from ecglfm.models.precision import at_least_float32
 
 
 class Quantized(NamedTuple):
@@ -95,10 +96,10 @@ class GumbelQuantizer(nn.Module):
         -------
         Quantized
         """
-        scores_sv = self.weight_proj(features_sc).float()
+        scores_sv = at_least_float32(self.weight_proj(features_sc))
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
-        usage_v = torch.bincount(best_s, minlength=codes).float() / best_s.numel()
+        usage_v = torch.bincount(best_s, minlength=codes).to(scores_sv.dtype) / best_s.numel()
         usage_v, mean_v = mean_over_ranks(torch.stack([usage_v, scores_sv.softmax(dim=1).mean(dim=0)]))
         if gumbel_sv is None:
             chosen_s = best_s
