@@ -6,7 +6,6 @@ executed: safetensors holds numbers only, and the JSON is checked by the same ty
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
-from ecglfm.config.fits import MODES
+from ecglfm.config import UserError, parse
 from ecglfm.models.blank import blank
+from ecglfm.models.description import EncoderDescription, ModelDescription
 from ecglfm.models.encoder import Encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.kinds import make_encoder
-from ecglfm.models.outputs import AGGREGATES, CLASSIFICATION, KINDS, Link
+from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
@@ -105,10 +104,12 @@ def load_encoder(path: str | Path) -> Encoder:
     Raises
     ------
     UserError
-        A file is missing, garbled or of a newer format, or a weight is missing or has another shape.
+        A file is missing, garbled or of a newer format, a key has a value that cannot be, or a weight is missing, has
+        another shape or is not finite.
     """
     json_path, content = _read_description(Path(path), "encoder")
-    encoder = _load(json_path, lambda weights: _build_encoder(content, str(json_path), weights))
+    about = parse(EncoderDescription, content, json_path)
+    encoder = _load(json_path, lambda weights: _build_encoder(about, str(json_path), weights))
     encoder.info = content
     return encoder
 
@@ -132,42 +133,19 @@ def load_model(path: str | Path) -> ECGModel:
         As `load_encoder`.
     """
     json_path, content = _read_description(Path(path), "model")
-    link, names, thresholds = _read_outputs(content, json_path)
-    aggregate = content.get("aggregate", "mean")
-    if aggregate not in AGGREGATES:
-        raise UserError(f"{json_path}: `aggregate` is {aggregate!r}, expected one of {', '.join(AGGREGATES)}")
-    if content.get("mode") not in MODES or not isinstance(content.get("encoder"), dict):
-        raise UserError(f"{json_path}: `mode` must be one of {', '.join(MODES)} and `encoder` a mapping")
+    description = parse(ModelDescription, content, json_path)
+    where = f"{json_path}: encoder"
+    about = parse(EncoderDescription, description.encoder, where)
 
     def build(weights: int) -> ECGModel:
-        encoder = _build_encoder(content["encoder"], f"{json_path}: encoder", weights)
-        return ECGModel(encoder, names, content["mode"], link)
+        return ECGModel(
+            _build_encoder(about, where, weights), description.label_names, description.mode, description.link
+        )
 
     model = _load(json_path, build)
-    model.thresholds, model.aggregate = thresholds, aggregate
+    model.thresholds, model.aggregate = description.thresholds or [], description.aggregate
     model.info, model.encoder.info = content, content["encoder"]
     return model
-
-
-def _read_outputs(content: dict[str, Any], json_path: Path) -> tuple[Link, list[str], list[float]]:
-    """Link, label names and thresholds; a file from before there were kinds is of a multilabel model."""
-    kind, names = content.get("kind", "multilabel"), content.get("label_names")
-    if kind not in KINDS:
-        raise UserError(f"{json_path}: kind {kind!r}; this ecglfm reads {', '.join(KINDS)}: update one")
-    if not isinstance(names, list) or not names:
-        raise UserError(f"{json_path}: `label_names` must be a list of names")
-    keys = ["thresholds"] if kind in CLASSIFICATION else ["target_mean", "target_scale"] if kind == "regression" else []
-    found = {}
-    for key in keys:
-        values = content.get(key)
-        if not isinstance(values, list) or len(values) != len(names):
-            raise UserError(f"{json_path}: `label_names` and `{key}` must be lists of the same length")
-        try:
-            found[key] = [float(value) for value in values]
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{json_path}: `{key}`: {error}") from None
-    link = Link(kind, found.get("target_mean", ()), found.get("target_scale", ()))
-    return link, names, found.get("thresholds", [])
 
 
 def _save(folder: Path, stem: str, module: nn.Module, content: dict[str, Any]) -> None:
@@ -189,7 +167,7 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
         raise UserError(f"{json_path}: no such file; give the folder that holds {stem}.json and {stem}.safetensors")
     try:
         content = read_json(json_path)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{json_path}: not valid JSON: {error}; make it again") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != f"ecglfm-{stem}":
@@ -200,24 +178,11 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
     return json_path, content
 
 
-def _build_encoder(content: dict[str, Any], where: str, weights: int) -> Encoder:
+def _build_encoder(about: EncoderDescription, where: str, weights: int) -> Encoder:
     """An encoder with the described structure, whose file holds so many weights."""
-    missing = [key for key in ("model", "leads", "sampling_rate", "preprocess", "crop_seconds") if key not in content]
-    if missing:
-        raise UserError(f"{where}: key {missing[0]!r} is missing")
-    model = parse(ModelConfig, content["model"], f"{where}: model")
-    if model.layers > weights:  # before a number in the file makes a billion layers
-        raise UserError(f"{where}: describes {model.layers} layers, but only {weights} weights lie beside it")
-    try:
-        return make_encoder(
-            model,
-            [str(lead) for lead in content["leads"]],
-            int(content["sampling_rate"]),
-            parse(PreprocessConfig, content["preprocess"], f"{where}: preprocess"),
-            float(content["crop_seconds"]),
-        )
-    except TypeError as error:
-        raise UserError(f"{where}: a key has a value of the wrong kind: {error}") from None
+    if about.model.layers > weights:  # before a number in the file makes a billion layers
+        raise UserError(f"{where}: describes {about.model.layers} layers, but only {weights} weights lie beside it")
+    return make_encoder(about.model, about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
 
 
 def _load(json_path: Path, build: Callable[[int], ModuleT]) -> ModuleT:
@@ -238,6 +203,12 @@ def _load(json_path: Path, build: Callable[[int], ModuleT]) -> ModuleT:
         if state[name].shape != value.shape:
             found, wanted = tuple(state[name].shape), tuple(value.shape)
             raise UserError(f"{path}: weight {name!r} has shape {found}, but {json_path.name} describes {wanted}")
+        if value.is_floating_point() and not (finite := state[name].isfinite()).all():
+            count = finite.numel() - int(finite.sum())
+            raise UserError(
+                f"{path}: weight {name!r} is not finite at {count} of {finite.numel()} places: the file is damaged, or"
+                " what wrote it had failed; make it again"
+            )
     unknown = sorted(set(state) - set(expected))
     if unknown:
         raise UserError(f"{path}: unknown weight {unknown[0]!r}; {json_path.name} describes another model")

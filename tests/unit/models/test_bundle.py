@@ -103,7 +103,7 @@ def test_loading_imports_neither_the_compiler_nor_pandas(tmp_path, kind):
     """A draw on the meta device imports torch._dynamo, which takes longer than reading 2.4 GB."""
     own = {"kernel": 5} if kind == "conformer" else {"positional_kernel": 4, "positional_groups": 2}
     config = ModelConfig(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **own)
-    encoder = ECGEncoder(config, ["II", "V1"], 250, PreprocessConfig(), 4.0)
+    encoder = ECGEncoder(config, ["II", "V1"], 250, PreprocessConfig(leads=["II", "V1"], sampling_rate=250), 4.0)
     save_model(tmp_path, ECGModel(encoder, ["AF"], "frozen"), {})
     code = (
         "import sys, ecglfm; lazy = {'torch', 'pandas', 'numpy'} & set(sys.modules); ecglfm.load_model(sys.argv[1]);"
@@ -152,13 +152,56 @@ def test_missing_and_garbled_files(folder, tmp_path):
         ("format", "other", "format is 'other', expected 'ecglfm-encoder'"),
         ("format_version", 2, "format_version 2"),
         ("model", {"layers": 1, "dim": 16, "ffn_dim": 24, "heads": 2, "colour": 1}, "colour: unknown key"),
-        ("sampling_rate", None, "value of the wrong kind"),
+        ("sampling_rate", None, "sampling_rate: Input should be a valid integer, found None"),
+        ("sampling_rate", -5, "sampling_rate: Input should be greater than or equal to 1, found -5"),
+        ("sampling_rate", 500, r"sampling_rate is 500, but preprocess.sampling_rate is 250: one of them was edited"),
+        ("leads", ["X"] * 2, "leads: each lead once, out of I II III"),
+        ("leads", ["V1", "II"], "leads is .*, but preprocess.leads is"),
+        ("crop_seconds", float("nan"), "crop_seconds: Input should be"),
         ("model", MODEL.model_dump() | {"layers": 10**12}, "describes 1000000000000 layers, but only"),
     ],
 )
 def test_wrong_descriptions(folder, key, value, message):
     change(folder, key, value)
     with pytest.raises(UserError, match=message):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("thresholds", [float("nan"), 0.5], "thresholds.0: Input should be a finite number, found nan"),
+        ("thresholds", [0.5, 7], "thresholds.1: Input should be less than or equal to 1, found 7"),
+        ("thresholds", [0.5], "`label_names` and `thresholds` must be lists of the same length"),
+        ("label_names", [5, "MI"], "label_names.0: Input should be a valid string, found 5"),
+        ("label_names", ["MI", "MI"], "label_names has a name twice"),
+        ("kind", "poetry", "kind: Input should be 'binary', 'multilabel'"),
+        ("mode", "half", "mode: Input should be 'full', 'frozen' or 'linear'"),
+        ("aggregate", "sum", "aggregate: Input should be 'mean', 'max' or 'median'"),
+        ("encoder", {"leads": []}, "model.json: encoder: model: this key is required"),
+    ],
+)
+def test_wrong_descriptions_of_a_model(folder, tmp_path, key, value, message):
+    save_model(tmp_path, ECGModel(load_encoder(folder), ["AF", "MI"], "full"), {"task": "af"})
+    content = json.loads((tmp_path / "model.json").read_text()) | {key: value}
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=message):
+        load_model(tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused(folder):
+    path = folder / "encoder.safetensors"
+    state = load_file(path)
+    name = "conformer.layers.0.ffn1.w_1.weight"
+    state[name].view(-1)[:3] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    save_file(state, path)
+    with pytest.raises(UserError, match=rf"encoder\.safetensors: weight '{name}' is not finite at 3 of 384 places"):
+        load_encoder(folder)
+
+
+def test_json_of_many_brackets_is_no_traceback(folder):
+    (folder / "encoder.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"encoder\.json: not valid JSON: its brackets are nested too deeply"):
         load_encoder(folder)
 
 

@@ -1,0 +1,70 @@
+"""What `encoder.json` and `model.json` say, checked by types: they may have been edited by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from ecglfm.config import ModelConfig, PreprocessConfig, Section
+from ecglfm.config.fits import Mode
+from ecglfm.models.outputs import AGGREGATES, CLASSIFICATION, KINDS, Link
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Description(Section):
+    """Keys that a module is built from; the others in the file tell where it comes from, and are not looked at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+class EncoderDescription(Description):
+    """The encoder."""
+
+    model: ModelConfig
+    leads: list[str]
+    sampling_rate: int = Field(ge=1)
+    preprocess: PreprocessConfig
+    crop_seconds: float = Field(gt=0, allow_inf_nan=False)
+
+    @field_validator("leads")
+    @classmethod
+    def _leads_are_known(cls, leads: list[str]) -> list[str]:
+        return PreprocessConfig(leads=leads).leads
+
+    @model_validator(mode="after")
+    def _agrees(self) -> EncoderDescription:
+        for key in ("leads", "sampling_rate"):
+            found, prepared = getattr(self, key), getattr(self.preprocess, key)
+            if found != prepared:
+                raise ValueError(f"{key} is {found}, but preprocess.{key} is {prepared}: one of them was edited")
+        return self
+
+
+class ModelDescription(Description):
+    """What stands on the encoder; a file from before there were kinds is of a multilabel model."""
+
+    encoder: dict[str, Any]
+    mode: Mode
+    kind: Literal[KINDS] = "multilabel"  # type: ignore[valid-type]
+    aggregate: Literal[AGGREGATES] = "mean"  # type: ignore[valid-type]
+    label_names: list[str] = Field(min_length=1)
+    thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
+    target_mean: list[Finite] | None = None
+    target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_of_each_label(self) -> ModelDescription:
+        if len(set(self.label_names)) < len(self.label_names):
+            raise ValueError(f"label_names has a name twice: {self.label_names}")
+        needed = ["thresholds"] if self.kind in CLASSIFICATION else []
+        for key in needed or (["target_mean", "target_scale"] if self.kind == "regression" else []):
+            if len(getattr(self, key) or ()) != len(self.label_names):
+                raise ValueError(f"`label_names` and `{key}` must be lists of the same length")
+        return self
+
+    @property
+    def link(self) -> Link:
+        """What the logits mean."""
+        return Link(self.kind, tuple(self.target_mean or ()), tuple(self.target_scale or ()))
