@@ -111,6 +111,13 @@ class Store:
         active = [run for run in found if run.info.lifecycle_stage == "active"]
         return active, len(active) < len(found)
 
+    def deleted_experiment(self, stage: str) -> str | None:
+        """MLflow's identifier of a stage's experiment where the user has deleted it: it takes no run then."""
+        with self._locked():
+            experiment = self._client.get_experiment_by_name(stage)
+        deleted = experiment is not None and experiment.lifecycle_stage == "deleted"
+        return str(experiment.experiment_id) if deleted else None
+
     def create(self, stage: str, key: str, name: str, began: int) -> str:
         """Make a run, and the experiment where there is none; return MLflow's identifier of the run."""
         with self._locked():

@@ -21,7 +21,7 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     """Bring every run of a results folder to MLflow, as far as it lacks something of it.
 
     A run whose process is gone without an end is `KILLED`. Runs that are going on bring themselves, and those that a
-    user has deleted in MLflow stay deleted.
+    user has deleted in MLflow, alone or with their experiment, stay deleted.
 
     Parameters
     ----------
@@ -47,15 +47,30 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     paths = sorted((results / "tracking").glob("*/*.jsonl"))
     try:
         store = Store(tracking) if paths else None
+        deleted = _deleted_experiments(store, {path.parent.name for path in paths})
         for path in tqdm(paths, desc="sync", unit="run", leave=False, disable=None):
             assert store is not None
-            done += _sync_run(store, path)
+            done += Counter({"journals": 1, "deleted": 1}) if path.parent.name in deleted else _sync_run(store, path)
     except Exception as error:  # whatever MLflow, its database driver or its server come up with
         reason = next(iter(str(error).strip().splitlines()), "")[:300]
         raise UserError(
             without_password(f"MLflow ({tracking.uri}): {type(error).__name__}: {reason}; nothing is lost, sync again")
         ) from None
     return done
+
+
+def _deleted_experiments(store: Store | None, stages: set[str]) -> set[str]:
+    """Stages whose experiment was deleted in MLflow; each is named."""
+    deleted = set()
+    for stage in sorted(stages) if store is not None else ():
+        if (identifier := store.deleted_experiment(stage)) is not None:
+            deleted.add(stage)
+            logger.warning(
+                "the experiment %r was deleted in MLflow: its runs are passed over; to have them again, restore it"
+                " (mlflow experiments restore --experiment-id %s) and sync again",
+                stage, identifier,
+            )  # fmt: skip
+    return deleted
 
 
 def _sync_run(store: Store, path: Path) -> Counter[str]:

@@ -125,7 +125,8 @@ class Checkpoints:
             return "manifest.json is missing or not readable"
         found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if not path.is_dir()}
         del found["manifest.json"]
-        if unlisted := sorted(set(found) - set(manifest["files"])):
+        # What file systems and file managers leave (.nfs…, .DS_Store) is not of the checkpoint, and never opened.
+        if unlisted := sorted(name for name in set(found) - set(manifest["files"]) if Path(name).name[0] != "."):
             return f"{unlisted[0]} is not in its manifest"
         for name, expected in manifest["files"].items():
             if name not in found:

@@ -116,6 +116,19 @@ def test_what_the_user_deleted_stays_deleted(results: Path) -> None:
     assert sync(results, tracking(results)) == {"journals": 1, "deleted": 1}
 
 
+def test_a_deleted_experiment_is_named_and_the_others_go_on(results: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logged(tracking(results), results, range(1, 4))
+    key = logged(tracking(results), results, range(1, 4))
+    experiment = run_of(results, key).info.experiment_id
+    client(results).delete_experiment(experiment)
+    start_run(tracking(results, NOWHERE), stage="zz", name="late", tags={}, params={}).finish()
+    assert sync(results, tracking(results)) == {"journals": 3, "deleted": 2, "runs": 1, "statuses": 1}
+    assert "'pretrain' was deleted in MLflow: its runs are passed over; to have them again" in caplog.text
+    assert f"--experiment-id {experiment}" in caplog.text
+    client(results).restore_experiment(experiment)
+    assert sync(results, tracking(results))["deleted"] == 0
+
+
 def test_an_artifact_that_has_changed_since_is_not_copied(results: Path) -> None:
     key = logged(tracking(results, NOWHERE), results, range(1, 4))
     (results / "history.csv").write_text("pets\n")

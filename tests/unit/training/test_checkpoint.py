@@ -118,6 +118,14 @@ def test_a_damaged_one_is_named_and_skipped(checkpoints, caplog, damage, reason)
     assert checkpoints.newest() == 30
 
 
+@pytest.mark.parametrize("name", [".nfs00000000a1b2c3d4", ".DS_Store", "._state.json"])
+def test_what_file_systems_leave_does_not_damage_one(checkpoints, caplog, name):
+    (checkpoints.path(30) / name).write_text("?")
+    assert checkpoints.newest() == 30
+    checkpoints.load(30)
+    assert not caplog.text
+
+
 def test_all_damaged_means_step_0(checkpoints):
     for step in checkpoints.steps():
         truncate(checkpoints.path(step))
