@@ -46,11 +46,12 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     done: Counter[str] = Counter()
     paths = sorted((results / "tracking").glob("*/*.jsonl"))
     try:
-        store = Store(tracking) if paths else None
-        deleted = _deleted_experiments(store, {path.parent.name for path in paths})
-        for path in tqdm(paths, desc="sync", unit="run", leave=False, disable=None):
-            assert store is not None
-            done += Counter({"journals": 1, "deleted": 1}) if path.parent.name in deleted else _sync_run(store, path)
+        if paths:
+            store = Store(tracking)
+            deleted = _deleted_experiments(store, {path.parent.name for path in paths})
+            for path in tqdm(paths, desc="sync", unit="run", leave=False, disable=None):
+                known = path.parent.name in deleted
+                done += Counter({"journals": 1, "deleted": 1}) if known else _sync_run(store, path)
     except Exception as error:  # whatever MLflow, its database driver or its server come up with
         reason = next(iter(str(error).strip().splitlines()), "")[:300]
         raise UserError(
@@ -59,10 +60,10 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     return done
 
 
-def _deleted_experiments(store: Store | None, stages: set[str]) -> set[str]:
+def _deleted_experiments(store: Store, stages: set[str]) -> set[str]:
     """Stages whose experiment was deleted in MLflow; each is named."""
     deleted = set()
-    for stage in sorted(stages) if store is not None else ():
+    for stage in sorted(stages):
         if (identifier := store.deleted_experiment(stage)) is not None:
             deleted.add(stage)
             logger.warning(
