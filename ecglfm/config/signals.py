@@ -77,9 +77,9 @@ class QualityConfig(Section):
         description="share of samples at a lead's own extreme, in runs of at least 10 ms: saturation",
     )
     amplitude: RangeTest = Field(
-        RangeTest(lowest=0.1, highest=15.0, action="flag"),
-        description="peak-to-peak amplitude of 2 s, median over time and over the leads that move, mV: wrong unit or "
-        "gain",
+        RangeTest(lowest=0.2, highest=6.0, action="drop"),
+        description="peak-to-peak amplitude of 2 s, median over time and over the leads that move, mV; 0 where none "
+        "does. No heart is outside: nothing was recorded, or unit or gain is wrong",
     )
     mains_noise: QualityTest = Field(
         QualityTest(limit=25.0, action="flag"),

@@ -125,13 +125,16 @@ def clipped_samples(signal: np.ndarray, fs: float, found: Blocks) -> int:
 def amplitude(found: Blocks) -> float:
     """Typical peak-to-peak amplitude, millivolts: that of 2 s, median over time, then over the leads that move.
 
-    Two seconds hold a beat down to 30 beats per minute, and the median over time does not see a few spikes. NaN
-    where no lead moves.
+    Two seconds hold a beat down to 30 beats per minute, and the median over time does not see a few spikes, nor that
+    over leads a few electrodes that are off. 0 where no lead moves; NaN where every sample is missing, or where
+    leads move but two seconds are not there: what lies between two beats says nothing.
     """
     starts = np.arange(0, max(1, found.low.shape[1] - BEAT_BLOCKS + 1), BEAT_BLOCKS)
     heights = np.fmax.reduceat(found.high, starts, axis=1) - np.fmin.reduceat(found.low, starts, axis=1)
     heights = heights[found.moving]
     if not len(heights):
+        return math.nan if np.isnan(found.high).all() else 0.0
+    if found.low.shape[1] < BEAT_BLOCKS:
         return math.nan
     over_time = np.nanmedian(heights, axis=1) if math.isnan(heights.sum()) else _median(heights)
     return float(_median(over_time)) / 1000.0

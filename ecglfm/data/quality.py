@@ -88,6 +88,7 @@ def measure(signal: np.ndarray, fs: float, *, leads: list[str], present: list[bo
     }
     where |= {
         "flat_leads": " ".join(still),
+        "amplitude": "no lead moves" if len(still) == len(names) else "",
         "lead_off": "" if off.row is None else names[off.row],
         "mains_noise": "" if hum.row is None else f"{names[hum.row]} at {frequency:g} Hz",
     }

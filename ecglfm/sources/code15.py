@@ -138,8 +138,7 @@ class Code15(Source):
         Raises
         ------
         RecordError
-            `path_outside_root`, `signal_missing`, `signal_unreadable`, `exam_missing`, `exam_repeated`,
-            `signal_empty`.
+            `path_outside_root`, `signal_missing`, `signal_unreadable`, `exam_missing`, `exam_repeated`.
         """
         name, exam = split_path(path)
         return self._part(name).read(exam)
@@ -220,28 +219,19 @@ class Part:
             tracing = self._tracings[int(rows[0])]
         except (OSError, RuntimeError, ValueError) as error:
             raise self._unreadable(f"exam {exam}: {error}") from None
-        signal = without_padding(tracing, f"{self.name}#{exam}")
+        signal = without_padding(tracing)
         return Record(signal.astype(np.float64), FILE_LEADS, SAMPLING_RATE)
 
 
-def without_padding(tracing: np.ndarray, name: str) -> np.ndarray:
+def without_padding(tracing: np.ndarray) -> np.ndarray:
     """Take off the rows before the first and after the last that is not zero in all leads.
 
-    Parameters
-    ----------
-    tracing : ndarray, shape (n_samples, n_leads)
-    name : str
-        For the message.
-
-    Raises
-    ------
-    RecordError
-        `signal_empty`: every sample is zero.
+    A tracing `(n_samples, n_leads)` of nothing but zeros stays whole: preprocess drops it as those of other sources.
     """
     recorded = tracing.ravel() != 0  # NaN is not zero
     first, after_last = int(recorded.argmax()), len(recorded) - int(recorded[::-1].argmax())
     if not recorded[first]:
-        raise RecordError("signal_empty", f"{name}: every sample is zero")
+        return tracing
     n_leads = tracing.shape[1]
     return tracing[first // n_leads : -(-after_last // n_leads)]
 

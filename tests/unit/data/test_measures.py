@@ -85,7 +85,8 @@ def test_amplitude_is_the_median_over_time_and_leads_in_millivolts():
     signal[:, 700] = signal[:, 3000] = 30_000  # two spikes of 30 mV
     assert measures.amplitude(measures.blocks(signal, FS)) == pytest.approx(0.6, rel=1e-3)
     assert measures.amplitude(measures.blocks(1000 * signal, FS)) == pytest.approx(600, rel=1e-3)
-    assert np.isnan(measures.amplitude(measures.blocks(0 * signal, FS)))
+    assert measures.amplitude(measures.blocks(0 * signal, FS)) == 0.0
+    assert np.isnan(measures.amplitude(measures.blocks(np.nan * signal, FS)))
 
 
 @pytest.mark.parametrize("fs", [160, 257, 360, 1000 / 3, 400, 500, 1000])

@@ -116,14 +116,14 @@ def test_filters_and_rates_leave_absent_leads_zero():
     assert prepared.signal[:, :2].std() > 10
 
 
-@pytest.mark.parametrize(("factor", "amplitude"), [(1.0, None), (0.02, "low"), (60.0, "high")])
-def test_wrong_unit_or_gain_is_flagged(factor, amplitude):
+@pytest.mark.parametrize(
+    ("factor", "amplitude"), [(1.0, None), (2.4, None), (0.1, "0.05 mV"), (0.02, "0.01 mV"), (15.0, "7.5 mV")]
+)
+def test_amplitude_that_no_heart_has_is_dropped(factor, amplitude):
     seconds = np.arange(5000)[:, None] / 500
     beats = np.where(np.arange(12) == 3, -1.0, 0.5) * 1000 * np.exp(-(((seconds % 1 - 0.5) / 0.02) ** 2))
-    flags = prepare(np.clip(beats * factor, -32767, 32767).astype(np.int16), 500.0, PASS).flags
-    assert ("amplitude" in flags) == (amplitude is not None)
-    if amplitude:
-        assert flags["amplitude"] == {"low": "0.01 mV", "high": "30 mV"}[amplitude] + ", limits 0.1 to 15"
+    dropped = prepare(np.clip(beats * factor, -32767, 32767).astype(np.int16), 500.0, PASS).dropped
+    assert dropped == (amplitude and ("amplitude", f"{amplitude}, limits 0.2 to 6"))
 
 
 def test_missing_samples_are_measured_filled_and_never_stored():
@@ -151,16 +151,25 @@ def test_swapped_limb_leads_are_flagged():
     assert "einthoven_residual" in prepare(signal, 500.0, PASS).flags
 
 
-def test_all_zero_record_is_flagged_and_its_residual_unknown():
-    prepared = prepare(np.zeros((5000, 12), np.int16), 500.0, PASS)
-    assert list(prepared.flags) == ["flat_leads"]
-    assert np.isnan(prepared.quality["einthoven_residual"])
+@pytest.mark.parametrize("unit", [0.0, 1e-3])  # nothing but zeros; 1 mV that is read as 1 uV
+def test_record_in_which_no_lead_moves_is_dropped(unit):
+    signal = np.rint(recording() * unit).astype(np.int16)
+    assert signal.any() == bool(unit)
+    assert prepare(signal, 500.0, PASS).dropped == ("amplitude", "0 mV, limits 0.2 to 6: no lead moves")
+    kept = prepare(signal, 500.0, with_quality(amplitude={"lowest": 0.2, "highest": 6.0, "action": "flag"}))
+    assert {"flat_leads", "amplitude"} <= set(kept.flags)
+
+
+def test_residual_of_an_all_zero_record_is_unknown():
+    config = with_quality(amplitude={"lowest": 0, "highest": 6})
+    assert np.isnan(prepare(np.zeros((5000, 12), np.int16), 500.0, config).quality["einthoven_residual"])
 
 
 def test_what_resampling_overshoots_stays_within_int16():
     signal = np.full((1000, 12), -32767, np.int16)
     signal[500:] = 32767
-    prepared = prepare(signal, 500.0, PreprocessConfig(sampling_rate=360))
+    quality = {"amplitude": {"lowest": 0.2, "highest": 66.0}}
+    prepared = prepare(signal, 500.0, PreprocessConfig.model_validate({"sampling_rate": 360, "quality": quality}))
     assert prepared.signal.shape == (720, 12)
     assert prepared.signal.min() == -32767
     assert prepared.signal.max() == 32767

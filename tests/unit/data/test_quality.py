@@ -15,7 +15,9 @@ PASS = PreprocessConfig()
 
 def flags(path):
     record = ecglfm.read_record(path).standard()
-    return prepare(to_microvolts(record.signal), record.sampling_rate, PASS, lead_mask=record.lead_mask).flags
+    found = prepare(to_microvolts(record.signal), record.sampling_rate, PASS, lead_mask=record.lead_mask)
+    assert found.dropped is None
+    return found.flags
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,20 @@ def test_flat_leads_of_ningbo_are_named(real_data, record, expected):
 
 def test_spikes_above_10_mv_do_not_make_a_wrong_gain(real_data):
     assert "amplitude" not in flags(real_data / "challenge-2021/training/ningbo/g1/JS20011")
+
+
+def test_of_the_challenges_genuine_records_none_is_dropped(real_data):
+    headers = sorted((real_data / "challenge-2021/training").rglob("*.hea"))
+    assert len(headers) >= 33
+    for path in headers:
+        flags(path.with_suffix(""))
+
+
+@pytest.mark.parametrize(("factor", "at_least"), [(0.001, 300), (0.1, 290), (10, 299)])
+def test_wrong_unit_or_gain_is_dropped_in_genuine_records(ptb_xl, factor, at_least):
+    spoilt = np.clip(np.rint(ptb_xl * factor), -32767, 32767).astype(np.int16)
+    reasons = [(prepare(signal, 500.0, PASS).dropped or ("",))[0] for signal in spoilt]
+    assert reasons.count("amplitude") >= at_least
 
 
 def test_ludb_whose_leads_are_not_calibrated_alike_is_flagged_for_that_alone(real_data):
