@@ -128,7 +128,8 @@ def test_a_verification_trains_nothing(evaluated: Clone) -> None:
 
 
 def test_two_encoders_are_compared(evaluated: Clone) -> None:
-    evaluated.snakemake("compare_all", "--config", "encoders=[random-tiny, convnet]", "tasks=[ectopy]")
+    few = "evaluate={min_patients: 4}"  # so many in test have PVC
+    evaluated.snakemake("compare_all", "--config", "encoders=[random-tiny, convnet]", "tasks=[ectopy]", few)
     content = read_json(evaluated.results / "evaluate/comparison/ectopy.json")
     assert [model["encoder"] for model in content["models"]] == ["random-tiny", "convnet"]
     areas = []
