@@ -58,7 +58,10 @@ def test_targets_that_need_more_say_so(clone, real_data: Path, target: str) -> N
     done = clone.run(*shlex.split(README.replace("snakemake", f"snakemake -n {target}")), check=False)
     assert done.returncode != 0
     empty = "tasks" if target == "labels" else "encoders"
-    assert f"\nconfig.yaml's `{empty}` is empty: name some of config/{empty}/*.yaml there\n" in done.stdout
+    assert (
+        f"\nconfig/recipes/own-data.yaml's `{empty}` is empty: name some of config/{empty}/*.yaml there\n"
+        in done.stdout
+    )
     assert "Exception" not in done.stdout + (done.stderr or "")
 
 
