@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm import slurm
+from ecglfm.config import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 STOPPED = 75  # EX_TEMPFAIL: stopped by a signal, resumable
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_SAME = 1.0  # s within which two signals are one: a process group and our own launcher both pass it on
 _STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started find each other
 _PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
 
@@ -67,18 +70,30 @@ def is_launched() -> bool:
 class StopFlag:
     """Notes TERM and USR1 (Slurm's warning before the end of the walltime); the loop asks for it.
 
-    Installed before the slow imports: a signal during them is not lost.
+    Installed before the slow imports: a signal during them is not lost. A second one of the same kind ends the process
+    at once, whatever it waits for; so does INT (Ctrl-C) after any, and the first INT ends it as everywhere.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        for number in STOP_SIGNALS:
+        self._noted: dict[int, float] = {}  # time of the first of each kind
+        for number in (*STOP_SIGNALS, signal.SIGINT):
             signal.signal(number, self._note)
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     def _note(self, number: int, _frame: object) -> None:
+        now, interrupted = time.monotonic(), number == signal.SIGINT
+        again = now - self._noted.get(number, now) >= _SAME
+        if again or (interrupted and self._noted):
+            for child in multiprocessing.active_children():  # loader processes hear no TERM
+                child.kill()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._noted.setdefault(number, now)
+        if interrupted:
+            raise KeyboardInterrupt
         self.signal = number
 
 
@@ -129,7 +144,16 @@ def init(threads: int | None = None) -> torch.device:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=_store(), rank=rank(), world_size=world_size(), timeout=_PATIENCE)
+    try:
+        dist.init_process_group(backend, store=_store(), rank=rank(), world_size=world_size(), timeout=_PATIENCE)
+    except RuntimeError as error:
+        interface = os.environ.get("GLOO_SOCKET_IFNAME", "lo")
+        if f"address for: {interface}" not in str(error):
+            raise
+        raise UserError(
+            f"the processes of a training speak to each other over the network interface {interface}, which is missing"
+            f" or down: bring it up (`ip link set {interface} up`), or name another one in GLOO_SOCKET_IFNAME"
+        ) from None
     # Not earlier: DeepSpeed keeps the groups it made, and a second training of this process needs them.
     atexit.register(_leave)
     return device

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
+import sys
 
 #: Environment variable that leaves the memory to the C library when it is "0".
 KEEP_SWITCH = "ECGLFM_KEEP_MEMORY"
@@ -20,6 +22,8 @@ def tune_process() -> None:
     at the price of some fragmentation. What the user has set stays, and with `ECGLFM_KEEP_MEMORY=0` the C library does
     as it likes.
     """
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)  # a bus error (a file cut while it is read) tells where it was
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if os.environ.get(KEEP_SWITCH) == "0":
         return

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ecglfm.config import LEADS, UserError
 from ecglfm.data.dataset import Signals
+from ecglfm.data.loader import load
 from ecglfm.data.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.pairs import PairSampler
-from ecglfm.distributed import ignore_signals
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +207,11 @@ class PretrainBatches(Dataset[Batch]):
             batch["valid"] = torch.from_numpy(crops.valid)
         return batch
 
+    @property
+    def batch_bytes(self) -> int:
+        """Size of a batch: int16 samples."""
+        return 2 * self.batch_size * self.sampler.length * self.signals.leads * 2
+
     def crops(self, forward: int) -> Crops:
         """What is cut out of which recordings for forward number `forward`, without reading any."""
         step, slots = self._slots(forward)
@@ -240,12 +245,5 @@ class PretrainBatches(Dataset[Batch]):
 
     def load(self, start: int, stop: int, *, num_workers: int = 0) -> Iterator[Batch]:
         """Batches of the forwards of updates `start` to `stop` (exclusive), in order."""
-        loader: DataLoader[Batch] = DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(start * self.accumulate, stop * self.accumulate),
-            num_workers=num_workers,
-            worker_init_fn=ignore_signals,
-            pin_memory=torch.cuda.is_available(),
-        )
-        return iter(loader)
+        order = range(start * self.accumulate, stop * self.accumulate)
+        return load(self, order, num_workers=num_workers, batch_bytes=self.batch_bytes, pin=torch.cuda.is_available())

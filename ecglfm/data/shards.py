@@ -71,6 +71,11 @@ class Shards:
             shard = self._map(file)
             if len(self._open) >= MAX_OPEN:
                 del self._open[next(iter(self._open))]
+        elif (size := shard.map.size()) < len(shard.map):  # reading beyond its end would end the process
+            raise UserError(
+                f"{self.paths[file]}: was cut from {len(shard.map)} to {size} bytes while it was read;"
+                " rerun the stage `preprocess`, and train again"
+            )
         self._open[file] = shard
         return shard
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from ecglfm.distributed import ignore_signals
+from ecglfm.data.loader import load
 from ecglfm.training.inference import model_input
 from ecglfm.training.labelled import Labelled
 
@@ -56,6 +56,12 @@ class EpochBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
+    @property
+    def batch_bytes(self) -> int:
+        """Size of a batch: float32 samples."""
+        leads = self.data.signals.crops(self.rows[:1], self.starts[:1], 1).shape[2]
+        return self.batch_size * self.length * leads * 4
+
     def __getitem__(self, index: int) -> Batch:
         if index >= len(self):
             raise IndexError(index)
@@ -65,11 +71,9 @@ class EpochBatches(Dataset[Batch]):
         return Batch(model_input(crops, self.valid[batch]), torch.from_numpy(self.data.target[rows]))
 
 
-def iterate(batches: Dataset[Batch], num_workers: int) -> Iterator[Batch]:
+def iterate(batches: EpochBatches, num_workers: int) -> Iterator[Batch]:
     """Batches in order, read ahead by `num_workers` processes."""
-    yield from DataLoader(
-        batches, batch_size=None, shuffle=False, num_workers=num_workers, worker_init_fn=ignore_signals
-    )
+    return load(batches, range(len(batches)), num_workers=num_workers, batch_bytes=batches.batch_bytes)
 
 
 class FeatureBatches(Dataset[Batch]):

@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
+import torch
 
 from ecglfm import distributed
+from ecglfm.config import UserError
 
 VARIABLES = [
     "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
@@ -68,8 +71,55 @@ def test_values_of_a_single_process_are_its_own(environment):
     assert distributed.from_main(lambda: 42) == 42
 
 
+STUCK = """
+import multiprocessing, time
+from ecglfm import distributed
+def wait():
+    distributed.ignore_signals()
+    time.sleep(600)
+stop = distributed.StopFlag()
+child = multiprocessing.get_context("fork").Process(target=wait, daemon=True)
+child.start()
+print(child.pid, flush=True)
+while True:
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "status"),
+    [((signal.SIGTERM, signal.SIGTERM), -signal.SIGTERM), ((signal.SIGUSR1, signal.SIGINT), -signal.SIGINT)],
+)
+def test_a_second_signal_ends_a_process_that_is_stuck(signals, status):
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            child = int(process.stdout.readline())
+            process.send_signal(signals[0])
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(2 * distributed._SAME)  # noted: the loop would stop at its next update
+            process.send_signal(signals[1])
+            assert process.wait(30) == status
+            deadline = time.monotonic() + 30
+            while os.path.exists(f"/proc/{child}") and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert not os.path.exists(f"/proc/{child}")  # a loader process, which hears none of them, goes too
+        finally:
+            process.kill()
+
+
+def test_a_network_interface_that_is_down_is_one_sentence(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("[enforce fail at gloo/transport/tcp/device.cc:91] . Unable to find address for: lo")
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.distributed, "init_process_group", fail)
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    with pytest.raises(UserError, match=r"interface lo, which is missing or down: bring it up \(`ip link set lo up`\)"):
+        distributed.init()
+
+
 def test_a_signal_is_noted():
-    before = {number: signal.getsignal(number) for number in distributed.STOP_SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*distributed.STOP_SIGNALS, signal.SIGINT)}
     try:
         stop = distributed.StopFlag()
         assert not stop

@@ -42,6 +42,17 @@ def test_the_file_used_longest_ago_is_closed(tmp_path, monkeypatch):
         files.samples(1)
 
 
+@pytest.mark.parametrize("left", [0, 140])
+@pytest.mark.parametrize("read", [lambda files: files.samples(0), lambda files: files.read_ahead(0, 0, 4)])
+def test_a_file_that_is_cut_while_it_is_read_is_one_line(tmp_path, left, read):
+    """Reading on would be a bus error, which ends the process."""
+    files = write(tmp_path, 1)
+    assert files.samples(0)[0, 0] == 0
+    os.truncate(tmp_path / "000.npy", left)
+    with pytest.raises(UserError, match=rf"000\.npy: was cut from 144 to {left} bytes while it was read"):
+        read(files)
+
+
 def test_advice_covers_the_asked_bytes_in_steps_of_the_usual_read_ahead(tmp_path):
     path = tmp_path / "big.npy"
     np.save(path, np.zeros((100_000, 2), np.int16))  # 400,000 bytes after a header of 128
@@ -51,6 +62,12 @@ def test_advice_covers_the_asked_bytes_in_steps_of_the_usual_read_ahead(tmp_path
     class Map:
         def madvise(self, advice, first, count):
             asked.append((first, count))
+
+        def size(self):
+            return len(self)
+
+        def __len__(self):
+            return len(shard.map)
 
     files._open[0] = shard._replace(map=Map())
     files.read_ahead(0, 2000, 90_000)  # bytes 8128 to 360128, from the page of the first
