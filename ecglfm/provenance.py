@@ -28,13 +28,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced and renamed, else removed.
 
     Parameters
     ----------
     path : path
         The final file. Its folder is made when it does not exist.
+    private : bool
+        Nobody but the owner may ever read it.
 
     Raises
     ------
@@ -45,9 +47,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
+        if private:
+            temporary.touch(mode=0o600)
         yield temporary
         with temporary.open("rb") as file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # safetensors lets nobody but the owner read
+            os.fchmod(
+                file.fileno(), 0o600 if private else 0o666 & ~_umask()
+            )  # safetensors lets nobody but the owner read
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -64,9 +70,9 @@ def _umask() -> int:
     return int(status.split("\nUmask:")[1].split()[0], 8)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text, atomically."""
-    with atomic(path) as temporary:
+def write_text(path: str | Path, text: str, *, private: bool = False) -> None:
+    """Write UTF-8 text, atomically; `private` as in `atomic`."""
+    with atomic(path, private=private) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

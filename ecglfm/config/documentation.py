@@ -277,7 +277,8 @@ whose statistics are each rank's own unless `model.norm_sync` is true or `model.
 
 `tracking.uri` is an SQLite file under `results`, unless it names another store: `http://127.0.0.1:5000` for the server
 of `make mlflow-server` (PORT, WORKERS and RESULTS are its variables beside STORE), or
-`postgresql://user:password@host/mlflow` for a database without a server between (`pip install 'ecglfm[postgres]'`). The
+`postgresql://user:password@host/mlflow` for a database without a server between (`pip install 'ecglfm[postgres]'`;
+nobody but you may then read `<results>/config/tracking.yaml`, in which jobs find the password). The
 server listens on its own machine only: jobs on other nodes take the database, or a tunnel of ssh. An edit of `tracking`
 reruns nothing. Jobs and the server send no usage data to anybody; for `mlflow ui`, set MLFLOW_DISABLE_TELEMETRY=true.
 

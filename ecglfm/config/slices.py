@@ -6,6 +6,7 @@ line reads. A key that is not in a stage's slice cannot rerun that stage.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,11 @@ class TrackingSlice(Section):
     uri: str = Field(description="MLflow tracking URI")
     artifacts: str = Field(description="folder of artifacts, used when the URI is not a server's")
     enabled: bool = Field(description="false: history.csv only")
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URI tells more than everybody should know: `//user:password@host`."""
+        return re.search(r"//[^/@\s]*@", self.uri) is not None
 
 
 class Project:

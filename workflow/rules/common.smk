@@ -44,7 +44,7 @@ def prepare_results():
             "--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile"
         )
     write_identity(PROJECT)
-    write_text(TRACKING, f"{TRACKING_SLICE}\n")
+    write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)
 
 
 def get_shards(source):

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -71,6 +72,24 @@ def test_the_original_has_its_own_process_and_memory_settings_as_json_too(reposi
     monkeypatch.setattr(train, "_measured", lambda *_: MEASURED)
     assert main(["benchmark", "train", "--encoder", "tiny", "--batch", "4", "--way", "original", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == dataclasses.asdict(MEASURED)
+
+
+def test_both_ways_of_the_original_are_compared(repository, monkeypatch, capsys):
+    """Half of what it takes at `small` is how the C library gives memory back: each figure has its own process."""
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "7")
+    seen = []
+
+    def run(command, env, **_options):
+        seen.append(
+            (command[command.index("--way") + 1], env.get("MALLOC_TRIM_THRESHOLD_"), env.get(train.KEEP_SWITCH))
+        )
+        return subprocess.CompletedProcess(command, 0, json.dumps(dataclasses.asdict(MEASURED)), "")
+
+    monkeypatch.setattr(train.subprocess, "run", run)
+    assert main(["benchmark", "train", "--encoder", "tiny", "--batch", "4", "--compare", "way"]) == 0
+    assert seen == [("ours", "7", None), ("original", None, "0"), ("original-kept", "7", None)]
+    assert "way original-kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
