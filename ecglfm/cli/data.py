@@ -1,4 +1,4 @@
-"""Commands of the data stages: synthesize, index, ingest, preprocess, manifest, labels, summary."""
+"""Commands of the data stages: synthesize, index, ingest, preprocess, manifest, verify-data, labels, summary."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="<results>/manifest")
     add_tracking(parser)
     _add_workers(parser)
+
+    parser = commands.add_parser("verify-data", help="compare every sample of a results folder with its SHA-256")
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="has ingest/ preprocess/ manifest/")
+    _add_workers(parser)
+    parser.set_defaults(run=_verify_data)
 
     parser = _command(commands, "labels", "Find which records carry which label of a task.", _labels)
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="manifest/records.parquet")
@@ -130,6 +135,13 @@ def _manifest(args: argparse.Namespace) -> int:
         outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""
         faults.append(f"no record is in a split: {outside_of}{dropped_because(args.output / 'ledger.parquet')}")
     raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
+
+
+def _verify_data(args: argparse.Namespace) -> None:
+    from ecglfm.data.integrity import verify_data
+
+    for line in verify_data(args.results, args.workers):
+        print(line)
 
 
 def _labels(args: argparse.Namespace) -> None:

@@ -221,6 +221,11 @@ A manifest without a record in any split fails the audit, with the commonest rea
 split is a warning: data alone may be all `test`. The label set of a task that encoders are fitted to needs a record in
 each; without, the stage `labels` fails, before anything is trained.
 
+Each recording's SHA-256 stands in the tables and goes with it. `preprocess`, `manifest`, `evaluate` and `verify`
+compare all samples that they read with it, trainings up to 20,000 recordings before they begin, from every file: a
+shard that was swapped, inverted or restored from an old backup ends the job, which names the file, both hashes and the
+cure. `ecglfm verify-data --results results --workers 4` compares everything, whenever you like.
+
 The audit compares the recordings themselves: two that, freed of baseline wander, correlate by `duplicate_correlation`
 or more, wherever one of them begins, are duplicates, in one database or in two, unless a moment or a few leads of them
 make the correlation (a jump, electrodes that settle, mains hum). They need 5 s in common, or all of the shorter one,

@@ -109,6 +109,10 @@ class Signals:
         """Leads in every file."""
         return self._shards.samples(0).shape[1]
 
+    def path(self, row: int) -> Path:
+        """The file that holds a record."""
+        return self._shards.paths[self._file[row]]
+
     def disk_order(self) -> np.ndarray:
         """Rows in the order in which they lie on disk, file by file."""
         return np.lexsort((self._offset, self._file))

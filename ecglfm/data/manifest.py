@@ -24,10 +24,11 @@ from ecglfm.data.duplicates.clusters import move_clusters, moved
 from ecglfm.data.duplicates.recordings import ShardRecordings
 from ecglfm.data.duplicates.search import duplicate_pairs
 from ecglfm.data.expression import matches, resolve
+from ecglfm.data.integrity import check_shards
 from ecglfm.data.ledger import SortedLedger
 from ecglfm.data.pieces import Pieces, table_pieces, write_pieces
 from ecglfm.data.preprocess import QUALITY
-from ecglfm.data.source_tables import SourceTables
+from ecglfm.data.source_tables import SourceTables, shard_tables
 from ecglfm.data.splits import fold_column
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
@@ -123,6 +124,14 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
     assert n_records + ledger.dropped == sum(map(len, sources))
 
 
+def _shards(slice: ManifestSlice, results: Path) -> list[Path]:  # noqa: A002
+    """The preprocess tables of every source."""
+    tables: list[Path] = []
+    for source in slice.sources:
+        tables += shard_tables(results / "preprocess" / source, ".parquet", slice.shards.get(source))
+    return tables
+
+
 def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int = 1) -> dict[str, Any]:  # noqa: A002
     """Write `records.parquet`, `ledger.parquet` and `audit.json`.
 
@@ -147,12 +156,13 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
     Raises
     ------
     UserError
-        A table is missing, a record was lost, folds are asked of a source without them, or the query names a column
-        that no source has or leaves nothing.
+        A table is missing, a record was lost, samples are not those that `preprocess` has hashed, folds are asked of a
+        source without them, or the query names a column that no source has or leaves nothing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         table, ledger = Path(scratch) / "records.parquet", SortedLedger()
         build_manifest(slice, results, table, ledger)
+        check_shards(_shards(slice, results), workers)
         records: Pieces = partial(table_pieces, table)
         recordings = ShardRecordings(records, results / "preprocess")
         at_least = slice.manifest.duplicate_correlation

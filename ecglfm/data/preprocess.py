@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data.array_writer import ArrayWriter, array_writer
+from ecglfm.data.integrity import says_otherwise
 from ecglfm.data.prepare import check_filters, prepare
 from ecglfm.data.quality import MEASURES
 from ecglfm.provenance import write_parquet
@@ -66,8 +67,12 @@ class _Result(NamedTuple):
     ledger: list[dict[str, str]]
 
 
-def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _Result:
-    raw = signals[row.offset : row.offset + row.n_samples]
+def _prepare_row(signals: np.ndarray, row: _Row, chunk: _Chunk) -> _Result:
+    raw, config = signals[row.offset : row.offset + row.n_samples], chunk.config
+    digest = hashlib.sha256(raw).hexdigest()  # type: ignore[arg-type]  # any buffer will do
+    if digest != row.sha256:
+        table = str(chunk.signals.with_suffix(".parquet"))
+        raise UserError(says_otherwise(chunk.signals, row.record_id, expected=row.sha256, found=digest, table=table))
     prepared = prepare(raw, row.sampling_rate, config, lead_mask=row.lead_mask)
     about = {"source": row.source, "record_id": row.record_id, "stage": "preprocess"}
     if prepared.dropped:
@@ -92,7 +97,7 @@ def _prepare_row(signals: np.ndarray, row: _Row, config: PreprocessConfig) -> _R
 
 def _prepare_chunk(chunk: _Chunk) -> list[_Result]:
     signals = np.asarray(np.load(chunk.signals, mmap_mode="r", allow_pickle=False))  # slices of a memmap cost more
-    return [_prepare_row(signals, row, chunk.config) for row in chunk.rows]
+    return [_prepare_row(signals, row, chunk) for row in chunk.rows]
 
 
 def _chunks(rows: list[_Row], signals: Path, config: PreprocessConfig) -> Iterator[_Chunk]:
@@ -156,7 +161,7 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
     Raises
     ------
     UserError
-        A filter that does not fit the rate, or an ingest shard that is not whole.
+        A filter that does not fit the rate, or an ingest shard that is not whole or not what ingest wrote.
     """
     check_filters(config)
     table = _read_table(input.with_suffix(".parquet"), input)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
+from ecglfm.data.integrity import check_samples
 from ecglfm.data.labels import read_left_out
 from ecglfm.evaluation.baselines import majority
 from ecglfm.evaluation.bootstrap import summarize
@@ -81,7 +82,8 @@ def run_evaluate(
     Raises
     ------
     UserError
-        The labels do not hold what the model predicts, or the test split is empty.
+        The labels do not hold what the model predicts, the test split is empty, or samples are not those of the
+        manifest.
     """
     import torch
 
@@ -94,6 +96,7 @@ def run_evaluate(
     all_records = pd.read_parquet(manifest)
     names, kind = list(network.label_names), network.kind
     records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
+    check_samples(records, signals)
     predictions = predict_records(network, records, signals)
     write_parquet(output / "predictions.parquet", predictions)
 

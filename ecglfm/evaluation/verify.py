@@ -22,6 +22,7 @@ from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySlice
 from ecglfm.data.dataset import LOCATION, Signals
 from ecglfm.data.duplicates.clusters import Clusters
+from ecglfm.data.integrity import check_samples
 from ecglfm.data.pieces import table_pieces, write_pieces
 from ecglfm.data.splits import hash_fraction
 from ecglfm.evaluation.error_rates import MEASURES, Scores, auroc, measure
@@ -133,7 +134,7 @@ def unseen_records(manifest: Path, config: VerificationConfig, split: str) -> tu
         Rows of the manifest, sorted by source, patient and record.
     """
     chosen = [("split", "==", split), ("source", "in", config.sources)]
-    records = pd.read_parquet(manifest, columns=LOCATION, filters=chosen)
+    records = pd.read_parquet(manifest, columns=[*LOCATION, "sha256"], filters=chosen)
     patients, known, earlier = set(records["patient_id"]), set[str](), {"train", "valid"} - {split}
     for piece in table_pieces(manifest, ["patient_id", "split"]):
         known |= patients.intersection(piece["patient_id"][piece["split"].isin(earlier)])
@@ -195,7 +196,7 @@ def draw_records(manifest: Path, config: VerificationConfig, seed: int) -> pd.Da
     )
     drawn = heapq.nsmallest(_CENTRE, train, key=lambda record: hash_fraction(f"centre of {record}", seed))
     wanted = pc.field("record_id").isin(pa.array(drawn, pa.large_string()))  # typed, because it may be empty
-    records = pd.read_parquet(manifest, columns=LOCATION, filters=wanted)
+    records = pd.read_parquet(manifest, columns=[*LOCATION, "sha256"], filters=wanted)
     return records.sort_values("record_id", ignore_index=True)
 
 
@@ -205,7 +206,7 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
     Raises
     ------
     UserError
-        The signals are not prepared as the encoder reads them.
+        The signals are not prepared as the encoder reads them, or are not those of the manifest.
     ValueError
         A vector is not finite.
     """
@@ -214,6 +215,7 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
 
     if records.empty:
         return np.zeros((0, encoder.dim))
+    check_samples(records, signals)
     store = Signals(records, signals)
     rates = sorted({int(rate) for rate in records["sampling_rate"]})
     if rates != [encoder.sampling_rate] or store.leads != len(encoder.leads):

@@ -15,6 +15,7 @@ from pyarrow.parquet import read_schema
 
 from ecglfm.config import UserError
 from ecglfm.data.dataset import LOCATION, Signals
+from ecglfm.data.integrity import SAMPLED, check_samples
 from ecglfm.data.splits import hash_fraction
 from ecglfm.provenance import sha256_frame, sha256_json
 from ecglfm.records import data_hash, require_columns
@@ -83,7 +84,8 @@ def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Lab
     Raises
     ------
     UserError
-        A split is empty, a label has nothing to learn from, or the files do not belong together.
+        A split is empty, a label has nothing to learn from, or the files do not belong together: samples that are not
+        those of the manifest are found by their SHA-256.
     """
     table = _read(labels, ["record_id", "split"]).sort_values("record_id", ignore_index=True)
     records = _read(manifest, [*LOCATION, "sha256"])
@@ -104,6 +106,7 @@ def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Lab
             )
     target, names = read_targets(table, kind, labels)
     check_targets(target, names, rows, kind, labels)
+    check_samples(records, signals, at_most=SAMPLED)
     return Labelled(records, target, names, rows["train"], rows["valid"], Signals(records, signals), kind)
 
 

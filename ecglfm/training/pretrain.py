@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ecglfm import distributed
 from ecglfm.config import EncoderSlice, TrackingSlice, UserError
 from ecglfm.data.batches import PretrainBatches, recorded_leads
 from ecglfm.data.dataset import Signals, load_records
+from ecglfm.data.integrity import SAMPLED, check_samples
 from ecglfm.data.pairs import PairSampler
 from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder
@@ -114,7 +116,9 @@ class Pretraining:
         rate = slice_.preprocess.sampling_rate
         if not (records["sampling_rate"] == rate).all():
             raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
-        self.data_hash = data_hash(records[records["split"].isin(["train", "valid"])])
+        seen = records[records["split"].isin(["train", "valid"])]
+        self.data_hash = data_hash(seen)
+        self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
         per_epoch = self.train.updates_per_epoch
         self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
@@ -252,6 +256,7 @@ class Pretraining:
         folder = self.checkpoints.folder
         self.lock = Lock(folder / "lock")
         self.notes = self.checkpoints.open_run(self.total)
+        self._check_samples()
         if not (folder / "lock").exists():  # it went aside with the old folder
             self.lock = Lock(folder / "lock")
         start = self.checkpoints.newest()

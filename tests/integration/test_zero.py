@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.integration.ranks import run_one_and_two
+from tests.unit.hashes import hashes
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +37,8 @@ def write_recordings(folder: Path) -> None:
         records.append(
             {
                 "record_id": f"db/{number:02d}", "source": "db", "patient_id": f"db/{patient:02d}", "split": "train",
-                "sampling_rate": 100, "n_samples": length, "shard": 0, "offset": offset, "sha256": str(number),
-                "lead_mask": 0xFFF,
+                "sampling_rate": 100, "n_samples": length, "shard": 0, "offset": offset,
+                "sha256": hashes([signal])[0], "lead_mask": 0xFFF,
             }
         )  # fmt: skip
         offset += length

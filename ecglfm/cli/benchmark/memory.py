@@ -27,6 +27,7 @@ import sys
 import ecglfm.data.manifest as manifest
 from ecglfm.cli import main
 manifest.duplicate_pairs = lambda *args, **more: []
+manifest.check_shards = lambda *args: None
 sys.exit(main(sys.argv[1:]))
 """
 _LABELS = {"AFIB": {"mimic_iv_ecg": {"report": ["fibrillation"]}}, "SR": {"mimic_iv_ecg": {"report": ["sinus"]}}}

@@ -104,7 +104,8 @@ def _stage(signals: np.ndarray, runs: int, config: PreprocessConfig) -> None:
     n, length = signals.shape[:2]
     values = {
         "record_id": [f"b/{i}" for i in range(n)], "source": "b", "patient_id": "b/0", "offset": np.arange(n) * length,
-        "n_samples": length, "sampling_rate": 500.0, "lead_mask": 4095, "missing_samples": 0, "sha256": "",
+        "n_samples": length, "sampling_rate": 500.0, "lead_mask": 4095, "missing_samples": 0,
+        "sha256": [hashlib.sha256(record.tobytes()).hexdigest() for record in signals],
     }  # fmt: skip
     stage, copied = [], []
     with tempfile.TemporaryDirectory() as folder:

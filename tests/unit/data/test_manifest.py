@@ -99,7 +99,9 @@ def test_same_manifest_from_one_shard_or_three(tmp_path):
 
 def test_pieces_of_any_size_give_the_same_tables(tmp_path, monkeypatch):
     write_results(tmp_path, index_frame(), dropped={"a/003-0", "a/019-1"})
-    write_results(tmp_path, index_frame(source="b", folds=True), shards=3, signals={"b/001-0": np.ones((1500, 12))})
+    write_results(
+        tmp_path, index_frame(source="b", folds=True), shards=3, signals={"b/001-0": np.ones((1500, 12), np.int16)}
+    )
     folds = {"b": {"column": "fold", "train": [1, 2, 3, 4, 5], "valid": [6], "test": [7]}}
     config = manifest_slice("b", "a", folds=folds, query="age >= 20 or sex is None and source == 'b'")
     contents = [run_manifest(config, tmp_path, tmp_path / "whole")]

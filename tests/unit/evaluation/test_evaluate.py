@@ -19,6 +19,7 @@ from ecglfm.models import bundle
 from ecglfm.models.outputs import Link
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from ecglfm.records import data_hash
+from tests.unit.hashes import hashes
 
 SLICE = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=50, confidence=0.9, seed=3))
 COUNT = 60
@@ -51,7 +52,8 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setattr(bundle, "load_model", lambda path: Amplitude())
     signal = np.zeros((COUNT, 1000, 2))
     signal[:, :500, 0], signal[:, 500:, 0] = AMPLITUDE[:, None] + 0.1, AMPLITUDE[:, None] - 0.1
-    write_array(tmp_path / "preprocess/alpha/000.npy", np.rint(signal * 1000).astype(np.int16).reshape(-1, 2))
+    signal = np.rint(signal * 1000).astype(np.int16)
+    write_array(tmp_path / "preprocess/alpha/000.npy", signal.reshape(-1, 2))
     records = pd.DataFrame(
         {
             "record_id": [f"alpha/{i:02d}" for i in range(COUNT)],
@@ -62,7 +64,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
             "n_samples": 1000,
             "shard": 0,
             "offset": np.arange(COUNT) * 1000,
-            "sha256": "0",
+            "sha256": hashes(signal),
         }
     )
     write_parquet(tmp_path / "manifest/records.parquet", records)
@@ -79,6 +81,14 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
         "signals": tmp_path / "preprocess",
         "output": tmp_path / "evaluate",
     }
+
+
+def test_samples_of_another_recording_are_not_evaluated(inputs: dict[str, Path]):
+    path = inputs["signals"] / "alpha/000.npy"
+    write_array(path, -np.load(path))
+    with pytest.raises(UserError, match=r"000\.npy: the SHA-256 of alpha/20's samples .*39 more of its"):
+        run_evaluate(SLICE, **inputs)
+    assert not (inputs["output"] / "metrics.json").exists()
 
 
 def test_predictions_are_the_mean_over_the_windows(inputs: dict[str, Path]):

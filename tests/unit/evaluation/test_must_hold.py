@@ -17,6 +17,7 @@ from ecglfm.config import EvaluateConfig, EvaluateSlice, FinetuneConfig, Finetun
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.provenance import read_json
 from ecglfm.training.finetune import run_finetune
+from tests.unit.hashes import hashes
 from tests.unit.training.test_finetune import LEADS, RATE, make_encoder
 
 LENGTH, COUNTS = 500, {"train": 256, "valid": 96, "test": 200}
@@ -34,12 +35,13 @@ def write_signals(folder: Path, leaked: np.ndarray | None = None) -> None:
     if leaked is not None:
         samples[:, :, 1] += leaked[:, None] * np.sin(2 * np.pi * 20 * time + phase[1])
     (folder / "preprocess" / "s").mkdir(parents=True)
-    np.save(folder / "preprocess" / "s" / "000.npy", np.rint(samples * 1000).astype(np.int16).reshape(-1, len(LEADS)))
+    samples = np.rint(samples * 1000).astype(np.int16)
+    np.save(folder / "preprocess" / "s" / "000.npy", samples.reshape(-1, len(LEADS)))
     records = pd.DataFrame(
         {
             "record_id": [f"s/{i:03d}" for i in range(n)], "source": "s", "patient_id": [f"s/{i // 2:03d}" for i in range(n)],
             "split": SPLIT, "sampling_rate": RATE, "n_samples": LENGTH, "shard": 0, "offset": np.arange(n) * LENGTH,
-            "sha256": [f"{i}" for i in range(n)],
+            "sha256": hashes(samples),
         }
     )  # fmt: skip
     records.to_parquet(folder / "records.parquet")

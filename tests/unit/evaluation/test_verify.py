@@ -20,6 +20,7 @@ from ecglfm.evaluation.verify import run_verify
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.provenance import read_json, write_json
+from tests.unit.hashes import hashes
 
 LEADS, RATE, SAMPLES = ["I", "II", "V1"], 100, 1000
 TRAIN, PATIENTS, RECORDINGS = 20, 40, 3  # of the test split
@@ -33,13 +34,14 @@ def make_people(folder: Path) -> Path:
     time = np.arange(SAMPLES) / RATE
     signals = np.sin(2 * np.pi * 1.2 * time)[:, None] + rng.normal(0, 0.3, (count, SAMPLES, len(LEADS)))
     (folder / "preprocess/s").mkdir(parents=True)
-    np.save(folder / "preprocess/s/000.npy", np.rint(signals * 1000).astype(np.int16).reshape(-1, len(LEADS)))
+    signals = np.rint(signals * 1000).astype(np.int16)
+    np.save(folder / "preprocess/s/000.npy", signals.reshape(-1, len(LEADS)))
     patients = [f"s/t{i:02d}" for i in range(TRAIN)] + [f"s/{i:02d}" for i in test]
     records = pd.DataFrame(
         {
             "record_id": [f"s/{i:03d}" for i in range(count)], "source": "s", "patient_id": patients,
             "split": ["train"] * TRAIN + ["test"] * len(test), "sampling_rate": RATE, "n_samples": SAMPLES, "shard": 0,
-            "offset": np.arange(count) * SAMPLES, "sha256": [f"{i}" for i in range(count)],
+            "offset": np.arange(count) * SAMPLES, "sha256": hashes(signals),
         }
     )  # fmt: skip
     records.to_parquet(folder / "records.parquet")

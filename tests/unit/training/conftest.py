@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from torch.nn import functional
 
+from tests.unit.hashes import hashes
+
 
 @pytest.fixture(autouse=True)
 def _own_linear(monkeypatch):
@@ -29,7 +31,7 @@ def prepared(tmp_path_factory):
                 {
                     "record_id": f"db/{patient:02d}-{k}", "source": "db", "patient_id": f"db/{patient:02d}",
                     "split": "train" if patient < 32 else "valid", "sampling_rate": 100, "n_samples": 300,
-                    "shard": 0, "offset": 300 * len(records), "sha256": f"{patient}-{k}",
+                    "shard": 0, "offset": 300 * len(records), "sha256": hashes(signals[-1:])[0],
                     "lead_mask": 0xFFF,
                 }
             )  # fmt: skip

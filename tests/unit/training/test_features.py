@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from ecglfm.training import linear
 from ecglfm.training.features import cached
+from tests.unit.hashes import hashes
 from tests.unit.training.test_finetune import fit, make_data, make_encoder
 
 
@@ -40,7 +41,11 @@ def test_vectors_are_computed_once_for_all_fits(data: Path, tmp_path: Path, monk
     alone = weights("linear-s0", None)
     assert all(torch.equal(alone[name], value) for name, value in first.items())
     records = pd.read_parquet(data / "records.parquet")
-    records.loc[3, "sha256"] = "other samples"
+    samples = np.load(data / "preprocess/s/000.npy")
+    length = int(records["n_samples"][3])
+    samples[3 * length : 4 * length] *= -1
+    np.save(data / "preprocess/s/000.npy", samples)
+    records.loc[3, "sha256"] = hashes([samples[3 * length : 4 * length]])[0]
     records.to_parquet(data / "records.parquet")
     weights("linear-s0", tmp_path / "embed")
     assert len(calls) == 3

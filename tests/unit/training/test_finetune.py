@@ -31,6 +31,7 @@ from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled
 from ecglfm.training.scores import macro_auroc
 from ecglfm.training.supervised import Learner, parameter_groups, train
+from tests.unit.hashes import hashes
 
 LEADS = ["I", "II", "V1"]
 RATE, LENGTH = 100, 1000  # 10 s
@@ -62,12 +63,13 @@ def make_data(folder: Path, seed: int = 0) -> Path:
     lead_3 = np.where(big, 1.5, 0.5)[:, None] * np.sin(2 * np.pi * 3 * time + phase[2])
     samples = np.stack([lead_1, lead_2, lead_3], axis=2) + rng.normal(0, 0.1, (n, LENGTH, 3))
     (folder / "preprocess" / "s").mkdir(parents=True)
-    np.save(folder / "preprocess" / "s" / "000.npy", np.rint(samples * 1000).astype(np.int16).reshape(-1, 3))
+    samples = np.rint(samples * 1000).astype(np.int16)
+    np.save(folder / "preprocess" / "s" / "000.npy", samples.reshape(-1, 3))
     records = pd.DataFrame(
         {
             "record_id": [f"s/{i:03d}" for i in range(n)], "source": "s", "patient_id": [f"s/{i:03d}" for i in range(n)],
             "split": split, "sampling_rate": RATE, "n_samples": LENGTH, "shard": 0, "offset": np.arange(n) * LENGTH,
-            "sha256": [f"{i}" for i in range(n)],
+            "sha256": hashes(samples),
         }
     )  # fmt: skip
     labels = records[["record_id", "patient_id", "source", "split"]].assign(

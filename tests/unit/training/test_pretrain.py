@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def undisturbed(prepared, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
     assert pretrain(prepared, output) == 0
     return output
+
+
+def test_samples_that_are_not_the_manifests_end_it_before_it_begins(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "data")
+    path = tmp_path / "data/preprocess/db/000.npy"
+    np.save(path, -np.load(path))
+    with pytest.raises(UserError, match=r"000\.npy: the SHA-256 of db/00-0's samples .*79 more of its recordings"):
+        pretrain(tmp_path / "data", tmp_path / "out")
+    assert not list((tmp_path / "out").glob("checkpoints/step-*"))
 
 
 def test_outputs_are_self_contained(prepared, undisturbed):
