@@ -80,10 +80,13 @@ def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources.base import write_index
 
     with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
-        records, patients = write_index(args.output, open_source(load(SourceSlice, args.config)).pieces(), warned)
+        source = open_source(load(SourceSlice, args.config))
+        records, patients, unknown = write_index(args.output, source.pieces(), warned, source.config.patient_id)
     for text in warned:
         print(f"{args.output}: warning: {text}")
-    print(f"{args.output}: {records} records of {patients} patients")
+    whose = "patients unknown" if unknown == records else f"{patients - unknown} patients"
+    rest = f", {unknown} records of unknown patients" if 0 < unknown < records else ""
+    print(f"{args.output}: {records} records, {whose}{rest}")
 
 
 def _ingest(args: argparse.Namespace) -> None:
@@ -110,6 +113,8 @@ def _manifest(args: argparse.Namespace) -> int:
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
+    for source, number in audit["patients_unknown"].items():
+        print(f"{args.output}: warning: {source}: patients unknown for {number} records: leakage cannot be excluded")
     kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
     print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
     keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds` and `seed` under `manifest` decide it"

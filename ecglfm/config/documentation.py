@@ -112,7 +112,16 @@ database by its layout: `ptbxl`, `mimic_iv_ecg`, `challenge2021`, `code15`, `lud
 
 The table is a CSV in the root with a row per recording: `path` (from the root), and what there is of `record_id`,
 `patient_id`, `age`, `sex` (male or female, M or F), `fold`, `report`. Give `patient_id` wherever you can: it alone
-keeps a person's recordings in one split. Other names are translated, and every column serves `column` selectors:
+keeps a person's recordings in one split. Records without one are split each on its own, and every page then says
+"patients unknown: leakage cannot be excluded". Ids are kept as written; those that may be one patient in several
+spellings (`7`, `007`, `7.0`), zeros, and what Excel makes of long numbers (`1.23E+11`) are warned about, and one id of
+more than a fifth of the records (over 100) is an error. `patient_id` decides:
+
+    patient_id: {normalise: number, unknown: ['00000000']}
+
+`challenge2021` names no patients. With `patients: data/ptb-xl/ptbxl_database.csv` the records HRnnnnn get those of
+PTB-XL, and fall into one split with them; with `folds` for PTB-XL that takes `manifest.duplicates: move`.
+ Other names are translated, and every column serves `column` selectors:
 
     kind: wfdb_folder
     root: data/my-records

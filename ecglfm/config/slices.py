@@ -32,6 +32,7 @@ class SourceSlice(Section):
 
     source: str = Field(description="name of the source")
     config: SourceConfig = Field(description="its YAML, with the root resolved")
+    patients_of: str = Field("ptbxl", description="source whose patients those of the table `patients` are")
 
 
 class DownloadSlice(Section):
@@ -208,7 +209,11 @@ class Project:
     def source_slice(self, source: str) -> SourceSlice:
         """Slice for index and ingest; the number of shards is the jobs' own argument."""
         update = {"shards": 1, "download": DownloadConfig()}
-        return SourceSlice(source=source, config=self.sources[source].model_copy(update=update))
+        config = self.sources[source].model_copy(update=update)
+        if not isinstance(config.patients, str):
+            return SourceSlice(source=source, config=config)
+        of = next((name for name, other in self.sources.items() if other.kind == "ptbxl"), "ptbxl")
+        return SourceSlice(source=source, config=config, patients_of=of)
 
     def download_slice(self, source: str) -> DownloadSlice | None:
         """Slice for download; None for a source that nobody publishes."""

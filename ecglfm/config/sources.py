@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "challenge2021": Kind(
         "ecglfm.sources.challenge2021:Challenge2021",
         (),
-        ("databases", "checks"),
+        ("databases", "checks", "patients"),
         home=f"{_PHYSIONET}/challenge-2021/1.0.3/",
     ),
     "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), ("checks",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
@@ -91,6 +91,22 @@ class DownloadConfig(Section):
         [],
         description="shell patterns of the paths to fetch, beside the tables (`*` crosses folders);"
         " empty: what the source reads",
+    )
+
+
+class PatientIds(Section):
+    """What the ids of patients are taken for."""
+
+    normalise: Literal["as_written", "text", "number"] | None = Field(
+        None,
+        description="spellings that are one patient: none (`as_written`), those that differ in case, spaces, dashes or "
+        "Unicode (`text`), also 7, 007 and 7.0 (`number`); null: as written, with a warning where that matters",
+    )
+    unknown: list[str] = Field(
+        [], description="ids that stand for nobody, e.g. ['00000000']; empty cells, `nan`, `None`, `-1` and the like do"
+    )
+    largest_share: float = Field(
+        0.2, gt=0, le=1, description="share of the records, if over 100, that one patient may have; more is an error"
     )
 
 
@@ -139,11 +155,22 @@ class SourceConfig(Section):
         description="what WFDB first samples and checksums are held against. `stated`: the header's, where it states "
         "any (0 in all signals is none); `strict`: it must state them; `off`: nothing",
     )
+    patient_id: PatientIds = Field(PatientIds(), description="how ids of patients are taken")
     download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
-    patients: int = Field(200, ge=1, description="`synthetic` only: number of patients")
+    patients: Annotated[int, Field(ge=1)] | str = Field(
+        200,
+        description="`synthetic`: number of patients; `challenge2021`: path of PTB-XL's `ptbxl_database.csv`, which "
+        "says whose the records HRnnnnn are (a patient of the project's source of `kind: ptbxl`)",
+    )
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
     seed: Seed = Field(0, description="`synthetic` only: seed of the generator")
+
+    @property
+    def n_patients(self) -> int:
+        """Patients of a synthetic database."""
+        assert isinstance(self.patients, int)  # the config says so
+        return self.patients
 
     @property
     def native_kind(self) -> str:
@@ -182,6 +209,11 @@ class SourceConfig(Section):
         for key in sorted(optional - set(takes)):
             if getattr(self, key) != defaults[key].default:
                 raise ValueError(f"`{key}` is not a key of `kind: {self.kind}`; take it out")
+        if (
+            isinstance(self.patients, str) == (self.kind == "synthetic")
+            and self.patients != defaults["patients"].default
+        ):
+            raise ValueError("`patients` is a number for `kind: synthetic` and a path for `kind: challenge2021`")
         if self.kind == "synthetic" and self.download != DownloadConfig():
             raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
         if self.columns and self.table is None:

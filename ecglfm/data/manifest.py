@@ -32,6 +32,7 @@ from ecglfm.data.source_tables import SourceTables, shard_tables
 from ecglfm.data.splits import fold_column
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
+from ecglfm.sources.base import unknown_patients
 from ecglfm.sources.reorder import cut
 
 logger = logging.getLogger(__name__)
@@ -173,6 +174,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
             ledger.add(rows)
             records = moved(records, targets)
         content = audit(records, pairs)
+        unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
+        content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
         content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
         ledger.write(output / "ledger.parquet")
         write_json(output / "audit.json", content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from ecglfm.evaluation.model_sections import Fit, encoder_section, evaluation_se
 from ecglfm.evaluation.pages import environment
 from ecglfm.evaluation.sections import pieces_if_there, read_if_there
 from ecglfm.provenance import code_version, read_json, write_text
+
+_ID = ["record_id"]
 
 
 def run_card(results: Path, fit: Fit, output: Path, *, baselines: Sequence[str] = ()) -> None:
@@ -66,4 +68,6 @@ def trust(results: Path, fit: Fit) -> dict[str, Any] | None:
         return None
     audit = read_if_there(results / "manifest/audit.json", read_json)
     encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
-    return leakage(audit, encoder, records, table[table["split"] == "test"])
+    labels = read_if_there(results / "labels" / f"{fit.task}.parquet", lambda path: pd.read_parquet(path, columns=_ID))
+    fitted: Iterable[str] = [] if labels is None else labels["record_id"]
+    return leakage(audit, encoder, records, table[table["split"] == "test"], fitted=fitted)

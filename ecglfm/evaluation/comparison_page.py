@@ -38,6 +38,7 @@ def run_comparison_page(
     """
     content = {
         "code": code_version(),
+        "unknown": (read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         "encoders": list(dict.fromkeys(fit.encoder for fit in fits)),
         "random": list(baselines),
         "evaluations": [_task(results, task, fits) for task in dict.fromkeys(fit.task for fit in fits)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,12 @@ _SEEN = ("train", "valid")  # what pretraining may see
 
 
 def leakage(
-    audit: dict[str, Any] | None, encoder: dict[str, Any], records: Pieces, test: pd.DataFrame
+    audit: dict[str, Any] | None,
+    encoder: dict[str, Any],
+    records: Pieces,
+    test: pd.DataFrame,
+    *,
+    fitted: Iterable[str] = (),
 ) -> dict[str, Any]:
     """What the leakage line of a model says.
 
@@ -28,6 +33,8 @@ def leakage(
         `manifest/records.parquet`.
     test : DataFrame
         `record_id` and `patient_id` of the test records.
+    fitted : iterable of str
+        Records that it was fitted to, or judged on the way.
 
     Returns
     -------
@@ -35,17 +42,24 @@ def leakage(
         `audit`: None, or `passed` and the counts `patients` and `duplicates` across splits. `pretraining`: `seen` is
         None with a `reason` where it cannot be known (also where the encoder's `data_hash` is not that of the
         manifest's records of its sources in train and valid), else the number of records it drew from, and
-        `patients` and `records` of the test split that are among them. `clean`: nothing was found and all is known.
+        `patients` and `records` of the test split that are among them. `unknown`: the
+        sources among all of these whose index has records of no known patient, and how many (all those of the source).
+        `clean`: nothing was found and all is known.
     """
     audited = None
     if audit is not None:
         crossing = sum(bool(pair["crosses"]) for pair in audit["duplicate_pairs"])
         audited = {"passed": audit["passed"], "patients": len(audit["patient_overlap"]), "duplicates": crossing}
     pretraining = _pretraining(encoder, records, test)
-    known = audited is not None and audited["passed"] and pretraining["seen"] is not None
+    involved = {record.partition("/")[0] for part in (test["record_id"], fitted) for record in part}
+    involved.update(pretraining["sources"])
+    unstated = (audit or {}).get("patients_unknown", {})
+    unknown = {source: number for source, number in unstated.items() if source in involved}
+    known = audited is not None and audited["passed"] and pretraining["seen"] is not None and not unknown
     return {
         "audit": audited,
         "pretraining": pretraining,
+        "unknown": unknown,
         "clean": known and not pretraining["patients"] and not pretraining["records"],
     }
 

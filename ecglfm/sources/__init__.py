@@ -74,4 +74,5 @@ def open_source(slice: SourceSlice) -> Source:  # noqa: A002 (the slice of the c
         )
     module, name = KINDS[config.native_kind].adapter.split(":")
     source: Source = getattr(importlib.import_module(module), name)(slice.source, root, config)
+    source.patients_of = slice.patients_of
     return source

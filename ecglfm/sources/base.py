@@ -18,11 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecglfm.config import LEADS, SourceConfig, UserError
+from ecglfm.config.sources import PatientIds
 from ecglfm.provenance import atomic
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
 from ecglfm.sources.inside import Root
-from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, Distinct, sort, to_table
+from ecglfm.sources.patients import Patients
+from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
+
+#: Key of an index's metadata.
+UNKNOWN_PATIENTS = "patients_unknown"
 
 
 class Source(ABC):
@@ -42,6 +47,9 @@ class Source(ABC):
         `file_leads` names a lead twice.
     """
 
+    #: Source whose patients those of the table `config.patients` are.
+    patients_of = "ptbxl"
+
     def __init__(self, name: str, root: str | Path, config: SourceConfig) -> None:
         self.name = name
         self.root = Path(root)
@@ -60,11 +68,13 @@ class Source(ABC):
         """Yield the index, some thousand rows at a time: `INDEX_COLUMNS`, then `native.{column}`.
 
         One row per record, in natural order of the native id, and never more than some thousand of them in memory.
+        `patient_id` is null where the database does not say it.
         """
 
     def index(self) -> pd.DataFrame:
         """The whole index at once, for a database that fits into memory."""
-        return standard_first(pd.concat(self.pieces(), ignore_index=True))
+        people = Patients(self.name, self.config.patient_id)
+        return standard_first(pd.concat(map(people.add, self.pieces()), ignore_index=True))
 
     def read(self, path: str) -> Record:
         """Read the record at `path`, as the index gives it, its leads as the file names them; raises `RecordError`."""
@@ -114,7 +124,9 @@ def standard_first(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[*INDEX_COLUMNS, *(column for column in frame.columns if column not in INDEX_COLUMNS)]]
 
 
-def write_index(path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequence[str] = ()) -> tuple[int, int]:
+def write_index(
+    path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequence[str] = (), config: PatientIds | None = None
+) -> tuple[int, int, int]:
     """Write `index/{source}.parquet` piece by piece.
 
     Parameters
@@ -124,24 +136,34 @@ def write_index(path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequen
         As `Source.pieces` yields them.
     warned : sequence of str
         Goes into the file's metadata as `warnings`, a JSON list; may be filled while the pieces are made.
+    config : PatientIds, optional
+        How ids of patients are taken. `patients_unknown` in the metadata is the number of records that have none.
 
     Returns
     -------
-    records, patients : int
+    records, patients, unknown : int
+        `unknown` records state no patient, and are patients of their own.
     """
-    records, patients, writer = 0, Distinct(), None
+    people = Patients(Path(path).stem, config or PatientIds())
+    patients, writer = 0, None
     with atomic(path) as temporary:
         try:
             for piece in pieces:
-                table = to_table(standard_first(piece))
+                table = to_table(standard_first(people.add(piece)))
                 writer = writer or pq.ParquetWriter(temporary, table.schema)
                 writer.write_table(table.cast(writer.schema), row_group_size=ROWS_TOGETHER)
-                records += len(piece)
-                patients.add(piece["patient_id"])
             if writer is None:
                 raise UserError(f"{path}: no recording to write")
-            writer.add_key_value_metadata({"warnings": json.dumps(list(warned))})
+            patients = people.finish()
+            writer.add_key_value_metadata(
+                {"warnings": json.dumps(list(warned)), UNKNOWN_PATIENTS: json.dumps(people.unknown)}
+            )
         finally:
             if writer is not None:
                 writer.close()
-    return records, patients.count()
+    return people.records, patients, people.unknown
+
+
+def unknown_patients(path: Path) -> int:
+    """Records of an index that state no patient."""
+    return int(json.loads((pq.read_metadata(path).metadata or {}).get(UNKNOWN_PATIENTS.encode(), b"0")))

@@ -1,8 +1,8 @@
 """PhysioNet/CinC Challenge 2021 (Reyna et al., doi:10.13026/34va-7q14): `training/{database}/g*/{record}.hea`, `.mat`.
 
 Native id: `{database}/{record}`. The only table is the headers' comments (`#Age: 85`, `#Sex: Male`, `#Dx: ` and SNOMED
-CT codes), in the spelling of 2021 and of 2020. No header names a patient, so each record is its own; `ptb-xl` is
-PTB-XL again, under other names.
+CT codes), in the spelling of 2021 and of 2020. No header names a patient; `ptb-xl` is
+PTB-XL again, under other names, and its table says whose the records are (`config.patients`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ecglfm.config import UserError
 from ecglfm.config.sources import ChallengeDatabase
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
+from ecglfm.sources.csv_table import number_column, read_pieces
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, read_text, walk
 
@@ -39,6 +40,7 @@ class Challenge2021(Source):
         UserError
             There is no `training/`, a chosen database is not in it, or a record is there twice.
         """
+        patients = self._patients()
         inside, refused, last = self._inside, Refused(), ""
         root = inside.path
         paths = (path for database in self._databases(root) for path in _record_paths(inside, database))
@@ -47,10 +49,24 @@ class Challenge2021(Source):
             check_neighbours([last, *ids], f"{root / 'training'}:")
             last = ids[-1]
             index = header_index(self.name, ids, some, [read_notes(inside, path) for path in some], _NOTES, refused)
+            index["patient_id"] = pd.Series([patients.get(native_id) for native_id in ids], dtype="string")
             yield index.assign(report="", **{"native.database": [native_id.split("/")[0] for native_id in ids]})
         if not last:
             raise UserError(f"{root / 'training'}: holds no recording")
         refused.warn()
+
+    def _patients(self) -> dict[str, str]:
+        """Patient of each native id of which PTB-XL's own table, where the user has it, knows one."""
+        if not isinstance(self.config.patients, str):
+            return {}
+        path, found = Path(self.config.patients), dict[str, str]()
+        for table in read_pieces(path, ["ecg_id", "patient_id"], ["ecg_id", "patient_id"]):
+            records = number_column(table, "ecg_id", path, integer=True, required=True)
+            patients = number_column(table, "patient_id", path, integer=True)
+            for record, patient in zip(records, patients, strict=True):
+                if patient == patient:  # no NaN
+                    found[f"ptb-xl/HR{int(record):05d}"] = f"{self.patients_of}/{int(patient)}"
+        return found
 
     def _databases(self, root: Path) -> list[str]:
         """Names of the chosen databases, which are there."""

@@ -82,7 +82,7 @@ class Code15(Source):
                 "exam": exams,
                 "record_id": record_id,
                 "source": self.name,
-                "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
+                "patient_id": patient_id.where(patients.notna(), None).astype("string"),
                 "path": table["trace_file"].str.strip() + "#" + exams.astype(str),
                 "age": years_column(table, "age", path),
                 "sex": _truth(table, "is_male", path).map({True: "male", False: "female"}).astype("string"),

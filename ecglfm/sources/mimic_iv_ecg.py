@@ -81,7 +81,7 @@ class MimicIvEcg(Source):
                 ORDER: studies,
                 "record_id": record_id,
                 "source": self.name,
-                "patient_id": patient_id.where(subjects.notna(), record_id),
+                "patient_id": patient_id.where(subjects.notna(), None).astype("string"),
                 "path": table["path"].str.strip(),
                 "age": np.nan,
                 "sex": pd.Series(pd.NA, index=table.index, dtype="string"),

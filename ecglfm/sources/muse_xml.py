@@ -31,7 +31,7 @@ from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.inside import Root
-from ecglfm.sources.record_table import completed, parse_age, parse_sex, stem, table_pieces, with_patients
+from ecglfm.sources.record_table import completed, parse_age, parse_sex, stem, table_pieces
 from ecglfm.sources.wfdb_reader.tree import in_pieces
 from ecglfm.sources.xml_files import read_xml
 
@@ -83,7 +83,7 @@ class MuseXml(Source):
         (path,) = self.tables()
         known = Known(path)
         rows = table_pieces(self.name, path, self.config.columns, ENDINGS)
-        for index in with_patients(path, (completed(index, self._said(index, faults)) for index in rows)):
+        for index in (completed(index, self._said(index, faults)) for index in rows):
             known.add(index["path"])
             yield index
         known.warn_of_others(files_of(self._inside, ENDINGS))
@@ -95,9 +95,9 @@ class MuseXml(Source):
             native = [stem(path, ENDINGS) for path in paths]
             check_neighbours([last, *native], f"{self.root}:")
             last, ids = native[-1], [f"{self.name}/{native_id}" for native_id in native]
-            index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": ids, "path": paths} | blank)
+            index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": pd.NA, "path": paths} | blank)
             index["codes"] = [[] for _ in paths]
-            index = index.astype({"sex": "string", "fold": "Int64"})
+            index = index.astype({"patient_id": "string", "sex": "string", "fold": "Int64"})
             yield completed(index, self._said(index, faults))
         if not last:
             raise UserError(f"{self.root}: no .xml file in it; is `root` the right folder?")
@@ -116,13 +116,11 @@ class MuseXml(Source):
     def _said(self, index: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
         """What the files of an index say, row for row, as `completed` takes it."""
         heads = [head or Head("", math.nan, None, "", {}) for head in self._heads(index["path"].tolist(), faults)]
-        patients = [
-            f"{self.name}/{h.patient}" if h.patient else i for h, i in zip(heads, index["record_id"], strict=True)
-        ]
+        patients = [f"{self.name}/{head.patient}" if head.patient else None for head in heads]
         native = pd.DataFrame([head.native for head in heads], columns=[n for names in NATIVE.values() for n in names])
         native = native.astype("str").where(native.notna()).add_prefix("native.")
         return native.assign(
-            patient_id=pd.Series(patients, dtype="str"),
+            patient_id=pd.Series(patients, dtype="string"),
             age=[head.age for head in heads],
             sex=pd.Series([head.sex for head in heads], dtype="string"),
             report=[head.report for head in heads],

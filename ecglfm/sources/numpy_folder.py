@@ -27,7 +27,7 @@ import pandas as pd
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known, files_of
-from ecglfm.sources.record_table import table_pieces, with_patients
+from ecglfm.sources.record_table import table_pieces
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
@@ -53,7 +53,7 @@ class NumpyFolder(Source):
         """
         (path,) = self.tables()
         known = Known(path)
-        for piece in with_patients(path, table_pieces(self.name, path, self.config.columns, _ENDINGS)):
+        for piece in table_pieces(self.name, path, self.config.columns, _ENDINGS):
             known.add({text.partition("#")[0] for text in piece["path"]})
             yield piece
         known.warn_of_others(files_of(self._inside, _ENDINGS))

@@ -60,7 +60,7 @@ class PtbXl(Source):
                 ORDER: ids.astype("int64"),
                 "record_id": record_id,
                 "source": self.name,
-                "patient_id": patient_id.where(patients.notna(), record_id).astype(str),
+                "patient_id": patient_id.where(patients.notna(), None).astype("string"),
                 "path": table[filename].str.strip(),
                 "age": parse_column(table, "age", path, parse_age, "an age in years").astype("float64"),
                 "sex": sexes.map(_SEXES).astype("string"),

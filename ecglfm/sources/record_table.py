@@ -152,7 +152,7 @@ def _rows(
             ORDER: ids.map(natural_key),
             "record_id": record_id,
             "source": name,
-            "patient_id": (name + "/" + patients).where(patients.notna(), record_id).astype(str),
+            "patient_id": (name + "/" + patients).where(patients.notna(), None).astype("string"),
             "path": _filled(table, has.get("path") or has["record_id"], path),
             "age": parse_column(table, has.get("age"), path, parse_age, "an age in years").astype("float64"),
             "sex": parse_column(table, has.get("sex"), path, parse_sex, "male or female, or M or F").astype("string"),
@@ -193,32 +193,17 @@ def completed(index: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     index : DataFrame
         From `table_pieces`.
     said : DataFrame
-        Row for row of the same recordings: `patient_id` (the record's own id where the file does not say), `age`,
+        Row for row of the same recordings: `patient_id` (null where the file does not say), `age`,
         `sex`, `report` and `native.*`.
     """
-    own = index["patient_id"] == index["record_id"]  # nobody has said so far
     given = {
-        "patient_id": index["patient_id"].mask(own, said["patient_id"]),
+        "patient_id": index["patient_id"].fillna(said["patient_id"]),
         "age": index["age"].fillna(said["age"]),
         "sex": index["sex"].fillna(said["sex"]),
         "report": index["report"].mask(index["report"] == "", said["report"]),
     }
     native = [column for column in said.columns if column.startswith("native.") and column not in index.columns]
     return pd.concat([index.assign(**given), said[native]], axis=1)
-
-
-def with_patients(table: Path, pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Pass an index on; a warning says where no recording has a patient: then nothing keeps a person in one split."""
-    alone = True
-    for piece in pieces:
-        alone = alone and bool((piece["patient_id"] == piece["record_id"]).all())
-        yield piece
-    if alone:
-        logger.warning(
-            "%s: no patient_id: each recording is its own patient, and those of one person may get into two splits; "
-            "name the column with `columns: {patient_id: COLUMN}`",
-            table,
-        )
 
 
 def _stated(text: str) -> str | None:

@@ -20,7 +20,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known
 from ecglfm.sources.inside import Root
-from ecglfm.sources.record_table import completed, stem, table_pieces, with_patients
+from ecglfm.sources.record_table import completed, stem, table_pieces
 from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, to_frame, to_table
 from ecglfm.sources.wfdb_reader.header import read_header
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, walk
@@ -49,7 +49,7 @@ class WfdbFolder(Source):
     def _from_table(self, refused: Refused) -> Iterator[pd.DataFrame]:
         (path,) = self.tables()
         known = Known(path)
-        for index in with_patients(path, self._completed(path, refused)):
+        for index in self._completed(path, refused):
             known.add(index["path"] + ".hea")
             yield index
         known.warn_of_others(f"{header}.hea" for header in _headers(self._inside))

@@ -72,7 +72,7 @@ def run_synthesize(slice: SourceSlice, output: Path, workers: int = 1) -> None: 
     config = slice.config
     if config.kind != "synthetic":
         raise UserError(f"source {slice.source}: kind is {config.kind!r}; only `synthetic` sources are written")
-    if config.patients * config.records_per_patient > _MAX_IDS:
+    if config.n_patients * config.records_per_patient > _MAX_IDS:
         raise UserError(f"source {slice.source}: patients x records_per_patient is above {_MAX_IDS}")
     columns = _columns(config)
     for name in columns:
@@ -88,7 +88,7 @@ def run_synthesize(slice: SourceSlice, output: Path, workers: int = 1) -> None: 
         if config.layout == "ptbxl":
             writers["scp_statements.csv"].writerows(tables.statement_rows())
         done = ordered_map(_write_patients, _tasks(config, output), workers)
-        total = config.patients * config.records_per_patient
+        total = config.n_patients * config.records_per_patient
         with tqdm(total=total, desc=f"synthesize {slice.source}", unit="record", disable=None) as bar:
             for rows in done:
                 for name, lines in rows.items():
@@ -110,8 +110,8 @@ def population(config: SourceConfig) -> Population:
 def _tasks(config: SourceConfig, output: Path) -> Iterable[_Task]:
     """Patients in order, their folds dealt out in turn within each condition (stratified, as PTB-XL's)."""
     seen: Counter[tuple[str, bool]] = Counter()
-    for start in range(0, config.patients, _PATIENTS_PER_TASK):
-        patients = tuple(range(start, min(start + _PATIENTS_PER_TASK, config.patients)))
+    for start in range(0, config.n_patients, _PATIENTS_PER_TASK):
+        patients = tuple(range(start, min(start + _PATIENTS_PER_TASK, config.n_patients)))
         folds = []
         for patient in patients:
             group = condition_of(population(config), patient)

@@ -206,7 +206,7 @@ def in_pieces(name: str, paths: Iterable[tuple[str, str]], unit: str) -> Iterato
 def header_index(
     name: str, ids: Sequence[str], paths: Sequence[str], notes: Sequence[Notes], keys: Sequence[str], refused: Refused
 ) -> pd.DataFrame:
-    """Rows of an index from headers alone, in the given order; each record is its own patient.
+    """Rows of an index from headers alone, in the given order; nobody's patient is known.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def header_index(
         {
             "record_id": record_id,
             "source": name,
-            "patient_id": record_id,
+            "patient_id": pd.Series(pd.NA, index=range(len(record_id)), dtype="string"),
             "path": list(paths),
             "age": pd.Series(refused.parse([v.get("age", "") for v in values], parse_age, "age"), dtype="float64"),
             "sex": pd.Series(refused.parse([v.get("sex", "") for v in values], parse_sex, "sex"), dtype="string"),

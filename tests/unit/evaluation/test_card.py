@@ -80,6 +80,7 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     assert clean == {
         "audit": {"passed": True, "patients": 0, "duplicates": 0},
         "pretraining": {"seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": ""},
+        "unknown": {},
         "clean": True,
     }
     planted = pd.concat([test, pd.DataFrame({"record_id": ["b", "x", "e"], "patient_id": ["B", "C", "E"]})])
@@ -92,6 +93,21 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     assert leakage(AUDIT, {"weights": "random"}, pieces, planted)["clean"] is True
     assert leakage(AUDIT, {"weights": "import"}, pieces, test)["clean"] is False
     assert leakage(None, encoder, pieces, test)["clean"] is False
+
+
+def test_patients_that_nobody_states_are_no_clean_split(tmp_path: Path) -> None:
+    records = records_of(tmp_path)
+    encoder, pieces = pretrained_on(records), partial(table_pieces, records)
+    test = pd.DataFrame({"record_id": ["u/d"], "patient_id": ["u/d"]})
+
+    def found(unknown: dict[str, int], **more) -> tuple[dict, bool]:
+        says = leakage(AUDIT | {"patients_unknown": unknown}, encoder, pieces, test, **more)
+        return says["unknown"], says["clean"]
+
+    assert found({"v": 3}) == ({}, True)  # of a source that has no part in this model
+    assert found({"v": 3, "u": 54}) == ({"u": 54}, False)  # tested on it
+    assert found({"s": 7}) == ({"s": 7}, False)  # pretrained on it
+    assert found({"v": 3}, fitted=["v/1"]) == ({"v": 3}, False)  # fitted to it
 
 
 @pytest.mark.parametrize(
@@ -118,6 +134,14 @@ def seen_on(results: Path, **options) -> str:
     run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html", **options)
     body = re.sub(r"<style>.*?</style>", " ", (results / "card.html").read_text(), flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_the_card_says_that_patients_are_unknown(results: Path) -> None:
+    path = results / "manifest/audit.json"
+    write_json(path, read_json(path) | {"patients_unknown": {"alpha": 54}})
+    seen = seen_on(results)
+    assert "Leakage not excluded" in seen
+    assert "Patients unknown: leakage cannot be excluded : 54 records of alpha state no patient;" in seen
 
 
 def test_what_the_card_says(results: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,9 @@ import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice, UserError
 from ecglfm.sources import open_source
+from ecglfm.sources.base import write_index
 from ecglfm.sources.record_table import parse_age, parse_sex
 from ecglfm.sources.reorder import natural_key
-
-NO_PATIENT = "no patient_id: each recording is its own patient"
 
 
 def index_of(root: Path, text: str, kind: str = "wfdb_folder", **config: object) -> pd.DataFrame:
@@ -47,15 +45,14 @@ def test_our_own_name_beside_a_near_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["wfdb_folder", "numpy_folder", "muse_xml"])
-def test_a_table_without_patients_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str):
+def test_a_table_without_patients_is_said(tmp_path: Path, kind: str):
     more = {"sampling_rate": 500, "file_leads": ["I"]} if kind == "numpy_folder" else {}
-    with caplog.at_level(logging.WARNING):
-        index_of(tmp_path, "path,patient_id\nb,7\nc,\n", kind, **more)
-    assert NO_PATIENT not in caplog.text
-    with caplog.at_level(logging.WARNING):
-        frame = index_of(tmp_path, "path,subject\nb,7\nc,7\n", kind, **more)
-    assert frame.patient_id.tolist() == ["t/b", "t/c"]
-    assert f"t.csv: {NO_PATIENT}" in caplog.text
+    assert index_of(tmp_path, "path,subject\nb,7\nc,7\n", kind, **more).patient_id.tolist() == ["t/b", "t/c"]
+    for text, unknown in (("path,subject\nb,7\nc,7\n", 2), ("path,patient_id\nb,7\nc,\n", 1)):
+        (tmp_path / "t.csv").write_text(text)
+        config = SourceConfig(kind=kind, root=str(tmp_path), table="t.csv", **more)
+        pieces = open_source(SourceSlice(source="t", config=config)).pieces()
+        assert write_index(tmp_path / "t.parquet", pieces) == (2, 2, unknown)
 
 
 @pytest.mark.parametrize("kind", ["wfdb_folder", "numpy_folder", "muse_xml"])
