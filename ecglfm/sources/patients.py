@@ -16,6 +16,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
@@ -27,10 +28,9 @@ logger = logging.getLogger(__name__)
 UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"}
 #: So few recordings of one patient are never too many.
 FEW = 100
-_PLAIN = r"[1-9][0-9]{0,17}"
+_PLAIN = r"^[^/]*/[1-9][0-9]{0,17}$"
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?(e[+-]?\d{1,2})?", re.ASCII)
-_SPREADSHEET = r"\d(\.\d+)?[eE]\+\d{2}"  # how Excel shows a number of more than 11 digits
-_ZEROS = r"0+"
+_ODD = {"zeros": re.compile("0+"), "spreadsheet": re.compile(r"\d(\.\d+)?[eE]\+\d{2}", re.ASCII)}  # the latter Excel's
 _EXAMPLES = 3
 
 
@@ -79,36 +79,40 @@ class Patients:
     def add(self, piece: pd.DataFrame) -> pd.DataFrame:
         """Rows of an index (`patient_id` null where the database does not say) with every patient filled in."""
         codes, unique = pd.factorize(piece["patient_id"])
-        parts = [str(text).partition("/") for text in unique]
-        prefix, own = (pd.Series([part[end] for part in parts], dtype="str") for end in (0, 2))
-        stated = ~own.str.strip().str.casefold().isin(list(self._unknown_ids))
-        if self._config.normalise:
-            own = self._each(own, _NORMAL[self._config.normalise])
-        final = (prefix + "/" + own).where(stated, None)
         number = np.bincount(codes[codes >= 0], minlength=len(unique))
-        self._count(
-            own[stated].reset_index(drop=True), final[stated].reset_index(drop=True), number[stated.to_numpy(bool)]
-        )
-        filled = pd.Series(final.to_numpy(object), dtype=object).reindex(codes).set_axis(piece.index)
+        final = pd.Series(unique, dtype=object)
+        plain = pc.match_substring_regex(pa.array(final, pa.large_string()), _PLAIN).to_numpy(zero_copy_only=False)
+        odd = np.flatnonzero(~plain | bool(self._config.unknown))
+        keys = final.copy()
+        if len(odd):  # most databases number their patients, and nothing about a plain number needs a look
+            final.iloc[odd], keys.iloc[odd] = self._looked_at(final.iloc[odd], number[odd])
+        stated = final.notna().to_numpy()
+        hashes = np.fromiter(map(hash, keys[stated]), np.int64, int(stated.sum()))  # 8 bytes tell keys apart
+        ids = pa.array(final[stated], pa.large_string())
+        self._ids.add(pa.table({"key": hashes, "id": ids, "n": number[stated].astype(np.int64)}))
+        filled = final.reindex(codes).set_axis(piece.index)
         self.records += len(piece)
         self.unknown += int(filled.isna().sum())
         return piece.assign(patient_id=filled.where(filled.notna(), piece["record_id"]).astype("str"))
 
-    @staticmethod
-    def _each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
-        """Each text changed; most ids are plain numbers, which no change touches."""
-        odd = ~texts.str.fullmatch(_PLAIN)
-        return texts.mask(odd, texts[odd].map(change)) if odd.any() else texts
-
-    def _count(self, own: pd.Series, final: pd.Series, number: np.ndarray) -> None:
-        for name, pattern in (("zeros", _ZEROS), ("spreadsheet", _SPREADSHEET)):
-            found = own.str.fullmatch(pattern).to_numpy(bool)
-            if found.any():
-                self._odd[name] += int(number[found].sum())
-                self._example[name] = self._example[name] or str(own[found].iloc[0])
-        keys = self._each(own, normal_number)
-        hashes = np.fromiter(map(hash, keys), np.int64, len(keys))  # 8 bytes say enough to tell keys apart
-        self._ids.add(pa.table({"key": hashes, "id": pa.array(final, pa.large_string()), "n": number.astype(np.int64)}))
+    def _looked_at(self, written: pd.Series, number: np.ndarray) -> tuple[list[str | None], list[str | None]]:
+        """Some ids as the config wants them, None for nobody, and what spellings of one have in common."""
+        final: list[str | None] = []
+        keys: list[str | None] = []
+        normal = _NORMAL[self._config.normalise or "as_written"]
+        for text, count in zip(written, number.tolist(), strict=True):
+            prefix, _, own = text.partition("/")
+            if own.strip().casefold() in self._unknown_ids:
+                final.append(None)
+                keys.append(None)
+                continue
+            for name, pattern in _ODD.items():
+                if pattern.fullmatch(own):
+                    self._odd[name] += count
+                    self._example[name] = self._example[name] or own
+            final.append(f"{prefix}/{normal(own)}")
+            keys.append(f"{prefix}/{normal_number(own)}")
+        return final, keys
 
     def _of_id(self) -> Iterator[pd.DataFrame]:
         """Records `n` of each `id`, all spellings of an id in one table."""

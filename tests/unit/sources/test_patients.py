@@ -69,7 +69,7 @@ def test_the_config_decides_and_nothing_more_is_said(
 
 
 def test_placeholders_are_nobody(caplog: pytest.LogCaptureFixture):
-    ids, found, count = people(["a", None, "nan", "None", "N/A", "-1", "X99", "a"], unknown=["x99"])
+    ids, found, count = people(["a", None, "nan", "None", "N/A", "-1", "99999", "a"], unknown=["99999"])
     assert ids == ["a", "r1", "r2", "r3", "r4", "r5", "r6", "a"]
     assert (found.unknown, found.records, count) == (6, 8, 7)
     assert "patients partly unknown: 6 of 8 records" in caplog.text
