@@ -108,10 +108,13 @@ def test_warnings_of_an_index_reach_the_console_and_the_file(
     (tmp_path / "00002_hr.dat").write_bytes(b"")
     (tmp_path / "s.yaml").write_text(f"source: s\nconfig: {{kind: wfdb_folder, root: {tmp_path}}}\n")
     assert main(["index", "--config", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "i.parquet")]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if ": warning: " in line]
-    assert line.endswith("1 signal files have no header of their name, the first: 00002_hr")
-    (kept,) = json.loads(pq.read_metadata(tmp_path / "i.parquet").metadata[b"warnings"])
-    assert line == f"{tmp_path / 'i.parquet'}: warning: {kept}"
+    shown = capsys.readouterr().out.splitlines()
+    lines = [line for line in shown if ": warning: " in line]
+    assert lines[0].endswith("1 signal files have no header of their name, the first: 00002_hr")
+    assert "patients unknown: no record of 1 states one" in lines[1]
+    assert shown[-1] == f"{tmp_path / 'i.parquet'}: 1 records, patients unknown"
+    kept = json.loads(pq.read_metadata(tmp_path / "i.parquet").metadata[b"warnings"])
+    assert lines == [f"{tmp_path / 'i.parquet'}: warning: {text}" for text in kept]
 
 
 def test_warnings_are_said_once_and_not_without_end():
