@@ -103,6 +103,8 @@ class Record:
         Header comments, without the `#`.
     foreign : mapping of int to str
         Columns in units that are no voltage, and the units; their samples are NaN.
+    flags : tuple of (str, str)
+        Reason and detail of what the file itself says against it, for the ledger.
     """
 
     signal: np.ndarray
@@ -110,6 +112,7 @@ class Record:
     sampling_rate: float
     comments: tuple[str, ...] = field(default=())
     foreign: Mapping[int, str] = field(default_factory=dict)
+    flags: tuple[tuple[str, str], ...] = field(default=())
 
     def named(self, leads: Mapping[str, str], file_leads: Sequence[str] = ()) -> Record:
         """The same recording, its leads named as a person says.
@@ -175,7 +178,9 @@ class Record:
         """The standard leads in int16 microvolts (`to_microvolts`), as ingest stores them; raises as `standard`."""
         standard = self.standard()
         signal = to_microvolts(standard.signal)
-        return Microvolts(signal, self.sampling_rate, standard.lead_mask, standard.derived, standard.ignored)
+        return Microvolts(
+            signal, self.sampling_rate, standard.lead_mask, standard.derived, standard.ignored, self.flags
+        )
 
 
 @dataclass(frozen=True)
@@ -206,13 +211,17 @@ class StandardRecord:
 
 
 class Microvolts(NamedTuple):
-    """A recording as ingest stores it: `signal` int16 microvolts (n_samples, 12); the rest as `StandardRecord`."""
+    """A recording as ingest stores it: `signal` int16 microvolts (n_samples, 12); the rest as `StandardRecord`.
+
+    `flags` are those of `Record`.
+    """
 
     signal: np.ndarray
     sampling_rate: float
     lead_mask: int
     derived: tuple[str, ...]
     ignored: tuple[str, ...]
+    flags: tuple[tuple[str, str], ...] = ()
 
 
 class LeadChoice(NamedTuple):

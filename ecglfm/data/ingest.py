@@ -70,8 +70,8 @@ class _Found(NamedTuple):
 
 
 def _flags(record: Microvolts) -> tuple[tuple[str, str], ...]:
-    """What was done to the leads, for the ledger."""
-    flags = []
+    """What was done to the leads, and what the file says against itself, for the ledger."""
+    flags = [*record.flags]
     if record.derived:
         flags.append(("leads_derived", f"{' '.join(record.derived)} computed from two other limb leads"))
     if record.ignored:

@@ -4,7 +4,8 @@ GE publishes no specification. Element names and meanings are those that the pub
 GE's own musexmlex.py (https://sourceforge.net/projects/musexmlexport/): of the waveforms the one of type `Rhythm`
 (`Median` is an average beat), little-endian int16 in base64, `LeadAmplitudeUnitsPerBit` MICROVOLTS a step,
 `SampleBase` x 10^`SampleExponent` Hz. Eight leads are recorded, I II V1-V6; the other four follow from I and II
-(`Record.standard`). `LeadDataCRC32` is zlib's CRC-32 of the bytes; 0, which some tools write, is not checked.
+(`Record.standard`). `LeadDataCRC32` is zlib's CRC-32 of the bytes; 0, which some tools write, is not checked. Some
+exports leave out base64's padding, or write samples as text, whose checksum is then of something else. A lead with `LeadOff` TRUE is flagged (`lead_off_stated`).
 
 Without a `table` every .xml is a record. Age, sex, patient and report come from the file, but from the table where
 it gives them. Names and dates of birth are not taken over; `PatientID` is, as the patient, because recordings of one
@@ -32,14 +33,15 @@ from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import completed, parse_age, parse_sex, stem, table_pieces
+from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, unit_key
 from ecglfm.sources.wfdb_reader.tree import in_pieces
 from ecglfm.sources.xml_files import read_xml
 
 logger = logging.getLogger(__name__)
 
 ENDINGS = (".xml",)
-MILLIVOLTS = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
 _YEARS = {"MONTHS": 1 / 12, "WEEKS": 7 / 365.25, "DAYS": 1 / 365.25, "HOURS": 1 / 8766}
+_SAMPLES = re.compile(r"\s*[-+]?\d{1,6}(?:[\s,;]+[-+]?\d{1,6})+[\s,;]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?\d{1,10}(\.\d{1,9})?", re.ASCII)
 
 #: Elements that become `native.{element}`, by the group that holds them.
@@ -223,7 +225,8 @@ def read_muse(root: Root, path: str) -> Record:
         `path_outside_root`, `signal_missing`, `xml_invalid`, `xml_unknown`, `header_invalid`, `unit_unknown`,
         `signal_unreadable`, `signal_truncated`, `signal_checksum`, `signal_empty`.
     """
-    waveforms = [w for w in _restingecg(root, path).findall("Waveform") if _text(w, "WaveformType") == "Rhythm"]
+    found = _restingecg(root, path).findall("Waveform")
+    waveforms = [w for w in found if _text(w, "WaveformType").casefold() == "rhythm"]
     if len(waveforms) != 1:
         reason = "header_invalid" if waveforms else "signal_missing"
         raise RecordError(reason, f"{path}: {len(waveforms)} waveforms of type Rhythm, one is expected")
@@ -239,7 +242,9 @@ def read_muse(root: Root, path: str) -> Record:
         raise RecordError("header_invalid", f"{path}: leads of {' '.join(str(len(c)) for c in columns)} samples")
     if len(columns[0]) == 0:
         raise RecordError("signal_empty", f"{path} holds no samples")
-    return Record(np.stack(columns, axis=1), leads, rate)
+    off = [lead for part, lead in zip(parts, leads, strict=True) if _text(part, "LeadOff").casefold() == "true"]
+    flags = (("lead_off_stated", f"{' '.join(off)}: the file says LeadOff"),) if off else ()
+    return Record(np.stack(columns, axis=1), leads, rate, flags=flags)
 
 
 def _number(element: Element, name: str, where: str, default: float | None = None) -> float:
@@ -260,12 +265,11 @@ def _lead(part: Element, where: str) -> np.ndarray:
                 "header_invalid", f"{where}: {name} is {_text(part, name)}, only {expected} is understood"
             )
     unit, step = _text(part, "LeadAmplitudeUnits"), _number(part, "LeadAmplitudeUnitsPerBit", where)
-    if unit.upper() not in MILLIVOLTS or step <= 0:
+    if unit_key(unit) not in MILLIVOLTS or step <= 0:
         raise RecordError("unit_unknown", f"{where}: {step:g} {unit[:20]!r} a bit")
-    try:
-        content = base64.b64decode("".join((part.findtext("WaveFormData") or "").split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise RecordError("signal_unreadable", f"{where}: {error}") from None
+    text = part.findtext("WaveFormData") or ""
+    as_text = _SAMPLES.fullmatch(text) is not None
+    content = _content(text, where, as_text=as_text)
     n_bytes = _number(part, "LeadByteCountTotal", where, len(content))
     n_samples = _number(part, "LeadSampleCountTotal", where, n_bytes / 2)
     if len(content) != n_bytes or n_bytes != 2 * n_samples or n_bytes % 2:
@@ -273,6 +277,17 @@ def _lead(part: Element, where: str) -> np.ndarray:
             "signal_truncated", f"{where}: {len(content)} bytes; stated are {n_bytes:g} and {n_samples:g} samples"
         )
     checksum = int(_number(part, "LeadDataCRC32", where, 0)) & 0xFFFFFFFF
-    if checksum and checksum != zlib.crc32(content):
+    if checksum and not as_text and checksum != zlib.crc32(content):  # it is of bytes that such a file no longer has
         raise RecordError("signal_checksum", f"{where}: CRC {zlib.crc32(content)}, the file says {checksum}")
-    return np.frombuffer(content, "<i2") * (step * MILLIVOLTS[unit.upper()])
+    return np.frombuffer(content, "<i2") * (step * MILLIVOLTS[unit_key(unit)])
+
+
+def _content(text: str, where: str, *, as_text: bool) -> bytes:
+    """Bytes of a lead's samples, little-endian int16: base64 with or without its padding, or whole numbers as text."""
+    try:
+        if as_text:
+            return np.array(re.split(r"[\s,;]+", text.strip(" \t\r\n,;")), dtype="<i2").tobytes()
+        packed = "".join(text.split())
+        return base64.b64decode(packed + "=" * (-len(packed) % 4 if len(packed) % 4 > 1 else 0), validate=True)
+    except (binascii.Error, ValueError, OverflowError) as error:
+        raise RecordError("signal_unreadable", f"{where}: {error}") from None

@@ -1,12 +1,18 @@
 """XML that comes from elsewhere, read without opening or expanding anything that it names.
 
+Files are decoded before they are parsed: expat knows few encodings, and hospitals' exports declare others than they are
+written in. A byte order mark beats the declaration. Control characters, which XML forbids and devices write all the
+same, are left out; namespace prefixes are, too.
+
 The standard library's expat fetches no external DTD and no external entity by itself. Entities that a file declares
 (the "billion laughs") are refused, and so are references to entities that are not known, which expat would leave out.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -17,6 +23,17 @@ from ecglfm.sources.inside import Root
 MAX_BYTES = 1 << 26
 MAX_DEPTH = 64
 _BLOCK = 1 << 16
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+)  # fmt: skip
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z][\w.:-]{0,39})["']""", re.ASCII)
+#: What is meant by a name: files that declare the smaller set hold characters of the larger one.
+_WIDER = {"shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "ascii": "utf-8"}
+#: Text encodings for files; Python's others (punycode, unicode_escape, …) transform, and those of bytes unpack.
+_NO_FILES = {"idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "raw-unicode-escape", "undefined",
+             "unicode_escape", "unicode-escape", "utf-7"}  # fmt: skip
+_CONTROLS = dict.fromkeys(set(range(32)) - {9, 10, 13})
 
 
 class _Enough(Exception):  # noqa: N818 (no error)
@@ -28,7 +45,7 @@ class _Builder:
 
     def __init__(self, path: str, stop: str | None) -> None:
         self.tree = TreeBuilder()
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate("utf-8")  # whatever the file declares: it is decoded before
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -40,6 +57,7 @@ class _Builder:
         self._open: list[str] = []
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        tag = tag.rpartition(":")[2]
         if tag == self._stop:
             raise _Enough
         if len(self._open) == MAX_DEPTH:
@@ -61,6 +79,22 @@ class _Builder:
         while self._open:
             self.tree.end(self._open.pop())
         return self.tree.close()
+
+
+def _decoder(start: bytes) -> codecs.IncrementalDecoder:
+    """Decoder for a file with this beginning: of its byte order mark, else of its declaration, else UTF-8.
+
+    Raises
+    ------
+    LookupError
+        The declared encoding is not known.
+    """
+    name = next((name for mark, name in _MARKS if start.startswith(mark)), "")
+    if not name and (declared := _DECLARED.match(start)):
+        name = codecs.lookup(declared[1].decode("ascii")).name
+        if name in _NO_FILES or name.startswith("utf-16") or not codecs.lookup(name)._is_text_encoding:
+            raise LookupError(f"the file is not in the encoding {name!r} that it declares")
+    return codecs.getincrementaldecoder(_WIDER.get(name, name) or "utf-8")()
 
 
 def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
@@ -91,9 +125,12 @@ def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
             raise RecordError("xml_invalid", f"{path} is longer than {MAX_BYTES} bytes")
         builder = _Builder(path, stop)
         try:
-            while block := os.read(descriptor, _BLOCK):
-                builder.parser.Parse(block, False)
-            builder.parser.Parse(b"", True)
+            block = os.read(descriptor, _BLOCK)
+            decoder = _decoder(block)
+            while block:
+                builder.parser.Parse(decoder.decode(block).translate(_CONTROLS), False)
+                block = os.read(descriptor, _BLOCK)
+            builder.parser.Parse(decoder.decode(b"", final=True), True)
         except _Enough:
             pass
         except RecordError:
