@@ -1,6 +1,7 @@
 """A database's CSV, read strictly: cells as text, numbers checked, and errors that name file, row and column.
 
-Tables may have millions of rows, so they are read in pieces.
+Tables may have millions of rows, so they are read in pieces. Spreadsheets write semicolons or tabs between the cells
+where a comma is the decimal sign, and rows of empty cells below the table: both are read.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import NoReturn
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow
 
 from ecglfm.config import UserError
 from ecglfm.records import require_columns
 
+_DELIMITERS = (";", "\t", "|")  # besides the comma
+_DECIMAL_COMMA = r"[-+]?\d+,\d+"
 _MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
 csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less than Arrow takes
 
@@ -26,7 +30,8 @@ csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less t
 def read_pieces(path: Path, required: list[str], only: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """Read a CSV as text, some thousand rows at a time, at least one piece: the table need not fit into memory.
 
-    Every column is a string column, empty cells are null, and lines without a character are passed over.
+    Every column is a string column, empty cells are null, and rows without a character in any cell are passed over.
+    Cells are divided by commas, or by semicolons, tabs or `|` where the header has no comma.
 
     Parameters
     ----------
@@ -49,7 +54,8 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
         the header; names the file and the column or row.
     """
     try:
-        _, header = next(_rows(path), (0, []))
+        delimiter = _delimiter(path)
+        _, header = next(_rows(path, delimiter), (0, []))
         columns = [name.strip() or f"Unnamed: {number}" for number, name in enumerate(header)]
         repeated = [name for name, count in Counter(columns).items() if count > 1]
         if repeated:
@@ -57,7 +63,7 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
         reader = arrow.open_csv(
             path,
             read_options=arrow.ReadOptions(column_names=columns),
-            parse_options=arrow.ParseOptions(newlines_in_values=True),
+            parse_options=arrow.ParseOptions(newlines_in_values=True, delimiter=delimiter),
             convert_options=arrow.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.large_string()), null_values=[""], strings_can_be_null=True
             ),
@@ -66,6 +72,7 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
         position = -1  # the header is a row to the reader
         for batch in reader:
             frame = batch.select(only or columns).to_pandas().set_axis(range(position, position + len(batch)))
+            frame = frame[_filled(batch)]
             yield frame.iloc[1:] if position < 0 else frame
             position += len(batch)
     except FileNotFoundError:
@@ -74,31 +81,52 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
         raise UserError(f"{path}: {_fault(path) or f'not a readable CSV: {str(error).strip()}'}") from None
 
 
+def _filled(batch: pa.RecordBatch) -> np.ndarray:
+    """Rows with a character in some cell, bool."""
+    blank = pc.is_null(batch.column(0))
+    for column in batch.columns[1:]:
+        if not pc.any(blank).as_py():
+            break
+        blank = pc.and_(blank, pc.is_null(column))
+    return ~blank.to_numpy(zero_copy_only=False)
+
+
+def _delimiter(path: Path) -> str:
+    """What stands between the cells of the header."""
+    _, header = next(_rows(path, ","), (0, []))
+    if len(header) != 1:
+        return ","
+    return max(_DELIMITERS, key=header[0].count) if any(sign in header[0] for sign in _DELIMITERS) else ","
+
+
 def read_table(path: Path, required: list[str]) -> pd.DataFrame:
     """Read a small CSV at once; see `read_pieces`."""
     return pd.concat(read_pieces(path, required))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows with their numbers as a spreadsheet shows them: from 1, blank lines counted but passed over."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from ((number, cells) for number, cells in enumerate(csv.reader(file), start=1) if cells)
+        yield from ((number, cells) for number, cells in enumerate(csv.reader(file, delimiter=delimiter), 1) if cells)
 
 
 def _fault(path: Path) -> str:
-    """The first row whose cells are not as many as the header's, in words; empty where there is none."""
+    """The wrong encoding, or the first row whose cells are not as many as the header's, in words; empty: neither."""
     try:
-        rows = _rows(path)
+        rows = _rows(path, _delimiter(path))
         _, header = next(rows, (0, []))
         number, cells = next(((number, cells) for number, cells in rows if len(cells) != len(header)), (0, []))
-    except (OSError, csv.Error, UnicodeDecodeError):
+    except UnicodeDecodeError:
+        return "not a readable CSV, for it is not in UTF-8; save it as `CSV UTF-8`, or convert it with iconv -t UTF-8"
+    except (OSError, csv.Error):
         return ""
     return f"row {number} has {len(cells)} cells, the header has {len(header)}" if number else ""
 
 
 def row_number(path: Path, position: int) -> int:
     """Row in the file, the header mostly being 1, of the row that `read_pieces` labels `position`."""
-    return next((number for count, (number, _) in enumerate(_rows(path), start=-1) if count == position), position + 2)
+    rows = enumerate(_rows(path, _delimiter(path)), start=-1)
+    return next((number for count, (number, _) in rows if count == position), position + 2)
 
 
 def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
@@ -128,6 +156,7 @@ def number_column(
     text = frame[column].str.strip().replace("", None)
     numbers = pd.to_numeric(text, errors="coerce").astype("float64")
     bad = (numbers.isna() | np.isinf(numbers)) & (text.notna() | required)
+    fail_at(path, text.str.fullmatch(_DECIMAL_COMMA).fillna(False), f"{column}: write a decimal point", frame[column])
     kind = "a whole number" if integer else "a number"
     if integer:
         bad |= numbers.notna() & (numbers % 1 != 0)

@@ -5,7 +5,8 @@ GE's own musexmlex.py (https://sourceforge.net/projects/musexmlexport/): of the 
 (`Median` is an average beat), little-endian int16 in base64, `LeadAmplitudeUnitsPerBit` MICROVOLTS a step,
 `SampleBase` x 10^`SampleExponent` Hz. Eight leads are recorded, I II V1-V6; the other four follow from I and II
 (`Record.standard`). `LeadDataCRC32` is zlib's CRC-32 of the bytes; 0, which some tools write, is not checked. Some
-exports leave out base64's padding, or write samples as text, whose checksum is then of something else. A lead with `LeadOff` TRUE is flagged (`lead_off_stated`).
+exports leave out base64's padding, or write samples as text, whose checksum is then of something else. A lead with
+`LeadOff` TRUE is flagged (`lead_off_stated`).
 
 Without a `table` every .xml is a record. Age, sex, patient and report come from the file, but from the table where
 it gives them. Names and dates of birth are not taken over; `PatientID` is, as the patient, because recordings of one

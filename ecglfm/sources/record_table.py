@@ -27,7 +27,11 @@ _WITHHELD = 300.0  # PTB-XL's and the Challenge's number for them
 _MAX_AGE = 125.0  # years; above it a number is no age
 _AGE = re.compile(r"(?P<above>>\s*)?(?P<years>\d{1,4}(?:\.\d*)?)", re.ASCII)
 _UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-"}
-_SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+#: What a lab's table writes, in the languages that were met; `divers` and its like are neither of the two that we hold.
+_SEXES = dict.fromkeys(("m", "male", "man", "männlich", "mann", "homme", "masculin", "masculino", "hombre"), "male") | (
+    dict.fromkeys(("f", "female", "woman", "w", "weiblich", "frau", "femme", "féminin", "femenino", "mujer"), "female")
+)
+_NEITHER = {"d", "divers", "diverse", "other", "x", "nonbinary", "non-binary", "intersex"}
 
 ValueT = TypeVar("ValueT")
 
@@ -44,7 +48,7 @@ def parse_age(text: str) -> float:
     if text.lower() in _UNSTATED:
         return float("nan")
     match = _AGE.fullmatch(text)
-    if match is None:
+    if match is None:  # 61,5 too: whether a comma is a decimal sign is not guessed
         raise ValueError(f"{text!r} is no age")
     years = float(match["years"])
     if years == _WITHHELD:
@@ -63,7 +67,7 @@ def years_column(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
 
 
 def parse_sex(text: str) -> str | None:
-    """`male` or `female`; None where it is not stated.
+    """`male` or `female`; None where it is not stated, or another than these two.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def parse_sex(text: str) -> str | None:
         The text is neither.
     """
     word = text.strip().lower()
-    if word in _UNSTATED:
+    if word in _UNSTATED or word in _NEITHER:
         return None
     if word not in _SEXES:
         raise ValueError(f"{text!r} is neither male nor female")
@@ -154,8 +158,12 @@ def _rows(
             "source": name,
             "patient_id": (name + "/" + patients).where(patients.notna(), None).astype("string"),
             "path": _filled(table, has.get("path") or has["record_id"], path),
-            "age": parse_column(table, has.get("age"), path, parse_age, "an age in years").astype("float64"),
-            "sex": parse_column(table, has.get("sex"), path, parse_sex, "male or female, or M or F").astype("string"),
+            "age": parse_column(table, has.get("age"), path, parse_age, "an age in years, with a decimal point").astype(
+                "float64"
+            ),
+            "sex": parse_column(
+                table, has.get("sex"), path, parse_sex, "male or female, M or F or W (0 and 1 mean either: write which)"
+            ).astype("string"),
             "fold": fold.astype("Int64"),
             "codes": [[] for _ in range(len(table))],
             "report": table[has["report"]].fillna("") if "report" in has else "",

@@ -7,10 +7,10 @@ import pytest
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.files import read_record
-from tests.unit.data import odd_muse, odd_wfdb
+from tests.unit.data import odd_csv, odd_muse, odd_wfdb
 from tests.unit.data.odd_files import Case, Dropped, Outcome, Read, run
 
-CASES = [*odd_wfdb.CASES, *odd_muse.CASES]
+CASES = [*odd_wfdb.CASES, *odd_muse.CASES, *odd_csv.CASES]
 PUBLIC = ("leads", "file_leads", "checks", "links")  # keys that `read_record` takes as well
 
 

@@ -51,7 +51,7 @@ def test_genuine_tables_are_read_as_pandas_reads_them(real_data: Path):
         ("age, age\n1,2\n", "column 'age' stands twice"),
         ("", "not a readable CSV"),
         (b"a,b\n\xff,2\n", "not a readable CSV"),
-        (b"a\xff,b\n1,2\n", "not a readable CSV"),
+        (b"a\xff,b\n1,2\n", "it is not in UTF-8; save it as `CSV UTF-8`"),
         (b"\x1f\x8b\x08\x00" + bytes(range(255)), "not a readable CSV"),
         ("b,c\n1,2\n", "column 'a' is missing; the file has: b, c"),
     ],

@@ -81,7 +81,7 @@ def test_files_of_no_id_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('2,"X\n","64\n",Sinus rhythm', r"row 3: Sex must be M or F, found 'X\\n'"),
+        ('2,"Y\n","64\n",Sinus rhythm', r"row 3: Sex must be M or F, found 'Y\\n'"),
         ("2,M,old,Sinus rhythm", "row 3: Age must be an age in years, found 'old'"),
         ("1,M,64,Sinus rhythm", "1 stands twice"),
     ],

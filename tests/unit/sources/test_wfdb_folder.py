@@ -212,8 +212,8 @@ def test_table_and_ingest_lose_no_row(folder: Path, tmp_path: Path):
         ("file,sex\nb,F\n", "no column 'path' that says where .*: file, sex"),
         ("path,sex\nb,F\n,M\n", "row 3: path is empty"),
         ("path,sex\nb,F\nb.hea,F\n", "row 3: this recording stands in an earlier row already, found 'b'"),
-        ("path,sex\nb,0\n", "row 2: sex must be male or female, or M or F, found '0'"),
-        ("path,age\nb,140\n", "row 2: age must be an age in years, found '140'"),
+        ("path,sex\nb,0\n", "row 2: sex must be male or female, M or F or W .*, found '0'"),
+        ("path,age\nb,140\n", "row 2: age must be an age in years, with a decimal point, found '140'"),
         ("path,fold\nb,1.5\n", "row 2: fold must be a whole number"),
     ],
 )
