@@ -113,11 +113,10 @@ database by its layout: `ptbxl`, `mimic_iv_ecg`, `challenge2021`, `code15`, `lud
 The table is a CSV in the root with a row per recording: `path` (from the root), and what there is of `record_id`,
 `patient_id`, `age`, `sex` (male or female, M or F or W; `divers` and its like count as not stated), `fold`, `report`.
 UTF-8, with commas, or semicolons or tabs as spreadsheets write them; numbers with a decimal point. Give `patient_id`
-wherever you can: it alone
-keeps a person's recordings in one split. Records without one are split each on its own, and every page then says
-"patients unknown: leakage cannot be excluded". Ids are kept as written; those that may be one patient in several
-spellings (`7`, `007`, `7.0`), zeros, and what Excel makes of long numbers (`1.23E+11`) are warned about, and one id of
-more than a fifth of the records (over 100) is an error. `patient_id` decides:
+wherever you can: it alone keeps a person's recordings in one split. Records without one are split each on its own, and
+every page then says "patients unknown: leakage cannot be excluded". Ids are kept as written; those that may be one
+patient in several spellings (`7`, `007`, `7.0`), zeros, and what Excel makes of long numbers (`1.23E+11`) are warned
+about, and one id of more than a fifth of the records (over 100) is an error. `patient_id` decides:
 
     patient_id: {normalise: number, unknown: ['00000000']}
 

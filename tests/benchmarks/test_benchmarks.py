@@ -141,9 +141,14 @@ def test_train_benchmark_compares_variants_in_processes_of_their_own(
         "checkpointing,compile,way",
     ]
     assert main(["benchmark", "train", *arguments]) == 0
-    _, heads, first, checkpointed, compiled, original, _ = capsys.readouterr().out.splitlines()
+    _, heads, first, checkpointed, compiled, original, kept, _ = capsys.readouterr().out.splitlines()
     assert heads.split()[:2] == ["variant", "segments/s"]
-    for line, variant in ((first, "as it is"), (checkpointed, "checkpointing on"), (original, "way original")):
+    for line, variant in (
+        (first, "as it is"),
+        (checkpointed, "checkpointing on"),
+        (original, "way original"),
+        (kept, "way original-kept"),
+    ):
         assert line.startswith(variant)
         rate, step = (float(value) for value in line[20:].split()[:2])
         assert rate == pytest.approx(4 / step, rel=0.05)

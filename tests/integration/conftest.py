@@ -45,7 +45,11 @@ class Clone:
         return done
 
     def environment(self) -> dict[str, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM"))}
+        env = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM", "MAKE", "MFLAGS"))
+        }
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         return env
 
