@@ -53,7 +53,7 @@ _CANNOT_EXCLUDE = (
 )
 _UNCERTAIN_BEFORE = re.compile(
     rf"{_CANNOT_EXCLUDE}|\b(?:possibl[ey]|poss\.|probabl[ey]|prob\.|(?<!un)likely|consider|questionable|suspect(?:ed)?|suspicious|"
-    r"suggest(?:s|ive|ing)?|may|might|could|rule out|r/o)\b|\b(?:versus|vs)\b\.?(?!\s*\d)|\?\s*$|(?<=\w)\s+or\s+$"
+    r"suggest(?:s|ive|ing)?|may|might|could|question of|rule out|r/o)\b|\b(?:versus|vs)\b\.?(?!\s*\d)|\?\s*$|(?<=\w)\s+or\s+$"
 )
 _UNCERTAIN_BEHIND = re.compile(
     rf"{_CANNOT_EXCLUDE}|\bnot (?:be )?(?:entirely |completely )?(?:ruled out|excluded)|"
@@ -68,7 +68,7 @@ _DENIED_BEFORE = re.compile(
 )
 _DENIED_BEHIND = re.compile(
     rf"\b(?:(?:no longer|not) (?:be )?{_SHOWN}|absent|unlikely|"
-    r"ruled out|excluded|(?:has|have) resolved|resolved|disappeared|subsided|gone|replaced by|"
+    r"ruled out|excluded|resolved|normali[sz]ed|disappeared|subsided|gone|replaced by|"
     r"(?:has|have|now) (?:converted|reverted|changed|given way) to)\b|^\s*:\s*(?:none|no|not|absent|negative)\b"
 )
 #: "on the previous ECG" right behind a mention: that was then, unless it stays.
