@@ -53,7 +53,8 @@ _CANNOT_EXCLUDE = (
 )
 _UNCERTAIN_BEFORE = re.compile(
     rf"{_CANNOT_EXCLUDE}|\b(?:possibl[ey]|poss\.|probabl[ey]|prob\.|(?<!un)likely|consider|questionable|suspect(?:ed)?|suspicious|"
-    r"suggest(?:s|ive|ing)?|may|might|could|question of|rule out|r/o)\b|\b(?:versus|vs)\b\.?(?!\s*\d)|\?\s*$|(?<=\w)\s+or\s+$"
+    r"suggest(?:s|ive|ing)?|may|might|could|question of|rule out|r/o)\b|"
+    r"\b(?:versus|vs)\b\.?(?!\s*\d)|\?\s*$|(?<=\w)\s+or\s+$"
 )
 _UNCERTAIN_BEHIND = re.compile(
     rf"{_CANNOT_EXCLUDE}|\bnot (?:be )?(?:entirely |completely )?(?:ruled out|excluded)|"
