@@ -48,7 +48,7 @@ class Challenge:
         Returns
         -------
         ndarray, shape (r,)
-            NaN where a model that calls all normal is perfect.
+            0 where a model that calls all normal is perfect, as in the Challenge's own code; NaN without a record.
         """
         known = ~np.isnan(targets_nl).any(axis=1)
         targets_nl, called_nl = targets_nl[known] > 0, called_nl[known]
@@ -57,7 +57,7 @@ class Challenge:
         guesses = (called_nl, targets_nl, always_normal)
         observed, correct, inactive = (self._scores(targets_nl, guess) @ weight_nr[known] for guess in guesses)
         scale = correct - inactive
-        out = np.full(weight_nr.shape[1], np.nan)
+        out = np.where(weight_nr[known].sum(axis=0) > 0, 0.0, np.nan)
         np.divide(observed - inactive, scale, out=out, where=np.abs(scale) > 1e-9)
         return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecglfm.config import UserError, read_yaml
@@ -40,7 +41,7 @@ def test_by_hand(table: Path):
     weights = np.array([[1, 0, 2], [1, 0, 0], [1, 3, 1], [1, 1, 1]], dtype=float)
     values = challenge.metric(targets, called, weights)
     assert values[0] == pytest.approx(expected)
-    assert np.isnan(values[1])  # only normal records: the model that calls all normal is perfect
+    assert values[1] == 0  # only normal records: the model that calls all normal is perfect, and the code says 0.0
     assert values[2] == pytest.approx((2 * 0.75 + 0 - 1.5) / (2 * 1 + 1 - 1.5))
 
 
@@ -75,6 +76,40 @@ def test_perfect_is_one_and_all_normal_is_zero_with_the_challenges_own_weights(r
     normal[:, 2] = True
     assert challenge.metric(targets, targets > 0, ones) == pytest.approx(1)
     assert challenge.metric(targets, normal, ones) == pytest.approx(0)
+
+
+def official(weights: np.ndarray, truth: np.ndarray, called: np.ndarray, normal: int) -> float:
+    """The metric step by step as the Challenge's evaluate_model.py goes: a matrix for each of the three guesses."""
+
+    def score(guess: np.ndarray) -> float:
+        matrix = np.zeros_like(weights)
+        for true, said in zip(truth, guess, strict=True):
+            matrix += np.outer(true, said) / max(1.0, float((true | said).sum()))
+        return float(np.nansum(weights * matrix))
+
+    always = np.zeros_like(truth)
+    always[:, normal] = True
+    observed, correct, inactive = score(called), score(truth), score(always)
+    return (observed - inactive) / (correct - inactive) if correct != inactive else 0.0
+
+
+def test_random_calls_score_as_the_challenges_own_code_has_it(real_data: Path):
+    path = real_data / "challenge-2021" / "evaluation-2021" / "weights.csv"
+    names = pd.read_csv(path, index_col=0).index.astype(str).tolist()
+    challenge = read_challenge(path, names)
+    rng, ones = np.random.default_rng(3), np.ones((40, 1))
+    worst = 0.0
+    for share in np.linspace(0.02, 0.5, 25):
+        truth, called = rng.random((40, 26)) < share, rng.random((40, 26)) < share
+        expected = official(challenge.weights_ll, truth, called, challenge.normal)
+        worst = max(
+            worst, abs(challenge.metric(truth.astype(float), called, ones)[0] - expected) / max(1, abs(expected))
+        )
+    assert worst < 5e-16  # 1.7e-16 where it was measured; sums are in another order
+    normal = np.zeros((40, 26), dtype=bool)
+    normal[:, challenge.normal] = True
+    assert official(challenge.weights_ll, normal, normal, challenge.normal) == 0.0
+    assert challenge.metric(normal.astype(float), normal, ones).tolist() == [0.0]
 
 
 def test_codes_and_abbreviations_give_the_shipped_task_one_metric(real_data: Path, repository: Path):
