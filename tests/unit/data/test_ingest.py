@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import wfdb
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
-from ecglfm.data.ingest import run_ingest, shard_rows
+from ecglfm.data.ingest import HELD_BYTES, _Reader, run_ingest, shard_rows
 from ecglfm.provenance import sha256_file
 from ecglfm.records import LEDGER_COLUMNS, NAME_LEADS, SENTINEL
 from ecglfm.sources import open_source
@@ -69,9 +71,43 @@ def test_samples_offsets_and_hashes(database: SourceSlice, tmp_path: Path):
     assert sha256_file(tmp_path / "plain.npy") == sha256_file(tmp_path / "out" / "000.npy")
 
 
-def test_same_bytes_whatever_the_workers(database: SourceSlice, tmp_path: Path):
+class FirstChunkLast(_Reader):
+    """Writes the first chunk when a later one is ready for it, and reports on it when all others are done."""
+
+    def __init__(self, *arguments, held: int):
+        super().__init__(*arguments)
+        self._held = held
+
+    def __call__(self, chunk):
+        with pytest.MonkeyPatch.context() as patch:  # here, because a worker does not inherit it
+            patch.setattr("ecglfm.data.ingest.HELD_BYTES", self._held)
+            found = super().__call__(chunk)
+        time.sleep(0.1 * (chunk.number == 0))
+        return found
+
+    def _write(self, chunk, signals, *, more=False):
+        later = self._output.with_suffix(".later")
+        if chunk.number:
+            later.touch()
+        else:
+            until = time.monotonic() + 60
+            while not later.exists():
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            time.sleep(0.1)
+        super()._write(chunk, signals, more=more)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("held", [HELD_BYTES, 24 * 203])  # at once, or of a chunk of three first two and then one
+def test_same_bytes_whatever_the_workers(
+    database: SourceSlice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+):
     ingest(database, tmp_path, out="one")
+    monkeypatch.setattr("ecglfm.data.ingest.CHUNK", 3)
+    monkeypatch.setattr("ecglfm.data.ingest._Reader", partial(FirstChunkLast, held=held))
     ingest(database, tmp_path, out="two", workers=2)
+    assert list((tmp_path / "two").glob("*.later"))
     for name in ("000.npy", "000.parquet", "000.ledger.parquet"):
         assert sha256_file(tmp_path / "one" / name) == sha256_file(tmp_path / "two" / name)
 

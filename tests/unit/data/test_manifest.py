@@ -151,7 +151,7 @@ def test_files_of_an_earlier_number_of_shards_are_passed_over(tmp_path):
 
 def test_splitting_by_record_fails_the_audit_and_leaves_no_records_to_train_on(tmp_path):
     write_results(tmp_path, index_frame(40, 2))
-    fractions = {"valid_fraction": 0.3, "test_fraction": 0.3}
+    fractions = {"valid_fraction": 0.2, "test_fraction": 0.4}
     run_manifest(manifest_slice("a", **fractions), tmp_path, tmp_path / "manifest")
     assert (tmp_path / "manifest/records.parquet").exists()
     content = run_manifest(manifest_slice("a", group_by="record", **fractions), tmp_path, tmp_path / "manifest")

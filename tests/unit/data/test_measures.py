@@ -138,9 +138,16 @@ def test_number_of_threads_does_not_change_a_bit():
         residual = measures.einthoven_residual(*signal[:3])
         return measures.mains_noise(signal, 1000), measures.swapped_leads(*signal[:3], 1000), residual
 
-    many = [all_of(signal) for signal in signals]
-    with threadpoolctl.threadpool_limits(1):
-        assert [all_of(signal) for signal in signals] == many
+    found = {}
+    for threads in (1, 2, 4):  # whatever OMP_NUM_THREADS says
+        with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+            # NumPy's and SciPy's, if they have one each.
+            numbers = {
+                library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"
+            }
+            assert numbers == {threads}
+            found[threads] = [all_of(signal) for signal in signals]
+    assert found[1] == found[2] == found[4]
 
 
 def test_einthoven_residual_by_hand():
