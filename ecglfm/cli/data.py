@@ -117,7 +117,12 @@ def _manifest(args: argparse.Namespace) -> int:
         print(f"{args.output}: warning: {source}: patients unknown for {number} records: leakage cannot be excluded")
     kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
     print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
-    keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds` and `seed` under `manifest` decide it"
+    if audit["by_chance"]:
+        few = ", ".join(f"{source} ({number} patients)" for source, number in audit["by_chance"].items())
+        print(
+            f"{args.output}: few patients: {few}; `manifest.stratify: [TASK]` gives each split its share of every label"
+        )
+    keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds`, `stratify` and `seed` under `manifest` decide it"
     for split in audit["empty"]:
         print(f"{args.output}: warning: no record is in the split {split}; {keys}")
     if args.tracking:

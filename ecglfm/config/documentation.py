@@ -220,6 +220,16 @@ of its table, or shares of its own:
         mine: {column: split, train: [development], valid: [tuning], test: [held-out]}
       fractions:
         mimic_iv_ecg: {valid: 0.01, test: 0}      # for pretraining
+      stratify: [af]                              # tasks whose labels each split gets its share of
+
+In a cohort of some thousand patients chance decides how many who have a rare disease are in valid and test.
+`stratify` names tasks (any of config/tasks/; they need not be run) whose labels are then held at the shares: the rarest
+first, patient by patient, to the split that lacks most of it (iterative stratification, Sechidis et al. 2011), so that
+of ten patients with a label 80, 10 and 10 % are eight, one and one. A seeded hash takes the part of chance. Each source
+is split by itself; sources with `folds` stay as they are. What moves patients: other records of their source (added,
+dropped, or kept by `query`), another label of one of these tasks, `seed` and the shares. What does not: other sources,
+other tasks, the number of shards and workers. To keep splits for good, write them into a column of the table and name
+it under `folds`. The summary says which labels fewer than five patients of a split carry.
 
 `manifest.query: age >= 18 and source in ['ptbxl', 'mine']` keeps those records and drops the others, each with the
 reason `query` in the ledger. It compares columns of `manifest/records.parquet` (all but `split`), or of the databases'

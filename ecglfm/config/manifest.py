@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, field_validator, model_validator
 
-from ecglfm.config.base import Section, Seed
+from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.expression import parse_condition
 from ecglfm.config.text import as_text
 
@@ -65,6 +65,11 @@ class ManifestConfig(Section):
     fractions: dict[str, FractionsConfig] = Field(
         {}, description="source: shares of its own; {valid: 0.05, test: 0} keeps a source for pretraining"
     )
+    stratify: list[Name] = Field(
+        [],
+        description="stems of config/tasks/*.yaml by whose labels patients are split, so that each split has its share "
+        "of every label's patients; sources with `folds` stay as they are",
+    )
     query: str | None = Field(
         None,
         description="records to use, e.g. `age >= 18 and source in ['ptbxl', 'code15']`; the others are dropped, each "
@@ -94,7 +99,19 @@ class ManifestConfig(Section):
     def _something_left_to_train_on(self) -> ManifestConfig:
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError("valid_fraction + test_fraction leave nothing to train on")
+        if self.stratify and self.group_by == "record":
+            raise ValueError("`stratify` splits patients; take it out, or write `group_by: patient`")
         both = sorted(set(self.folds) & set(self.fractions))
         if both:
             raise ValueError(f"source {both[0]!r} stands in `folds` and in `fractions`: one of them decides its splits")
         return self
+
+    def shares(self, source: str) -> dict[str, float]:
+        """Share of a source's patients in each split; of no meaning for a source with `folds`."""
+        own = self.fractions.get(source)
+        valid, test = (self.valid_fraction, self.test_fraction) if own is None else (own.valid, own.test)
+        return {"train": 1 - valid - test, "valid": valid, "test": test}
+
+    def by_chance(self, source: str) -> bool:
+        """Whether a draw decides which of its splits a patient of a source is in."""
+        return source not in self.folds and max(self.shares(source).values()) < 1

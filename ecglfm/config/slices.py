@@ -22,6 +22,7 @@ from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
+from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig, EvaluateConfig
 from ecglfm.config.verification import VerificationConfig, load_task
@@ -53,6 +54,8 @@ class ManifestSlice(Section):
     shards: dict[str, int] = Field(
         {}, description="source: number of shards; files of an earlier, larger number are passed over"
     )
+    tasks: dict[str, TaskConfig] = Field({}, description="those of `stratify`, with the sources filled in")
+    kinds: dict[str, str] = Field({}, description="with `tasks`, source: kind whose selectors apply")
 
 
 class TaskSlice(Section):
@@ -144,6 +147,7 @@ class Project:
             self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
         for name, task in self.tasks.items() if not self.encoders else ():
             check_kind(config.finetune, task.kind, name)
+        self.stratifying = load_stratifying(folder, config.manifest.stratify, list(self.sources))
         self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
 
     def _source(self, folder: Path, name: str) -> SourceConfig:
@@ -231,7 +235,10 @@ class Project:
     def manifest_slice(self) -> ManifestSlice:
         """Slice for manifest."""
         shards = {name: source.shards for name, source in self.sources.items()}
-        return ManifestSlice(sources=list(self.sources), manifest=self.config.manifest, shards=shards)
+        tasks = self.stratifying
+        kinds = {name: source.native_kind for name, source in self.sources.items() if tasks}
+        manifest = self.config.manifest
+        return ManifestSlice(sources=list(self.sources), manifest=manifest, shards=shards, tasks=tasks, kinds=kinds)
 
     def task_slice(self, task: str) -> TaskSlice:
         """Slice for labels."""

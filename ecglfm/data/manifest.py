@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecglfm.config import ManifestSlice, UserError
+from ecglfm.config import ManifestSlice, TaskSlice, UserError
 from ecglfm.config.expression import parse_condition
 from ecglfm.data.audit import audit
 from ecglfm.data.duplicates.clusters import move_clusters, moved
@@ -30,6 +31,7 @@ from ecglfm.data.pieces import Pieces, table_pieces, write_pieces
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.source_tables import SourceTables, shard_tables
 from ecglfm.data.splits import fold_column
+from ecglfm.data.stratify import FEW_PATIENTS, open_labels, stratified_splits
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
 from ecglfm.sources.base import unknown_patients
@@ -77,16 +79,40 @@ def _open_sources(slice: ManifestSlice, results: Path, names: dict[str, str]) ->
     return sources
 
 
+def _wanted(people: pd.DataFrame, query: str | None, names: dict[str, str]) -> np.ndarray:
+    """Which records meet the query."""
+    if query is None:
+        return np.ones(len(people), bool)
+    return np.asarray(matches(parse_condition(query), people, names, "config.yaml: manifest.query"), bool)
+
+
+def _stratify(slice: ManifestSlice, results: Path, sources: list[SourceTables], names: dict[str, str]) -> None:  # noqa: A002
+    """Let the labels of `manifest.stratify` decide about the patients about whom the hash would."""
+    stratified = [source for source in sources if slice.manifest.by_chance(source.source)]
+    tasks = [
+        TaskSlice(task=name, config=task, kinds={source: slice.kinds[source] for source in task.sources or ()})
+        for name, task in slice.tasks.items()
+    ]
+
+    def carried(source: SourceTables) -> Iterator[pd.DataFrame]:
+        labels = open_labels(tasks, source.source, _index_columns(results, source.source))
+        for people in source.people(labels):
+            yield people.loc[_wanted(people, slice.manifest.query, names), ["patient_id", *labels.names]]
+
+    of_patients = stratified_splits({source.source: carried(source) for source in stratified}, slice.manifest)
+    for source in stratified:
+        source.of_patients = of_patients
+
+
 def _records(
     sources: list[SourceTables], query: str | None, names: dict[str, str], ledger: SortedLedger
 ) -> Iterator[pa.Table]:
     """Rows of `records.parquet`, as they were split at first; those that do not meet the query go to the ledger."""
-    condition = parse_condition(query) if query is not None else None
     schema: pa.Schema | None = None
     for source in sorted(sources, key=lambda one: f"{one.source}/"):  # with which all its ids begin
         for people in source.people():
-            if condition is not None:
-                wanted = matches(condition, people, names, "config.yaml: manifest.query")
+            wanted = _wanted(people, query, names)
+            if query is not None:
                 said = {"source": source.source, "stage": "manifest", "action": "dropped", "reason": "query"}
                 out = pd.DataFrame({"record_id": people["record_id"][~wanted]}).assign(**said)
                 ledger.add(out.assign(detail=f"does not meet manifest.query: {query}"))
@@ -115,6 +141,8 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
     for source in sources:
         for rows in source.ledgers():
             ledger.add(rows)
+    if slice.tasks:
+        _stratify(slice, results, sources, names)
     n_records = 0
     with write_pieces(table) as write:
         for piece in cut(_records(sources, query, names, ledger)):
@@ -123,6 +151,16 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
     if query is not None and not n_records:
         raise UserError(f"config.yaml: manifest.query: no record meets {query!r}")
     assert n_records + ledger.dropped == sum(map(len, sources))
+
+
+def _by_chance(slice: ManifestSlice, counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, int]:  # noqa: A002
+    """Patients of the sources of so few that the hash, which alone splits them, leaves rare labels to chance."""
+    patients = {source: sum(number["patients"] for number in splits.values()) for source, splits in counts.items()}
+    return {
+        source: number
+        for source, number in patients.items()
+        if number < FEW_PATIENTS and slice.manifest.by_chance(source) and not slice.manifest.stratify
+    }
 
 
 def _shards(slice: ManifestSlice, results: Path) -> list[Path]:  # noqa: A002
@@ -176,6 +214,7 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         content = audit(records, pairs)
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
+        content["by_chance"] = _by_chance(slice, content["counts"])
         content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
         ledger.write(output / "ledger.parquet")
         write_json(output / "audit.json", content)

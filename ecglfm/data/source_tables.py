@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ecglfm.config import ManifestConfig, UserError
 from ecglfm.data.pieces import sorted_pieces, table_pieces
 from ecglfm.data.splits import assign_splits, splits_of_folds
+from ecglfm.data.stratify import SourceLabels
 from ecglfm.records import LEDGER_COLUMNS, require_columns
 from ecglfm.sources.reorder import in_step
 
@@ -80,6 +81,11 @@ class SourceTables:
     shards : int or None
         How many there are; None: all that are found.
 
+    Attributes
+    ----------
+    of_patients : mapping or None
+        Split of each patient, where neither folds nor the hash decide; to be set.
+
     Raises
     ------
     UserError
@@ -106,27 +112,37 @@ class SourceTables:
         for path in self._tables:
             require_columns(pd.DataFrame(columns=pq.read_schema(path).names), columns, f"{folder}/*.parquet")
         self._config, self._about, self._fold = config, about, fold
+        self.of_patients: Mapping[str, str] | None = None
 
-    def _of_index(self) -> Iterator[pa.Table]:
+    def _of_index(self, labels: SourceLabels | None) -> Iterator[pa.Table]:
         """What the index says of each record, and its split, by id."""
         of_folds = None
         if self._fold is not None:
             values = [piece[self._fold].drop_duplicates() for piece in table_pieces(self._index, [self._fold])]
             folds = self._config.folds[self.source]
             of_folds = splits_of_folds(pd.concat(values).drop_duplicates(), self.source, folds)
-        read = sorted({"record_id", "patient_id", *self._about, *([self._fold] if self._fold else [])})
-        pieces = (
-            piece[["record_id", *self._about]].assign(split=assign_splits(piece, self.source, self._config, of_folds))
-            for piece in table_pieces(self._index, read)
-        )
-        return sorted_pieces(pieces, "record_id")
+        more = [*([self._fold] if self._fold else []), *(labels.columns if labels else [])]
+        read = sorted({"record_id", "patient_id", *self._about, *more})
+
+        def rows() -> Iterator[pd.DataFrame]:
+            for piece in table_pieces(self._index, read):
+                splits = assign_splits(piece, self.source, self._config, of_folds, self.of_patients)
+                said = piece[["record_id", *self._about]].assign(split=splits)
+                yield said if labels is None else pd.concat([said, labels.of(piece)], axis=1)
+
+        return sorted_pieces(rows(), "record_id")
 
     def __len__(self) -> int:
         """Rows of the index."""
         return int(pq.read_metadata(self._index).num_rows)
 
-    def people(self) -> Iterator[pd.DataFrame]:
+    def people(self, labels: SourceLabels | None = None) -> Iterator[pd.DataFrame]:
         """Yield the prepared records by id: columns of the preprocess tables, then the index's and `split`.
+
+        Parameters
+        ----------
+        labels : SourceLabels, optional
+            Whose columns follow.
 
         Raises
         ------
@@ -138,7 +154,7 @@ class SourceTables:
         )
         dropped = sorted_pieces((ids for path in self._ledgers for ids in _dropped(path)), "record_id")
         accounts = _Accounts()
-        for index, some, out in in_step([self._of_index(), prepared, dropped], "record_id"):
+        for index, some, out in in_step([self._of_index(labels), prepared, dropped], "record_id"):
             if accounts.add(index, some, out):
                 rows = pc.index_in(some["record_id"], index["record_id"].combine_chunks())
                 about = index.drop_columns("record_id").take(rows)

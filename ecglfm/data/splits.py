@@ -1,4 +1,4 @@
-"""Which split a record is in: by a seeded hash of its patient, or by what its database says.
+"""Which split a record is in: by a seeded hash of its patient, by what its database says, or by labels (`stratify`).
 
 A patient's hash depends on the seed and the patient alone, so that records that are added later never move
 the ones that are there. Patients of two sources are two patients: their ids begin with the source.
@@ -65,7 +65,11 @@ def splits_of_folds(values: pd.Series, source: str, folds: FoldsConfig) -> dict[
 
 
 def assign_splits(
-    index: pd.DataFrame, source: str, config: ManifestConfig, of_folds: Mapping[Any, str | None] | None = None
+    index: pd.DataFrame,
+    source: str,
+    config: ManifestConfig,
+    of_folds: Mapping[Any, str | None] | None = None,
+    of_patients: Mapping[str, str] | None = None,
 ) -> pd.Series:
     """Split of records of one source.
 
@@ -77,6 +81,8 @@ def assign_splits(
     config : ManifestConfig
     of_folds : mapping, optional
         As `splits_of_folds`; by default from the folds in `index`, which then must be the whole table.
+    of_patients : mapping, optional
+        As `stratified_splits`; by default the hash decides.
 
     Returns
     -------
@@ -93,9 +99,9 @@ def assign_splits(
         if of_folds is None:
             of_folds = splits_of_folds(values, source, config.folds[source])
         return values.map(of_folds).astype("str")
-    valid, test = config.valid_fraction, config.test_fraction
-    if source in config.fractions:
-        valid, test = config.fractions[source].valid, config.fractions[source].test
+    if of_patients is not None:
+        return index["patient_id"].map(of_patients).astype("str")
+    valid, test = (config.shares(source)[split] for split in ("valid", "test"))
     keys = index["patient_id"] if config.group_by == "patient" else index["record_id"]
     codes, unique = pd.factorize(keys)
     splits = [hash_split(key, seed=config.seed, valid_fraction=valid, test_fraction=test) for key in unique]

@@ -17,13 +17,16 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError, load
 from ecglfm.data.labels import read_left_out
-from ecglfm.data.pieces import Pieces, table_pieces
+from ecglfm.data.pieces import Pieces, sorted_pieces, table_pieces
 from ecglfm.evaluation.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
 from ecglfm.provenance import read_json
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
+from ecglfm.sources.reorder import in_step
 
 Content = TypeVar("Content")
 _MANY_PAIRS = 20
+#: Fewer patients of a split with a label than this are told beside it.
+FEW_POSITIVES = 5
 
 
 def read_if_there(path: Path, read: Callable[[Path], Content]) -> Content | None:
@@ -133,13 +136,14 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
     columns = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
     if config is not None and config.kind == "regression":
         labels = partial(_known, labels)
+    patients = _positive_patients(labels, columns)
     return {
         "task": task,
         "description": config.description if config is not None else "",
         "left_out": read_left_out(path),
         "sources": counts.sources(),
         "total": counts.of(ALL),
-        "labels": [_label(labels, column) for column in columns],
+        "labels": [_label(labels, column, patients) for column in columns],
         "ledger": None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS))),
     }
 
@@ -151,7 +155,18 @@ def _known(labels: Pieces, columns: list[str]) -> Iterator[pd.DataFrame]:
         yield piece.assign(**{column: piece[column].where(piece[column].isna(), 1.0) for column in numbers})
 
 
-def _label(labels: Pieces, column: str) -> dict[str, Any]:
+def _positive_patients(labels: Pieces, columns: list[str]) -> Counter[tuple[str, str]]:
+    """Patients with a positive record, by label and split."""
+    found: Counter[tuple[str, str]] = Counter()
+    for (table,) in in_step([sorted_pieces(labels(["patient_id", "split", *columns]), "patient_id")], "patient_id"):
+        rows = table.to_pandas()
+        positive = (rows[columns] == 1).groupby([rows["patient_id"], rows["split"]]).any()
+        for split, numbers in positive.groupby(level=1).sum().iterrows():
+            found.update({(column, str(split)): int(number) for column, number in numbers.items()})
+    return found
+
+
+def _label(labels: Pieces, column: str, patients: Counter[tuple[str, str]]) -> dict[str, Any]:
     """Positives of a label by split and by source, among the records where it is known."""
     positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
     sources, unknown = set(), 0
@@ -167,7 +182,11 @@ def _label(labels: Pieces, column: str) -> dict[str, Any]:
     return {
         "name": column.partition(".")[2],
         "splits": {
-            split: {"positives": positives[f"split {split}"], "share": positives[f"split {split}"] / n if n else None}
+            split: {
+                "positives": positives[f"split {split}"],
+                "share": positives[f"split {split}"] / n if n else None,
+                "few": patients[column, split] if patients[column, split] < FEW_POSITIVES else None,
+            }
             for split, n in shares.items()
         },
         "sources": {

@@ -20,6 +20,7 @@ ENCODERS = list(PROJECT.encoders)
 RANDOM_ENCODERS = [name for name, encoder in PROJECT.encoders.items() if encoder.weights == "random"]
 TASKS = list(PROJECT.tasks)
 VERIFICATIONS = list(PROJECT.verifications)  # tasks of kind verification: no labels, nothing is fine-tuned
+STRATIFY_FILES = sorted({file for task in PROJECT.stratifying.values() for file in task.files})
 FITS = PROJECT.fits
 EFFICIENCY_FITS = PROJECT.efficiency_fits
 SLICES = PROJECT.slices()

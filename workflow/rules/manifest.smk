@@ -1,5 +1,5 @@
 # manifest: which record belongs to whom and to which split; what was dropped and why; the audit.
-# Requires: index, ingest and preprocess tables of every source.
+# Requires: index, ingest and preprocess tables of every source; label files of the tasks of `manifest.stratify`.
 # Makes: <results>/manifest/records.parquet, ledger.parquet, audit.json. A failed audit fails the build.
 # Later stages depend on the signals through records.parquet, which holds the SHA-256 of each: naming a thousand
 # shards again in each of a hundred fits made a plan five times slower.
@@ -13,6 +13,7 @@ rule manifest:
         signals=get_shard_files("preprocess", SOURCES, ".npy"),
         ledgers=get_shard_files("ingest", SOURCES, ".ledger.parquet")
         + get_shard_files("preprocess", SOURCES, ".ledger.parquet"),
+        files=STRATIFY_FILES,
     output:
         records="<results>/manifest/records.parquet",
         ledger=report(

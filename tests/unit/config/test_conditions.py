@@ -67,3 +67,8 @@ def test_a_source_with_folds_and_fractions_is_an_error():
     folds = {"a": {"train": [1], "valid": [2], "test": [3]}}
     with pytest.raises(UserError, match="'a' stands in `folds` and in `fractions`"):
         parse(ManifestConfig, {"folds": folds, "fractions": {"a": {"valid": 0.1, "test": 0}}}, "config.yaml")
+
+
+def test_records_are_not_stratified():
+    with pytest.raises(UserError, match="`stratify` splits patients"):
+        parse(ManifestConfig, {"group_by": "record", "stratify": ["af"]}, "config.yaml")

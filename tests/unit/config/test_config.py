@@ -327,6 +327,41 @@ def test_sources_of_another_project_are_refused_with_the_way_out(repository: Pat
         Project(change, repository / "config")
 
 
+def test_what_stratifies_moves_patients_only_where_a_label_changes(repository: Path, tmp_path: Path) -> None:
+    """The tasks of `stratify` are read by the stage manifest; those of `tasks` are not, nor is what changes no label."""
+    folder = tmp_path / "config"
+    shutil.copytree(repository / "config", folder)
+    both = BASE | {"sources": ["demo-ptbxl", "demo-mimic"]}
+    stratified = both | {"manifest": {"stratify": ["af"]}}
+    expected = Project(stratified, folder).slices()["manifest"]
+    assert expected != Project(both, folder).slices()["manifest"]
+    path = folder / "tasks/af.yaml"
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(content | {"description": "another", "min_positives": 7, "rare": "leave_out"}))
+    assert Project(stratified | {"tasks": ["coin-toss", "diagnosis", "af"]}, folder).slices()["manifest"] == expected
+    path.write_text(yaml.safe_dump(content | {"exclude": {"ptbxl": {"scp": ["PACE"]}}}))
+    assert Project(stratified, folder).slices()["manifest"] != expected
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"kind": "verification"}, "`kind: verification` has no labels"),
+        ({"kind": "regression", "labels": {"age": {"ptbxl": {"value": "age"}}}}, "`kind: regression` has no labels"),
+        (
+            {"kind": "binary", "sources": ["ludb"], "labels": {"x": {"ludb": {"report": ["x"]}}}},
+            "sources: 'ludb' is not in the project's",
+        ),
+    ],
+)
+def test_a_task_that_cannot_stratify_is_named(repository: Path, tmp_path: Path, content: dict, said: str) -> None:
+    shutil.copytree(repository / "config", tmp_path / "config")
+    path = tmp_path / "config/tasks/mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=f"^{path}: .*{said}"):
+        Project(BASE | {"manifest": {"stratify": ["mine"]}}, tmp_path / "config")
+
+
 def test_fits_are_mode_and_seed(repository: Path) -> None:
     project = _project(repository, finetune={"modes": ["full", "linear"], "seeds": [0, 3]})
     assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]

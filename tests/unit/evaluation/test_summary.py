@@ -90,10 +90,9 @@ def test_numbers_of_the_files_are_on_the_page(two: Path):
     assert (
         "beta Train 2 30 (25–35) 0 1 50.0 % 1 50.0 % 0 Valid 1 – 1 0 0.0 % 0 0.0 % 1 In no split 1 60 (60–60)" in seen
     )
-    # NORM: all three of beta; MI is unknown there
-    assert "100.0 % 0 MI" in seen
-    assert re.search(r"NORM \d+ [\d.]+ % \d+ [\d.]+ % \d+ [\d.]+ % \d+ [\d.]+ % 3 100.0 % 0 MI", seen)
-    assert re.search(r"MI 0 0.0 % 0 0.0 % 3 25.0 % 3 5.1 % unknown 4", seen)
+    # NORM: all three of beta, of one patient in train and one in valid, where alpha has four; MI is unknown there
+    assert "NORM 2 4.8 % 1 patient 5 55.6 % 6 50.0 % 1 patient 10 16.7 % 3 100.0 % 0 MI" in seen
+    assert "MI 0 0.0 % 0 patients 0 0.0 % 0 patients 3 25.0 % 1 patient 3 5.1 % unknown 4" in seen
     # quality of beta: three values of mains noise
     assert "mains noise, uV 2 2.9 3 1 0 0" in seen
     assert "flat leads 0 1.7 2 0 1 0" in seen
@@ -180,8 +179,17 @@ def test_events_and_known_numbers_are_counted_and_labels_that_are_too_rare_are_n
     task_of(two, "death", "survival", "{ludb: {time: t, event: e}}", survival)
     seen = words(page_of(two, ["age", "death"]))
     left_out = "Labels left out: rare has no event ."
-    assert f"Unknown x 2 100.0 % 0 – 1 100.0 % 1 {left_out}" in seen  # age: train, valid, test, unknown
-    assert f"Unknown x 1 50.0 % 1 100.0 % 0 – 1 {left_out}" in seen  # death
+    assert (
+        f"Unknown x 2 100.0 % 2 patients 0 – 0 patients 1 100.0 % 1 patient 1 {left_out}" in seen
+    )  # age: train, valid, test, unknown
+    assert f"Unknown x 1 50.0 % 1 patient 1 100.0 % 1 patient 0 – 0 patients 1 {left_out}" in seen  # death
+
+
+def test_sources_that_chance_splits_are_told(two: Path):
+    assert "Few patients" not in words(page_of(two))
+    audit = two / "manifest/audit.json"
+    write_json(audit, read_json(audit) | {"by_chance": {"alpha": 50, "beta": 3}})
+    assert "Few patients, whose splits chance decides: alpha (50), beta (3). manifest.stratify" in words(page_of(two))
 
 
 def test_a_task_that_is_not_there_is_said_and_others_are_left_out(two: Path):
