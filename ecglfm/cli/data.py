@@ -80,8 +80,8 @@ def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources.base import write_index
 
     with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
-        source = open_source(load(SourceSlice, args.config))
-        records, patients, unknown = write_index(args.output, source.pieces(), warned, source.config.patient_id)
+        config = load(SourceSlice, args.config)
+        records, patients, unknown = write_index(args.output, open_source(config).pieces(), warned, config)
     for text in warned:
         print(f"{args.output}: warning: {text}")
     whose = "patients unknown" if unknown == records else f"{patients - unknown} patients"

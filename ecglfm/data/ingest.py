@@ -24,6 +24,7 @@ from ecglfm.data.array_writer import array_writer, write_rows
 from ecglfm.provenance import write_parquet
 from ecglfm.records import ALL_LEADS, NAME_LEADS, SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source
+from ecglfm.sources.base import check_made_by
 from ecglfm.sources.parallel import Places, ordered_map
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _read_index(slice: SourceSlice, index: Path, shard: int, shards: int) -> lis
     others = sorted({row["source"] for row in rows} - {slice.source})
     if others:
         raise UserError(f"{index}: index of source {others[0]!r}, but --config is that of {slice.source!r}")
+    check_made_by(index, slice)
     return rows
 
 
@@ -201,7 +203,7 @@ def run_ingest(
     Raises
     ------
     UserError
-        The source's root is not a folder, there is no such shard, or the index is missing.
+        The source's root is not a folder, there is no such shard, or the index is missing or of another config.
     """
     open_source(slice)  # a root that is not there is one clear line, not a ledger full of missing files
     index_rows = _read_index(slice, index, shard, shards)

@@ -136,7 +136,21 @@ def labelled_records(
         the test split.
     """
     columns = [column for name in names for column in label_columns(kind, name)]
-    require_columns(labels, ["record_id", "split", *columns], str(where))
+    require_columns(labels, ["record_id", "split"], str(where))
+    absent = [column.partition(".")[2] for column in columns if column not in labels]
+    if absent:
+        raise UserError(
+            f"{where}: has no label {absent[0]!r}, which the model predicts: the model is older than the labels, or of"
+            " another task; run `ecglfm finetune` again (or `ecglfm labels`, where this table is the older one)"
+        )
+    prefix = columns[0].partition(".")[0] + "."
+    others = set(map(str, labels.columns)) - set(columns)
+    new = sorted(column.removeprefix(prefix) for column in others if column.startswith(prefix))
+    if new:
+        logger.warning(
+            "%s: label %s is unknown to the model, which is older: it is not evaluated; run `ecglfm finetune` again",
+            where, ", ".join(new),
+        )  # fmt: skip
     wanted = labels.loc[labels["split"].isin(["valid", "test"]), ["record_id", "split", *columns]]
     joined = records.merge(wanted, on=["record_id", "split"], validate="one_to_one")
     joined = joined.sort_values("record_id", ignore_index=True)

@@ -12,12 +12,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecglfm.config import LEADS, SourceConfig, UserError
+from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.provenance import atomic
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
@@ -26,8 +27,8 @@ from ecglfm.sources.patients import Patients
 from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 
-#: Key of an index's metadata.
-UNKNOWN_PATIENTS = "patients_unknown"
+#: Keys of an index's metadata.
+UNKNOWN_PATIENTS, MADE_BY = "patients_unknown", "made_by"
 
 
 class Source(ABC):
@@ -125,7 +126,7 @@ def standard_first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_index(
-    path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequence[str] = (), config: PatientIds | None = None
+    path: str | Path, pieces: Iterable[pd.DataFrame], warned: Sequence[str] = (), slice_: SourceSlice | None = None
 ) -> tuple[int, int, int]:
     """Write `index/{source}.parquet` piece by piece.
 
@@ -136,15 +137,17 @@ def write_index(
         As `Source.pieces` yields them.
     warned : sequence of str
         Goes into the file's metadata as `warnings`, a JSON list; may be filled while the pieces are made.
-    config : PatientIds, optional
-        How ids of patients are taken. `patients_unknown` in the metadata is the number of records that have none.
+    slice_ : SourceSlice, optional
+        Says how ids of patients are taken, and stands in the metadata as `made_by` (see `check_made_by`);
+        `patients_unknown` there is the number of records that have none.
 
     Returns
     -------
     records, patients, unknown : int
         `unknown` records state no patient, and are patients of their own.
     """
-    people = Patients(Path(path).stem, config or PatientIds())
+    people = Patients(Path(path).stem, slice_.config.patient_id if slice_ else PatientIds())
+    made_by = {MADE_BY: json.dumps(_made_by(slice_))} if slice_ else {}
     patients, writer = 0, None
     with atomic(path) as temporary:
         try:
@@ -156,7 +159,7 @@ def write_index(
                 raise UserError(f"{path}: no recording to write")
             patients = people.finish()
             writer.add_key_value_metadata(
-                {"warnings": json.dumps(list(warned)), UNKNOWN_PATIENTS: json.dumps(people.unknown)}
+                {"warnings": json.dumps(list(warned)), UNKNOWN_PATIENTS: json.dumps(people.unknown), **made_by}
             )
         finally:
             if writer is not None:
@@ -167,3 +170,24 @@ def write_index(
 def unknown_patients(path: Path) -> int:
     """Records of an index that state no patient."""
     return int(json.loads((pq.read_metadata(path).metadata or {}).get(UNKNOWN_PATIENTS.encode(), b"0")))
+
+
+def _made_by(slice_: SourceSlice) -> dict[str, Any]:
+    """What of a source's config decides its index; not its root, as records are found relative to that."""
+    config = slice_.config.model_dump(mode="json", exclude_defaults=True, exclude={"root"})
+    return {"source": slice_.source, **config, "patients_of": slice_.patients_of}
+
+
+def check_made_by(path: Path, slice_: SourceSlice) -> None:
+    """Raise `UserError` where an index was made by another config of its source; one of an earlier version passes."""
+    metadata = pq.read_metadata(path).metadata or {}
+    if MADE_BY.encode() not in metadata:
+        return
+    then, now = json.loads(metadata[MADE_BY.encode()]), _made_by(slice_)
+    changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    if changed:
+        raise UserError(
+            f"{path}: this index is older than the config of source {slice_.source!r}, in which"
+            f" {', '.join(f'`{key}`' for key in changed)} changed since; run `ecglfm index` again, or"
+            f" snakemake --forcerun {path}"
+        )

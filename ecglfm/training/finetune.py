@@ -19,6 +19,7 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
+from ecglfm.data.labels import read_left_out
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import CLASSIFICATION
@@ -144,8 +145,17 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
     data = load_labelled(labels, manifest, signals, task.config.kind)
     unknown = [name for name in data.label_names if name not in task.config.labels]
     if unknown:
-        raise UserError(f"{labels}: label {unknown[0]!r}, but the task says {list(task.config.labels)}; run `labels`")
-    if left_out := _left_out(task, data):
+        raise UserError(
+            f"{labels}: label {unknown[0]!r}, but the task lists {list(task.config.labels)}: the table"
+            f" is older than the task; run `ecglfm labels` again, or snakemake --forcerun {labels}"
+        )
+    left_out = _left_out(task, data)
+    if stale := sorted(set(left_out) - set(read_left_out(labels))):
+        raise UserError(
+            f"{labels}: has no label {stale[0]!r}, which task {task.task!r} lists: the table is older than the task;"
+            f" run `ecglfm labels` again, or snakemake --forcerun {labels}"
+        )
+    if left_out:
         logger.warning("labels of the task that %s leaves out: %s", labels, ", ".join(left_out))
     if fit.fraction < 1:
         data = share_of_patients(data, fit.fraction, fit.seed)

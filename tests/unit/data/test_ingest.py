@@ -232,3 +232,20 @@ def test_missing_root_and_missing_index(database: SourceSlice, tmp_path: Path):
     gone = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(tmp_path / "gone")))
     with pytest.raises(UserError, match=r"`root` in config/sources/p\.yaml or `roots"):
         run_ingest(gone, tmp_path / "p.parquet", 0, 1, tmp_path / "x.npy")
+
+
+def test_an_index_older_than_the_config_is_said(database: SourceSlice, tmp_path: Path):
+    path = tmp_path / "i.parquet"
+    write_index(path, open_source(database).pieces(), (), database)
+    run_ingest(database, path, 0, 1, tmp_path / "x.npy")
+    (tmp_path / "root").rename(tmp_path / "moved")
+    changes: dict[str, object] = {"root": str(tmp_path / "moved")}
+    moved = database.model_copy(update={"config": database.config.model_copy(update=changes)})
+    run_ingest(moved, path, 0, 1, tmp_path / "x.npy")  # records are found relative to the root
+    changes |= {"rate": 100, "checks": "off"}
+    edited = database.model_copy(update={"config": database.config.model_copy(update=changes)})
+    with pytest.raises(UserError, match=r"older than the config of source 'p', in which `checks`, `rate` changed") as e:
+        run_ingest(edited, path, 0, 1, tmp_path / "y.npy")
+    assert str(e.value).startswith(f"{path}: ")
+    assert str(e.value).endswith(f"run `ecglfm index` again, or snakemake --forcerun {path}")
+    assert not (tmp_path / "y.npy").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -298,3 +299,18 @@ def test_mlflow_gets_the_numbers(inputs: dict[str, Path], tmp_path: Path):
     assert tags["snakemake_rule"] == "evaluate_model"
     assert (tags["encoder"], tags["task"], tags["fit"]) == ("ruler", "amplitude", "full-s0")
     assert list((tmp_path / "artifacts").rglob("curves.png"))
+
+
+def test_a_model_older_than_the_labels_is_said(inputs: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    labels = pd.read_parquet(inputs["labels"])
+    write_parquet(inputs["labels"], labels.assign(**{"label.NEW": np.float32(1)}))
+    with caplog.at_level(logging.WARNING):
+        run_evaluate(SLICE, **inputs)
+    (said,) = [text for text in caplog.messages if "older" in text]
+    assert said.startswith(
+        f"{inputs['labels']}: label NEW is unknown to the model, which is older: it is not evaluated"
+    )
+    write_parquet(inputs["labels"], labels.rename(columns={"label.LOW": "label.LOWER"}))
+    with pytest.raises(UserError, match="has no label 'LOW', which the model predicts: the model is older") as error:
+        run_evaluate(SLICE, **inputs)
+    assert "run `ecglfm finetune` again" in str(error.value)

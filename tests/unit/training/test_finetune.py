@@ -380,7 +380,10 @@ def set_label(split: str, value: float):
         (set_label("train", np.nan), "label 'big' has no positive record in the train split"),
         (set_label("train", 1), "label 'big' has no negative record in the train split"),
         (lambda labels: labels[labels["split"] != "valid"], "no record in the valid split"),
-        (lambda labels: labels.rename(columns={"label.big": "label.huge"}), "label 'huge', but the task says"),
+        (
+            lambda labels: labels.rename(columns={"label.big": "label.huge"}),
+            "label 'huge', but the task lists .*: the table is older",
+        ),
         (lambda labels: labels.drop(columns=["label.big", "label.fast"]), "there is no column `label.…`"),
         (lambda labels: labels.assign(**{"label.big": np.float32(3)}), "s/000, label 'big': expected 1, 0 or nothing"),
         (lambda labels: labels.drop(columns="split"), "'split' is missing"),

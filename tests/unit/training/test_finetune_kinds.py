@@ -17,6 +17,7 @@ import torch
 from ecglfm import load_model
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskConfig, TaskSlice, UserError
 from ecglfm.data.dataset import Signals
+from ecglfm.data.pieces import write_pieces
 from ecglfm.training.finetune import run_finetune
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import load_labelled, share_of_patients
@@ -121,11 +122,21 @@ def test_other_losses_learn_labels_too(data: Path, tmp_path: Path, loss: str) ->
 def test_a_label_that_the_table_leaves_out_is_said(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for name in ("records.parquet", "preprocess", "encoder"):
+        (tmp_path / name).symlink_to(data / name)
+    with write_pieces(tmp_path / "labels.parquet", {"left_out": json.dumps({"rare": "has no positive"})}) as write:
+        write(pd.read_parquet(data / "labels.parquet"))
     with caplog.at_level(logging.WARNING):
-        model = fit(data, tmp_path, "multilabel", ["fast", "rare", "big"], epochs=1)
+        model = fit(tmp_path, tmp_path, "multilabel", ["fast", "rare", "big"], epochs=1)
     assert model.label_names == ["fast", "big"]
     assert json.loads((tmp_path / "model.json").read_text())["left_out"] == ["rare"]
     assert any("leaves out: rare" in message for message in caplog.messages)
+
+
+def test_labels_older_than_the_task_are_said(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no label 'new', which task 'planted' lists: the table is older") as error:
+        fit(data, tmp_path / "out", "multilabel", ["fast", "new", "big"], epochs=1)
+    assert f"snakemake --forcerun {data}/labels.parquet" in str(error.value)
 
 
 def spoilt(column: str, value: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
