@@ -14,46 +14,14 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig
-from ecglfm.models.attention import RelativeAttention, exporting, sinusoids
-from ecglfm.models.depthwise import gated_depthwise_convolution
-from ecglfm.models.dropout import Dropout
+from ecglfm.models.attention import RelativeAttention, sinusoids
+from ecglfm.models.convolution import Depthwise, Pointwise
+from ecglfm.models.fast import Dropout, exporting, gated_depthwise, normed_linear, swish_linear
 from ecglfm.models.initialization import Linear
-from ecglfm.models.linear import SwishLinear, normed_linear, swish_linear
 from ecglfm.models.normalization import make_norm, still
-
-
-class Pointwise(nn.Conv1d):
-    """Convolution of kernel 1 without bias, which is a Linear: from (batch, frames, channels) to the same."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 1, bias=False)
-
-    def forward(self, x_btc: Tensor) -> Tensor:
-        """Transform each frame alone."""
-        return functional.linear(x_btc, self.weight[:, :, 0])
-
-
-class SwishPointwise(Pointwise):
-    """Of the swish of its input; keeps only that (`swish_linear`)."""
-
-    def forward(self, x_btc: Tensor) -> Tensor:
-        """Transform each frame alone."""
-        return swish_linear(x_btc, self.weight[:, :, 0], None)
-
-
-class GatedDepthwise(nn.Conv1d):
-    """GLU, then a convolution of each channel by itself, without bias: (batch, frames, 2 channels) to half of them."""
-
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__(channels, channels, kernel, groups=channels, bias=False)
-
-    def forward(self, x_btg: Tensor, mask_bt: Tensor | None = None) -> Tensor:
-        """Convolve over time, with zeros around each record and in place of padded frames; same length."""
-        return gated_depthwise_convolution(x_btg, self.weight[:, 0], mask_bt)
 
 
 class ConvolutionModule(nn.Module):
@@ -75,9 +43,9 @@ class ConvolutionModule(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
         self.pointwise_conv1 = Pointwise(dim, 2 * dim)
-        self.depthwise_conv = GatedDepthwise(dim, kernel)
+        self.depthwise_conv = Depthwise(dim, kernel)
         self.norm = make_norm(norm, dim, sync=sync)
-        self.pointwise_conv2 = SwishPointwise(dim, dim)
+        self.pointwise_conv2 = Pointwise(dim, dim)
 
     def forward(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         """Convolve over time; padded frames enter the depthwise convolution as zeros.
@@ -91,8 +59,8 @@ class ConvolutionModule(nn.Module):
         -------
         Tensor, shape (batch, frames, dim)
         """
-        (x,) = normed_linear(x_btd, self.layer_norm, (self.pointwise_conv1.weight[:, :, 0], None))
-        return self.pointwise_conv2(self.norm(self.depthwise_conv(x, mask_bt), mask_bt))
+        (x,) = normed_linear(x_btd, self.layer_norm, self.pointwise_conv1)
+        return swish_linear(self.norm(gated_depthwise(x, self.depthwise_conv, mask_bt), mask_bt), self.pointwise_conv2)
 
 
 class FeedForward(nn.Module):
@@ -102,12 +70,13 @@ class FeedForward(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
         self.w_1 = Linear(dim, ffn_dim)
-        self.w_2 = SwishLinear(ffn_dim, dim, dropout=dropout)
+        self.w_2 = Linear(ffn_dim, dim)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_btd: Tensor) -> Tensor:
         """Transform each frame alone; shapes (batch, frames, dim) in and out."""
-        (x,) = normed_linear(x_btd, self.layer_norm, (self.w_1.weight, self.w_1.bias))
-        return self.w_2(x)
+        (x,) = normed_linear(x_btd, self.layer_norm, self.w_1)
+        return swish_linear(x, self.w_2, self.dropout)
 
 
 class ConformerLayer(nn.Module):

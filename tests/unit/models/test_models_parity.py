@@ -7,6 +7,7 @@ import torch
 from ecglfm import load_encoder, load_model
 from ecglfm.config import CmscConfig, PretrainConfig
 from ecglfm.models.encoder import mean_over_frames
+from ecglfm.models.fast import SWITCH
 from ecglfm.models.importers import build_encoder, convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
@@ -21,6 +22,12 @@ def close(ours, theirs, rtol=1e-5):
     finite = theirs.isfinite()
     assert torch.equal(ours[~finite], theirs[~finite])
     assert (ours - theirs)[finite].abs().max() <= rtol * theirs[finite].abs().max()
+
+
+@pytest.fixture(autouse=True, params=["fast", "plain"])
+def _form(request, monkeypatch):
+    """The forms written by hand, and PyTorch's operations in their place."""
+    monkeypatch.setenv(SWITCH, "0" if request.param == "plain" else "1")
 
 
 @pytest.fixture(scope="module")

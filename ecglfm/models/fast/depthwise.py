@@ -13,23 +13,26 @@ Shapes: b batch, t frames, c channels, k taps, n blocks, m = n + 1, l frames of 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from ecglfm.models.convolution import Depthwise
+from ecglfm.models.fast.choice import fast
 
 BLOCK = 32  # frames; longer kernels take a multiple
 
 
-def gated_depthwise_convolution(x_btg: Tensor, weight_ck: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+def gated_depthwise(x_btg: Tensor, conv: nn.Module, mask_bt: Tensor | None = None) -> Tensor:
     """Multiply one half of the channels by the sigmoid of the other (GLU), then convolve each channel by itself.
 
     Parameters
     ----------
     x_btg : Tensor, shape (batch, frames, 2 channels)
-    weight_ck : Tensor, shape (channels, taps)
-        An odd number of taps; the middle one meets the frame itself (a cross-correlation, as in `nn.Conv1d`).
+    conv : nn.Module
+        (batch, frames, channels) to the same, such as `Depthwise`.
     mask_bt : Tensor of bool, shape (batch, frames), optional
         True where a frame is real; the others count as zeros, as those around a record do.
 
@@ -37,12 +40,10 @@ def gated_depthwise_convolution(x_btg: Tensor, weight_ck: Tensor, mask_bt: Tenso
     -------
     Tensor, shape (batch, frames, channels)
     """
-    exporting = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    if x_btg.device.type == "cpu" and not exporting:
-        return _Banded.apply(x_btg, weight_ck.to(x_btg.dtype), mask_bt)
-    channels, taps = weight_ck.shape
-    x_bct = _gated(x_btg, mask_bt).transpose(1, 2)
-    return functional.conv1d(x_bct, weight_ck[:, None], padding=taps // 2, groups=channels).transpose(1, 2)
+    if not fast(x_btg, (conv, (Depthwise,)), inference=True):
+        return cast(Tensor, conv(_gated(x_btg, mask_bt)))
+    weight_ck = cast(Depthwise, conv).weight[:, 0]
+    return cast(Tensor, _Banded.apply(x_btg, weight_ck.to(x_btg.dtype), mask_bt))
 
 
 def _gated(x_btg: Tensor, mask_bt: Tensor | None) -> Tensor:
@@ -52,7 +53,7 @@ def _gated(x_btg: Tensor, mask_bt: Tensor | None) -> Tensor:
 
 
 class _Banded(torch.autograd.Function):
-    """`gated_depthwise_convolution` on a CPU, with its gradients."""
+    """`gated_depthwise` on a CPU, with its gradients."""
 
     @staticmethod
     def forward(ctx: Any, x_btg: Tensor, weight_ck: Tensor, mask_bt: Tensor | None) -> Tensor:

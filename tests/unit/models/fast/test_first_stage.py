@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ecglfm.models.frontend import FrontEnd, _ConvolveNormalizeGELU
+from ecglfm.models.fast.first_stage import _ConvolveNormalizeGELU, first_stage
+from ecglfm.models.frontend import FrontEnd
 
 
 def test_first_stage_is_convolution_group_norm_and_gelu():
@@ -19,10 +20,10 @@ def test_first_stage_is_convolution_group_norm_and_gelu():
     with torch.no_grad():
         normed = functional.group_norm(functional.conv1d(x, conv.weight, conv.bias, 2), 4, norm.weight, norm.bias)
     expected = functional.gelu(normed).transpose(1, 2)
-    torch.testing.assert_close(front._first(x, None), expected)
-    assert type(front._first(x, None).grad_fn).__name__ == "_ConvolveNormalizeGELUBackward"
+    torch.testing.assert_close(first_stage(x, front.convs[0], front.group_norm), expected)
+    assert type(first_stage(x, front.convs[0], front.group_norm).grad_fn).__name__ == "_ConvolveNormalizeGELUBackward"
     whole = torch.ones(2, 15, dtype=torch.bool)  # with a mask, or where the signal itself wants a gradient
-    torch.testing.assert_close(front._first(x, whole), expected)
+    torch.testing.assert_close(first_stage(x, front.convs[0], front.group_norm, whole), expected)
     signal = x.clone().requires_grad_()
     front(signal).normed_btc.square().sum().backward()
     assert signal.grad.abs().sum() > 0
@@ -48,9 +49,11 @@ def test_small_differences_of_a_smooth_signal_on_a_baseline():
         1, 2
     )
     before = x.clone()
-    torch.testing.assert_close(front._first(x, None).double(), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(first_stage(x, front.convs[0], front.group_norm).double(), expected, rtol=0, atol=1e-4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(front._first(x, None).double(), expected, rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            first_stage(x, front.convs[0], front.group_norm).double(), expected, rtol=0, atol=1e-4
+        )
     assert torch.equal(x, before)  # what the frames of one lead see is the signal itself
 
 
@@ -63,5 +66,5 @@ def test_first_stage_keeps_what_enters_only():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        front._first(x, None)
+        first_stage(x, front.convs[0], front.group_norm)
     assert max(sizes) == x.numel()

@@ -2,7 +2,7 @@
 
 PyTorch's dropout draws on a CPU from one thread, a float per element, which took a tenth of a training step, and
 keeps that float for the backward pass. Here four decisions come out of one 64-bit draw and a byte of each is kept.
-Random numbers come from PyTorch's global generator.
+Random numbers come from PyTorch's global generator. The plain form is PyTorch's, which draws others.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ecglfm.models.fast.choice import fast
 
 
 def kept(x: Tensor, probability: float) -> Tensor:
@@ -36,15 +38,15 @@ class Dropout(nn.Dropout):
     """As `nn.Dropout`; on a CPU by `kept`."""
 
     @property
-    def active(self) -> bool:
-        """Whether anything is dropped now."""
-        return self.training and self.p > 0
+    def probability(self) -> float:
+        """With which an element is dropped now: 0 unless in training."""
+        return self.p if self.training else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero elements in training and scale the others, so that the mean stays."""
-        if not self.active:
+        if not self.probability:
             return x
-        if x.device.type != "cpu":
+        if not fast(x, inference=True):
             return functional.dropout(x, self.p)
         return x.mul(kept(x, self.p)).mul_(1 / (1 - self.p))
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ecglfm.models.dropout import Dropout, kept
+from ecglfm.models.fast.dropout import Dropout, kept
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])

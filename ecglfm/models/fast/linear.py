@@ -11,37 +11,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecglfm.models.dropout import drop_out, kept
+from ecglfm.models.convolution import Pointwise
+from ecglfm.models.fast.choice import fast
+from ecglfm.models.fast.dropout import Dropout, drop_out, kept
 from ecglfm.models.initialization import Linear
 
+_LINEAR = (Linear, nn.Linear, Pointwise)
 
-class SwishLinear(Linear):
-    """Linear of the dropped-out swish of its input; for the backward pass only the input is kept.
 
-    The swish is worked out again then, which costs less than reading it from memory would.
+def _parameters(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Weight (outputs, inputs) and bias of one of `_LINEAR`."""
+    of = cast(nn.Linear, layer)
+    return of.weight.flatten(1), of.bias  # a Pointwise's has one tap
+
+
+def swish_linear(x: Tensor, layer: nn.Module, dropout: Dropout | None = None) -> Tensor:
+    """Linear of the dropped-out swish; fast, only `x` is kept, also on a GPU.
+
+    The swish is worked out again in the backward pass, which costs less than reading it from memory would.
 
     Parameters
     ----------
-    inputs, outputs : int
-    dropout : float
+    x : Tensor, shape (…, inputs)
+    layer : nn.Module
+        From (…, inputs) to (…, outputs).
+    dropout : Dropout, optional
+
+    Returns
+    -------
+    Tensor, shape (…, outputs)
     """
-
-    def __init__(self, inputs: int, outputs: int, *, dropout: float) -> None:
-        super().__init__(inputs, outputs)
-        self.dropout = dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform (…, inputs) to (…, outputs)."""
-        return swish_linear(x, self.weight, self.bias, self.dropout if self.training else 0.0)
-
-
-def swish_linear(x: Tensor, weight: Tensor, bias: Tensor | None, probability: float = 0.0) -> Tensor:
-    """Linear of the swish of `x`, of which elements are dropped out with `probability`; keeps `x` only."""
-    if not torch.is_grad_enabled() or torch.jit.is_tracing():
-        return functional.linear(functional.silu(x), weight, bias)
+    dropouts = [] if dropout is None else [dropout]
+    if not fast(x, (layer, _LINEAR), *((module, (Dropout,)) for module in dropouts), anywhere=True):
+        active = functional.silu(x)
+        return cast(Tensor, layer(active if dropout is None else dropout(active)))
+    probability = dropout.probability if dropout is not None else 0.0
     keep = kept(x, probability) if probability else None
+    weight, bias = _parameters(layer)
     bias = None if bias is None else bias.to(x.dtype)
-    return _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias)
+    return cast(Tensor, _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias))
 
 
 class _SwishLinear(torch.autograd.Function):
@@ -70,27 +78,34 @@ class _SwishLinear(torch.autograd.Function):
         return grad_x, None, None, grad_weight, grad_bias
 
 
-def normed_linear(x: Tensor, norm: nn.LayerNorm, *layers: tuple[Tensor, Tensor | None]) -> tuple[Tensor, ...]:
-    """Linear layers of one LayerNorm; of both only the input is kept.
+def normed_linear(x: Tensor, norm: nn.Module, *layers: nn.Module) -> tuple[Tensor, ...]:
+    """Linear layers of one LayerNorm; fast, of both only the input is kept.
 
     Parameters
     ----------
     x : Tensor, shape (…, inputs)
-    norm : nn.LayerNorm
-    *layers : pairs of Tensor
-        Weight (outputs, inputs) and bias (outputs,) or None of each layer.
+    norm : nn.Module
+        Such as `nn.LayerNorm`.
+    *layers : nn.Module
+        From (…, inputs) to (…, outputs) each.
 
     Returns
     -------
     tuple of Tensor, each of shape (…, outputs)
     """
-    plain = not torch.is_grad_enabled() or torch.jit.is_tracing() or torch.compiler.is_compiling()
-    kinds = {x.dtype, norm.weight.dtype, *(weight.dtype for weight, _ in layers)}
-    if plain or x.device.type != "cpu" or len(kinds) > 1 or torch.is_autocast_enabled("cpu"):
+    if not fast(x, (norm, (nn.LayerNorm,)), *((layer, _LINEAR) for layer in layers)) or not _alike(x, norm, *layers):
         normed = norm(x)
-        return tuple(functional.linear(normed, weight, bias) for weight, bias in layers)
-    parameters = [parameter for layer in layers for parameter in layer]
-    return _NormedLinear.apply(x, norm.weight, norm.bias, norm.eps, *parameters)
+        return tuple(layer(normed) for layer in layers)
+    norm = cast(nn.LayerNorm, norm)
+    parameters = [parameter for layer in layers for parameter in _parameters(layer)]
+    return cast(tuple[Tensor, ...], _NormedLinear.apply(x, norm.weight, norm.bias, norm.eps, *parameters))
+
+
+def _alike(x: Tensor, *modules: nn.Module) -> bool:
+    """Whether the products are of numbers of one kind, and the norm has a scale and a shift."""
+    parameters = [cast(nn.Linear, module).weight for module in modules]
+    whole = cast(nn.LayerNorm, modules[0]).bias is not None
+    return whole and not torch.is_autocast_enabled("cpu") and all(weight.dtype == x.dtype for weight in parameters)
 
 
 class _NormedLinear(torch.autograd.Function):
