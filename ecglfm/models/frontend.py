@@ -88,7 +88,7 @@ class FrontEnd(nn.Module):
         -------
         Features
         """
-        x = x_bln.to(self.layer_norm.weight.dtype)
+        x = x_bln.to(next(self.parameters()).dtype)
         if mask_bn is not None:
             x = x.masked_fill(~mask_bn[:, None, :], 0.0)
         mask = mask_bn
