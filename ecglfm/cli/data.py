@@ -102,6 +102,7 @@ def _preprocess(args: argparse.Namespace) -> None:
 
 
 def _manifest(args: argparse.Namespace) -> int:
+    from ecglfm.data.amplitudes import amplitude_warnings
     from ecglfm.data.ledger import dropped_because
     from ecglfm.data.manifest import run_manifest
     from ecglfm.data.tracked import track_manifest
@@ -115,6 +116,9 @@ def _manifest(args: argparse.Namespace) -> int:
         print(f"{source}: records {', '.join(parts)}")
     for source, number in audit["patients_unknown"].items():
         print(f"{args.output}: warning: {source}: patients unknown for {number} records: leakage cannot be excluded")
+    for source, texts in amplitude_warnings(audit["amplitude"]).items():
+        for text in texts:
+            print(f"{args.output}: warning: {source}: {text}")
     kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
     print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
     if audit["by_chance"]:

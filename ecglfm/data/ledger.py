@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +39,13 @@ class SortedLedger:
         with write_pieces(path) as write:
             for table in self._rows.tables():
                 write(table.to_pandas())
+
+
+def noted(pieces: Iterable[pd.DataFrame], ledger: SortedLedger) -> Iterator[pd.DataFrame]:
+    """Pass rows of a ledger on, and add them to it."""
+    for rows in pieces:
+        ledger.add(rows)
+        yield rows
 
 
 def dropped_because(path: Path, kept: int | None = None) -> str:

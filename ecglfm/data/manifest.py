@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, UserError
 from ecglfm.config.expression import parse_condition
+from ecglfm.data.amplitudes import about_amplitudes, odd_records, source_medians
 from ecglfm.data.audit import audit
 from ecglfm.data.duplicates.clusters import move_clusters, moved
 from ecglfm.data.duplicates.recordings import ShardRecordings
 from ecglfm.data.duplicates.search import duplicate_pairs
 from ecglfm.data.expression import matches, resolve
 from ecglfm.data.integrity import check_shards
-from ecglfm.data.ledger import SortedLedger
+from ecglfm.data.ledger import SortedLedger, noted
 from ecglfm.data.pieces import Pieces, table_pieces, write_pieces
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.source_tables import SourceTables, shard_tables
@@ -215,6 +216,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
         content["by_chance"] = _by_chance(slice, content["counts"])
+        medians = source_medians(records)
+        content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians), ledger))
         content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
         ledger.write(output / "ledger.parquet")
         write_json(output / "audit.json", content)

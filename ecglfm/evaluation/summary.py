@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from ecglfm.config import LEADS, UserError
+from ecglfm.data.amplitudes import amplitude_warnings
 from ecglfm.data.pieces import Pieces, sorted_pieces
 from ecglfm.data.preprocess import QUALITY
 from ecglfm.data.quality import UNITS
@@ -77,6 +78,7 @@ def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
     raw = {name: kept.records[name, ALL] + dropped[name] for name in sorted({*names, *dropped})}
     raw = {name: number for name, number in raw.items() if number}
     columns = pq.read_schema(folder / "records.parquet").names
+    odd = amplitude_warnings(audit.get("amplitude", {}))
     return {
         "code": code_version(),
         "audit": audit,
@@ -90,7 +92,7 @@ def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
         "recorded": _recorded(records, names, columns),
         "ledger": [row for name in raw for row in ledger_rows(_of(ledger, name))],
         "dropped": dropped.total(),
-        "warnings": {name: said for name in raw if (said := _warnings(results, name))},
+        "warnings": {name: said for name in raw if (said := _warnings(results, name) + odd.get(name, []))},
         "unfilled": [split for split in SPLITS if not kept.records[ALL, split]],
     }
 

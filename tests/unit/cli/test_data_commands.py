@@ -72,6 +72,22 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert set(pd.read_parquet(tmp_path / "t.parquet")["label.heads"]) == {0.0, 1.0}
 
 
+def test_an_amplitude_unlike_its_source_is_said_and_in_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_until_preprocess(tmp_path)
+    path = tmp_path / "preprocess/s/001.parquet"
+    table = pd.read_parquet(path)
+    table.loc[2, "amplitude"] *= 5
+    table.to_parquet(path, index=False)
+    assert manifest(tmp_path, "patient") == 0
+    odd = table["record_id"][2]
+    assert (
+        f"{tmp_path}/manifest: warning: s: 1 record has an amplitude under a third or over" in capsys.readouterr().out
+    )
+    rows = pd.read_parquet(tmp_path / "manifest/ledger.parquet").query("reason == 'amplitude_of_source'")
+    assert rows[["record_id", "stage", "action"]].to_numpy().tolist() == [[odd, "manifest", "flagged"]]
+    assert json.loads((tmp_path / "manifest/audit.json").read_text())["amplitude"]["s"]["examples"] == [odd]
+
+
 def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run_until_preprocess(tmp_path)
     assert manifest(tmp_path, "record") == 1

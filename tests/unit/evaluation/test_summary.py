@@ -111,6 +111,14 @@ def test_what_the_index_passed_over_is_on_the_page(two: Path):
     assert "beta :" not in seen
 
 
+def test_amplitudes_unlike_their_source_are_on_the_page(two: Path):
+    audit = read_json(two / "manifest/audit.json")
+    odd = {"alpha": {"median": 1.2, "odd": 2, "examples": ["alpha/1", "alpha/2"]}}
+    write_json(two / "manifest/audit.json", audit | {"amplitude": odd})
+    seen = words(page_of(two))
+    assert "alpha : 2 records have an amplitude under a third or over 3.5 times the source's median" in seen
+
+
 def test_an_empty_split_is_said(two: Path):
     path = two / "manifest/records.parquet"
     records = pd.read_parquet(path)
