@@ -47,8 +47,8 @@ def odd_inputs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def parity() -> Path:
-    """A small checkpoint of the original with its inputs and outputs."""
+def original_parity() -> Path:
+    """A small checkpoint of the original with its inputs and outputs; `tests/parity` has some of a reference."""
     return _folder("ECGLFM_PARITY", ROOT.parent / "shared" / "parity")
 
 
