@@ -30,8 +30,8 @@ def source_medians(records: Pieces) -> dict[str, float]:
     for piece in records(["source", "amplitude"]):
         for source, values in piece.dropna(subset=["amplitude"]).groupby("source")["amplitude"]:
             found.setdefault(str(source), []).append(values.to_numpy(np.float32))
-    values = {source: np.concatenate(parts) for source, parts in found.items()}
-    return {source: float(np.median(v)) for source, v in sorted(values.items()) if len(v) >= LEAST}
+    whole = {source: np.concatenate(parts) for source, parts in found.items()}
+    return {source: float(np.median(whole[source])) for source in sorted(whole) if len(whole[source]) >= LEAST}
 
 
 def odd_records(records: Pieces, medians: dict[str, float]) -> Iterator[pd.DataFrame]:
