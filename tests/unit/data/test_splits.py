@@ -22,6 +22,7 @@ def test_boundaries_of_the_fractions():
     assert split(u + 1e-9, 0.0) == "test"
     assert split(u, 1e-9) == "valid"  # below, not up to
     assert split(u - 1e-9, 0.0) == "train"
+    assert split(0.0, u) == "train"
 
 
 def test_shares_of_many_patients_are_those_asked_for():
@@ -59,8 +60,18 @@ def test_native_folds_and_folds_in_no_list():
 
 def test_folds_of_a_source_without_any_are_refused():
     config = ManifestConfig(folds={"a": FoldsConfig(train=[1], valid=[2], test=[3])})
-    with pytest.raises(UserError, match=r"manifest\.folds\.a.*no folds of its own"):
+    rest = r"; remove this key to split it by the seeded hash of the patient$"
+    with pytest.raises(UserError, match=r"manifest\.folds\.a.*no folds of its own" + rest):
         assign_splits(index_frame(), "a", config)
+    config = ManifestConfig(folds={"a": FoldsConfig(column="part", train=[1], valid=[2], test=[3])})
+    with pytest.raises(UserError, match=r"manifest\.folds\.a.*no values in column 'part'" + rest):
+        assign_splits(index_frame().assign(**{"native.part": None}), "a", config)
+
+
+def test_folds_that_no_record_has_are_named(caplog):
+    config = ManifestConfig(folds={"a": FoldsConfig(train=[1, 77], valid=[2], test=["other"])})
+    assign_splits(index_frame(20, 1, folds=True), "a", config)
+    assert caplog.messages == ["manifest.folds.a: no record has fold 77, other"]
 
 
 def test_folds_may_be_any_column_with_any_words():
@@ -105,3 +116,27 @@ def test_a_source_may_have_fractions_of_its_own():
     for source, valid, test in (("c", 0.1, 0.4), ("a", 0.3, 0.2)):
         shares = assign_splits(index, source, config).value_counts(normalize=True)
         assert (shares["valid"], shares["test"]) == pytest.approx((valid, test), abs=0.01)
+
+
+def test_records_may_be_split_one_by_one():
+    config = ManifestConfig(group_by="record", valid_fraction=0.2, test_fraction=0.3)
+    index = index_frame(20, 2)
+    expected = [hash_split(key, seed=0, valid_fraction=0.2, test_fraction=0.3) for key in index.record_id]
+    assert assign_splits(index, "a", config).tolist() == expected
+    assert expected[0::2] != expected[1::2]
+
+
+def test_splits_are_on_the_rows_that_were_asked_about():
+    index = index_frame(20, 2, folds=True).iloc[7:30:2]
+    by_patient = {f"a/{patient:03d}": "test" if patient % 3 else "valid" for patient in range(20)}
+    of_folds = {fold: "train" if fold % 2 else None for fold in range(1, 11)}
+    folds = ManifestConfig(folds={"a": FoldsConfig(train=[1], valid=[2], test=[3])})
+    assigned = {
+        "hash": assign_splits(index, "a", ManifestConfig()),
+        "folds": assign_splits(index, "a", folds, of_folds=of_folds),
+        "patients": assign_splits(index, "a", ManifestConfig(), of_patients=by_patient),
+    }
+    for splits in assigned.values():
+        assert splits.index.tolist() == index.index.tolist()
+        assert splits.dtype == "str"
+    assert assigned["patients"].tolist() == [by_patient[patient] for patient in index.patient_id]
