@@ -270,7 +270,7 @@ class PretrainConfig(Section):
         None,
         ge=2,
         description="patients that lie together and are read in one run, for parallel file systems; null: "
-        "a full shuffle (docs/performance.md says what the difference is)",
+        "a full shuffle (docs/performance-notes.md says what the difference is)",
     )
     steps: int | None = Field(None, ge=1, description="updates in all (or give `epochs`)")
     epochs: int | None = Field(None, ge=1, description="passes over the patients (or give `steps`)")

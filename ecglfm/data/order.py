@@ -14,7 +14,7 @@ then folded into `size` slots, and place `s` of every batch walks through slot `
 So each slot reads one contiguous run after the other, while a batch is drawn from `size` different places:
 neighbours meet in one batch only where an epoch has fewer batches than a block has patients. What is lost:
 neighbours follow each other in successive batches, so the composition of batches drifts over `block` batches
-where neighbours resemble each other (a hospital, a year). See docs/performance.md for figures.
+where neighbours resemble each other (a hospital, a year). See docs/performance-notes.md for figures.
 """
 
 from __future__ import annotations

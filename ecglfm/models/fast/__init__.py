@@ -1,7 +1,7 @@
 """Parts of the encoder with backward passes written by hand, each beside the plain form whose numbers it gives.
 
 A form takes the modules themselves. Where `choice.fast` says so it works with their weights and keeps less for the
-backward pass, or goes through memory less often (docs/performance.md); everywhere else it calls them, so that an
+backward pass, or goes through memory less often (docs/performance-notes.md); everywhere else it calls them, so that an
 adapter, a hook or a layer put in their place counts.
 """
 

@@ -1,6 +1,6 @@
 """Gated depthwise convolution over time, on a CPU as products of small banded matrices.
 
-PyTorch's own depthwise convolution takes twice as long (docs/performance.md). Here time is cut into blocks of
+PyTorch's own depthwise convolution takes twice as long (docs/performance-notes.md). Here time is cut into blocks of
 `BLOCK` frames, and each channel's taps are written into two square matrices: one for a block itself, one for what
 it sees of the next block.
 

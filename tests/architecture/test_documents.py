@@ -1,0 +1,42 @@
+"""What must stay true of the pages that people read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+LONGEST_CELL = 150
+
+
+def pages(repository: Path) -> list[Path]:
+    """All but the changelog and what is generated from the config's own descriptions."""
+    generated = repository / "config/README.md"
+    found = [*repository.glob("*.md"), *repository.glob("docs/**/*.md"), *repository.glob("config/**/*.md")]
+    return [page for page in sorted(found) if page not in (generated, repository / "CHANGELOG.md")]
+
+
+def test_no_cell_of_a_table_is_a_paragraph(repository: Path) -> None:
+    assert repository / "docs/performance.md" in pages(repository)
+    long = [
+        f"{page.name}:{number}: {len(cell.strip())} characters"
+        for page in pages(repository)
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        if line.startswith("|")
+        for cell in re.split(r"(?<!\\)\|", line)
+        if len(cell.strip()) > LONGEST_CELL
+    ]
+    assert long == []
+
+
+def test_links_between_pages_lead_somewhere(repository: Path) -> None:
+    broken = []
+    for page in [*pages(repository), repository / "config/README.md"]:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            file = (page.parent / target).resolve() if target else page
+            if not file.exists():
+                broken.append(f"{page.name}: {target}")
+            elif anchor:
+                titles = re.findall(r"^#+ (.*)$", file.read_text(), re.M)
+                if anchor not in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}:
+                    broken.append(f"{page.name}: {target}#{anchor}")
+    assert broken == []
