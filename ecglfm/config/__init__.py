@@ -6,6 +6,15 @@ One class per section. `config/schema.json` and `config/README.md` are generated
 
 from __future__ import annotations
 
+from ecglfm.config.architecture import (
+    Architecture,
+    AttentionConfig,
+    ConformerConfig,
+    ConvnetConfig,
+    ModelConfig,
+    Wav2Vec2Config,
+    parse_model,
+)
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
@@ -44,7 +53,6 @@ from ecglfm.config.training import (
     FeaturePenaltyConfig,
     MaskConfig,
     MlmConfig,
-    ModelConfig,
     ObjectiveConfig,
     PretrainConfig,
     QuantizerConfig,
@@ -53,10 +61,14 @@ from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
     "LEADS",
+    "Architecture",
+    "AttentionConfig",
     "BandpassConfig",
     "CheckpointEvery",
     "CmscConfig",
+    "ConformerConfig",
     "ContrastiveConfig",
+    "ConvnetConfig",
     "DiversityConfig",
     "DownloadConfig",
     "DownloadSlice",
@@ -98,8 +110,10 @@ __all__ = [
     "UserError",
     "VerificationConfig",
     "VerifySlice",
+    "Wav2Vec2Config",
     "load",
     "load_task",
     "parse",
+    "parse_model",
     "read_yaml",
 ]

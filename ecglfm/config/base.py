@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from ecglfm.config.origin import Origin
 
@@ -100,13 +102,55 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def _known_keys(cls: type[Section], location: tuple[Any, ...]) -> list[str]:
-    """Keys that would have been allowed where `location` (without its last part) points."""
-    section: type[Section] | None = cls
-    for part in location[:-1]:
-        if section is not None and part in section.model_fields:  # else a name that the user chose
-            section = inner_section(section.model_fields[part].annotation)
-    return list(section.model_fields) if section is not None else []
+def choices(field: FieldInfo) -> dict[str, type[Section]]:
+    """Section of each value of `kind`, where a section's class depends on that; else nothing."""
+    if field.discriminator is None:
+        return {}
+    return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(field.annotation)}
+
+
+class _Place(NamedTuple):
+    """Where a mistake is: keys as the user writes them, the section of the last one, and what else it could be.
+
+    Attributes
+    ----------
+    location : tuple
+    section : section class or None
+    kind : str
+        Of the section, where its class depends on that.
+    others : list of section classes
+        Of its other kinds.
+    """
+
+    location: tuple[Any, ...]
+    section: type[Section] | None
+    kind: str = ""
+    others: Sequence[type[Section]] = ()
+
+
+def _place(cls: type[Section], location: tuple[Any, ...]) -> _Place:
+    """What pydantic's `location` is for the user, who writes no kind on the way to a key."""
+    inside: _Place = _Place((), cls)  # the section that holds the next key
+    place, kinds = inside, dict[str, type[Section]]()
+    for part in location:
+        if part in kinds:
+            others = [other for kind, other in kinds.items() if kind != part]
+            inside, kinds = _Place((), kinds[part], str(part), others), {}
+            continue
+        place = inside._replace(location=(*place.location, part))
+        if inside.section is not None and part in inside.section.model_fields:  # else a name that the user chose
+            field = inside.section.model_fields[part]
+            inside, kinds = _Place((), inner_section(field.annotation)), choices(field)
+    return place
+
+
+def _unknown(place: _Place) -> str:
+    """What is said of a key that its section does not have."""
+    key = str(place.location[-1])
+    if any(key in other.model_fields for other in place.others):
+        return f"kind {place.kind!r} has no key {key!r}; leave it out"
+    near = difflib.get_close_matches(key, place.section.model_fields if place.section is not None else [], 1)
+    return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def inner_section(hint: Any) -> type[Section] | None:
@@ -129,18 +173,20 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Orig
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "(whole file)"
+            place = _place(cls, problem["loc"])
+            key = ".".join(str(part) for part in place.location if part != "[key]") or "(whole file)"
             text = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(cls, problem["loc"]), 1)
-                text = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+                text = _unknown(place)
+            elif problem["type"] == "union_tag_invalid":
+                text = f"kind {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
             elif problem["type"] == "missing":
                 text = "this key is required"
             elif isinstance(problem.get("input"), bool) and problem["type"] == "string_type":
                 text = "YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"
             elif problem["type"] not in {"value_error"}:
                 text += f", found {problem.get('input')!r}"
-            file = where.of(*problem["loc"]) if isinstance(where, Origin) else where
+            file = where.of(*place.location) if isinstance(where, Origin) else where
             lines.append(f"{file}: {key}: {text}")
         raise UserError("\n".join(lines)) from None
 

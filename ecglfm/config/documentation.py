@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from ecglfm.config.base import Section, inner_section
+from ecglfm.config.base import Section, choices, inner_section
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
@@ -355,12 +355,33 @@ def _rows(cls: type[Section], prefix: str, given: Section | None = None) -> list
     for name, field in cls.model_fields.items():
         inner = inner_section(hints[name])
         value = getattr(given, name) if given is not None else field.default
+        type_name = "section" if choices(field) else _type_name(hints[name])
         default = "required" if value is PydanticUndefined else f"`{_text(value)}`"
         if isinstance(value, Section):
             default = "see below"
-        rows.append(f"| `{prefix}{name}` | {_type_name(hints[name])} | {default} | {field.description} |")
-        if inner is not None:
+        rows.append(f"| `{prefix}{name}` | {type_name} | {default} | {field.description} |")
+        if kinds := choices(field):
+            rows += _rows_of_kinds(kinds, f"{prefix}{name}.")
+        elif inner is not None:
             rows += _rows(inner, f"{prefix}{name}{_entry(hints[name])}.", value if isinstance(value, Section) else None)
+    return rows
+
+
+def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str) -> list[str]:
+    """Table rows of a section that has a class for each `kind`: each row once, what most of them have first."""
+    meanings = (f"`{kind}`: {cls.model_fields['kind'].description}" for kind, cls in kinds.items())
+    names = " or ".join(f"`{kind}`" for kind in kinds)
+    first = f"| `{prefix}kind` | {names} | `{next(iter(kinds))}` | encoder class; {'; '.join(meanings)} |"
+    owners: dict[str, list[str]] = {}
+    for kind, cls in kinds.items():
+        for row in _rows(cls, prefix):
+            if not row.startswith(f"| `{prefix}kind` "):
+                owners.setdefault(row, []).append(kind)
+    rows = [first]
+    for row, of in sorted(owners.items(), key=lambda item: -len(item[1])):
+        *cells, meaning = row.split(" | ", 3)
+        only = "" if len(of) == len(kinds) else " and ".join(f"`{kind}`" for kind in of) + " only: "
+        rows.append(" | ".join([*cells, only + meaning]))
     return rows
 
 

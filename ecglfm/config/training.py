@@ -4,129 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.schedule import ScheduleConfig
-
-_ATTENTION_REQUIRED = ("layers", "ffn_dim", "heads")
-_FRONT_END = ("conv_channels", "conv_layers")
-#: Keys of `ModelConfig` that not every kind has, by the kinds that have them.
-_KIND_KEYS = {
-    "conformer": (*_ATTENTION_REQUIRED, *_FRONT_END, "kernel", "norm", "norm_sync"),
-    "wav2vec2": (
-        *_ATTENTION_REQUIRED, *_FRONT_END, "positional_kernel", "positional_groups", "norm_first", "standardize",
-    ),
-    "convnet": ("kernel", "stem", "blocks", "expansion", "downsample"),
-}  # fmt: skip
-#: Those of them that a kind cannot do without.
-_REQUIRED_KEYS = {"conformer": _ATTENTION_REQUIRED, "wav2vec2": _ATTENTION_REQUIRED, "convnet": ("blocks",)}
-_Channels = Annotated[int, Field(ge=1)]
-_Blocks = Annotated[int, Field(ge=1, le=1000)]
-
-
-class ModelConfig(Section):
-    """Architecture of the encoder: front end and Conformer or wav2vec 2.0's transformer, or a residual convnet."""
-
-    kind: Literal["conformer", "wav2vec2", "convnet"] = Field(
-        "conformer",
-        description="encoder class: conformer (ECG-LFM), wav2vec2 (ECG-FM; unverified against a release), or convnet "
-        "(xresnet1d, the supervised baseline: `weights: random`)",
-    )
-    layers: int = Field(0, ge=1, description="layers after the front end; required but for `convnet`, which has none")
-    dim: int = Field(ge=8, description="width of the encoder and of its embedding")
-    ffn_dim: int = Field(
-        0, ge=8, description="inner width of the feed-forward modules; required but for `convnet`, which has none"
-    )
-    heads: int = Field(0, ge=1, description="attention heads; required but for `convnet`, which has none")
-    kernel: int = Field(
-        31,
-        ge=1,
-        description="odd; `conformer`: depthwise convolution kernel, frames; `convnet`: kernel of stem and blocks",
-    )
-    conv_channels: int = Field(256, ge=1, description="channels of the front end; `convnet` has `stem`")
-    conv_layers: list[tuple[int, int]] = Field(
-        [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples; `convnet` has `stem`"
-    )
-    dropout: float = Field(
-        0.1, ge=0, lt=1, description="dropout everywhere in the encoder; `convnet`: of channels of its output"
-    )
-    stem: list[_Channels] = Field(
-        [32, 32, 64],
-        min_length=1,
-        description="`convnet` only: channels of the first convolutions; the first has stride 2, and so has the max "
-        "pooling behind them",
-    )
-    blocks: list[_Blocks] = Field(
-        [],
-        max_length=8,
-        description="`convnet` only, required: bottleneck blocks of each stage; all but the first halve the rate",
-    )
-    expansion: int = Field(
-        4, ge=1, description="`convnet` only: the inner convolutions of a block have `dim` / this channels"
-    )
-    downsample: int = Field(
-        1,
-        ge=1,
-        description="`convnet` only: so many samples are averaged into one first; 5 makes 500 Hz the 100 Hz of the "
-        "published baseline",
-    )
-    norm: Literal["batch", "group", "layer"] = Field(
-        "batch",
-        description="`conformer` only: normalisation in the convolution module: over the batch, a record or a frame",
-    )
-    norm_sync: bool = Field(
-        False, description="`conformer` with `norm: batch` only: statistics over the batches of all processes"
-    )
-    positional_kernel: int = Field(
-        128, ge=1, description="`wav2vec2` only: kernel of the positional convolution, frames"
-    )
-    positional_groups: int = Field(16, ge=1, description="`wav2vec2` only: groups of the positional convolution")
-    norm_first: bool = Field(
-        False, description="`wav2vec2` only: LayerNorm before each module (true) or after its sum (false, as ECG-FM)"
-    )
-    standardize: bool = Field(
-        False, description="`wav2vec2` only: each lead of a segment is first brought to mean 0 and deviation 1"
-    )
-
-    @property
-    def depth(self) -> int:
-        """Layers, or stages of a convnet: what `finetune.layer_decay` counts."""
-        return len(self.blocks) if self.kind == "convnet" else self.layers
-
-    @model_validator(mode="after")
-    def _shapes_fit(self) -> ModelConfig:
-        for key in _REQUIRED_KEYS[self.kind]:
-            if not getattr(self, key):
-                raise ValueError(f"`{key}` is missing: `kind: {self.kind}` needs it")
-        if self.kind == "convnet" and self.dim % self.expansion:
-            raise ValueError(f"dim {self.dim} is not a multiple of expansion {self.expansion}")
-        if self.kind != "convnet" and (self.dim % self.heads or self.dim % 2):
-            raise ValueError(f"dim {self.dim} is not an even multiple of heads {self.heads}")
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel {self.kernel} must be odd")
-        if self.norm_sync and self.norm != "batch":
-            raise ValueError(f"norm_sync is for `norm: batch`; `norm: {self.norm}` has nothing to synchronise")
-        if self.kind == "wav2vec2" and self.dim % self.positional_groups:
-            raise ValueError(f"dim {self.dim} is not a multiple of positional_groups {self.positional_groups}")
-        return self
-
-    @model_validator(mode="after")
-    def _keys_fit_kind(self) -> ModelConfig:
-        for key in self._foreign_keys():
-            if key in self.model_fields_set:
-                raise ValueError(f"kind {self.kind!r} has no key {key!r}; leave it out")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _own_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        foreign = self._foreign_keys()
-        return {key: value for key, value in write(self).items() if key not in foreign}
-
-    def _foreign_keys(self) -> set[str]:
-        """Keys that only other kinds have."""
-        return {key for keys in _KIND_KEYS.values() for key in keys} - set(_KIND_KEYS[self.kind])
 
 
 class MaskConfig(Section):
@@ -399,8 +282,10 @@ class EncoderConfig(Section):
     def _weights_are_explained(self) -> EncoderConfig:
         if self.weights == "pretrain" and self.pretrain is None:
             raise ValueError("`weights: pretrain` needs a `pretrain:` section")
-        if self.weights == "pretrain" and self.model.kind == "convnet":
-            raise ValueError("`kind: convnet` is not pretrained: write `weights: random`, and fine-tune in mode `full`")
+        if self.weights == "pretrain" and not self.model.pretrainable:
+            raise ValueError(
+                f"`kind: {self.model.kind}` is not pretrained: write `weights: random`, and fine-tune in mode `full`"
+            )
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")
         if self.weights != "pretrain" and self.pretrain is not None:

@@ -180,8 +180,8 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
 
 def _build_encoder(about: EncoderDescription, where: str, weights: int) -> Encoder:
     """An encoder with the described structure, whose file holds so many weights."""
-    if about.model.layers > weights:  # before a number in the file makes a billion layers
-        raise UserError(f"{where}: describes {about.model.layers} layers, but only {weights} weights lie beside it")
+    if about.model.depth > weights:  # before a number in the file makes a billion layers
+        raise UserError(f"{where}: describes {about.model.depth} layers, but only {weights} weights lie beside it")
     return make_encoder(about.model, about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
 
 

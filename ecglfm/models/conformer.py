@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ecglfm.config import ModelConfig
+from ecglfm.config import ConformerConfig
 from ecglfm.models.attention import RelativeAttention, sinusoids
 from ecglfm.models.convolution import Depthwise, Pointwise
 from ecglfm.models.fast import Dropout, exporting, gated_depthwise, normed_linear, swish_linear
@@ -82,7 +82,7 @@ class FeedForward(nn.Module):
 class ConformerLayer(nn.Module):
     """One layer; `config.dropout` acts on attention weights, inside each FFN and on every module's output."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
         dim, dropout = config.dim, config.dropout
         self.ffn1 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
@@ -108,15 +108,11 @@ def _first_and_again(layer: nn.Module) -> tuple[AbstractContextManager[None], Ab
 
 
 class Conformer(nn.Module):
-    """A stack of `ConformerLayer`.
+    """A stack of `ConformerLayer`; attributes are those of `ecglfm.models.context.Context`."""
 
-    Attributes
-    ----------
-    checkpointing : bool
-        Keep only what enters each layer, and compute the rest again in the backward pass.
-    """
+    closing = ()
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
         self.checkpointing = False
         self.dim = config.dim
@@ -159,3 +155,13 @@ class Conformer(nn.Module):
                 x = layer(x, positions, mask_bt)
             outputs.append(x)
         return outputs
+
+    @staticmethod
+    def flops(config: ConformerConfig, *, segments: int, frames: int) -> float:
+        """Operations of one forward."""
+        dim = config.dim
+        feed_forward = 2 * (2 * dim * config.ffn_dim)
+        attention = 4 * dim**2 + dim * (frames + frames + 2 * frames - 1)  # q, k, v, out; content, values, position
+        convolution = 2 * dim**2 + dim * config.kernel + dim**2
+        positions = 2 * (2 * frames - 1) * dim**2  # once for all segments
+        return config.layers * (segments * 2 * frames * (feed_forward + attention + convolution) + positions)

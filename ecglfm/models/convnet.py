@@ -20,7 +20,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecglfm.config import ModelConfig, PreprocessConfig
+from ecglfm.config import ConvnetConfig, ModelConfig, PreprocessConfig
 from ecglfm.models.encoder import Encoder
 from ecglfm.models.normalization import MaskedBatchNorm
 from ecglfm.models.precision import at_least_float32
@@ -136,7 +136,7 @@ class Bottleneck(nn.Module):
 class XResNet(nn.Module):
     """Stem, max pooling and stages of `Bottleneck`s, of which each but the first halves the rate."""
 
-    def __init__(self, leads: int, config: ModelConfig) -> None:
+    def __init__(self, leads: int, config: ConvnetConfig) -> None:
         super().__init__()
         channels = [leads, *config.stem]
         self.stem = nn.ModuleList(
@@ -176,6 +176,8 @@ class ConvnetEncoder(Encoder):
     freeze: with random weights there is nothing to keep.
     """
 
+    config: ConvnetConfig
+
     def __init__(
         self,
         model: ModelConfig,
@@ -185,6 +187,7 @@ class ConvnetEncoder(Encoder):
         crop_seconds: float,
     ) -> None:
         super().__init__(model, leads, sampling_rate, preprocess, crop_seconds)
+        assert isinstance(model, ConvnetConfig)
         self.convnet = XResNet(len(self.leads), model)
         self.dropout = nn.Dropout1d(model.dropout)
 

@@ -11,14 +11,15 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ecglfm.config import ModelConfig, PreprocessConfig
+from ecglfm.config import Architecture, AttentionConfig, ModelConfig, PreprocessConfig
 from ecglfm.models.conformer import Conformer
+from ecglfm.models.context import Context
 from ecglfm.models.frontend import Features, FrontEnd
 from ecglfm.models.normalization import standardize
 from ecglfm.models.wav2vec2 import Wav2Vec2
 
-#: Encoder class of each `model.kind`.
-CONTEXTS: dict[str, type[Conformer] | type[Wav2Vec2]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2}
+#: What follows the front end, of each `model.kind` that has one.
+CONTEXTS: dict[str, type[Context]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2}
 
 
 def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
@@ -74,7 +75,7 @@ class Encoder(nn.Module, ABC):
         crop_seconds: float,
     ) -> None:
         super().__init__()
-        self.config = model
+        self.config: Architecture = model
         self.leads = list(leads)
         self.sampling_rate = int(sampling_rate)
         self.preprocess = preprocess
@@ -86,6 +87,11 @@ class Encoder(nn.Module, ABC):
     def crop_samples(self) -> int:
         """Samples in a segment of `crop_seconds`."""
         return round(self.crop_seconds * self.sampling_rate)
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """Names of modules behind the last layer, which learn as that does."""
+        return ()
 
     @abstractmethod
     def frames(self, samples: int) -> int:
@@ -142,6 +148,8 @@ class ECGEncoder(Encoder):
     A frame that touches padding is padding. Parameters are those of `Encoder`.
     """
 
+    config: AttentionConfig
+
     def __init__(
         self,
         model: ModelConfig,
@@ -151,15 +159,22 @@ class ECGEncoder(Encoder):
         crop_seconds: float,
     ) -> None:
         super().__init__(model, leads, sampling_rate, preprocess, crop_seconds)
+        assert isinstance(model, AttentionConfig)
         self.frontend = FrontEnd(
             len(self.leads), channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim
         )
-        self.add_module(model.kind, CONTEXTS[model.kind](model))  # so that a weight's name tells the kind
+        self._kind = model.kind
+        self.add_module(model.kind, cast(nn.Module, CONTEXTS[model.kind](model)))  # a weight's name tells the kind
 
     @property
-    def context(self) -> Conformer | Wav2Vec2:
-        """What follows the front end: `context(x_btd, mask_bt)` gives the output of each of `context.layers`."""
-        return cast("Conformer | Wav2Vec2", getattr(self, self.config.kind))
+    def context(self) -> Context:
+        """What follows the front end."""
+        return cast(Context, getattr(self, self._kind))
+
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """Names of modules behind the last layer, which learn as that does."""
+        return tuple(f"{self._kind}.{name}" for name in self.context.closing)
 
     def frames(self, samples: int) -> int:
         """Number of frames that `samples` samples give."""
@@ -176,7 +191,7 @@ class ECGEncoder(Encoder):
     def features(self, x: Tensor, mask: Tensor | None = None) -> Features:
         """Front end alone; arguments and errors as in `forward`."""
         self.check_input(x, mask)
-        return self.frontend(standardize(x, mask) if self.config.standardize else x, mask)
+        return self.frontend(standardize(x, mask) if self.config.standardized else x, mask)
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames and the mask of the real ones; arguments as in `forward`."""

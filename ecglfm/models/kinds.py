@@ -1,4 +1,4 @@
-"""Which encoder class each `model.kind` is."""
+"""Which encoder class each `model.kind` is: that around a context (`encoder.CONTEXTS`), or one of its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from ecglfm.config import ModelConfig, PreprocessConfig
 from ecglfm.models.convnet import ConvnetEncoder
-from ecglfm.models.encoder import ECGEncoder, Encoder
+from ecglfm.models.encoder import CONTEXTS, ECGEncoder, Encoder
+
+ENCODERS: dict[str, type[Encoder]] = {"convnet": ConvnetEncoder} | dict.fromkeys(CONTEXTS, ECGEncoder)
 
 
 def make_encoder(
     model: ModelConfig, leads: Sequence[str], sampling_rate: int, preprocess: PreprocessConfig, crop_seconds: float
 ) -> Encoder:
     """A new encoder of the kind that `model` says; parameters are those of `Encoder`."""
-    kind = ConvnetEncoder if model.kind == "convnet" else ECGEncoder
-    return kind(model, leads, sampling_rate, preprocess, crop_seconds)
+    return ENCODERS[model.kind](model, leads, sampling_rate, preprocess, crop_seconds)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ecglfm.config import ModelConfig
+from ecglfm.config import Wav2Vec2Config
 
 
 class PositionalConvolution(nn.Module):
@@ -85,7 +85,7 @@ class SelfAttention(nn.Module):
 class TransformerLayer(nn.Module):
     """Attention, then two Linears with GELU between; LayerNorm before or after each, by `config.norm_first`."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
         self.norm_first = config.norm_first
         self.self_attn = SelfAttention(config.dim, heads=config.heads, dropout=config.dropout)
@@ -115,16 +115,14 @@ class TransformerLayer(nn.Module):
 class Wav2Vec2(nn.Module):
     """Positional convolution and a stack of `TransformerLayer`; one more LayerNorm before it (post-norm) or after.
 
-    Attributes
-    ----------
-    checkpointing : bool
-        Keep only what enters each layer, and compute the rest again in the backward pass.
+    Attributes are those of `ecglfm.models.context.Context`.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
         self.checkpointing = False
         self.norm_first = config.norm_first
+        self.closing = ("layer_norm",) if config.norm_first else ()
         self.positional = PositionalConvolution(
             config.dim, kernel=config.positional_kernel, groups=config.positional_groups
         )
@@ -162,3 +160,11 @@ class Wav2Vec2(nn.Module):
         if self.norm_first:
             outputs[-1] = self.layer_norm(x)
         return outputs
+
+    @staticmethod
+    def flops(config: Wav2Vec2Config, *, segments: int, frames: int) -> float:
+        """Operations of one forward."""
+        dim = config.dim
+        layer = 2 * frames * (4 * dim**2 + 2 * dim * frames + 2 * dim * config.ffn_dim)
+        positional = 2 * frames * dim**2 / config.positional_groups * config.positional_kernel
+        return segments * (config.layers * layer + positional)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecglfm.config import PretrainConfig, UserError
+from ecglfm.config import ConformerConfig, PretrainConfig, UserError
 from ecglfm.models.attention import RelativeAttention, sinusoids
 from ecglfm.models.conformer import ConformerLayer, ConvolutionModule, FeedForward
 from ecglfm.models.encoder import Encoder
@@ -36,7 +36,7 @@ class OriginalObjective(PretrainingObjective):
     """
 
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
-        if encoder.config.kind != "conformer" or encoder.config.norm != "batch" or encoder.config.standardize:
+        if not isinstance(encoder.config, ConformerConfig) or encoder.config.norm != "batch":
             raise UserError("ECG-LFM's code has Conformers with `norm: batch` and without `standardize` only")
         if config.activation_checkpointing or config.compile:
             raise UserError("ECG-LFM's way is measured without activation checkpointing and compilation")

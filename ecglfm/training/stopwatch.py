@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecglfm.config import ModelConfig
+from ecglfm.config import AttentionConfig
 from ecglfm.data.batches import Batch
 
 PARTS = ("load", "forward", "backward", "optimizer", "rest")
@@ -108,7 +108,7 @@ class TimedEngine:
 class Products:
     """Matrix products of the shapes of the model's layers, and a square one: the best of them is the machine's rate."""
 
-    def __init__(self, model: ModelConfig, rows: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, model: AttentionConfig, rows: int, dtype: torch.dtype, device: torch.device) -> None:
         square = 8192 if device.type == "cuda" else 1024
         self.shapes = [(rows, model.dim, model.ffn_dim), (rows, model.ffn_dim, model.dim), (square, square, square)]
         self.dtype, self.device = dtype, device

@@ -16,7 +16,8 @@ from torch import nn
 from tqdm import tqdm
 
 from ecglfm import distributed
-from ecglfm.config import FinetuneConfig, ModelConfig, UserError
+from ecglfm.config import FinetuneConfig, UserError
+from ecglfm.models.encoder import Encoder
 from ecglfm.tracking import Run
 from ecglfm.training.batches import Batch
 from ecglfm.training.course import Course, EarlyStopping
@@ -210,16 +211,15 @@ def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str
         is_head = not name.startswith("encoder.")
         rate = config.head_lr or config.lr
         if not is_head:
-            below = encoder.config.depth - layer_of(name, encoder.config)
+            below = encoder.config.depth - layer_of(name, encoder)
             rate = config.lr * config.layer_decay**below
         groups.setdefault((is_head, rate), []).append(parameter)
     return [{"params": parameters, "lr": rate} for (_, rate), parameters in sorted(groups.items(), key=lambda g: g[0])]
 
 
-def layer_of(name: str, model: ModelConfig) -> int:
+def layer_of(name: str, encoder: Encoder) -> int:
     """Layer of an encoder's parameter, 1 for the first; 0 for the front end and what else comes before it."""
     match = re.match(r"encoder\.\w+\.layers\.(\d+)\.", name)
     if match:
         return int(match[1]) + 1
-    closing = model.kind == "wav2vec2" and model.norm_first and name.startswith("encoder.wav2vec2.layer_norm.")
-    return model.depth if closing else 0
+    return encoder.config.depth if name.startswith(tuple(f"encoder.{closing}." for closing in encoder.closing)) else 0

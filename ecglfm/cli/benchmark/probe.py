@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     from sklearn.linear_model import LogisticRegression
 
     from ecglfm import distributed
-    from ecglfm.config import LEADS, FinetuneConfig, ModelConfig, PreprocessConfig
+    from ecglfm.config import LEADS, ConformerConfig, FinetuneConfig, PreprocessConfig
     from ecglfm.models.encoder import ECGEncoder
     from ecglfm.models.heads import ECGModel
     from ecglfm.training.criterion import make_criterion
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
     torch.manual_seed(0)
     config = FinetuneConfig(epochs=args.epochs, patience=3, lr=5e-3, batch_size=512)
-    tiny = ModelConfig(layers=1, dim=args.dim, ffn_dim=8, heads=1, kernel=3, conv_channels=8)
+    tiny = ConformerConfig(layers=1, dim=args.dim, ffn_dim=8, heads=1, kernel=3, conv_channels=8)
     encoder = ECGEncoder(tiny, list(LEADS), 500, PreprocessConfig(), 5.0)
     model = ECGModel(encoder, [f"label{i}" for i in range(args.labels)], "linear")
     inputs, judged = (torch.from_numpy(vectors[rows].reshape(-1, args.dim)) for rows in (train_rows, valid_rows))

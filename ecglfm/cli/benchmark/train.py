@@ -201,7 +201,7 @@ def _original(slice_: EncoderSlice, result: Measurement) -> str | None:
     """The original's step, as it would be on a machine with this one's rate; None where it was not measured."""
     assert slice_.config.pretrain is not None
     model = slice_.config.model
-    measured = ORIGINAL.get((model.layers, model.dim, result.segments))
+    measured = ORIGINAL.get((model.depth, model.dim, result.segments))
     if measured is None or model.kind != "conformer" or result.device != "cpu":
         return None
     seconds, memory = measured

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoder import ECGEncoder
@@ -102,7 +102,7 @@ def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
     """
     with blank():
         encoder = ECGEncoder(
-            parse(ModelConfig, imported.model, f"{where}: architecture"),
+            parse_model(imported.model, f"{where}: architecture"),
             imported.leads,
             imported.sampling_rate,
             PreprocessConfig(sampling_rate=imported.sampling_rate, leads=imported.leads),

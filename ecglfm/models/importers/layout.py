@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ecglfm.config import ModelConfig, PreprocessConfig, UserError, parse
+from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.blank import blank
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
@@ -154,7 +154,7 @@ def assemble(
     """
     checkpoint, leads, rate = layout.checkpoint, layout.leads(), layout.sampling_rate()
     model = layout.model()
-    section = parse(ModelConfig, model, f"{checkpoint.path}: architecture")
+    section = parse_model(model, f"{checkpoint.path}: architecture")
     with blank():
         encoder = ECGEncoder(section, leads, rate, PreprocessConfig(), CROP_SECONDS)
         labels = layout.shape("proj.weight", within="")[0] if layout.finetuned else 0

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data.prepare import ALL_LEADS, prepare, preprocess
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.records import SENTINEL, Record
 from ecglfm.training.inference import model_input
+from tests.unit.architectures import architecture
 
 PASS = PreprocessConfig()
 
@@ -241,7 +242,7 @@ def test_records_of_8_3_and_1_leads_are_windows_with_zeros(leads, present):
 
 def test_three_seconds_give_what_the_pipelines_padded_and_masked_window_gives():
     torch.manual_seed(0)
-    model = ModelConfig(layers=1, dim=16, ffn_dim=16, heads=2, conv_channels=8)
+    model = architecture(layers=1, dim=16, ffn_dim=16, heads=2, conv_channels=8)
     small = ECGEncoder(model, LEADS, 500, PASS, crop_seconds=5.0).eval()
     signal = recording(n_samples=1500)
     alone = preprocess(Record(signal / 1000.0, LEADS, 500.0), small)
@@ -257,7 +258,7 @@ def test_three_seconds_give_what_the_pipelines_padded_and_masked_window_gives():
 
 
 def test_a_disease_model_is_fed_as_its_encoder_is():
-    shape = ModelConfig(layers=1, dim=16, ffn_dim=16, heads=2, conv_channels=8)
+    shape = architecture(layers=1, dim=16, ffn_dim=16, heads=2, conv_channels=8)
     small = ECGEncoder(shape, LEADS, 250, PreprocessConfig(sampling_rate=250), crop_seconds=5.0).eval()
     model = ECGModel(small, ["AF", "MI"], "linear").eval()
     record = Record(recording() / 1000.0, LEADS, 500.0)

@@ -13,13 +13,14 @@ from scipy.special import ndtr
 from sklearn.metrics import roc_auc_score
 
 from ecglfm import load_encoder
-from ecglfm.config import ModelConfig, PreprocessConfig, UserError, VerifySlice
+from ecglfm.config import PreprocessConfig, UserError, VerifySlice
 from ecglfm.data.dataset import Signals
 from ecglfm.evaluation import verify
 from ecglfm.evaluation.verify import run_verify
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.provenance import read_json, write_json
+from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
 
 LEADS, RATE, SAMPLES = ["I", "II", "V1"], 100, 1000
@@ -47,7 +48,7 @@ def make_people(folder: Path) -> Path:
     records.to_parquet(folder / "records.parquet")
     write_json(folder / "audit.json", {"passed": True, "patient_overlap": [], "duplicate_pairs": [], "data_hash": "d"})
     torch.manual_seed(0)
-    model = ModelConfig(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16)
+    model = architecture(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16)
     encoder = ECGEncoder(model, LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5)
     save_encoder(folder / "encoder", encoder, {"name": "tiny", "weights": "random"})
     return folder

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ecglfm
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
+from tests.unit.architectures import architecture
 
-MODEL = ModelConfig(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8)
+MODEL = architecture(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8)
 
 
 def make_encoder():
@@ -102,7 +103,7 @@ def test_loading_draws_no_random_numbers(folder):
 def test_loading_imports_neither_the_compiler_nor_pandas(tmp_path, kind):
     """A draw on the meta device imports torch._dynamo, which takes longer than reading 2.4 GB."""
     own = {"kernel": 5} if kind == "conformer" else {"positional_kernel": 4, "positional_groups": 2}
-    config = ModelConfig(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **own)
+    config = architecture(kind=kind, layers=1, dim=16, ffn_dim=24, heads=2, conv_channels=8, **own)
     encoder = ECGEncoder(config, ["II", "V1"], 250, PreprocessConfig(leads=["II", "V1"], sampling_rate=250), 4.0)
     save_model(tmp_path, ECGModel(encoder, ["AF"], "frozen"), {})
     code = (

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, UserError, load, parse
+from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, UserError, load, parse, parse_model
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.convnet import Bottleneck, ChannelsFirstBatchNorm, ConvnetEncoder, average_pool
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.kinds import make_encoder
 from ecglfm.models.normalization import MaskedBatchNorm
+from tests.unit.architectures import architecture
 
 SMALL = {"kind": "convnet", "dim": 16, "expansion": 2, "blocks": [1, 2, 1], "stem": [4, 8], "kernel": 5}
 
@@ -22,7 +23,7 @@ SMALL = {"kind": "convnet", "dim": 16, "expansion": 2, "blocks": [1, 2, 1], "ste
 def encoder_of(**changes) -> ConvnetEncoder:
     """A small one whose blocks do something, as they do after training: every norm has other numbers."""
     torch.manual_seed(0)
-    encoder = make_encoder(ModelConfig(**SMALL | changes), LEADS, 100, PreprocessConfig(sampling_rate=100), 5.0)
+    encoder = make_encoder(architecture(**SMALL | changes), LEADS, 100, PreprocessConfig(sampling_rate=100), 5.0)
     assert isinstance(encoder, ConvnetEncoder)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d):
@@ -142,17 +143,17 @@ def test_there_is_no_front_end_to_freeze() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"blocks": []}, "`blocks` is missing: `kind: convnet` needs it"),
+        ({"blocks": []}, "model.blocks: List should have at least 1 item"),
         ({"heads": 2}, "kind 'convnet' has no key 'heads'"),
         ({"conv_channels": 8}, "kind 'convnet' has no key 'conv_channels'"),
         ({"dim": 17}, "dim 17 is not a multiple of expansion 2"),
         ({"kernel": 4}, "kernel 4 must be odd"),
-        ({"kind": "conformer"}, "`layers` is missing: `kind: conformer` needs it"),
+        ({"kind": "resnet"}, "kind 'resnet' is none of 'conformer', 'wav2vec2', 'convnet'"),
     ],
 )
 def test_wrong_architecture(changes, message) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        parse(ModelConfig, SMALL | changes, "encoder.yaml")
+        parse_model(SMALL | changes, "encoder.yaml")
     assert "\n" not in str(caught.value)
 
 

@@ -4,15 +4,15 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch.nn import functional
 
-from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, load
+from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, UserError, load
 from ecglfm.models.encoder import ECGEncoder, mean_over_frames
 from ecglfm.models.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
 from ecglfm.models.objective import PretrainingObjective
+from tests.unit.architectures import architecture
 
-SMALL = ModelConfig(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.1)
+SMALL = architecture(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.1)
 
 
 def build(model=SMALL, leads=LEADS):
@@ -116,8 +116,8 @@ def test_norms_of_the_convolution_module_are_pytorchs():
             for record, length in enumerate([7, 4, 1]):
                 alone = theirs(x[record : record + 1, :length])[0]
                 torch.testing.assert_close(masked[record, :length], alone)
-    with pytest.raises(ValidationError, match="`norm: group` has nothing to synchronise"):
-        ModelConfig(**SMALL.model_dump() | {"norm": "group", "norm_sync": True})
+    with pytest.raises(UserError, match="`norm: group` has nothing to synchronise"):
+        architecture(**SMALL.model_dump() | {"norm": "group", "norm_sync": True})
 
 
 def test_running_statistics_stay_float32_in_bfloat16():
@@ -167,7 +167,7 @@ def test_weights_follow_from_the_seed():
 
 def test_initial_weights_are_the_originals_kind():
     torch.manual_seed(0)
-    encoder = ECGEncoder(ModelConfig(layers=1, dim=256, ffn_dim=512, heads=4), LEADS, 500, PreprocessConfig(), 5.0)
+    encoder = ECGEncoder(architecture(layers=1, dim=256, ffn_dim=512, heads=4), LEADS, 500, PreprocessConfig(), 5.0)
     layer = encoder.conformer.layers[0]
     assert layer.self_attn.linear_q.weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert layer.ffn1.w_1.weight.std().item() == pytest.approx(0.02, rel=0.02)

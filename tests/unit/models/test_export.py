@@ -7,13 +7,14 @@ import torch
 from torch.torch_version import TorchVersion
 
 from ecglfm.cli import main
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.kinds import make_encoder
 from ecglfm.models.outputs import Link
+from tests.unit.architectures import architecture
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
 
@@ -35,7 +36,7 @@ MODEL_FACTS = {"kind": "model", "label_names": ["AF", "MI", "NORM"], "thresholds
 def make(folder, kind, what):
     """A saved encoder or model whose every part does something."""
     torch.manual_seed(0)
-    config = ModelConfig(kind=kind, dim=16, **OWN[kind])
+    config = architecture(kind=kind, dim=16, **OWN[kind])
     encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
     encoder(torch.randn(2, 12, 1000))  # running statistics move
     for parameter in encoder.parameters():
@@ -184,7 +185,7 @@ def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsy
     ],
 )
 def test_outputs_of_other_kinds_are_what_they_say(link: Link, name: str, expected: list[float]) -> None:
-    config = ModelConfig(kind="conformer", dim=16, **OWN["conformer"])
+    config = architecture(kind="conformer", dim=16, **OWN["conformer"])
     encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
     model = ECGModel(encoder, ["a", "b", "c"], "full", link).eval()
     model.head.weight.data.zero_()

@@ -11,8 +11,9 @@ from ecglfm.config import EncoderConfig, ModelConfig, PreprocessConfig, Pretrain
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.flops import forward_flops
 from ecglfm.models.objective import PretrainingObjective
+from tests.unit.architectures import architecture
 
-WAV2VEC2 = ModelConfig(kind="wav2vec2", layers=3, dim=96, ffn_dim=160, heads=4, conv_channels=32, positional_kernel=33)
+WAV2VEC2 = architecture(kind="wav2vec2", layers=3, dim=96, ffn_dim=160, heads=4, conv_channels=32, positional_kernel=33)
 
 
 def encoder_of(model: ModelConfig) -> ECGEncoder:
@@ -30,7 +31,7 @@ def counted(action) -> float:
 
 def test_a_step_by_hand():
     """Two segments of 8 samples of 1 lead: 4 frames of 2 channels; width 8, one layer; 2 frames are masked."""
-    model = ModelConfig(layers=1, dim=8, ffn_dim=16, heads=1, kernel=3, conv_channels=2, conv_layers=[(2, 2)])
+    model = architecture(layers=1, dim=8, ffn_dim=16, heads=1, kernel=3, conv_channels=2, conv_layers=[(2, 2)])
     pretrain = PretrainConfig(steps=1, quantizer={"codes": 5, "code_dim": 3, "final_dim": 6})
     flops = forward_flops(model, pretrain, segments=2, leads=1, samples=8, masked=2)
     assert flops["frontend"] == 2 * (2 * 4 * 2 * 1 * 2 + 2 * 4 * 2 * 8)  # convolution, Linear to the width

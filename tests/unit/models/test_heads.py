@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig
+from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import AttentionPooling, ECGModel
+from tests.unit.architectures import architecture
 
-MODEL = ModelConfig(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.5)
+MODEL = architecture(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.5)
 
 
 def build(mode):

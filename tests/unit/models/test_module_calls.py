@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig
+from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoder import Encoder
 from ecglfm.models.kinds import make_encoder
+from tests.unit.architectures import architecture
 
 SIZES = {
     "conformer": {"layers": 2, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
@@ -24,7 +25,7 @@ KINDS = pytest.mark.parametrize("kind", list(SIZES))
 
 def encoder_of(kind: str, mode: str = "train", **changes) -> Encoder:
     torch.manual_seed(0)
-    config = ModelConfig(kind=kind, dim=16, **SIZES[kind] | {"dropout": 0.0} | changes)
+    config = architecture(kind=kind, dim=16, **SIZES[kind] | {"dropout": 0.0} | changes)
     encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0).train(mode == "train")
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=1.0 if parameter.dim() == 1 else 0.3)  # nothing so small that it would not show

@@ -5,14 +5,15 @@ import math
 import pytest
 import torch
 
-from ecglfm.config import LEADS, MaskConfig, ModelConfig, PreprocessConfig, PretrainConfig, QuantizerConfig, UserError
+from ecglfm.config import LEADS, MaskConfig, PreprocessConfig, PretrainConfig, QuantizerConfig, UserError
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
 from ecglfm.models.objective import PretrainingObjective, cmsc_loss, contrastive_loss
 from ecglfm.models.quantizer import GumbelQuantizer, perplexity
 from ecglfm.models.random import record_keys
+from tests.unit.architectures import architecture
 
-MODEL = ModelConfig(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.0)
+MODEL = architecture(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.0)
 QUANTIZER = {"codes": 8, "code_dim": 12, "final_dim": 10}
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, PretrainConfig
+from ecglfm.config import LEADS, ConformerConfig, ModelConfig, PreprocessConfig, PretrainConfig
 from ecglfm.data.dataset import Signals
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
@@ -23,11 +23,13 @@ from ecglfm.models.normalization import MaskedBatchNorm
 from ecglfm.models.objective import Noise, PretrainingObjective
 from ecglfm.models.quantizer import perplexity
 from ecglfm.training.inference import predict
+from tests.unit.architectures import architecture
 
 SIZES = {"layers": 2, "dim": 16, "ffn_dim": 16, "heads": 2, "conv_channels": 8, "dropout": 0.0}
 WAV2VEC2 = {"kind": "wav2vec2", "positional_kernel": 8, "positional_groups": 4}
 KINDS = {
-    f"conformer-{norm}": {"norm": norm, "kernel": 7} for norm in get_args(ModelConfig.model_fields["norm"].annotation)
+    f"conformer-{norm}": {"norm": norm, "kernel": 7}
+    for norm in get_args(ConformerConfig.model_fields["norm"].annotation)
 }
 KINDS |= {
     "wav2vec2": WAV2VEC2,
@@ -48,7 +50,7 @@ def bound(dtype: torch.dtype) -> float:
 
 @pytest.fixture(params=KINDS)
 def model(request: pytest.FixtureRequest) -> ModelConfig:
-    return ModelConfig(**SIZES | KINDS[request.param])
+    return architecture(**SIZES | KINDS[request.param])
 
 
 def build(
@@ -274,7 +276,7 @@ def test_loss_of_records_of_several_lengths(model: ModelConfig) -> None:
 @pytest.mark.parametrize(("kind", "crop_seconds"), [("conformer-batch", 60.0), ("wav2vec2-standardize", 5.0)])
 def test_prediction_of_records_of_every_length(kind: str, crop_seconds: float, tmp_path: Path) -> None:
     # 60 s: every record is one window, padded; 5 s: the first four are, the others have several windows.
-    encoder = build(ModelConfig(**SIZES | KINDS[kind]), crop_seconds=crop_seconds)
+    encoder = build(architecture(**SIZES | KINDS[kind]), crop_seconds=crop_seconds)
     classifier = ECGModel(encoder, ["a", "b"], "full").eval()
     n_samples = np.array([second * RATE + second % 3 for second in SECONDS])
     samples = np.random.default_rng(0).integers(-2000, 2000, (n_samples.sum(), len(LEADS)), dtype=np.int16)

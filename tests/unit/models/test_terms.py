@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, PretrainConfig
+from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.objective import TERMS, PretrainingObjective
 from ecglfm.sources.synthesis.heart import quantize, record_leads
 from ecglfm.sources.synthesis.patient import draw_patient, generator
+from tests.unit.architectures import architecture
 
 POPULATION = (0, 7)
 STEPS, PAIRS, CODES, SAMPLES = 100, 8, 32, 500  # 5 s
-MODEL = ModelConfig(
+MODEL = architecture(
     layers=2, dim=32, ffn_dim=32, heads=2, kernel=7, conv_channels=16, conv_layers=[(2, 2)] * 3, dropout=0.0
 )
 

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 import ecglfm
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, PretrainConfig, UserError, parse
+from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, parse_model
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.normalization import standardize
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.models.wav2vec2 import PositionalConvolution, TransformerLayer, Wav2Vec2
+from tests.unit.architectures import architecture
 
 SMALL = {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 48, "heads": 2, "conv_channels": 16,
          "positional_kernel": 8, "positional_groups": 4}  # fmt: skip
@@ -20,7 +21,7 @@ SMALL = {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 48, "heads": 2, 
 
 def make_encoder(**changes):
     torch.manual_seed(0)
-    encoder = ECGEncoder(ModelConfig(**{**SMALL, **changes}), LEADS, 500, PreprocessConfig(), 5.0)
+    encoder = ECGEncoder(architecture(**{**SMALL, **changes}), LEADS, 500, PreprocessConfig(), 5.0)
     for parameter in encoder.parameters():  # biases and gains away from 0 and 1
         nn.init.normal_(parameter, mean=0.1, std=0.2)
     return encoder.eval()
@@ -28,7 +29,7 @@ def make_encoder(**changes):
 
 def hand_layer(norm_first):
     """Attention is the plain mean over frames; the feed-forward part adds gelu(1) = 0.841345 to channel 0."""
-    layer = TransformerLayer(ModelConfig(**{**SMALL, "dim": 8, "ffn_dim": 8, "norm_first": norm_first})).eval()
+    layer = TransformerLayer(architecture(**{**SMALL, "dim": 8, "ffn_dim": 8, "norm_first": norm_first})).eval()
     for module in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.fc1, layer.fc2):
         nn.init.zeros_(module.weight)
     nn.init.ones_(layer.fc1.bias)
@@ -77,7 +78,7 @@ def test_positional_convolution_by_hand():
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_stack_is_that_of_pytorch(norm_first):
     torch.manual_seed(1)
-    ours = Wav2Vec2(ModelConfig(**{**SMALL, "norm_first": norm_first, "layers": 3})).eval()
+    ours = Wav2Vec2(architecture(**{**SMALL, "norm_first": norm_first, "layers": 3})).eval()
     for parameter in ours.parameters():
         nn.init.normal_(parameter, std=0.3)
     layer = nn.TransformerEncoderLayer(32, 2, 48, activation="gelu", batch_first=True, norm_first=norm_first)
@@ -156,7 +157,7 @@ def test_round_trip(tmp_path, norm_first):
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_our_objective_reaches_every_weight(norm_first):
     torch.manual_seed(0)
-    encoder = ECGEncoder(ModelConfig(**SMALL, norm_first=norm_first, dropout=0.0), LEADS, 500, PreprocessConfig(), 5.0)
+    encoder = ECGEncoder(architecture(**SMALL, norm_first=norm_first, dropout=0.0), LEADS, 500, PreprocessConfig(), 5.0)
     config = PretrainConfig(
         steps=1, quantizer={"codes": 8, "code_dim": 8, "final_dim": 8}, objective={"contrastive": {"layer": 2}}
     )
@@ -183,12 +184,12 @@ def test_our_objective_reaches_every_weight(norm_first):
 def test_keys_of_the_other_kind_are_refused(changes, message):
     base = {key: value for key, value in SMALL.items() if not key.startswith("positional")}
     with pytest.raises(UserError, match=message):
-        parse(ModelConfig, {**base, **changes}, "encoder.yaml")
+        parse_model({**base, **changes}, "encoder.yaml")
 
 
 def test_a_conformer_is_described_as_before():
-    model = ModelConfig(layers=1, dim=16, ffn_dim=24, heads=2)
+    model = architecture(layers=1, dim=16, ffn_dim=24, heads=2)
     keys = {"kind", "layers", "dim", "ffn_dim", "heads", "kernel", "conv_channels", "conv_layers", "dropout", "norm"}
     assert set(model.model_dump()) == keys | {"norm_sync"}
     assert model.kind == "conformer"
-    assert ModelConfig(**model.model_dump()) == model
+    assert architecture(**model.model_dump()) == model

@@ -12,12 +12,13 @@ from torch import nn
 from torch._dynamo.utils import counters
 
 from ecglfm import distributed
-from ecglfm.config import FinetuneConfig, ModelConfig, UserError
+from ecglfm.config import FinetuneConfig, UserError
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training import engine as engines
 from ecglfm.training.checkpoint import config_hash
 from ecglfm.training.encoders import build_encoder
 from ecglfm.training.engine import compile_problem, initialize
+from tests.unit.architectures import architecture
 from tests.unit.training.small_pretraining import encoder_slice
 
 
@@ -129,7 +130,7 @@ def step_of(kind: str, **options):
     """Loss, gradients, buffers and calls of the first layer of one forward and backward, with dropout."""
     slice_ = encoder_slice(**options)
     pretrain = slice_.config.pretrain
-    model = ModelConfig(
+    model = architecture(
         kind=kind, layers=2, dim=16, ffn_dim=32, heads=2, conv_channels=8, conv_layers=[(4, 4), (2, 2)],
         dropout=0.2 if not pretrain.compile else 0.0,
     )  # fmt: skip

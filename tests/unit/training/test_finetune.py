@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ecglfm import distributed, load_model
-from ecglfm.config import FinetuneConfig, FinetuneSlice, ModelConfig, PreprocessConfig, TaskSlice, UserError
+from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskSlice, UserError
 from ecglfm.data.dataset import Signals
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoder import ECGEncoder
@@ -31,6 +31,7 @@ from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled
 from ecglfm.training.scores import macro_auroc
 from ecglfm.training.supervised import Learner, parameter_groups, train
+from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
 
 LEADS = ["I", "II", "V1"]
@@ -82,7 +83,7 @@ def make_data(folder: Path, seed: int = 0) -> Path:
 
 def make_encoder(folder: Path, rate: int = RATE) -> Path:
     torch.manual_seed(0)
-    model = ModelConfig(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16, dropout=0.1)
+    model = architecture(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16, dropout=0.1)
     encoder = ECGEncoder(model, LEADS, rate, PreprocessConfig(sampling_rate=rate, leads=LEADS), 2.5)
     save_encoder(folder, encoder, {"name": "tiny"})
     return folder
@@ -207,7 +208,7 @@ def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path, monkeypat
 def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> None:
     """Three layers and a decay of a half: 1, 1/2, 1/4 of `lr` from the last one down, 1/8 before the first."""
     kernel = {"positional_kernel": 5, "positional_groups": 4} if kind == "wav2vec2" else {"kernel": 3}
-    config = ModelConfig(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
+    config = architecture(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
     encoder = ECGEncoder(config, LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5)
     model = ECGModel(encoder, ["a"], "full")
     model.freeze("full", freeze_frontend=False)
@@ -215,7 +216,9 @@ def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> Non
     rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     wanted = {f"encoder.{kind}.layers.{layer}.": 2e-3 * 2**layer for layer in range(3)}
     wanted |= {"head.": 0.1, "encoder.frontend.": 1e-3, "encoder.wav2vec2.positional.": 1e-3}
-    wanted["encoder.wav2vec2.layer_norm."] = 8e-3 if config.norm_first else 1e-3  # behind the layers, or before them
+    wanted["encoder.wav2vec2.layer_norm."] = (
+        8e-3 if options.get("norm_first") else 1e-3
+    )  # behind the layers, or before them
     for name, parameter in model.named_parameters():
         assert rates[id(parameter)] == pytest.approx(next(r for start, r in wanted.items() if name.startswith(start)))
     assert [group["lr"] for group in groups] == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3, 0.1])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from ecglfm.config import ModelConfig
 from ecglfm.models.encoder import CONTEXTS
 from ecglfm.training.probe import LayerProbe
+from tests.unit.architectures import architecture
 
 OUTPUTS = ("w_2", "linear_out", "pointwise_conv2", "out_proj", "fc2")  # last weights of the modules of a layer
 
@@ -55,7 +55,7 @@ def test_change_spread_and_gradient_by_hand():
 @pytest.mark.parametrize("kind", ["conformer", "wav2vec2"])
 def test_the_dead_layer_is_the_planted_one(kind):
     torch.manual_seed(0)
-    model = ModelConfig(kind=kind, layers=3, dim=32, ffn_dim=64, heads=2, dropout=0.1)
+    model = architecture(kind=kind, layers=3, dim=32, ffn_dim=64, heads=2, dropout=0.1)
     context = CONTEXTS[kind](model).train()
     x = torch.randn(10, 20, 32, requires_grad=True)
 

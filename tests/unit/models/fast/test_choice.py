@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ecglfm.config import LEADS, ModelConfig, PreprocessConfig
+from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.fast import SWITCH, Dropout, fast
+from tests.unit.architectures import architecture
 
 FORMS = {
     "_AttendBackward",
@@ -38,7 +39,7 @@ def test_a_switch_turns_all_of_them_off(monkeypatch, value):
     monkeypatch.delenv(SWITCH, raising=False)
     if value is not None:
         monkeypatch.setenv(SWITCH, value)
-    config = ModelConfig(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.1)
+    config = architecture(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.1)
     encoder = ECGEncoder(config, LEADS, 500, PreprocessConfig(), 5.0)
     found = forms(encoder)
     assert set(found) == (set() if value == "0" else FORMS)

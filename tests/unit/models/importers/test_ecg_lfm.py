@@ -12,7 +12,6 @@ from ecglfm.config import (
     LEADS,
     EncoderConfig,
     EncoderSlice,
-    ModelConfig,
     PreprocessConfig,
     PretrainConfig,
     UserError,
@@ -25,6 +24,7 @@ from ecglfm.models.importers.ecg_lfm import original_name
 from ecglfm.models.importers.settings import parse_conv_layers
 from ecglfm.models.objective import PretrainingObjective
 from ecglfm.training.pretrain import run_pretrain
+from tests.unit.architectures import architecture
 
 MODEL = {"layers": 2, "dim": 16, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 16, "dropout": 0.0}
 QUANTIZER = {"codes": 12, "code_dim": 6, "final_dim": 10}
@@ -38,7 +38,7 @@ DEAD = {
 @pytest.fixture(scope="module")
 def ours():
     torch.manual_seed(0)
-    encoder = ECGEncoder(ModelConfig(**MODEL), LEADS, 500, PreprocessConfig(), 5.0)
+    encoder = ECGEncoder(architecture(**MODEL), LEADS, 500, PreprocessConfig(), 5.0)
     objective = {"contrastive": {"layer": 2}}
     return PretrainingObjective(encoder, PretrainConfig(steps=1, quantizer=QUANTIZER, objective=objective)).state_dict()
 
