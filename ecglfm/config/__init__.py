@@ -16,7 +16,7 @@ from ecglfm.config.architecture import (
     parse_model,
 )
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
-from ecglfm.config.finetuning import FinetuneConfig
+from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.project import ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
@@ -82,6 +82,7 @@ __all__ = [
     "FoldsConfig",
     "FractionsConfig",
     "LabelFile",
+    "LoraConfig",
     "ManifestConfig",
     "ManifestSlice",
     "MaskConfig",

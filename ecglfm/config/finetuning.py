@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Section, Seed, UserError
 from ecglfm.config.fits import Mode
@@ -46,6 +46,18 @@ class LabelEfficiencyConfig(Section):
     seeds: Seeds = Field([0, 1, 2], description="one fit per seed and share; a seed also draws the patients")
 
 
+class LoraConfig(Section):
+    """Mode `lora`: low-rank adapters beside Linears of a frozen encoder (arXiv:2106.09685)."""
+
+    rank: int = Field(8, ge=1, description="width between an adapter's two Linears")
+    alpha: float = Field(16.0, gt=0, description="what an adapter gives is multiplied by alpha / rank")
+    targets: list[str] = Field(
+        [],
+        description="names of the Linears that get an adapter, in every layer: `linear_q`, `linear_k`, `linear_v`, "
+        "`linear_out`, `w_1`, `w_2` of a Conformer; []: those of queries and values",
+    )
+
+
 class FinetuneConfig(Section):
     """Fine-tuning of encoders to tasks."""
 
@@ -55,7 +67,8 @@ class FinetuneConfig(Section):
     modes: list[Mode] = Field(
         ["full"],
         min_length=1,
-        description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean",
+        description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean; "
+        "lora: low-rank adapters in the encoder, and a linear head on its mean",
     )
     seeds: Seeds = Field([0], description="one fit per seed")
     fractions: Fractions = Field(
@@ -132,9 +145,19 @@ class FinetuneConfig(Section):
         1.0,
         gt=0,
         le=1,
-        description="`full` only: the learning rate of each encoder layer is this times that of the layer above it, "
-        "the front end's the smallest; 1: `lr` everywhere",
+        description="`full` and `lora`: the learning rate of each encoder layer is this times that of the layer above "
+        "it, the front end's the smallest; 1: `lr` everywhere",
     )
+
+    lora: LoraConfig = Field(
+        LoraConfig(), description="`lora` only: the adapters; they learn at `lr`, for which 1e-3 is usual"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_usual_adapters(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Defaults of `lora` are left out: fits from before there was such a mode stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "lora" or self.lora != LoraConfig()}
 
     @model_validator(mode="after")
     def _gammas_are_exponents(self) -> FinetuneConfig:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ecglfm.config.base import UserError
 
-Mode = Literal["full", "frozen", "linear"]
+Mode = Literal["full", "frozen", "linear", "lora"]
 MODES: tuple[str, ...] = get_args(Mode)
 
 

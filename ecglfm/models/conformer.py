@@ -111,6 +111,7 @@ class Conformer(nn.Module):
     """A stack of `ConformerLayer`; attributes are those of `ecglfm.models.context.Context`."""
 
     closing = ()
+    adapted = ("linear_q", "linear_v")
 
     def __init__(self, config: ConformerConfig) -> None:
         super().__init__()

@@ -27,6 +27,8 @@ class Context(Protocol):
         (`finetune.layer_decay`), and each may be compiled by itself.
     closing : tuple of str
         Names of modules behind the last layer, which learn as that does.
+    adapted : tuple of str
+        Names of the Linears of queries and values, beside which adapters learn (`ecglfm.models.adapters`).
     dropout : nn.Module
         Its output, (batch, frames, dim), is what enters the first layer.
     checkpointing : bool
@@ -43,6 +45,10 @@ class Context(Protocol):
 
     @property
     def closing(self) -> tuple[str, ...]:  # noqa: D102
+        ...
+
+    @property
+    def adapted(self) -> tuple[str, ...]:  # noqa: D102
         ...
 
     @property

@@ -93,6 +93,11 @@ class Encoder(nn.Module, ABC):
         """Names of modules behind the last layer, which learn as that does."""
         return ()
 
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """Names of the Linears that get an adapter unless a config says otherwise."""
+        return ()
+
     @abstractmethod
     def frames(self, samples: int) -> int:
         """Number of frames that `samples` samples give."""
@@ -175,6 +180,11 @@ class ECGEncoder(Encoder):
     def closing(self) -> tuple[str, ...]:
         """Names of modules behind the last layer, which learn as that does."""
         return tuple(f"{self._kind}.{name}" for name in self.context.closing)
+
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """Names of the Linears of queries and values."""
+        return self.context.adapted
 
     def frames(self, samples: int) -> int:
         """Number of frames that `samples` samples give."""

@@ -45,8 +45,9 @@ class ECGModel(nn.Module):
         Wrapped, not copied.
     label_names : sequence of str
         Meaning of the logits, in order.
-    mode : {'full', 'frozen', 'linear'}
+    mode : {'full', 'frozen', 'linear', 'lora'}
         full: everything learns, mean over frames and Linear (as ECG-LFM);
+        lora: adapters in the encoder learn (`ecglfm.models.adapters`), mean over frames and Linear;
         frozen: attention pooling and Linear on a frozen encoder;
         linear: mean over frames and Linear on a frozen encoder.
     link : Link or str
@@ -97,8 +98,9 @@ class ECGModel(nn.Module):
 
         Parameters
         ----------
-        mode : {'full', 'frozen', 'linear'}
-            In the last two the encoder learns nothing and stays in `eval()`, whatever `train()` is called.
+        mode : {'full', 'frozen', 'linear', 'lora'}
+            But for `full` the encoder's own weights learn nothing, and it stays in `eval()`, whatever `train()` is
+            called; `lora`: what adapters it has, `ecglfm.models.adapters.adapt` lets learn.
         freeze_frontend : bool
             `full` only: the convolutions and their GroupNorm stay as pretrained (the LayerNorm and Linear
             behind them learn, as in the original).
@@ -137,7 +139,7 @@ class ECGModel(nn.Module):
         -------
         Tensor, shape (batch, labels)
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode == "full"):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode in ("full", "lora")):
             frames_btd, mask_bt = self.encoder.encode(x, mask)
         pool = mean_over_frames if self.pooling is None else self.pooling
         return self.head(pool(frames_btd, mask_bt))

@@ -118,6 +118,8 @@ class Wav2Vec2(nn.Module):
     Attributes are those of `ecglfm.models.context.Context`.
     """
 
+    adapted = ("q_proj", "v_proj")
+
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
         self.checkpointing = False

@@ -20,6 +20,7 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlic
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.data.labels import read_left_out
+from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import CLASSIFICATION
@@ -128,6 +129,7 @@ def run_finetune(
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
         model = _build(encoder, data, parsed, config)
         (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
+        merge(model.encoder)
         model.to(device).eval()
         chosen = _thresholds(model, data, config) if model.kind in CLASSIFICATION else {}
         model.thresholds = [threshold.value for threshold in chosen.values()]
@@ -189,6 +191,8 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     model.aggregate = config.aggregate
     # Random kernels are nothing to keep: a control or a fit from scratch learns all of it.
     model.freeze(fit.mode, config.freeze_frontend and model.encoder.info.get("weights") != "random")
+    if fit.mode == "lora":
+        adapt(model.encoder, config.lora)
     return model
 
 

@@ -63,7 +63,7 @@ def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
         assert (folder / name).read_bytes() == (tmp_path / "f" / name).read_bytes()
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
 def test_model_round_trip(folder, tmp_path, mode):
     model = ECGModel(load_encoder(folder), ["AF", "MI"], mode)
     torch.nn.init.normal_(model.head.bias)
@@ -177,7 +177,7 @@ def test_wrong_descriptions(folder, key, value, message):
         ("label_names", [5, "MI"], "label_names.0: Input should be a valid string, found 5"),
         ("label_names", ["MI", "MI"], "label_names has a name twice"),
         ("kind", "poetry", "kind: Input should be 'binary', 'multilabel'"),
-        ("mode", "half", "mode: Input should be 'full', 'frozen' or 'linear'"),
+        ("mode", "half", "mode: Input should be 'full', 'frozen', 'linear' or 'lora'"),
         ("aggregate", "sum", "aggregate: Input should be 'mean', 'max' or 'median'"),
         ("encoder", {"leads": []}, "model.json: encoder: model: this key is required"),
     ],

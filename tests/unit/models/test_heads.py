@@ -67,7 +67,7 @@ def test_attention_pooling_by_hand():
     torch.testing.assert_close(pooling(x, mask)[0], weights @ x[0, :2])
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
 def test_padding_does_not_change_logits(mode):
     model = build(mode).eval()
     if mode == "frozen":

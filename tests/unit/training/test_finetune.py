@@ -17,7 +17,7 @@ from torch import nn
 from ecglfm import distributed, load_model
 from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskSlice, UserError
 from ecglfm.data.dataset import Signals
-from ecglfm.models.bundle import save_encoder
+from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Link
@@ -29,7 +29,9 @@ from ecglfm.training.criterion import make_criterion
 from ecglfm.training.finetune import run_finetune
 from ecglfm.training.inference import predict
 from ecglfm.training.labelled import Labelled, load_labelled
+from ecglfm.training.saver import Saver
 from ecglfm.training.scores import macro_auroc
+from ecglfm.training.shards import Piece
 from ecglfm.training.supervised import Learner, parameter_groups, train
 from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
@@ -276,9 +278,9 @@ def test_an_epoch_is_every_training_record_once_with_a_crop_inside(data: Path) -
     np.testing.assert_allclose(first[0].inputs[0][0].numpy(), stored.T / 1000, rtol=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
 def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
-    epochs = {"full": 8, "frozen": 25, "linear": 30}[mode]
+    epochs = {"full": 8, "frozen": 25, "linear": 30, "lora": 15}[mode]
     model = fit(data, tmp_path, f"{mode}-s1", epochs=epochs, patience=epochs, head_lr=0.1)
     records = pd.read_parquet(data / "records.parquet")
     test = records[records["split"] == "test"].reset_index(drop=True)
@@ -306,7 +308,7 @@ def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
     assert content["training"]["best_epoch"] == valid.loc[valid["loss"].idxmin(), "epoch"]
     encoder, fitted = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
     same = all(torch.equal(value, fitted[f"encoder.{name}"]) for name, value in encoder.items())
-    assert same == (mode != "full")
+    assert same == (mode in {"frozen", "linear"})
 
 
 def test_same_seed_gives_the_same_bytes_whatever_the_loaders(data: Path, tmp_path: Path) -> None:
@@ -437,3 +439,30 @@ def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, z
     criterion = make_criterion(FinetuneConfig(), Link("multilabel"), labelled.target)
     found = criterion.validate(labelled.target[labelled.valid], probability[labelled.valid])["loss"]
     assert found == pytest.approx(reference, rel=0.02)
+
+
+def test_adapters_learn_alone_and_are_merged(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved is the encoder itself, to the bit but for the targets, which differ by a product of rank 2."""
+    written: list[list[Piece]] = []
+    save = Saver.save
+    monkeypatch.setattr(Saver, "save", lambda self, pieces, *rest: (written.append(pieces), save(self, pieces, *rest)))
+    model = fit(data, tmp_path, "lora-s0", epochs=3, lr=1e-2, lora={"rank": 2, "targets": ["linear_q", "w_1"]})
+    before, after = load_encoder(data / "encoder").state_dict(), load_model(tmp_path).encoder.state_dict()
+    targets = {name for name in before if name.endswith(("linear_q.weight", "w_1.weight"))}
+    assert len(targets) == 3
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == (name not in targets), name
+    for name in targets:
+        found = torch.linalg.svdvals((after[name] - before[name]).double())
+        assert found[1] > 1e-4 > 1e-6 > found[2]
+    assert model.mode == load_model(tmp_path).mode == "lora"
+    rows = pd.read_csv(tmp_path / "history.csv").query("split == 'train'")
+    assert rows["loss"].iloc[-1] < rows["loss"].iloc[0]
+    adapters = {f"encoder.{name.removesuffix('weight')}{part}.weight" for name in targets for part in ("down", "up")}
+    buffers = {f"encoder.{name}" for name in before if ".norm.running" in name or ".norm.num" in name}
+    assert {piece.name for piece in written[-1]} == {"head.weight", "head.bias"} | adapters | buffers
+
+
+def test_adapters_as_they_are_by_default_change_no_fit_of_before() -> None:
+    assert "lora" not in FinetuneConfig().model_dump()
+    assert FinetuneConfig(lora={"rank": 4}).model_dump()["lora"] == {"rank": 4, "alpha": 16.0, "targets": []}

@@ -104,6 +104,7 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch(
         ("full-s0", {"zero_stage": 2, "weight_decay": 0.1, "clip_norm": 1.0}, 2),
         ("frozen-s1-50pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 2),
         ("linear-s0", {"zero_stage": 3}, 2),
+        ("lora-s0", {"lora": {"rank": 2}}, 2),
         ("full-s0", {"lr": 0.3, "head_lr": 0.3, "patience": 2}, 2),  # the best epoch is not the one that was saved last
     ],
 )
