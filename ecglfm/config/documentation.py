@@ -248,11 +248,15 @@ cure. `ecglfm verify-data --results results --workers 4` compares everything, wh
 
 The audit compares the recordings themselves: two that, freed of baseline wander, correlate by `duplicate_correlation`
 or more, wherever one of them begins, are duplicates, in one database or in two, unless a moment or a few leads of them
-make the correlation (a jump, electrodes that settle, mains hum). They need 5 s in common, or all of the shorter one,
-and 3 s at least: shorter excerpts are not found, nor are copies with inverted or swapped leads. Only recordings that
-`query` keeps are compared: two excerpts of a dropped one, with less than 5 s in common, are not linked. Of very many
-look-alikes, each is compared with the 10 that resemble it most. Recordings with different leads are compared in those
-that both have; without one in common, they cannot be.
+make the correlation (a jump, electrodes that settle, mains hum). So are two that correlate by half as far from 1 (0.99
+for 0.98) between 1 and 9 Hz with the leads arranged and turned as they fit best: noise, wander, a narrow band, swapped
+electrodes and inverted leads hide no copy. Two that are less alike than successive beats of theirs are none.
+[docs/performance-notes.md](../docs/performance-notes.md#copies-that-the-audit-finds) counts what is found of each kind.
+They need 5 s in common, or all of the shorter one, and 3 s at least; a copy from a clock 1 % faster is not found. Only
+recordings that `query` keeps are compared: two excerpts of a dropped one, with less than 5 s in common, are not linked.
+Of very many look-alikes, each is compared with the 10 that resemble it most as they are, and the 10 that do with the
+leads in any order. Recordings with different leads are compared in those that both have; without one in common, they
+cannot be.
 
 Patients whom duplicates link, directly or through others, in a split or in none, are one cluster: a cluster across
 splits fails the build. With `duplicates: move`, it goes to one split instead: to `test` if one of its records is there,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines
 from ecglfm.sources.reorder import Sorter
 
-#: Recordings that one may be compared with in full, for each set of leads; it may be among those of more.
+#: Recordings that one may be compared with, for each set of fingerprints; it may be among those of more.
 MOST_PARTNERS = 10
 
 _TABLES, _BITS = 8, 32  # hashes per signature; bits of each, more than are needed to tell a billion apart

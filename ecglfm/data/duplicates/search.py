@@ -1,7 +1,9 @@
 """Pairs of recordings that are the same one, or nearly so, wherever one begins and however it was stored.
 
-Likely pairs are looked for by fingerprints (`candidates.py`); the correlation of the samples at the best lag decides
-(`similarity.py`). Two recordings with different leads are compared in those that both have.
+Likely pairs are looked for by fingerprints (`candidates.py`). A quick look (`rearranged.py`) refuses most of them; of
+the others, the correlation of the samples at the best lag decides (`similarity.py`) or, where noise, wander, filters or
+misplaced electrodes spoil it, a quick look that sees next to no difference. Two recordings with different leads are
+compared in those that both have.
 
 Of each record 10 bytes are held: its rate, its leads' kind and its place in the order of reading. Where its samples
 lie and its fingerprints are in temporary files that are mapped (`mapped.py`).
@@ -21,6 +23,7 @@ from ecglfm.data.duplicates.candidates import candidate_pairs
 from ecglfm.data.duplicates.clusters import Clusters
 from ecglfm.data.duplicates.fingerprints import make_fingerprints
 from ecglfm.data.duplicates.leads import Kinds, linking_leads, record_kinds
+from ecglfm.data.duplicates.rearranged import quick_look
 from ecglfm.data.duplicates.recordings import Recordings
 from ecglfm.data.duplicates.similarity import MARGIN, similarity
 from ecglfm.data.pieces import Pieces, sorted_pieces
@@ -31,6 +34,8 @@ from ecglfm.sources.reorder import in_step
 MAX_CLIQUE = 50
 
 _CHUNK = 256
+_QUICK_MARGIN = 0.05  # what copies to the sample are less alike, at most, in the quick look
+_OWN_MARGIN = 0.002  # as beats that are alike in everything but noise
 
 
 class _Task(NamedTuple):
@@ -44,7 +49,11 @@ class _Task(NamedTuple):
 
 
 def _compare_pair(task: _Task, i: int, j: int) -> float:
-    """Similarity of two recordings over the leads that both have."""
+    """Similarity of two recordings over the leads that both have, or their likeness in the quick look; 0 for no copies.
+
+    In a regular rhythm, beats of two recordings fall together however long they are. Copies are as alike as each is to
+    itself a beat later, or more: noise that one copy has and the other has not makes its own beats less alike, too.
+    """
     shared = task.columns[i] & task.columns[j]
     rate = float(task.rates[i])
     if rate != task.rates[j] or not shared.any():
@@ -52,7 +61,13 @@ def _compare_pair(task: _Task, i: int, j: int) -> float:
     a, b = task.recordings[i], task.recordings[j]
     if not shared.all():
         a, b = a[:, shared], b[:, shared]
-    return similarity(a, b, rate, at_least=task.at_least)
+    look = quick_look(a, b, rate, at_least=task.at_least - _QUICK_MARGIN)
+    if look.correlation < task.at_least - _QUICK_MARGIN or look.correlation < look.own - _OWN_MARGIN:
+        return 0.0
+    value = similarity(a, b, rate, at_least=task.at_least)
+    if value < task.at_least and min(look.correlation, look.throughout + MARGIN) >= (1 + task.at_least) / 2:
+        return look.correlation
+    return value
 
 
 def _compare(task: _Task) -> list[float]:
@@ -102,7 +117,12 @@ def _candidates(
     recordings: Recordings, rates: np.ndarray, kinds: Kinds, order: np.ndarray, cosine: float, workers: int
 ) -> np.ndarray:
     """Pairs to compare: alike in all leads or, where their leads differ, in one of those that link them."""
-    found = [candidate_pairs(make_fingerprints(recordings, rates, order, workers=workers), cosine=cosine)]
+    found = [
+        candidate_pairs(
+            make_fingerprints(recordings, rates, order, unordered=unordered, workers=workers), cosine=cosine
+        )
+        for unordered in (False, True)
+    ]
     for lead in linking_leads(kinds.columns):
         having = order[kinds.columns[:, lead][kinds.of[order]]]
         prints = make_fingerprints(recordings, rates, having, leads=slice(lead, lead + 1), workers=workers)

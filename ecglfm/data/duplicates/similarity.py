@@ -105,8 +105,19 @@ def alike_throughout(a: np.ndarray, b: np.ndarray, fs: float) -> float:
     """
     n = min(len(a), len(b))
     (x, rate), (y, _) = coarse(a[:n], fs), coarse(b[:n], fs)
+    return alike_by_seconds(without_drift(x, rate), without_drift(y, rate), rate)
+
+
+def alike_by_seconds(x: np.ndarray, y: np.ndarray, rate: float) -> float:
+    """Median over leads and seconds, but for the loudest second, of the correlation of two signals free of drift.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n_samples, n_leads)
+    rate : float
+        Hz, of both.
+    """
     second = round(rate)
-    x, y = without_drift(x, rate), without_drift(y, rate)
     loudness = np.convolve((np.square(x) + np.square(y)).sum(axis=1), np.ones(second), "valid")
     if not len(loudness) or len(x) < 2 * second:
         return 0.0
