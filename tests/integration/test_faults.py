@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ecglfm.provenance import read_json
+from tests.integration.conftest import Clone
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +153,26 @@ def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:
     shown = clone.snakemake("-n", "--config", "roots=path", "finetune={epochs: many}", check=False)
     assert "\n--config: roots: Input should be a valid dictionary, found 'path'" in shown
     assert "\n--config: finetune.epochs: Input should be a valid integer" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--configfile", "config/recipes/own-data.yaml", "pretrain"], "No such file or directory: 'pretrain'"),
+        (["--config", "roots={ptbxl:", "path}"], "Unparsable value: 'path}'"),
+        (["--config", "finetune.lr=1e-4"], "Config entry must start with a valid identifier."),
+        (["--configfile", "latin.yaml"], "'utf-8' codec can't decode byte"),
+    ],
+)
+def test_snakemakes_own_answers_to_slips_are_those_of_the_readme(repository: Path, tmp_path: Path, arguments, said):
+    """No file of ours is read before these, so what Snakemake prints is explained in the README."""
+    assert f"\n| `{said}` | " in (repository / "README.md").read_text()
+    (tmp_path / "latin.yaml").write_bytes(b"results: here  # caf\xe9\n")
+    for name in ("config", "workflow"):
+        (tmp_path / name).symlink_to(repository / name)
+    done = Clone(tmp_path).run("snakemake", "-n", *arguments, check=False)
+    assert done.returncode != 0
+    assert said in done.stdout.strip().splitlines()[-1]
 
 
 def test_after_kill_9_unlock_and_the_same_command_goes_on(clone) -> None:
