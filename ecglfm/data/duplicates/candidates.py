@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from ecglfm.data.duplicates.fingerprints import SCALE, Fingerprints, cosines
 from ecglfm.sources.reorder import Sorter
@@ -104,7 +105,7 @@ def candidate_pairs(prints: Fingerprints, *, cosine: float, kinds: np.ndarray | 
     if len(prints.rows):
         centre = np.rint(prints.vectors.mean(axis=0, dtype=np.float64)).astype(np.float32)
         rng = np.random.default_rng(0)
-        for _ in range(_TABLES):
+        for _ in tqdm(range(_TABLES), "likely pairs", disable=None):
             planes = rng.choice(np.array([-1, 1], np.float32), (prints.vectors.shape[1], _BITS))
             for a, b in _hits(prints.vectors, _stretches(prints.vectors, planes, centre), cosine):
                 other = (prints.rows[a] != prints.rows[b]) & (prints.begins[a] == prints.begins[b])

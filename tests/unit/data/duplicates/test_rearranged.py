@@ -1,5 +1,7 @@
 """Copies that noise, wander, filters or misplaced electrodes separate from their originals are found among genuine ones."""
 
+import io
+import sys
 from functools import cache
 
 import numpy as np
@@ -93,3 +95,19 @@ def test_regular_rhythms_that_are_less_alike_than_their_own_beats_are_no_copies(
     rng = np.random.default_rng(0)
     noisy = int16(WAYS["white noise, 15 dB"](signals[0].astype(float), rng))
     assert set(found([*signals, noisy])) == {("s/00000", "s/00002")}  # no less alike: the noise is in its beats, too
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["terminal", "none"])
+def test_progress_and_time_left_of_every_step_are_shown_on_a_terminal_alone(monkeypatch, shown):
+    written = Terminal() if shown else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    signals = [beating(seed) for seed in range(3)]
+    found([*signals, signals[0][100:]])
+    for step in ("fingerprints:", "fingerprints, leads in any order:", "likely pairs:", "comparisons:"):
+        assert (f"{step} 100%" in written.getvalue()) == shown
+    assert ("<00:00" in written.getvalue()) == shown
