@@ -1,4 +1,4 @@
-# make demo | test | test-fast | setup | format | mlflow-server | clean
+# make demo | test | test-fast | setup | format | mutants | mlflow-server | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
@@ -11,7 +11,7 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 2
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
-.PHONY: setup demo check test test-fast format docs mlflow-server clean
+.PHONY: setup demo check test test-fast format docs mutants mlflow-server clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,14 @@ format: setup
 
 docs: setup
 	python -m ecglfm config --write-docs
+
+# Do the tests see a wrong number? make mutants MODULE=ecglfm/data/splits.py (TESTS='tests/unit/… …'; see CONTRIBUTING.md)
+MODULE ?= ecglfm/data/splits.py
+TESTS ?=
+
+mutants: setup
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[mutants]'
+	nice python -m tests.mutants '$(MODULE)' $(TESTS)
 
 # MLflow's server, for this machine alone, until Ctrl-C; STORE may be a database: postgresql://user:password@host/name.
 # In the environment, because a command line is for everybody to read.

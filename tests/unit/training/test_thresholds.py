@@ -93,7 +93,7 @@ def test_one_class_gives_a_half_and_a_warning(caplog: pytest.LogCaptureFixture) 
         found = choose_thresholds(target, probability, np.arange(2), ["MI", "AF"], Rule("f1", min_positives=0))
     assert [found[name].value for name in ("MI", "AF")] == pytest.approx([0.6, 0.5])
     assert [found[name].rule for name in ("MI", "AF")] == ["sweep", "default"]
-    assert ["label AF" in message for message in caplog.messages] == [True]
+    assert caplog.messages == ["label AF: the validation split has only one class; its threshold is 0.5"]
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,23 @@ def test_interval_of_a_threshold() -> None:
         assert (often.ci_low, often.ci_high) == pytest.approx((found.ci_low, found.ci_high))
     assert widths[1] < 0.6 * widths[0]
     assert choose_threshold(np.zeros(4), np.arange(4) / 4, np.arange(4), Rule("f1")).ci_low is None
+
+
+def test_what_model_json_says_of_a_threshold() -> None:
+    rule = Rule("f1", min_positives=1)
+    found = choose_threshold(np.array([0.0, 1.0]), np.array([0.25, 0.75]), np.arange(2), rule, resamples=0)
+    whole = {"value": 0.5, "ci_low": None, "ci_high": None, "positives": 1, "rule": "sweep"}
+    assert found.describe() == whole
+
+
+def test_probabilities_of_exactly_0_and_1_have_log_odds_too() -> None:
+    target = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+    probability = np.array([0.0, 1.0, 1.0, 0.2, 0.6, 0.4])
+    exact, near = (
+        choose_threshold(target, values, np.arange(6), Rule("f1"))
+        for values in (probability, probability.clip(1e-9, 1 - 1e-9))
+    )
+    assert exact.rule == "smoothed"
+    assert [exact.value, exact.ci_low, exact.ci_high] == pytest.approx(
+        [near.value, near.ci_low, near.ci_high], abs=1e-8
+    )
