@@ -1,4 +1,4 @@
-"""Percentile intervals from resampling patients, and the summary of a set of predictions.
+"""Resampling patients: metrics in a thousand test sets that might have been drawn instead.
 
 The patient is the unit: recordings of one patient are alike, so resampling recordings would give
 intervals that are too narrow. A resample is a vector of record weights (how often the record's patient was
@@ -10,7 +10,7 @@ block size nor on which other labels are evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +22,8 @@ _BLOCK_BYTES = 2**23
 #: A label needs both classes to be redrawn at all, and then each attempt succeeds with p >= 0.5 or so.
 _ATTEMPTS = 200
 #: Decimals kept: beyond them the order of a sum shows, and files would differ between machines.
-_DIGITS = 12
+DIGITS = 12
+NO_INTERVAL = "undefined in most resamples: no interval"
 
 
 class Measurable(Protocol):
@@ -48,6 +49,15 @@ class Measurable(Protocol):
 
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """Metrics of all labels together by section (`micro`, `overall`); arrays of shape (r,)."""
+
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of calibration whose absolute sum is a metric, by metric, shape (bins, r); of None, labels pooled."""
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """Least standard deviation of each gap, shape (bins,), by metric: that of probabilities which are right."""
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients behind each metric that `intervals.score_interval` is for, as it wants them."""
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
@@ -143,18 +153,26 @@ def resampled_values(data: Measurable, resamples: int, seed: int) -> np.ndarray:
     return out
 
 
-def _pooled_entries(data: Measurable, resamples: int, seed: int, confidence: float) -> dict[str, Any]:
-    """Sections of metrics over all labels together, with intervals; a resample without a value is left out."""
+def resampled_gaps(
+    data: Measurable, labels: Sequence[int | None], resamples: int, seed: int
+) -> list[dict[str, np.ndarray]]:
+    """Gaps of calibration in every resample, shape (bins, resamples), by metric, of each label; see `Measurable`."""
+    weights = PatientWeights(data.patients, seed)
+    blocks: list[list[dict[str, np.ndarray]]] = [[] for _ in labels]
+    for block in weights.blocks(resamples):
+        weight_nr = weights(block)
+        for label, own in zip(labels, blocks, strict=True):
+            own.append(data.gaps(label, weight_nr))
+    return [{metric: np.concatenate([part[metric] for part in own], axis=1) for metric in own[0]} for own in blocks]
+
+
+def resampled_pooled(data: Measurable, resamples: int, seed: int) -> dict[str, dict[str, np.ndarray]]:
+    """Metrics over all labels together in every resample of patients, by section, shape (resamples,)."""
     weights = PatientWeights(data.patients, seed)
     blocks = [data.pooled(weights(block)) for block in weights.blocks(resamples)]
     return {
-        section: {
-            metric: as_entry(
-                float(value[0]), np.concatenate([block[section][metric] for block in blocks]), confidence, "undefined"
-            )
-            for metric, value in values.items()
-        }
-        for section, values in data.pooled(np.ones((len(data.patients), 1))).items()
+        section: {metric: np.concatenate([block[section][metric] for block in blocks]) for metric in metrics}
+        for section, metrics in blocks[0].items()
     }
 
 
@@ -185,50 +203,10 @@ def as_entry(value: float, resampled: np.ndarray, confidence: float, reason: str
         return {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
     low, high = interval(resampled, confidence)
     if low is None or high is None:
-        entry: dict[str, Any] = {"ci_low": None, "ci_high": None, "reason": "undefined in most resamples: no interval"}
+        entry: dict[str, Any] = {"ci_low": None, "ci_high": None, "reason": NO_INTERVAL}
     else:
-        entry = {"ci_low": round(low, _DIGITS), "ci_high": round(high, _DIGITS)}
-    return {"value": round(float(value), _DIGITS), **entry}
-
-
-def summarize(data: Measurable, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
-    """Metrics with percentile intervals, in the shape of `metrics.json`.
-
-    The macro value is the mean over the labels for which the metric is defined on these records, its
-    interval that of the same mean in each resample. The micro value takes every pair of record and label as one.
-
-    Parameters
-    ----------
-    data : Predictions, RegressionPredictions or SurvivalPredictions
-    resamples : int
-        Number of resamples of patients.
-    confidence : float
-        Coverage, e.g. 0.95.
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    dict
-        `labels.{name}.{metric}.{value, ci_low, ci_high[, reason]}`, `macro.{metric}.{…}` and, where the kind of task
-        has them, `micro.{metric}.{…}` and `overall.{metric}.{…}`.
-    """
-    point_lm = point_values(data)
-    resampled_lmr = resampled_values(data, resamples, seed)
-    resampled_lmr[np.isnan(point_lm)] = np.nan  # a label without a value has no part in the macro interval
-    labels = {
-        name: {
-            metric: as_entry(point_lm[label, m], resampled_lmr[label, m], confidence, data.reason(metric, label))
-            for m, metric in enumerate(data.metrics)
-        }
-        for label, name in enumerate(data.names)
-    }
-    macro_m, macro_mr = mean_defined(point_lm), mean_defined(resampled_lmr)
-    macro = {
-        metric: as_entry(macro_m[m], macro_mr[m], confidence, "defined for no label")
-        for m, metric in enumerate(data.metrics)
-    }
-    return {"labels": labels, "macro": macro, **_pooled_entries(data, resamples, seed, confidence)}
+        entry = {"ci_low": round(low, DIGITS), "ci_high": round(high, DIGITS)}
+    return {"value": round(float(value), DIGITS), **entry}
 
 
 def paired_bootstrap(

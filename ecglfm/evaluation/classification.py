@@ -14,8 +14,10 @@ from ecglfm.evaluation.challenge import Challenge
 from ecglfm.evaluation.metrics import (
     METRICS,
     accuracy_metrics,
+    chance_gaps,
     count_columns,
     from_counts,
+    gaps_from_counts,
     label_metrics,
     ranking_metrics,
     threshold_metrics,
@@ -92,6 +94,34 @@ class Predictions:
             overall["challenge_metric"] = self.challenge.metric(self.targets, called, weight_nr)
         return sections | ({"overall": overall} if overall else {})
 
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of the bins of `ece` and `ece_calibrated`, shape (ECE_BINS, r); of None, labels pooled."""
+        known = self._known(label)
+        return {
+            metric: gaps_from_counts(self._counts(probabilities, known) @ weight_nr)
+            for metric, probabilities in self._judged().items()
+            if known.any()
+        }
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """What each gap varies by at least."""
+        known = self._known(label)
+        return {metric: chance_gaps(probabilities[known]) for metric, probabilities in self._judged().items()}
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients of the classes, and those that are called or not."""
+        target, called = self.targets[:, label], self.probabilities[:, label] >= self.thresholds[label]
+        known = ~np.isnan(target)
+        positive, negative, yes, no, every = (
+            len(np.unique(patient_of[rows]))
+            for rows in (target == 1, target == 0, known & called, known & ~called, known)
+        )
+        return {
+            "auroc": (min(positive, negative), max(positive, negative)),
+            "auprc": (positive,), "f1": (positive,), "sensitivity": (positive,), "specificity": (negative,),
+            "ppv": (yes,), "npv": (no,), "brier": (every,), "brier_calibrated": (every,),
+        }  # fmt: skip
+
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
         target = self.targets[:, label]
@@ -117,10 +147,21 @@ class Predictions:
             values |= {f"{name}_calibrated": after[name] for name in CALIBRATED}
         return {name: values[name] for name in self.metrics}
 
+    def _known(self, label: int | None) -> np.ndarray:
+        """Known truth of a label or of all, bool (n, l)."""
+        known = ~np.isnan(self.targets)
+        if label is not None:
+            known = known & (np.arange(known.shape[1]) == label)
+        return known
+
+    def _judged(self) -> dict[str, np.ndarray]:
+        """Probabilities before and after calibration by the metric of their gaps."""
+        return {"ece": self.probabilities} | ({} if self.calibrated is None else {"ece_calibrated": self.calibrated})
+
     def _counts(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Sum of `count_columns` over the known labels of each record."""
         total = np.zeros((len(count_columns(np.zeros(0), np.zeros(0), 0.5)), len(self.targets)))
-        for label, threshold in enumerate(self.thresholds):
-            rows = known[:, label]
+        for label in np.flatnonzero(known.any(axis=0)):
+            rows, threshold = known[:, label], self.thresholds[label]
             total[:, rows] += count_columns(self.targets[rows, label], probabilities[rows, label], float(threshold))
         return total

@@ -25,7 +25,6 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.contenders import (
     Contender,
-    Truth,
     check_same,
     compared,
     contender,
@@ -33,9 +32,10 @@ from ecglfm.evaluation.contenders import (
     read_metrics,
     read_test,
     setting_of,
-    truth_of,
 )
 from ecglfm.evaluation.difference import holm, margin, p_value, patient_spreads, training_spread
+from ecglfm.evaluation.subgroups import MIN_PATIENTS
+from ecglfm.evaluation.truth import Truth, truth_of
 from ecglfm.provenance import write_json, write_text
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     metrics = compared(kind)
     tables = {folder: read_test(folder, kind) for own in folders.values() for folder in own}
     check_same(tables)
-    truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients)
+    truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients, in_all=MIN_PATIENTS)
     contenders = [
         contender(*key, groups[key], [measurable(tables[folder], kind) for folder in own], metrics, truth)
         for key, own in folders.items()

@@ -16,33 +16,11 @@ from ecglfm.evaluation.classification import Predictions
 from ecglfm.evaluation.influence import auroc_influence, concordance_influence, regression_influence
 from ecglfm.evaluation.outcomes import Outcome, output_column, truth_columns
 from ecglfm.evaluation.regression import RegressionPredictions
-from ecglfm.evaluation.subgroups import MIN_PATIENTS
 from ecglfm.evaluation.survival import SurvivalPredictions
+from ecglfm.evaluation.truth import Truth, known_records
 from ecglfm.provenance import read_json
 
 _COMPARED = {"regression": ("mae", "r2", "pearson"), "survival": ("c_index",)}
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is true of the test patients, the same for every contender.
-
-    Attributes
-    ----------
-    names : list of str
-        Labels.
-    patient_of : ndarray of int, shape (records,)
-    classes : ndarray of int8, shape (labels, patients)
-        1 of a patient who has the label or the event in one recording at least, 0 of another, -1 where no recording is
-        known; of quantities 0 and -1.
-    too_few : list of str or None
-        By label, why it is no ground for a verdict.
-    """
-
-    names: list[str]
-    patient_of: np.ndarray
-    classes: np.ndarray
-    too_few: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -124,42 +102,6 @@ def measurable(table: pd.DataFrame, kind: str) -> Outcome:
     return Predictions(names, target, output, np.full(len(names), 0.5), patients)
 
 
-def truth_of(data: Outcome, min_patients: int) -> Truth:
-    """Classes of the patients, and which labels have too few of them.
-
-    Parameters
-    ----------
-    data : Outcome
-        Any fit's.
-    min_patients : int
-        Patients of a class that a label needs (`evaluate.min_patients`); and `subgroups.MIN_PATIENTS` in all.
-    """
-    names, patient_of = np.unique(data.patients, return_inverse=True)
-    classes = np.full((len(data.names), len(names)), -1, dtype=np.int8)
-    too_few: list[str | None] = []
-    for label, codes in enumerate(classes):
-        known = _known(data, label)
-        codes[patient_of[known]] = 0
-        wanted = {"patients whose truth is known": (int((codes == 0).sum()), MIN_PATIENTS)}
-        for what, records in _classes(data, label).items():
-            own = np.unique(patient_of[known & records])
-            codes[own] = what != "negative patients"
-            wanted[what] = (len(own), min_patients)
-        lacking = [f"{count} {what}, {least} are wanted" for what, (count, least) in wanted.items() if count < least]
-        too_few.append(f"too few: {lacking[-1]}" if lacking else None)
-    return Truth(data.names, patient_of, classes, too_few)
-
-
-def _classes(data: Outcome, label: int) -> dict[str, np.ndarray]:
-    """Records of each class of which a comparison needs some patients; the rarer kind of patient last."""
-    if isinstance(data, RegressionPredictions):
-        return {}
-    if isinstance(data, SurvivalPredictions):
-        return {"patients with the event": data.events[:, label] > 0}
-    target = data.targets[:, label]
-    return {"negative patients": target == 0, "positive patients": target > 0}
-
-
 def contender(
     encoder: str, setting: str, fits: list[str], seeds: Sequence[Outcome], metrics: Sequence[str], truth: Truth
 ) -> Contender:
@@ -169,17 +111,12 @@ def contender(
     terms = {metric: np.zeros(shape) for metric in metrics}
     for seed, data in enumerate(seeds):
         for label in range(len(truth.names)):
-            known = _known(data, label)
+            known = known_records(data, label)
             for metric, (value, of_records) in _influence(data, label, known).items():
                 values[metric][seed, label] = value
                 by_patient = np.bincount(truth.patient_of[known], of_records, minlength=shape[1])
                 terms[metric][label] += by_patient / len(seeds)
     return Contender(encoder, setting, fits, seeds[0], values, terms)
-
-
-def _known(data: Outcome, label: int) -> np.ndarray:
-    """Records whose truth is known, bool (n,)."""
-    return data.known(label) if isinstance(data, SurvivalPredictions) else ~np.isnan(data.targets[:, label])
 
 
 def _influence(data: Outcome, label: int, known: np.ndarray) -> dict[str, tuple[float, np.ndarray]]:

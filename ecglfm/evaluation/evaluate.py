@@ -19,8 +19,8 @@ from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserErro
 from ecglfm.data.integrity import check_samples
 from ecglfm.data.labels import read_left_out
 from ecglfm.evaluation.baselines import majority
-from ecglfm.evaluation.bootstrap import summarize
 from ecglfm.evaluation.classification import Predictions
+from ecglfm.evaluation.entries import summarize
 from ecglfm.evaluation.figures import figures
 from ecglfm.evaluation.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
 from ecglfm.evaluation.plots import save_png
@@ -106,7 +106,7 @@ def run_evaluate(
         predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
         config=slice.evaluate,
     )  # fmt: skip
-    metrics["majority"] = majority_of(labels, kind, names)
+    metrics["majority"] = majority_of(labels, kind, names, metrics["macro"])
     metrics["left_out"] = read_left_out(labels)
     if chosen := info.get("training", {}).get("thresholds"):
         metrics["threshold_choices"] = chosen  # on valid, by `finetune`
@@ -195,12 +195,12 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     return table
 
 
-def majority_of(labels: Path, kind: str, names: list[str]) -> dict[str, Any]:
-    """Metrics on the test split of the answer that never looks at a recording."""
+def majority_of(labels: Path, kind: str, names: list[str], macro: dict[str, Any]) -> dict[str, Any]:
+    """Metrics on the test split of the answer that never looks at a recording; macro over the labels of `macro`."""
     columns = [column for name in names for column in label_columns(kind, name)]
     truth = pd.read_parquet(labels, columns=["split", *columns])
     train, test = (truth.loc[truth["split"] == split, columns].to_numpy(np.float64) for split in ("train", "test"))
-    return majority(kind, names, train, test)
+    return majority(kind, names, train, test, over={metric: entry["labels"] for metric, entry in macro.items()})
 
 
 def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[float]) -> Predictions:
@@ -217,7 +217,13 @@ def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[
 
 def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
     """Metrics with intervals and what they stand on: counts, thresholds, how intervals were made."""
-    summary = summarize(test, resamples=config.bootstrap, confidence=config.confidence, seed=config.seed)
+    summary = summarize(
+        test,
+        resamples=config.bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+        min_patients=config.min_patients,
+    )
     described = test.describe()
     counts = {"records": len(test.patients), "patients": len(np.unique(test.patients))}
     return summary | described | {
@@ -225,7 +231,7 @@ def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
         "label_names": test.names,
         "n": counts | described["n"],
         "bootstrap": {"unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence,
-                      "seed": config.seed},
+                      "seed": config.seed, "min_patients": config.min_patients},
     }  # fmt: skip
 
 

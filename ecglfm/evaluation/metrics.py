@@ -104,12 +104,27 @@ def count_columns(target: np.ndarray, probability: np.ndarray, threshold: float)
     """
     positive, called = target > 0, probability >= threshold
     gap = target - probability
-    # Bins are ((m - 1) / M, m / M], and 0 belongs to the first.
-    bins = np.clip(np.ceil(probability * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
+    bins = _bins(probability)
     columns = np.zeros((6 + ECE_BINS, len(target)))
     columns[:6] = positive & called, ~positive & called, positive & ~called, ~positive & ~called, gap**2, gap == gap
     columns[6 + bins, np.arange(len(target))] = gap
     return columns
+
+
+def _bins(probability: np.ndarray) -> np.ndarray:
+    """Bin of each probability: ((m - 1) / M, m / M], and 0 belongs to the first."""
+    return np.clip(np.ceil(probability * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
+
+
+def gaps_from_counts(counts_cr: np.ndarray) -> np.ndarray:
+    """Gap of each bin times its share of the records, shape (ECE_BINS, r): `ece` is their absolute sum."""
+    return _ratio(counts_cr[6:], counts_cr[5])
+
+
+def chance_gaps(probability: np.ndarray) -> np.ndarray:
+    """Standard deviation of `gaps_from_counts` of independent records whose probabilities are right, (ECE_BINS,)."""
+    variance = np.bincount(_bins(probability), probability * (1 - probability), minlength=ECE_BINS)
+    return np.sqrt(variance) / max(len(probability), 1)
 
 
 def from_counts(counts_cr: np.ndarray) -> dict[str, np.ndarray]:

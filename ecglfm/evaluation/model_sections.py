@@ -135,7 +135,7 @@ def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
         "headline": headline,
         "captions": _CAPTIONS[headline[0]],
         "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
-        "defined": sum(metrics["labels"][name][headline[0]]["value"] is not None for name in names),
+        "over": len(metrics["macro"][headline[0]].get("labels", names)),
         "examples": [],
     }
     for picture in ("curves", "calibration"):

@@ -48,6 +48,18 @@ class RegressionPredictions:
         """Nothing: quantities of different units have no common error."""
         return {}
 
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Nothing: a quantity has no probability."""
+        return {}
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """Nothing, as `gaps`."""
+        return {}
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Nothing: errors and correlations are no shares."""
+        return {}
+
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
         known = ~np.isnan(self.targets[:, label])

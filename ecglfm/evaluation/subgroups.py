@@ -1,7 +1,7 @@
 """Metrics by sex, age band, source, device and signal quality, each with its own interval.
 
-A group of few patients, or a label with few records of a class in it, has no value but a reason: its number would be
-read, and it would be noise.
+A group of few patients has no value but a reason: its number would be read, and it would be noise. A label of which few
+patients of a group are positive or negative is `too few` in it, as in the whole (`evaluate.min_patients`).
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.evaluation.bootstrap import summarize
+from ecglfm.evaluation.entries import summarize
 from ecglfm.evaluation.outcomes import read_outcome
 
 #: Fewer test patients than this and a group has no values.
 MIN_PATIENTS = 20
-#: Fewer positive or negative test records than this and a label has no value in a group.
-MIN_RECORDS = 5
 #: Metrics of classes that do not depend on how many of a group have the label, and average precision.
 KEPT = ("auroc", "auprc", "sensitivity", "specificity")
 _AGES = ((0, 18, "0-17"), (18, 40, "18-39"), (40, 60, "40-59"), (60, 80, "60-79"), (80, 200, "80 and over"))
@@ -118,20 +115,14 @@ def _measure(
     entry: dict[str, Any] = {"n": {"records": int(on_test.sum()), "patients": int(patients)}}
     if patients < MIN_PATIENTS:
         return entry | {"reason": f"fewer than {MIN_PATIENTS} test patients"}
-    reasons = {}
-    if kind not in {"regression", "survival"}:
-        for name in names:
-            target = table.loc[on_test, f"target.{name}"]
-            counts = {word: int((target == value).sum()) for word, value in (("positive", 1), ("negative", 0))}
-            few = [f"{count} {word}" for word, count in counts.items() if count < MIN_RECORDS]
-            if few:
-                reasons[name] = f"{few[0]} test records, fewer than {MIN_RECORDS}"
-                table.loc[on_test, f"target.{name}"] = np.nan  # so that it has no part in the macro value
     outcome, _ = read_outcome(table, kind, names, thresholds, config)
-    summary = summarize(outcome, resamples=config.bootstrap, confidence=config.confidence, seed=config.seed)
+    summary = summarize(
+        outcome,
+        resamples=config.bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+        min_patients=config.min_patients,
+    )
     kept = [name for name in outcome.metrics if name in KEPT] or list(outcome.metrics)
     labels = {name: {metric: summary["labels"][name][metric] for metric in kept} for name in names}
-    for name, reason in reasons.items():
-        for value in labels[name].values():
-            value["reason"] = reason
     return entry | {"labels": labels, "macro": {metric: summary["macro"][metric] for metric in kept}}

@@ -137,7 +137,7 @@ class SurvivalPredictions:
                 "td_auc": np.mean(areas, axis=0),
                 "hazard_ratio": hazard_ratio(sets, risk / reference.scale, weight_nr),
                 "brier": survival_brier(sets, reference.survival(risk), weight_nr, reference.horizon),
-                "ece": calibration_error(sets, risk, weight_nr, reference),
+                "ece": np.abs(calibration_gaps(sets, risk, weight_nr, reference)).sum(axis=0),
             }
         )
 
@@ -149,6 +149,30 @@ class SurvivalPredictions:
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """Nothing: times to different events are not compared."""
         return {}
+
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of the groups of risk, shape (groups, r); labels are not pooled."""
+        reference = None if label is None else self.references[label]
+        if label is None or reference is None or not self.known(label).any():
+            return {}
+        known = self.known(label)
+        sets = RiskSets(self.times[known, label], self.events[known, label])
+        return {"ece": calibration_gaps(sets, self.risks[known, label], weight_nr[known], reference)}
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """Nothing is known of it beforehand."""
+        return {}
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients with the event and those without."""
+        known = self.known(label)
+        event, free, every = (
+            len(np.unique(patient_of[rows]))
+            for rows in (known & (self.events[:, label] > 0), known & (self.events[:, label] == 0), known)
+        )
+        areas = [name for name in self.metrics if name.startswith(("c_index", "td_auc"))]
+        rarer, other = sorted((event, free or every))
+        return dict.fromkeys(areas, (rarer, other)) | {"brier": (every,)}
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
@@ -197,22 +221,22 @@ class SurvivalPredictions:
         return ~np.isnan(self.times[:, label]) & ~np.isnan(self.events[:, label])
 
 
-def calibration_error(sets: RiskSets, risk: np.ndarray, weight_nr: np.ndarray, reference: Reference) -> np.ndarray:
-    """Mean over records of |mean predicted - Kaplan-Meier survival| at the horizon in the record's group of risk.
+def calibration_gaps(sets: RiskSets, risk: np.ndarray, weight_nr: np.ndarray, reference: Reference) -> np.ndarray:
+    """Mean predicted less Kaplan-Meier survival at the horizon in each group of risk, times its share of the records.
 
     Returns
     -------
-    ndarray, shape (r,)
+    ndarray, shape (groups, r)
     """
     group, survival = reference.groups(risk), reference.survival(risk)
-    total = np.zeros(weight_nr.shape[1])
+    gaps = []
     for number in np.unique(group):
         one = group == number
         weight = weight_nr[one]
         members = RiskSets(sets.time[one], sets.event[one])
         observed = members.kaplan_meier(weight)[members.rows_at(np.array(reference.horizon))]
-        total += np.abs(survival[one] @ weight - observed * weight.sum(axis=0))
-    return total / weight_nr.sum(axis=0)
+        gaps.append(survival[one] @ weight - observed * weight.sum(axis=0))
+    return np.stack(gaps) / weight_nr.sum(axis=0)
 
 
 def kaplan_meier_interval(

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from ecglfm.evaluation.bootstrap import Predictions, point_values, summarize
+    from ecglfm.evaluation.bootstrap import Predictions, point_values
+    from ecglfm.evaluation.entries import summarize
 
     rng, shape = np.random.default_rng(0), (args.records, args.labels)
     target = (rng.random(shape) < np.geomspace(0.3, 0.003, args.labels)).astype(float)
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     names = [f"label{i}" for i in range(args.labels)]
     patients = rng.integers(round(args.records * 0.86), size=args.records).astype(str)
     data = Predictions(names, target, rng.random(shape), np.full(args.labels, 0.5), patients)
-    settings = {"resamples": args.resamples, "confidence": 0.95, "seed": 0}
+    settings = {"resamples": args.resamples, "confidence": 0.95, "seed": 0, "min_patients": 5}
     ours = seconds(lambda: summarize(data, **settings))
     once = seconds(lambda: roc_auc_score(target, data.probabilities, average=None))
     report(
@@ -95,12 +96,14 @@ def _comparison(rng: np.random.Generator, data: Predictions, args: argparse.Name
 
     from ecglfm.config import EvaluateConfig
     from ecglfm.evaluation.comparison import compare
-    from ecglfm.evaluation.contenders import contender, truth_of
+    from ecglfm.evaluation.contenders import contender
+    from ecglfm.evaluation.subgroups import MIN_PATIENTS
+    from ecglfm.evaluation.truth import truth_of
 
     config = EvaluateConfig()
 
     def run() -> None:
-        contenders, truth = [], truth_of(data, config.min_patients)
+        contenders, truth = [], truth_of(data, config.min_patients, in_all=MIN_PATIENTS)
         for encoder in range(args.encoders):
             scores = rng.random(data.targets.shape)
             seeds = [replace(data, probabilities=scores)]

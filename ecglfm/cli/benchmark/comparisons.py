@@ -137,7 +137,9 @@ def simulate(case: Case, rng: np.random.Generator) -> tuple[list[Any], Any]:
     from scipy.stats import norm
 
     from ecglfm.config import EvaluateConfig
-    from ecglfm.evaluation.contenders import contender, truth_of
+    from ecglfm.evaluation.contenders import contender
+    from ecglfm.evaluation.subgroups import MIN_PATIENTS
+    from ecglfm.evaluation.truth import truth_of
 
     shape, rows = (case.patients, case.labels), np.repeat(np.arange(case.patients), case.records)
     quantile = norm.ppf(case.quality)
@@ -152,7 +154,7 @@ def simulate(case: Case, rng: np.random.Generator) -> tuple[list[Any], Any]:
             noise += np.sqrt(0.1) * rng.normal(size=noise.shape)
             better = (case.difference if encoder == 0 else 0.0) + case.trainings * rng.normal()
             seeds.append(outcome(noise + (np.sqrt(2) * quantile + better / steepness) * signal[rows]))
-        truth = truth_of(seeds[0], EvaluateConfig().min_patients) if truth is None else truth
+        truth = truth_of(seeds[0], EvaluateConfig().min_patients, in_all=MIN_PATIENTS) if truth is None else truth
         fits = [f"full-s{seed}" for seed in range(case.seeds)]
         contenders.append(contender(f"encoder{encoder}", "full", fits, seeds, _METRICS[case.what], truth))
     return contenders, truth

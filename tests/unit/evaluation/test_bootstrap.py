@@ -15,8 +15,9 @@ from ecglfm.evaluation.bootstrap import (
     interval,
     paired_bootstrap,
     resampled_values,
-    summarize,
 )
+from ecglfm.evaluation.entries import summarize
+from ecglfm.evaluation.intervals import score_interval
 from ecglfm.evaluation.metrics import METRICS
 
 AUROC = METRICS.index("auroc")
@@ -86,7 +87,7 @@ def test_summary_has_the_shape_of_metrics_json():
     data = make(labels=3)
     data.targets[:, 1] = 0  # never positive
     data.targets[:40, 2] = np.nan  # not known in a source
-    summary = summarize(data, resamples=200, confidence=0.95, seed=0)
+    summary = summarize(data, resamples=200, confidence=0.95, seed=0, min_patients=1)
     assert summary["labels"]["l1"]["auroc"] == {
         "value": None,
         "ci_low": None,
@@ -99,9 +100,9 @@ def test_summary_has_the_shape_of_metrics_json():
     assert summary["macro"]["auroc"]["value"] == pytest.approx(np.mean(known))
     for entry in (summary["labels"]["l0"]["auroc"], summary["macro"]["auroc"], summary["macro"]["f1"]):
         assert entry["ci_low"] < entry["value"] < entry["ci_high"]
-    again = summarize(data, resamples=200, confidence=0.95, seed=0)
+    again = summarize(data, resamples=200, confidence=0.95, seed=0, min_patients=1)
     assert again == summary
-    assert summarize(data, resamples=200, confidence=0.95, seed=1)["macro"] != summary["macro"]
+    assert summarize(data, resamples=200, confidence=0.95, seed=1, min_patients=1)["macro"] != summary["macro"]
 
 
 def test_micro_is_of_all_pairs_of_record_and_label():
@@ -109,16 +110,17 @@ def test_micro_is_of_all_pairs_of_record_and_label():
     data.targets[:30, 1] = np.nan
     patients = np.repeat(np.arange(45), 2).astype(str)
     data = replace(data, patients=patients, thresholds=np.array([0.3, 0.5, 0.7]))
-    entry = summarize(data, resamples=40, confidence=0.9, seed=2)["micro"]
+    entry = summarize(data, resamples=40, confidence=0.9, seed=2, min_patients=1)["micro"]
     known = ~np.isnan(data.targets)
     called = data.probabilities >= data.thresholds
     assert entry["auroc"]["value"] == pytest.approx(roc_auc_score(data.targets[known], data.probabilities[known]))
     assert entry["f1"]["value"] == pytest.approx(f1_score(data.targets[known], called[known]))
-    # the interval: the same of the records as they were drawn
+    # the interval: by the variance of the same of the records as they were drawn
     weight_nr = PatientWeights(patients, seed=2)(np.arange(40)).astype(int)
     drawn = [np.repeat(np.arange(90), weight_nr[:, r]) for r in range(40)]
     areas = [roc_auc_score(data.targets[i][known[i]], data.probabilities[i][known[i]]) for i in drawn]
-    assert (entry["auroc"]["ci_low"], entry["auroc"]["ci_high"]) == pytest.approx(np.quantile(areas, [0.05, 0.95]))
+    ends = score_interval(entry["auroc"]["value"], np.var(areas, ddof=1), (45,), 0.9)
+    assert (entry["auroc"]["ci_low"], entry["auroc"]["ci_high"]) == pytest.approx(ends)
 
 
 def test_multiclass_is_also_judged_by_its_most_probable_class():
@@ -129,7 +131,7 @@ def test_multiclass_is_also_judged_by_its_most_probable_class():
     data = Predictions(
         ["a", "b", "c"], np.eye(3)[truth], probability, np.full(3, 0.4), np.arange(200).astype(str), exclusive=True
     )
-    overall = summarize(data, resamples=50, confidence=0.9, seed=0)["overall"]
+    overall = summarize(data, resamples=50, confidence=0.9, seed=0, min_patients=1)["overall"]
     best = probability.argmax(axis=1)
     assert overall["accuracy"]["value"] == pytest.approx(accuracy_score(truth, best))
     assert overall["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(truth, best))
@@ -152,7 +154,10 @@ def test_repeated_recordings_do_not_narrow_the_interval():
         data.thresholds,
         np.repeat(data.patients, 10),
     )
-    once, ten = (summarize(d, resamples=300, confidence=0.95, seed=0)["macro"]["auroc"] for d in (data, tenfold))
+    once, ten = (
+        summarize(d, resamples=300, confidence=0.95, seed=0, min_patients=1)["macro"]["auroc"] for d in (data, tenfold)
+    )
+    assert ten.pop("labels") == once.pop("labels") == ["l0"]
     assert ten == pytest.approx(once)
 
 
@@ -160,7 +165,9 @@ def test_coverage():
     # scores are N(0,1) and N(1,1): the true AUROC is Phi(1 / sqrt 2) = 0.7602
     held = 0
     for seed in range(100):
-        entry = summarize(make(n=100, labels=1, seed=seed), resamples=200, confidence=0.9, seed=seed)["macro"]["auroc"]
+        entry = summarize(make(n=100, labels=1, seed=seed), resamples=200, confidence=0.9, seed=seed, min_patients=1)[
+            "macro"
+        ]["auroc"]
         held += entry["ci_low"] <= 0.7602 <= entry["ci_high"]
     assert 82 <= held <= 97  # 90 expected
 
@@ -171,7 +178,7 @@ def test_paired_difference():
     alike = replace(good, probabilities=good.probabilities + noise)
     result = paired_bootstrap(good, alike, resamples=200, confidence=0.95, seed=0)
     assert result["ci_low"] < 0 < result["ci_high"]
-    alone = summarize(good, resamples=200, confidence=0.95, seed=0)["macro"]["auroc"]
+    alone = summarize(good, resamples=200, confidence=0.95, seed=0, min_patients=1)["macro"]["auroc"]
     # pairing is the point: the difference is far better known than either value
     assert result["ci_high"] - result["ci_low"] < 0.2 * (alone["ci_high"] - alone["ci_low"])
     chance = replace(good, probabilities=np.random.default_rng(1).random(good.probabilities.shape))

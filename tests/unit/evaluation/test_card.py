@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, r2_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    precision_score,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from ecglfm.config import UserError
 from ecglfm.data.pieces import table_pieces
@@ -37,7 +45,8 @@ def test_the_constant_answer_as_scikit_learn_scores_it(share: float) -> None:
     said, called = np.full(20, share), np.full(20, share >= 0.5)
     assert majority("multilabel", ["x"], train[:, None], np.r_[test, np.nan][:, None])["macro"] == pytest.approx({
         "auroc": roc_auc_score(test, said), "auprc": average_precision_score(test, said),
-        "brier": brier_score_loss(test, said), "f1": f1_score(test, called),
+        "brier": brier_score_loss(test, said), "f1": f1_score(test, np.ones(20)),
+        "ppv": precision_score(test, np.ones(20)), "npv": precision_score(1 - test, np.ones(20)),
         "sensitivity": recall_score(test, called), "specificity": recall_score(1 - test, ~called),
     })  # fmt: skip
 
@@ -154,7 +163,10 @@ def test_what_the_card_says(results: Path) -> None:
     )
     assert "pretraining drew from 48 records of alpha, among them 0 records and 0 patients of this test split." in seen
     # MI: 9 of 12 negative in test, none positive in train; NORM: half in test
-    assert "Majority the same answer for every record, from train 0.500 by definition" in seen
+    assert (
+        "Constant answer the same for every record: the prevalence or mean of train, for F1 the better of calling all and none 0.500 by definition"
+        in seen
+    )
     assert "Random encoder not run: no encoder of the config has weights: random" in seen
     assert "Labels left out: HYP has no positive among 40 training records ." in seen
     folder = results / "evaluate/random/super/full-s0"
@@ -167,8 +179,12 @@ def test_what_the_card_says(results: Path) -> None:
     assert "random random weights, full-s0 0.512 0.400 – 0.600" in seen
     assert "absent random weights, full-s0 not run" in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
-    assert "NORM 6 of 12 0.500 1.000 1.000 – 1.000 0.345 0.300 – 0.390" in seen
-    assert "Majority, macro 0.500 by definition" in seen
+    low = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")["labels"]["NORM"]["auroc"]["ci_low"]
+    assert f"NORM 6 of 12 0.500 1.000 {low:.3f} – 1.000 0.345 0.300 – 0.390" in seen
+    assert "Constant answer, macro 0.500 by definition" in seen
+    # half of the test records have NORM: calling all of them has an F1 of 2/3 and a PPV of 1/2
+    assert seen.count("constant 0.667") == 1
+    assert seen.count("constant 0.500") == 1
 
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
     choice = {"value": 0.5, "ci_low": 0.2, "ci_high": 0.75, "positives": 4, "rule": "smoothed"}

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError, read_yaml
-from ecglfm.evaluation.bootstrap import PatientWeights, Predictions, summarize
+from ecglfm.evaluation.bootstrap import PatientWeights, Predictions
 from ecglfm.evaluation.challenge import read_challenge
+from ecglfm.evaluation.entries import summarize
 
 TABLE = """,AF,CRBBB|RBBB,NSR
 AF,1.0,0.25,0.5
@@ -52,7 +53,7 @@ def test_it_comes_with_an_interval(table: Path):
     names, thresholds, patients = ["AF", "NSR", "RBBB"], np.array([0.3, 0.35, 0.25]), np.arange(80).astype(str)
     challenge = read_challenge(table, names)
     data = Predictions(names, targets, probabilities, thresholds, patients, challenge=challenge)
-    entry = summarize(data, resamples=60, confidence=0.9, seed=0)["overall"]["challenge_metric"]
+    entry = summarize(data, resamples=60, confidence=0.9, seed=0, min_patients=1)["overall"]["challenge_metric"]
     weights = PatientWeights(patients, 0)(np.arange(60))
     drawn = [np.repeat(np.arange(80), weights[:, r].astype(int)) for r in range(60)]
     called = probabilities >= thresholds

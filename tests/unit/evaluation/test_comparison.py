@@ -240,7 +240,7 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
     assert "random random weights full-s0 12 2 patients" in seen
     assert COMPARED in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
-    assert seen.count("Majority, macro 0.500 by definition") == 2
+    assert seen.count("Constant answer, macro 0.500 by definition") == 2
     fits = [Fit(*path.split("/")) for path in ("random/super/full-s0", "tiny/super/full-s0", "tiny/af/full-s0")]
     run_comparison_page(results, fits, page, baselines=["random"])
     seen = _words(page)

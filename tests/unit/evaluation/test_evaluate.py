@@ -125,7 +125,7 @@ def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str
         "known": {"HIGH": 20, "LOW": 15},
     }
     assert metrics["thresholds"] == {"HIGH": 0.4, "LOW": 0.6}
-    assert metrics["bootstrap"] == {"unit": "patient", "resamples": 50, "confidence": 0.9, "seed": 3}
+    assert metrics["bootstrap"] == {"unit": "patient", "resamples": 50, "confidence": 0.9, "seed": 3, "min_patients": 5}
     assert metrics["data_hash"] == data_hash(pd.read_parquet(inputs["manifest"]))
     high = metrics["labels"]["HIGH"]
     assert high["auroc"]["value"] == pytest.approx(roc_auc_score(HIGH[40:], AMPLITUDE[40:]))

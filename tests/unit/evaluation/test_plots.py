@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc
 
-from ecglfm.evaluation.bootstrap import Predictions, summarize
+from ecglfm.evaluation.bootstrap import Predictions
+from ecglfm.evaluation.entries import summarize
 from ecglfm.evaluation.metrics import auroc
 from ecglfm.evaluation.plots import calibration_figure, png, roc_curve, roc_figure, with_interval
 
@@ -29,7 +30,7 @@ def test_the_area_under_the_curve_is_the_auroc():
 def test_few_labels_share_axes_and_the_legend_has_the_intervals():
     data = make(3)
     data.targets[:, 2] = 0
-    metrics = summarize(data, resamples=20, confidence=0.95, seed=0)
+    metrics = summarize(data, resamples=20, confidence=0.95, seed=0, min_patients=1)
     figure = roc_figure(data, metrics)
     assert len(figure.axes) == 1
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
@@ -41,7 +42,7 @@ def test_calibration_is_the_share_of_positives_in_ten_groups():
     probability = np.linspace(0.005, 0.995, 100)
     target = (np.arange(100) % 10 < np.repeat(np.arange(10), 10)).astype(float)  # 0, 10, … 90 % positive
     data = Predictions(["a"], target[:, None], probability[:, None], np.array([0.5]), np.arange(100).astype(str))
-    figure = calibration_figure(data, summarize(data, resamples=5, confidence=0.95, seed=0))
+    figure = calibration_figure(data, summarize(data, resamples=5, confidence=0.95, seed=0, min_patients=1))
     x, y = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 10).get_data()
     np.testing.assert_allclose(y, np.arange(10) / 10)
     np.testing.assert_allclose(x, np.arange(10) / 10 + 0.05)
@@ -49,7 +50,7 @@ def test_calibration_is_the_share_of_positives_in_ten_groups():
 
 def test_many_labels_get_a_panel_each():
     data = make(14)
-    metrics = summarize(data, resamples=5, confidence=0.95, seed=0)
+    metrics = summarize(data, resamples=5, confidence=0.95, seed=0, min_patients=1)
     figure = roc_figure(data, metrics)
     assert sum(axes.get_visible() for axes in figure.axes) == 14
     assert figure.axes[13].get_title(loc="left").startswith("label13\nAUROC 0.")

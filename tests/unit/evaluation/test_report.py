@@ -173,6 +173,7 @@ def test_warnings_of_a_pretraining_are_told(results: Path):
 def test_undefined_metrics_show_their_reason(results: Path):
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
     metrics = read_json(path)
+    metrics["macro"]["auroc"]["labels"] = ["NORM"]
     metrics["labels"]["MI"]["auroc"] = {
         "value": None,
         "ci_low": None,
@@ -183,6 +184,7 @@ def test_undefined_metrics_show_their_reason(results: Path):
     seen = words(page_of(results))
     assert "– no positive test record" in seen
     assert "1 of 2" in seen
+    assert "Macro over 1 of 2 labels" in seen
 
 
 @pytest.mark.usefixtures("quick")

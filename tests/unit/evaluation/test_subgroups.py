@@ -73,9 +73,11 @@ def test_numbers_are_those_of_the_group_alone(measured) -> None:
     assert set(found["male"]["labels"]["x"]) == {"auroc", "auprc", "sensitivity", "specificity"}
 
 
-def test_few_records_have_a_reason_and_no_number(measured) -> None:
+def test_few_patients_have_a_reason_and_no_interval(measured) -> None:
     _, _, found = measured
     rare = found["male"]["labels"]["y"]["auroc"]
-    assert rare == {"value": None, "ci_low": None, "ci_high": None, "reason": "3 positive test records, fewer than 5"}
+    assert (rare["ci_low"], rare["ci_high"]) == (None, None)
+    assert rare["reason"] == "too few: 3 positive patients, 5 are wanted"
+    assert found["male"]["macro"]["auroc"]["labels"] == ["x"]
     assert found["male"]["macro"]["auroc"]["value"] == found["male"]["labels"]["x"]["auroc"]["value"]
     assert found["unknown"] == {"n": {"records": 10, "patients": 10}, "reason": "fewer than 20 test patients"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecglfm.evaluation.bootstrap import summarize
+from ecglfm.evaluation.entries import summarize
 from ecglfm.evaluation.hazards import (
     RiskSets,
     breslow,
@@ -97,7 +97,9 @@ def predictions(n: int, seed: int) -> SurvivalPredictions:
 def test_planted_hazard_ratio_lies_in_its_interval():
     held = 0
     for seed in range(20):
-        entry = summarize(predictions(400, seed), resamples=200, confidence=0.9, seed=0)["labels"]["death"]
+        entry = summarize(predictions(400, seed), resamples=200, confidence=0.9, seed=0, min_patients=1)["labels"][
+            "death"
+        ]
         held += entry["hazard_ratio"]["ci_low"] <= 2 <= entry["hazard_ratio"]["ci_high"]
     assert 15 <= held <= 20  # 18 expected
 
@@ -124,7 +126,7 @@ def test_what_cannot_be_measured_is_said():
     times, events, risks = (np.broadcast_to(column, shape).copy() for column in (data.times, data.events, data.risks))
     events[:, 1], times[:, 2], events[:, 2] = 0, np.nan, np.nan
     data = SurvivalPredictions(["a", "b", "c"], times, events, risks, data.patients, data.references * 2 + [None])
-    labels = summarize(data, resamples=20, confidence=0.9, seed=0)["labels"]
+    labels = summarize(data, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]
     assert 0.5 < labels["a"]["c_index"]["ci_low"] < labels["a"]["c_index"]["value"]
     assert (labels["b"]["c_index"]["value"], labels["b"]["c_index"]["reason"]) == (
         None,
@@ -140,7 +142,7 @@ def test_what_cannot_be_measured_is_said():
 def test_without_an_event_in_valid_only_the_concordance_is_known():
     data = replace(predictions(60, 0), references=[make_reference(np.ones(5), np.zeros(5), np.arange(5.0), times=[])])
     assert data.references == [None]
-    labels = summarize(data, resamples=20, confidence=0.9, seed=0)["labels"]["death"]
+    labels = summarize(data, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]["death"]
     assert labels["c_index"]["value"] > 0.5
     assert labels["td_auc"]["reason"].startswith("no event among the validation records")
 
