@@ -304,8 +304,8 @@ class EvaluateConfig(Section):
     min_patients: int = Field(
         5,
         ge=2,
-        description="positive and negative test patients (survival: with the event) that a label needs where "
-        "encoders are compared; one with fewer is `too few` there: no interval, no verdict, no part in the macro value",
+        description="positive and negative test patients (survival: with the event) that a label needs, in all or in "
+        "a subgroup; one with fewer is `too few`: no interval, no verdict, no part in macro values",
     )
     calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
         "none",
