@@ -95,6 +95,7 @@ class VerifySlice(Section):
     bootstrap: int = Field(description="resamples of patients behind each interval")
     confidence: float = Field(description="coverage of the intervals")
     seed: int = Field(description="seed of the resampling and of every drawing")
+    min_patients: int = Field(description="patients with several recordings that an interval needs")
 
 
 class TrackingSlice(Section):
@@ -268,7 +269,7 @@ class Project:
     def verify_slice(self, task: str) -> VerifySlice:
         """Slice for verify."""
         config = self.verifications[task].model_copy(update={"sources": self.task_sources(task)})
-        shared = self.config.evaluate.model_dump(include={"bootstrap", "confidence", "seed"})
+        shared = self.config.evaluate.model_dump(include={"bootstrap", "confidence", "seed", "min_patients"})
         return VerifySlice(task=task, config=config, **shared)
 
     def tracking_slice(self) -> TrackingSlice:

@@ -11,7 +11,7 @@ block size nor on which other labels are evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -195,18 +195,6 @@ def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float
         return None, None
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def as_entry(value: float, resampled: np.ndarray, confidence: float, reason: str) -> dict[str, Any]:
-    """An entry of `metrics.json`: value and interval, or null with the reason."""
-    if np.isnan(value):
-        return {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
-    low, high = interval(resampled, confidence)
-    if low is None or high is None:
-        entry: dict[str, Any] = {"ci_low": None, "ci_high": None, "reason": NO_INTERVAL}
-    else:
-        entry = {"ci_low": round(low, DIGITS), "ci_high": round(high, DIGITS)}
-    return {"value": round(float(value), DIGITS), **entry}
 
 
 def paired_bootstrap(

@@ -21,7 +21,14 @@ from ecglfm.evaluation.bootstrap import (
     resampled_pooled,
     resampled_values,
 )
-from ecglfm.evaluation.intervals import calibration_error_interval, mean_interval, quantile, score_interval
+from ecglfm.evaluation.intervals import (
+    SCALES,
+    calibration_error_interval,
+    mean_interval,
+    quantile,
+    scaled_interval,
+    score_interval,
+)
 from ecglfm.evaluation.outcomes import Outcome
 from ecglfm.evaluation.truth import Truth, truth_of
 
@@ -71,7 +78,7 @@ def summarize(data: Outcome, *, resamples: int, confidence: float, seed: int, mi
     macro = {metric: _macro(columns, metric, confidence) for metric in data.metrics}
     if all(truth.too_few):
         for entry in macro.values():
-            entry["reason"] = f"too few: every label has fewer than {min_patients} patients of a class"
+            entry["reason"] = f"too few: no label has the {min_patients} patients that it needs"
     labels = {column.name: {metric: column.entry(metric, confidence) for metric in data.metrics} for column in columns}
     pooled = _pooled(data, resampled_pooled(data, resamples, seed), pooled_gaps, confidence)
     return {"labels": labels, "macro": macro, **pooled}
@@ -97,7 +104,7 @@ class _Column:
     def entry(self, metric: str, confidence: float) -> dict[str, Any]:
         """Entry of `metrics.json`."""
         if metric in self.reasons:
-            return _nothing(self.reasons[metric])
+            return nothing(self.reasons[metric])
         if metric in self.gaps:
             entry = _calibration([self.gaps[metric]], confidence)
         else:
@@ -106,7 +113,7 @@ class _Column:
 
     def ends(self, metric: str, confidence: float) -> tuple[float, float] | None:
         """Interval of a metric that is no calibration error."""
-        return _ends(self.found[metric], self.resampled[metric], self.support.get(metric), confidence)
+        return _ends(metric, self.found[metric], self.resampled[metric], self.support.get(metric), confidence)
 
 
 def _macro(columns: list[_Column], metric: str, confidence: float) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def _macro(columns: list[_Column], metric: str, confidence: float) -> dict[str, 
     over = [column for column in columns if column.counts_in(metric)]
     names = {"labels": [column.name for column in over]}
     if not over:
-        return _nothing("defined for no label") | names
+        return nothing("defined for no label") | names
     if all(metric in column.gaps for column in over):
         return _calibration([column.gaps[metric] for column in over], confidence) | names
     values = np.array([column.found[metric] for column in over])
@@ -138,13 +145,13 @@ def _pooled(
         entries = sections[section] = {}
         for metric, (value,) in values.items():
             if np.isnan(value):
-                entries[metric] = _nothing("undefined")
+                entries[metric] = nothing("undefined")
             elif metric in gaps:
                 entries[metric] = _calibration([gaps[metric]], confidence)
             else:
                 support = None if metric in _UNBOUNDED else (patients,)
                 own = resampled[section][metric]
-                entries[metric] = _entry(metric, float(value), own, _ends(float(value), own, support, confidence))
+                entries[metric] = entry_of(metric, float(value), own, support, confidence)
     return sections
 
 
@@ -178,18 +185,37 @@ def _calibration(gaps: list[Gaps], confidence: float) -> dict[str, Any]:
     return _rounded(value, (low, high))
 
 
+def entry_of(
+    metric: str, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
+) -> dict[str, Any]:
+    """Entry of a metric that has a value, and is no calibration error.
+
+    Parameters
+    ----------
+    metric : str
+    value : float
+    resampled : ndarray, shape (r,)
+        Values in resamples of patients; NaN undefined.
+    patients : tuple of int, or None
+        How many stand behind it, as `intervals.score_interval` wants them; None: its interval is percentiles.
+    confidence : float
+    """
+    return _entry(metric, value, resampled, _ends(metric, value, resampled, patients, confidence))
+
+
 def _ends(
-    value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
+    metric: str, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
 ) -> tuple[float, float] | None:
-    """Interval: of areas and shares through their variance, of other metrics percentiles; None where there is none."""
-    low, high = interval(resampled, confidence)
-    if low is None or high is None:
+    """Interval of a metric by its kind, see `intervals`; percentiles where that has none; None where nothing has."""
+    percentiles = interval(resampled, confidence)
+    if percentiles[0] is None or percentiles[1] is None:
         return None
-    defined = resampled[~np.isnan(resampled)]
-    scored = None
-    if patients is not None and len(defined) > 1:
-        scored = score_interval(value, float(defined.var(ddof=1)), patients, confidence)
-    return scored or (low, high)
+    defined, own = resampled[~np.isnan(resampled)], None
+    if patients is not None and metric in SCALES:
+        own = scaled_interval(value, defined, SCALES[metric], patients[0], confidence)
+    elif patients is not None and len(defined) > 1:
+        own = score_interval(value, float(defined.var(ddof=1)), patients, confidence)
+    return own or (percentiles[0], percentiles[1])
 
 
 def _entry(metric: str, value: float, resampled: np.ndarray, ends: tuple[float, float] | None) -> dict[str, Any]:
@@ -206,7 +232,8 @@ def _entry(metric: str, value: float, resampled: np.ndarray, ends: tuple[float, 
     return _rounded(value, (low, high))
 
 
-def _nothing(reason: str) -> dict[str, Any]:
+def nothing(reason: str) -> dict[str, Any]:
+    """Entry of a metric that has no value."""
     return {"value": None, "ci_low": None, "ci_high": None, "reason": reason}
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from ecglfm.evaluation.bootstrap import PatientWeights, as_entry
+from ecglfm.evaluation.bootstrap import PatientWeights
+from ecglfm.evaluation.entries import entry_of, nothing
 
 #: FMR at which FNMR is given.
 FMR_POINTS = {"fnmr_at_fmr_1pct": 0.01, "fnmr_at_fmr_0_1pct": 0.001}
@@ -208,13 +209,26 @@ def resampled_rates(strata: Mapping[str, Scores], resamples: int, seed: int) -> 
     return out
 
 
-def measure(strata: Mapping[str, Scores], *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
-    """`MEASURES` with percentile intervals, as entries of `metrics.json`; null with a reason where undefined.
+def measure(
+    strata: Mapping[str, Scores], *, resamples: int, confidence: float, seed: int, min_patients: int
+) -> dict[str, Any]:
+    """`MEASURES` with intervals, as entries of `metrics.json`; null with a reason where undefined.
+
+    What stands behind a value are patients with pairs of one person, of whom there are fewer than of pairs of two:
+    AUROC has the interval of an area of as many in both classes, the rates have that of a share of them.
 
     Parameters
     ----------
     strata : mapping of str to Scores
         Of each source, with the same numbers of patients.
+    resamples : int
+        Of patients.
+    confidence : float
+        Coverage, e.g. 0.95.
+    seed : int
+        Of the resampling.
+    min_patients : int
+        Patients with pairs of one person that an interval needs; with fewer the entry is `too few`.
 
     Returns
     -------
@@ -226,8 +240,7 @@ def measure(strata: Mapping[str, Scores], *, resamples: int, confidence: float, 
         reason = "no recordings of one patient of the test split, copies left out, can be compared"
         if any(len(scores.genuine) for scores in strata.values()):
             reason = "no source has recordings of two patients in the test split"
-        nothing = {name: as_entry(np.nan, np.full(1, np.nan), confidence, reason) for name in MEASURES}
-        return {"overall": nothing, "sources": {}}
+        return {"overall": {name: nothing(reason) for name in MEASURES}, "sources": {}}
     points = np.stack([error_rates(scores, np.ones((scores.patients, 1))) for scores in measured.values()])
     resampled = resampled_rates(measured, resamples, seed)
     reasons = {}
@@ -237,13 +250,24 @@ def measure(strata: Mapping[str, Scores], *, resamples: int, confidence: float, 
         few = np.array([len(scores.impostor) < needed for scores in measured.values()])
         points[few, m] = resampled[few, m] = np.nan
 
-    def entries(point_m: np.ndarray, resampled_mr: np.ndarray) -> dict[str, Any]:
-        return {
-            name: as_entry(value, values, confidence, reasons[name])
-            for name, value, values in zip(MEASURES, point_m, resampled_mr, strict=True)
-        }
+    def entries(point_m: np.ndarray, resampled_mr: np.ndarray, patients_m: np.ndarray) -> dict[str, Any]:
+        found = {}
+        for name, value, values, patients in zip(MEASURES, point_m, resampled_mr, patients_m.tolist(), strict=True):
+            support = (patients,) * (2 if name == "auroc" else 1)
+            if np.isnan(value):
+                found[name] = nothing(reasons[name])
+                continue
+            found[name] = entry_of(name, float(value), values, support, confidence)
+            if patients < min_patients:
+                reason = f"too few: {patients} patients with pairs of one person, {min_patients} are wanted"
+                found[name] |= {"ci_low": None, "ci_high": None, "reason": reason}
+        return found
 
+    # Of each source, by measure: a source that has no value has no part in that of all.
+    patients_sm = ~np.isnan(points[:, :, 0]) * np.array(
+        [[len(np.unique(scores.genuine_patient))] for scores in measured.values()]
+    )
     return {
-        "overall": entries(_together(measured, points)[:, 0], _together(measured, resampled)),
-        "sources": {name: entries(points[s, :, 0], resampled[s]) for s, name in enumerate(measured)},
+        "overall": entries(_together(measured, points)[:, 0], _together(measured, resampled), patients_sm.sum(axis=0)),
+        "sources": {name: entries(points[s, :, 0], resampled[s], patients_sm[s]) for s, name in enumerate(measured)},
     }

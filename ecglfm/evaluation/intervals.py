@@ -7,6 +7,8 @@ area Newcombe's (2006, Statistics in Medicine 25:559, doi:10.1002/sim.2324, meth
 1927, doi:10.1080/01621459.1927.10502953), times an inflation: the resampled variance divided by the function at the
 found value. The inflation holds what the functions do not know, recordings of one patient that are alike among it. Few
 patients tell it badly, and nothing of it where a metric is 0 or 1: it is drawn towards 1 as if by five patients more.
+Errors, correlations and hazard ratios are not between 0 and 1. Theirs are Student's intervals, on a scale on which the
+metric is near to normal and its error does not depend on it.
 `ecglfm benchmark intervals` measures how often all of these hold the truth.
 """
 
@@ -14,13 +16,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
+from scipy.stats import t as student
 
 #: Patients by which an inflation of 1 is believed before any is seen; chosen by the simulation.
 _PRIOR_PATIENTS = 5
+
+
+class Scale(NamedTuple):
+    """Where a metric is near to normal, and the way back."""
+
+    to: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]
+
+
+_LOG = Scale(np.log, np.exp)
+#: Of metrics that are neither areas nor shares. 1 - R2 is a ratio of sums of squares; Fisher's of a correlation.
+SCALES = {
+    "mae": _LOG,
+    "rmse": _LOG,
+    "hazard_ratio": _LOG,
+    "r2": Scale(lambda r2: -np.log1p(-r2), lambda scaled: -np.expm1(-scaled)),
+    "pearson": Scale(np.arctanh, np.tanh),
+}
 
 
 def area_variance(area: float, positives: float, negatives: float) -> float:
@@ -72,6 +94,37 @@ def score_interval(
         return (value - truth) ** 2 - factor * at(truth)
 
     return _end(beyond, value, 0.0), _end(beyond, value, 1.0)
+
+
+def scaled_interval(
+    value: float, resampled_r: np.ndarray, scale: Scale, patients: int, confidence: float
+) -> tuple[float, float] | None:
+    """Student's interval on a scale, back from it: for errors, correlations and hazard ratios.
+
+    Parameters
+    ----------
+    value : float
+    resampled_r : ndarray, shape (r,)
+        Values in resamples of patients; none is NaN.
+    scale : Scale
+    patients : int
+        How many stand behind the value: the variance of resamples of n is too small by n / (n - 1).
+    confidence : float
+
+    Returns
+    -------
+    tuple of float, or None
+        None at the end of a scale (no error at all, a correlation of 1) and of fewer than two patients.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle, scaled_r = float(scale.to(np.array(value))), scale.to(resampled_r)
+    scaled_r = scaled_r[np.isfinite(scaled_r)]
+    if patients < 2 or len(scaled_r) < 2 or not math.isfinite(middle):
+        return None
+    error = float(scaled_r.std(ddof=1)) * math.sqrt(patients / (patients - 1))
+    half = float(student.ppf((1 + confidence) / 2, patients - 1)) * error
+    low, high = scale.back(np.array([middle - half, middle + half]))
+    return float(low), float(high)
 
 
 def quantile(confidence: float) -> float:

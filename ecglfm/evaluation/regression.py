@@ -57,8 +57,9 @@ class RegressionPredictions:
         return {}
 
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
-        """Nothing: errors and correlations are no shares."""
-        return {}
+        """Patients whose value is known."""
+        known = ~np.isnan(self.targets[:, label])
+        return dict.fromkeys(METRICS, (len(np.unique(patient_of[known])),))
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""

@@ -164,7 +164,7 @@ class SurvivalPredictions:
         return {}
 
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
-        """Patients with the event and those without."""
+        """Patients with the event and those without, or all of them."""
         known = self.known(label)
         event, free, every = (
             len(np.unique(patient_of[rows]))
@@ -172,7 +172,7 @@ class SurvivalPredictions:
         )
         areas = [name for name in self.metrics if name.startswith(("c_index", "td_auc"))]
         rarer, other = sorted((event, free or every))
-        return dict.fromkeys(areas, (rarer, other)) | {"brier": (every,)}
+        return dict.fromkeys(areas, (rarer, other)) | {"brier": (every,), "hazard_ratio": (every,)}
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""

@@ -41,7 +41,7 @@ def truth_of(data: Outcome, min_patients: int, *, in_all: int = 0) -> Truth:
     data : Outcome
         Any fit's.
     min_patients : int
-        Patients of a class that a label needs (`evaluate.min_patients`).
+        Patients of a class that a label needs (`evaluate.min_patients`); of quantities, patients at all.
     in_all : int
         Patients that a label needs together.
     """
@@ -51,7 +51,8 @@ def truth_of(data: Outcome, min_patients: int, *, in_all: int = 0) -> Truth:
     for label, codes in enumerate(classes):
         known = known_records(data, label)
         codes[patient_of[known]] = 0
-        wanted = {"patients whose truth is known": (int((codes == 0).sum()), in_all)}
+        least = max(in_all, min_patients) if isinstance(data, RegressionPredictions) else in_all
+        wanted = {"patients whose truth is known": (int((codes == 0).sum()), least)}
         for what, records in _classes(data, label).items():
             own = np.unique(patient_of[known & records])
             codes[own] = what != "negative patients"

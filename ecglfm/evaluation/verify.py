@@ -104,14 +104,20 @@ def run_verify(
     scores, strata = _scored(test, vectors, *kept)
     write_scores(output / "scores.parquet", test, scores, *kept)
 
-    measured = measure(strata, resamples=slice.bootstrap, confidence=slice.confidence, seed=slice.seed)
+    measured = measure(
+        strata,
+        resamples=slice.bootstrap,
+        confidence=slice.confidence,
+        seed=slice.seed,
+        min_patients=slice.min_patients,
+    )
     metrics = {
         "encoder": name, "task": slice.task, "kind": config.kind, "weights": network.info.get("weights"),
         **measured,
         "centring": centring,
         "n": _counts(test, *kept) | {"left_out": {"known_patients": known} | left_out},
         "bootstrap": {"unit": "patient", "resamples": slice.bootstrap, "confidence": slice.confidence,
-                      "seed": slice.seed},
+                      "seed": slice.seed, "min_patients": slice.min_patients},
         "leakage": leakage(audited, network.info, partial(table_pieces, manifest), test),
         "data_hash": audited["data_hash"], "code": code_version(),
     }  # fmt: skip

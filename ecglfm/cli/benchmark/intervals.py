@@ -68,19 +68,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Simulate and print a table."""
+    """Simulate and print two tables."""
     from tqdm import tqdm
+
+    from ecglfm.cli.benchmark import interval_kinds as kinds
+
+    settings = {"simulations": args.simulations, "resamples": args.resamples, "seed": args.seed}
 
     titles = ("AUROC", "AUPRC", "F1", "sens.", "spec.", "PPV", "NPV", "Brier", "ECE", "AUROC, percentiles")
     columns = ("patients", "positives", "true AUROC", "labels", "slope", "tests", *titles)
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for case in tqdm(CASES, disable=None):
-        held = coverage(case, simulations=args.simulations, resamples=args.resamples, seed=args.seed)
+        held = coverage(case, **settings)
         patients = f"{case.patients}" + (f" x {case.records}" if case.records > 1 else "")
         positives = f"{'about ' if case.drawn else ''}{case.positives}" + (" events" if case.survival else "")
         found = [f"{100 * held[name]:.0f}" if name in held else "" for name in (*_METRICS, "percentiles")]
         cells = (patients, positives, case.quality, case.labels, case.slope, args.simulations, *found)
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    print("\n| kind | patients | events | tests | metric: held (percentiles) |\n|---|---|---|---|---|")
+    for one in tqdm(kinds.CASES, disable=None):
+        found = kinds.coverage(one, **settings)
+        parts = [
+            f"{name} {100 * found[name]:.0f} ({100 * found[f'{name} percentiles']:.0f})"
+            for name in kinds.METRICS[one.kind]
+        ]
+        patients = f"{one.patients}" + (f" x {one.records}" if one.records > 1 else "")
+        print(f"| {one.kind} | {patients} | {one.events or ''} | {args.simulations} | {', '.join(parts)} |", flush=True)
 
 
 def coverage(case: Case, *, simulations: int, resamples: int, seed: int) -> dict[str, float]:

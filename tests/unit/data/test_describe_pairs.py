@@ -16,7 +16,7 @@ def test_pairs_by_source_and_split(tmp_path: Path) -> None:
     rows += [("y", None, "f"), ("z", "test", "g")]
     pd.DataFrame(rows, columns=["source", "split", "patient_id"]).to_parquet(tmp_path / "records.parquet")
     config = {"kind": "verification", "sources": ["x", "y"], "max_pairs": 10, "description": "Who is who"}
-    slice_ = VerifySlice(task="who", config=config, bootstrap=10, confidence=0.95, seed=0)
+    slice_ = VerifySlice(task="who", config=config, bootstrap=10, confidence=0.95, seed=0, min_patients=2)
     lines = [line.split() for line in describe_pairs(slice_, tmp_path / "records.parquet").splitlines()]
     assert " ".join(lines[0]) == "who: verification, the test split alone is measured. Who is who"
     assert " ".join(lines[1]) == "of 11 pairs, 10 are drawn (`max_pairs`)"

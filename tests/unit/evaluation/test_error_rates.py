@@ -11,7 +11,7 @@ from ecglfm.evaluation import error_rates
 from ecglfm.evaluation.bootstrap import PatientWeights
 from ecglfm.evaluation.error_rates import MEASURES, Scores, measure, resampled_rates
 
-EVERYBODY_ONCE = {"resamples": 20, "confidence": 0.95, "seed": 0}
+EVERYBODY_ONCE = {"resamples": 20, "confidence": 0.95, "seed": 0, "min_patients": 5}
 
 
 def of_patients(patient: np.ndarray, score: np.ndarray) -> Scores:
@@ -127,10 +127,25 @@ def test_a_planted_separation_is_in_the_interval() -> None:
     patient = np.repeat(np.arange(patients), recordings)
     noise = rng.normal(size=(len(patient), len(patient)))
     scores = of_patients(patient, noise + 1.5 * (patient[:, None] == patient))
-    found = measure({"s": scores}, resamples=300, confidence=0.99, seed=0)["overall"]
+    found = measure({"s": scores}, resamples=300, confidence=0.99, seed=0, min_patients=5)["overall"]
     for name, truth in (("auroc", ndtr(1.5 / np.sqrt(2))), ("eer", ndtr(-0.75))):
         assert found[name]["ci_low"] < truth < found[name]["ci_high"], name
         assert found[name]["ci_high"] - found[name]["ci_low"] < 0.1
+
+
+def test_rates_of_perfectly_parted_people_are_not_certain() -> None:
+    """Six people with two recordings each, all told apart: the interval of the EER is Wilson's of 0 of 6."""
+    patient = np.repeat(np.arange(6), 2)
+    apart = of_patients(patient, 1.0 * (patient[:, None] == patient))
+    found = measure({"s": apart}, **EVERYBODY_ONCE)["overall"]
+    z2 = 1.959964**2
+    assert found["eer"] == pytest.approx({"value": 0, "ci_low": 0, "ci_high": z2 / (6 + z2)}, abs=1e-6)
+    assert (found["auroc"]["value"], found["auroc"]["ci_high"]) == (1, 1)
+    assert 0.5 < found["auroc"]["ci_low"] < 0.9  # percentiles of resamples would be 1
+    few = measure({"s": apart}, **EVERYBODY_ONCE | {"min_patients": 7})
+    for part in (few["overall"], few["sources"]["s"]):
+        reason = "too few: 6 patients with pairs of one person, 7 are wanted"
+        assert part["eer"] == {"value": 0, "ci_low": None, "ci_high": None, "reason": reason}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def strata(**pairs: int) -> dict[str, Scores]:
 )
 def test_a_curve_needs_thirty_pairs(pairs, curves, said):
     scores = strata(**pairs)
-    figure = verification_figure(scores, measure(scores, resamples=5, confidence=0.95, seed=0))
+    figure = verification_figure(scores, measure(scores, resamples=5, confidence=0.95, seed=0, min_patients=2))
     right = figure.axes[1]
     assert sum(line.get_linewidth() == 1.6 for line in right.lines) == curves
     texts = [text.get_text() for text in right.texts]
@@ -40,7 +40,7 @@ def test_a_curve_needs_thirty_pairs(pairs, curves, said):
 
 def test_the_legend_lies_above_the_bars():
     scores = strata(a=40)
-    figure = verification_figure(scores, measure(scores, resamples=5, confidence=0.95, seed=0))
+    figure = verification_figure(scores, measure(scores, resamples=5, confidence=0.95, seed=0, min_patients=2))
     png(figure)  # lays it out
     left = figure.axes[0]
     assert left.get_legend().get_window_extent().y0 > left.get_window_extent().y1

@@ -61,7 +61,9 @@ def people(tmp_path: Path) -> Path:
 
 def run(folder: Path, output: str = "out", bootstrap: int = 20, threads: int = 1, **config: Any) -> dict[str, Any]:
     content = {"kind": "verification", "sources": ["s"]} | config
-    slice_ = VerifySlice(task="identification", config=content, bootstrap=bootstrap, confidence=0.99, seed=0)
+    slice_ = VerifySlice(
+        task="identification", config=content, bootstrap=bootstrap, confidence=0.99, seed=0, min_patients=2
+    )
     return run_verify(
         slice_, encoder=folder / "encoder", manifest=folder / "records.parquet", audit=folder / "audit.json",
         signals=folder / "preprocess", output=folder / output, threads=threads,
