@@ -69,10 +69,10 @@ def _measured(
 
     if case.kind == "verification":
         strata = {"source": _scores(case.patients, case.records, rng)}
-        entries = measure(strata, **settings, confidence=0.95, min_patients=1)["overall"]  # type: ignore[arg-type]
+        entries = measure(strata, **settings, confidence=0.95, min_patients=1)["overall"]
         return entries, dict(zip(MEASURES, resampled_rates(strata, **settings)[0], strict=True))
     data = _quantities(case, rng) if case.kind == "quantity" else _times(case, rng)
-    entries = summarize(data, **settings, confidence=0.95, min_patients=1)["labels"]["x"]  # type: ignore[arg-type]
+    entries = summarize(data, **settings, confidence=0.95, min_patients=1)["labels"]["x"]
     return entries, dict(zip(data.metrics, resampled_values(data, **settings)[0], strict=True))
 
 

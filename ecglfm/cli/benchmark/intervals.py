@@ -87,9 +87,9 @@ def run(args: argparse.Namespace) -> None:
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
     print("\n| kind | patients | events | tests | metric: held (percentiles) |\n|---|---|---|---|---|")
     for one in tqdm(kinds.CASES, disable=None):
-        found = kinds.coverage(one, **settings)
+        shares = kinds.coverage(one, **settings)
         parts = [
-            f"{name} {100 * found[name]:.0f} ({100 * found[f'{name} percentiles']:.0f})"
+            f"{name} {100 * shares[name]:.0f} ({100 * shares[f'{name} percentiles']:.0f})"
             for name in kinds.METRICS[one.kind]
         ]
         patients = f"{one.patients}" + (f" x {one.records}" if one.records > 1 else "")

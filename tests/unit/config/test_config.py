@@ -477,7 +477,7 @@ def test_a_verification_has_no_labels_and_no_fits(repository: Path) -> None:
     assert "verify/identification" in slices
     assert "labels/identification" not in slices
     assert yaml.safe_load(slices["verify/identification"]) == {
-        "task": "identification", "bootstrap": 7, "confidence": 0.95, "seed": 0,
+        "task": "identification", "bootstrap": 7, "confidence": 0.95, "seed": 0, "min_patients": 5,
         "config": project.verifications["identification"].model_dump() | {"sources": list(project.sources)},
     }  # fmt: skip
 
