@@ -10,7 +10,7 @@ import pytest
 import wfdb
 
 from ecglfm.provenance import read_json
-from tests.integration.conftest import make_clone
+from tests.integration.conftest import Clone, make_clone
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +97,18 @@ def test_a_label_is_read_from_each_kind_in_its_own_words(project: Path) -> None:
     labels = pd.read_parquet(project / "labels/sinus.parquet").set_index("record_id")["label.SINUS"]
     assert set(labels.index.str.split("/").str[0]) == {"ptbxl", "challenge", "code15", "ludb"}
     assert labels["code15/358121"] == 0  # normal_ecg False
+
+
+def test_an_edited_table_of_patients_makes_the_index_anew(project: Path, real_data: Path, tmp_path: Path) -> None:
+    """The last of this file, for it changes the project's config."""
+    clone, table = Clone(project.parent), tmp_path / "ptbxl_database.csv"
+    table.write_bytes((real_data / "ptb-xl/ptbxl_database.csv").read_bytes())
+    clone.edit("config/sources/challenge.yaml", patients=str(table))
+    index = "results/index/challenge.parquet"
+    clone.snakemake(index)
+    assert clone.planned(index) == {}
+    table.write_text(table.read_text().replace("\n1,15709.0", "\n1,4711.0"))
+    assert clone.planned(index) == {"index_source": 1}
+    clone.snakemake(index)
+    rows = pd.read_parquet(clone.root / index).set_index("record_id")
+    assert rows.loc["challenge/ptb-xl/HR00001", "patient_id"].endswith("/4711")

@@ -79,6 +79,8 @@ def get_tables(wildcards):
     if source.kind == "synthetic":
         return f"<results>/synthetic/{wildcards.source}"
     tables = [Path(source.root) / table for table in source.tables]
+    if isinstance(source.patients, str):  # another database's table, which says whose the recordings are
+        tables.append(Path(source.patients))
     return [str(table) for table in tables if table.exists() or not Path(source.root).is_dir()]
 
 
