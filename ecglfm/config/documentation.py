@@ -220,7 +220,12 @@ of its table, or shares of its own:
         mine: {column: split, train: [development], valid: [tuning], test: [held-out]}
       fractions:
         mimic_iv_ecg: {valid: 0.01, test: 0}      # for pretraining
+        clinic: {test: 1}                         # for external validation
       stratify: [af]                              # tasks whose labels each split gets its share of
+
+A source that is only tested (`{test: 1}`, or `folds` without train and valid) is evaluated by itself: its numbers stand
+under `external` in `metrics.json` and under its name in the report and the card, and are no part of those of the other
+sources' test records. Comparisons of encoders are on the latter.
 
 In a cohort of some thousand patients chance decides how many who have a rare disease are in valid and test.
 `stratify` names tasks (any of config/tasks/; they need not be run) whose labels are then held at the shares: the rarest

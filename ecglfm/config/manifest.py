@@ -37,13 +37,17 @@ class FoldsConfig(Section):
 class FractionsConfig(Section):
     """Shares of one source's patients, by the seeded hash."""
 
-    valid: Fraction = Field(description="share of its patients in the validation split")
-    test: Fraction = Field(description="share of its patients in the locked test split")
+    valid: Fraction = Field(0.0, description="share of its patients in the validation split")
+    test: float = Field(
+        ge=0.0, le=1.0, description="share of its patients in the locked test split; 1: all, evaluated by themselves"
+    )
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> FractionsConfig:
-        if self.valid + self.test >= 1:
-            raise ValueError("valid + test leave nothing to train on")
+        if self.test == 1 and self.valid > 0:
+            raise ValueError("test: 1 leaves nothing for valid; write {test: 1} for a source that is only tested")
+        if self.valid + self.test >= 1 and self.test < 1:
+            raise ValueError("valid + test leave nothing to train on; {test: 1} is a source that is only tested")
         return self
 
 
@@ -63,7 +67,9 @@ class ManifestConfig(Section):
         {}, description="source: its own folds, or a column of its table, to use instead of the seeded hash"
     )
     fractions: dict[str, FractionsConfig] = Field(
-        {}, description="source: shares of its own; {valid: 0.05, test: 0} keeps a source for pretraining"
+        {},
+        description="source: shares of its own; {valid: 0.05, test: 0} keeps a source for pretraining, {test: 1} for "
+        "an evaluation of its own",
     )
     stratify: list[Name] = Field(
         [],
@@ -115,3 +121,8 @@ class ManifestConfig(Section):
     def by_chance(self, source: str) -> bool:
         """Whether a draw decides which of its splits a patient of a source is in."""
         return source not in self.folds and max(self.shares(source).values()) < 1
+
+    def tested_only(self, source: str) -> bool:
+        """Whether a source has no records in train and valid."""
+        folds = self.folds.get(source)
+        return self.shares(source)["test"] == 1 if folds is None else not folds.train + folds.valid

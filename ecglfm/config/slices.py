@@ -85,6 +85,7 @@ class EvaluateSlice(Section):
     """`config/evaluate.yaml`."""
 
     evaluate: EvaluateConfig = Field(description="the section")
+    tested_only: list[str] = Field([], description="sources that are evaluated by themselves")
 
 
 class VerifySlice(Section):
@@ -264,7 +265,8 @@ class Project:
 
     def evaluate_slice(self) -> EvaluateSlice:
         """Slice for evaluate."""
-        return EvaluateSlice(evaluate=self.config.evaluate)
+        tested_only = sorted(filter(self.config.manifest.tested_only, self.sources))
+        return EvaluateSlice(evaluate=self.config.evaluate, tested_only=tested_only)
 
     def verify_slice(self, task: str) -> VerifySlice:
         """Slice for verify."""

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.evaluation.cohorts import EXTERNAL
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.model_sections import Fit, encoder_section, evaluation_section
 from ecglfm.evaluation.pages import environment
@@ -70,4 +71,4 @@ def trust(results: Path, fit: Fit) -> dict[str, Any] | None:
     encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
     labels = read_if_there(results / "labels" / f"{fit.task}.parquet", lambda path: pd.read_parquet(path, columns=_ID))
     fitted: Iterable[str] = [] if labels is None else labels["record_id"]
-    return leakage(audit, encoder, records, table[table["split"] == "test"], fitted=fitted)
+    return leakage(audit, encoder, records, table[table["split"].isin(["test", EXTERNAL])], fitted=fitted)

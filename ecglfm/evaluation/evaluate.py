@@ -20,6 +20,7 @@ from ecglfm.data.integrity import check_samples
 from ecglfm.data.labels import read_left_out
 from ecglfm.evaluation.baselines import majority
 from ecglfm.evaluation.classification import Predictions
+from ecglfm.evaluation.cohorts import cohort_splits, external_cohorts
 from ecglfm.evaluation.entries import summarize
 from ecglfm.evaluation.figures import figures
 from ecglfm.evaluation.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
@@ -48,7 +49,7 @@ def run_evaluate(
     rule: str | None = None,
     threads: int = 1,
 ) -> dict[str, Any]:
-    """Predict the validation and test records of a task and measure the test split.
+    """Predict the validation and test records of a task and measure the test split, external cohorts by themselves.
 
     Writes `predictions.parquet`, `metrics.json`, `curves.png` and `calibration.png` into `output`.
 
@@ -98,15 +99,23 @@ def run_evaluate(
     records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
     check_samples(records, signals)
     predictions = predict_records(network, records, signals)
+    predictions["split"] = cohort_splits(records, slice.tested_only)
     write_parquet(output / "predictions.parquet", predictions)
 
     test, fitted = read_outcome(predictions, kind, names, network.thresholds, slice.evaluate)
     metrics = identity | measure(test, slice.evaluate) | fitted
+    metrics["sources"] = sorted(records.loc[predictions["split"] == "test", "source"].unique())
+    metrics["majority"] = majority_of(labels, kind, names, metrics["macro"], metrics["sources"])
+    metrics["external"] = {}
+    for source, table in external_cohorts(predictions, records["source"]).items():
+        elsewhere, _ = read_outcome(table, kind, names, network.thresholds, slice.evaluate)
+        measured = measure(elsewhere, slice.evaluate)
+        constant = majority_of(labels, kind, names, measured["macro"], [source])
+        metrics["external"][source] = measured | {"majority": constant}
     metrics["subgroups"] = subgroups(
         predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
         config=slice.evaluate,
     )  # fmt: skip
-    metrics["majority"] = majority_of(labels, kind, names, metrics["macro"])
     metrics["left_out"] = read_left_out(labels)
     if chosen := info.get("training", {}).get("thresholds"):
         metrics["threshold_choices"] = chosen  # on valid, by `finetune`
@@ -195,11 +204,17 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     return table
 
 
-def majority_of(labels: Path, kind: str, names: list[str], macro: dict[str, Any]) -> dict[str, Any]:
-    """Metrics on the test split of the answer that never looks at a recording; macro over the labels of `macro`."""
+def majority_of(
+    labels: Path, kind: str, names: list[str], macro: dict[str, Any], sources: Sequence[str]
+) -> dict[str, Any]:
+    """Metrics on the test records of some sources of the answer that never looks at a recording.
+
+    Macro values are over the labels of `macro`.
+    """
     columns = [column for name in names for column in label_columns(kind, name)]
-    truth = pd.read_parquet(labels, columns=["split", *columns])
-    train, test = (truth.loc[truth["split"] == split, columns].to_numpy(np.float64) for split in ("train", "test"))
+    truth = pd.read_parquet(labels, columns=["split", "source", *columns])
+    on_test = (truth["split"] == "test") & truth["source"].isin(list(sources))
+    train, test = (truth.loc[rows, columns].to_numpy(np.float64) for rows in (truth["split"] == "train", on_test))
     return majority(kind, names, train, test, over={metric: entry["labels"] for metric, entry in macro.items()})
 
 
@@ -255,6 +270,8 @@ def _track(
         first = next(iter(metrics["macro"]))
         for part in ("ci_low", "ci_high"):
             values[f"test.macro.{first}.{part}"] = metrics["macro"][first][part]
+        for source, measured in metrics["external"].items():
+            values |= {f"external.{source}.macro.{name}": entry["value"] for name, entry in measured["macro"].items()}
         for label, entries in metrics["labels"].items():
             values |= {f"test.{label}.{metric}": entry["value"] for metric, entry in entries.items()}
         run.log(values, step=0)

@@ -51,6 +51,7 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "s: records test" in shown
     assert f"{tmp_path}/manifest: 0 of 24 dropped; see {tmp_path}/manifest/summary.html" in shown
     assert "warning" not in shown
+    assert f"{tmp_path}/manifest: few patients: s (12 patients); `manifest.stratify: [TASK]` gives" in shown
     assert manifest(tmp_path, "patient", valid=0) == 0
     assert "warning: no record is in the split valid; `valid_fraction`," in capsys.readouterr().out
     assert manifest(tmp_path, "patient") == 0

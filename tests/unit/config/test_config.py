@@ -343,6 +343,18 @@ def test_what_stratifies_moves_patients_only_where_a_label_changes(repository: P
     assert Project(stratified, folder).slices()["manifest"] != expected
 
 
+def test_evaluate_is_told_which_sources_are_only_tested(repository: Path) -> None:
+    def told(**manifest: object) -> list[str]:
+        project = _project(repository, sources=["demo-ptbxl", "demo-mimic"], manifest=manifest)
+        return project.evaluate_slice().tested_only
+
+    assert told() == told(fractions={"demo-mimic": {"valid": 0.5, "test": 0.4}}) == []
+    assert told(fractions={"demo-mimic": {"test": 1}}) == ["demo-mimic"]
+    folds = {"train": [], "valid": [], "test": [9, 10]}
+    assert told(folds={"demo-ptbxl": folds}) == ["demo-ptbxl"]
+    assert told(folds={"demo-ptbxl": folds | {"valid": [8]}}) == []
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

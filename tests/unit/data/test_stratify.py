@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.config import ManifestConfig, ManifestSlice, TaskConfig
+from ecglfm.config import ManifestConfig, ManifestSlice, TaskConfig, TaskSlice
 from ecglfm.data.manifest import run_manifest
 from ecglfm.data.splits import hash_split
-from ecglfm.data.stratify import stratified_splits, stratify
+from ecglfm.data.stratify import SourceLabels, stratified_splits, stratify
 from tests.unit.data.recordings_in_memory import index_frame
 from tests.unit.data.test_manifest import write_results
 
@@ -106,6 +106,17 @@ def labelled_index(source="a", **kwargs):
     return index.assign(report=np.where((number < 10) & second, "A", np.where(b, "B", "")))
 
 
+def test_records_that_a_task_leaves_out_carry_nothing_and_sources_without_it_have_no_label():
+    labels = {"A": {"ptbxl": {"report": ["A"]}}}
+    exclude = {"ptbxl": {"report": ["paced"]}}
+    task = TaskConfig.model_validate({"kind": "multilabel", "labels": labels, "exclude": exclude})
+    slice_ = TaskSlice(task="t", config=task, kinds={"a": "ptbxl"})
+    index = index_frame(4, 1).assign(report=["A", "A, paced", "B", "a"])
+    found = SourceLabels([slice_], "a", list(index.columns)).of(index)
+    assert found["t.A"].tolist() == [True, False, False, True]
+    assert SourceLabels([slice_], "b", list(index.columns)).of(index).shape == (4, 0)
+
+
 def stratified(*sources, stratify=("t",), **manifest):
     selectors = {name: {"ptbxl": {"report": [name]}} for name in ("A", "B")}
     task = TaskConfig.model_validate({"kind": "multilabel", "sources": list(sources), "labels": selectors})
@@ -147,7 +158,7 @@ def test_few_patients_that_chance_splits_are_told(tmp_path):
     write_results(tmp_path, labelled_index("b", folds=True))
     write_results(tmp_path, labelled_index("c"))
     folds = {"b": {"train": [1, 2, 3, 4, 5, 6, 7, 8], "valid": [9], "test": [10]}}
-    fractions = {"c": {"valid": 0, "test": 0}}
+    fractions = {"c": {"test": 1}}
     config = stratified("a", "b", "c", stratify=(), folds=folds, fractions=fractions)
     assert run_manifest(config, tmp_path, tmp_path / "manifest")["by_chance"] == {"a": 50}
-    assert set(patients_of(tmp_path, "c/")) == {"train"}
+    assert set(patients_of(tmp_path, "c/")) == {"test"}

@@ -111,7 +111,7 @@ def write_results(root: Path) -> Path:
     metrics = measure(test, EvaluateConfig(bootstrap=100).model_copy(update={"min_patients": 1}))
     identity = {"encoder": "tiny", "task": "super", "fit": "full-s0"}
     beside = {
-        "majority": majority_of(root / "labels/super.parquet", "multilabel", list(LABELS), metrics["macro"]),
+        "majority": majority_of(root / "labels/super.parquet", "multilabel", list(LABELS), metrics["macro"], ["alpha"]),
         "left_out": LEFT_OUT,
     }
     write_json(root / f"evaluate/{folder}/metrics.json", metrics | identity | beside)

@@ -137,6 +137,53 @@ def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str
         assert (inputs["output"] / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def split_off(inputs: dict[str, Path], rows: range, source: str) -> None:
+    """Give some records to another source."""
+    table, signals = pd.read_parquet(inputs["manifest"]), inputs["signals"]
+    names = {f"alpha/{i:02d}": f"{source}/{i:02d}" for i in rows}
+    table.loc[rows, "source"], table["record_id"] = source, table["record_id"].replace(names)
+    table["patient_id"] = table["patient_id"].where(table["source"] != source, source + "/" + table["patient_id"])
+    write_parquet(inputs["manifest"], table)
+    write_array(signals / source / "000.npy", np.load(signals / "alpha/000.npy"))
+    labels = pd.read_parquet(inputs["labels"]).sort_values("record_id", ignore_index=True)
+    assert set(names) <= set(labels["record_id"])
+    labels.loc[labels["record_id"].isin(names), "source"] = source
+    write_parquet(inputs["labels"], labels.replace({"record_id": names}))
+
+
+def test_a_source_that_is_only_tested_is_measured_by_itself(inputs: dict[str, Path]):
+    """40 … 49 are alpha's test, 50 … 54 beta, 55 … 59 gamma, which has records in train elsewhere and is pooled."""
+    split_off(inputs, range(50, 55), "beta")
+    split_off(inputs, range(55, 60), "gamma")
+    settings = SLICE.model_copy(update={"tested_only": ["beta", "delta"]})
+    metrics = run_evaluate(settings, **inputs)
+    table = pd.read_parquet(inputs["output"] / "predictions.parquet").set_index("record_id")
+    assert table["split"].value_counts().to_dict() == {"valid": 20, "test": 15, "external": 5}
+    assert set(table.index[table["split"] == "external"]) == {f"beta/{i}" for i in range(50, 55)}
+    assert metrics["sources"] == ["alpha", "gamma"]
+    assert metrics["n"]["records"] == 15
+    home = [*range(40, 50), *range(55, 60)]
+    assert metrics["labels"]["HIGH"]["auroc"]["value"] == pytest.approx(roc_auc_score(HIGH[home], AMPLITUDE[home]))
+    assert set(metrics["subgroups"]["source"]) == {"alpha", "gamma"}
+    assert set(metrics["external"]) == {"beta"}
+    beta = metrics["external"]["beta"]
+    assert beta["n"]["records"] == 5
+    assert beta["n"]["positives"]["HIGH"] == int(HIGH[50:55].sum())
+    expected = roc_auc_score(HIGH[50:55], AMPLITUDE[50:55])
+    assert beta["labels"]["HIGH"]["auroc"]["value"] == pytest.approx(expected)
+    assert beta["majority"]["labels"]["HIGH"]["ppv"] == pytest.approx(HIGH[50:55].mean())
+    assert metrics["majority"]["labels"]["HIGH"]["ppv"] == pytest.approx(HIGH[home].mean())
+    assert beta["thresholds"] == metrics["thresholds"]
+
+
+def test_where_all_are_only_tested_the_first_is_the_test(inputs: dict[str, Path]):
+    split_off(inputs, range(40, 50), "gamma")
+    split_off(inputs, range(50, 60), "beta")
+    metrics = run_evaluate(SLICE.model_copy(update={"tested_only": ["beta", "gamma"]}), **inputs)
+    assert (metrics["sources"], set(metrics["external"])) == (["beta"], {"gamma"})
+    assert metrics["n"]["records"] == metrics["external"]["gamma"]["n"]["records"] == 10
+
+
 class Told(Amplitude):
     """Logit k is the mean of lead I times `factors[k]`, read as the link of a kind of task says."""
 

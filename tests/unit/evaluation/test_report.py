@@ -13,10 +13,12 @@ import pytest
 
 from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation import examples, model_sections
+from ecglfm.evaluation.card import run_card
 from ecglfm.evaluation.error_rates import MEASURES
 from ecglfm.evaluation.evaluate import measure
 from ecglfm.evaluation.examples import choose_examples, verdicts
 from ecglfm.evaluation.histories import read_course
+from ecglfm.evaluation.model_sections import Fit
 from ecglfm.evaluation.outcomes import read_outcome
 from ecglfm.evaluation.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet, write_text
@@ -64,6 +66,28 @@ def test_numbers_of_the_files_are_on_the_page(results: Path):
     assert f"super tiny full-s0 12 2 patients 2 of 2 0.833 {macro['ci_low']:.3f} – {macro['ci_high']:.3f}" in seen
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_source_that_is_only_tested_has_numbers_of_its_own(results: Path):
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    metrics = read_json(path)
+    block = {key: metrics[key] for key in ("labels", "macro", "micro", "n", "thresholds", "label_names", "majority")}
+    block["n"] = block["n"] | {"records": 7, "patients": 5}
+    auroc = block["macro"]["auroc"] | {"value": 0.611, "ci_low": 0.5, "ci_high": 0.7}
+    block["macro"] = block["macro"] | {"auroc": auroc}
+    write_json(path, metrics | {"sources": ["alpha"], "external": {"clinic": block}})
+    page = page_of(results)
+    seen = words(page)
+    assert "external validation: clinic 7 5 patients 2 of 2 0.611 0.500 – 0.700" in seen
+    said = "External validation: clinic 7 records of 5 patients of a source that has none in train and valid;"
+    assert f"{said} no part of the numbers of alpha." in seen
+    run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html")
+    card = words((results / "card.html").read_text())
+    assert "12 test records of 2 patients of alpha." in card
+    assert said in card
+    assert card.count("0.611") == 1  # of that source alone
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_page_stands_alone_and_is_safe(results: Path):
     page = page_of(results)
     assert "<b>holds" not in page
