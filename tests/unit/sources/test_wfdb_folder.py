@@ -257,7 +257,7 @@ def test_comments_of_headers():
 
 
 def test_the_documented_example_of_a_new_kind_works(folder: Path, tmp_path: Path):
-    after = INTRODUCTION.split("`ecglfm/sources/clips.py`\n\n")[1]
+    after = INTRODUCTION.read_text(encoding="utf-8").split("`ecglfm/sources/clips.py`\n\n")[1]
     lines = after[: after.index("\nand the line")].splitlines()
     names: dict = {}
     exec("\n".join(line[4:] for line in lines), names)
