@@ -53,8 +53,8 @@ format: setup
 docs: setup
 	python -m ecglfm config --write-docs
 
-# Do the tests see a wrong number? make mutants MODULE=ecglfm/data/splits.py (TESTS='tests/unit/… …'; see CONTRIBUTING.md)
-MODULE ?= ecglfm/data/splits.py
+# Do the tests see a wrong number? make mutants MODULE=ecglfm/data/manifest/splits.py (TESTS='tests/unit/… …'; see CONTRIBUTING.md)
+MODULE ?= ecglfm/data/manifest/splits.py
 TESTS ?=
 
 mutants: setup

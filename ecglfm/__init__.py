@@ -15,7 +15,7 @@ _PUBLIC = {
     "load_encoder": "ecglfm.models.bundle",
     "load_model": "ecglfm.models.bundle",
     "read_record": "ecglfm.sources.files",
-    "preprocess": "ecglfm.data.prepare",
+    "preprocess": "ecglfm.data.signals",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.cli.process import tune_process
+from ecglfm.process import tune_process
 
 tune_process()  # before torch is imported: tests use the processor as the commands do
 

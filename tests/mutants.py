@@ -1,4 +1,4 @@
-"""Mutation testing of one module: `make mutants MODULE=ecglfm/data/splits.py`.
+"""Mutation testing of one module: `make mutants MODULE=ecglfm/data/manifest/splits.py`.
 
 Each mutant is the module with one small fault (`<` for `<=`, a sign, a default). One that no test fails on stands for a
 fault that nobody would see. Works on a copy in `build/mutants/`, so the checkout stays as it is.
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     if not (ROOT / arguments.module).is_file() or arguments.module.parts[0] != "ecglfm":
-        raise SystemExit(f"{arguments.module}: no file of the package; for instance ecglfm/data/splits.py")
+        raise SystemExit(f"{arguments.module}: no file of the package; for instance ecglfm/data/manifest/splits.py")
     tests = arguments.tests or tests_of(arguments.module)
     folder = ROOT / "build/mutants" / arguments.module.with_suffix("")
     copy(folder, arguments.module, tests)

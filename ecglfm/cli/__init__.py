@@ -26,8 +26,8 @@ from ecglfm.cli import (
     tracking,
     training,
 )
-from ecglfm.cli.process import tune_process
 from ecglfm.config import UserError
+from ecglfm.process import tune_process
 
 GROUPS = (config, doctor, download, data, labels, training, models, evaluation, comparison, tracking, benchmark)
 

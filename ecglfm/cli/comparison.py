@@ -46,15 +46,13 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def _compare_page(args: argparse.Namespace) -> None:
-    from ecglfm.evaluation.comparison_page import run_comparison_page
-    from ecglfm.evaluation.model_sections import parse_model
+    from ecglfm.evaluation.report import parse_model, run_comparison_page
 
     fits = [parse_model(text, "--models") for text in args.models]
     run_comparison_page(args.results, fits, args.output, baselines=args.baselines, verified=args.verified)
 
 
 def _card(args: argparse.Namespace) -> None:
-    from ecglfm.evaluation.card import run_card
-    from ecglfm.evaluation.model_sections import parse_model
+    from ecglfm.evaluation.report import parse_model, run_card
 
     run_card(args.results, parse_model(args.model, "--model"), args.output, baselines=args.baselines)

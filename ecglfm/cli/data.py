@@ -96,15 +96,13 @@ def _ingest(args: argparse.Namespace) -> None:
 
 
 def _preprocess(args: argparse.Namespace) -> None:
-    from ecglfm.data.preprocess import run_preprocess
+    from ecglfm.data.signals import run_preprocess
 
     run_preprocess(load(PreprocessConfig, args.config), args.input, args.output, args.workers)
 
 
 def _manifest(args: argparse.Namespace) -> int:
-    from ecglfm.data.amplitudes import amplitude_warnings
-    from ecglfm.data.ledger import dropped_because
-    from ecglfm.data.manifest import run_manifest
+    from ecglfm.data.manifest import amplitude_warnings, dropped_because, run_manifest
     from ecglfm.data.tracked import track_manifest
     from ecglfm.provenance import write_json
     from ecglfm.records import SPLITS
@@ -152,7 +150,7 @@ def _manifest(args: argparse.Namespace) -> int:
 
 
 def _verify_data(args: argparse.Namespace) -> None:
-    from ecglfm.data.integrity import verify_data
+    from ecglfm.data.samples import verify_data
 
     for line in verify_data(args.results, args.workers):
         print(line)
@@ -169,6 +167,6 @@ def _labels(args: argparse.Namespace) -> None:
 
 
 def _summary(args: argparse.Namespace) -> None:
-    from ecglfm.evaluation.summary import run_summary
+    from ecglfm.evaluation.report import run_summary
 
     run_summary(args.results, args.output, args.tasks)

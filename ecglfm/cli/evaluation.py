@@ -91,7 +91,7 @@ def _label_efficiency(args: argparse.Namespace) -> None:
 
 def _verify(args: argparse.Namespace) -> None:
     from ecglfm.config import VerifySlice, load
-    from ecglfm.evaluation.verify import run_verify
+    from ecglfm.evaluation.verification import run_verify
 
     run_verify(
         load(VerifySlice, args.config),
@@ -114,7 +114,7 @@ def _report(args: argparse.Namespace) -> None:
 
 def _plot(args: argparse.Namespace) -> None:
     from ecglfm.config import UserError
-    from ecglfm.evaluation.ecg_paper import save_ecg
+    from ecglfm.evaluation.plots import save_ecg
     from ecglfm.records import RecordError
     from ecglfm.sources.files import read_record
 

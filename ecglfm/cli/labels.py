@@ -24,8 +24,7 @@ def _describe(args: argparse.Namespace) -> None:
     from snakemake.utils import update_config
 
     from ecglfm.config import Project, UserError, read_yaml
-    from ecglfm.data.describe import describe
-    from ecglfm.data.describe_pairs import describe_pairs
+    from ecglfm.data.labels import describe, describe_pairs
 
     content = read_yaml(args.config)
     for recipe in args.configfile:

@@ -51,7 +51,7 @@ def _pretrain(args: argparse.Namespace) -> int:
     pretrain = config.config.pretrain
     if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
         return distributed.hand_back(distributed.launch(_command(args, pretrain.processes), pretrain.processes))
-    from ecglfm.training.pretrain import run_pretrain
+    from ecglfm.training.pretraining import run_pretrain
 
     status = run_pretrain(
         config,
@@ -82,7 +82,7 @@ def _finetune(args: argparse.Namespace) -> None:
 
     config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not at once: the lock is given back
-    from ecglfm.training.finetune import run_finetune
+    from ecglfm.training.finetuning import run_finetune
 
     run_finetune(
         config,

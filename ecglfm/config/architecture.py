@@ -1,6 +1,6 @@
 """What a user may say about an encoder's architecture: a class for each `kind`, beside its bounds.
 
-A new kind is a class here and its name in `ModelConfig`; what is built of it, `ecglfm.models.kinds` says.
+A new kind is a class here and its name in `ModelConfig`; what is built of it, `ecglfm.models.encoders.kinds` says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Blocks = Annotated[int, Field(ge=1, le=1000)]
 class Architecture(Section):
     """What encoders of every kind have."""
 
-    #: Whether there is a context to pretrain (`ecglfm.models.context`).
+    #: Whether there is a context to pretrain (`ecglfm.models.encoders.context`).
     pretrainable: ClassVar[bool] = False
 
     kind: str

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, SourceSlice, UserError
-from ecglfm.data.array_writer import array_writer, write_rows
+from ecglfm.data.samples import array_writer, write_rows
 from ecglfm.provenance import write_parquet
 from ecglfm.records import ALL_LEADS, NAME_LEADS, SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source

@@ -16,8 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
-from ecglfm.data.pieces import table_pieces
-from ecglfm.data.source_tables import shard_tables
+from ecglfm.data.tables import shard_tables, table_pieces
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
 from ecglfm.sources.reorder import Distinct

@@ -16,16 +16,23 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
-from ecglfm.data.integrity import check_samples
 from ecglfm.data.labels import read_left_out
-from ecglfm.evaluation.baselines import majority
-from ecglfm.evaluation.classification import Predictions
-from ecglfm.evaluation.cohorts import cohort_splits, external_cohorts
-from ecglfm.evaluation.entries import summarize
-from ecglfm.evaluation.figures import figures
-from ecglfm.evaluation.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
-from ecglfm.evaluation.plots import save_png
-from ecglfm.evaluation.subgroups import group_names, subgroups
+from ecglfm.data.samples import check_samples
+from ecglfm.evaluation.metrics import (
+    Outcome,
+    Predictions,
+    cohort_splits,
+    external_cohorts,
+    group_names,
+    label_columns,
+    majority,
+    output_column,
+    read_outcome,
+    subgroups,
+    summarize,
+    truth_columns,
+)
+from ecglfm.evaluation.plots import figures, save_png
 from ecglfm.provenance import code_version, read_json, write_json, write_parquet
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import standard_tags, start_run
@@ -183,7 +190,7 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     ValueError
         An output is not finite: the model or its input is broken.
     """
-    from ecglfm.data.dataset import Signals
+    from ecglfm.data.samples import Signals
     from ecglfm.training.inference import predict
 
     encoder = model.encoder

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.data.pieces import Pieces
+from ecglfm.data.tables import Pieces
 from ecglfm.records import HASHED, data_hash_of_pieces
 
 _SEEN = ("train", "valid")  # what pretraining may see

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config import LoraConfig, UserError
-from ecglfm.models.encoder import Encoder
+from ecglfm.models.encoders import Encoder
 
 
 class LowRank(nn.Module):

@@ -17,9 +17,8 @@ from torch import nn
 from ecglfm.config import UserError, parse
 from ecglfm.models.blank import blank
 from ecglfm.models.description import EncoderDescription, ModelDescription
-from ecglfm.models.encoder import Encoder
+from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.kinds import make_encoder
 from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ecglfm import __version__
 from ecglfm.config import UserError
-from ecglfm.models.encoder import Encoder, mean_over_frames
+from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import CLASSIFICATION
 

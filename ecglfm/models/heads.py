@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config.fits import MODES
-from ecglfm.models.encoder import Encoder, mean_over_frames
+from ecglfm.models.encoders import Encoder, mean_over_frames
+from ecglfm.models.layers import at_least_float32
 from ecglfm.models.outputs import CLASSIFICATION, KINDS, Link
-from ecglfm.models.precision import at_least_float32
 
 
 class AttentionPooling(nn.Module):

@@ -14,12 +14,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ecglfm.data.dataset import to_millivolts
+from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
 
 
 class Crops(Protocol):
-    """What is read of `ecglfm.data.dataset.Signals`."""
+    """What is read of `ecglfm.data.samples.dataset.Signals`."""
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         """Samples of some records, int16 microvolts, shape (rows, length, leads), zeros past the end."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ecglfm.benchmark.original import OriginalObjective
 from ecglfm.cli import main
 from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, UserError, load
-from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.encoders import build_encoder
-from ecglfm.training.original import OriginalObjective
+from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.training.pretraining.encoders import build_encoder
 
 
 @pytest.mark.slow

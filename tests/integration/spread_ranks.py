@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, UserError
-from ecglfm.training.pretrain import Pretraining, run_pretrain
+from ecglfm.training.pretraining.pretrain import Pretraining, run_pretrain
 
 
 def fill_disk(name: str) -> None:

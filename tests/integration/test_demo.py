@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from ecglfm import load_model
-from ecglfm.evaluation.bootstrap import paired_bootstrap
 from ecglfm.evaluation.evaluate import predictions_on_test
+from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
 from ecglfm.provenance import read_json
 from tests.integration.conftest import copy_clone
 

@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice
-from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.encoders import build_encoder
+from ecglfm.models.pretraining.objective import PretrainingObjective
 from ecglfm.training.engine import full_state_dict, initialize
-from ecglfm.training.loop import average, update
-from ecglfm.training.pretrain import Pretraining
+from ecglfm.training.pretraining.encoders import build_encoder
+from ecglfm.training.pretraining.loop import average, update
+from ecglfm.training.pretraining.pretrain import Pretraining
 
 
 def digest(tensors) -> str:

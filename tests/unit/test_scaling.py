@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ecglfm.benchmark.flops import PASSES, forward_flops
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
-from ecglfm.models.flops import PASSES, forward_flops
-from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.encoders import build_encoder
+from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.training.pretraining.encoders import build_encoder
 
 pytestmark = pytest.mark.slow
 

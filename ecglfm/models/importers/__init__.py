@@ -14,13 +14,15 @@ from types import ModuleType
 from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder, save_model
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers import ecg_fm, ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
 from ecglfm.provenance import sha256_file, write_text
+
+__all__ = ["import_checkpoint"]
 
 IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm)
 

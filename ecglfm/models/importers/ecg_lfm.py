@@ -14,7 +14,7 @@ from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.layout import Imported, assemble
 from ecglfm.models.importers.settings import Layout
-from ecglfm.models.objective import PretrainingObjective
+from ecglfm.models.pretraining import PretrainingObjective
 
 #: Our names of weights, and the original's; the rest are the same in both.
 _NAMES = (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.blank import blank
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.settings import Layout

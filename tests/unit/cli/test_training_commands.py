@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.cli import training
-from ecglfm.training.lock import Lock
+from ecglfm.training.checkpoints.lock import Lock
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_finetuning_that_is_asked_to_end_gives_its_lock_back(tmp_path: Path, m
             lock.release()
 
     monkeypatch.setattr("ecglfm.config.load", lambda *_: None)
-    monkeypatch.setattr("ecglfm.training.finetune.run_finetune", run)
+    monkeypatch.setattr("ecglfm.training.finetuning.run_finetune", run)
     names = (
         "config",
         "task",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.data.dataset import Signals
+from ecglfm.data.samples.dataset import Signals
 
 
 def _write_records(folder: Path, lengths: dict[str, list[int]], *, split: str = "train") -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 
 class Given(list):
-    """A list of signals as `ecglfm.data.duplicates.recordings.Recordings`."""
+    """A list of signals as `ecglfm.data.manifest.duplicates.recordings.Recordings`."""
 
     def take(self, rows):
         return Given(self[row] for row in rows)

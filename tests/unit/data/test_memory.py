@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from ecglfm.data.preprocess import OUTPUT_DTYPES, QUALITY
+from ecglfm.data.signals.preprocessing import OUTPUT_DTYPES, QUALITY
 from ecglfm.provenance import write_parquet
 from ecglfm.records import ledger_frame
 
@@ -21,11 +21,11 @@ import re, sys
 from functools import partial
 from pathlib import Path
 from ecglfm.config import ManifestConfig, ManifestSlice, TaskConfig, TaskSlice
-from ecglfm.data.audit import audit
-from ecglfm.data.labels import run_labels
-from ecglfm.data.ledger import SortedLedger
-from ecglfm.data.manifest import build_manifest
-from ecglfm.data.pieces import table_pieces
+from ecglfm.data.manifest.audit import audit
+from ecglfm.data.labels.labels import run_labels
+from ecglfm.data.manifest.ledger import SortedLedger
+from ecglfm.data.manifest.manifest import build_manifest
+from ecglfm.data.tables import table_pieces
 from ecglfm.sources import reorder
 
 reorder._RUN = 1 << 20

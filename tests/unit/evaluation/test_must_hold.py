@@ -16,9 +16,9 @@ import torch
 from ecglfm.config import EvaluateConfig, EvaluateSlice, FinetuneConfig, FinetuneSlice, TaskConfig, TaskSlice
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.provenance import read_json
-from ecglfm.training.finetune import run_finetune
+from ecglfm.training.finetuning.finetune import run_finetune
 from tests.unit.hashes import hashes
-from tests.unit.training.test_finetune import LEADS, RATE, make_encoder
+from tests.unit.training.finetuning.test_finetune import LEADS, RATE, make_encoder
 
 LENGTH, COUNTS = 500, {"train": 256, "valid": 96, "test": 200}
 SPLIT = np.repeat(list(COUNTS), list(COUNTS.values()))

@@ -8,7 +8,7 @@ from torch import nn
 
 from ecglfm.config import LEADS, LoraConfig, PreprocessConfig, UserError
 from ecglfm.models.adapters import LowRank, adapt, merge
-from ecglfm.models.kinds import make_encoder
+from ecglfm.models.encoders.kinds import make_encoder
 from tests.unit.architectures import architecture
 
 SIZES = {

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 import ecglfm
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import architecture
 

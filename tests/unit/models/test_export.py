@@ -10,9 +10,9 @@ from ecglfm.cli import main
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
+from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.kinds import make_encoder
 from ecglfm.models.outputs import Link
 from tests.unit.architectures import architecture
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ecglfm.config import LEADS, PreprocessConfig
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import AttentionPooling, ECGModel
 from tests.unit.architectures import architecture
 

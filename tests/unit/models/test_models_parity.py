@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from ecglfm import load_encoder, load_model
+from ecglfm.benchmark.original import OriginalObjective
 from ecglfm.config import CmscConfig, PretrainConfig
-from ecglfm.models.encoder import mean_over_frames
-from ecglfm.models.fast import SWITCH
+from ecglfm.models.encoders.encoder import mean_over_frames
 from ecglfm.models.importers import build_encoder, convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
-from ecglfm.models.objective import Noise, PretrainingObjective, cmsc_loss, contrastive_logits
-from ecglfm.training.original import OriginalObjective
+from ecglfm.models.layers.fast.choice import SWITCH
+from ecglfm.models.pretraining.objective import Noise, PretrainingObjective, cmsc_loss, contrastive_logits
 
 
 def close(ours, theirs, rtol=1e-5):

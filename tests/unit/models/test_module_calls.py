@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ecglfm.config import LEADS, PreprocessConfig
-from ecglfm.models.encoder import Encoder
-from ecglfm.models.kinds import make_encoder
+from ecglfm.models.encoders.encoder import Encoder
+from ecglfm.models.encoders.kinds import make_encoder
 from tests.unit.architectures import architecture
 
 SIZES = {

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from ecglfm.config import LEADS, ConformerConfig, ModelConfig, PreprocessConfig, PretrainConfig
-from ecglfm.data.dataset import Signals
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.data.samples.dataset import Signals
+from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.normalization import MaskedBatchNorm
-from ecglfm.models.objective import Noise, PretrainingObjective
-from ecglfm.models.quantizer import perplexity
+from ecglfm.models.layers.normalization import MaskedBatchNorm
+from ecglfm.models.pretraining.objective import Noise, PretrainingObjective
+from ecglfm.models.pretraining.quantizer import perplexity
 from ecglfm.training.inference import predict
 from tests.unit.architectures import architecture
 

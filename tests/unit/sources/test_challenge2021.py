@@ -14,7 +14,7 @@ import wfdb
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, TaskConfig, TaskSlice, UserError, load
 from ecglfm.data.ingest import run_ingest
-from ecglfm.data.targets import SourceTargets
+from ecglfm.data.labels.source_targets import SourceTargets
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.snomed import EQUIVALENT

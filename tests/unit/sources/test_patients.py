@@ -9,7 +9,7 @@ import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice, UserError
 from ecglfm.config.sources import PatientIds
-from ecglfm.data.splits import hash_split
+from ecglfm.data.manifest.splits import hash_split
 from ecglfm.sources import open_source
 from ecglfm.sources.base import unknown_patients, write_index
 from ecglfm.sources.patients import Patients, normal_number, normal_text

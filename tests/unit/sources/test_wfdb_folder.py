@@ -14,7 +14,7 @@ import wfdb
 from ecglfm.config import LEADS, Selector, SourceConfig, SourceSlice, UserError
 from ecglfm.config.documentation import INTRODUCTION
 from ecglfm.data.ingest import run_ingest
-from ecglfm.data.selectors import select
+from ecglfm.data.labels.selectors import select
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.wfdb_reader.files import write_record

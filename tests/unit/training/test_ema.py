@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ecglfm.config import PretrainConfig, UserError, parse
-from ecglfm.training import loop
 from ecglfm.training.ema import EMA
-from ecglfm.training.encoders import build_encoder
-from tests.unit.training.small_pretraining import StopAfter, encoder_slice, pretrain, weights
+from ecglfm.training.pretraining import loop
+from ecglfm.training.pretraining.encoders import build_encoder
+from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, pretrain, weights
 
 
 def test_average_by_hand():

@@ -13,13 +13,13 @@ from torch._dynamo.utils import counters
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, UserError
-from ecglfm.models.objective import PretrainingObjective
+from ecglfm.models.pretraining.objective import PretrainingObjective
 from ecglfm.training import engine as engines
-from ecglfm.training.checkpoint import config_hash
-from ecglfm.training.encoders import build_encoder
+from ecglfm.training.checkpoints.checkpoint import config_hash
 from ecglfm.training.engine import compile_problem, initialize
+from ecglfm.training.pretraining.encoders import build_encoder
 from tests.unit.architectures import architecture
-from tests.unit.training.small_pretraining import encoder_slice
+from tests.unit.training.pretraining.small_pretraining import encoder_slice
 
 
 class Linear(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecglfm.data.dataset import Signals
+from ecglfm.data.samples.dataset import Signals
 from ecglfm.training.inference import aggregate_by_record, model_input, predict
 
 

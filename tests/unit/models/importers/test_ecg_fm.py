@@ -13,7 +13,7 @@ from ecglfm.cli import main
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, UserError, load
 from ecglfm.models.importers import build_encoder, convert, ecg_fm, import_checkpoint
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
-from ecglfm.training.encoders import write_untrained
+from ecglfm.training.pretraining.encoders import write_untrained
 
 CFG = {
     "_name": "wav2vec2_cmsc", "in_d": 12, "conv_feature_layers": "[(16, 2, 2)] * 4", "conv_bias": False,

@@ -17,13 +17,13 @@ from ecglfm.config import (
     UserError,
     load,
 )
-from ecglfm.models.encoder import ECGEncoder
+from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.importers import convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
 from ecglfm.models.importers.settings import parse_conv_layers
-from ecglfm.models.objective import PretrainingObjective
-from ecglfm.training.pretrain import run_pretrain
+from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.training.pretraining.pretrain import run_pretrain
 from tests.unit.architectures import architecture
 
 MODEL = {"layers": 2, "dim": 16, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 16, "dropout": 0.0}

@@ -1,0 +1,47 @@
+"""What is measured: speed, each figure beside a yardstick of the same run, and how often statistics hold.
+
+Machines differ and are noisy: quote the ratio, or the median with the machine. A benchmark is one module here with
+`add_arguments` and `run`, named in `ecglfm.cli.benchmark.BENCHMARKS`; its docstring is its help.
+"""
+
+from __future__ import annotations
+
+from ecglfm.benchmark import (
+    audit,
+    bootstrap,
+    checkpoint,
+    comparisons,
+    ingest,
+    intervals,
+    loader,
+    memory,
+    plan,
+    plan_large,
+    preprocess,
+    pretraining,
+    probe,
+    shuffle,
+    synthesize,
+    thresholds,
+    train,
+)
+
+__all__ = [
+    "audit",
+    "bootstrap",
+    "checkpoint",
+    "comparisons",
+    "ingest",
+    "intervals",
+    "loader",
+    "memory",
+    "plan",
+    "plan_large",
+    "preprocess",
+    "pretraining",
+    "probe",
+    "shuffle",
+    "synthesize",
+    "thresholds",
+    "train",
+]

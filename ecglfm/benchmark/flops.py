@@ -1,0 +1,75 @@
+"""Arithmetic of one pretraining step, counted by formula from the config alone.
+
+A product of (a, b) and (b, c) matrices is 2abc operations; norms, activations, softmax and the optimizer are not
+counted, nor is what is computed again in the backward pass. This is the "model FLOPs" of model-FLOPs utilisation
+(arXiv:2204.02311, appendix B): what the mathematics needs, however it is carried out.
+"""
+
+from __future__ import annotations
+
+from ecglfm.config import Architecture, AttentionConfig, PretrainConfig
+from ecglfm.models.encoders import CONTEXTS
+
+#: Forward and backward together, in forwards: the backward pass makes two products of each one.
+PASSES = 3
+
+
+def forward_flops(
+    model: Architecture, pretrain: PretrainConfig, *, segments: int, leads: int, samples: int, masked: float
+) -> dict[str, float]:
+    """Operations of one forward of the pretraining objective.
+
+    Parameters
+    ----------
+    model : Architecture
+    pretrain : PretrainConfig
+        For the sizes of quantizer and heads.
+    segments, leads, samples : int
+        Shape of the batch.
+    masked : float
+        Masked frames of each segment (their mean over batches need not be whole).
+
+    Returns
+    -------
+    dict of str to float
+        `frontend`, `layers`, `objective` (quantizer, heads and terms, on masked frames only).
+
+    Raises
+    ------
+    ValueError
+        An encoder of this kind is not pretrained.
+    """
+    if not isinstance(model, AttentionConfig) or model.kind not in CONTEXTS:
+        raise ValueError(f"kind {model.kind!r} has no context to pretrain: nothing says what its step needs")
+    frontend, frames = _frontend(model, leads, samples)
+    return {
+        "frontend": segments * frontend,
+        "layers": CONTEXTS[model.kind].flops(model, segments=segments, frames=frames),
+        "objective": _objective(model, pretrain, segments, masked),
+    }
+
+
+def _frontend(model: AttentionConfig, leads: int, samples: int) -> tuple[float, int]:
+    """Operations of one segment, and its frames."""
+    flops, inputs = 0, leads
+    for kernel, stride in model.conv_layers:
+        samples = (samples - kernel) // stride + 1
+        flops += 2 * samples * kernel * inputs * model.conv_channels
+        inputs = model.conv_channels
+    if model.dim != model.conv_channels:
+        flops += 2 * samples * model.conv_channels * model.dim
+    return flops, samples
+
+
+def _objective(model: AttentionConfig, pretrain: PretrainConfig, segments: int, masked: float) -> float:
+    """Operations on the masked frames: codes, projections, every frame with every frame, and pairs with pairs."""
+    sizes = pretrain.quantizer
+    frame = (
+        model.conv_channels * sizes.codes
+        + sizes.codes * sizes.code_dim
+        + sizes.code_dim * sizes.final_dim
+        + model.dim * sizes.final_dim
+        + masked * sizes.final_dim
+        + model.dim * sizes.codes
+    )
+    return 2 * segments * masked * frame + 2 * (segments / 2) ** 2 * model.dim

@@ -1,0 +1,132 @@
+"""What the config says of a table's columns: by their names, and in conditions (`ecglfm.config.expression`)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.config.expression import All, Comparison, Condition, Not, columns_of
+
+
+def resolve(condition: Condition, offered: Iterable[str], where: str) -> dict[str, str]:
+    """Column of the table that each name of a condition means: the column itself, else the database's own.
+
+    Parameters
+    ----------
+    condition : Condition
+    offered : iterable of str
+        Columns of the table, or of all the tables it will be asked of.
+    where : str
+        Key of the config, for messages.
+
+    Raises
+    ------
+    UserError
+        There is no such column; near names are listed.
+    """
+    offered = sorted(set(offered))
+    found = {}
+    for name in columns_of(condition):
+        column = next((one for one in (name, f"native.{name}") if one in offered), None)
+        if column is None:
+            short = {one.removeprefix("native."): one for one in offered}
+            short |= {one: one for one in short if one in offered}
+            near = [short[one] for one in difflib.get_close_matches(name.removeprefix("native."), short, 3, 0.6)]
+            raise UserError(f"{where}: there is no column {name!r}; near names: {', '.join(near or offered)}")
+        found[name] = column
+    return found
+
+
+def matches(condition: Condition, frame: pd.DataFrame, names: dict[str, str], where: str) -> np.ndarray:
+    """Which rows of a table meet a condition.
+
+    A comparison with a missing value is false, whatever the operator; `not` turns it into true, and
+    `is None` finds it. A column that this table lacks is missing everywhere.
+
+    Parameters
+    ----------
+    condition : Condition
+    frame : DataFrame
+    names : dict
+        As `resolve` gives them.
+    where : str
+        Key of the config, for messages.
+
+    Returns
+    -------
+    ndarray of bool, shape (len(frame),)
+
+    Raises
+    ------
+    UserError
+        A column of numbers is compared with text, text is put in order, or a column holds lists.
+    """
+    if isinstance(condition, Comparison):
+        column = names[condition.column]
+        if column not in frame:
+            return np.full(len(frame), condition.operator == "is")
+        return _compare(frame[column], condition, where)
+    if isinstance(condition, Not):
+        return ~matches(condition.part, frame, names, where)
+    parts = np.stack([matches(part, frame, names, where) for part in condition.parts])
+    return np.asarray(parts.all(axis=0) if isinstance(condition, All) else parts.any(axis=0))
+
+
+def _compare(values: pd.Series, comparison: Comparison, where: str) -> np.ndarray:
+    operator, value = comparison.operator, comparison.value
+    missing = values.isna().to_numpy(bool)
+    if operator in {"is", "is not"}:
+        return missing if operator == "is" else ~missing
+    numeric = pd.api.types.is_numeric_dtype(values)
+    if not numeric and not values.dropna().map(lambda one: isinstance(one, str)).all():
+        raise UserError(f"{where}: column {comparison.column!r} holds lists; only numbers and text can be compared")
+    wanted = value if isinstance(value, list) else [value]
+    texts = [one for one in wanted if isinstance(one, str)]
+    if texts and numeric:
+        raise UserError(f"{where}: column {comparison.column!r} holds numbers; {texts[0]!r} is text")
+    if texts and operator not in {"==", "!=", "in", "not in"}:
+        raise UserError(f"{where}: {comparison.column} {operator} {texts[0]!r}: only numbers have an order")
+    if operator in {"==", "!=", "in", "not in"}:
+        found = np.zeros(len(values), bool)
+        for one in wanted:
+            found |= _equal(values, one, numeric=numeric)
+        return found if operator in {"==", "in"} else ~found & ~missing
+    number = _numbers(values)
+    with np.errstate(invalid="ignore"):
+        ordered = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[operator]
+        return np.asarray(ordered(number, value), bool)
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    """Float64, NaN where a value is missing or is text that is no number."""
+    return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def _equal(values: pd.Series, wanted: bool | int | float | str, *, numeric: bool) -> np.ndarray:
+    """Rows equal to one value; the databases' own columns are text, so numbers in text count as numbers."""
+    if isinstance(wanted, str):
+        return (values.astype("str").str.strip() == wanted).fillna(False).to_numpy(bool)
+    if isinstance(wanted, bool) and not numeric:
+        return (values.astype("str").str.strip().str.casefold() == str(wanted).casefold()).fillna(False).to_numpy(bool)
+    return _numbers(values) == float(wanted)
+
+
+def find_column(columns: Iterable[str], name: str, where: str) -> str:
+    """Column of the index that a selector means: a native one, else one of the standard columns.
+
+    Raises
+    ------
+    UserError
+        There is none; near names are listed.
+    """
+    columns = list(columns)
+    for candidate in (f"native.{name}", name):
+        if candidate in columns:
+            return candidate
+    known = [column.removeprefix("native.") for column in columns]
+    near = difflib.get_close_matches(name, known, 3, 0.6) or sorted(known)
+    raise UserError(f"{where}: column {name!r} is not in the database's table; near names: {', '.join(near[:12])}")

@@ -1,1 +1,0 @@
-"""Recordings that stand in the data twice: found by fingerprints, verified by correlation, moved as one."""

@@ -1,0 +1,19 @@
+"""The stage `labels`: which records carry which label, by each database's own words."""
+
+from __future__ import annotations
+
+from ecglfm.data.labels.labels import check_kinds, left_out, read_left_out, run_labels
+from ecglfm.data.labels.preview import describe
+from ecglfm.data.labels.preview_pairs import describe_pairs
+from ecglfm.data.labels.source_targets import SourceTargets, target_columns
+
+__all__ = [
+    "SourceTargets",
+    "check_kinds",
+    "describe",
+    "describe_pairs",
+    "left_out",
+    "read_left_out",
+    "run_labels",
+    "target_columns",
+]

@@ -1,0 +1,111 @@
+"""How many records of a label set carry which label, by split and source, and which labels too few do."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import TaskSlice, UserError
+from ecglfm.data.labels.source_targets import target_columns
+from ecglfm.records import SPLITS
+
+
+class LabelCounts:
+    """Counts over the records of a label set, which come in pieces.
+
+    Parameters
+    ----------
+    slice : TaskSlice
+
+    Attributes
+    ----------
+    names : list of str
+        The labels, in the task's order.
+    together : ndarray of int, shape (labels, labels)
+        Records that carry both labels; on the diagonal, those that carry one. Zeros for regression.
+    """
+
+    def __init__(self, slice: TaskSlice) -> None:  # noqa: A002
+        self._slice = slice
+        self.names = list(slice.config.labels)
+        n_labels = len(self.names)
+        self.together = np.zeros((n_labels, n_labels), np.int64)
+        self._records: dict[tuple[str, str], int] = defaultdict(int)
+        self._sums: dict[tuple[str, str, str], np.ndarray] = defaultdict(lambda: np.zeros(n_labels))
+
+    def add(self, kept: pd.DataFrame) -> None:
+        """Count some records: rows of the label table."""
+        kind = self._slice.config.kind
+        columns = [target_columns(self._slice, name) for name in self.names]
+        values = kept[[names[-1] for names in columns]].to_numpy(np.float64)
+        known = ~np.isnan(values)
+        carried = known if kind == "regression" else values == 1
+        amounts = kept[[names[0] for names in columns]].to_numpy(np.float64)  # the numbers, or the times
+        amounts = np.nan_to_num(amounts)
+        if kind != "regression":
+            self.together += carried.T.astype(np.int64) @ carried.astype(np.int64)
+        for group, positions in kept.reset_index().groupby(["split", "source"], sort=False).indices.items():
+            split, source = map(str, group)  # type: ignore[call-overload]
+            rows = np.asarray(positions)
+            self._records[split, source] += len(rows)
+            for what, table in (("known", known), ("carried", carried), ("sum", amounts), ("squares", amounts**2)):
+                self._sums[what, split, source] += table[rows].sum(axis=0)
+
+    def records(self, *, split: str | None = None, source: str | None = None) -> int:
+        """Records of a split, a source, or both."""
+        return sum(number for (of, at), number in self._records.items() if split in {None, of} and source in {None, at})
+
+    def of(self, what: str, *, split: str | None = None, source: str | None = None) -> np.ndarray:
+        """Sum over records, shape (labels,).
+
+        Parameters
+        ----------
+        what : {"known", "carried", "sum", "squares"}
+            Records whose label is known; those that carry it (of regression: known, of survival: an event); the sum of
+            the numbers or times, and of their squares.
+        split, source : str, optional
+        """
+        found = [
+            sums
+            for (of, in_split, in_source), sums in self._sums.items()
+            if of == what and split in {None, in_split} and source in {None, in_source}
+        ]
+        return np.sum(found, axis=0) if found else np.zeros(len(self.names))
+
+    def too_few(self) -> list[str]:
+        """Labels with fewer than `min_positives` training records that carry them."""
+        carried = self.of("carried", split="train")
+        return [
+            name for name, number in zip(self.names, carried, strict=True) if number < self._slice.config.min_positives
+        ]
+
+    def rare(self) -> dict[str, str]:
+        """Labels that cannot be trained on, and why, in the task's order: too few carry them, or all do."""
+        config = self._slice.config
+        carried, known = (self.of(what, split="train").astype(int) for what in ("carried", "known"))
+        positives = {split: self.of("carried", split=split).astype(int) for split in SPLITS}
+        words = {"regression": "known number", "survival": "event"}.get(config.kind, "positive")
+        found = {}
+        for number, name in enumerate(self.names):
+            per_split = ", ".join(f"{split} {counts[number]}" for split, counts in positives.items())
+            if carried[number] < config.min_positives:
+                plural = "s" if carried[number] > 1 else ""
+                fewer = f"{carried[number]} {words}{plural}, fewer than {config.min_positives}, among"
+                has = f"no {words} among" if carried[number] == 0 else fewer
+                found[name] = f"has {has} {known[number]} training records ({words}s: {per_split})"
+            elif config.kind in {"binary", "multilabel"} and carried[number] == known[number]:
+                found[name] = f"is carried by all {known[number]} training records that it is known of"
+        return found
+
+
+def check_splits(slice: TaskSlice, by_split: Counter[str]) -> None:  # noqa: A002
+    """Raise `UserError` where a split is empty: said here, before a training of days ends in it."""
+    for split in SPLITS:
+        if not by_split[split]:
+            there = ", ".join(f"{name} {by_split[name]}" for name in SPLITS)
+            raise UserError(
+                f"task {slice.task!r}: no record of it is in the split {split} ({there}); let `manifest` of config.yaml"
+                f" (fractions, folds, seed) put some of {', '.join(slice.kinds)} there, or give the task other sources"
+            )

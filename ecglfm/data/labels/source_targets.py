@@ -1,0 +1,202 @@
+"""What a label set says of the rows of one source's index: the columns of its label table, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import LabelFile, Selector, TaskSlice, UserError
+from ecglfm.config.expression import parse_condition
+from ecglfm.data.columns import resolve
+from ecglfm.data.labels.files import ROW, FileTable, file_columns
+from ecglfm.data.labels.selectors import (
+    DX,
+    SCP_CLASS,
+    SCP_SUBCLASS,
+    Statements,
+    columns_used,
+    condition_met,
+    find_target,
+    is_silent,
+    says_nothing,
+    select,
+)
+
+#: Column of `SourceTargets.of` that marks the records which the task leaves out on purpose.
+EXCLUDED = "excluded"
+_TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
+_NOT_STATED = {"", "nan", "na", "n/a", "none", "null"}
+
+
+def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
+    """Columns of a label in `labels/{task}.parquet`."""
+    return [f"time.{label}", f"event.{label}"] if slice.config.kind == "survival" else [f"label.{label}"]
+
+
+class SourceTargets:
+    """Labels of the rows of one source's index.
+
+    Parameters
+    ----------
+    slice : TaskSlice
+    source : str
+        One of its sources.
+    offered : list of str
+        Columns of the source's index.
+
+    Attributes
+    ----------
+    columns : list of str
+        Columns of the index that are read, in the index's order.
+
+    Raises
+    ------
+    UserError
+        A selector names a column that is not there, or a file that cannot be used.
+    """
+
+    def __init__(self, slice: TaskSlice, source: str, offered: list[str]) -> None:  # noqa: A002
+        self.slice, self.source, self.kind = slice, source, slice.kinds[source]
+        self._files: dict[LabelFile, tuple[FileTable, str]] = {}
+        self._warned = False
+        needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
+        of_files: dict[LabelFile, set[str]] = {}
+        for place, kind, selector in slice.config.selectors():
+            if kind != self.kind:
+                continue
+            where = f"task {slice.task!r}: {place}"
+            if selector.among is not None:
+                needed |= set(resolve(parse_condition(selector.among), offered, where).values())
+            if selector.file is None:
+                needed |= columns_used(selector, offered, where)
+            else:
+                used = columns_used(selector, file_columns(selector.file), f"{where}: {selector.file.path}")
+                of_files.setdefault(selector.file, set()).update(used)
+        for file, used in of_files.items():
+            by = find_target(offered, file.by, f"task {slice.task!r}: {file.path}: by")
+            needed.add(by)
+            self._files[file] = FileTable(file, sorted(used), source, slice.kinds), by
+        self.columns = [column for column in offered if column in needed]
+
+    def of(self, index: pd.DataFrame) -> pd.DataFrame:
+        """Labels of some rows of the index.
+
+        Returns
+        -------
+        DataFrame
+            Float columns as `target_columns` names them, in the task's order, NaN where unknown, then `EXCLUDED`.
+            Of `survival`, times as they are given.
+        """
+        files = {file: table.rows(index, by) for file, (table, by) in self._files.items()}
+        statements = Statements(index)
+        columns: dict[str, np.ndarray] = {}
+        for label, selectors in self.slice.config.labels.items():
+            names = target_columns(self.slice, label)
+            if self.kind not in selectors:
+                columns |= dict.fromkeys(names, np.full(len(index), np.nan, np.float32))
+                continue
+            selector = selectors[self.kind]
+            where = f"task {self.slice.task!r}: labels.{label}.{self.kind}"
+            file = files[selector.file] if selector.file else None
+            values = self._values(index, selector, where, file, statements)
+            if selector.among is not None:
+                outside = ~condition_met(selector.among, index, where)
+                values = [np.where(outside, np.nan, value) for value in values]
+            columns |= {name: value.astype(np.float32) for name, value in zip(names, values, strict=True)}
+        columns[EXCLUDED] = self._excluded(index, files)
+        return pd.DataFrame(columns, index=index.index)
+
+    def _excluded(self, index: pd.DataFrame, files: dict[LabelFile, pd.DataFrame]) -> np.ndarray:
+        selector = self.slice.config.exclude.get(self.kind)
+        if selector is None:
+            return np.zeros(len(index), bool)
+        where = f"task {self.slice.task!r}: exclude.{self.kind}"
+        selected = select(index, selector, where, files[selector.file] if selector.file else None)
+        return selected & condition_met(selector.among, index, where) if selector.among is not None else selected
+
+    def _values(
+        self,
+        index: pd.DataFrame,
+        selector: Selector,
+        where: str,
+        file: pd.DataFrame | None,
+        statements: Statements,
+    ) -> list[np.ndarray]:
+        """A label's columns, float64, NaN where unknown."""
+        table = index if file is None else file
+        if selector.value is not None:
+            return [self._numbers(index, table, selector, selector.value, where)]
+        if selector.time is not None:
+            time = self._numbers(index, table, selector, selector.time, where)
+            event = self._events(index, table, selector, where)
+            unknown = np.isnan(time) | np.isnan(event)
+            return [np.where(unknown, np.nan, time), np.where(unknown, np.nan, event)]
+        selected = select(index, selector, where, file, statements).astype(np.float64)
+        if self.slice.config.missing == "ignore":
+            selected[(selected == 0) & is_silent(index, selector, where, file)] = np.nan
+        return [selected]
+
+    def _numbers(
+        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
+    ) -> np.ndarray:
+        column = find_target(table.columns, name, where)
+        return _parsed(table[column], _number, "a number", self._teller(index, table, selector, column, where))
+
+    def _events(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
+        condition = selector.event_condition
+        if condition is not None:
+            met = condition_met(condition, table, where).astype(np.float64)
+            return np.where(says_nothing(condition, table, where), np.nan, met)
+        assert selector.event is not None
+        column = find_target(table.columns, selector.event, where)
+        what = "true or false, or 1 or 0"
+        return _parsed(table[column], _TRUTH.__getitem__, what, self._teller(index, table, selector, column, where))
+
+    def _teller(
+        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, column: str, where: str
+    ) -> Callable[[int], str]:
+        """Say where the cell in a row of the piece comes from."""
+
+        def place(row: int) -> str:
+            if selector.file is None:
+                return f"{where}: index/{self.source}.parquet: {index['record_id'].iloc[row]}: {column}"
+            return f"{where}: {self._files[selector.file][0].place(int(table[ROW].iloc[row]))}: {column}"
+
+        return place
+
+    def file_rows(self, index: pd.DataFrame, selector: Selector) -> pd.DataFrame | None:
+        """Columns of a selector's file for rows of the index; None where it has no file."""
+        if selector.file is None:
+            return None
+        table, by = self._files[selector.file]
+        return table.rows(index, by)
+
+    def warn_unknown(self) -> None:
+        """Warn, once, of ids of files that no record has had; to be called when all rows have been asked for."""
+        for table, _ in self._files.values() if not self._warned else ():
+            table.warn_unknown()
+        self._warned = True
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= float(np.finfo(np.float32).max):
+        raise ValueError(text)
+    return number
+
+
+def _parsed(values: pd.Series, parse: Callable[[str], float], what: str, place: Callable[[int], str]) -> np.ndarray:
+    """Cells as float64, NaN where they say nothing; raises `UserError` that names the first that is not `what`."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and parse is _number:
+        return values.to_numpy(np.float64, na_value=np.nan)
+    texts = values.map(lambda value: str(value).strip().casefold(), na_action="ignore")
+    known: dict[str, float] = {}
+    for text in texts.dropna().unique():
+        try:
+            known[text] = np.nan if text in _NOT_STATED else parse(text)
+        except (ValueError, KeyError):
+            row = int(np.flatnonzero((texts == text).to_numpy(bool, na_value=False))[0])
+            raise UserError(f"{place(row)} must be {what}, found {str(values.iloc[row])[:60]!r}") from None
+    return texts.map(known).to_numpy(np.float64, na_value=np.nan)

@@ -1,0 +1,20 @@
+"""Batches for training: in which order, which recordings make a pair, and the processes that load them."""
+
+from __future__ import annotations
+
+from ecglfm.data.loading.loader import load
+from ecglfm.data.loading.order import BlockShuffled, Order, Shuffled
+from ecglfm.data.loading.pairs import PairSampler
+from ecglfm.data.loading.pretraining import Batch, PretrainBatches, on_device, recorded_leads
+
+__all__ = [
+    "Batch",
+    "BlockShuffled",
+    "Order",
+    "PairSampler",
+    "PretrainBatches",
+    "Shuffled",
+    "load",
+    "on_device",
+    "recorded_leads",
+]

@@ -1,0 +1,228 @@
+"""The manifest: which record belongs to whom and to which split, and what became of every other one.
+
+Tables pass through in pieces, in the order of their ids; the search for duplicates alone holds something of all
+records (`duplicates/search.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecglfm.config import ManifestSlice, TaskSlice, UserError
+from ecglfm.config.expression import parse_condition
+from ecglfm.data.columns import matches, resolve
+from ecglfm.data.manifest.amplitudes import about_amplitudes, odd_records, source_medians
+from ecglfm.data.manifest.audit import audit
+from ecglfm.data.manifest.duplicates import ShardRecordings, duplicate_pairs, move_clusters, moved
+from ecglfm.data.manifest.ledger import SortedLedger, noted
+from ecglfm.data.manifest.source_tables import SourceTables
+from ecglfm.data.manifest.splits import fold_column
+from ecglfm.data.manifest.stratify import FEW_PATIENTS, open_labels, stratified_splits
+from ecglfm.data.samples import check_shards
+from ecglfm.data.signals import QUALITY
+from ecglfm.data.tables import Pieces, shard_tables, table_pieces, write_pieces
+from ecglfm.provenance import write_json
+from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
+from ecglfm.sources.base import unknown_patients
+from ecglfm.sources.reorder import cut
+
+logger = logging.getLogger(__name__)
+
+RECORD_COLUMNS = [
+    "record_id", "source", "patient_id", "split", "age", "sex", "sampling_rate", "n_samples", "shard", "offset",
+    "sha256", "lead_mask", *QUALITY, "flags",
+]  # fmt: skip
+_FROM_PREPROCESS = [column for column in RECORD_COLUMNS if column not in {"split", "age", "sex"}]
+_FROM_INDEX = [column for column in INDEX_COLUMNS if column not in {"path", "codes", "report"}]
+
+
+def _index_columns(results: Path, source: str) -> list[str]:
+    """Columns that a source's index has, the standard ones surely among them."""
+    path = results / "index" / f"{source}.parquet"
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run the stage index for source {source!r}")
+    there = pq.read_schema(path).names
+    require_columns(pd.DataFrame(columns=there), _FROM_INDEX, str(path))
+    return list(there)
+
+
+def _query_names(slice: ManifestSlice, columns: dict[str, list[str]]) -> dict[str, str]:  # noqa: A002
+    """Column that each name of `manifest.query` means; splits come after the query, so `split` is none."""
+    if slice.manifest.query is None:
+        return {}
+    offered = {*_FROM_PREPROCESS, "age", "sex"}.union(*columns.values()) - {"path"}
+    return resolve(parse_condition(slice.manifest.query), offered, "config.yaml: manifest.query")
+
+
+def _open_sources(slice: ManifestSlice, results: Path, names: dict[str, str]) -> list[SourceTables]:  # noqa: A002
+    sources, folds = [], slice.manifest.folds
+    for source in slice.sources:
+        there = _index_columns(results, source)
+        about = {"age", "sex", *(set(names.values()) - set(_FROM_PREPROCESS))} & set(there)
+        fold = fold_column(there, source, folds[source]) if source in folds else None
+        shards = slice.shards.get(source)
+        tables = SourceTables(
+            results, source, slice.manifest, columns=_FROM_PREPROCESS, about=sorted(about), fold=fold, shards=shards
+        )
+        sources.append(tables)
+    return sources
+
+
+def _wanted(people: pd.DataFrame, query: str | None, names: dict[str, str]) -> np.ndarray:
+    """Which records meet the query."""
+    if query is None:
+        return np.ones(len(people), bool)
+    return np.asarray(matches(parse_condition(query), people, names, "config.yaml: manifest.query"), bool)
+
+
+def _stratify(slice: ManifestSlice, results: Path, sources: list[SourceTables], names: dict[str, str]) -> None:  # noqa: A002
+    """Let the labels of `manifest.stratify` decide about the patients about whom the hash would."""
+    stratified = [source for source in sources if slice.manifest.by_chance(source.source)]
+    tasks = [
+        TaskSlice(task=name, config=task, kinds={source: slice.kinds[source] for source in task.sources or ()})
+        for name, task in slice.tasks.items()
+    ]
+
+    def carried(source: SourceTables) -> Iterator[pd.DataFrame]:
+        labels = open_labels(tasks, source.source, _index_columns(results, source.source))
+        for people in source.people(labels):
+            yield people.loc[_wanted(people, slice.manifest.query, names), ["patient_id", *labels.names]]
+
+    of_patients = stratified_splits({source.source: carried(source) for source in stratified}, slice.manifest)
+    for source in stratified:
+        source.of_patients = of_patients
+
+
+def _records(
+    sources: list[SourceTables], query: str | None, names: dict[str, str], ledger: SortedLedger
+) -> Iterator[pa.Table]:
+    """Rows of `records.parquet`, as they were split at first; those that do not meet the query go to the ledger."""
+    schema: pa.Schema | None = None
+    for source in sorted(sources, key=lambda one: f"{one.source}/"):  # with which all its ids begin
+        for people in source.people():
+            wanted = _wanted(people, query, names)
+            if query is not None:
+                said = {"source": source.source, "stage": "manifest", "action": "dropped", "reason": "query"}
+                out = pd.DataFrame({"record_id": people["record_id"][~wanted]}).assign(**said)
+                ledger.add(out.assign(detail=f"does not meet manifest.query: {query}"))
+                people = people[wanted]
+            rows = people[RECORD_COLUMNS].astype({"split": "str", "sex": "str", "age": "float64"})
+            table = pa.Table.from_pandas(rows, preserve_index=False)
+            schema = schema or table.schema
+            yield table.cast(schema)
+
+
+def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: SortedLedger) -> None:  # noqa: A002
+    """Join the tables of every source, take the records that `query` wants, and split them.
+
+    Parameters
+    ----------
+    slice : ManifestSlice
+    results : path
+    table : path
+        Written: `RECORD_COLUMNS`, sorted by `record_id`.
+    ledger : SortedLedger
+        Gets every stage's rows.
+    """
+    query = slice.manifest.query
+    names = _query_names(slice, {source: _index_columns(results, source) for source in slice.sources})
+    sources = _open_sources(slice, results, names)
+    for source in sources:
+        for rows in source.ledgers():
+            ledger.add(rows)
+    if slice.tasks:
+        _stratify(slice, results, sources, names)
+    n_records = 0
+    with write_pieces(table) as write:
+        for piece in cut(_records(sources, query, names, ledger)):
+            write(piece.to_pandas())
+            n_records += len(piece)
+    if query is not None and not n_records:
+        raise UserError(f"config.yaml: manifest.query: no record meets {query!r}")
+    assert n_records + ledger.dropped == sum(map(len, sources))
+
+
+def _by_chance(slice: ManifestSlice, counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, int]:  # noqa: A002
+    """Patients of the sources of so few that the hash, which alone splits them, leaves rare labels to chance."""
+    patients = {source: sum(number["patients"] for number in splits.values()) for source, splits in counts.items()}
+    return {
+        source: number
+        for source, number in patients.items()
+        if number < FEW_PATIENTS and slice.manifest.by_chance(source) and not slice.manifest.stratify
+    }
+
+
+def _shards(slice: ManifestSlice, results: Path) -> list[Path]:  # noqa: A002
+    """The preprocess tables of every source."""
+    tables: list[Path] = []
+    for source in slice.sources:
+        tables += shard_tables(results / "preprocess" / source, ".parquet", slice.shards.get(source))
+    return tables
+
+
+def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int = 1) -> dict[str, Any]:  # noqa: A002
+    """Write `records.parquet`, `ledger.parquet` and `audit.json`.
+
+    `records.parquet` is written only when the audit passes, so that nothing can be trained on splits
+    that leak; the other two always are.
+
+    Parameters
+    ----------
+    slice : ManifestSlice
+    results : path
+        Holds `index/`, `ingest/` and `preprocess/`.
+    output : path
+        `<results>/manifest`.
+    workers : int
+        Processes of the audit. The output does not depend on it.
+
+    Returns
+    -------
+    dict
+        Content of `audit.json`; `passed` false fails the build.
+
+    Raises
+    ------
+    UserError
+        A table is missing, a record was lost, samples are not those that `preprocess` has hashed, folds are asked of a
+        source without them, or the query names a column that no source has or leaves nothing.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        table, ledger = Path(scratch) / "records.parquet", SortedLedger()
+        build_manifest(slice, results, table, ledger)
+        check_shards(_shards(slice, results), workers)
+        records: Pieces = partial(table_pieces, table)
+        recordings = ShardRecordings(records, results / "preprocess")
+        at_least = slice.manifest.duplicate_correlation
+        pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)
+        if slice.manifest.duplicates == "move" and any(pair["crosses"] for pair in pairs):
+            targets, pairs, rows = move_clusters(records, pairs)
+            logger.info("manifest: %d records moved to the split of their duplicates", len(rows))
+            ledger.add(rows)
+            records = moved(records, targets)
+        content = audit(records, pairs)
+        unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
+        content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
+        content["by_chance"] = _by_chance(slice, content["counts"])
+        medians = source_medians(records)
+        content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians), ledger))
+        content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
+        ledger.write(output / "ledger.parquet")
+        write_json(output / "audit.json", content)
+        if content["passed"]:
+            with write_pieces(output / "records.parquet") as write:
+                for piece in records(RECORD_COLUMNS):
+                    write(piece)
+        else:
+            (output / "records.parquet").unlink(missing_ok=True)
+    return content

@@ -1,0 +1,22 @@
+"""Samples on disk: written record by record, memory-mapped, and held to the SHA-256 of their tables."""
+
+from __future__ import annotations
+
+from ecglfm.data.samples.dataset import LOCATION, Signals, load_records, to_millivolts
+from ecglfm.data.samples.integrity import SAMPLED, check_samples, check_shards, says_otherwise, verify_data
+from ecglfm.data.samples.writer import ArrayWriter, array_writer, write_rows
+
+__all__ = [
+    "LOCATION",
+    "SAMPLED",
+    "ArrayWriter",
+    "Signals",
+    "array_writer",
+    "check_samples",
+    "check_shards",
+    "load_records",
+    "says_otherwise",
+    "to_millivolts",
+    "verify_data",
+    "write_rows",
+]

@@ -1,0 +1,8 @@
+"""Encoders against each other on one task, and whether their difference is more than chance."""
+
+from __future__ import annotations
+
+from ecglfm.evaluation.comparison.comparison import compare, run_compare
+from ecglfm.evaluation.comparison.contenders import contender
+
+__all__ = ["compare", "contender", "run_compare"]

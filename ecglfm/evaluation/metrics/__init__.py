@@ -1,0 +1,60 @@
+"""What predictions are worth: metrics of every kind of task, with intervals over patients."""
+
+from __future__ import annotations
+
+from ecglfm.evaluation.metrics.baselines import majority
+from ecglfm.evaluation.metrics.bootstrap import (
+    PatientWeights,
+    interval,
+    mean_defined,
+    paired_bootstrap,
+    point_values,
+    resampled_values,
+)
+from ecglfm.evaluation.metrics.classification import Predictions
+from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
+from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
+from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
+from ecglfm.evaluation.metrics.hazards import RiskSets
+from ecglfm.evaluation.metrics.label import CLASS_METRICS, label_metrics
+from ecglfm.evaluation.metrics.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
+from ecglfm.evaluation.metrics.regression import QUANTITY_METRICS, RegressionPredictions
+from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, make_reference
+from ecglfm.evaluation.metrics.truth import Truth, known_records, truth_of
+
+__all__ = [
+    "CLASS_METRICS",
+    "EXTERNAL",
+    "KEPT",
+    "MIN_PATIENTS",
+    "QUANTITY_METRICS",
+    "Outcome",
+    "PatientWeights",
+    "Predictions",
+    "Reference",
+    "RegressionPredictions",
+    "RiskSets",
+    "SurvivalPredictions",
+    "Truth",
+    "cohort_splits",
+    "entry_of",
+    "external_cohorts",
+    "group_names",
+    "interval",
+    "known_records",
+    "label_columns",
+    "label_metrics",
+    "majority",
+    "make_reference",
+    "mean_defined",
+    "nothing",
+    "output_column",
+    "paired_bootstrap",
+    "point_values",
+    "read_outcome",
+    "resampled_values",
+    "subgroups",
+    "summarize",
+    "truth_columns",
+    "truth_of",
+]

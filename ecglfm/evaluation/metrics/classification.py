@@ -1,0 +1,171 @@
+"""Predictions of classes: binary, multilabel and multiclass tasks.
+
+Per label every class is judged alone, one against the rest; `pooled` judges them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecglfm.evaluation.metrics.challenge import Challenge
+from ecglfm.evaluation.metrics.label import (
+    CLASS_METRICS,
+    accuracy_metrics,
+    chance_gaps,
+    count_columns,
+    from_counts,
+    gaps_from_counts,
+    label_metrics,
+    ranking_metrics,
+    threshold_metrics,
+    undefined_reason,
+)
+
+#: Metrics that a calibration of the probabilities can change.
+CALIBRATED = ("brier", "ece")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of some records, and what is true.
+
+    Attributes
+    ----------
+    names : list of str
+        Labels.
+    targets : ndarray, shape (n, l)
+        1, 0, NaN where the label is not known.
+    probabilities : ndarray, shape (n, l)
+    thresholds : ndarray, shape (l,)
+        Decision thresholds, chosen on the validation split.
+    patients : ndarray of str, shape (n,)
+    exclusive : bool
+        Multiclass: exactly one label of a record is true.
+    calibrated : ndarray, shape (n, l), optional
+        The probabilities after a calibration that was fitted on the validation split.
+    challenge : Challenge, optional
+        Weights of the PhysioNet/CinC Challenge 2021 for these labels.
+    """
+
+    names: list[str]
+    targets: np.ndarray
+    probabilities: np.ndarray
+    thresholds: np.ndarray
+    patients: np.ndarray
+    exclusive: bool = False
+    calibrated: np.ndarray | None = None
+    challenge: Challenge | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Keys of `values`: `CLASS_METRICS`, and the calibrated ones where there is a calibration."""
+        return (
+            CLASS_METRICS
+            if self.calibrated is None
+            else (*CLASS_METRICS, *(f"{name}_calibrated" for name in CALIBRATED))
+        )
+
+    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Metrics of one label under record weights (n, r)."""
+        target, probability = self.targets[:, label], self.probabilities[:, label]
+        calibrated = None if self.calibrated is None else self.calibrated[:, label]
+        known = ~np.isnan(target)
+        if not known.all():  # copying the weights costs as much as the metrics
+            target, probability, weight_nr = target[known], probability[known], weight_nr[known]
+            calibrated = None if calibrated is None else calibrated[known]
+        threshold = float(self.thresholds[label])
+        values = label_metrics(target, probability, threshold, weight_nr)
+        if calibrated is not None:
+            after = threshold_metrics(target, calibrated, threshold, weight_nr)
+            values |= {f"{name}_calibrated": after[name] for name in CALIBRATED}
+        return values
+
+    def needed(self, label: int) -> np.ndarray:
+        """Positives and negatives of a label, bool (2, n)."""
+        return np.stack([self.targets[:, label] == 1, self.targets[:, label] == 0])
+
+    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        """`micro`: every pair of record and known label is a case of its own; `overall`: of whole records."""
+        sections = {"micro": self._micro(weight_nr)}
+        overall: dict[str, np.ndarray] = {}
+        if self.exclusive:
+            overall |= accuracy_metrics(self.targets, self.probabilities, weight_nr)
+        if self.challenge is not None:
+            called = self.probabilities >= self.thresholds
+            overall["challenge_metric"] = self.challenge.metric(self.targets, called, weight_nr)
+        return sections | ({"overall": overall} if overall else {})
+
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of the bins of `ece` and `ece_calibrated`, shape (ECE_BINS, r); of None, labels pooled."""
+        known = self._known(label)
+        return {
+            metric: gaps_from_counts(self._counts(probabilities, known) @ weight_nr)
+            for metric, probabilities in self._judged().items()
+            if known.any()
+        }
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """What each gap varies by at least."""
+        known = self._known(label)
+        return {metric: chance_gaps(probabilities[known]) for metric, probabilities in self._judged().items()}
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients of the classes, and those that are called or not."""
+        target, called = self.targets[:, label], self.probabilities[:, label] >= self.thresholds[label]
+        known = ~np.isnan(target)
+        positive, negative, yes, no, every = (
+            len(np.unique(patient_of[rows]))
+            for rows in (target == 1, target == 0, known & called, known & ~called, known)
+        )
+        return {
+            "auroc": (min(positive, negative), max(positive, negative)),
+            "auprc": (positive,), "f1": (positive,), "sensitivity": (positive,), "specificity": (negative,),
+            "ppv": (yes,), "npv": (no,), "brier": (every,), "brier_calibrated": (every,),
+        }  # fmt: skip
+
+    def reason(self, metric: str, label: int) -> str:
+        """Why the metric of the label has no value."""
+        target = self.targets[:, label]
+        return undefined_reason(metric.removesuffix("_calibrated"), target[~np.isnan(target)])
+
+    def describe(self) -> dict[str, Any]:
+        """What the metrics stand on: counts by label and thresholds."""
+        return {
+            "n": {
+                "positives": {name: int(np.nansum(self.targets[:, i])) for i, name in enumerate(self.names)},
+                "known": {name: int((~np.isnan(self.targets[:, i])).sum()) for i, name in enumerate(self.names)},
+            },
+            "thresholds": {name: float(value) for name, value in zip(self.names, self.thresholds, strict=True)},
+        }
+
+    def _micro(self, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        known = ~np.isnan(self.targets)
+        record = np.nonzero(known)[0]
+        ranking = ranking_metrics(self.targets[known], self.probabilities[known], weight_nr, record)
+        values = ranking | from_counts(self._counts(self.probabilities, known) @ weight_nr)
+        if self.calibrated is not None:
+            after = from_counts(self._counts(self.calibrated, known) @ weight_nr)
+            values |= {f"{name}_calibrated": after[name] for name in CALIBRATED}
+        return {name: values[name] for name in self.metrics}
+
+    def _known(self, label: int | None) -> np.ndarray:
+        """Known truth of a label or of all, bool (n, l)."""
+        known = ~np.isnan(self.targets)
+        if label is not None:
+            known = known & (np.arange(known.shape[1]) == label)
+        return known
+
+    def _judged(self) -> dict[str, np.ndarray]:
+        """Probabilities before and after calibration by the metric of their gaps."""
+        return {"ece": self.probabilities} | ({} if self.calibrated is None else {"ece_calibrated": self.calibrated})
+
+    def _counts(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Sum of `count_columns` over the known labels of each record."""
+        total = np.zeros((len(count_columns(np.zeros(0), np.zeros(0), 0.5)), len(self.targets)))
+        for label in np.flatnonzero(known.any(axis=0)):
+            rows, threshold = known[:, label], self.thresholds[label]
+            total[:, rows] += count_columns(self.targets[rows, label], probabilities[rows, label], float(threshold))
+        return total

@@ -1,0 +1,260 @@
+"""Predictions of the time to an event: discrimination on the test records, calibration through the validation split.
+
+A model gives a log hazard ratio. What it takes to read it as a probability of survival (Breslow's baseline hazard),
+the times at which survival is judged, the unit of a hazard ratio and the limits of the groups of risk all come from
+the validation split, so that nothing is fitted to the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ecglfm.evaluation.metrics.hazards import (
+    RiskSets,
+    breslow,
+    concordance,
+    cumulative_dynamic_auc,
+    hazard_ratio,
+    survival_brier,
+)
+
+GROUPS = 4
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+class Reference(NamedTuple):
+    """What of one label is taken from the validation split.
+
+    Attributes
+    ----------
+    times : ndarray, shape (k,)
+        Times at which survival is judged; the middle one is the horizon of the calibration.
+    hazard : float
+        Breslow's cumulative baseline hazard at the horizon.
+    scale : float
+        Standard deviation of the risk.
+    limits : ndarray, shape (GROUPS - 1,)
+        Quantiles of the risk that part the groups.
+    """
+
+    times: np.ndarray
+    hazard: float
+    scale: float
+    limits: np.ndarray
+
+    @property
+    def horizon(self) -> float:
+        """Time of the calibration."""
+        return float(self.times[len(self.times) // 2])
+
+    def survival(self, risk: np.ndarray) -> np.ndarray:
+        """Predicted probability of no event until the horizon."""
+        return np.exp(-self.hazard * np.exp(risk))
+
+    def groups(self, risk: np.ndarray) -> np.ndarray:
+        """Group of each risk, 0 the lowest."""
+        return np.searchsorted(self.limits, risk, side="right")
+
+
+def make_reference(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, times: Sequence[float]
+) -> Reference | None:
+    """Take a label's reference from the validation split.
+
+    Parameters
+    ----------
+    time, event, risk : ndarray, shape (n,)
+        Of the validation records; NaN in the first two where not known.
+    times : sequence of float
+        Times at which survival is judged; empty: the quartiles of the event times.
+
+    Returns
+    -------
+    Reference or None
+        None where no event is known, or the risk does not vary.
+    """
+    known = ~np.isnan(time) & ~np.isnan(event)
+    time, event, risk = time[known], event[known], risk[known]
+    if not (event > 0).any() or np.std(risk) < 1e-12:
+        return None
+    chosen = np.unique(times) if len(times) else np.unique(np.quantile(time[event > 0], _QUARTILES))
+    horizon = chosen[len(chosen) // 2]
+    limits = np.quantile(risk, np.arange(1, GROUPS) / GROUPS)
+    return Reference(chosen, float(breslow(time, event, risk, np.array([horizon]))[0]), float(np.std(risk)), limits)
+
+
+@dataclass(frozen=True)
+class SurvivalPredictions:
+    """What a model said of some records, and what became of the patients.
+
+    Attributes
+    ----------
+    names : list of str
+        Labels.
+    times, events : ndarray, shape (n, l)
+        Time to the event or to censoring, and 1 or 0; NaN where not known.
+    risks : ndarray, shape (n, l)
+        Log hazard ratios.
+    patients : ndarray of str, shape (n,)
+    references : list of Reference or None
+        By label.
+    """
+
+    names: list[str]
+    times: np.ndarray
+    events: np.ndarray
+    risks: np.ndarray
+    patients: np.ndarray
+    references: list[Reference | None]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Keys of `values`; `td_auc_1`, … are at the label's times, `td_auc` is their mean."""
+        count = max([len(reference.times) for reference in self.references if reference is not None], default=0)
+        return ("c_index", "c_index_uno", "td_auc", *(f"td_auc_{k + 1}" for k in range(count)),
+                "hazard_ratio", "brier", "ece")  # fmt: skip
+
+    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Metrics of one label under record weights (n, r)."""
+        undefined = dict.fromkeys(self.metrics, np.full(weight_nr.shape[1], np.nan))
+        known, reference = self.known(label), self.references[label]
+        risk, weight_nr = self.risks[known, label], weight_nr[known]
+        if not known.any():
+            return undefined
+        sets = RiskSets(self.times[known, label], self.events[known, label])
+        if reference is None:
+            return undefined | {"c_index": concordance(sets, risk, weight_nr, np.inf)["c_index"]}
+        areas = cumulative_dynamic_auc(sets, risk, weight_nr, reference.times)
+        return (
+            undefined
+            | concordance(sets, risk, weight_nr, float(reference.times[-1]))
+            | {f"td_auc_{k + 1}": area for k, area in enumerate(areas)}
+            | {
+                "td_auc": np.mean(areas, axis=0),
+                "hazard_ratio": hazard_ratio(sets, risk / reference.scale, weight_nr),
+                "brier": survival_brier(sets, reference.survival(risk), weight_nr, reference.horizon),
+                "ece": np.abs(calibration_gaps(sets, risk, weight_nr, reference)).sum(axis=0),
+            }
+        )
+
+    def needed(self, label: int) -> np.ndarray:
+        """Records with an event and those without, bool (2, n)."""
+        known = self.known(label)
+        return np.stack([known & (self.events[:, label] == 1), known & (self.events[:, label] == 0)])
+
+    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        """Nothing: times to different events are not compared."""
+        return {}
+
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of the groups of risk, shape (groups, r); labels are not pooled."""
+        reference = None if label is None else self.references[label]
+        if label is None or reference is None or not self.known(label).any():
+            return {}
+        known = self.known(label)
+        sets = RiskSets(self.times[known, label], self.events[known, label])
+        return {"ece": calibration_gaps(sets, self.risks[known, label], weight_nr[known], reference)}
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """Nothing is known of it beforehand."""
+        return {}
+
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients with the event and those without, or all of them."""
+        known = self.known(label)
+        event, free, every = (
+            len(np.unique(patient_of[rows]))
+            for rows in (known & (self.events[:, label] > 0), known & (self.events[:, label] == 0), known)
+        )
+        areas = [name for name in self.metrics if name.startswith(("c_index", "td_auc"))]
+        rarer, other = sorted((event, free or every))
+        return dict.fromkeys(areas, (rarer, other)) | {"brier": (every,), "hazard_ratio": (every,)}
+
+    def reason(self, metric: str, label: int) -> str:
+        """Why the metric of the label has no value."""
+        known = self.known(label)
+        if not known.any():
+            return "no test record with a known label"
+        if not (self.events[known, label] > 0).any():
+            return "no event among the test records"
+        if self.references[label] is None and metric != "c_index":
+            return "no event among the validation records, or one risk for all of them"
+        return "no event or nobody left under observation at that time" if metric.startswith("td_auc") else "undefined"
+
+    def describe(self) -> dict[str, Any]:
+        """What the metrics stand on: counts, times and the groups of the calibration."""
+        known = {name: self.known(label) for label, name in enumerate(self.names)}
+        events = {name: int(self.events[rows, label].sum()) for label, (name, rows) in enumerate(known.items())}
+        pairs = zip(self.names, self.references, strict=True)
+        return {
+            "n": {"events": events, "known": {name: int(rows.sum()) for name, rows in known.items()}},
+            "survival_times": {
+                name: None if reference is None else reference.times.tolist() for name, reference in pairs
+            },
+            "risk_groups": {name: self.risk_groups(label) for label, name in enumerate(self.names)},
+        }
+
+    def risk_groups(self, label: int) -> list[dict[str, Any]]:
+        """Predicted and observed survival at the horizon by group of risk, the lowest first."""
+        reference = self.references[label]
+        rows = self.known(label)
+        if reference is None or not rows.any():
+            return []
+        time, event, risk = self.times[rows, label], self.events[rows, label], self.risks[rows, label]
+        group, found = reference.groups(risk), []
+        for number in range(GROUPS):
+            one = group == number
+            entry: dict[str, Any] = {"records": int(one.sum()), "events": int(event[one].sum())}
+            if one.any():
+                observed, low, high = kaplan_meier_interval(time[one], event[one], reference.horizon)
+                predicted = float(reference.survival(risk[one]).mean())
+                entry |= {"predicted": predicted, "observed": observed, "ci_low": low, "ci_high": high}
+            found.append(entry)
+        return found
+
+    def known(self, label: int) -> np.ndarray:
+        """Records of which the label is known, bool (n,)."""
+        return ~np.isnan(self.times[:, label]) & ~np.isnan(self.events[:, label])
+
+
+def calibration_gaps(sets: RiskSets, risk: np.ndarray, weight_nr: np.ndarray, reference: Reference) -> np.ndarray:
+    """Mean predicted less Kaplan-Meier survival at the horizon in each group of risk, times its share of the records.
+
+    Returns
+    -------
+    ndarray, shape (groups, r)
+    """
+    group, survival = reference.groups(risk), reference.survival(risk)
+    gaps = []
+    for number in np.unique(group):
+        one = group == number
+        weight = weight_nr[one]
+        members = RiskSets(sets.time[one], sets.event[one])
+        observed = members.kaplan_meier(weight)[members.rows_at(np.array(reference.horizon))]
+        gaps.append(survival[one] @ weight - observed * weight.sum(axis=0))
+    return np.stack(gaps) / weight_nr.sum(axis=0)
+
+
+def kaplan_meier_interval(
+    time: np.ndarray, event: np.ndarray, at: float, z: float = 1.959964
+) -> tuple[float, float, float]:
+    """Kaplan-Meier estimate at a time with a 95 % interval (Greenwood's variance of log -log, Borgan & Liestol 1990).
+
+    Returns
+    -------
+    tuple of float
+        Estimate, lower and upper end; all the same where the estimate is 0 or 1.
+    """
+    sets = RiskSets(time, event)
+    ones = np.ones((len(time), 1))
+    row = int(sets.rows_at(np.array(at)))
+    value = float(sets.kaplan_meier(ones)[row, 0])
+    if not 0 < value < 1:
+        return value, value, value
+    events, risk = sets.sums(ones, sets.event)[:row, 0], sets.at_risk(ones)[:row, 0]
+    half = z * np.sqrt((events / (risk * (risk - events))).sum()) / abs(np.log(value))
+    return value, float(value ** np.exp(half)), float(value ** np.exp(-half))

@@ -1,0 +1,34 @@
+"""Pictures: figures of evaluations and trainings in one style, recordings on ECG paper."""
+
+from __future__ import annotations
+
+from ecglfm.evaluation.plots.drawing import (
+    COLOURS,
+    GREY,
+    INK,
+    Series,
+    data_uri,
+    history_figure,
+    png,
+    save_png,
+    style,
+    with_interval,
+)
+from ecglfm.evaluation.plots.ecg_paper import plot_ecg, save_ecg
+from ecglfm.evaluation.plots.pictures import figures
+
+__all__ = [
+    "COLOURS",
+    "GREY",
+    "INK",
+    "Series",
+    "data_uri",
+    "figures",
+    "history_figure",
+    "plot_ecg",
+    "png",
+    "save_ecg",
+    "save_png",
+    "style",
+    "with_interval",
+]

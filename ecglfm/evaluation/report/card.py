@@ -1,0 +1,74 @@
+"""The card of a model: one HTML page with its numbers, what they are to be compared with, and whether to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.evaluation.leakage import leakage
+from ecglfm.evaluation.metrics import EXTERNAL
+from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
+from ecglfm.evaluation.report.model_sections import Fit, encoder_section, evaluation_section
+from ecglfm.evaluation.report.pages import environment
+from ecglfm.provenance import code_version, read_json, write_text
+
+_ID = ["record_id"]
+
+
+def run_card(results: Path, fit: Fit, output: Path, *, baselines: Sequence[str] = ()) -> None:
+    """Write the card of one evaluated model.
+
+    Parameters
+    ----------
+    results : path
+        Folder of every output.
+    fit : Fit
+    output : path
+        The HTML file.
+    baselines : sequence of str
+        Encoders with random weights; their fits of the same name on the same task are shown beside it.
+
+    Raises
+    ------
+    UserError
+        The model was not evaluated, or a file cannot be read.
+    """
+    row = evaluation_section(results, fit)
+    if row is None:
+        raise UserError(f"{results}/evaluate/{fit.path}/metrics.json: no such file; run `evaluate` of this model first")
+    content = {
+        "row": row,
+        "code": code_version(),
+        "encoder": encoder_section(results, fit.encoder),
+        "baselines": beside(results, fit, baselines),
+        "is_baseline": fit.encoder in baselines,
+        "leakage": trust(results, fit),
+    }
+    write_text(output, environment().get_template("card.html.j2").render(content))
+
+
+def beside(results: Path, fit: Fit, encoders: Sequence[str]) -> list[dict[str, Any]]:
+    """Metrics of encoders with random weights, fitted in the same way to the same task; None where not evaluated."""
+    folder = results / "evaluate"
+    return [
+        {"encoder": name, "metrics": read_if_there(folder / name / fit.task / fit.fit / "metrics.json", read_json)}
+        for name in encoders
+        if name != fit.encoder
+    ]
+
+
+def trust(results: Path, fit: Fit) -> dict[str, Any] | None:
+    """What `leakage` says of a model; None where files are missing."""
+    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
+    records = pieces_if_there(results / "manifest/records.parquet")
+    if table is None or records is None:
+        return None
+    audit = read_if_there(results / "manifest/audit.json", read_json)
+    encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
+    labels = read_if_there(results / "labels" / f"{fit.task}.parquet", lambda path: pd.read_parquet(path, columns=_ID))
+    fitted: Iterable[str] = [] if labels is None else labels["record_id"]
+    return leakage(audit, encoder, records, table[table["split"].isin(["test", EXTERNAL])], fitted=fitted)

@@ -1,0 +1,66 @@
+"""The comparison page: every encoder on every task, and what may be said of their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecglfm.evaluation.report.data_sections import read_if_there
+from ecglfm.evaluation.report.model_sections import Fit, evaluation_section
+from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.verification_sections import verification_sections
+from ecglfm.provenance import code_version, read_json, write_text
+
+
+def run_comparison_page(
+    results: Path, fits: Sequence[Fit], output: Path, *, baselines: Sequence[str] = (), verified: Sequence[str] = ()
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    results : path
+        Folder of every output.
+    fits : sequence of Fit
+        Models, in the order in which they are shown.
+    output : path
+        The HTML file.
+    baselines : sequence of str
+        Encoders with random weights.
+    verified : sequence of str
+        `encoder/task` of each verification to show.
+
+    Raises
+    ------
+    UserError
+        An entry of `verified` is not of that form, or a file cannot be read.
+    """
+    content = {
+        "code": code_version(),
+        "unknown": (read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
+        "encoders": list(dict.fromkeys(fit.encoder for fit in fits)),
+        "random": list(baselines),
+        "evaluations": [_task(results, task, fits) for task in dict.fromkeys(fit.task for fit in fits)],
+        "verifications": verification_sections(results, verified),
+    }
+    write_text(output, environment().get_template("comparison.html.j2").render(content))
+
+
+def _task(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any]:
+    """Metrics of a task's models, and the comparison of its encoders."""
+    made = {fit: evaluation_section(results, fit) for fit in fits if fit.task == task}
+    return {
+        "task": task,
+        "rows": [row for row in made.values() if row is not None],
+        "missing": [fit for fit, row in made.items() if row is None],
+        "comparison": comparison_of(results, task, list(made)),
+    }
+
+
+def comparison_of(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any] | None:
+    """What `compare` wrote of a task; None where that is not of these models, or by an older ecglfm."""
+    content = read_if_there(results / f"evaluate/comparison/{task}.json", read_json)
+    shown = {fit.encoder for fit in fits}
+    known = content is not None and "test" in content and {model["encoder"] for model in content["models"]} <= shown
+    return content if known else None

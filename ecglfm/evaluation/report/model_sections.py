@@ -1,0 +1,181 @@
+"""What the report says about models: how encoders were pretrained, how models were fitted, how good they are.
+
+As in `data_sections`, every function returns what the template shows, or None when the stage has not run.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.evaluation.metrics import CLASS_METRICS, KEPT, QUANTITY_METRICS
+from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
+from ecglfm.evaluation.report.data_sections import read_if_there
+from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
+from ecglfm.evaluation.report.histories import Course, read_course
+from ecglfm.provenance import read_json
+
+_PANELS = 12
+_ORDER = ("c_index", "c_index_uno", "td_auc", "hazard_ratio", *CLASS_METRICS, "brier_calibrated",
+          "ece_calibrated", *QUANTITY_METRICS)  # fmt: skip
+#: Metrics of the overview by kind of task: classes, quantities, survival.
+_HEADLINES = (("auroc", "auprc", "f1", "brier"), ("r2", "pearson", "mae"), ("c_index", "c_index_uno", "td_auc", "ece"))
+#: What the two pictures of an evaluation show (`figures`), by the first of those metrics.
+_CAPTIONS = {
+    "auroc": {"curves": "ROC curves", "calibration": "Calibration: observed share against predicted probability"},
+    "r2": {
+        "curves": "Prediction against truth",
+        "calibration": "Difference from the truth against the mean of the two",
+    },
+    "c_index": {
+        "curves": "Survival by group of predicted risk (Kaplan and Meier)",
+        "calibration": "Calibration: observed against predicted survival, by group of risk",
+    },
+}
+_TEXT = (str, int, float)
+
+
+class Fit(NamedTuple):
+    """One model: `{encoder}/{task}/{fit}`."""
+
+    encoder: str
+    task: str
+    fit: str
+
+    @property
+    def path(self) -> str:
+        """Its folder under `finetune/` and `evaluate/`."""
+        return "/".join(self)
+
+
+def parse_model(text: str, option: str) -> Fit:
+    """`encoder/task/fit` of a command's option; `UserError` where it is not that."""
+    parts = text.split("/")
+    if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
+        raise UserError(f"{option} {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
+    return Fit(*parts)
+
+
+def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
+    """Architecture, origin of the weights, course of the pretraining and final values."""
+    folder = results / "pretrain" / encoder
+    info = read_if_there(folder / "encoder.json", read_json)
+    course = read_course(folder / "history.csv")
+    if info is None and course is None:
+        return None
+    info = info or {}
+    model = {key: value for key, value in info.get("model", {}).items() if isinstance(value, _TEXT)}
+    training = {key: value for key, value in info.get("training", {}).items() if isinstance(value, _TEXT)}
+    section: dict[str, Any] = {
+        "name": encoder,
+        "weights": info.get("weights"),
+        "facts": model,
+        "input": _reads(info),
+        "training": training,
+        "warnings": info.get("training", {}).get("warnings", []),
+        "code": info.get("code", {}),
+        "config_hash": info.get("config_hash", ""),
+        "data_hash": info.get("data_hash", ""),
+        "curves": None,
+    }
+    if course is not None and course.terms:
+        section["curves"] = _uri(course.terms, course.x)
+        section["final"] = [
+            {"term": term.replace("_", " "), "train": course.final(term, "train"), "valid": course.final(term, "valid")}
+            for term in course.terms
+        ]
+        section["last"] = (course.x, int(max(series.x[-1] for lines in course.terms.values() for series in lines)))
+    return section
+
+
+def _reads(info: dict[str, Any]) -> str:
+    if not info:
+        return ""
+    leads = info.get("leads", [])
+    return f"{len(leads)} leads x {info.get('crop_seconds', '?')} s at {info.get('sampling_rate', '?')} Hz"
+
+
+def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
+    panels = dict(list(terms.items())[:_PANELS])
+    return data_uri(png(history_figure(panels, x, per_row=per_row), dpi=150))
+
+
+def training_section(results: Path, fits: list[Fit]) -> str | None:
+    """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed."""
+    courses: dict[Fit, Course] = {}
+    for fit in fits:
+        course = read_course(results / "finetune" / fit.path / "history.csv")
+        if course is not None and course.terms:
+            courses[fit] = course
+    if not courses:
+        return None
+    panels: dict[str, list[Series]] = {}
+    for fit, course in courses.items():
+        panels |= {f"{fit.encoder} {fit.fit}: {term}": lines for term, lines in course.terms.items()}
+    return _uri(panels, next(iter(courses.values())).x) if panels else None
+
+
+def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
+    """Metrics of one model and its curves; `add_examples` adds recordings."""
+    folder = results / "evaluate" / fit.path
+    metrics = read_if_there(folder / "metrics.json", read_json)
+    if metrics is None:
+        return None
+    names = metrics["label_names"]
+    headline = next(found for found in _HEADLINES if found[0] in metrics["macro"])
+    section: dict[str, Any] = {
+        "fit": fit,
+        "metrics": metrics,
+        "names": sorted(metrics["macro"], key=_place),
+        "headline": headline,
+        "captions": _CAPTIONS[headline[0]],
+        "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
+        "over": len(metrics["macro"][headline[0]].get("labels", names)),
+        "examples": [],
+    }
+    for picture in ("curves", "calibration"):
+        content = read_if_there(folder / f"{picture}.png", Path.read_bytes)
+        section[picture] = None if content is None else data_uri(content)
+    return section
+
+
+def _place(metric: str) -> tuple[int, str]:
+    """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`."""
+    return _ORDER.index(re.sub(r"_\d+$", "", metric)), metric
+
+
+def add_examples(results: Path, section: dict[str, Any]) -> None:
+    """Add pictures of a few test records with what is true and what the model says; of classes only."""
+    fit, metrics = section["fit"], section["metrics"]
+    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
+    records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
+    leads = _leads(results, fit)
+    names = metrics["label_names"]
+    if records is None or leads is None or table is None or "thresholds" not in metrics:
+        return
+    records = records.set_index("record_id", drop=False)
+    for example in choose_examples(table, names):
+        row = table.iloc[example.row]
+        if row["record_id"] not in records.index:
+            continue
+        section["examples"].append(
+            {
+                "why": example.why,
+                "record": row["record_id"],
+                "image": draw_example(results, records.loc[row["record_id"]], leads),
+                "truth": [name for name in names if row[f"target.{name}"] == 1],
+                "verdicts": verdicts(row, names, metrics["thresholds"]),
+                "highest": max(((float(row[f"probability.{name}"]), name) for name in names), default=None),
+            }
+        )
+
+
+def _leads(results: Path, fit: Fit) -> list[str] | None:
+    """Leads of the prepared signals, as the model's own file or its encoder's has them."""
+    model = read_if_there(results / "finetune" / fit.path / "model.json", read_json) or {}
+    encoder = model.get("encoder") or read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json)
+    return None if encoder is None else list(encoder["leads"])

@@ -1,0 +1,140 @@
+"""The report: one self-contained HTML page of a results folder, for a person who was not there.
+
+It holds no time stamp: the same results give the same page. What has not been made is said in its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ecglfm.config import TrackingSlice, UserError
+from ecglfm.evaluation.report.card import beside, trust
+from ecglfm.evaluation.report.comparison_page import comparison_of
+from ecglfm.evaluation.report.data_sections import data_section, task_section
+from ecglfm.evaluation.report.model_sections import (
+    Fit,
+    add_examples,
+    encoder_section,
+    evaluation_section,
+    parse_model,
+    training_section,
+)
+from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.verification_sections import verification_sections
+from ecglfm.provenance import code_version, write_text
+from ecglfm.tracking import standard_tags, start_run
+
+logger = logging.getLogger(__name__)
+
+#: Tasks whose recordings are shown; a picture is about 200 kB.
+_PICTURED_TASKS = 4
+
+
+def run_report(
+    results: Path,
+    output: Path,
+    include: list[str] | None = None,
+    verified: list[str] | None = None,
+    *,
+    tracking: TrackingSlice | None = None,
+    rule: str | None = None,
+) -> None:
+    """Write the report of a results folder.
+
+    Parameters
+    ----------
+    results : path
+        Folder of every output; whichever stages have run are shown.
+    output : path
+        The HTML file.
+    include : list of str, optional
+        `encoder/task/fit` of each model to show, in this order; by default every one that has a folder.
+    verified : list of str, optional
+        `encoder/task` of each verification to show, likewise.
+    tracking : TrackingSlice, optional
+        Where MLflow gets the page; by default nowhere.
+    rule : str, optional
+        The Snakemake rule, for a tag.
+
+    Raises
+    ------
+    UserError
+        There is no such folder, an entry of `include` or `verified` is not of that form, or a file cannot be read.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
+    fits = _found(results) if include is None else [parse_model(text, "--include") for text in include]
+    content = gather(results, fits, everything=not include)
+    content["verifications"] = verification_sections(results, verified)
+    write_text(output, environment().get_template("report.html.j2").render(content))
+    logger.info("report: %s", output)
+    shown = {"models": " ".join("/".join(fit) for fit in fits)}
+    tags = standard_tags(stage="report", data_hash=content["data_hash"] or None, rule=rule)
+    with start_run(tracking, stage="report", name="report", tags=tags, params=shown) as run:
+        run.artifact(output)
+
+
+def _found(results: Path) -> list[Fit]:
+    """Models that have a folder under `evaluate/` or `finetune/`."""
+    folders = {
+        path.parent.relative_to(results / stage).parts
+        for stage, file in (("evaluate", "metrics.json"), ("finetune", "history.csv"))
+        for path in (results / stage).glob(f"*/*/*/{file}")
+    }
+    return [Fit(*parts) for parts in sorted(folders)]
+
+
+def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any]:
+    """What the template shows.
+
+    Parameters
+    ----------
+    results : path
+    fits : list of Fit
+        Models, in the order in which they are shown.
+    everything : bool
+        Also encoders and tasks of the folder that no model of `fits` names.
+    """
+    encoders = list(dict.fromkeys(fit.encoder for fit in fits))
+    tasks = list(dict.fromkeys(fit.task for fit in fits))
+    if everything:
+        encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
+        tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
+    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
+    random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
+    evaluations = []
+    for number, task in enumerate(tasks):
+        own = [fit for fit in fits if fit.task == task]
+        made = {fit: evaluation_section(results, fit) for fit in own}
+        # Every fit of an encoder was pretrained and is tested alike.
+        evaluated = {fit.encoder: fit for fit, row in made.items() if row is not None}
+        leaks = {encoder: trust(results, fit) for encoder, fit in evaluated.items()}
+        rows = [
+            row | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
+            for fit, row in made.items()
+            if row is not None
+        ]
+        if rows and number < _PICTURED_TASKS:
+            add_examples(results, rows[0])
+        evaluations.append(
+            {
+                "task": task,
+                "rows": rows,
+                "missing": [fit for fit, row in made.items() if row is None],
+                "training": training_section(results, own),
+                "comparison": comparison_of(results, task, own),
+            }
+        )
+    data = data_section(results)
+    return {
+        "code": code_version(),
+        "data": data,
+        "data_hash": ((data or {}).get("audit") or {}).get("data_hash", ""),
+        "tasks": {task: task_section(results, task) for task in tasks},
+        "encoders": sections,
+        "random": random,
+        "evaluations": evaluations,
+        "fits": fits,
+    }

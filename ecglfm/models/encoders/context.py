@@ -1,0 +1,82 @@
+"""What a context must offer so that the encoder around it can be pretrained; the one place where that is written down.
+
+Shapes: b batch, t frames, d width.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+@runtime_checkable
+class Context(Protocol):
+    """What follows an `ECGEncoder`'s front end: frames in, the frames after each layer out. It is an `nn.Module`.
+
+    Parameters
+    ----------
+    config : AttentionConfig
+        Of its own kind.
+
+    Attributes
+    ----------
+    layers : nn.ModuleList
+        As many as `depth` of its config says. A name `layers.3.…` tells the rate by which its weight learns
+        (`finetune.layer_decay`), and each may be compiled by itself.
+    closing : tuple of str
+        Names of modules behind the last layer, which learn as that does.
+    adapted : tuple of str
+        Names of the Linears of queries and values, beside which adapters learn (`ecglfm.models.adapters`).
+    dropout : nn.Module
+        Its output, (batch, frames, dim), is what enters the first layer.
+    checkpointing : bool
+        To be set: keep only what enters each layer, and compute the rest again in the backward pass.
+    """
+
+    checkpointing: bool
+
+    def __init__(self, config: Any) -> None: ...
+
+    @property
+    def layers(self) -> nn.ModuleList:  # noqa: D102
+        ...
+
+    @property
+    def closing(self) -> tuple[str, ...]:  # noqa: D102
+        ...
+
+    @property
+    def adapted(self) -> tuple[str, ...]:  # noqa: D102
+        ...
+
+    @property
+    def dropout(self) -> nn.Module:  # noqa: D102
+        ...
+
+    def __call__(self, x_btd: Tensor, mask_bt: Tensor | None = None, /) -> list[Tensor]:
+        """Outputs of every layer, the first layer's first.
+
+        Parameters
+        ----------
+        x_btd : Tensor, shape (batch, frames, dim)
+            Any number of frames; in pretraining some are the mask embedding.
+        mask_bt : Tensor of bool, shape (batch, frames), optional
+            True where a frame is real. The real frames of a padded record come out as they do alone; the others are
+            finite.
+
+        Returns
+        -------
+        list of Tensor, each of shape (batch, frames, dim)
+        """
+        ...
+
+    def register_forward_hook(self, hook: Any) -> RemovableHandle:
+        """As `nn.Module` has it: the training looks at what a forward gives."""
+        ...
+
+    @staticmethod
+    def flops(config: Any, *, segments: int, frames: int) -> float:
+        """Operations of one forward by formula, as `ecglfm.benchmark.flops` counts; `config` is of its own kind."""
+        ...

@@ -1,0 +1,18 @@
+"""Which encoder class each `model.kind` is: that around a context (`encoder.CONTEXTS`), or one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ecglfm.config import ModelConfig, PreprocessConfig
+from ecglfm.models.encoders.convnet import ConvnetEncoder
+from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder
+
+ENCODERS: dict[str, type[Encoder]] = {"convnet": ConvnetEncoder} | dict.fromkeys(CONTEXTS, ECGEncoder)
+
+
+def make_encoder(
+    model: ModelConfig, leads: Sequence[str], sampling_rate: int, preprocess: PreprocessConfig, crop_seconds: float
+) -> Encoder:
+    """A new encoder of the kind that `model` says; parameters are those of `Encoder`."""
+    return ENCODERS[model.kind](model, leads, sampling_rate, preprocess, crop_seconds)

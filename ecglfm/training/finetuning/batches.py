@@ -1,0 +1,105 @@
+"""The batches of an epoch of fine-tuning.
+
+Every random choice is a function of (seed, epoch), never of the number of loader processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ecglfm.data.loading import load
+from ecglfm.training.finetuning.labelled import Labelled
+from ecglfm.training.inference import model_input
+
+
+class Batch(NamedTuple):
+    """One forward: what the module is called with, and the labels."""
+
+    inputs: tuple[torch.Tensor | None, ...]
+    target: torch.Tensor
+
+
+class EpochBatches(Dataset[Batch]):
+    """The batches of one epoch: one random crop of every training record, in random order.
+
+    Parameters
+    ----------
+    data : Labelled
+    length : int
+        Samples of a crop.
+    batch_size : int
+        Records of a batch; the last one may be smaller.
+    seed, epoch : int
+        All the randomness there is.
+    rank, world_size : int
+        Each rank takes every `world_size`-th record of the order; the first records are repeated so that
+        all ranks have as many.
+    """
+
+    def __init__(
+        self, data: Labelled, *, length: int, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.data, self.length, self.batch_size = data, length, batch_size
+        n_samples = data.records["n_samples"].to_numpy()[data.train]
+        rng = np.random.default_rng([seed, epoch])
+        starts = np.floor(rng.random(len(data.train)) * (np.maximum(n_samples - length, 0) + 1)).astype(np.int64)
+        order = np.resize(rng.permutation(len(data.train)), -(-len(data.train) // world_size) * world_size)
+        mine = order[rank::world_size]
+        self.rows, self.starts = data.train[mine], starts[mine]
+        self.valid = np.minimum(n_samples[mine], length)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def batch_bytes(self) -> int:
+        """Size of a batch: float32 samples."""
+        leads = self.data.signals.crops(self.rows[:1], self.starts[:1], 1).shape[2]
+        return self.batch_size * self.length * leads * 4
+
+    def __getitem__(self, index: int) -> Batch:
+        if index >= len(self):
+            raise IndexError(index)
+        batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        rows = self.rows[batch]
+        crops = self.data.signals.crops(rows, self.starts[batch], self.length)
+        return Batch(model_input(crops, self.valid[batch]), torch.from_numpy(self.data.target[rows]))
+
+
+def iterate(batches: EpochBatches, num_workers: int) -> Iterator[Batch]:
+    """Batches in order, read ahead by `num_workers` processes."""
+    return load(batches, range(len(batches)), num_workers=num_workers, batch_bytes=batches.batch_bytes)
+
+
+class FeatureBatches(Dataset[Batch]):
+    """The batches of one epoch over fixed feature vectors, in random order.
+
+    Parameters
+    ----------
+    features : Tensor, shape (windows, dim)
+    target : Tensor, shape (windows, labels)
+    batch_size, seed, epoch, rank, world_size
+        As in `EpochBatches`.
+    """
+
+    def __init__(
+        self, features: torch.Tensor, target: torch.Tensor, *, batch_size: int, seed: int, epoch: int,
+        rank: int = 0, world_size: int = 1,
+    ) -> None:  # fmt: skip
+        self.features, self.target, self.batch_size = features, target, batch_size
+        order = np.random.default_rng([seed, epoch]).permutation(len(features))
+        self.order = np.resize(order, -(-len(order) // world_size) * world_size)[rank::world_size]
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __getitem__(self, index: int) -> Batch:
+        if index >= len(self):
+            raise IndexError(index)
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return Batch((self.features[rows],), self.target[rows])

@@ -1,0 +1,254 @@
+"""Fine-tuning: an encoder and the labels of a task become a disease model.
+
+Weights, epoch and thresholds are chosen on the validation split; the test split is not even loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ecglfm import distributed
+from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
+from ecglfm.config.finetuning import check_kind
+from ecglfm.config.fits import Fit, parse_fit
+from ecglfm.data.labels import read_left_out
+from ecglfm.models.adapters import adapt, merge
+from ecglfm.models.bundle import load_encoder, save_model
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import CLASSIFICATION
+from ecglfm.provenance import sha256_json, write_text
+from ecglfm.tracking import standard_tags, start_run
+from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
+from ecglfm.training.finetuning.course import Course
+from ecglfm.training.finetuning.criterion import make_criterion
+from ecglfm.training.finetuning.features import encoder_hash
+from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
+from ecglfm.training.finetuning.linear_probe import linear_learner
+from ecglfm.training.finetuning.resume import SavedFit
+from ecglfm.training.finetuning.supervised import Learner, train
+from ecglfm.training.finetuning.targets import lacks, make_link
+from ecglfm.training.finetuning.thresholds import Rule, Threshold, choose_thresholds
+from ecglfm.training.inference import predict
+
+logger = logging.getLogger(__name__)
+
+
+def run_finetune(
+    slice: FinetuneSlice,  # noqa: A002
+    *,
+    fit: str,
+    encoder: Path,
+    task: TaskSlice,
+    labels: Path,
+    manifest: Path,
+    signals: Path,
+    output: Path,
+    features: Path | None = None,
+    tracking: TrackingSlice | None = None,
+    rule: str | None = None,
+    threads: int | None = None,
+) -> ECGModel:
+    """Fit one encoder to one task, in one mode with one seed, to all training patients or a share of them.
+
+    Parameters
+    ----------
+    slice : FinetuneSlice
+    fit : str
+        `{mode}-s{seed}` or `{mode}-s{seed}-{P}pct`.
+    encoder : path
+        `pretrain/{encoder}`, or a file in it.
+    task : TaskSlice
+        What the labels were made by.
+    labels, manifest, signals : path
+        `labels/{task}.parquet`, `manifest/records.parquet`, `preprocess/`.
+    output : path
+        Folder of `model.safetensors`, `model.json`, `history.csv`; and, until they are written, of `checkpoints/`, from
+        which a fit that was interrupted goes on.
+    features : path, optional
+        Mode `linear`: folder where the encoder's vectors are kept, so that the next fit need not compute them.
+    tracking : TrackingSlice, optional
+    rule : str, optional
+        Snakemake rule, a tag in MLflow.
+    threads : int, optional
+        Threads of torch on the CPU.
+
+    Returns
+    -------
+    ECGModel
+        As saved, with its thresholds.
+
+    Raises
+    ------
+    UserError
+        The fit's name, the files or the labels are not usable, the config does not fit the kind of task, or the loss
+        is not finite any more.
+    """
+    parsed = parse_fit(fit)
+    config = slice.finetune
+    check_kind(config, task.config.kind, task.task)
+    device = distributed.init(threads)
+    data = _read(task, parsed, labels, manifest, signals)
+    model = _build(encoder, data, parsed, config).to(device)
+    _check_signals(model, data, encoder, manifest)
+    logger.info(
+        "%s, %s: %d train and %d valid records, %d labels",
+        task.task, fit, len(data.train), len(data.valid), len(data.label_names),
+    )  # fmt: skip
+    name = str(model.encoder.info.get("name", "encoder"))
+    no_part = {*FinetuneConfig.NAMED, "num_workers"}  # they change nothing about the fit that is asked for
+    settings = config.model_dump(mode="json", exclude=no_part)
+    hashes = {
+        "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
+        "data_hash": data.hash(),
+    }
+    tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
+    params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
+    tracking = tracking if distributed.is_main() else None
+    with (
+        SavedFit(output, config, **hashes, encoder_hash=encoder_hash(encoder)) as saved,
+        start_run(
+            tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params,
+            key=saved.run_key, step=saved.epoch,
+        ) as run,
+    ):  # fmt: skip
+        if distributed.is_main():
+            saved.note(run)
+        learner = _learner(model, data, config, parsed.seed, encoder, features)
+        criterion = make_criterion(config, model.link, data.target[data.train])
+        course = train(
+            learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run, saved=saved
+        )
+        # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
+        model = _build(encoder, data, parsed, config)
+        (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
+        merge(model.encoder)
+        model.to(device).eval()
+        chosen = _thresholds(model, data, config) if model.kind in CLASSIFICATION else {}
+        model.thresholds = [threshold.value for threshold in chosen.values()]
+        if distributed.is_main():
+            about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
+            write_text(output / "history.csv", pd.DataFrame(course.rows).to_csv(index=False))
+            save_model(output, model, {**about, **hashes, "training": _summary(course, data, chosen)})
+            run.artifact(output / "history.csv")
+            run.artifact(output / "model.json")
+    return model
+
+
+def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path) -> Labelled:
+    """What the fit sees: train and valid records, of train those of its share of the patients."""
+    data = load_labelled(labels, manifest, signals, task.config.kind)
+    unknown = [name for name in data.label_names if name not in task.config.labels]
+    if unknown:
+        raise UserError(
+            f"{labels}: label {unknown[0]!r}, but the task lists {list(task.config.labels)}: the table"
+            f" is older than the task; run `ecglfm labels` again, or snakemake --forcerun {labels}"
+        )
+    left_out = _left_out(task, data)
+    if stale := sorted(set(left_out) - set(read_left_out(labels))):
+        raise UserError(
+            f"{labels}: has no label {stale[0]!r}, which task {task.task!r} lists: the table is older than the task;"
+            f" run `ecglfm labels` again, or snakemake --forcerun {labels}"
+        )
+    if left_out:
+        logger.warning("labels of the task that %s leaves out: %s", labels, ", ".join(left_out))
+    if fit.fraction < 1:
+        data = share_of_patients(data, fit.fraction, fit.seed)
+        logger.info("%s: %d valid patients choose epoch and thresholds", fit.name, data.valid_patients)
+        for name, lacking in _lacking(data).items():
+            logger.warning(
+                "label %s has %s among the %d training patients of %s: it cannot be learnt from them",
+                name, lacking, data.train_patients, fit.name,
+            )  # fmt: skip
+    return data
+
+
+def _left_out(task: TaskSlice, data: Labelled) -> list[str]:
+    """Labels of the task's YAML that its table does not have, because they are too rare."""
+    return [name for name in task.config.labels if name not in data.label_names]
+
+
+def _lacking(data: Labelled) -> dict[str, str]:
+    """Labels that cannot be learnt from the training records, and what they lack."""
+    found = {
+        name: lacks(column, data.kind) for name, column in zip(data.label_names, data.target[data.train].T, strict=True)
+    }
+    return {name: lacking for name, lacking in found.items() if lacking is not None}
+
+
+def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> ECGModel:
+    """The model before training; the seed decides the head."""
+    torch.manual_seed(fit.seed)
+    link = make_link(data.kind, data.target[data.train])
+    model = ECGModel(load_encoder(encoder), data.label_names, fit.mode, link)
+    model.aggregate = config.aggregate
+    # Random kernels are nothing to keep: a control or a fit from scratch learns all of it.
+    model.freeze(fit.mode, config.freeze_frontend and model.encoder.info.get("weights") != "random")
+    if fit.mode == "lora":
+        adapt(model.encoder, config.lora)
+    return model
+
+
+def _thresholds(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
+    """Threshold of each label, chosen on the validation records."""
+    probability = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
+    rule = Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
+    patients = data.records["patient_id"].to_numpy(dtype=str)[data.valid]
+    return choose_thresholds(data.target[data.valid], probability, patients, data.label_names, rule)
+
+
+def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
+    """Every window of some records."""
+    windows = data.signals.windows(model.encoder.crop_samples)
+    return windows[windows["row"].isin(rows)]
+
+
+def _learner(
+    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, features: Path | None
+) -> Learner:
+    """A learner for the model's mode."""
+    ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
+    common = {"batch_size": config.batch_size, "seed": seed, **ranks}
+    if model.mode == "linear":
+        return linear_learner(model, data, encoder, features, **common)
+    length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers)
+
+    forwards = len(EpochBatches(data, length=length, epoch=1, **common))
+    return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size), forwards)
+
+
+def _check_signals(model: ECGModel, data: Labelled, encoder: Path, manifest: Path) -> None:
+    """Raise `UserError` where the prepared signals are not what the encoder reads."""
+    rates = data.records["sampling_rate"].unique().tolist()
+    if rates != [model.encoder.sampling_rate]:
+        raise UserError(f"{encoder}: reads {model.encoder.sampling_rate} Hz, but {manifest} has signals of {rates} Hz")
+    leads = data.signals.crops(data.train[:1], np.zeros(1, np.int64), 1).shape[2]
+    if leads != len(model.encoder.leads):
+        raise UserError(f"{encoder}: reads {len(model.encoder.leads)} leads, but the prepared signals have {leads}")
+
+
+def _summary(course: Course, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:
+    """What `model.json` says of the training."""
+    best = next(row for row in course.rows if (row["epoch"], row["split"]) == (course.best.epoch, "valid"))
+    scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
+    return {
+        "epochs": course.rows[-1]["epoch"],
+        "best_epoch": course.best.epoch,
+        **{key: None if math.isnan(value) else value for key, value in scores.items()},
+        "train_records": len(data.train),
+        "train_patients": data.train_patients,
+        "valid_records": len(data.valid),
+        "valid_patients": data.valid_patients,
+        "lacking": _lacking(data),
+        **({"thresholds": {name: one.describe() for name, one in chosen.items()}} if chosen else {}),
+    }

@@ -1,0 +1,140 @@
+"""The labelled records a fit may see.
+
+The test split is locked (design, decision 11): its rows are filtered out while the tables are read, so
+that nothing here could look at them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pyarrow.parquet import read_schema
+
+from ecglfm.config import UserError
+from ecglfm.data.manifest import hash_fraction
+from ecglfm.data.samples import LOCATION, SAMPLED, Signals, check_samples
+from ecglfm.provenance import sha256_frame, sha256_json
+from ecglfm.records import data_hash, require_columns
+from ecglfm.training.finetuning.targets import check_targets, read_targets
+from ecglfm.training.inference import Crops
+
+#: Validation patients that the smallest share keeps: fewer could not tell one epoch from another.
+LEAST_VALID = 10
+
+
+class Labelled(NamedTuple):
+    """Records of the training and validation splits with their labels.
+
+    Attributes
+    ----------
+    records : DataFrame
+        Rows of the manifest, in the order of `record_id`.
+    target : ndarray of float32, shape (records, labels)
+        As `read_targets` gives it; NaN where unknown.
+    label_names : list of str
+        Columns of `target`.
+    train, valid : ndarray of int
+        Rows of each split.
+    signals : Crops
+        Samples of the same rows.
+    kind : str
+        Of the task.
+    """
+
+    records: pd.DataFrame
+    target: np.ndarray
+    label_names: list[str]
+    train: np.ndarray
+    valid: np.ndarray
+    signals: Crops
+    kind: str
+
+    @property
+    def train_patients(self) -> int:
+        """Number of patients to learn from."""
+        return int(self.records["patient_id"].iloc[self.train].nunique())
+
+    @property
+    def valid_patients(self) -> int:
+        """Number of patients by whom epoch and thresholds are chosen."""
+        return int(self.records["patient_id"].iloc[self.valid].nunique())
+
+    def hash(self) -> str:
+        """SHA-256 of the records and labels that the fit sees."""
+        table = pd.DataFrame(self.target, columns=self.label_names)
+        return sha256_json({"records": data_hash(self.records), "labels": sha256_frame(table, self.label_names)})
+
+
+def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Labelled:
+    """Read the train and valid records of a task.
+
+    Parameters
+    ----------
+    labels, manifest : path
+        `labels/{task}.parquet` and `manifest/records.parquet`.
+    signals : path
+        Folder of the preprocessed shards.
+    kind : str
+        Of the task.
+
+    Raises
+    ------
+    UserError
+        A split is empty, a label has nothing to learn from, or the files do not belong together: samples that are not
+        those of the manifest are found by their SHA-256.
+    """
+    table = _read(labels, ["record_id", "split"]).sort_values("record_id", ignore_index=True)
+    records = _read(manifest, [*LOCATION, "sha256"])
+    records = records.set_index("record_id", drop=False).reindex(table["record_id"])
+    stale = records["split"].to_numpy() != table["split"].to_numpy()
+    if stale.any():
+        raise UserError(
+            f"{labels}: {table['record_id'][stale.argmax()]} has another split in {manifest}; make the labels again"
+        )
+    records = records.reset_index(drop=True)
+    assert set(records["split"]) <= {"train", "valid"}, "the test split is locked"
+    rows = {split: np.flatnonzero(records["split"] == split) for split in ("train", "valid")}
+    for split, found in rows.items():
+        if not len(found):
+            raise UserError(
+                f"{labels}: no record in the {split} split; fine-tuning needs train and valid: "
+                "see `manifest` (fractions, folds) in config.yaml and the task's own ledger"
+            )
+    target, names = read_targets(table, kind, labels)
+    check_targets(target, names, rows, kind, labels)
+    check_samples(records, signals, at_most=SAMPLED)
+    return Labelled(records, target, names, rows["train"], rows["valid"], Signals(records, signals), kind)
+
+
+def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
+    """The same with a share of the training patients, at least one, and of those of validation, at least `LEAST_VALID`.
+
+    Whoever has few labels has few to choose an epoch and thresholds by. A seeded hash puts the patients in an order, so
+    that a larger share of one seed holds every smaller one.
+
+    Parameters
+    ----------
+    data : Labelled
+    fraction : float
+        Above 0 and up to 1.
+    seed : int
+    """
+    rows = {}
+    for split, least in (("train", 1), ("valid", LEAST_VALID)):
+        own = getattr(data, split)
+        patients = data.records["patient_id"].iloc[own]
+        order = sorted(patients.unique(), key=lambda patient: hash_fraction(f"share of {patient}", seed))
+        chosen = order[: max(least, round(fraction * len(order)))]
+        rows[split] = own[patients.isin(chosen).to_numpy()]
+    return data._replace(**rows)
+
+
+def _read(path: Path, required: list[str]) -> pd.DataFrame:
+    """Rows of the train and valid splits only."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file; make it with the stage before")
+    require_columns(pd.DataFrame(columns=read_schema(path).names), required, str(path))
+    return pd.read_parquet(path, filters=[("split", "in", ["train", "valid"])])

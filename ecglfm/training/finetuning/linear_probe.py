@@ -1,0 +1,104 @@
+"""Linear probing: the encoder never changes, so its vectors of fixed windows are made once and only the head works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ecglfm.models.encoders import Encoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.training.finetuning.batches import FeatureBatches
+from ecglfm.training.finetuning.features import cached, features_key
+from ecglfm.training.finetuning.labelled import Labelled
+from ecglfm.training.finetuning.supervised import Learner
+from ecglfm.training.inference import Crops, evaluating, model_input, outputs_by_record
+
+_TOGETHER = 64  # windows in one forward of the encoder
+
+
+def linear_learner(
+    model: ECGModel, data: Labelled, encoder: Path, features: Path | None = None, **common: Any
+) -> Learner:
+    """A learner of the head alone.
+
+    Parameters
+    ----------
+    model : ECGModel
+        Of mode `linear`.
+    data : Labelled
+    encoder : path
+        What the model's encoder was loaded from.
+    features : path, optional
+        Folder where vectors are kept for the next fit of this encoder on these records.
+    **common
+        Arguments of `FeatureBatches` but features, target and epoch.
+    """
+    table = data.signals.windows(model.encoder.crop_samples)
+
+    def make() -> np.ndarray:
+        return embed_windows(model.encoder, data.signals, table)
+
+    if features is None:
+        vectors = make()
+    else:
+        key = features_key(encoder, data.records, table)
+        vectors = cached(features, key, (len(table), model.encoder.dim), make)
+    train, valid = (table["row"].isin(rows).to_numpy() for rows in (data.train, data.valid))
+    inputs, judged = torch.from_numpy(vectors[train]), torch.from_numpy(vectors[valid])
+    return probe_learner(model, inputs, data.target[table["row"][train]], judged, table["row"][valid], **common)
+
+
+def probe_learner(
+    model: ECGModel,
+    inputs: torch.Tensor,
+    target: np.ndarray,
+    judged: torch.Tensor,
+    judged_row: pd.Series,
+    **common: Any,
+) -> Learner:
+    """A learner of the head alone, from the vectors of windows.
+
+    Parameters
+    ----------
+    model : ECGModel
+    inputs : Tensor, shape (windows, dim)
+        Of the training windows.
+    target : ndarray, shape (windows, labels)
+        Of the same windows.
+    judged : Tensor, shape (windows, dim)
+        Of the validation windows.
+    judged_row : Series of int
+        Record of each validation window.
+    **common
+        As in `linear_learner`.
+    """
+    row, known = judged_row.to_numpy(), torch.from_numpy(target)
+
+    def validate() -> np.ndarray:
+        with evaluating(model.head) as device:
+            outputs = model.outputs(model.head(judged.to(device, model.head.weight.dtype)).float())
+        return outputs_by_record(model, row, outputs.cpu().numpy())
+
+    def batches(epoch: int) -> FeatureBatches:
+        return FeatureBatches(inputs, known, epoch=epoch, **common)
+
+    return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
+
+
+def embed_windows(encoder: Encoder, signals: Crops, windows: pd.DataFrame) -> np.ndarray:
+    """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it."""
+    row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
+    parts = []
+    with evaluating(encoder) as device:
+        for first in tqdm(range(0, len(windows), _TOGETHER), desc="features", leave=False, disable=None):
+            batch = slice(first, first + _TOGETHER)
+            crops = signals.crops(row[batch], start[batch], encoder.crop_samples)
+            x, mask = model_input(crops, valid[batch])
+            vectors = encoder.embed(x.to(device), None if mask is None else mask.to(device))
+            parts.append(vectors.float().cpu().numpy())
+    return np.concatenate(parts)

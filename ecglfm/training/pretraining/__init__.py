@@ -1,0 +1,9 @@
+"""The stage `pretrain`: an encoder learns from recordings without labels."""
+
+from __future__ import annotations
+
+from ecglfm.training.pretraining.encoders import build_encoder
+from ecglfm.training.pretraining.loop import peak_of_process, update
+from ecglfm.training.pretraining.pretrain import run_pretrain
+
+__all__ = ["build_encoder", "peak_of_process", "run_pretrain", "update"]

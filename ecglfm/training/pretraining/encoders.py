@@ -1,0 +1,57 @@
+"""An encoder as its config asks for it, before any training: new, random for good, or somebody else's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecglfm.config import EncoderSlice, PretrainConfig, UserError
+from ecglfm.models.bundle import load_encoder, save_encoder
+from ecglfm.models.encoders import Encoder, make_encoder
+from ecglfm.provenance import write_text
+from ecglfm.training.checkpoints import config_hash
+from ecglfm.training.pretraining.loop import COLUMNS
+
+
+def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
+    """A new encoder; the same seed gives the same weights, to be trained or not."""
+    torch.manual_seed(seed)
+    pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
+    seconds = pretrain.crop_seconds if pretrain else PretrainConfig.model_fields["crop_seconds"].default
+    return make_encoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
+
+
+def write_untrained(slice_: EncoderSlice, output: Path) -> None:
+    """Write a random or an imported encoder in the form of a pretrained one.
+
+    Raises
+    ------
+    UserError
+        The imported encoder has another architecture or reads signals prepared in another way.
+    """
+    config = slice_.config
+    info: dict[str, Any] = {"name": slice_.encoder, "weights": config.weights}
+    if config.weights == "random":
+        encoder = build_encoder(slice_, config.seed)
+        info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
+    else:
+        encoder = load_encoder(Path(config.path or ""))
+        if encoder.info.get("weights") == "random":
+            info["weights"] = "random"  # it stays a control wherever it is brought from
+        _check_import(encoder, slice_)
+    save_encoder(output, encoder, info)
+    write_text(output / "history.csv", ",".join(COLUMNS) + "\n")
+
+
+def _check_import(encoder: Encoder, slice_: EncoderSlice) -> None:
+    """Refuse an encoder that is not what the config says; quality limits do not change what it reads."""
+    wanted = slice_.config.model.model_dump() | slice_.preprocess.model_dump(exclude={"quality"})
+    found = encoder.config.model_dump() | encoder.preprocess.model_dump(exclude={"quality"})
+    for key in wanted:
+        if found[key] != wanted[key]:
+            raise UserError(
+                f"{slice_.config.path}: its {key} is {found[key]!r}, this project's is {wanted[key]!r};"
+                " make them agree, or its features would mean nothing"
+            )

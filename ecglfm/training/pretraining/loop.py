@@ -1,0 +1,275 @@
+"""The training loop of pretraining: load, step, log, validate, save.
+
+Everything random is drawn from (seed, step, place in the global batch), and dropout from (seed, step, forward,
+rank), so there is no generator state to save. With group or synchronised normalisation and without dropout, a
+training does not depend on how its global batch is spread over ranks; nor over forwards, but for the terms that
+compare records or count codes within a forward (CMSC and diversity).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from tqdm import tqdm
+
+from ecglfm import distributed
+from ecglfm.config import PretrainConfig
+from ecglfm.data.loading import PretrainBatches, on_device
+from ecglfm.models.encoders import ECGEncoder
+from ecglfm.tracking import Run
+from ecglfm.training.checkpoints import Saver
+from ecglfm.training.ema import EMA
+from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
+from ecglfm.training.pretraining.layer_probe import LayerProbe
+from ecglfm.training.pretraining.noise import update_noise
+from ecglfm.training.pretraining.watchdog import Guard, Watchdog
+from ecglfm.training.schedule import is_due, learning_rate, seed_of
+
+logger = logging.getLogger(__name__)
+
+#: What the objective gives in each forward, in the order of history.csv.
+TERMS = [
+    "loss", "contrastive", "mlm", "diversity", "feature_penalty", "cmsc", "contrastive_accuracy", "mlm_accuracy",
+    "cmsc_accuracy", "code_perplexity", "prob_perplexity", "masked_fraction", "temperature",
+]  # fmt: skip
+#: Columns of history.csv.
+COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "skipped", "memory_mb", "segments_per_second"]
+LOG_SECONDS = 30.0  # between lines of the log, where no progress bar can be shown
+
+# Streams of random numbers: what a seed is for is part of its key.
+_DROPOUT, _NOISE, _VALIDATION = 1, 2, 3
+
+Batches = Iterator[dict[str, torch.Tensor]]
+
+
+class Job(Protocol):
+    """What the loop trains: `ecglfm.training.pretraining.pretrain.Pretraining`.
+
+    Attributes
+    ----------
+    config : PretrainConfig
+    train, valid : PretrainBatches
+        Validation is None where the split has too few pairs.
+    total, save_every : int
+        Updates in all, and between checkpoints.
+    encoder : ECGEncoder
+        Inside the objective.
+    ema : EMA or None
+        Of the encoder.
+    watchdog : Watchdog
+    saver : Saver
+    """
+
+    config: PretrainConfig
+    train: PretrainBatches
+    valid: PretrainBatches | None
+    total: int
+    save_every: int
+    encoder: ECGEncoder
+    ema: EMA | None
+    watchdog: Watchdog
+    saver: Saver
+
+    def save(self, engine: Any, step: int) -> None:
+        """Have a checkpoint written; every rank must call it."""
+
+    def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
+        """Write one line of history.csv, the same to MLflow."""
+
+
+def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.StopFlag | None = None) -> int:
+    """The loop: load, step, log, validate, save.
+
+    Parameters
+    ----------
+    engine : DeepSpeedEngine
+        Around the objective.
+    job : Job
+    start : int
+        Updates done already.
+    run : Run
+    stop : StopFlag, optional
+
+    Returns
+    -------
+    int
+        0 when all updates are done, `distributed.STOPPED` when a signal came (the state is saved).
+    """
+    config, total = job.config, job.total
+    batches = job.train.load(start, total, num_workers=config.num_workers)
+    segments = 2 * job.train.batch_size * config.accumulate * distributed.world_size()
+    engine.train()
+    progress = Progress(start, total)
+    saved, seconds, updates = start, 0.0, 0
+    for step in range(start + 1, total + 1):  # the number of the update
+        job.saver.poll()
+        if distributed.any_rank(bool(stop)):
+            if step - 1 > saved:
+                job.save(engine, step - 1)
+            job.saver.finish()
+            progress.close()
+            logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
+            return distributed.STOPPED
+        began = time.perf_counter()
+        rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
+        set_learning_rate(engine, rate)
+        with LayerProbe(job.encoder.context, active=is_due(step, config.log_every, total)) as probe:
+            done = update(engine, batches, step - 1, config)
+        job.watchdog.note_update(step, done.fault, run)
+        if job.ema is not None and done.fault is None:
+            job.ema.update(step)
+        seconds, updates = seconds + time.perf_counter() - began, updates + 1
+        if is_due(step, config.log_every, total):
+            row = average(done.terms) | {"lr": rate, "grad_norm": done.norm, "skipped": job.watchdog.skipped}
+            if done.fault is None:
+                job.watchdog.examine(step, row, probe.states(), run)
+            row |= {"memory_mb": peak_memory_mb(), "segments_per_second": segments * updates / seconds}
+            job.log(run, step, "train", row)
+            progress.describe(row)
+            seconds, updates = 0.0, 0
+        if job.valid is not None and is_due(step, config.validate_every, total):
+            job.log(run, step, "valid", {"lr": rate} | validate(engine, job.valid, step, config))
+        if is_due(step, job.save_every, total):
+            job.save(engine, step)
+            saved = step
+        progress.update(step)
+    job.saver.finish()
+    progress.close()
+    return 0
+
+
+class Update(NamedTuple):
+    """What one update did.
+
+    Attributes
+    ----------
+    terms : list of dict
+        What the objective gave in each forward of this rank.
+    norm : float
+        2-norm of the gradients before clipping; NaN where no update was made.
+    fault : str or None
+        Why it was skipped.
+    """
+
+    terms: list[dict[str, Any]]
+    norm: float
+    fault: str | None
+
+
+def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> Update:
+    """One update of the weights.
+
+    Parameters
+    ----------
+    engine : DeepSpeedEngine
+    batches : iterator of dict
+        Gives the forwards of this update next.
+    step : int
+        Updates done before.
+    config : PretrainConfig
+
+    Raises
+    ------
+    UserError
+        A loss or a gradient is not finite, and `non_finite` says stop. No update is made of it.
+    """
+    terms, guard = [], Guard(engine, config, step)
+    loaded = [next(batches) for _ in range(config.accumulate)]
+    noises = update_noise(unwrap(engine), loaded, seed_of(config.seed, _NOISE, step))
+    for forward, (batch, noise) in enumerate(zip(loaded, noises, strict=True)):
+        x, mask = on_device(batch, engine.device)
+        torch.manual_seed(seed_of(config.seed, _DROPOUT, step, forward, distributed.rank()))
+        output = engine(x, step=step, noise=noise, mask=mask)
+        guard.check_loss(output)
+        engine.backward(output["loss"])
+        if forward < config.accumulate - 1:
+            engine.step()  # counts the forward; the last one's updates
+        terms.append({name: output[name].detach() for name in TERMS})
+    norm = guard.finish()
+    return Update(terms, norm, guard.fault)
+
+
+def peak_of_process() -> int:
+    """Most memory that this process ever held, bytes; not getrusage's, which begins with its parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def peak_memory_mb() -> float:
+    """Largest memory so far of any rank, MB: on the GPU where there is one, else of the process; all must ask."""
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_of_process()
+    return distributed.reduce_values([peak / 1e6], "max")[0]
+
+
+def average(terms: list[dict[str, torch.Tensor]]) -> dict[str, float]:
+    """Mean of each term over forwards and ranks; a collective operation."""
+    values = [sum(float(forward[name]) for forward in terms) / len(terms) for name in TERMS]
+    return dict(zip(TERMS, distributed.reduce_values(values), strict=True))
+
+
+def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainConfig) -> dict[str, float]:
+    """Terms on the validation pairs: the same crops, masks and negatives every time.
+
+    Parameters
+    ----------
+    engine : DeepSpeedEngine
+        Is in training mode afterwards.
+    batches : PretrainBatches
+        Not for training.
+    step : int
+        Updates done.
+    config : PretrainConfig
+
+    Returns
+    -------
+    dict
+        Mean of each term over batches and ranks.
+    """
+    broadcast_buffers(engine)
+    engine.eval()
+    terms = []
+    with torch.no_grad():
+        loaded = batches.load(0, batches.updates_per_epoch, num_workers=config.num_workers)
+        for index, batch in enumerate(loaded):
+            (noise,) = update_noise(unwrap(engine), [batch], seed_of(config.seed, _VALIDATION, index))
+            x, mask = on_device(batch, engine.device)
+            output = engine(x, step=step, noise=noise, mask=mask)
+            terms.append({name: output[name].detach() for name in TERMS})
+    engine.train()
+    return average(terms)
+
+
+class Progress:
+    """A bar with the remaining time on a terminal, elsewhere a line of the log now and then; rank 0 only."""
+
+    def __init__(self, start: int, total: int) -> None:
+        bar = distributed.is_main() and sys.stderr.isatty()
+        self._bar = tqdm(initial=start, total=total, unit="step", disable=not bar)
+        self._lines = distributed.is_main() and not bar
+        self._start, self._total = start, total
+        self._began = self._spoke = time.monotonic()
+        self._text = ""
+
+    def describe(self, row: dict[str, float]) -> None:
+        """Remember the figures to show."""
+        self._text = f"loss {row['loss']:.3f}, {row['segments_per_second']:.0f} segments/s"
+        self._bar.set_postfix_str(self._text, refresh=False)
+
+    def update(self, step: int) -> None:
+        """One update is done."""
+        self._bar.update(1)
+        now = time.monotonic()
+        if self._lines and (now - self._spoke > LOG_SECONDS or step == self._total):
+            remaining = (now - self._began) / (step - self._start) * (self._total - step)
+            logger.info("step %d of %d, %s, %s left", step, self._total, self._text, tqdm.format_interval(remaining))
+            self._spoke = now
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()

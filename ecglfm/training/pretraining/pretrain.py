@@ -1,0 +1,336 @@
+"""Self-supervised pretraining of an encoder: its data, its state on disk, its outputs; `loop` trains.
+
+A training that was killed continues from its newest whole checkpoint, and ends with the weights of one
+that was not (on one CPU in fp32, bit for bit): everything random is a function of the seed and the step.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecglfm import distributed
+from ecglfm.config import EncoderSlice, TrackingSlice, UserError
+from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
+from ecglfm.data.samples import SAMPLED, Signals, check_samples, load_records
+from ecglfm.models.blank import blank
+from ecglfm.models.bundle import save_encoder
+from ecglfm.models.encoders import ECGEncoder
+from ecglfm.models.pretraining import PretrainingObjective
+from ecglfm.provenance import write_text
+from ecglfm.records import data_hash, require_columns
+from ecglfm.tracking import History, Run, standard_tags, start_run
+from ecglfm.training.checkpoints import (
+    Checkpoints,
+    Lock,
+    Pieces,
+    Saver,
+    config_hash,
+    pieces_of,
+    restore_average,
+    restore_optimizer,
+    restore_scaler,
+    restore_weights,
+    scaler_state,
+)
+from ecglfm.training.ema import EMA
+from ecglfm.training.engine import full_state_dict, initialize
+from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
+from ecglfm.training.pretraining.loop import COLUMNS, TERMS, train
+from ecglfm.training.pretraining.watchdog import Watchdog
+from ecglfm.training.schedule import phases
+
+logger = logging.getLogger(__name__)
+
+
+def run_pretrain(
+    slice_: EncoderSlice,
+    *,
+    manifest: Path,
+    signals: Path,
+    output: Path,
+    tracking: TrackingSlice | None = None,
+    rule: str | None = None,
+    threads: int | None = None,
+    stop: distributed.StopFlag | None = None,
+) -> int:
+    """Make an encoder: pretrained, random or imported, always in the same files.
+
+    Parameters
+    ----------
+    slice_ : EncoderSlice
+    manifest : path
+        `manifest/records.parquet`.
+    signals : path
+        The folder `preprocess/`.
+    output : path
+        Gets `encoder.safetensors`, `encoder.json`, `history.csv`; and `checkpoints/`, the state to resume.
+    tracking : TrackingSlice, optional
+    rule : str, optional
+        Name of the Snakemake rule, for the tags.
+    threads : int, optional
+        CPU threads.
+    stop : StopFlag, optional
+        Ends the training at the next update.
+
+    Returns
+    -------
+    int
+        0, or `distributed.STOPPED` where a signal ended it and a rerun resumes.
+
+    Raises
+    ------
+    UserError
+        Unusable data or settings, another run in the same folder, or a loss that is not finite.
+    """
+    if slice_.config.weights != "pretrain":
+        if distributed.is_main():
+            write_untrained(slice_, output)
+        return 0
+    distributed.init(threads)
+    return Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
+
+
+class Pretraining:
+    """One training: its data, its length, where its state lies.
+
+    Parameters
+    ----------
+    slice_ : EncoderSlice
+    manifest, signals, output : path
+        As `run_pretrain`.
+    """
+
+    def __init__(self, slice_: EncoderSlice, manifest: Path, signals: Path, output: Path) -> None:
+        assert slice_.config.pretrain is not None
+        self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
+        records = load_records(manifest, self.config.sources)
+        require_columns(records, ["lead_mask"], str(manifest))
+        rate = slice_.preprocess.sampling_rate
+        if not (records["sampling_rate"] == rate).all():
+            raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
+        seen = records[records["split"].isin(["train", "valid"])]
+        self.data_hash = data_hash(seen)
+        self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
+        self.train, self.valid = self._batches(records, signals, rate)
+        per_epoch = self.train.updates_per_epoch
+        self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
+        phases(self.total, self.config.schedule)  # a mistake in it is better known now
+        every, kept = self.config.checkpoint_every, self.config.keep_every
+        self.save_every = every.steps or (every.epochs or 0) * per_epoch
+        self.lock: Lock | None = None
+        self.notes: dict[str, Any] = {}
+        self.watchdog = Watchdog(self.config)
+        self.ema: EMA | None = None
+        self.checkpoints = Checkpoints(
+            output / "checkpoints",
+            config_hash=config_hash(slice_),
+            data_hash=self.data_hash,
+            keep_last=self.config.keep_last,
+            keep_every=0 if kept is None else kept.steps or (kept.epochs or 0) * per_epoch,
+            pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
+            schedule_steps=self.total if self.config.schedule.needs_length else None,
+        )
+        self.saver = Saver(self.checkpoints)
+
+    def _batches(
+        self, records: pd.DataFrame, folder: Path, rate: float
+    ) -> tuple[PretrainBatches, PretrainBatches | None]:
+        """Training pairs, and validation pairs where there are enough."""
+        config, signals = self.config, Signals(records, folder)
+        shortest = config.crop_seconds if config.min_seconds is None else config.min_seconds
+
+        def sampler(split: str) -> PairSampler:
+            return PairSampler(
+                records,
+                split=split,
+                length=round(config.crop_seconds * rate),
+                min_length=round(shortest * rate),
+                min_recordings=config.min_recordings,
+                pairs=config.objective.cmsc.pairs,
+            )
+
+        rank, world_size = distributed.rank(), distributed.world_size()
+        train = PretrainBatches(
+            signals,
+            sampler("train"),
+            batch_size=config.batch_size,
+            accumulate=config.accumulate,
+            seed=config.seed,
+            lead_mask_probability=config.lead_mask_probability,
+            recorded=recorded_leads(records["lead_mask"].to_numpy(), self.slice.preprocess.leads),
+            shuffle_block=config.shuffle_block,
+            rank=rank,
+            world_size=world_size,
+        )
+        pairs = sampler("valid")
+        if len(pairs) < world_size:
+            logger.warning("the validation split has %d pairs: no validation", len(pairs))
+            return train, None
+        valid = PretrainBatches(
+            signals,
+            pairs,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            training=False,
+            rank=rank,
+            world_size=world_size,
+        )
+        return train, valid
+
+    def run(self, tracking: TrackingSlice | None, rule: str | None, stop: distributed.StopFlag | None) -> int:
+        """Resume or begin, train, write the encoder; returns as `run_pretrain`."""
+        try:
+            start = distributed.from_main(self._open)
+            engine, objective = self._build(start)
+            with self._start_tracking(tracking, rule, start) as run:
+                try:
+                    status = train(engine, self, start=start, run=run, stop=stop)
+                finally:
+                    if distributed.world_size() == 1:  # of several, one that failed alone would wait for the others
+                        self.saver.finish()
+                if status == 0:
+                    self._export(engine, objective.encoder, run)
+                else:
+                    run.finish("KILLED")
+            return status
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+    def _build(self, start: int) -> tuple[Any, PretrainingObjective]:
+        """Engine and objective, new or as they were after update number `start`."""
+        saved: tuple[Pieces, dict[str, Any]] | None = self.checkpoints.load(start) if start else None
+        objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+        self.encoder = objective.encoder
+        self._check_shortest(objective.encoder)
+        if saved is not None:
+            restore_weights(objective, saved[0])
+        engine = initialize(objective, self.config)
+        if self.config.ema is not None:
+            self.ema = EMA(objective.encoder, self.config.ema)
+        if saved is not None:
+            pieces, state = saved
+            restore_optimizer(engine, pieces)
+            restore_scaler(engine, state["scaler"])
+            self.watchdog.load_state_dict(state["watchdog"])
+            if self.ema is not None:
+                restore_average(self.ema, pieces)
+            self._say_batch(state["batch_size"])
+            logger.info("resumed from step %d of %d", start, self.total)
+        return engine, objective
+
+    def save(self, engine: Any, step: int) -> None:
+        """Have a checkpoint written; every rank must call it."""
+        pieces, notes = pieces_of(engine, self.ema)
+        state = {
+            "watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine), "batch_size": self.train.batch_size,
+        }  # fmt: skip
+        self.saver.save(pieces, step, state, notes)
+
+    def _say_batch(self, before: int) -> None:
+        """Warn where the model depends on how the global batch is spread, and that is another way now."""
+        model, pairs = self.slice.config.model, self.train.batch_size
+        if pairs != before and model.kind == "conformer" and model.norm == "batch" and not model.norm_sync:
+            logger.warning(
+                "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true` or"
+                " `norm: group` it would not",
+                pairs, before,
+            )  # fmt: skip
+
+    def _check_shortest(self, encoder: ECGEncoder) -> None:
+        """Refuse crops of which nothing could be hidden, compared and left to see."""
+        frames = encoder.frontend.frames(self.train.sampler.min_length)
+        if frames < 3:
+            raise UserError(f"pretrain.min_seconds (or crop_seconds): such a crop has {frames} frames; masking needs 3")
+
+    def _open(self) -> int:
+        """Take the folder, on rank 0; returns the step to start from."""
+        folder = self.checkpoints.folder
+        self.lock = Lock(folder / "lock")
+        self.notes = self.checkpoints.open_run(self.total)
+        self._check_samples()
+        if not (folder / "lock").exists():  # it went aside with the old folder
+            self.lock = Lock(folder / "lock")
+        start = self.checkpoints.newest()
+        self.history = History(folder / "history.csv", COLUMNS)
+        self.history.truncate(start)
+        return start
+
+    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None, start: int) -> Run:
+        """The MLflow run, the one that a resumed training began."""
+        if not distributed.is_main():
+            return Run()
+        run = start_run(
+            tracking,
+            stage="pretrain",
+            name=self.slice.encoder,
+            tags=standard_tags(
+                stage="pretrain", encoder=self.slice.encoder, data_hash=self.data_hash,
+                config_hash=self.checkpoints.identity["config_hash"], rule=rule,
+            ),
+            params=self.slice.config.model_dump(mode="json"),
+            key=self.notes.get("run"),
+            step=start,
+        )  # fmt: skip
+        if run.key is not None:
+            self.checkpoints.note(self.notes | {"run": run.key})
+        return run
+
+    def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
+        """One line of history.csv, the same to MLflow; rank 0 only."""
+        if not distributed.is_main():
+            return
+        row = {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
+        epoch = (step - 1) // self.train.updates_per_epoch + 1
+        self.history.append({"step": step, "epoch": epoch, "split": split, **row})
+        run.log({f"{split}.{name}": value for name, value in row.items()}, step)
+
+    def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
+        """Write the declared outputs; they need nothing of `checkpoints/`."""
+        state = full_state_dict(engine, encoder)  # a collective operation
+        if self.ema is not None:
+            state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
+        if not distributed.is_main():
+            return
+        with blank():
+            whole = build_encoder(self.slice, self.config.seed)
+        whole.load_state_dict(state, assign=True)
+        info = {
+            "name": self.slice.encoder,
+            "weights": "pretrain",
+            "data_hash": self.data_hash,
+            "config_hash": self.checkpoints.identity["config_hash"],
+            "training": self._summary(),
+        }
+        save_encoder(self.output, whole, info)
+        write_text(self.output / "history.csv", self.history.path.read_text(encoding="utf-8"))
+        run.artifact(self.output / "history.csv")
+        run.artifact(self.output / "encoder.json")
+
+    def _summary(self) -> dict[str, Any]:
+        """What the training was, for encoder.json: nothing that two equal trainings would not share."""
+        batches, rows = self.train, self.history.rows()
+        last = {row["split"]: row for row in rows}
+        return {
+            "seed": self.config.seed,
+            "steps": self.total,
+            "epochs": self.total / batches.updates_per_epoch,
+            "pairs": len(batches.sampler),
+            "validation_pairs": len(self.valid.sampler) if self.valid else 0,
+            "pairs_per_update": batches.batch_size * batches.accumulate * batches.world_size,
+            "processes": batches.world_size,
+            "sources": self.config.sources,
+            "ema": self.config.ema,
+            "skipped_updates": self.watchdog.skipped,
+            "warnings": self.watchdog.summary(),
+            "final": {
+                split: {term: float(row[term]) for term in TERMS if row[term]} for split, row in sorted(last.items())
+            },
+        }

@@ -1,0 +1,76 @@
+"""The arithmetic that a step is said to need, against PyTorch's own counter of what is carried out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ecglfm.benchmark.flops import forward_flops
+from ecglfm.config import EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
+from ecglfm.models.encoders.encoder import ECGEncoder
+from ecglfm.models.pretraining.objective import PretrainingObjective
+from tests.unit.architectures import architecture
+
+WAV2VEC2 = architecture(kind="wav2vec2", layers=3, dim=96, ffn_dim=160, heads=4, conv_channels=32, positional_kernel=33)
+
+
+def encoder_of(model: ModelConfig) -> ECGEncoder:
+    preprocess = PreprocessConfig()
+    return ECGEncoder(model, preprocess.leads, preprocess.sampling_rate, preprocess, 5.0)
+
+
+def counted(action) -> float:
+    # PyTorch does not count its fused attention on a CPU; the plain one makes the same products. The counter hooks every
+    # module, so that all are called: what the forms written by hand do besides is not part of the model.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        action()
+    return counter.get_total_flops()
+
+
+def test_a_step_by_hand():
+    """Two segments of 8 samples of 1 lead: 4 frames of 2 channels; width 8, one layer; 2 frames are masked."""
+    model = architecture(layers=1, dim=8, ffn_dim=16, heads=1, kernel=3, conv_channels=2, conv_layers=[(2, 2)])
+    pretrain = PretrainConfig(steps=1, quantizer={"codes": 5, "code_dim": 3, "final_dim": 6})
+    flops = forward_flops(model, pretrain, segments=2, leads=1, samples=8, masked=2)
+    assert flops["frontend"] == 2 * (2 * 4 * 2 * 1 * 2 + 2 * 4 * 2 * 8)  # convolution, Linear to the width
+    feed_forward, linears, positions = 2 * 2 * (2 * 4 * 8 * 16), 4 * 2 * (4 * 8 * 8), 2 * 7 * 8 * 8
+    attention = 2 * (4 * 8 * 4) + 2 * (4 * 4 * 8) + 2 * (4 * 8 * 7)  # by content, values, by relative position
+    convolution = 2 * (4 * 8 * 16) + 2 * (4 * 8 * 3) + 2 * (4 * 8 * 8)
+    assert flops["layers"] == 2 * (feed_forward + linears + attention + convolution) + positions
+    codes, heads = 2 * (2 * 2 * 5) + 2 * (2 * 5 * 3) + 2 * (2 * 3 * 6), 2 * (2 * 8 * 6) + 2 * (2 * 8 * 5)
+    assert flops["objective"] == 2 * (codes + heads + 2 * (2 * 6 * 2)) + 2 * 1 * 8 * 1  # frames with frames, one pair
+
+
+def test_the_whole_objective_is_counted(repository):
+    config = load(EncoderConfig, repository / "config/encoders/tiny.yaml")
+    assert config.pretrain is not None
+    torch.manual_seed(0)
+    objective = PretrainingObjective(encoder_of(config.model), config.pretrain)
+    output = {}
+    found = counted(lambda: output.update(objective(torch.randn(6, 12, 2500), step=0, generator_seed=1)))
+    masked = 156 * float(output["masked_fraction"])
+    expected = forward_flops(config.model, config.pretrain, segments=6, leads=12, samples=2500, masked=masked)
+    assert sum(expected.values()) == pytest.approx(found, rel=0.015)  # depthwise convolutions are not always counted
+
+
+@pytest.mark.parametrize("name", ["ecglfm-600m", "small", "wav2vec2"])
+def test_the_encoder_is_counted_at_every_size(name, repository):
+    """Without memory: on the meta device."""
+    config = load(EncoderConfig, repository / f"config/encoders/{'small' if name == 'wav2vec2' else name}.yaml")
+    assert config.pretrain is not None
+    model = WAV2VEC2 if name == "wav2vec2" else config.model
+    with torch.device("meta"):
+        encoder = encoder_of(model).eval()
+    found = counted(lambda: encoder(torch.empty(4, 12, 2500, device="meta")))
+    expected = forward_flops(model, config.pretrain, segments=4, leads=12, samples=2500, masked=60)
+    assert expected["frontend"] + expected["layers"] == pytest.approx(found, rel=0.01)
+
+
+def test_600m_needs_six_operations_a_parameter_and_frame(repository):
+    """The rule of thumb of arXiv:2001.08361, 2.1; attention comes on top."""
+    config = load(EncoderConfig, repository / "config/encoders/ecglfm-600m.yaml")
+    assert config.pretrain is not None
+    flops = forward_flops(config.model, config.pretrain, segments=4, leads=12, samples=2500, masked=60)
+    assert 3 * sum(flops.values()) == pytest.approx(6 * 610e6 * 4 * 156, rel=0.03)

@@ -1,0 +1,164 @@
+"""Label files of the user's own: by record, by patient, by a native id, and fairseq-signals' arrays."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecglfm.config import TaskConfig, TaskSlice, UserError
+from ecglfm.data.labels.files import FileTable
+from ecglfm.data.labels.labels import run_labels
+
+INDEX = pd.DataFrame(
+    {
+        "record_id": ["s/1", "s/2", "s/3", "s/4"],
+        "source": "s",
+        "patient_id": ["s/10", "s/10", "s/11", "s/4"],
+        "path": "",
+        "age": 50.0,
+        "sex": "male",
+        "fold": pd.array([1] * 4, dtype="Int64"),
+        "codes": [[] for _ in range(4)],
+        "report": "",
+        "native.study": ["901", "902", "903", None],
+    }
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Labels of a task whose selector reads the file `own.csv`; all records are in the training split."""
+    INDEX.to_parquet(tmp_path / "s.parquet", index=False)
+    INDEX[["record_id", "source", "patient_id"]].assign(split="train").to_parquet(tmp_path / "records.parquet")
+
+    def run(text: str, selector: dict, file: dict | None = None, **config) -> dict[str, float]:
+        (tmp_path / "own.csv").write_text(text)
+        selector = selector | {"file": {"path": "own.csv"} | (file or {})}
+        content = {"kind": "binary", "labels": {"x": {"wfdb_folder": selector}}} | config
+        task = TaskConfig.model_validate(content).located(tmp_path)
+        slice_ = TaskSlice(task="t", config=task, kinds={"s": "wfdb_folder"})
+        run_labels(slice_, tmp_path / "records.parquet", [tmp_path / "s.parquet"], tmp_path / "t.parquet")
+        table = pd.read_parquet(tmp_path / "t.parquet").set_index("record_id")
+        return dict(table.iloc[:, 3].items())
+
+    return run
+
+
+def test_by_record_with_or_without_the_sources_name(run):
+    text = "record_id,grade\n3.0,II\ns/1,I\n2,II\n"
+    assert run(text, {"column": {"grade": ["ii"]}}) == {"s/1": 0, "s/2": 1, "s/3": 1, "s/4": 0}
+    ignore = run(text, {"column": {"grade": ["ii"]}}, missing="ignore")
+    assert ignore == {"s/1": 0, "s/2": 1, "s/3": 1}  # nothing is known of 4
+
+
+def test_by_patient_by_a_native_id_and_under_another_name(run):
+    text = "patient_id,lvef\n10,35\n11,60\n4,\n"
+    by_patient = run(text, {"where": "lvef < 40"}, {"by": "patient_id"})
+    assert by_patient == {"s/1": 1, "s/2": 1, "s/3": 0, "s/4": 0}
+    by_study = run("id;x,lvef\n902,12.5\n901,13\n", {"value": "lvef"}, {"by": "study", "id": "id;x"}, kind="regression")
+    assert by_study == {"s/1": 13, "s/2": 12.5}
+
+
+def test_survival_from_a_file(run, tmp_path):
+    text = "patient_id,days,died\n10,12,1\n11,30,0\n"
+    times = run(text, {"time": "days", "event": "died"}, {"by": "patient_id"}, kind="survival")
+    assert times == {"s/1": 12, "s/2": 12, "s/3": 30}
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    assert table["event.x"].tolist() == [1, 1, 0]
+
+
+def test_repeated_ids_must_agree_and_unknown_ones_are_counted(run, caplog):
+    agreeing = "record_id,grade,note\n1,II,first half\n1,II,second half\n7,I,\n8,I,\n8,I,\n"
+    with caplog.at_level(logging.WARNING):
+        assert run(agreeing, {"column": {"grade": ["ii"]}})["s/1"] == 1
+    assert [r.message.partition("own.csv")[2] for r in caplog.records if "own.csv" in r.message] == [
+        ": 2 ids are no record_id of source s, the first: 7"
+    ]
+    with pytest.raises(UserError, match=r"own\.csv: '1' stands in rows 2 and 4 with different values; 1 such"):
+        run("record_id,grade\n1,II\n2,I\n1,I\n", {"column": {"grade": ["ii"]}})
+
+
+def test_ids_of_another_source_of_the_task_are_not_unknown(tmp_path, caplog):
+    (tmp_path / "own.csv").write_text("record_id,x\ns/1,1\nr/1,0\nq/1,0\n")
+    config = TaskConfig.model_validate(
+        {"kind": "binary", "labels": {"x": {"ludb": {"column": {"x": ["1"]}, "file": {"path": "own.csv"}}}}}
+    ).located(tmp_path)
+    file = config.labels["x"]["ludb"].file
+    assert file is not None
+    table = FileTable(file, ["x"], "s", ["s", "r"])
+    assert table.rows(INDEX, "record_id")["x"].tolist()[0] == "1"
+    table.warn_unknown()
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["q/1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "selector", "file", "message"),
+    [
+        (
+            "record_id,x\n1,1\n",
+            {"column": {"y": ["1"]}},
+            {},
+            r"own\.csv: column 'y' is not in .*near names: record_id, x",
+        ),
+        ("record_id,x\n1,1\n", {"where": "y > 1"}, {}, r"own\.csv: there is no column 'y'"),
+        ("record,x\n1,1\n", {"where": "x > 1"}, {}, r"own\.csv: column 'record_id' is missing"),
+        ("record_id,x\n,1\n", {"where": "x > 1"}, {}, r"own\.csv: row 2: record_id is empty"),
+        (
+            "study,x\n1,1\n",
+            {"where": "x > 1"},
+            {"by": "stady", "id": "study"},
+            r"own\.csv: by: column 'stady' is not in",
+        ),
+    ],
+)
+def test_broken_file_is_one_clear_line(run, text, selector, file, message):
+    with pytest.raises(UserError, match=message):
+        run(text, selector, file)
+
+
+def test_text_that_is_no_number_names_the_row_of_the_file(run):
+    with pytest.raises(UserError, match=r"labels\.x\.wfdb_folder: .*own\.csv: row 4: ef must be a number, found 'low'"):
+        run("record_id,ef\n1,50\n\n2,low\n", {"value": "ef"}, kind="regression")
+
+
+FAIRSEQ = {"y_npy": "y.npy", "label_def": "label_def.csv"}
+
+
+def test_fairseq_signals_arrays(run, tmp_path):
+    np.save(tmp_path / "y.npy", np.array([[0, 1], [1, 0], [np.nan, 1]]))
+    (tmp_path / "label_def.csv").write_text("name,pos_weight\nMI,1\nAFIB,7\n")
+    text = "study,idx,segment\n901,2,0\n902,1,0\n902,1,1\n903,0,0\n"
+    file = FAIRSEQ | {"by": "study"}
+    assert run(text, {"column": {"MI": ["1"]}}, file) == {"s/1": 0, "s/2": 1, "s/3": 0, "s/4": 0}
+    assert run(text, {"column": {"MI": ["1"]}}, file, missing="ignore") == {"s/2": 1, "s/3": 0}
+    assert run(text, {"value": "AFIB"}, file, kind="regression") == {"s/1": 1, "s/2": 0, "s/3": 1}
+
+
+@pytest.mark.parametrize(
+    ("array", "text", "message"),
+    [
+        (np.zeros((2, 3)), "study,idx\n901,0\n", r"y\.npy: is float64 \(2, 3\), and .*label_def\.csv names 2 columns"),
+        (np.zeros((2, 2)), "study,idx\n901,2\n", r"own\.csv: row 2: idx: .*y\.npy has 2 rows, found '2'"),
+        (np.zeros((2, 2)), "study,idx\n901,first\n", r"own\.csv: row 2: idx must be a whole number, found 'first'"),
+        (np.array([[{}, 1]], dtype=object), "study,idx\n901,0\n", r"y\.npy: not an array of numbers that can be read"),
+        (np.zeros((2, 2)), "study,idx,MI\n901,0,1\n", r"label_def\.csv: 'MI' is a column of .*own\.csv, too"),
+    ],
+)
+def test_broken_fairseq_files(run, tmp_path, array, text, message):
+    np.save(tmp_path / "y.npy", array, allow_pickle=True)
+    (tmp_path / "label_def.csv").write_text("name\nMI\nAFIB\n")
+    with pytest.raises(UserError, match=message):
+        run(text, {"column": {"AFIB": ["1"]}}, FAIRSEQ | {"by": "study"})
+
+
+def test_paths_start_in_the_folder_of_the_config():
+    selector = {"where": "x == 1", "file": {"path": "mine/a.csv"} | FAIRSEQ}
+    config = TaskConfig.model_validate({"kind": "binary", "labels": {"x": {"ludb": selector}}, "exclude": {
+        "ludb": {"where": "y == 1", "file": {"path": "/data/b.csv"}}}})  # fmt: skip
+    assert config.located(Path("config")).files == [
+        "config/mine/a.csv", "config/y.npy", "config/label_def.csv", "/data/b.csv"
+    ]  # fmt: skip

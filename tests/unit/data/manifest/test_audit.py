@@ -1,0 +1,72 @@
+"""The audit fails what crosses splits, says who, and states what pretraining and tests share."""
+
+import pandas as pd
+import pytest
+
+from ecglfm.data.manifest.audit import audit
+from tests.unit.data.recordings_in_memory import drifting, frame, pieces_of
+
+
+def pair(a, b, crosses):
+    return {"a": f"s/{a:05d}", "b": f"s/{b:05d}", "correlation": 1.0, "crosses": crosses}
+
+
+def test_patient_in_two_splits_is_named_and_fails():
+    patients = ["s/a", "s/a", "s/b", "s/b", "s/c"]
+    records = frame(drifting(5), ["train", "test", "valid", None, "train"], patients)
+    content = audit(pieces_of(records), [])
+    assert not content["passed"]
+    assert content["patient_overlap"] == ["s/a"]
+    assert content["counts"] == {
+        "s": {
+            "none": {"records": 1, "patients": 1},
+            "test": {"records": 1, "patients": 1},
+            "train": {"records": 2, "patients": 2},
+            "valid": {"records": 1, "patients": 1},
+        }
+    }
+
+
+@pytest.mark.parametrize(("crosses", "passed"), [(True, False), (False, True)])
+def test_only_a_crossing_pair_fails(crosses, passed):
+    content = audit(pieces_of(frame(drifting(2), ["train", "test"])), [pair(0, 1, crosses)])
+    assert len(content["duplicate_pairs"]) == 1
+    assert content["passed"] is passed
+
+
+@pytest.mark.parametrize(
+    ("splits", "empty"),
+    [
+        ([], ["train", "valid", "test"]),
+        ([None, None], ["train", "valid", "test"]),
+        (["test", None], ["train", "valid"]),
+    ],
+)
+def test_manifest_of_nothing_is_no_pass(splits, empty):
+    content = audit(pieces_of(frame(drifting(2)[: len(splits)], splits)), [])
+    assert content["empty"] == empty
+    assert content["passed"] is (len(empty) < 3)
+
+
+def test_record_that_stands_twice_fails():
+    records = frame(drifting(2)).assign(record_id="s/1")
+    content = audit(pieces_of(records), [])
+    assert content["repeated_records"] == ["s/1"]
+    assert not content["passed"]
+
+
+def test_what_pretraining_sees_is_held_against_every_test_record():
+    splits = ["train", "train", "valid", "test", "test", None, "train", "valid", "test", "test"]
+    patients = ["s/a", "s/b", "s/c", "s/b", "s/d", "s/d", "s/e", "s/f", "s/g", "s/h"]
+    records = frame(drifting(10), splits, patients)
+    across = [pair(0, 3, True), pair(2, 5, True)]  # 5 is in no split, but its patient is tested
+    others = [pair(6, 7, True), pair(8, 9, False)]  # train and valid; test and test
+    assert audit(pieces_of(records), across + others)["pretraining"] == {
+        "records": 5,
+        "test_records": 4,
+        "shared_patients": 1,  # b
+        "shared_records": 0,
+        "duplicates": 2,
+    }
+    twice = pd.concat([records.iloc[[0]].assign(split="test"), records], ignore_index=True)
+    assert audit(pieces_of(twice), [])["pretraining"]["shared_records"] == 1

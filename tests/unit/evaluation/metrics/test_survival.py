@@ -1,0 +1,158 @@
+"""Survival measures against scikit-survival (golden_survival.json), against pairs counted one by one, and by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecglfm.evaluation.metrics.entries import summarize
+from ecglfm.evaluation.metrics.hazards import (
+    RiskSets,
+    breslow,
+    concordance,
+    cumulative_dynamic_auc,
+    hazard_ratio,
+    survival_brier,
+)
+from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, kaplan_meier_interval, make_reference
+
+GOLDEN = json.loads(Path(__file__).with_name("golden_survival.json").read_text())
+ONES = np.ones((150, 1))
+
+
+def arrays(golden: dict) -> tuple[np.ndarray, ...]:
+    return tuple(np.array(golden[key], dtype=float) for key in ("time", "event", "risk", "times"))
+
+
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_equal_to_scikit_survival(golden: dict):
+    time, event, risk, times = arrays(golden)
+    sets = RiskSets(time, event)
+    found = concordance(sets, risk, ONES, times[-1])
+    assert found["c_index"][0] == pytest.approx(golden["c_index"], abs=1e-12)
+    assert found["c_index_uno"][0] == pytest.approx(golden["c_index_uno"], abs=1e-12)
+    areas = cumulative_dynamic_auc(sets, risk, ONES, times)
+    assert [area[0] for area in areas] == pytest.approx(golden["td_auc"], abs=1e-12)
+    ratio = hazard_ratio(sets, risk, ONES)[0]
+    assert ratio == pytest.approx(golden["hazard_ratio"], rel=1e-7)
+    assert breslow(time, event, risk * np.log(ratio), times) == pytest.approx(golden["baseline"], rel=1e-6)
+    survival = np.exp(-0.4 * np.exp(risk))
+    assert survival_brier(sets, survival, ONES, times[1])[0] == pytest.approx(golden["brier"], abs=1e-12)
+    assert kaplan_meier_interval(time, event, times[1]) == pytest.approx(golden["kaplan_meier"], abs=1e-6)
+
+
+def test_weights_are_repetitions():
+    time, event, risk, times = arrays(GOLDEN[0])
+    weight_nr = np.random.default_rng(0).integers(0, 4, (150, 5)).astype(float)
+    sets = RiskSets(time, event)
+    survival = np.exp(-0.4 * np.exp(risk))
+
+    def measure(sets: RiskSets, risk: np.ndarray, survival: np.ndarray, weight_nr: np.ndarray) -> np.ndarray:
+        found = concordance(sets, risk, weight_nr, times[-1])
+        areas = cumulative_dynamic_auc(sets, risk, weight_nr, times)
+        brier = survival_brier(sets, survival, weight_nr, times[1])
+        return np.stack([*found.values(), *areas, hazard_ratio(sets, risk, weight_nr), brier])
+
+    values = measure(sets, risk, survival, weight_nr)
+    for r in range(5):
+        rows = np.repeat(np.arange(150), weight_nr[:, r].astype(int))
+        one = measure(RiskSets(time[rows], event[rows]), risk[rows], survival[rows], np.ones((len(rows), 1)))
+        np.testing.assert_allclose(values[:, r], one[:, 0], rtol=1e-9)
+
+
+def test_concordance_pair_by_pair():
+    # pairs with an earlier event: (1, 2) won, (1, 3) tied, (1, 4) won, (2, 4) lost; 2 and 3 share a time, and 3 is
+    # censored then, so it outlived 2: won by 3's lower risk, lost here: 2 has 0.2, 3 has 0.9
+    time, event, risk = np.array([1, 2, 2, 3.0]), np.array([1, 1, 0, 0.0]), np.array([0.9, 0.2, 0.9, 0.5])
+    found = concordance(RiskSets(time, event), risk, np.ones((4, 1)), np.inf)
+    assert found["c_index"][0] == pytest.approx((1 + 0.5 + 1 + 0 + 0) / 5)
+    # G(1) = 1; at 2 one of two left is censored (the event of 2 counts as before): G(2) = 1/2, weight 4
+    assert found["c_index_uno"][0] == pytest.approx((2.5 * 1 + 0 * 4) / (3 * 1 + 2 * 4))
+
+
+def test_kaplan_meier_by_hand():
+    # events at 1 and 3, censored at 2 and 4: 3/4, then 3/4 x 1/2
+    sets = RiskSets(np.array([1, 2, 3, 4.0]), np.array([1, 0, 1, 0.0]))
+    np.testing.assert_allclose(sets.kaplan_meier(np.ones((4, 1)))[:, 0], [1, 0.75, 0.75, 0.375, 0.375])
+
+
+def simulated(n: int, seed: int, ratio: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Risk z with hazard 0.1 ratio^z, a third of the patients observed for less than 5 years."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    died, left = rng.exponential(10 / ratio**z), rng.uniform(2, 8, n)
+    return np.minimum(died, left), (died <= left).astype(float), z * np.log(ratio)
+
+
+def predictions(n: int, seed: int) -> SurvivalPredictions:
+    reference = make_reference(*simulated(4000, seed + 1000), times=[1, 2, 4])
+    time, event, risk = (column[:, None] for column in simulated(n, seed))
+    return SurvivalPredictions(["death"], time, event, risk, np.arange(n).astype(str), [reference])
+
+
+def test_planted_hazard_ratio_lies_in_its_interval():
+    held = 0
+    for seed in range(20):
+        entry = summarize(predictions(400, seed), resamples=200, confidence=0.9, seed=0, min_patients=1)["labels"][
+            "death"
+        ]
+        held += entry["hazard_ratio"]["ci_low"] <= 2 <= entry["hazard_ratio"]["ci_high"]
+    assert 15 <= held <= 20  # 18 expected
+
+
+def test_a_calibrated_model_is_found_calibrated_and_a_stretched_one_is_not():
+    data = predictions(3000, 5)
+    groups = data.describe()["risk_groups"]["death"]
+    assert all(group["ci_low"] - 0.01 <= group["predicted"] <= group["ci_high"] + 0.01 for group in groups)
+    assert groups[0]["observed"] > groups[-1]["observed"] + 0.2
+    assert sum(group["records"] for group in groups) == 3000
+    # until year 2 hazard 0.1 e^risk gives survival exp(-0.2 e^risk): the baseline came out so
+    assert data.references[0].hazard == pytest.approx(0.2, abs=0.02)
+    reference = data.references[0]
+    stretched = replace(data, references=[reference._replace(hazard=3 * reference.hazard)])
+    good, bad = (one.values(0, np.ones((3000, 1))) for one in (data, stretched))
+    assert good["ece"][0] < 0.03
+    assert bad["ece"][0] > 0.15
+    assert bad["brier"][0] > good["brier"][0] + 0.02
+
+
+def test_what_cannot_be_measured_is_said():
+    data = predictions(60, 0)
+    shape = (60, 3)
+    times, events, risks = (np.broadcast_to(column, shape).copy() for column in (data.times, data.events, data.risks))
+    events[:, 1], times[:, 2], events[:, 2] = 0, np.nan, np.nan
+    data = SurvivalPredictions(["a", "b", "c"], times, events, risks, data.patients, data.references * 2 + [None])
+    labels = summarize(data, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]
+    assert 0.5 < labels["a"]["c_index"]["ci_low"] < labels["a"]["c_index"]["value"]
+    assert (labels["b"]["c_index"]["value"], labels["b"]["c_index"]["reason"]) == (
+        None,
+        "no event among the test records",
+    )
+    assert labels["c"]["hazard_ratio"]["reason"] == "no test record with a known label"
+    assert data.describe()["n"] == {
+        "events": {"a": int(events[:, 0].sum()), "b": 0, "c": 0},
+        "known": {"a": 60, "b": 60, "c": 0},
+    }
+
+
+def test_without_an_event_in_valid_only_the_concordance_is_known():
+    data = replace(predictions(60, 0), references=[make_reference(np.ones(5), np.zeros(5), np.arange(5.0), times=[])])
+    assert data.references == [None]
+    labels = summarize(data, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]["death"]
+    assert labels["c_index"]["value"] > 0.5
+    assert labels["td_auc"]["reason"].startswith("no event among the validation records")
+
+
+def test_reference_is_of_the_validation_split():
+    time, event, risk = np.array([1, 2, 3, 4, np.nan]), np.array([1, 1, 1, 0, np.nan]), np.array([2, 1, 0, -1.0, 50])
+    found = make_reference(time, event, risk, times=[])
+    np.testing.assert_allclose(found.times, [1.5, 2, 2.5])
+    assert found.scale == pytest.approx(np.std([2, 1, 0, -1]))
+    np.testing.assert_allclose(found.limits, np.quantile([2, 1, 0, -1], [0.25, 0.5, 0.75]))
+    expected = 1 / np.exp([2.0, 1, 0, -1]).sum() + 1 / np.exp([1.0, 0, -1]).sum()
+    assert found.hazard == pytest.approx(expected)
+    assert isinstance(found, Reference)

@@ -1,0 +1,311 @@
+"""The report says what the files say, says what is missing, and stands alone."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ecglfm.config import EvaluateConfig, UserError
+from ecglfm.evaluation.evaluate import measure
+from ecglfm.evaluation.metrics.outcomes import read_outcome
+from ecglfm.evaluation.report import examples, model_sections
+from ecglfm.evaluation.report.card import run_card
+from ecglfm.evaluation.report.examples import choose_examples, verdicts
+from ecglfm.evaluation.report.histories import read_course
+from ecglfm.evaluation.report.model_sections import Fit
+from ecglfm.evaluation.report.report import run_report
+from ecglfm.evaluation.verification.rates import MEASURES
+from ecglfm.provenance import read_json, write_json, write_parquet, write_text
+
+
+def page_of(results: Path, include: list[str] | None = None) -> str:
+    run_report(results, results / "report/index.html", include)
+    return (results / "report/index.html").read_text()
+
+
+def words(page: str) -> str:
+    """What a reader sees: tags, style and pictures taken away, one space between words."""
+    body = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not painted, which takes most of the time."""
+    monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
+    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
+
+
+@pytest.mark.usefixtures("quick")
+def test_numbers_of_the_files_are_on_the_page(results: Path):
+    page = page_of(results)
+    seen = words(page)
+    # data: 60 records of 50 patients, the last eleven of one of them
+    assert "alpha 40 40 patients 8 8 patients 12 2 patients 60 50 patients 60 (60–60) 50 % 10 s 100 Hz 1" in seen
+    assert "ingest dropped signal truncated 2 alpha alpha/900 holds 10 of 1000 samples <b>" in seen
+    assert "preprocess flagged flat leads 1 alpha alpha/059 V6" in seen
+    assert "Passed : no patient is in more than one split; duplicate recordings: 1 pair, none across splits." in seen
+    assert "alpha/001 alpha/002 0.9987 same split" in seen
+    # labels: MI is positive in the last three test records only, and unknown once
+    assert "MI 0 0.0 % 0 0.0 % 3 25.0 % 1" in seen
+    # pretraining: last train row 4 + 100/200, last valid row 4.5 + 100/200
+    assert "After step 200 loss contrastive code perplexity train 4.5 3.3 20 valid 5 3.8 18.18" in seen
+    # evaluation: 2 of 3 positives above all 9 negatives, one below: AUROC 18/27
+    metrics = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")
+    assert metrics["labels"]["MI"]["auroc"]["value"] == pytest.approx(18 / 27)
+    assert "0.667" in seen
+    assert "MI 3 of 12 0.250 0.667" in seen
+    macro = metrics["macro"]["auroc"]
+    assert macro["value"] == pytest.approx((1 + 18 / 27) / 2)
+    assert f"super tiny full-s0 12 2 patients 2 of 2 0.833 {macro['ci_low']:.3f} – {macro['ci_high']:.3f}" in seen
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_source_that_is_only_tested_has_numbers_of_its_own(results: Path):
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    metrics = read_json(path)
+    block = {key: metrics[key] for key in ("labels", "macro", "micro", "n", "thresholds", "label_names", "majority")}
+    block["n"] = block["n"] | {"records": 7, "patients": 5}
+    auroc = block["macro"]["auroc"] | {"value": 0.611, "ci_low": 0.5, "ci_high": 0.7}
+    block["macro"] = block["macro"] | {"auroc": auroc}
+    write_json(path, metrics | {"sources": ["alpha"], "external": {"clinic": block}})
+    page = page_of(results)
+    seen = words(page)
+    assert "external validation: clinic 7 5 patients 2 of 2 0.611 0.500 – 0.700" in seen
+    said = "External validation: clinic 7 records of 5 patients of a source that has none in train and valid;"
+    assert f"{said} no part of the numbers of alpha." in seen
+    run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html")
+    card = words((results / "card.html").read_text())
+    assert "12 test records of 2 patients of alpha." in card
+    assert said in card
+    assert card.count("0.611") == 1  # of that source alone
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_page_stands_alone_and_is_safe(results: Path):
+    page = page_of(results)
+    assert "<b>holds" not in page
+    assert "samples &lt;b&gt;" in page
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
+    # curves of pretraining and fine-tuning, ROC, calibration, three recordings
+    assert page.count("data:image/png") == 4 + 3
+    assert base64.b64encode(b"\x89PNG as evaluate drew it").decode() in page
+    assert "<script" not in page
+
+
+def test_wide_tables_scroll_in_a_box_of_their_own(results: Path):
+    page = page_of(results)
+    assert page.count("<table") == page.count('<div class="scroll"><table') > 5
+    assert ".scroll { overflow-x: auto; }" in page
+
+
+def test_the_same_results_give_the_same_page(results: Path):
+    assert page_of(results) == page_of(results)
+
+
+def test_examples_are_the_surest_hit_the_largest_error_and_a_blind_draw(results: Path):
+    table = pd.read_parquet(results / "evaluate/tiny/super/full-s0/predictions.parquet")
+    chosen = choose_examples(table, ["MI"])
+    assert [example.why for example in chosen] == ["Surest true positive", "Largest error", "Drawn blindly"]
+    ids = table["record_id"].iloc[[example.row for example in chosen]].tolist()
+    assert ids[:2] == ["alpha/057", "alpha/059"]  # 0.9 and positive; 0.05 and positive
+    assert len(set(ids)) == 3
+    assert (table["split"].iloc[[example.row for example in chosen]] == "test").all()
+    said = verdicts(table.iloc[chosen[1].row], ["NORM", "MI"], {"NORM": 0.5, "MI": 0.25})
+    assert [(v["name"], v["verdict"]) for v in said] == [("NORM", "hit"), ("MI", "missed")]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("manifest", "There is no manifest yet."),
+        ("labels", "The labels of super have not been made."),
+        ("pretrain", "The encoder tiny has not been made."),
+        ("finetune", "Nothing has been fine-tuned yet."),
+        ("evaluate", "tiny/super/full-s0 has not been evaluated."),
+        ("preprocess", "The prepared signal of alpha/059 is not there."),
+        ("evaluate/tiny/super/full-s0/predictions.parquet", "MI 3 of 12 0.250 0.667"),
+        ("pretrain/tiny/history.csv", "There is no training history."),
+        ("manifest/audit.json", "The audit has not run."),
+    ],
+)
+def test_what_is_missing_is_said(results: Path, gone: str, said: str):
+    path = results / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert said in words(page_of(results))
+
+
+def test_an_empty_folder_gives_a_page(tmp_path: Path):
+    seen = words(page_of(tmp_path))
+    assert "There is no manifest yet." in seen
+    assert "Nothing has been evaluated yet." in seen
+
+
+@pytest.mark.usefixtures("quick")
+def test_include_hides_what_was_left_from_an_earlier_config(results: Path):
+    for stage in ("evaluate", "finetune"):
+        shutil.copytree(results / stage / "tiny/super", results / stage / "old/gone")
+    assert "gone old full-s0" in words(page_of(results))
+    seen = words(page_of(results, ["tiny/super/full-s0"]))
+    assert " old" not in seen
+    assert "gone" not in seen
+    assert "super tiny full-s0" in seen
+    with pytest.raises(UserError, match="encoder/task/fit"):
+        page_of(results, ["../x/y/z"])
+    with pytest.raises(UserError, match="encoder/task/fit"):
+        page_of(results, ["../x/y"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_failed_audit_is_loud(results: Path):
+    path = results / "manifest/audit.json"
+    pair = {"a": "alpha/001", "b": "alpha/050", "correlation": 1.0, "crosses": True}
+    write_json(path, read_json(path) | {"passed": False, "patient_overlap": ["alpha/p49"], "duplicate_pairs": [pair]})
+    seen = words(page_of(results))
+    assert "Failed : 1 patients are in more than one split ( alpha/p49 )" in seen
+    assert "1 pair, 1 across splits" in seen
+    assert "crosses splits" in seen
+
+
+@pytest.mark.usefixtures("quick")
+def test_warnings_of_a_pretraining_are_told(results: Path):
+    assert "Warnings" not in words(page_of(results))
+    path = results / "pretrain/tiny/encoder.json"
+    info = read_json(path)
+    warnings = [
+        {"warning": "codebook_collapse", "step": 40, "times": 1, "text": "code perplexity 1.00 is under 2"},
+        {"warning": "skipped_update", "step": 120, "times": 3, "text": "the loss is not finite"},
+    ]
+    write_json(path, info | {"training": info["training"] | {"skipped_updates": 5, "warnings": warnings}})
+    seen = words(page_of(results))
+    assert (
+        "Warnings Step 40: code perplexity 1.00 is under 2 Step 120 (and 2 more): the loss is not finite Made by"
+        in seen
+    )
+    assert "skipped updates 5" in seen
+
+
+@pytest.mark.usefixtures("quick")
+def test_undefined_metrics_show_their_reason(results: Path):
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    metrics = read_json(path)
+    metrics["macro"]["auroc"]["labels"] = ["NORM"]
+    metrics["labels"]["MI"]["auroc"] = {
+        "value": None,
+        "ci_low": None,
+        "ci_high": None,
+        "reason": "no positive test record",
+    }
+    write_json(path, metrics)
+    seen = words(page_of(results))
+    assert "– no positive test record" in seen
+    assert "1 of 2" in seen
+    assert "Macro over 1 of 2 labels" in seen
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_broken_file_is_one_clear_line(results: Path):
+    write_text(results / "manifest/audit.json", "{broken")
+    with pytest.raises(UserError, match=r"audit\.json: cannot be read"):
+        page_of(results)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step,split,loss,lr\n1,train,3,0.1\n2,train,2,0.1\n2,valid,2.5,\n",
+        "step,train.loss,valid.loss,lr\n1,3,,0.1\n2,2,2.5,0.1\n",
+        "step,loss,valid_loss\n1,3,\n2,2,2.5\n",
+    ],
+)
+def test_histories_are_read_in_either_shape(tmp_path: Path, text: str):
+    write_text(tmp_path / "history.csv", text)
+    course = read_course(tmp_path / "history.csv")
+    assert course is not None
+    assert list(course.terms) == ["loss"]
+    train, valid = course.terms["loss"]
+    assert (train.name, train.x.tolist(), train.y.tolist()) == ("train", [1, 2], [3, 2])
+    assert (valid.name, valid.x.tolist(), valid.y.tolist()) == ("valid", [2], [2.5])
+    assert course.final("loss", "valid") == 2.5
+
+
+def test_no_history_is_none(tmp_path: Path):
+    assert read_course(tmp_path / "history.csv") is None
+    write_text(tmp_path / "history.csv", "step,loss\n")
+    assert read_course(tmp_path / "history.csv") is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command(results: Path, capsys: pytest.CaptureFixture[str]):
+    from ecglfm.cli import main
+
+    output = results / "report/index.html"
+    command = ["report", "--results", str(results), "--output", str(output)]
+    assert main([*command, "--include", "tiny/super/full-s0"]) == 0
+    assert "super tiny full-s0" in words(output.read_text())
+    assert main(["report", "--results", str(results / "none"), "--output", str(output)]) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_quantities_and_survival_have_their_own_tables(results: Path):
+    predictions = pd.read_parquet(results / "evaluate/tiny/super/full-s0/predictions.parquet")
+    about = predictions[["record_id", "patient_id", "split"]]
+    number = predictions["probability.MI"]
+    tables = {
+        "regression": about.assign(**{"target.age": 60 + 10 * number, "prediction.age": 60 + 10 * number}),
+        "survival": about.assign(
+            **{"time.death": 2 - number, "event.death": predictions["target.NORM"], "risk.death": number}
+        ),
+    }
+    for kind, table in tables.items():
+        folder = results / f"evaluate/tiny/{kind}/full-s0"
+        write_parquet(folder / "predictions.parquet", table)
+        config = EvaluateConfig(bootstrap=30)
+        name = "age" if kind == "regression" else "death"
+        test, fitted = read_outcome(table, kind, [name], [], config)
+        identity = {"encoder": "tiny", "task": kind, "fit": "full-s0", "kind": kind}
+        write_json(folder / "metrics.json", measure(test, config) | fitted | identity)
+        (folder / "curves.png").write_bytes(b"png")
+    page = html.unescape(page_of(results))
+    for heading in ("Macro AUROC", "Macro R²", "Macro C-index", "AUC, time 1", "Events", "Known"):
+        assert f">{heading}</th>" in page
+    assert re.search(r"regression</b>.*?1\.000", page, re.S)  # R² of a prediction that is the truth
+    assert "Survival of death is judged at" in page
+    for caption in ("ROC curves", "Prediction against truth", "Survival by group of predicted risk (Kaplan and Meier)"):
+        assert f">{caption}</figcaption>" in page
+
+
+@pytest.mark.usefixtures("quick")
+def test_verifications_stand_in_one_table(results: Path) -> None:
+    """One encoder with its numbers, one that was not run, one that nobody asked for."""
+    overall = {name: {"value": None, "ci_low": None, "ci_high": None, "reason": "few"} for name in MEASURES}
+    overall |= {"eer": {"value": 0.1234, "ci_low": 0.1, "ci_high": 0.2}}
+    pretraining = {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": "random weights: no pretraining"}
+    metrics = {
+        "weights": "random", "overall": overall, "sources": {"a": overall}, "centring": {"centred": True},
+        "n": {"records": 12, "patients": 2, "patients_with_several": 1, "genuine": {"scored": 55, "possible": 55},
+              "impostor": {"scored": 10, "possible": 11}},
+        "leakage": {"audit": None, "clean": False, "pretraining": pretraining},
+    }  # fmt: skip
+    for encoder in ("random", "other"):
+        write_json(results / f"verify/{encoder}/who/metrics.json", metrics)
+    run_report(results, results / "report.html", verified=["random/who", "absent/who"])
+    seen = words((results / "report.html").read_text())
+    assert (
+        "random random weights angles from the mean of training vectors 12 2 patients, 1 with several 55 10 of 11 – few "
+        "0.123 0.100 – 0.200 – few – few" in seen
+    )
+    assert "Leakage not excluded" in seen
+    assert "absent has not been verified on who." in seen
+    assert "other random weights" not in seen
+    with pytest.raises(UserError, match="--verified who: expected encoder/task"):
+        run_report(results, results / "report.html", verified=["who"])

@@ -1,0 +1,80 @@
+"""Every kind of encoder that the config knows can be built, and what may be pretrained has what pretraining asks for."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from ecglfm.benchmark.flops import forward_flops
+from ecglfm.config import LEADS, Architecture, ModelConfig, PreprocessConfig, PretrainConfig
+from ecglfm.models.encoders.context import Context
+from ecglfm.models.encoders.encoder import CONTEXTS
+from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
+from tests.unit.architectures import architecture
+
+CLASSES: dict[str, type[Architecture]] = {
+    get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(get_args(ModelConfig)[0])
+}
+SIZES = {
+    "conformer": {"layers": 3, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
+    "wav2vec2": {"layers": 3, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4, "norm_first": True},
+    "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
+}  # fmt: skip
+
+
+def encoder_of(kind):
+    torch.manual_seed(0)
+    return make_encoder(architecture(kind=kind, dim=16, **SIZES[kind]), LEADS, 500, PreprocessConfig(), 5.0)
+
+
+def test_every_kind_has_its_encoder():
+    assert set(CLASSES) == set(ENCODERS) == set(SIZES)
+    assert {kind for kind, cls in CLASSES.items() if cls.pretrainable} == set(CONTEXTS)
+    for kind in CLASSES:
+        assert type(encoder_of(kind)) is ENCODERS[kind]
+
+
+@pytest.mark.parametrize("kind", list(CONTEXTS))
+def test_a_context_offers_what_pretraining_asks_for(kind):
+    encoder = encoder_of(kind).eval()
+    context = encoder.context
+    assert isinstance(context, Context)
+    assert isinstance(context, nn.Module)
+    assert len(context.layers) == encoder.config.depth == 3
+    assert all(isinstance(context.get_submodule(name), nn.Module) for name in context.closing)
+    entered = []
+    context.dropout.register_forward_hook(lambda module, args, output: entered.append(output.shape))
+    x, mask = torch.randn(2, 7, 16), torch.arange(7) < torch.tensor([[7], [4]])
+    outputs = context(x, mask)
+    assert [output.shape for output in outputs] == [(2, 7, 16)] * 3
+    assert entered == [(2, 7, 16)]
+    assert all(output.isfinite().all() for output in outputs)
+    torch.testing.assert_close(context(x[1:, :4])[-1], outputs[-1][1:, :4])
+    x.requires_grad_()
+    context.checkpointing = True
+    calls = []
+    context.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    context(x)[-1].square().sum().backward()
+    assert len(calls) == 2
+
+
+def test_the_operations_of_what_has_no_context_are_an_error():
+    with pytest.raises(ValueError, match="kind 'convnet' has no context to pretrain"):
+        forward_flops(
+            encoder_of("convnet").config, PretrainConfig(steps=1), segments=2, leads=12, samples=2500, masked=9
+        )
+
+
+def test_layers_learn_by_their_depth_and_what_closes_the_last_one_learns_as_that():
+    from ecglfm.training.finetuning.supervised import layer_of
+
+    encoder = encoder_of("wav2vec2")
+    found = {name: layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
+    assert found["frontend.convs.0.weight"] == found["wav2vec2.positional.conv.weight"] == 0
+    assert found["wav2vec2.layers.0.fc1.weight"] == 1
+    assert found["wav2vec2.layers.2.fc1.weight"] == found["wav2vec2.layer_norm.weight"] == 3
+    assert layer_of("encoder.convnet.stem.0.conv.weight", encoder_of("convnet")) == 0
+    assert layer_of("encoder.convnet.layers.1.0.narrow.conv.weight", encoder_of("convnet")) == 2

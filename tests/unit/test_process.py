@@ -1,0 +1,35 @@
+"""What a command sets for itself and its children before it works, and what stays the user's."""
+
+import os
+
+import pytest
+
+from ecglfm.process import KEEP, tune_process
+
+VARIABLES = [variable for variable, _, _ in KEEP]
+
+
+@pytest.fixture(autouse=True)
+def untouched(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "ECGLFM_KEEP_MEMORY", *VARIABLES):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.delenv(name)
+
+
+def test_threads_sleep_and_freed_memory_stays():
+    tune_process()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert [os.environ[name] for name in VARIABLES] == ["18446744073709551615", "2147483647"]
+
+
+def test_what_the_user_has_set_stays(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    monkeypatch.setenv(VARIABLES[0], "131072")
+    tune_process()
+    assert (os.environ["OMP_WAIT_POLICY"], os.environ[VARIABLES[0]]) == ("ACTIVE", "131072")
+
+
+def test_the_c_library_may_be_left_alone(monkeypatch):
+    monkeypatch.setenv("ECGLFM_KEEP_MEMORY", "0")
+    tune_process()
+    assert not os.environ.keys() & set(VARIABLES)

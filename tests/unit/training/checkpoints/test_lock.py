@@ -1,0 +1,71 @@
+"""One run writes a folder: who holds its lock, and when a dead one's is taken over."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ecglfm.config import UserError
+from ecglfm.training.checkpoints.lock import Lock
+
+
+def test_a_held_lock_stops_the_second_run(tmp_path):
+    code = f"from ecglfm.training.checkpoints.lock import Lock; Lock({str(tmp_path / 'lock')!r}); print('ok', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ok\n"
+        with pytest.raises(UserError, match=f"process {holder.pid} on .* already trains here"):
+            Lock(tmp_path / "lock")
+        holder.kill()
+        holder.wait()
+    Lock(tmp_path / "lock").release()  # a dead one's is taken over
+    assert (tmp_path / "lock").read_text() == ""
+    Lock(tmp_path / "lock")
+
+
+def test_a_reused_pid_is_not_the_holder(tmp_path, caplog):
+    caplog.set_level("INFO")
+    Lock(tmp_path / "lock")
+    holder = json.loads((tmp_path / "lock").read_text())
+    (tmp_path / "lock").write_text(json.dumps(holder | {"started": "1"}))
+    Lock(tmp_path / "lock")
+    assert f"took over the lock of process {os.getpid()}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "held"),
+    [("123 gpu pretrain R", 0, True), ("", 0, False), ("slurm_load_jobs error: Invalid job id specified", 1, False),
+     ("Unable to contact slurm controller", 1, True)],
+)  # fmt: skip
+def test_the_lock_of_a_job_elsewhere_is_judged_by_squeue(tmp_path, monkeypatch, answer, status, held):
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f"#!/bin/sh\n[ \"$3\" = 123 ] || exit 3\necho '{answer}' >&{2 if status else 1}\nexit {status}\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "124")
+    lock = tmp_path / "lock"
+    lock.write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": "123"}))
+    if held:
+        with pytest.raises(UserError, match="job 123"):
+            Lock(lock)
+    else:
+        Lock(lock)
+
+
+def test_a_requeued_job_takes_its_own_lock_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "123")
+    (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": "123"}))
+    Lock(tmp_path / "lock")
+    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_lock_of_an_unknown_machine_is_respected(tmp_path):
+    (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": None}))
+    with pytest.raises(UserError, match="If it is gone for certain, delete this file"):
+        Lock(tmp_path / "lock")

@@ -1,0 +1,468 @@
+"""Fine-tuning on planted truth: it is learnt, it is repeatable, and the test split cannot touch it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ecglfm import distributed, load_model
+from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskSlice, UserError
+from ecglfm.data.samples.dataset import Signals
+from ecglfm.models.bundle import load_encoder, save_encoder
+from ecglfm.models.encoders.encoder import ECGEncoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import Link
+from ecglfm.provenance import read_json, write_json
+from ecglfm.training.checkpoints.pieces import Piece
+from ecglfm.training.checkpoints.saver import Saver
+from ecglfm.training.finetuning import supervised
+from ecglfm.training.finetuning.batches import Batch, EpochBatches
+from ecglfm.training.finetuning.course import EarlyStopping
+from ecglfm.training.finetuning.criterion import make_criterion
+from ecglfm.training.finetuning.finetune import run_finetune
+from ecglfm.training.finetuning.labelled import Labelled, load_labelled
+from ecglfm.training.finetuning.scores import macro_auroc
+from ecglfm.training.finetuning.supervised import Learner, parameter_groups, train
+from ecglfm.training.inference import predict
+from tests.unit.architectures import architecture
+from tests.unit.hashes import hashes
+
+LEADS = ["I", "II", "V1"]
+RATE, LENGTH = 100, 1000  # 10 s
+COUNTS = {"train": 96, "valid": 32, "test": 32}
+TASK = TaskSlice.model_validate(
+    {
+        "task": "planted",
+        "config": {"kind": "multilabel", "sources": ["s"], "labels": {"fast": {"s": {"scp": ["X"]}}, "big": {"s": {"scp": ["Y"]}}}},
+        "kinds": {"s": "ptbxl"},
+    }
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make_data(folder: Path, seed: int = 0) -> Path:
+    """160 records: label `fast` is 20 Hz instead of 4 Hz in lead I, label `big` a large lead V1."""
+    rng = np.random.default_rng(seed)
+    split = np.repeat(list(COUNTS), list(COUNTS.values()))
+    n = len(split)
+    fast, big = rng.permuted(np.arange(n) % 2), rng.permuted(np.arange(n) % 2)
+    time = np.arange(LENGTH) / RATE
+    phase = rng.random((3, n, 1)) * 2 * np.pi
+    lead_1 = np.sin(2 * np.pi * np.where(fast, 20, 4)[:, None] * time + phase[0])
+    lead_2 = np.sin(2 * np.pi * 2 * time + phase[1])
+    lead_3 = np.where(big, 1.5, 0.5)[:, None] * np.sin(2 * np.pi * 3 * time + phase[2])
+    samples = np.stack([lead_1, lead_2, lead_3], axis=2) + rng.normal(0, 0.1, (n, LENGTH, 3))
+    (folder / "preprocess" / "s").mkdir(parents=True)
+    samples = np.rint(samples * 1000).astype(np.int16)
+    np.save(folder / "preprocess" / "s" / "000.npy", samples.reshape(-1, 3))
+    records = pd.DataFrame(
+        {
+            "record_id": [f"s/{i:03d}" for i in range(n)], "source": "s", "patient_id": [f"s/{i:03d}" for i in range(n)],
+            "split": split, "sampling_rate": RATE, "n_samples": LENGTH, "shard": 0, "offset": np.arange(n) * LENGTH,
+            "sha256": hashes(samples),
+        }
+    )  # fmt: skip
+    labels = records[["record_id", "patient_id", "source", "split"]].assign(
+        **{"label.fast": fast.astype(np.float32), "label.big": big.astype(np.float32)}
+    )
+    records.to_parquet(folder / "records.parquet")
+    labels.to_parquet(folder / "labels.parquet")
+    return folder
+
+
+def make_encoder(folder: Path, rate: int = RATE) -> Path:
+    torch.manual_seed(0)
+    model = architecture(layers=1, dim=16, ffn_dim=32, heads=2, kernel=7, conv_channels=16, dropout=0.1)
+    encoder = ECGEncoder(model, LEADS, rate, PreprocessConfig(sampling_rate=rate, leads=LEADS), 2.5)
+    save_encoder(folder, encoder, {"name": "tiny"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_data(tmp_path_factory.mktemp("finetune"))
+    make_encoder(folder / "encoder")
+    return folder
+
+
+def fit(
+    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, features: Path | None = None, **config
+):
+    config = {
+        "epochs": 2,
+        "lr": 3e-3,
+        "head_lr": 1e-2,
+        "batch_size": 16,
+        "patience": 4,
+        "freeze_frontend": False,
+    } | config
+    return run_finetune(
+        FinetuneSlice(finetune=FinetuneConfig(**config)), fit=name, encoder=encoder or data / "encoder", task=TASK,
+        labels=data / "labels.parquet", manifest=data / "records.parquet", signals=data / "preprocess", output=output,
+        features=features,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "best", "last"),
+    [
+        ([1.0, 0.9, 0.95, 0.91, 0.92, 0.1], 3, 2, 5),  # the 0.1 comes too late
+        ([1.0, 0.9, 0.95, 0.8, 0.85, 0.81], 3, 4, 6),
+        ([0.5, 0.5, 0.5], 1, 1, 2),  # as good is not better
+    ],
+)
+def test_early_stopping_by_hand(losses: list[float], patience: int, best: int, last: int) -> None:
+    stopping = EarlyStopping(patience)
+    for epoch, loss in enumerate(losses, 1):
+        stopping.improves(epoch, loss)
+        if stopping.is_over(epoch):
+            break
+    assert (stopping.epoch, epoch) == (best, last)
+
+
+def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
+    """Validation says that the third epoch is best; a running mean of ones is 1 - 0.9^3 by then."""
+    distributed.init(1)
+    module = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1))
+    said = iter([0.6, 0.7, 0.9, 0.8, 0.85])
+    seen = []
+
+    def validate() -> np.ndarray:
+        seen.append(module[1].bias.item())
+        return np.full((4, 1), next(said), np.float32)
+
+    batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
+    config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
+    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
+    learner = Learner(module, lambda _: iter([batch]), validate, 1)
+    course = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
+    assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
+    assert course.best.epoch == 3
+    assert course.best.value == pytest.approx(-np.log(0.9), rel=1e-6)
+    assert course.weights["1.bias"].item() == seen[2] != seen[4]
+    assert course.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
+
+
+class Applied:
+    """What the optimizer gets in each update: the rates of its groups, and the norm of all gradients."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rates: list[list[float]] = []
+        self.norms: list[float] = []
+        initialize = supervised.initialize
+
+        def watched(*args):
+            engine = initialize(*args)
+            optimizer, step = engine.basic_optimizer, engine.basic_optimizer.step
+
+            def noted() -> None:
+                self.rates.append([group["lr"] for group in optimizer.param_groups])
+                gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+                self.norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+                step()
+
+            optimizer.step = noted
+            return engine
+
+        monkeypatch.setattr(supervised, "initialize", watched)
+
+
+def test_schedule_moves_the_rates_of_all_groups_over_all_epochs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied = Applied(monkeypatch)
+    schedule = {"kind": "cosine", "warmup": 0.25, "final": 0.0}
+    fit(data, tmp_path, epochs=4, accumulate=3, lr=1e-3, head_lr=1e-2, schedule=schedule)
+    # 6 batches of 16 records, 3 an update: 8 updates; 2 of warm-up, 6 of half a cosine
+    shares = [0.5, *(0.5 * (1 + np.cos(np.pi * done / 6)) for done in range(7))]
+    np.testing.assert_allclose(applied.rates, [[1e-3 * share, 1e-2 * share] for share in shares], atol=1e-12)
+    valid = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")
+    np.testing.assert_allclose(valid["lr"], [1e-3 * share for share in shares[1::2]], atol=1e-12)
+    np.testing.assert_allclose(valid["head_lr"], [1e-2 * share for share in shares[1::2]], atol=1e-12)
+
+
+def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = Applied(monkeypatch)
+    fit(data, tmp_path / "free", epochs=1)
+    free = list(applied.norms)
+    del applied.norms[:]
+    fit(data, tmp_path / "clipped", epochs=1, clip_norm=0.01)
+    assert min(free) > 0.02
+    assert applied.norms == pytest.approx([0.01] * 6, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("conformer", {}), ("wav2vec2", {"norm_first": True}), ("wav2vec2", {"norm_first": False})]
+)
+def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> None:
+    """Three layers and a decay of a half: 1, 1/2, 1/4 of `lr` from the last one down, 1/8 before the first."""
+    kernel = {"positional_kernel": 5, "positional_groups": 4} if kind == "wav2vec2" else {"kernel": 3}
+    config = architecture(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
+    encoder = ECGEncoder(config, LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5)
+    model = ECGModel(encoder, ["a"], "full")
+    model.freeze("full", freeze_frontend=False)
+    groups = parameter_groups(model, FinetuneConfig(lr=8e-3, head_lr=0.1, layer_decay=0.5))
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    wanted = {f"encoder.{kind}.layers.{layer}.": 2e-3 * 2**layer for layer in range(3)}
+    wanted |= {"head.": 0.1, "encoder.frontend.": 1e-3, "encoder.wav2vec2.positional.": 1e-3}
+    wanted["encoder.wav2vec2.layer_norm."] = (
+        8e-3 if options.get("norm_first") else 1e-3
+    )  # behind the layers, or before them
+    for name, parameter in model.named_parameters():
+        assert rates[id(parameter)] == pytest.approx(next(r for start, r in wanted.items() if name.startswith(start)))
+    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3, 0.1])
+    assert [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3))] == [8e-3, 8e-3]
+
+
+def test_lower_layers_move_less(data: Path, tmp_path: Path) -> None:
+    """Adam's first step is the learning rate, whatever the gradient."""
+    model = fit(data, tmp_path, epochs=1, accumulate=6, lr=1e-3, layer_decay=0.01)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), model.encoder.state_dict()
+    moved = {name: float((after[name] - value).abs().max()) for name, value in before.items()}
+    assert moved["conformer.layers.0.ffn1.w_1.weight"] == pytest.approx(1e-3, rel=1e-3)
+    assert moved["frontend.convs.1.weight"] == pytest.approx(1e-5, rel=0.02)  # rounded to the grid around the weight
+
+
+@pytest.mark.parametrize("where", ["train", "valid"])
+def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
+    distributed.init(1)
+    module = nn.Linear(1, 1)
+    before = module.weight.item()
+    batch = Batch((torch.full((2, 1), np.inf if where == "train" else 1.0),), torch.ones(2, 1))
+    learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32), 1)
+    word = {"train": "training", "valid": "validation"}[where]
+    config = FinetuneConfig(batch_size=2)
+    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
+    with pytest.raises(UserError, match=rf"{word} loss is (nan|inf) in epoch 1"):
+        train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
+    if where == "train":
+        assert module.weight.item() == before  # before the update
+
+
+def test_the_test_split_is_never_loaded(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    assert (len(labelled.train), len(labelled.valid), len(labelled.records)) == (96, 32, 128)
+    assert set(labelled.records["split"]) == {"train", "valid"}
+    assert labelled.label_names == ["fast", "big"]
+
+
+def test_an_epoch_is_every_training_record_once_with_a_crop_inside(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    common = {"length": 250, "batch_size": 20, "seed": 3}
+    first = EpochBatches(labelled, epoch=1, **common)
+    assert [len(batch.target) for batch in first] == [20, 20, 20, 20, 16]
+    assert sorted(first.rows) == sorted(labelled.train)
+    assert first.starts.min() >= 0
+    assert first.starts.max() <= LENGTH - 250
+    again, second = EpochBatches(labelled, epoch=1, **common), EpochBatches(labelled, epoch=2, **common)
+    assert torch.equal(first[2].inputs[0], again[2].inputs[0])
+    assert not np.array_equal(first.rows, second.rows)
+    parts = [EpochBatches(labelled, epoch=1, rank=rank, world_size=5, **common) for rank in range(5)]
+    assert [len(part.rows) for part in parts] == [20] * 5  # 96 records and 4 of them again
+    assert set(np.concatenate([part.rows for part in parts])) == set(labelled.train)
+    row, start = first.rows[0], first.starts[0]
+    stored = np.load(data / "preprocess" / "s" / "000.npy")[row * LENGTH + start :][:250]
+    np.testing.assert_allclose(first[0].inputs[0][0].numpy(), stored.T / 1000, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
+def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
+    epochs = {"full": 8, "frozen": 25, "linear": 30, "lora": 15}[mode]
+    model = fit(data, tmp_path, f"{mode}-s1", epochs=epochs, patience=epochs, head_lr=0.1)
+    records = pd.read_parquet(data / "records.parquet")
+    test = records[records["split"] == "test"].reset_index(drop=True)
+    labels = pd.read_parquet(data / "labels.parquet").query("split == 'test'")[["label.fast", "label.big"]].to_numpy()
+    loaded = load_model(tmp_path)
+    probability = predict(loaded, Signals(test, data / "preprocess"))
+    assert macro_auroc(labels, probability) > 0.95
+    assert loaded.label_names == ["fast", "big"]
+    assert loaded.thresholds == model.thresholds
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["epoch", "split", "loss", "auroc", "lr", "head_lr"]
+    assert len(history) == 2 * epochs
+    content = json.loads((tmp_path / "model.json").read_text())
+    assert content["training"]["valid_patients"] == COUNTS["valid"]
+    for name, value in zip(model.label_names, model.thresholds, strict=True):
+        choice = content["training"]["thresholds"][name]
+        has = int(pd.read_parquet(data / "labels.parquet").query("split == 'valid'")[f"label.{name}"].sum())
+        assert (choice["value"], choice["positives"]) == (value, has)
+        assert choice["rule"] == ("smoothed" if has < 20 else "sweep")
+        assert choice["ci_low"] <= value <= choice["ci_high"]
+    assert (content["task"], content["mode"], content["seed"], content["kind"]) == ("planted", mode, 1, "multilabel")
+    assert content["encoder"]["name"] == "tiny"
+    assert content["training"]["train_records"] == 96
+    valid = history.query("split == 'valid'")
+    assert content["training"]["best_epoch"] == valid.loc[valid["loss"].idxmin(), "epoch"]
+    encoder, fitted = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    same = all(torch.equal(value, fitted[f"encoder.{name}"]) for name, value in encoder.items())
+    assert same == (mode in {"frozen", "linear"})
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_loaders(data: Path, tmp_path: Path) -> None:
+    names = {"a": ("full-s0", 0), "b": ("full-s0", 2), "c": ("full-s1", 0)}
+    for folder, (name, workers) in names.items():
+        fit(data, tmp_path / folder, name, num_workers=workers)
+    files = [
+        [(tmp_path / f / n).read_bytes() for n in ("model.safetensors", "model.json", "history.csv")] for f in names
+    ]
+    assert files[0] == files[1]
+    assert files[0][0] != files[2][0]
+
+
+@pytest.mark.parametrize("mode", ["full", "linear"])
+def test_test_records_cannot_change_the_model(data: Path, tmp_path: Path, mode: str) -> None:
+    fit(data, tmp_path / "a", f"{mode}-s0")
+    other = make_data(tmp_path / "data")
+    path = other / "preprocess" / "s" / "000.npy"
+    samples = np.load(path)
+    samples[-COUNTS["test"] * LENGTH :] = np.random.default_rng(9).integers(-30000, 30000, (COUNTS["test"] * LENGTH, 3))
+    np.save(path, samples)
+    labels = pd.read_parquet(other / "labels.parquet")
+    labels.loc[labels["split"] == "test", ["label.fast", "label.big"]] = np.float32(1)
+    labels.to_parquet(other / "labels.parquet")
+    fit(other, tmp_path / "b", f"{mode}-s0", encoder=data / "encoder")
+    for name in ("model.safetensors", "model.json", "history.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear"])
+def test_a_random_front_end_learns_in_mode_full(data: Path, tmp_path: Path, mode: str) -> None:
+    assert read_json(data / "encoder/encoder.json")["weights"] == "random"
+    fit(data, tmp_path, f"{mode}-s0", freeze_frontend=True, epochs=1)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    kernels = [name for name in before if name.startswith("frontend.convs") and name.endswith("weight")]
+    assert len(kernels) == 4
+    for name in kernels:
+        assert torch.equal(before[name], after[f"encoder.{name}"]) == (mode != "full"), name
+
+
+def test_frozen_frontend_and_two_learning_rates(data: Path, tmp_path: Path) -> None:
+    pretrained = shutil.copytree(data / "encoder", tmp_path / "encoder")
+    write_json(pretrained / "encoder.json", read_json(pretrained / "encoder.json") | {"weights": "pretrain"})
+    fit(data, tmp_path, encoder=pretrained, freeze_frontend=True, epochs=1)
+    before, after = load_file(data / "encoder" / "encoder.safetensors"), load_file(tmp_path / "model.safetensors")
+    changed = {name for name, value in before.items() if not torch.equal(value, after[f"encoder.{name}"])}
+    assert not {name for name in changed if name.startswith(("frontend.convs", "frontend.group_norm"))}
+    assert any(name.startswith("conformer.") for name in changed)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert set(history["lr"]) == {0.003}
+    assert set(history["head_lr"]) == {0.01}
+
+
+def edit_labels(data: Path, folder: Path, edit) -> Path:
+    """The data with other labels."""
+    folder.mkdir()
+    for name in ("records.parquet", "preprocess", "encoder"):
+        (folder / name).symlink_to(data / name)
+    labels = pd.read_parquet(data / "labels.parquet")
+    edit(labels).to_parquet(folder / "labels.parquet")
+    return folder
+
+
+def set_label(split: str, value: float):
+    return lambda labels: labels.assign(
+        **{"label.big": labels["label.big"].where(labels["split"] != split, np.float32(value))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (set_label("train", 0), "label 'big' has no positive record in the train split"),
+        (set_label("train", np.nan), "label 'big' has no positive record in the train split"),
+        (set_label("train", 1), "label 'big' has no negative record in the train split"),
+        (lambda labels: labels[labels["split"] != "valid"], "no record in the valid split"),
+        (
+            lambda labels: labels.rename(columns={"label.big": "label.huge"}),
+            "label 'huge', but the task lists .*: the table is older",
+        ),
+        (lambda labels: labels.drop(columns=["label.big", "label.fast"]), "there is no column `label.…`"),
+        (lambda labels: labels.assign(**{"label.big": np.float32(3)}), "s/000, label 'big': expected 1, 0 or nothing"),
+        (lambda labels: labels.drop(columns="split"), "'split' is missing"),
+        (lambda labels: labels.assign(split=labels["split"].replace("test", "valid")), "has another split in"),
+    ],
+)
+def test_labels_that_cannot_be_learnt_are_one_clear_line(data: Path, tmp_path: Path, edit, message: str) -> None:
+    folder = edit_labels(data, tmp_path / "data", edit)
+    with pytest.raises(UserError, match=message) as error:
+        fit(folder, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert str(folder) in str(error.value)
+
+
+def test_label_without_a_valid_positive_gets_a_half_and_a_warning(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = edit_labels(data, tmp_path / "data", set_label("valid", 0))
+    with caplog.at_level(logging.WARNING):
+        model = fit(folder, tmp_path / "out", epochs=1)
+    assert model.thresholds[1] == 0.5
+    assert any("label big" in message for message in caplog.messages)
+
+
+def test_an_encoder_of_another_rate_is_refused(data: Path, tmp_path: Path) -> None:
+    encoder = make_encoder(tmp_path / "encoder", rate=500)
+    with pytest.raises(UserError, match=r"reads 500 Hz, but .* has signals of \[100\] Hz"):
+        fit(data, tmp_path / "out", encoder=encoder)
+
+
+def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    flipped = labelled._replace(target=1 - labelled.target)
+    assert isinstance(labelled, Labelled)
+    assert labelled.hash() != flipped.hash()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("zero_stage", "precision"), [(1, "fp32"), (2, "bf16"), (3, "fp32"), (0, "bf16")])
+def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, zero_stage: int, precision: str) -> None:
+    fit(data, tmp_path, epochs=6, zero_stage=zero_stage, precision=precision)
+    weights = load_file(tmp_path / "model.safetensors")
+    assert {value.dtype for name, value in weights.items() if "num_batches" not in name} == {torch.float32}
+    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    probability = predict(load_model(tmp_path), labelled.signals)
+    assert macro_auroc(labelled.target[labelled.valid], probability[labelled.valid]) > 0.95
+    reference = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")["loss"].min()
+    criterion = make_criterion(FinetuneConfig(), Link("multilabel"), labelled.target)
+    found = criterion.validate(labelled.target[labelled.valid], probability[labelled.valid])["loss"]
+    assert found == pytest.approx(reference, rel=0.02)
+
+
+def test_adapters_learn_alone_and_are_merged(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved is the encoder itself, to the bit but for the targets, which differ by a product of rank 2."""
+    written: list[list[Piece]] = []
+    save = Saver.save
+    monkeypatch.setattr(Saver, "save", lambda self, pieces, *rest: (written.append(pieces), save(self, pieces, *rest)))
+    model = fit(data, tmp_path, "lora-s0", epochs=3, lr=1e-2, lora={"rank": 2, "targets": ["linear_q", "w_1"]})
+    before, after = load_encoder(data / "encoder").state_dict(), load_model(tmp_path).encoder.state_dict()
+    targets = {name for name in before if name.endswith(("linear_q.weight", "w_1.weight"))}
+    assert len(targets) == 3
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == (name not in targets), name
+    for name in targets:
+        found = torch.linalg.svdvals((after[name] - before[name]).double())
+        assert found[1] > 1e-4 > 1e-6 > found[2]
+    assert model.mode == load_model(tmp_path).mode == "lora"
+    rows = pd.read_csv(tmp_path / "history.csv").query("split == 'train'")
+    assert rows["loss"].iloc[-1] < rows["loss"].iloc[0]
+    adapters = {f"encoder.{name.removesuffix('weight')}{part}.weight" for name in targets for part in ("down", "up")}
+    buffers = {f"encoder.{name}" for name in before if ".norm.running" in name or ".norm.num" in name}
+    assert {piece.name for piece in written[-1]} == {"head.weight", "head.bias"} | adapters | buffers
+
+
+def test_adapters_as_they_are_by_default_change_no_fit_of_before() -> None:
+    assert "lora" not in FinetuneConfig().model_dump()
+    assert FinetuneConfig(lora={"rank": 4}).model_dump()["lora"] == {"rank": 4, "alpha": 16.0, "targets": []}

@@ -1,0 +1,62 @@
+"""A pretraining of seconds: 32 patients, an encoder of two layers of width 16, 12 updates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ecglfm.config import EncoderSlice
+from ecglfm.training.pretraining.pretrain import run_pretrain
+
+LEADS = ["I", "II", "V1"]
+
+
+def encoder_slice(*, weights="pretrain", path=None, **pretrain):
+    model = {
+        "layers": 2, "dim": 16, "ffn_dim": 32, "heads": 2, "kernel": 3, "conv_channels": 8, "conv_layers": [[4, 4], [2, 2]],
+    }  # fmt: skip
+    options = {
+        "steps": 12, "batch_size": 4, "crop_seconds": 2.0, "lr": 1e-3, "seed": 3, "log_every": 4, "validate_every": 6,
+        "checkpoint_every": {"steps": 4}, "mask": {"length": 4}, "objective": {"contrastive": {"negatives": 5}},
+        "quantizer": {"codes": 8, "code_dim": 8, "final_dim": 8},
+    } | pretrain  # fmt: skip
+    return EncoderSlice.model_validate(
+        {
+            "encoder": "tiny",
+            "config": {
+                "model": model, "weights": weights, "path": path, "pretrain": options if weights == "pretrain" else None
+            },
+            "preprocess": {"sampling_rate": 100, "leads": LEADS},
+        }
+    )  # fmt: skip
+
+
+def pretrain(prepared, output, stop=None, **options):
+    return run_pretrain(
+        encoder_slice(**options),
+        manifest=prepared / "records.parquet",
+        signals=prepared / "preprocess",
+        output=output,
+        threads=1,
+        stop=stop,
+    )
+
+
+def weights(output):
+    return (Path(output) / "encoder.safetensors").read_bytes()
+
+
+def history(output):
+    return pd.read_csv(Path(output) / "history.csv").drop(columns=["memory_mb", "segments_per_second"])
+
+
+class StopAfter:
+    """A stop flag that is raised after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __bool__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
