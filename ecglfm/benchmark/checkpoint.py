@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     if args.saves < 1:
         raise UserError(f"--saves {args.saves}: at least 1")
     from ecglfm import distributed
-    from ecglfm.models.pretraining import PretrainingObjective
+    from ecglfm.models.pretraining import make_objective
     from ecglfm.training.checkpoints import Checkpoints, Saver, pieces_of, restore_optimizer
     from ecglfm.training.engine import initialize
     from ecglfm.training.pretraining import build_encoder
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     config = slice_.config.pretrain
     assert config is not None
     distributed.init()
-    engine = initialize(PretrainingObjective(build_encoder(slice_, config.seed), config), config)
+    engine = initialize(make_objective(build_encoder(slice_, config.seed), config), config)
     _make_moments(engine)
     output = args.output or results
     output.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ counted, nor is what is computed again in the backward pass. This is the "model 
 
 from __future__ import annotations
 
-from ecglfm.config import Architecture, AttentionConfig, PretrainConfig
+from ecglfm.config import Architecture, AttentionConfig, MaskedCodesConfig, ObjectiveKind, PretrainConfig
 from ecglfm.models.encoders import CONTEXTS
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
@@ -37,8 +37,11 @@ def forward_flops(
     Raises
     ------
     ValueError
-        An encoder of this kind is not pretrained.
+        An encoder of this kind is not pretrained, or the objective is not ECG-LFM's.
     """
+    objective: ObjectiveKind = pretrain.objective
+    if not isinstance(objective, MaskedCodesConfig):
+        raise ValueError(f"objective {objective.kind!r}: nothing says what its step needs")
     if not isinstance(model, AttentionConfig) or model.kind not in CONTEXTS:
         raise ValueError(f"kind {model.kind!r} has no context to pretrain: nothing says what its step needs")
     frontend, frames = _frontend(model, leads, samples)

@@ -19,18 +19,18 @@ from torch.nn import functional
 from ecglfm.config import ConformerConfig, PretrainConfig, UserError
 from ecglfm.models.encoders import ConformerLayer, ConvolutionModule, Encoder, FeedForward
 from ecglfm.models.layers import RelativeAttention, sinusoids
-from ecglfm.models.pretraining import Noise, PretrainingObjective, Quantized, perplexity
+from ecglfm.models.pretraining import MaskedCodes, Noise, Quantized, perplexity
 
 POSITIONS = 100_000  # on each side, whatever the records' length
 
 
-class OriginalObjective(PretrainingObjective):
-    """A `PretrainingObjective` whose forward pass is the original's.
+class OriginalObjective(MaskedCodes):
+    """`MaskedCodes` whose forward pass is the original's.
 
     Raises
     ------
     UserError
-        The encoder is no Conformer with batch normalisation, or layers are to be compiled or computed twice.
+        Another objective, no Conformer with batch normalisation, or layers are to be compiled or computed twice.
     """
 
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
@@ -38,13 +38,15 @@ class OriginalObjective(PretrainingObjective):
             raise UserError("ECG-LFM's code has Conformers with `norm: batch` and without `standardize` only")
         if config.activation_checkpointing or config.compile:
             raise UserError("ECG-LFM's way is measured without activation checkpointing and compilation")
+        if config.objective.kind != "masked_codes":
+            raise UserError(f"ECG-LFM's code has no `objective.kind: {config.objective.kind}`")
         super().__init__(encoder, config)
         self.table_1pd = sinusoids(POSITIONS, encoder.dim)[None]
 
     def forward(
         self, x: Tensor, *, step: int, generator_seed: int = 0, noise: Noise | None = None, mask: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """As `PretrainingObjective.forward`, for whole records and noise that was drawn."""
+        """As `MaskedCodes.forward`, for whole records and noise that was drawn."""
         assert noise is not None
         assert mask is None
         hidden_bt = noise.mask_bt

@@ -24,7 +24,7 @@ from ecglfm.benchmark.stopwatch import Clock, Products, TimedEngine
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.samples import Signals
-from ecglfm.models.pretraining import PretrainingObjective
+from ecglfm.models.pretraining import MaskedCodes, make_objective
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
 from ecglfm.training.pretraining import build_encoder, peak_of_process, update
 
@@ -96,7 +96,8 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     Raises
     ------
     UserError
-        As `ecglfm.training.engine.initialize` and `OriginalObjective`, or bf16 on a processor that would take hours.
+        As `ecglfm.training.engine.initialize` and `OriginalObjective`; another objective than ECG-LFM's, or bf16 on a
+        processor that would take hours.
     """
     assert slice_.config.pretrain is not None
     config = slice_.config.pretrain.model_copy(update={"batch_size": segments // 2, "accumulate": 1, "num_workers": 0})
@@ -105,8 +106,10 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     device = distributed.init()
     memory: dict[str, float] = {"imports": peak_of_process()}
     began = time.perf_counter()
-    make = OriginalObjective if original else PretrainingObjective
+    make = OriginalObjective if original else make_objective
     objective = make(build_encoder(slice_, config.seed), config)
+    if not isinstance(objective, MaskedCodes):
+        raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began
     memory["build"] = peak_of_process()

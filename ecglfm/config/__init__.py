@@ -18,6 +18,18 @@ from ecglfm.config.architecture import (
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
+from ecglfm.config.objective import (
+    CmscConfig,
+    ContrastiveConfig,
+    DiversityConfig,
+    FeaturePenaltyConfig,
+    MaskConfig,
+    MaskedCodesConfig,
+    MlmConfig,
+    ObjectiveConfig,
+    ObjectiveKind,
+    QuantizerConfig,
+)
 from ecglfm.config.project import ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
 from ecglfm.config.signals import (
@@ -43,20 +55,7 @@ from ecglfm.config.slices import (
 )
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
-from ecglfm.config.training import (
-    CheckpointEvery,
-    CmscConfig,
-    ContrastiveConfig,
-    DiversityConfig,
-    EncoderConfig,
-    EvaluateConfig,
-    FeaturePenaltyConfig,
-    MaskConfig,
-    MlmConfig,
-    ObjectiveConfig,
-    PretrainConfig,
-    QuantizerConfig,
-)
+from ecglfm.config.training import CheckpointEvery, EncoderConfig, EvaluateConfig, PretrainConfig
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
@@ -86,11 +85,13 @@ __all__ = [
     "ManifestConfig",
     "ManifestSlice",
     "MaskConfig",
+    "MaskedCodesConfig",
     "MlmConfig",
     "ModelConfig",
     "Name",
     "NotchConfig",
     "ObjectiveConfig",
+    "ObjectiveKind",
     "PreprocessConfig",
     "PretrainConfig",
     "Project",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from ecglfm.config.base import Section, parse
+from ecglfm.config.base import Section, parse, usual_kind
 
 _Channels = Annotated[int, Field(ge=1)]
 _Blocks = Annotated[int, Field(ge=1, le=1000)]
@@ -143,15 +143,11 @@ class ConvnetConfig(Architecture):
         return self
 
 
-def _conformer_unless_said(content: Any) -> Any:
-    return {"kind": "conformer"} | content if isinstance(content, dict) else content
-
-
 #: The architecture of an encoder, by its `kind`.
 ModelConfig = Annotated[
     ConformerConfig | Wav2Vec2Config | ConvnetConfig,
     Field(discriminator="kind"),
-    BeforeValidator(_conformer_unless_said),
+    usual_kind("conformer"),
 ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from ecglfm.config.origin import Origin
@@ -107,6 +107,11 @@ def choices(field: FieldInfo) -> dict[str, type[Section]]:
     if field.discriminator is None:
         return {}
     return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(field.annotation)}
+
+
+def usual_kind(kind: str) -> BeforeValidator:
+    """Which `kind` is meant where a section says none, though its class depends on that."""
+    return BeforeValidator(lambda content: {"kind": kind} | content if isinstance(content, dict) else content)
 
 
 class _Place(NamedTuple):

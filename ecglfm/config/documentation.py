@@ -64,17 +64,17 @@ def _rows(cls: type[Section], prefix: str, given: Section | None = None) -> list
             default = "see below"
         rows.append(f"| `{prefix}{name}` | {type_name} | {default} | {field.description} |")
         if kinds := choices(field):
-            rows += _rows_of_kinds(kinds, f"{prefix}{name}.")
+            rows += _rows_of_kinds(kinds, f"{prefix}{name}.", field.description or "")
         elif inner is not None:
             rows += _rows(inner, f"{prefix}{name}{_entry(hints[name])}.", value if isinstance(value, Section) else None)
     return rows
 
 
-def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str) -> list[str]:
+def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str, what: str) -> list[str]:
     """Table rows of a section that has a class for each `kind`: each row once, what most of them have first."""
     meanings = (f"`{kind}`: {cls.model_fields['kind'].description}" for kind, cls in kinds.items())
     names = " or ".join(f"`{kind}`" for kind in kinds)
-    first = f"| `{prefix}kind` | {names} | `{next(iter(kinds))}` | encoder class; {'; '.join(meanings)} |"
+    first = f"| `{prefix}kind` | {names} | `{next(iter(kinds))}` | {what}; {'; '.join(meanings)} |"
     owners: dict[str, list[str]] = {}
     for kind, cls in kinds.items():
         for row in _rows(cls, prefix):

@@ -9,89 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.finetuning import FinetuneConfig
+from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
 from ecglfm.config.schedule import ScheduleConfig
-
-
-class MaskConfig(Section):
-    """Span masking of frames (wav2vec 2.0, arXiv:2006.11477, 3.1)."""
-
-    probability: float = Field(0.65, gt=0, lt=1, description="spans drawn = probability x frames / length")
-    length: int = Field(10, ge=1, description="frames in a span")
-    min_spans: int = Field(2, ge=1, description="spans a record gets at least")
-
-    @model_validator(mode="after")
-    def _two_are_hidden(self) -> MaskConfig:
-        if self.length * self.min_spans < 2:
-            raise ValueError("length 1 needs min_spans 2 or more: a hidden frame is compared with other hidden ones")
-        return self
-
-
-class QuantizerConfig(Section):
-    """Gumbel-softmax codebook (wav2vec 2.0, 2)."""
-
-    codes: int = Field(1024, ge=2, description="entries of the codebook")
-    code_dim: int = Field(1024, ge=2, description="width of an entry")
-    final_dim: int = Field(768, ge=2, description="width of the space in which the contrastive term compares")
-    temperature: tuple[float, float, float] = Field(
-        (2.0, 0.1, 0.999995), description="Gumbel temperature: start, floor, factor per update"
-    )
-
-
-class ContrastiveConfig(Section):
-    """Pick the true quantized frame among negatives of the same record."""
-
-    weight: float = Field(1.0, ge=0, description="weight of the term")
-    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
-    negatives: int = Field(100, ge=1, description="negatives drawn per masked frame")
-    layer: int | None = Field(
-        None,
-        ge=1,
-        description="encoder layer whose output is compared (1 is the first); null: a quarter of the layers (6 of 24)",
-    )
-
-
-class MlmConfig(Section):
-    """Predict the code of each masked frame from the last layer."""
-
-    weight: float = Field(1.0, ge=0, description="weight of the term")
-
-
-class DiversityConfig(Section):
-    """Use the whole codebook: (V - perplexity) / V."""
-
-    weight: float = Field(0.1, ge=0, description="weight of the term")
-
-
-class FeaturePenaltyConfig(Section):
-    """Mean square of the convolutional features."""
-
-    weight: float = Field(10.0, ge=0, description="weight of the term")
-
-
-class CmscConfig(Section):
-    """Two recordings of one patient agree (CLOCS, arXiv:2005.13249)."""
-
-    weight: float = Field(1.0, ge=0, description="weight of the term")
-    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
-    pool: Literal["encoder", "frontend"] = Field(
-        "encoder",
-        description="averaged over time: the encoder's output, or (as the original) the masked conv features",
-    )
-    pairs: Literal["patient", "recording"] = Field(
-        "patient",
-        description="crops of two recordings of a patient, or of the halves of the only long one; or always of the "
-        "halves of one recording",
-    )
-
-
-class ObjectiveConfig(Section):
-    """The terms of the pretraining loss."""
-
-    contrastive: ContrastiveConfig = Field(ContrastiveConfig(), description="contrastive term")
-    mlm: MlmConfig = Field(MlmConfig(), description="masked code prediction")
-    diversity: DiversityConfig = Field(DiversityConfig(), description="codebook diversity")
-    feature_penalty: FeaturePenaltyConfig = Field(FeaturePenaltyConfig(), description="penalty on the conv features")
-    cmsc: CmscConfig = Field(CmscConfig(), description="patient contrastive term")
 
 
 class CheckpointEvery(Section):
@@ -132,6 +51,9 @@ class PretrainConfig(Section):
     # Keys that spread a global batch over processes and forwards, and state over processes: a training goes on with
     # other ones as long as the global batch is as large.
     SPREAD: ClassVar[frozenset[str]] = frozenset({"batch_size", "accumulate", "zero_stage"})
+
+    # Keys that some objectives read (`ObjectiveKind.reads`) and the others must not be given.
+    OBJECTIVES: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
 
     sources: list[Name] | None = Field(
         None, min_length=1, description="sources to pretrain on; null: all of config.yaml"
@@ -202,7 +124,7 @@ class PretrainConfig(Section):
     )
     mask: MaskConfig = Field(MaskConfig(), description="span masking")
     quantizer: QuantizerConfig = Field(QuantizerConfig(), description="codebook")
-    objective: ObjectiveConfig = Field(ObjectiveConfig(), description="terms of the loss")
+    objective: ObjectiveConfig = Field(MaskedCodesConfig(), description="what is learnt: terms of the loss")
     checkpoint_every: CheckpointEvery = Field(
         CheckpointEvery(steps=1000), description="how often training state is saved"
     )
@@ -238,6 +160,13 @@ class PretrainConfig(Section):
     def _shortest_fits(self) -> PretrainConfig:
         if self.min_seconds is not None and self.min_seconds > self.crop_seconds:
             raise ValueError(f"min_seconds {self.min_seconds} is more than crop_seconds {self.crop_seconds}")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_reads_what_is_said(self) -> PretrainConfig:
+        for key in sorted(self.OBJECTIVES - self.objective.reads):
+            if getattr(self, key) != type(self).model_fields[key].default:  # a dump has them all
+                raise ValueError(f"`objective.kind: {self.objective.kind}` does not read `{key}`; leave it out")
         return self
 
     @model_validator(mode="after")

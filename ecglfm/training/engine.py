@@ -91,7 +91,7 @@ def initialize(
     Parameters
     ----------
     module : nn.Module
-        Its forward takes the input tensor first. For pretraining a `PretrainingObjective`.
+        Its forward takes the input tensor first. For pretraining an `Objective`.
     config : PretrainConfig or FinetuneConfig
     groups : iterable of dict, optional
         Parameter groups of AdamW; `lr` and the like in a group win over the config. Default: one group

@@ -10,7 +10,7 @@ import pytest
 from ecglfm.benchmark.original import OriginalObjective
 from ecglfm.cli import main
 from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, UserError, load
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.pretraining.encoders import build_encoder
 
 
@@ -175,7 +175,7 @@ def test_checkpoint_benchmark_measures_bytes_and_waiting(
     config = load(EncoderConfig, repository / "config/encoders/tiny.yaml")
     preprocess = load(ProjectConfig, repository / "config/config.yaml").preprocess
     encoder = build_encoder(EncoderSlice(encoder="tiny", config=config, preprocess=preprocess), 0)
-    objective = PretrainingObjective(encoder, config.pretrain)
+    objective = MaskedCodes(encoder, config.pretrain)
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     buffers = sum(buffer.nbytes for buffer in objective.buffers())
     assert size == f"tiny: {(12 * parameters + buffers) / 1e6:.1f} MB in a checkpoint"  # weight and two moments, fp32

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.loop import average, update
@@ -41,7 +41,7 @@ def train(slice_: EncoderSlice, folder: Path, name: str) -> None:
     """One training; writes what each step gave, and the consolidated encoder."""
     config = slice_.config.pretrain
     job = Pretraining(slice_, folder / "records.parquet", folder / "preprocess", folder / name)
-    objective = PretrainingObjective(build_encoder(slice_, config.seed), config)
+    objective = MaskedCodes(build_encoder(slice_, config.seed), config)
     engine = initialize(objective, config)
     engine.train()
     seen: list[list[int]] = []

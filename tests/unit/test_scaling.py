@@ -11,7 +11,7 @@ import torch
 
 from ecglfm.benchmark.flops import PASSES, forward_flops
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.pretraining.encoders import build_encoder
 
 pytestmark = pytest.mark.slow
@@ -32,11 +32,11 @@ def config(repository: Path) -> EncoderConfig:
 
 
 @pytest.fixture(scope="module")
-def objective(config) -> PretrainingObjective:
+def objective(config) -> MaskedCodes:
     """What is trained, without memory."""
     slice_ = EncoderSlice(encoder="x", config=config, preprocess=PreprocessConfig())
     with torch.device("meta"):
-        return PretrainingObjective(build_encoder(slice_, 0), config.pretrain)
+        return MaskedCodes(build_encoder(slice_, 0), config.pretrain)
 
 
 def count(module: torch.nn.Module) -> int:

@@ -13,11 +13,6 @@ from ecglfm.config import UserError
 from ecglfm.evaluation.plots import Series
 
 SPLITS = ("train", "valid")
-#: Terms in the order in which they are shown; others follow.
-ORDER = (
-    "loss", "contrastive", "mlm", "cmsc", "diversity", "feature_penalty", "contrastive_accuracy", "mlm_accuracy",
-    "cmsc_accuracy", "code_perplexity", "prob_perplexity",
-)  # fmt: skip
 #: What tells how a run went on, not what it learnt.
 _TECHNICAL = re.compile(
     r"^(step|epoch|lr|head_lr|seconds|time|elapsed|grad_norm|temperature|masked_fraction|skipped|memory_mb|.*_per_second|.*seconds.*)$"
@@ -33,7 +28,7 @@ class Course:
     x : str
         `step` or `epoch`, the first column.
     terms : dict
-        Term: its lines, on train and on valid, points without value left out.
+        Term, in the order of the file: its lines, on train and on valid, points without value left out.
     """
 
     x: str
@@ -75,8 +70,8 @@ def read_course(path: Path) -> Course | None:
             series = _series(rows, course.x, str(column), split)
             if series is not None and not _TECHNICAL.match(term):
                 found.setdefault(term, {})[split] = series
-    for term in [t for t in ORDER if t in found] + [t for t in found if t not in ORDER]:
-        course.terms[term] = [found[term][split] for split in SPLITS if split in found[term]]
+    for term, lines in found.items():
+        course.terms[term] = [lines[split] for split in SPLITS if split in lines]
     return course
 
 

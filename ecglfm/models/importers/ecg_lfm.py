@@ -14,7 +14,7 @@ from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.layout import Imported, assemble
 from ecglfm.models.importers.settings import Layout
-from ecglfm.models.pretraining import PretrainingObjective
+from ecglfm.models.pretraining import MaskedCodes
 
 #: Our names of weights, and the original's; the rest are the same in both.
 _NAMES = (
@@ -35,7 +35,7 @@ def recognises(checkpoint: Checkpoint) -> bool:
 
 
 def original_name(name: str) -> str:
-    """Name in an original pretrained checkpoint of a weight of `PretrainingObjective`."""
+    """Name in an original pretrained checkpoint of a weight of `MaskedCodes`."""
     if not name.startswith("encoder."):
         return name
     name = name.removeprefix("encoder.")
@@ -62,7 +62,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
         lambda name: layout.prefix + original_name(name),
         method="ECG-LFM",
         dead=DEAD,
-        objective=lambda encoder: PretrainingObjective(encoder, config),
+        objective=lambda encoder: MaskedCodes(encoder, config),
         reshape=lambda name, value: value.squeeze(0) if name == "quantizer.vars" else value,  # one group
     )
     return replace(imported, pretrain=pretrain)

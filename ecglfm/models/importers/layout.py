@@ -40,7 +40,7 @@ class Imported:
     head : dict of str to Tensor
         `weight` (labels, dim) and `bias` (labels) of the classifier of a fine-tuned one, else empty.
     objective : dict of str to Tensor
-        Weights that only pretraining needs, else empty; under the names in `PretrainingObjective`, but ECG-FM's under
+        Weights that only pretraining needs, else empty; under the names in `MaskedCodes`, but ECG-FM's under
         their own: its objective is another.
     pretrain : dict
         Keys of `pretrain` in an encoder YAML that the checkpoint's settings give.

@@ -1,20 +1,9 @@
-"""ECG-LFM's pretraining objective, which wraps an encoder: masks, codebook, losses."""
+"""Objectives of pretraining, each of which wraps an encoder; `objective.py` says what one must offer."""
 
 from __future__ import annotations
 
-from ecglfm.models.pretraining.masking import draw_spans, most_hidden, rounding_of, trim_spans
-from ecglfm.models.pretraining.objective import Noise, PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
+from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
-from ecglfm.models.pretraining.random import record_keys
 
-__all__ = [
-    "Noise",
-    "PretrainingObjective",
-    "Quantized",
-    "draw_spans",
-    "most_hidden",
-    "perplexity",
-    "record_keys",
-    "rounding_of",
-    "trim_spans",
-]
+__all__ = ["MaskedCodes", "Noise", "Objective", "Quantized", "make_objective", "objective_class", "perplexity"]

@@ -10,9 +10,10 @@ import torch
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
+from ecglfm.models.pretraining import objective_class
 from ecglfm.provenance import write_text
 from ecglfm.training.checkpoints import config_hash
-from ecglfm.training.pretraining.loop import COLUMNS
+from ecglfm.training.pretraining.loop import history_columns
 
 
 def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
@@ -42,7 +43,8 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
             info["weights"] = "random"  # it stays a control wherever it is brought from
         _check_import(encoder, slice_)
     save_encoder(output, encoder, info)
-    write_text(output / "history.csv", ",".join(COLUMNS) + "\n")
+    usual = objective_class(PretrainConfig.model_fields["objective"].default)
+    write_text(output / "history.csv", ",".join(history_columns(usual.columns)) + "\n")
 
 
 def _check_import(encoder: Encoder, slice_: EncoderSlice) -> None:

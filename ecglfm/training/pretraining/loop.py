@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,30 +22,29 @@ from ecglfm import distributed
 from ecglfm.config import PretrainConfig
 from ecglfm.data.loading import PretrainBatches, on_device
 from ecglfm.models.encoders import ECGEncoder
+from ecglfm.models.pretraining import Objective
 from ecglfm.tracking import Run
 from ecglfm.training.checkpoints import Saver
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
 from ecglfm.training.pretraining.layer_probe import LayerProbe
-from ecglfm.training.pretraining.noise import update_noise
 from ecglfm.training.pretraining.watchdog import Guard, Watchdog
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
 
 logger = logging.getLogger(__name__)
 
-#: What the objective gives in each forward, in the order of history.csv.
-TERMS = [
-    "loss", "contrastive", "mlm", "diversity", "feature_penalty", "cmsc", "contrastive_accuracy", "mlm_accuracy",
-    "cmsc_accuracy", "code_perplexity", "prob_perplexity", "masked_fraction", "temperature",
-]  # fmt: skip
-#: Columns of history.csv.
-COLUMNS = ["step", "epoch", "split", "lr", *TERMS, "grad_norm", "skipped", "memory_mb", "segments_per_second"]
 LOG_SECONDS = 30.0  # between lines of the log, where no progress bar can be shown
 
 # Streams of random numbers: what a seed is for is part of its key.
 _DROPOUT, _NOISE, _VALIDATION = 1, 2, 3
 
 Batches = Iterator[dict[str, torch.Tensor]]
+
+
+def history_columns(columns: Sequence[str]) -> list[str]:
+    """Columns of history.csv, around those of an objective."""
+    before, after = ["step", "epoch", "split", "lr"], ["grad_norm", "skipped", "memory_mb", "segments_per_second"]
+    return [*before, "loss", *columns, *after]
 
 
 class Job(Protocol):
@@ -128,7 +127,7 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
         if is_due(step, config.log_every, total):
             row = average(done.terms) | {"lr": rate, "grad_norm": done.norm, "skipped": job.watchdog.skipped}
             if done.fault is None:
-                job.watchdog.examine(step, row, probe.states(), run)
+                job.watchdog.examine(step, unwrap(engine).warnings(row), probe.states(), run)
             row |= {"memory_mb": peak_memory_mb(), "segments_per_second": segments * updates / seconds}
             job.log(run, step, "train", row)
             progress.describe(row)
@@ -150,7 +149,7 @@ class Update(NamedTuple):
     Attributes
     ----------
     terms : list of dict
-        What the objective gave in each forward of this rank.
+        What the objective gave in each forward of this rank: `loss` and its columns.
     norm : float
         2-norm of the gradients before clipping; NaN where no update was made.
     fault : str or None
@@ -179,9 +178,9 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
     UserError
         A loss or a gradient is not finite, and `non_finite` says stop. No update is made of it.
     """
-    terms, guard = [], Guard(engine, config, step)
+    terms, guard, objective = [], Guard(engine, config, step), unwrap(engine)
     loaded = [next(batches) for _ in range(config.accumulate)]
-    noises = update_noise(unwrap(engine), loaded, seed_of(config.seed, _NOISE, step))
+    noises = objective.draw(loaded, seed_of(config.seed, _NOISE, step))
     for forward, (batch, noise) in enumerate(zip(loaded, noises, strict=True)):
         x, mask = on_device(batch, engine.device)
         torch.manual_seed(seed_of(config.seed, _DROPOUT, step, forward, distributed.rank()))
@@ -190,9 +189,14 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
         engine.backward(output["loss"])
         if forward < config.accumulate - 1:
             engine.step()  # counts the forward; the last one's updates
-        terms.append({name: output[name].detach() for name in TERMS})
+        terms.append(logged(output, objective))
     norm = guard.finish()
     return Update(terms, norm, guard.fault)
+
+
+def logged(output: dict[str, torch.Tensor], objective: Objective) -> dict[str, torch.Tensor]:
+    """What history.csv says of a forward."""
+    return {name: output[name].detach() for name in ("loss", *objective.columns)}
 
 
 def peak_of_process() -> int:
@@ -209,12 +213,12 @@ def peak_memory_mb() -> float:
 
 def average(terms: list[dict[str, torch.Tensor]]) -> dict[str, float]:
     """Mean of each term over forwards and ranks; a collective operation."""
-    values = [sum(float(forward[name]) for forward in terms) / len(terms) for name in TERMS]
-    return dict(zip(TERMS, distributed.reduce_values(values), strict=True))
+    values = [sum(float(forward[name]) for forward in terms) / len(terms) for name in terms[0]]
+    return dict(zip(terms[0], distributed.reduce_values(values), strict=True))
 
 
 def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainConfig) -> dict[str, float]:
-    """Terms on the validation pairs: the same crops, masks and negatives every time.
+    """Terms on the validation pairs: the same crops and draws every time.
 
     Parameters
     ----------
@@ -233,14 +237,14 @@ def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainC
     """
     broadcast_buffers(engine)
     engine.eval()
-    terms = []
+    terms, objective = [], unwrap(engine)
     with torch.no_grad():
         loaded = batches.load(0, batches.updates_per_epoch, num_workers=config.num_workers)
         for index, batch in enumerate(loaded):
-            (noise,) = update_noise(unwrap(engine), [batch], seed_of(config.seed, _VALIDATION, index))
+            (noise,) = objective.draw([batch], seed_of(config.seed, _VALIDATION, index))
             x, mask = on_device(batch, engine.device)
             output = engine(x, step=step, noise=noise, mask=mask)
-            terms.append({name: output[name].detach() for name in TERMS})
+            terms.append(logged(output, objective))
     engine.train()
     return average(terms)
 

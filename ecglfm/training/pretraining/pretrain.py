@@ -22,7 +22,7 @@ from ecglfm.data.samples import SAMPLED, Signals, check_samples, load_records
 from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import ECGEncoder
-from ecglfm.models.pretraining import PretrainingObjective
+from ecglfm.models.pretraining import Objective, make_objective, objective_class
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
@@ -42,7 +42,7 @@ from ecglfm.training.checkpoints import (
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
-from ecglfm.training.pretraining.loop import COLUMNS, TERMS, train
+from ecglfm.training.pretraining.loop import history_columns, train
 from ecglfm.training.pretraining.watchdog import Watchdog
 from ecglfm.training.schedule import phases
 
@@ -126,6 +126,7 @@ class Pretraining:
         self.save_every = every.steps or (every.epochs or 0) * per_epoch
         self.lock: Lock | None = None
         self.notes: dict[str, Any] = {}
+        self.columns = objective_class(self.config.objective).columns
         self.watchdog = Watchdog(self.config)
         self.ema: EMA | None = None
         self.checkpoints = Checkpoints(
@@ -153,7 +154,7 @@ class Pretraining:
                 length=round(config.crop_seconds * rate),
                 min_length=round(shortest * rate),
                 min_recordings=config.min_recordings,
-                pairs=config.objective.cmsc.pairs,
+                pairs=config.objective.pairs,
             )
 
         rank, world_size = distributed.rank(), distributed.world_size()
@@ -204,12 +205,11 @@ class Pretraining:
             if self.lock is not None:
                 self.lock.release()
 
-    def _build(self, start: int) -> tuple[Any, PretrainingObjective]:
+    def _build(self, start: int) -> tuple[Any, Objective]:
         """Engine and objective, new or as they were after update number `start`."""
         saved: tuple[Pieces, dict[str, Any]] | None = self.checkpoints.load(start) if start else None
-        objective = PretrainingObjective(build_encoder(self.slice, self.config.seed), self.config)
+        objective = make_objective(build_encoder(self.slice, self.config.seed), self.config)
         self.encoder = objective.encoder
-        self._check_shortest(objective.encoder)
         if saved is not None:
             restore_weights(objective, saved[0])
         engine = initialize(objective, self.config)
@@ -244,12 +244,6 @@ class Pretraining:
                 pairs, before,
             )  # fmt: skip
 
-    def _check_shortest(self, encoder: ECGEncoder) -> None:
-        """Refuse crops of which nothing could be hidden, compared and left to see."""
-        frames = encoder.frontend.frames(self.train.sampler.min_length)
-        if frames < 3:
-            raise UserError(f"pretrain.min_seconds (or crop_seconds): such a crop has {frames} frames; masking needs 3")
-
     def _open(self) -> int:
         """Take the folder, on rank 0; returns the step to start from."""
         folder = self.checkpoints.folder
@@ -259,7 +253,7 @@ class Pretraining:
         if not (folder / "lock").exists():  # it went aside with the old folder
             self.lock = Lock(folder / "lock")
         start = self.checkpoints.newest()
-        self.history = History(folder / "history.csv", COLUMNS)
+        self.history = History(folder / "history.csv", history_columns(self.columns))
         self.history.truncate(start)
         return start
 
@@ -331,6 +325,7 @@ class Pretraining:
             "skipped_updates": self.watchdog.skipped,
             "warnings": self.watchdog.summary(),
             "final": {
-                split: {term: float(row[term]) for term in TERMS if row[term]} for split, row in sorted(last.items())
+                split: {term: float(row[term]) for term in ("loss", *self.columns) if row[term]}
+                for split, row in sorted(last.items())
             },
         }

@@ -17,7 +17,7 @@ from torch import Tensor
 from ecglfm import distributed
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.tracking import Run
-from ecglfm.training.engine import gradient_norm
+from ecglfm.training.engine import gradient_norm, unwrap
 from ecglfm.training.pretraining.layer_probe import LayerState
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Guard:
         self._buffers = [x.clone() for x in engine.module.buffers()] if config.non_finite == "skip" else []
 
     def check_loss(self, output: Mapping[str, Tensor]) -> None:
-        """Note what one forward gave; every rank must ask, before the backward pass.
+        """Note what one forward of the objective gave; every rank must ask, before the backward pass.
 
         Raises
         ------
@@ -57,7 +57,9 @@ class Guard:
             With `non_finite: stop`, where the loss of any rank is not finite.
         """
         if distributed.any_rank(not math.isfinite(output["loss"].item())):
-            self._found("loss", ": no frame was hidden" if float(output["masked_fraction"]) == 0 else "")
+            row = {name: float(value.detach()) for name, value in output.items()}
+            causes = [text for text in unwrap(self.engine).warnings(row).values() if text is not None]
+            self._found("loss", "".join(f" ({text})" for text in causes))
 
     def finish(self) -> float:
         """Apply the update, or skip it; to be called after the last backward pass.
@@ -147,21 +149,10 @@ class Watchdog:
                 " signals, lower `pretrain.lr` or set `pretrain.clip_norm`; the checkpoints are good"
             )
 
-    def examine(self, step: int, row: Mapping[str, float | None], layers: list[LayerState], run: Run) -> None:
-        """Look at a row of history.csv and at the layers, the same on every rank."""
-        perplexity, floor = row["code_perplexity"], self.config.perplexity_floor
-        collapsed = perplexity is not None and perplexity < floor
-        self._say(
-            "codebook_collapse",
-            step,
-            f"code perplexity {perplexity:.2f} is under {floor:g}: the codebook has collapsed; raise the weight of"
-            " `objective.diversity` or the start of `quantizer.temperature`, or lower `lr`"
-            if collapsed
-            else None,
-            run,
-        )
-        hidden = row["masked_fraction"] != 0
-        self._say("nothing_masked", step, None if hidden else "no frame was hidden: nothing is learnt; see `mask`", run)
+    def examine(self, step: int, warnings: Mapping[str, str | None], layers: list[LayerState], run: Run) -> None:
+        """Pass on what the objective warns of, and look at the layers; the same on every rank."""
+        for name, text in warnings.items():
+            self._say(name, step, text, run)
         for number, layer in enumerate(layers, 1):
             reason = _death(layer)
             text = f"layer {number} of {len(layers)} is dead: it {reason}" if reason else None

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ecglfm.benchmark.flops import forward_flops
 from ecglfm.config import EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
 WAV2VEC2 = architecture(kind="wav2vec2", layers=3, dim=96, ffn_dim=160, heads=4, conv_channels=32, positional_kernel=33)
@@ -47,7 +47,7 @@ def test_the_whole_objective_is_counted(repository):
     config = load(EncoderConfig, repository / "config/encoders/tiny.yaml")
     assert config.pretrain is not None
     torch.manual_seed(0)
-    objective = PretrainingObjective(encoder_of(config.model), config.pretrain)
+    objective = MaskedCodes(encoder_of(config.model), config.pretrain)
     output = {}
     found = counted(lambda: output.update(objective(torch.randn(6, 12, 2500), step=0, generator_seed=1)))
     masked = 156 * float(output["masked_fraction"])

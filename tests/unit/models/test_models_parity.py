@@ -15,7 +15,8 @@ from ecglfm.models.importers import build_encoder, convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
 from ecglfm.models.layers.fast.choice import SWITCH
-from ecglfm.models.pretraining.objective import Noise, PretrainingObjective, cmsc_loss, contrastive_logits
+from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
+from ecglfm.models.pretraining.terms import cmsc_loss, contrastive_logits
 
 
 def close(ours, theirs, rtol=1e-5):
@@ -53,7 +54,7 @@ def imported(parity):
 @pytest.fixture
 def way():
     """Whose computation it is: ours unless a test says otherwise."""
-    return PretrainingObjective
+    return MaskedCodes
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_encoder_layer_by_layer(parity, numbers, tmp_path):
         close(encoder.embed(x), numbers["pooled"])
 
 
-@pytest.mark.parametrize("way", [PretrainingObjective, OriginalObjective])
+@pytest.mark.parametrize("way", [MaskedCodes, OriginalObjective])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_every_loss_term(objective, numbers, mode):
     terms, _, noise = run(objective, numbers, mode)
@@ -198,7 +199,7 @@ def test_masked_features_are_pooled_with_the_frontend_only(objective, numbers):
         assert terms[name].item() == pytest.approx(float(numbers[key]) / size, rel=1e-5)
 
 
-@pytest.mark.parametrize("way", [PretrainingObjective, OriginalObjective])
+@pytest.mark.parametrize("way", [MaskedCodes, OriginalObjective])
 def test_training_step_gradients_and_running_mean(objective, numbers):
     terms, _, _ = run(objective, numbers, "train")
     terms["loss"].backward()

@@ -20,7 +20,7 @@ from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.layers.normalization import MaskedBatchNorm
-from ecglfm.models.pretraining.objective import Noise, PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.quantizer import perplexity
 from ecglfm.training.inference import predict
 from tests.unit.architectures import architecture
@@ -126,17 +126,17 @@ def test_what_the_padding_holds_does_not_matter(model: ModelConfig) -> None:
             assert torch.equal(encoder(torch.where(mask[:, None], x, junk), mask), found)
 
 
-def objective_of(model: ModelConfig, dtype: torch.dtype = torch.float64) -> PretrainingObjective:
+def objective_of(model: ModelConfig, dtype: torch.dtype = torch.float64) -> MaskedCodes:
     encoder = build(model)
     config = PretrainConfig(
         steps=1,
         quantizer={"codes": 8, "code_dim": 12, "final_dim": 10},
         objective={"cmsc": {"weight": 0.0}, "contrastive": {"negatives": 10}},
     )
-    return PretrainingObjective(encoder, config).to(dtype)
+    return MaskedCodes(encoder, config).to(dtype)
 
 
-def draw(objective: PretrainingObjective, lengths: list[int], *, training: bool) -> Noise:
+def draw(objective: MaskedCodes, lengths: list[int], *, training: bool) -> Noise:
     """Half the frames of the shortest record hidden in each, anywhere; negatives; Gumbel noise in training."""
     generator = torch.Generator().manual_seed(sum(lengths))
     frames = torch.tensor([objective.encoder.frontend.frames(length) for length in lengths])
@@ -155,7 +155,7 @@ def longer(noise: Noise, frames: int) -> Noise:
     return noise._replace(mask_bt=torch.nn.functional.pad(noise.mask_bt, (0, frames - noise.mask_bt.shape[1])))
 
 
-def run(objective: PretrainingObjective, x: torch.Tensor, noise: Noise, mask: torch.Tensor | None = None) -> dict:
+def run(objective: MaskedCodes, x: torch.Tensor, noise: Noise, mask: torch.Tensor | None = None) -> dict:
     """Terms, and what the quantizer chose by: `scores`, the noise included."""
     seen: list[torch.Tensor] = []
     hook = objective.quantizer.weight_proj.register_forward_hook(lambda *call: seen.append(call[-1].detach()))

@@ -13,7 +13,7 @@ from torch._dynamo.utils import counters
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, UserError
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training import engine as engines
 from ecglfm.training.checkpoints.checkpoint import config_hash
 from ecglfm.training.engine import compile_problem, initialize
@@ -99,7 +99,7 @@ def test_bf16_is_fast_where_the_processor_has_units_for_it(monkeypatch, tmp_path
 def test_compilation_needs_a_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     config = encoder_slice(compile=True)
-    objective = PretrainingObjective(build_encoder(config, 0), config.config.pretrain)
+    objective = MaskedCodes(build_encoder(config, 0), config.config.pretrain)
     with pytest.raises(UserError, match=r"pretrain.compile: true needs a C\+\+ compiler: there is no no-such-compiler"):
         initialize(objective, config.config.pretrain)
 
@@ -135,7 +135,7 @@ def step_of(kind: str, **options):
         dropout=0.2 if not pretrain.compile else 0.0,
     )  # fmt: skip
     slice_ = slice_.model_copy(update={"config": slice_.config.model_copy(update={"model": model})})
-    objective = PretrainingObjective(build_encoder(slice_, 0), pretrain)
+    objective = MaskedCodes(build_encoder(slice_, 0), pretrain)
     distributed.init()
     engine = initialize(objective, pretrain)
     calls = []

@@ -9,7 +9,7 @@ from torch.nn import functional
 from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, UserError, load
 from ecglfm.models.encoders.encoder import ECGEncoder, mean_over_frames
 from ecglfm.models.layers.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
 SMALL = architecture(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.1)
@@ -180,7 +180,7 @@ def test_the_published_sizes(repository):
     config = load(EncoderConfig, repository / "config" / "encoders" / "ecglfm-600m.yaml")
     with torch.device("meta"):
         encoder = ECGEncoder(config.model, LEADS, 500, PreprocessConfig(), config.pretrain.crop_seconds)
-        objective = PretrainingObjective(encoder, config.pretrain)
+        objective = MaskedCodes(encoder, config.pretrain)
     layers = encoder.conformer.layers
     assert len(layers) == 24
     for layer in layers:
@@ -207,7 +207,7 @@ def test_presets(repository, name, whole, alone, tap):
     config = load(EncoderConfig, repository / "config" / "encoders" / f"{name}.yaml")
     with torch.device("meta"):
         encoder = ECGEncoder(config.model, LEADS, 500, PreprocessConfig(), 5.0)
-        objective = PretrainingObjective(encoder, config.pretrain)
+        objective = MaskedCodes(encoder, config.pretrain)
     assert (count(objective), count(encoder), objective.tap) == (whole, alone, tap)
 
 

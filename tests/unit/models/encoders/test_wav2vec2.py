@@ -12,7 +12,7 @@ from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, TransformerLayer, Wav2Vec2
 from ecglfm.models.layers.normalization import standardize
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
 SMALL = {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 48, "heads": 2, "conv_channels": 16,
@@ -161,7 +161,7 @@ def test_our_objective_reaches_every_weight(norm_first):
     config = PretrainConfig(
         steps=1, quantizer={"codes": 8, "code_dim": 8, "final_dim": 8}, objective={"contrastive": {"layer": 2}}
     )
-    objective = PretrainingObjective(encoder, config)
+    objective = MaskedCodes(encoder, config)
     terms = objective(torch.randn(4, 12, 2500), generator_seed=0, step=0)
     terms["loss"].backward()
     assert terms["loss"].isfinite()

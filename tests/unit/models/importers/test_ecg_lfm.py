@@ -22,7 +22,7 @@ from ecglfm.models.importers import convert, import_checkpoint
 from ecglfm.models.importers.checkpoint import read_checkpoint
 from ecglfm.models.importers.ecg_lfm import original_name
 from ecglfm.models.importers.settings import parse_conv_layers
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.pretraining.pretrain import run_pretrain
 from tests.unit.architectures import architecture
 
@@ -40,7 +40,7 @@ def ours():
     torch.manual_seed(0)
     encoder = ECGEncoder(architecture(**MODEL), LEADS, 500, PreprocessConfig(), 5.0)
     objective = {"contrastive": {"layer": 2}}
-    return PretrainingObjective(encoder, PretrainConfig(steps=1, quantizer=QUANTIZER, objective=objective)).state_dict()
+    return MaskedCodes(encoder, PretrainConfig(steps=1, quantizer=QUANTIZER, objective=objective)).state_dict()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import torch
 
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.pretraining.objective import TERMS, PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import TERMS, MaskedCodes
 from ecglfm.sources.synthesis.heart import quantize, record_leads
 from ecglfm.sources.synthesis.patient import draw_patient, generator
 from tests.unit.architectures import architecture
@@ -37,7 +37,7 @@ def recordings(first: int, patients: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(signals)).float().view(patients, 2, 12, 1000)
 
 
-def train(objective: PretrainingObjective, seed: int) -> None:
+def train(objective: MaskedCodes, seed: int) -> None:
     """Pairs of random crops of 40 patients, a quarter of the leads zeroed."""
     records, draw = recordings(0, 40), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(objective.parameters(), lr=5e-3)
@@ -61,7 +61,7 @@ def measured(without: str | None, seed: int = 0) -> dict[str, float]:
         quantizer={"codes": CODES, "code_dim": 32, "final_dim": 32},
         objective=weights | {"contrastive": {"negatives": 20} | weights.get("contrastive", {})},
     )
-    objective = PretrainingObjective(ECGEncoder(MODEL, LEADS, 100, PreprocessConfig(), 5.0), config)
+    objective = MaskedCodes(ECGEncoder(MODEL, LEADS, 100, PreprocessConfig(), 5.0), config)
     train(objective, seed)
     objective.eval()
     x = recordings(1000, 24)[..., :SAMPLES].flatten(0, 1)
@@ -120,7 +120,7 @@ def test_a_term_of_weight_zero_has_no_part_in_loss_and_gradient(term: str) -> No
     config = PretrainConfig(
         steps=1, quantizer={"codes": 8, "code_dim": 12, "final_dim": 10}, objective={term: {"weight": 0}}
     )
-    objective = PretrainingObjective(ECGEncoder(MODEL, LEADS, 100, PreprocessConfig(), 5.0), config)
+    objective = MaskedCodes(ECGEncoder(MODEL, LEADS, 100, PreprocessConfig(), 5.0), config)
     terms = objective(torch.randn(4, 12, SAMPLES), step=0, generator_seed=0)
     others = [name for name in TERMS if name != term]
     expected = sum(getattr(config.objective, name).weight * float(terms[name]) for name in others)

@@ -21,12 +21,12 @@ import yaml
 
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.engine import initialize
 from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
-from ecglfm.training.pretraining.loop import COLUMNS
+from ecglfm.training.pretraining.loop import history_columns
 from ecglfm.training.pretraining.pretrain import Pretraining, run_pretrain
 from tests.unit.training.pretraining.small_pretraining import (
     LEADS,
@@ -36,6 +36,8 @@ from tests.unit.training.pretraining.small_pretraining import (
     pretrain,
     weights,
 )
+
+COLUMNS = history_columns(MaskedCodes.columns)
 
 
 @pytest.fixture(scope="session")
@@ -295,7 +297,7 @@ def test_an_imported_encoder_of_other_signals_is_refused(undisturbed, tmp_path):
 
 
 def objective_of(config):
-    return PretrainingObjective(build_encoder(config, 0), config.config.pretrain)
+    return MaskedCodes(build_encoder(config, 0), config.config.pretrain)
 
 
 def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_path):
@@ -315,7 +317,7 @@ def test_fixed_validation_gives_equal_terms_and_restores_training(prepared, tmp_
             assert not self.training
             assert not torch.is_grad_enabled()
             seen.append((noise.mask_bt.tolist(), noise.negatives_bmk.tolist(), float(x.double().sum())))
-            return dict.fromkeys(loop.TERMS, x.mean())
+            return dict.fromkeys(("loss", *MaskedCodes.columns), x.mean())
 
     job = Pretraining(encoder_slice(), prepared / "records.parquet", prepared / "preprocess", tmp_path)
     engine = Engine()
@@ -341,7 +343,7 @@ def test_short_recordings_are_used_with_a_mask_where_the_config_says_so(prepared
             assert noise.real_frames == 8 * 37  # 300 samples, by 4, by 2
             assert not noise.mask_bt[:, 37:].any()
             masks.append(mask)
-            return dict.fromkeys(loop.TERMS, x.mean())
+            return dict.fromkeys(("loss", *MaskedCodes.columns), x.mean())
 
     job = Pretraining(config, prepared / "records.parquet", prepared / "preprocess", tmp_path)
     loop.validate(Engine(), job.valid, 6, job.config)
@@ -393,7 +395,7 @@ def test_no_update_is_made_of_a_loss_that_is_not_finite():
         module = objective_of(encoder_slice())
 
         def __call__(self, x, **_):
-            return dict.fromkeys(loop.TERMS, torch.tensor(float("nan")))
+            return dict.fromkeys(("loss", *MaskedCodes.columns), torch.tensor(float("nan")))
 
     batches = iter([{"signal": torch.zeros(4, 200, 3, dtype=torch.int16), "lead_mask": torch.ones(4, 3).bool()}])
     with pytest.raises(UserError, match="the loss is not finite at step 8"):  # neither backward nor step exists

@@ -14,17 +14,24 @@ import torch
 
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.models.bundle import load_encoder
-from ecglfm.models.pretraining.objective import PretrainingObjective
+from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.tracking import Run
 from ecglfm.training.engine import full_state_dict
 from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
+from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.layer_probe import LayerState
 from ecglfm.training.pretraining.watchdog import Watchdog
-from tests.unit.training.pretraining.small_pretraining import StopAfter, history, pretrain, weights
+from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 
 ALIVE = LayerState(change=0.1, spread=0.5, gradient=1e-9)
 SKIP = {"non_finite": "skip", "max_skipped": 3, "accumulate": 2, "batch_size": 2, "log_every": 1}
+
+
+def objective(**options):
+    """An untrained one."""
+    slice_ = encoder_slice(**options)
+    return MaskedCodes(build_encoder(slice_, 0), slice_.config.pretrain)
 
 
 class Faults:
@@ -42,7 +49,7 @@ class Faults:
         self.kind, self.steps, self.step, self.forward, self.states = kind, steps, None, 0, {}
 
     def install(self, monkeypatch):
-        update, on_device, forward = loop.update, loop.on_device, PretrainingObjective.forward
+        update, on_device, forward = loop.update, loop.on_device, MaskedCodes.forward
 
         def noted(engine, batches, step, config):
             self.step, self.forward = step + 1, 0
@@ -69,7 +76,7 @@ class Faults:
 
         monkeypatch.setattr(loop, "update", noted)
         monkeypatch.setattr(loop, "on_device", poisoned)
-        monkeypatch.setattr(PretrainingObjective, "forward", steep)
+        monkeypatch.setattr(MaskedCodes, "forward", steep)
         return self
 
     def is_due(self):
@@ -152,23 +159,24 @@ def test_too_many_skipped_in_a_row_stop_the_training(prepared, tmp_path, monkeyp
 
 def test_a_batch_without_a_hidden_frame_is_named_as_the_cause():
     class Engine:
-        device = torch.device("cpu")
+        module = objective()
 
-    output = dict.fromkeys(loop.TERMS, torch.tensor(math.nan)) | {"masked_fraction": torch.tensor(0.0)}
-    with pytest.raises(UserError, match="the loss is not finite at step 8: no frame was hidden: stopped"):
+    output = dict.fromkeys(("loss", *MaskedCodes.columns), torch.tensor(math.nan))
+    output |= {"masked_fraction": torch.tensor(0.0), "code_perplexity": torch.tensor(1.0)}  # of NaN: no collapse
+    with pytest.raises(UserError, match=r"not finite at step 8 \(no frame was hidden: [^()]*; see `mask`\): stopped"):
         loop.Guard(Engine(), PretrainConfig(steps=10), 7).check_loss(output)
 
 
 def plant(monkeypatch, break_weights):
     """Let a training begin with weights that were broken, and stay so."""
 
-    class Broken(PretrainingObjective):
+    class Broken(MaskedCodes):
         def __init__(self, *args):
             super().__init__(*args)
             for parameter in break_weights(self):
                 parameter.requires_grad_(False).zero_()
 
-    monkeypatch.setattr(pretraining, "PretrainingObjective", Broken)
+    monkeypatch.setattr(pretraining, "make_objective", Broken)
 
 
 def warnings_of(caplog, output):
@@ -222,12 +230,13 @@ class Tags(Run):
 
 
 def test_a_warning_comes_again_only_after_recovery_and_survives_a_checkpoint(caplog):
-    watchdog, run = Watchdog(PretrainConfig(steps=1, perplexity_floor=3.0)), Tags()
+    watchdog, run, codes = Watchdog(PretrainConfig(steps=1)), Tags(), objective(perplexity_floor=3.0)
     for step, perplexity in enumerate([5.0, 2.5, 1.0, 3.0, 2.0], 1):
-        watchdog.examine(step, {"code_perplexity": perplexity, "masked_fraction": 0.4}, [ALIVE], run)
+        row = {"loss": 1.0, "code_perplexity": perplexity, "masked_fraction": 0.4}
+        watchdog.examine(step, codes.warnings(row), [ALIVE], run)
         if step == 3:
             state = json.loads(json.dumps(watchdog.state_dict()))
-            watchdog = Watchdog(PretrainConfig(steps=1, perplexity_floor=3.0))
+            watchdog = Watchdog(PretrainConfig(steps=1))
             watchdog.load_state_dict(state)
     assert [message[:30] for message in caplog.messages] == [
         "step 2: code perplexity 2.50 i", "step 5: code perplexity 2.00 i",
@@ -240,9 +249,9 @@ def test_a_warning_comes_again_only_after_recovery_and_survives_a_checkpoint(cap
 
 def test_nothing_hidden_and_each_way_to_be_dead_are_told(caplog):
     watchdog, run = Watchdog(PretrainConfig(steps=1)), Tags()
-    row = {"code_perplexity": 9.0, "masked_fraction": 0.0}
+    row = {"loss": 1.0, "code_perplexity": 9.0, "masked_fraction": 0.0}
     layers = [ALIVE, ALIVE._replace(change=1e-8), ALIVE._replace(spread=0.0), ALIVE._replace(gradient=0.0)]
-    watchdog.examine(7, row, layers, run)
+    watchdog.examine(7, objective().warnings(row), layers, run)
     assert caplog.messages == [
         "step 7: no frame was hidden: nothing is learnt; see `mask`",
         "step 7: layer 2 of 4 is dead: it gives back what it gets",

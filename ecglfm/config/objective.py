@@ -1,0 +1,133 @@
+"""What a user may say about the objective of a pretraining: a class for each `kind`, beside its terms.
+
+A new kind is a class here and its name in `ObjectiveConfig`; the class says where the module is that computes it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from ecglfm.config.base import Section, usual_kind
+
+Pairs = Literal["patient", "recording"]
+
+
+class ObjectiveKind(Section):
+    """What objectives of every kind have."""
+
+    #: Who computes it, an `ecglfm.models.pretraining.Objective`: `module:class`.
+    computed_by: ClassVar[str]
+    #: Which of `PretrainConfig.OBJECTIVES` it reads.
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    kind: str
+
+    @property
+    def pairs(self) -> Pairs:
+        """What the two crops of a pair are taken from; see `CmscConfig.pairs`."""
+        return "patient"
+
+
+class MaskConfig(Section):
+    """Span masking of frames (wav2vec 2.0, arXiv:2006.11477, 3.1)."""
+
+    probability: float = Field(0.65, gt=0, lt=1, description="spans drawn = probability x frames / length")
+    length: int = Field(10, ge=1, description="frames in a span")
+    min_spans: int = Field(2, ge=1, description="spans a record gets at least")
+
+    @model_validator(mode="after")
+    def _two_are_hidden(self) -> MaskConfig:
+        if self.length * self.min_spans < 2:
+            raise ValueError("length 1 needs min_spans 2 or more: a hidden frame is compared with other hidden ones")
+        return self
+
+
+class QuantizerConfig(Section):
+    """Gumbel-softmax codebook (wav2vec 2.0, 2)."""
+
+    codes: int = Field(1024, ge=2, description="entries of the codebook")
+    code_dim: int = Field(1024, ge=2, description="width of an entry")
+    final_dim: int = Field(768, ge=2, description="width of the space in which the contrastive term compares")
+    temperature: tuple[float, float, float] = Field(
+        (2.0, 0.1, 0.999995), description="Gumbel temperature: start, floor, factor per update"
+    )
+
+
+class ContrastiveConfig(Section):
+    """Pick the true quantized frame among negatives of the same record."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
+    negatives: int = Field(100, ge=1, description="negatives drawn per masked frame")
+    layer: int | None = Field(
+        None,
+        ge=1,
+        description="encoder layer whose output is compared (1 is the first); null: a quarter of the layers (6 of 24)",
+    )
+
+
+class MlmConfig(Section):
+    """Predict the code of each masked frame from the last layer."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+
+
+class DiversityConfig(Section):
+    """Use the whole codebook: (V - perplexity) / V."""
+
+    weight: float = Field(0.1, ge=0, description="weight of the term")
+
+
+class FeaturePenaltyConfig(Section):
+    """Mean square of the convolutional features."""
+
+    weight: float = Field(10.0, ge=0, description="weight of the term")
+
+
+class CmscConfig(Section):
+    """Two recordings of one patient agree (CLOCS, arXiv:2005.13249)."""
+
+    weight: float = Field(1.0, ge=0, description="weight of the term")
+    temperature: float = Field(0.1, gt=0, description="cosine similarities are divided by this")
+    pool: Literal["encoder", "frontend"] = Field(
+        "encoder",
+        description="averaged over time: the encoder's output, or (as the original) the masked conv features",
+    )
+    pairs: Pairs = Field(
+        "patient",
+        description="crops of two recordings of a patient, or of the halves of the only long one; or always of the "
+        "halves of one recording",
+    )
+
+
+class MaskedCodesConfig(ObjectiveKind):
+    """ECG-LFM's: hidden frames are recognised and coded, recordings of a patient agree."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.masked_codes:MaskedCodes"
+    reads: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
+
+    kind: Literal["masked_codes"] = Field(
+        "masked_codes", description="ECG-LFM's: recognise and code hidden frames; recordings of a patient agree"
+    )
+    contrastive: ContrastiveConfig = Field(ContrastiveConfig(), description="contrastive term")
+    mlm: MlmConfig = Field(MlmConfig(), description="masked code prediction")
+    diversity: DiversityConfig = Field(DiversityConfig(), description="codebook diversity")
+    feature_penalty: FeaturePenaltyConfig = Field(FeaturePenaltyConfig(), description="penalty on the conv features")
+    cmsc: CmscConfig = Field(CmscConfig(), description="patient contrastive term")
+
+    @property
+    def pairs(self) -> Pairs:
+        """What the two crops of a pair are taken from."""
+        return self.cmsc.pairs
+
+    @model_serializer(mode="wrap")
+    def _without_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The usual `kind` is left out: trainings from before there were others stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "kind"}
+
+
+#: The objective of a pretraining, by its `kind`. Of two and more: `A | B`, and `Field(discriminator="kind")`.
+ObjectiveConfig = Annotated[MaskedCodesConfig, usual_kind("masked_codes")]
