@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.architecture import picture
+
 LONGEST_CELL = 150
+#: A path in a text, perhaps with a name in it: `ecglfm/records.py`, `ecglfm/training/pretraining/loop.py: update`.
+PATH = re.compile(r"`((?:ecglfm|workflow|config|tests|docs)/[\w./-]+)(?:: \w+)?`")
 
 
 def pages(repository: Path) -> list[Path]:
@@ -40,3 +44,13 @@ def test_links_between_pages_lead_somewhere(repository: Path) -> None:
                 if anchor not in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}:
                     broken.append(f"{page.name}: {target}#{anchor}")
     assert broken == []
+
+
+def test_files_that_architecture_names_exist(repository: Path) -> None:
+    named = PATH.findall((repository / "docs/architecture.md").read_text())
+    assert len(named) > 40
+    assert [name for name in named if not (repository / name).exists()] == []
+
+
+def test_the_picture_of_the_rooms_is_of_this_house() -> None:
+    assert picture.PICTURE.read_text() == picture.drawn(), "draw it anew: python -m tests.architecture.picture"
