@@ -12,7 +12,8 @@ lie and its fingerprints are in temporary files that are mapped (`mapped.py`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from ecglfm.data.manifest.duplicates.candidates import candidate_pairs
 from ecglfm.data.manifest.duplicates.clusters import Clusters
 from ecglfm.data.manifest.duplicates.fingerprints import make_fingerprints
 from ecglfm.data.manifest.duplicates.leads import Kinds, linking_leads, record_kinds
-from ecglfm.data.manifest.duplicates.rearranged import quick_look
+from ecglfm.data.manifest.duplicates.rearranged import Glimpse, quick_look
 from ecglfm.data.manifest.duplicates.recordings import Recordings
 from ecglfm.data.manifest.duplicates.similarity import MARGIN, similarity
 from ecglfm.data.tables import Pieces, sorted_pieces
@@ -33,7 +34,7 @@ from ecglfm.sources.reorder import in_step
 #: Groups of identical records above this size are listed as a star around one record, not pair by pair.
 MAX_CLIQUE = 50
 
-_CHUNK = 256
+_CHUNK, _GLIMPSES = 256, 64  # pairs of a task; recordings of which a glimpse is held
 _QUICK_MARGIN = 0.05  # what copies to the sample are less alike, at most, in the quick look
 _OWN_MARGIN = 0.002  # as beats that are alike in everything but noise
 
@@ -48,7 +49,11 @@ class _Task(NamedTuple):
     at_least: float
 
 
-def _compare_pair(task: _Task, i: int, j: int) -> float:
+def _samples(signal: np.ndarray, leads: tuple[int, ...]) -> np.ndarray:
+    return signal if len(leads) == signal.shape[1] else signal[:, leads]
+
+
+def _compare_pair(task: _Task, i: int, j: int, glimpse: Callable[[int, tuple[int, ...]], Glimpse]) -> float:
     """Similarity of two recordings over the leads that both have, or their likeness in the quick look; 0 for no copies.
 
     In a regular rhythm, beats of two recordings fall together however long they are. Copies are as alike as each is to
@@ -58,12 +63,11 @@ def _compare_pair(task: _Task, i: int, j: int) -> float:
     rate = float(task.rates[i])
     if rate != task.rates[j] or not shared.any():
         return 0.0
-    a, b = task.recordings[i], task.recordings[j]
-    if not shared.all():
-        a, b = a[:, shared], b[:, shared]
-    look = quick_look(a, b, rate, at_least=task.at_least - _QUICK_MARGIN)
-    if look.correlation < task.at_least - _QUICK_MARGIN or look.correlation < look.own - _OWN_MARGIN:
+    leads = tuple(np.flatnonzero(shared).tolist())
+    look = quick_look(glimpse(i, leads), glimpse(j, leads), at_least=task.at_least - _QUICK_MARGIN)
+    if look.correlation == 0 or look.correlation < look.own - _OWN_MARGIN:
         return 0.0
+    a, b = (_samples(task.recordings[row], leads) for row in (i, j))
     value = similarity(a, b, rate, at_least=task.at_least)
     if value < task.at_least and min(look.correlation, look.throughout + MARGIN) >= (1 + task.at_least) / 2:
         return look.correlation
@@ -71,8 +75,12 @@ def _compare_pair(task: _Task, i: int, j: int) -> float:
 
 
 def _compare(task: _Task) -> list[float]:
+    @lru_cache(_GLIMPSES)
+    def glimpse(row: int, leads: tuple[int, ...]) -> Glimpse:
+        return Glimpse.of(_samples(task.recordings[row], leads), float(task.rates[row]))
+
     with threadpool_limits(1):
-        return [_compare_pair(task, i, j) for i, j in task.pairs.tolist()]
+        return [_compare_pair(task, i, j, glimpse) for i, j in task.pairs.tolist()]
 
 
 def _tasks(

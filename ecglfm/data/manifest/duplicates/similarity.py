@@ -21,6 +21,12 @@ _PEAKS = 5  # lags looked at closely: in a regular rhythm, a beat more or less m
 _SURE = 0.999  # the other lags need not be looked at
 
 
+def _without_mean(x: np.ndarray) -> np.ndarray:
+    """Each lead less its mean, float64; as a product with ones, a tenth of the time of `mean(axis=0)`."""
+    x = np.asarray(x, np.float64)
+    return x - np.ones(len(x)) @ x / max(1, len(x))
+
+
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Correlation of two recordings over all leads, aligned at their starts, each lead freed of its mean.
 
@@ -35,19 +41,44 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
         In [-1, 1]; 0 where one of them does not move.
     """
     n = min(len(a), len(b))
-    x, y = a[:n].astype(np.float64), b[:n].astype(np.float64)
-    x -= x.mean(axis=0)
-    y -= y.mean(axis=0)
+    x, y = _without_mean(a[:n]), _without_mean(b[:n])
     norm = math.sqrt(float(np.vdot(x, x)) * float(np.vdot(y, y)))
     return min(1.0, max(-1.0, float(np.vdot(x, y)) / norm)) if norm > 1e-6 else 0.0
 
 
+def common(x: np.ndarray, y: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """The common stretch of two signals: `x[t]` beside `y[t + lag]`."""
+    x, y = x[max(0, -lag) :], y[max(0, lag) :]
+    n = min(len(x), len(y))
+    return x[:n], y[:n]
+
+
+def lagged_correlation(x: np.ndarray, y: np.ndarray, lag: int) -> float:
+    """As `correlation` of the common stretch, in a fifth of its time: nothing is copied.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n_samples, n_leads)
+        Free of drift: of a large offset, rounding would leave too much.
+    lag : int
+        Samples.
+    """
+    x, y = common(x, y, lag)
+    ones = np.ones(len(x))
+    sum_x, sum_y = ones @ x, ones @ y
+    square_x = float(np.vdot(x, x) - np.vdot(sum_x, sum_x) / len(x))
+    square_y = float(np.vdot(y, y) - np.vdot(sum_y, sum_y) / len(y))
+    norm = math.sqrt(max(0.0, square_x) * max(0.0, square_y))
+    return float(np.vdot(x, y) - np.vdot(sum_x, sum_y) / len(x)) / norm if norm > 1.0 else 0.0
+
+
 def _stretch(x: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sum of each lead, and the leads' summed squares about their means, of the stretches `begin` to `end`."""
-    zero = np.zeros((1, x.shape[1]))
-    sums, squares = (np.concatenate([zero, np.cumsum(part, axis=0)]) for part in (x, np.square(x)))
+    sums, squares = np.zeros((len(x) + 1, x.shape[1])), np.zeros(len(x) + 1)
+    np.cumsum(x, axis=0, out=sums[1:])
+    np.cumsum(np.einsum("ij,ij->i", x, x), out=squares[1:])
     total = sums[end] - sums[begin]
-    return total, (squares[end] - squares[begin] - np.square(total) / (end - begin)[:, None]).sum(axis=1)
+    return total, squares[end] - squares[begin] - np.einsum("ij,ij->i", total, total) / (end - begin)
 
 
 def best_lags(x: np.ndarray, y: np.ndarray, *, overlap: int, at_least: float) -> list[tuple[int, float]]:
@@ -68,7 +99,7 @@ def best_lags(x: np.ndarray, y: np.ndarray, *, overlap: int, at_least: float) ->
         The five highest, the best first. `x[t]` goes with `y[t + lag]`; the value is as `correlation` of the
         common stretch.
     """
-    x, y = x.astype(np.float64) - x.mean(axis=0), y.astype(np.float64) - y.mean(axis=0)
+    x, y = _without_mean(x), _without_mean(y)
     lags = np.arange(overlap - len(x), len(y) - overlap + 1)
     size = scipy.fft.next_fast_len(len(x) + len(y), real=True)
     products = scipy.fft.irfft(
@@ -78,7 +109,7 @@ def best_lags(x: np.ndarray, y: np.ndarray, *, overlap: int, at_least: float) ->
     sum_x, square_x = _stretch(x, begin, end)
     sum_y, square_y = _stretch(y, begin + lags, end + lags)
     norm = np.sqrt(np.maximum(square_x * square_y, 0.0))
-    covariance = products - (sum_x * sum_y).sum(axis=1) / (end - begin)
+    covariance = products - np.einsum("ij,ij->i", sum_x, sum_y) / (end - begin)
     values = np.divide(covariance, norm, out=np.zeros(len(lags)), where=norm > 1.0)
     peaks = find_peaks(np.concatenate([[-np.inf], values, [-np.inf]]), height=at_least)[0] - 1
     best = peaks[np.argsort(-values[peaks], kind="stable")][:_PEAKS]
@@ -134,13 +165,17 @@ def alike_by_seconds(x: np.ndarray, y: np.ndarray, rate: float) -> float:
     return float(np.median(np.divide(products, norm, out=np.zeros(len(norm)), where=norm > 1e-6)))
 
 
-def _to_the_sample(a: np.ndarray, b: np.ndarray, fs: float, around: range) -> tuple[float, int]:
-    """Correlation of two recordings, freed of drift, at the best lag of a range, and that lag."""
-    x, y = (without_drift(part.astype(np.float32), fs) for part in (a, b))
-    _, lag = max((correlation(x[max(0, -k) :], y[max(0, k) :]), k) for k in around)
-    a, b = a[max(0, -lag) :], b[max(0, lag) :]
-    n = min(len(a), len(b))  # what they have in common, lest their ends be freed of different drifts
-    return correlation(*(without_drift(part[:n].astype(np.float32), fs) for part in (a, b))), lag
+def _to_the_sample(a: np.ndarray, b: np.ndarray, fs: float, ranges: list[range]) -> tuple[float, int]:
+    """Correlation of two recordings, freed of drift, at the best lag of each range in turn: the highest, and its lag."""
+    x, y = (without_drift(part.astype(np.float32), fs).astype(np.float64) for part in (a, b))
+    best = 0.0, 0
+    for around in ranges:
+        _, lag = max((lagged_correlation(x, y, k), k) for k in around)
+        parts = common(a, b, lag)  # what they have in common, lest their ends be freed of different drifts
+        best = max(best, (correlation(*(without_drift(part.astype(np.float32), fs) for part in parts)), lag))
+        if best[0] > _SURE:
+            break
+    return best
 
 
 def similarity(a: np.ndarray, b: np.ndarray, fs: float, *, at_least: float) -> float:
@@ -163,11 +198,8 @@ def similarity(a: np.ndarray, b: np.ndarray, fs: float, *, at_least: float) -> f
     x, y = (smooth(without_drift(part, rate), rate) for part in (x, y))
     overlap, step = min(round(OVERLAP_SECONDS * rate), len(x), len(y)), round(fs / rate)
     likely = best_lags(x, y, overlap=overlap, at_least=at_least - _COARSE_MARGIN)
-    best, at = 0.0, 0
-    for lag, _ in likely:
-        best, at = max((best, at), _to_the_sample(a, b, fs, range((lag - 1) * step, (lag + 1) * step + 1)))
-        if best > _SURE:
-            break
+    ranges = [range((lag - 1) * step, (lag + 1) * step + 1) for lag, _ in likely]
+    best, at = _to_the_sample(a, b, fs, ranges) if ranges else (0.0, 0)
     if best < at_least or alike_throughout(a[max(0, -at) :], b[max(0, at) :], fs) < at_least - MARGIN:
         return 0.0
     return best

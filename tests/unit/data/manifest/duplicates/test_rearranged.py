@@ -9,7 +9,7 @@ import pytest
 import wfdb
 
 from ecglfm.benchmark.copies import WAYS
-from ecglfm.data.manifest.duplicates.rearranged import arrangement, quick_look
+from ecglfm.data.manifest.duplicates.rearranged import Glimpse, arrangement, quick_look
 from ecglfm.data.manifest.duplicates.search import duplicate_pairs
 from ecglfm.data.manifest.duplicates.similarity import similarity
 from tests.unit.data.recordings_in_memory import Given, beating, frame, pieces_of
@@ -90,7 +90,7 @@ def regular(variety):
 def test_regular_rhythms_that_are_less_alike_than_their_own_beats_are_no_copies():
     signals = [regular(0.0), regular(0.17)]
     assert similarity(*signals, 500, at_least=0.98) > 0.98
-    look = quick_look(*signals, 500, at_least=0.9)
+    look = quick_look(*(Glimpse.of(signal, 500) for signal in signals), at_least=0.9)
     assert look.correlation < look.own - 0.005
     rng = np.random.default_rng(0)
     noisy = int16(WAYS["white noise, 15 dB"](signals[0].astype(float), rng))
