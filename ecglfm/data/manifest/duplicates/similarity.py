@@ -166,7 +166,7 @@ def alike_by_seconds(x: np.ndarray, y: np.ndarray, rate: float) -> float:
 
 
 def _to_the_sample(a: np.ndarray, b: np.ndarray, fs: float, ranges: list[range]) -> tuple[float, int]:
-    """Correlation of two recordings, freed of drift, at the best lag of each range in turn: the highest, and its lag."""
+    """Correlation of two recordings, freed of drift, at the best lag of any of the ranges, and that lag."""
     x, y = (without_drift(part.astype(np.float32), fs).astype(np.float64) for part in (a, b))
     best = 0.0, 0
     for around in ranges:
