@@ -25,7 +25,7 @@ DYING = """
 import os, signal, sys, time
 from pathlib import Path
 import torch
-from ecglfm.training import supervised
+from ecglfm.training.finetuning import supervised
 from tests.unit.training.finetuning.test_finetune import fit
 
 torch.set_num_threads(1)

@@ -263,11 +263,11 @@ def test_nothing_hidden_and_each_way_to_be_dead_are_told(caplog):
 
 RANK = """
 import sys
-sys.path[:0] = {paths!r}
+sys.path.insert(0, {root!r})
 import pytest
 from pathlib import Path
 from tests.unit.training.pretraining.small_pretraining import pretrain
-from test_watchdog import Faults
+from tests.unit.training.pretraining.test_watchdog import Faults
 from ecglfm import distributed
 Faults("loss", {{3}} if distributed.rank() == 1 else set()).install(pytest.MonkeyPatch())
 options = dict(steps=5, accumulate=2, batch_size=2, log_every=1, zero_stage={stage}, non_finite={policy!r})
@@ -278,8 +278,9 @@ sys.exit(pretrain(Path({prepared!r}), Path({output!r}), **options))
 @pytest.mark.slow
 @pytest.mark.parametrize(("policy", "stage"), [("skip", 2), ("stop", 0)])
 def test_all_ranks_skip_or_stop_for_the_fault_of_one(repository, prepared, tmp_path, policy, stage):
-    paths = [str(repository), str(repository / "tests/unit/training")]
-    code = RANK.format(paths=paths, prepared=str(prepared), output=str(tmp_path / "run"), policy=policy, stage=stage)
+    code = RANK.format(
+        root=str(repository), prepared=str(prepared), output=str(tmp_path / "run"), policy=policy, stage=stage
+    )
     environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
     ranks = [
         subprocess.Popen(
