@@ -1,51 +1,13 @@
 """`ecglfm benchmark WHAT`: speed figures, each beside a yardstick measured in the same run; what statistics hold.
 
-A benchmark is one module of `ecglfm.benchmark`, named in `BENCHMARKS`; its docstring is its help.
+A benchmark is one module of `ecglfm.benchmark`, named in its `BENCHMARKS`; its docstring is its help.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from ecglfm.benchmark import (
-    audit,
-    bootstrap,
-    checkpoint,
-    comparisons,
-    ingest,
-    intervals,
-    loader,
-    memory,
-    plan,
-    plan_large,
-    preprocess,
-    pretraining,
-    probe,
-    shuffle,
-    synthesize,
-    thresholds,
-    train,
-)
-
-BENCHMARKS = (
-    plan,
-    plan_large,
-    synthesize,
-    ingest,
-    intervals,
-    preprocess,
-    audit,
-    loader,
-    shuffle,
-    memory,
-    bootstrap,
-    comparisons,
-    thresholds,
-    train,
-    checkpoint,
-    pretraining,
-    probe,
-)
+from ecglfm.benchmark import BENCHMARKS
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -113,12 +113,7 @@ def run_evaluate(
     metrics = identity | measure(test, slice.evaluate) | fitted
     metrics["sources"] = sorted(records.loc[predictions["split"] == "test", "source"].unique())
     metrics["majority"] = majority_of(labels, kind, names, metrics["macro"], metrics["sources"])
-    metrics["external"] = {}
-    for source, table in external_cohorts(predictions, records["source"]).items():
-        elsewhere, _ = read_outcome(table, kind, names, network.thresholds, slice.evaluate)
-        measured = measure(elsewhere, slice.evaluate)
-        constant = majority_of(labels, kind, names, measured["macro"], [source])
-        metrics["external"][source] = measured | {"majority": constant}
+    metrics["external"] = _external(predictions, records["source"], network, labels, slice.evaluate)
     metrics["subgroups"] = subgroups(
         predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
         config=slice.evaluate,
@@ -134,6 +129,19 @@ def run_evaluate(
     logger.info("%s: test macro %s %s", "/".join(identity.values()), first, metrics["macro"][first]["value"])
     _track(metrics, identity, slice.evaluate, output, tracking, rule)
     return metrics
+
+
+def _external(
+    predictions: pd.DataFrame, sources: pd.Series, network: ECGModel, labels: Path, config: EvaluateConfig
+) -> dict[str, Any]:
+    """What `metrics.json` says of each source that is only tested, with its own constant answer."""
+    found, names = {}, list(network.label_names)
+    for source, table in external_cohorts(predictions, sources).items():
+        cohort, _ = read_outcome(table, network.kind, names, network.thresholds, config)
+        measured = measure(cohort, config)
+        constant = majority_of(labels, network.kind, names, measured["macro"], [source])
+        found[source] = measured | {"majority": constant}
+    return found
 
 
 def _folder(model: Path) -> Path:
