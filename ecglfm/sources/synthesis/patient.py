@@ -45,6 +45,10 @@ HEART_RATE = {
     "SVTAC": (175.0, 14.0, 152.0, 205.0),
 }
 
+#: How far the direction of each wave strays by itself, as a share of its dipole. Without it, hearts differ by one
+#: turn and some sizes, and of 10,000 patients 29 pairs had recordings as alike as copies (audit, 0.98).
+_WAVE_SPREAD = 0.2
+
 # Each wave: centre relative to the R peak (ms), width sigma (ms), dipole (mV along x, y, z). The centres of
 # the P waves stand for PR_MS, those of ST and T for QTC_MS at 60 per minute; `Heart` shifts them.
 _P = [(-125.0, 18.0, (0.030, 0.065, -0.045)), (-100.0, 20.0, (0.065, 0.070, 0.045))]
@@ -188,6 +192,9 @@ def make_patient(
     turn = _rotation(spread * rng.normal(0.0, np.deg2rad([10.0, 10.0, 14.0])))
     waves[:, 2:] = waves[:, 2:] @ turn.T
     waves[:, 2:] *= voltage * np.exp(spread * 0.12 * rng.standard_normal((len(waves), 1)))
+    strength = np.linalg.norm(waves[:, 2:], axis=1, keepdims=True)
+    own = rng.spawn(1)[0]  # a stream beside `rng`, whose later numbers stay as they are
+    waves[:, 2:] += spread * _WAVE_SPREAD * strength * own.standard_normal((len(waves), 3))
     waves[:, 1] *= np.exp(spread * 0.05 * rng.standard_normal(len(waves)))
     return Patient(
         number=number,
