@@ -17,7 +17,6 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.data.labels.source_targets import SourceTargets
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
-from ecglfm.sources.snomed import EQUIVALENT
 
 FEW = {"native.rx": "Unknown", "native.hx": "Unknown"}
 GENUINE = {  # database: records, the first one's age, sex, Dx
@@ -83,17 +82,6 @@ def test_equivalent_codes_become_one(real_data: Path):
     assert [c["code"] for c in frame.codes["c/chapman_shaoxing/JS00001"]] == ["164889003", "713427006", "164934002"]
     assert [c["code"] for c in frame.codes["c/ningbo/JS20011"]] == ["284470004", "427084000"]
     assert {c["likelihood"] for row in frame.codes for c in row} == {100.0}
-
-
-def test_equivalent_codes_are_those_of_the_challenge(real_data: Path):
-    path = real_data / "challenge-2021/evaluation-2021/dx_mapping_scored.csv"
-    with path.open() as file:
-        pairs = {
-            frozenset(word.strip(".") for word in row["Notes"].split() if word.strip(".").isdigit())
-            for row in csv.DictReader(file)
-            if row["Notes"]
-        }
-    assert {frozenset(pair) for pair in EQUIVALENT.items()} == pairs
 
 
 def test_both_codes_in_one_header_count_once(tmp_path: Path):

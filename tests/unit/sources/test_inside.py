@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from ecglfm.records import RecordError
 from ecglfm.sources import inside
 from ecglfm.sources.inside import Root, check_file_name, check_relative
-from ecglfm.sources.wfdb_reader.tree import walk
 
 
 @pytest.fixture
@@ -84,27 +82,6 @@ def test_an_umlaut_is_found_in_either_form(root: Root):
     (root.path / "u\u0308").mkdir()
     (root.path / "u\u0308/\u00e9").write_text("here")
     assert content(root, "\u00fc/e\u0301") == "here"
-
-
-def test_folders_behind_links_are_walked_once(root: Root):
-    outside = root.path.parent / "outside"
-    (outside / "deep").mkdir()
-    for link, target in {"a/1": outside, "a/2": outside, "deep": outside / "deep", "again": root.path / "a"}.items():
-        (root.path / link).symlink_to(target)
-    (outside / "loop").symlink_to(outside)
-    (outside / "home").symlink_to(root.path)
-    assert [str(place) for place, _ in walk(root)] == [".", "a", "a/b"]
-    assert [str(place) for place, _ in walk(Root(root.path, "follow"))] == [".", "a", "a/1", "a/b", "deep"]
-    assert [names for place, names in walk(Root(root.path, [outside])) if str(place) == "a/1"] == [["file"]]
-
-
-def test_names_that_are_no_text_are_counted(root: Root, caplog: pytest.LogCaptureFixture):
-    (root.path / os.fsdecode(b"a/M\xfcller.hea")).touch()
-    (root.path / os.fsdecode(b"J\xf6rg")).mkdir()
-    with caplog.at_level(logging.WARNING):
-        assert [(str(place), names) for place, names in walk(root)] == [(".", []), ("a", []), ("a/b", ["file"])]
-    assert "2 names below" in caplog.text
-    assert r"J\xf6rg'; rename them" in caplog.text
 
 
 def test_what_is_no_file_is_missing(root: Root):

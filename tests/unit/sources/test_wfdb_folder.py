@@ -18,7 +18,6 @@ from ecglfm.data.labels.selectors import select
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.wfdb_reader.files import write_record
-from ecglfm.sources.wfdb_reader.tree import parse_notes
 
 
 def config_of(root: Path, **config) -> SourceSlice:
@@ -245,15 +244,6 @@ def test_headers_written_by_wfdb(tmp_path: Path):
     assert np.isnan(frame.age[0])
     assert frame["native.age"][0] == "44 years"
     assert frame.sex[0] == "male"
-
-
-def test_comments_of_headers():
-    notes = parse_notes(
-        "# before\nr 1 500\r\nr.dat 16\n#Age: 1\n# age : 2\n#a" + " " * 500_000 + "b\n" + "#<" * 1000, "r"
-    )
-    assert notes.values == {"age": "1"}
-    assert notes.comments[:3] == ("before", "Age: 1", "age : 2")
-    assert not notes.segmented
 
 
 def test_the_documented_example_of_a_new_kind_works(folder: Path, tmp_path: Path):

@@ -21,9 +21,7 @@ from ecglfm.sources.synthesis.heart import (
 )
 from ecglfm.sources.synthesis.patient import (
     PREVALENCE,
-    PVC_PREVALENCE,
     Patient,
-    condition_of,
     draw_patient,
     generator,
     make_patient,
@@ -241,14 +239,6 @@ def test_qt_follows_the_heart_rate():
 
 
 # --- population -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_prevalence_is_kept_in_small_populations(seed: int):
-    found = [condition_of((0, seed), k) for k in range(100)]
-    for condition, share in PREVALENCE.items():
-        assert sum(c == condition for c, _ in found) == pytest.approx(100 * share, abs=3)
-    assert sum(ectopy for _, ectopy in found) == pytest.approx(100 * 0.78 * PVC_PREVALENCE, abs=5)
 
 
 def test_recordings_of_one_patient_resemble_each_other():

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import wfdb
 
 from ecglfm.records import RecordError
+from ecglfm.sources.inside import Root
+from ecglfm.sources.wfdb_reader.digital import checksums, read_digital
 from ecglfm.sources.wfdb_reader.files import read_wfdb
+from ecglfm.sources.wfdb_reader.header import read_header
 
 
 @pytest.mark.parametrize("form", ["16", "24", "32", "61", "160", "212", "16+24", "24+24"])
@@ -27,3 +32,27 @@ def test_part_of_a_frame_is_truncated(tmp_path: Path):
     (tmp_path / "r.hea").write_text("r 2 500\nr.dat 16 200 16 0 0 0 0 I\nr.dat 16 200 16 0 0 0 0 II\n")
     with pytest.raises(RecordError, match="signal_truncated"):
         read_wfdb(tmp_path, "r")
+
+
+def test_same_samples_as_wfdb_on_every_genuine_record(real_data: Path):
+    headers = [h for h in sorted(real_data.rglob("*.hea")) if "mimic-iv-ecg" not in h.parts]
+    compared = 0
+    for path in headers:
+        if "legacy" in str(path):
+            continue  # wfdb refuses these
+        expected = wfdb.rdrecord(str(path.with_suffix("")), physical=False)
+        root = Root(real_data)
+        folder, name = root.split(str(path.relative_to(real_data).with_suffix("")))
+        header = read_header(root, folder, name)
+        digital = read_digital(root, folder, header)
+        assert digital.dtype == np.int16
+        np.testing.assert_array_equal(digital, expected.d_signal, err_msg=str(path))
+        assert header.sampling_rate == expected.fs
+        compared += 1
+    assert compared >= 336
+
+
+def test_checksum_by_hand():
+    assert checksums(np.array([[1, -1], [2, -3]], dtype=np.int16)).tolist() == [3, 65532]
+    # 3 * 32767 = 98301 = 32765 modulo 65536
+    assert checksums(np.full((3, 1), 32767, dtype=np.int16)).tolist() == [32765]
