@@ -4,25 +4,12 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional
 
-from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, UserError, load
+from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, load
 from ecglfm.models.encoders.encoder import ECGEncoder, mean_over_frames
-from ecglfm.models.layers.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
-
-SMALL = architecture(layers=2, dim=32, ffn_dim=48, heads=2, kernel=7, conv_channels=16, dropout=0.1)
-
-
-def build(model=SMALL, leads=LEADS):
-    torch.manual_seed(0)
-    encoder = ECGEncoder(model, leads, 500, PreprocessConfig(), 5.0)
-    for module in encoder.modules():  # running statistics that are not the identity
-        if isinstance(module, MaskedBatchNorm):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2.0)
-    return encoder
+from tests.unit.models.encoders.small_encoder import SMALL, build
 
 
 def count(module):
@@ -68,73 +55,6 @@ def test_a_record_without_a_real_frame_gives_zero_not_nan():
     pooled = encoder.embed(torch.randn(2, 12, 400), mask)
     assert not pooled[0].any()
     assert torch.isfinite(pooled).all()
-
-
-def test_group_norm_statistics_by_hand():
-    norm = MaskedGroupNorm(2, 2, eps=0.0)
-    x = torch.tensor([[[1.0, 3.0, 99.0], [10.0, 30.0, -7.0]]])
-    mask = torch.tensor([[True, True, False]])
-    expected = torch.tensor([[-1.0, 1.0], [-1.0, 1.0]])  # mean 2, deviation 1; mean 20, deviation 10
-    torch.testing.assert_close(norm(x, mask)[0, :, :2], expected)
-
-
-def test_batch_norm_statistics_by_hand():
-    norm = MaskedBatchNorm(1, eps=0.0)
-    x = torch.tensor([[[1.0, 3.0, 99.0]], [[5.0, 7.0, 9.0]]]).transpose(1, 2)
-    mask = torch.tensor([[True, True, False], [True, True, True]])
-    out = norm(x, mask)  # 1 3 5 7 9: mean 5, variance 8, unbiased 10
-    torch.testing.assert_close(out[1, :, 0], torch.tensor([0.0, 2.0, 4.0]) / math.sqrt(8.0))
-    assert norm.running_mean.item() == pytest.approx(0.1 * 5)
-    assert norm.running_var.item() == pytest.approx(0.9 * 1 + 0.1 * 10)
-    assert norm.num_batches_tracked.item() == 1
-
-
-def test_norms_of_the_convolution_module_are_pytorchs():
-    torch.manual_seed(0)
-    x = torch.randn(3, 7, 4) * 3 + 1
-    mask = torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
-    for kind in ("batch", "group", "layer"):
-        norm = make_norm(kind, 4)
-        with torch.no_grad():
-            norm.weight.normal_()
-            norm.bias.normal_()
-        theirs = {
-            "batch": lambda x, norm=norm: functional.batch_norm(
-                x.transpose(1, 2), None, None, norm.weight, norm.bias, training=True
-            ).transpose(1, 2),
-            "group": lambda x, norm=norm: functional.group_norm(x.transpose(1, 2), 1, norm.weight, norm.bias).transpose(
-                1, 2
-            ),
-            "layer": lambda x, norm=norm: functional.layer_norm(x, (4,), norm.weight, norm.bias),
-        }[kind]
-        torch.testing.assert_close(norm(x), theirs(x))
-        torch.testing.assert_close(norm(x, torch.ones(3, 7, dtype=torch.bool)), theirs(x))
-        masked = norm(x, mask)
-        if kind == "batch":  # the real frames of the batch, as one record
-            torch.testing.assert_close(masked[mask], theirs(x[mask][None])[0])
-        else:
-            for record, length in enumerate([7, 4, 1]):
-                alone = theirs(x[record : record + 1, :length])[0]
-                torch.testing.assert_close(masked[record, :length], alone)
-    with pytest.raises(UserError, match="`norm: group` has nothing to synchronise"):
-        architecture(**SMALL.model_dump() | {"norm": "group", "norm_sync": True})
-
-
-def test_running_statistics_stay_float32_in_bfloat16():
-    norm = MaskedBatchNorm(3).to(torch.bfloat16)
-    assert norm.weight.dtype == torch.bfloat16
-    assert norm.running_mean.dtype == torch.float32
-    assert norm(torch.randn(2, 5, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
-
-
-def test_position_table_follows_the_length():
-    encoder, x = build().eval(), torch.randn(1, 12, 320)
-    with torch.inference_mode():
-        first = encoder(x)
-    encoder(torch.ones(1, 12, 800))
-    assert encoder.conformer._positions.shape == (2 * 50 - 1, 32)
-    torch.testing.assert_close(encoder(x).detach(), first)
-    encoder(x).sum().backward()
 
 
 def test_pooling_by_hand():
@@ -217,21 +137,3 @@ def test_the_control_is_the_same_encoder(repository, size):
     pretrained, control = (load(EncoderConfig, folder / f"{name}.yaml") for name in (size, f"random-{size}"))
     assert control.model == pretrained.model
     assert control.weights == "random"
-
-
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_checkpointed_activations_change_nothing(dropout):
-    """The same gradients and the same running statistics, though every layer runs twice."""
-    results = []
-    for checkpointing in (False, True):
-        torch.manual_seed(0)
-        encoder = build(SMALL.model_copy(update={"dropout": dropout})).train()
-        encoder.context.checkpointing = checkpointing
-        torch.manual_seed(1)
-        encoder(torch.randn(2, 12, 1000)).square().mean().backward()
-        buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
-        results.append((buffers, {name: parameter.grad for name, parameter in encoder.named_parameters()}))
-    assert results[0][0].keys() == results[1][0].keys()
-    for first, second in zip(*results, strict=True):
-        for name, value in first.items():
-            assert torch.equal(value, second[name]), name

@@ -11,7 +11,6 @@ from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, pa
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, TransformerLayer, Wav2Vec2
-from ecglfm.models.layers.normalization import standardize
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
@@ -129,14 +128,6 @@ def test_a_record_of_padding_only_is_finite():
         out = make_encoder()(torch.randn(2, 12, 800), torch.tensor([[True], [False]]).expand(2, 800))
     assert out.isfinite().all()
     assert not out[1].any()
-
-
-def test_standardize_by_hand():
-    x = torch.tensor([[[1.0, 3.0, 1.0, 3.0, 99.0], [5.0, 5.0, 5.0, 5.0, 7.0]]])
-    real = torch.tensor([[True, True, True, True, False]])
-    expected = torch.tensor([[[-1.0, 1.0, -1.0, 1.0, 0.0], [0.0] * 5]])  # the second lead is constant
-    torch.testing.assert_close(standardize(x, real), expected)
-    torch.testing.assert_close(standardize(x[..., :4]), expected[..., :4])
 
 
 @pytest.mark.parametrize("norm_first", [False, True])

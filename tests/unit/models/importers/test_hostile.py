@@ -1,44 +1,19 @@
 """Files made to run code, to fill the memory or to hang: one clear line each, in a process that may take little memory."""
 
-import io
-import os
 import pickle
-import resource
 import struct
-import tarfile
-import zipfile
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from ecglfm.cli import main
 from ecglfm.config import UserError
 from ecglfm.models.importers import convert
-from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
+from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.unpickle import plain
+from tests.unit.models.importers.hostile import STORAGE, archive, model, tensor
 
-GROWTH = 300e6  # bytes, far below what each file asks for
-
-
-@pytest.fixture(autouse=True)
-def little_memory():
-    """Allocations beyond `GROWTH` fail instead of taking the machine's memory."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (int(used + GROWTH), limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, limits)
-
-
-def archive(path, program, **members):
-    """A checkpoint in the zip form with this pickle."""
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("x/data.pkl", program)
-        for name, data in members.items():
-            file.writestr(f"x/data/{name}", data)
-    return path
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 def legacy(path, program):
@@ -49,18 +24,6 @@ def legacy(path, program):
 def nested(depth):
     """Pickle of a tuple that holds itself 2^depth times: t = (t, t)."""
     return b"(t" + b"q\x00h\x00\x86" * depth
-
-
-STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
-
-
-def tensor(shape, stride, offset=b"K\x00"):
-    """Pickle of a tensor over a storage of 4 floats; shape and stride as pickled tuples."""
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + offset + shape + stride + b"\x89ccollections\nOrderedDict\n(tRtR"  # fmt: skip
-
-
-def model(weight, name=b"X\x01\x00\x00\x00w"):
-    return b"\x80\x02}X\x05\x00\x00\x00model}" + name + weight + b"ss."
 
 
 BIG = b"\x8a\x09" + (2**70).to_bytes(9, "little")
@@ -128,17 +91,6 @@ def test_a_hostile_pickle_is_one_line(tmp_path, capsys, name, form):
 
 
 @pytest.mark.timeout(60)
-def test_weights_that_share_their_numbers_are_not_multiplied(tmp_path):
-    big = torch.zeros(5_000_000)
-    torch.save({"model": {f"w{index}": big for index in range(1000)}}, tmp_path / "a.pt")  # 20 GB out of 20 MB
-    with pytest.raises(UserError, match=r"its weights would take 20,000,000,000 bytes, but the file has only 20,0"):
-        read_checkpoint(tmp_path / "a.pt")
-    ends = big.as_strided((2,), (4_999_999,))
-    torch.save({"model": {f"w{index}": ends for index in range(1000)}}, tmp_path / "a.pt")
-    assert sum(value.sum().item() for value in read_checkpoint(tmp_path / "a.pt").state.values()) == 0
-
-
-@pytest.mark.timeout(60)
 def test_settings_that_hold_one_another_are_not_multiplied():
     value = []
     for _ in range(60):
@@ -148,38 +100,6 @@ def test_settings_that_hold_one_another_are_not_multiplied():
     loop = {"a": 1}
     loop["itself"] = loop
     assert plain(loop) == {"a": 1, "itself": None}
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_other_files(tmp_path):
-    tensor_file = tmp_path / "a.pt"
-    save_file({"w": torch.ones(3)}, tensor_file)
-    with pytest.raises(UserError, match="not a readable PyTorch checkpoint"):
-        read_checkpoint(tensor_file)
-    with tarfile.open(tmp_path / "tar.pt", "w") as tar:  # the form before PyTorch 0.1.10
-        tar.addfile(tarfile.TarInfo("sys_info"), io.BytesIO())
-    with pytest.raises(UserError, match="not a readable PyTorch checkpoint"):
-        read_checkpoint(tmp_path / "tar.pt")
-    os.mkfifo(tmp_path / "pipe.pt")
-    with pytest.raises(UserError, match="is a folder or a device"):
-        read_checkpoint(tmp_path / "pipe.pt")
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
-    with pytest.raises(UserError, match="its zip entries are compressed"):
-        read_checkpoint(tmp_path / "script.pt")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [(6, 1), (20, 2**31), (24, 2**31), (42, 2**31)], ids=["encrypted", "packed", "size", "place"]
-)
-def test_a_zip_directory_that_lies(tmp_path, field, value):
-    """Fields of the central directory: flags, sizes and the place of the first entry."""
-    path = archive(tmp_path / "a.pt", model(tensor(b"K\x04\x85", b"K\x01\x85")), **{"0": bytes(16)})
-    content = bytearray(path.read_bytes())
-    entry = content.index(b"PK\x01\x02")
-    struct.pack_into("<H" if field == 6 else "<I", content, entry + field + 2 * (field == 6), value)
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=f"^{path}: not a readable PyTorch checkpoint"):
-        read_checkpoint(path)
 
 
 CLASSIFIER = {
