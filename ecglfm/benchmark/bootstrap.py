@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     target[:2] = [[0], [1]]
     names = [f"label{i}" for i in range(args.labels)]
     patients = rng.integers(round(args.records * 0.86), size=args.records).astype(str)
-    data = Predictions(names, target, rng.random(shape), np.full(args.labels, 0.5), patients)
+    data = Predictions(names, target, rng.random(shape), np.full(shape, 0.5), patients)
     settings = {"resamples": args.resamples, "confidence": 0.95, "seed": 0, "min_patients": 5}
     ours = seconds(lambda: summarize(data, **settings))
     once = seconds(lambda: roc_auc_score(target, data.probabilities, average=None))
@@ -76,16 +76,13 @@ def _subgroups(rng: np.random.Generator, data: Predictions, resamples: int) -> f
     columns: dict[str, Any] = {"split": "test", "patient_id": data.patients}
     for label, name in enumerate(data.names):
         columns |= {f"target.{name}": data.targets[:, label], f"probability.{name}": data.probabilities[:, label]}
+        columns[f"threshold.{name}"] = data.thresholds[:, label]
     table = pd.DataFrame(columns)
     groups = {
         kind: pd.Series(rng.integers(count, size=len(table))).astype(str).add(kind) for kind, count in _GROUPS.items()
     }
     config = EvaluateConfig(bootstrap=resamples)
-    return seconds(
-        lambda: subgroups(
-            table, groups, kind="multilabel", names=data.names, thresholds=data.thresholds.tolist(), config=config
-        )
-    )
+    return seconds(lambda: subgroups(table, groups, kind="multilabel", names=data.names, config=config))
 
 
 def _comparison(rng: np.random.Generator, data: Predictions, args: argparse.Namespace) -> float:

@@ -169,7 +169,7 @@ def _patients(case: Case, rng: np.random.Generator, rows: np.ndarray) -> tuple[n
     shape, patients = (case.patients, case.labels), rows.astype(str)
     if case.what == "auroc":
         target = rng.permuted((np.arange(case.patients) < case.positives)[:, None].repeat(case.labels, 1), axis=0) * 1.0
-        half = np.full(case.labels, 0.5)
+        half = np.full((len(rows), case.labels), 0.5)
 
         def classes(score: np.ndarray) -> Outcome:
             return Predictions(names, target[rows], score, half, patients)

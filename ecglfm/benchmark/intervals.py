@@ -191,5 +191,5 @@ def _simulate(case: Case, rng: np.random.Generator) -> Outcome:
     target = (given < share)[rows] * 1.0
     alike = _ALIKE if case.records > 1 else 0.0
     noise = alike**0.5 * rng.normal(size=shape)[rows] + (1 - alike) ** 0.5 * rng.normal(size=target.shape)
-    thresholds = np.full(case.labels, _threshold(case))
+    thresholds = np.full(target.shape, _threshold(case))
     return Predictions(names, target, _said(case, noise + _strength(case) * target), thresholds, patients)

@@ -114,7 +114,7 @@ def _probe(project: Project, results: Path, pool: str | None, seed: int, steps: 
         signals=signals, output=output / "probe",
     )  # fmt: skip
     records = labelled_records(pd.read_parquet(labels), pd.read_parquet(manifest), model.label_names, labels)
-    return predictions_on_test(predict_records(model, records, signals), model.label_names, model.thresholds)
+    return predictions_on_test(predict_records(model, records, signals), model.label_names)
 
 
 def _encoder(project: Project, pool: str | None, seed: int, steps: int) -> EncoderSlice:

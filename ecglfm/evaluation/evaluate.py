@@ -30,6 +30,7 @@ from ecglfm.evaluation.metrics import (
     read_outcome,
     subgroups,
     summarize,
+    threshold_columns,
     truth_columns,
 )
 from ecglfm.evaluation.plots import figures, save_png
@@ -109,15 +110,14 @@ def run_evaluate(
     predictions["split"] = cohort_splits(records, slice.tested_only)
     write_parquet(output / "predictions.parquet", predictions)
 
-    test, fitted = read_outcome(predictions, kind, names, network.thresholds, slice.evaluate)
+    test, fitted = read_outcome(predictions, kind, names, slice.evaluate)
     metrics = identity | measure(test, slice.evaluate) | fitted
     metrics["sources"] = sorted(records.loc[predictions["split"] == "test", "source"].unique())
     metrics["majority"] = majority_of(labels, kind, names, metrics["macro"], metrics["sources"])
-    metrics["external"] = _external(predictions, records["source"], network, labels, slice.evaluate)
+    metrics["external"] = _external(predictions, records["source"], kind, names, labels, slice.evaluate)
     metrics["subgroups"] = subgroups(
-        predictions, group_names(records, index), kind=kind, names=names, thresholds=network.thresholds,
-        config=slice.evaluate,
-    )  # fmt: skip
+        predictions, group_names(records, index), kind=kind, names=names, config=slice.evaluate
+    )
     metrics["left_out"] = read_left_out(labels)
     if chosen := info.get("training", {}).get("thresholds"):
         metrics["threshold_choices"] = chosen  # on valid, by `finetune`
@@ -132,14 +132,14 @@ def run_evaluate(
 
 
 def _external(
-    predictions: pd.DataFrame, sources: pd.Series, network: ECGModel, labels: Path, config: EvaluateConfig
+    predictions: pd.DataFrame, sources: pd.Series, kind: str, names: list[str], labels: Path, config: EvaluateConfig
 ) -> dict[str, Any]:
     """What `metrics.json` says of each source that is only tested, with its own constant answer."""
-    found, names = {}, list(network.label_names)
+    found = {}
     for source, table in external_cohorts(predictions, sources).items():
-        cohort, _ = read_outcome(table, network.kind, names, network.thresholds, config)
+        cohort, _ = read_outcome(table, kind, names, config)
         measured = measure(cohort, config)
-        constant = majority_of(labels, network.kind, names, measured["macro"], [source])
+        constant = majority_of(labels, kind, names, measured["macro"], [source])
         found[source] = measured | {"majority": constant}
     return found
 
@@ -216,7 +216,8 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
         for truth, label in zip(truth_columns(model.kind, name), label_columns(model.kind, name), strict=True):
             table[truth] = records[label].astype(np.float32)
         table[output_column(model.kind, name)] = outputs[:, column].astype(np.float32)
-    return table
+    thresholds = zip(threshold_columns(model.kind, model.label_names), model.thresholds, strict=True)
+    return table.assign(**{name: float(threshold) for name, threshold in thresholds})
 
 
 def majority_of(
@@ -233,14 +234,14 @@ def majority_of(
     return majority(kind, names, train, test, over={metric: entry["labels"] for metric, entry in macro.items()})
 
 
-def predictions_on_test(table: pd.DataFrame, names: list[str], thresholds: list[float]) -> Predictions:
-    """The test split of a table of predictions."""
+def predictions_on_test(table: pd.DataFrame, names: list[str]) -> Predictions:
+    """The test split of a table of predictions of classes."""
     test = table[table["split"] == "test"]
     return Predictions(
         names,
         test[[f"target.{name}" for name in names]].to_numpy(dtype=np.float64),
         test[[f"probability.{name}" for name in names]].to_numpy(dtype=np.float64),
-        np.asarray(thresholds, dtype=np.float64),
+        test[[f"threshold.{name}" for name in names]].to_numpy(dtype=np.float64),
         test["patient_id"].to_numpy(dtype=str),
     )
 

@@ -57,7 +57,7 @@ def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path:
         metrics = clone.metrics(encoder, "diagnosis", "linear-s0")
         table = pd.read_parquet(clone.results / f"evaluate/{encoder}/diagnosis/linear-s0/predictions.parquet")
         names = metrics["label_names"]
-        found.append(predictions_on_test(table, names, [metrics["thresholds"][name] for name in names]))
+        found.append(predictions_on_test(table, names))
     difference = paired_bootstrap(*found, resamples=1000, confidence=0.95, seed=0)
     assert difference["ci_low"] > 0, difference
 

@@ -104,7 +104,7 @@ def measurable(table: pd.DataFrame, kind: str) -> Outcome:
         return SurvivalPredictions(names, time, event, output, patients, [None] * len(names))
     if kind == "regression":
         return RegressionPredictions(names, target, output, patients)
-    return Predictions(names, target, output, np.full(len(names), 0.5), patients)
+    return Predictions(names, target, output, np.full(target.shape, 0.5), patients)
 
 
 def contender(

@@ -17,7 +17,14 @@ from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
 from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.label import CLASS_METRICS, label_metrics
-from ecglfm.evaluation.metrics.outcomes import Outcome, label_columns, output_column, read_outcome, truth_columns
+from ecglfm.evaluation.metrics.outcomes import (
+    Outcome,
+    label_columns,
+    output_column,
+    read_outcome,
+    threshold_columns,
+    truth_columns,
+)
 from ecglfm.evaluation.metrics.regression import QUANTITY_METRICS, RegressionPredictions
 from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, make_reference
 from ecglfm.evaluation.metrics.truth import Truth, known_records, truth_of
@@ -55,6 +62,7 @@ __all__ = [
     "resampled_values",
     "subgroups",
     "summarize",
+    "threshold_columns",
     "truth_columns",
     "truth_of",
 ]

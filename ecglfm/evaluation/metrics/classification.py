@@ -39,8 +39,8 @@ class Predictions:
     targets : ndarray, shape (n, l)
         1, 0, NaN where the label is not known.
     probabilities : ndarray, shape (n, l)
-    thresholds : ndarray, shape (l,)
-        Decision thresholds, chosen on the validation split.
+    thresholds : ndarray, shape (n, l)
+        Decision thresholds of the model that predicted the record, chosen on its validation split.
     patients : ndarray of str, shape (n,)
     exclusive : bool
         Multiclass: exactly one label of a record is true.
@@ -72,11 +72,12 @@ class Predictions:
         """Metrics of one label under record weights (n, r)."""
         target, probability = self.targets[:, label], self.probabilities[:, label]
         calibrated = None if self.calibrated is None else self.calibrated[:, label]
+        threshold = self.thresholds[:, label]
         known = ~np.isnan(target)
         if not known.all():  # copying the weights costs as much as the metrics
             target, probability, weight_nr = target[known], probability[known], weight_nr[known]
+            threshold = threshold[known]
             calibrated = None if calibrated is None else calibrated[known]
-        threshold = float(self.thresholds[label])
         values = label_metrics(target, probability, threshold, weight_nr)
         if calibrated is not None:
             after = threshold_metrics(target, calibrated, threshold, weight_nr)
@@ -114,7 +115,7 @@ class Predictions:
 
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
         """Patients of the classes, and those that are called or not."""
-        target, called = self.targets[:, label], self.probabilities[:, label] >= self.thresholds[label]
+        target, called = self.targets[:, label], self.probabilities[:, label] >= self.thresholds[:, label]
         known = ~np.isnan(target)
         positive, negative, yes, no, every = (
             len(np.unique(patient_of[rows]))
@@ -138,7 +139,7 @@ class Predictions:
                 "positives": {name: int(np.nansum(self.targets[:, i])) for i, name in enumerate(self.names)},
                 "known": {name: int((~np.isnan(self.targets[:, i])).sum()) for i, name in enumerate(self.names)},
             },
-            "thresholds": {name: float(value) for name, value in zip(self.names, self.thresholds, strict=True)},
+            "thresholds": {name: float(self.thresholds[0, i]) for i, name in enumerate(self.names)},
         }
 
     def _micro(self, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
@@ -164,8 +165,9 @@ class Predictions:
 
     def _counts(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Sum of `count_columns` over the known labels of each record."""
-        total = np.zeros((len(count_columns(np.zeros(0), np.zeros(0), 0.5)), len(self.targets)))
+        total = np.zeros((len(count_columns(*np.zeros((3, 0)))), len(self.targets)))
         for label in np.flatnonzero(known.any(axis=0)):
-            rows, threshold = known[:, label], self.thresholds[label]
-            total[:, rows] += count_columns(self.targets[rows, label], probabilities[rows, label], float(threshold))
+            rows = known[:, label]
+            columns = (of_label[rows, label] for of_label in (self.targets, probabilities, self.thresholds))
+            total[:, rows] += count_columns(*columns)
         return total

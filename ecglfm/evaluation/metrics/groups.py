@@ -76,7 +76,6 @@ def subgroups(
     *,
     kind: str,
     names: list[str],
-    thresholds: Sequence[float],
     config: EvaluateConfig,
 ) -> dict[str, Any]:
     """Metrics of the test records of each group.
@@ -87,7 +86,7 @@ def subgroups(
         `predictions.parquet`; the validation rows serve as for the whole (temperatures, baseline hazards).
     groups : dict of Series of str
         As `group_names` gives them, aligned with `predictions`.
-    kind, names, thresholds, config
+    kind, names, config
         As in `read_outcome`.
 
     Returns
@@ -100,22 +99,19 @@ def subgroups(
     for variable, group_of in groups.items():
         found = sorted(group_of[on_test].unique(), key=lambda name: (name == UNKNOWN, name))
         out[variable] = {
-            name: _measure(predictions[~on_test | (group_of == name)].copy(), kind, names, thresholds, config)
-            for name in found
+            name: _measure(predictions[~on_test | (group_of == name)].copy(), kind, names, config) for name in found
         }
     return out
 
 
-def _measure(
-    table: pd.DataFrame, kind: str, names: list[str], thresholds: Sequence[float], config: EvaluateConfig
-) -> dict[str, Any]:
+def _measure(table: pd.DataFrame, kind: str, names: list[str], config: EvaluateConfig) -> dict[str, Any]:
     """Entry of one group: the test rows of `table`."""
     on_test = table["split"] == "test"
     patients = table.loc[on_test, "patient_id"].nunique()
     entry: dict[str, Any] = {"n": {"records": int(on_test.sum()), "patients": int(patients)}}
     if patients < MIN_PATIENTS:
         return entry | {"reason": f"fewer than {MIN_PATIENTS} test patients"}
-    outcome, _ = read_outcome(table, kind, names, thresholds, config)
+    outcome, _ = read_outcome(table, kind, names, config)
     summary = summarize(
         outcome,
         resamples=config.bootstrap,

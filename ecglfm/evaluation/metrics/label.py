@@ -86,7 +86,7 @@ def _segment_sums(record: np.ndarray, starts: np.ndarray, weight_nr: np.ndarray)
     return cases @ weight_nr
 
 
-def count_columns(target: np.ndarray, probability: np.ndarray, threshold: float) -> np.ndarray:
+def count_columns(target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
     """What each record adds to the sums that the metrics of a decision are ratios of.
 
     Sums over records, resamples or labels of these columns are what `from_counts` reads.
@@ -142,7 +142,7 @@ def from_counts(counts_cr: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def threshold_metrics(
-    target: np.ndarray, probability: np.ndarray, threshold: float, weight_nr: np.ndarray
+    target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float, weight_nr: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Metrics of the decision `probability >= threshold`, and how far the probability itself can be believed.
 
@@ -152,8 +152,8 @@ def threshold_metrics(
         1 positive, 0 negative; no NaN.
     probability : ndarray, shape (n,)
         Between 0 and 1.
-    threshold : float
-        Chosen on the validation split.
+    threshold : float or ndarray, shape (n,)
+        Of the model that predicted the record, chosen on its validation split.
     weight_nr : ndarray, shape (n, r)
         How often each record counts.
 
@@ -170,7 +170,7 @@ def threshold_metrics(
 
 
 def label_metrics(
-    target: np.ndarray, probability: np.ndarray, threshold: float, weight_nr: np.ndarray
+    target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float, weight_nr: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Every metric of `CLASS_METRICS` for one label; arguments as in `threshold_metrics`."""
     return ranking_metrics(target, probability, weight_nr) | threshold_metrics(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,23 @@ def output_column(kind: str, name: str) -> str:
     return {"regression": "prediction", "survival": "risk"}.get(kind, "probability") + f".{name}"
 
 
+def threshold_columns(kind: str, names: list[str]) -> list[str]:
+    """Columns of `predictions.parquet` that hold the thresholds of the model that predicted the record; of classes."""
+    return [f"threshold.{name}" for name in names] if kind not in ("regression", "survival") else []
+
+
 def truth_columns(kind: str, name: str) -> list[str]:
     """Columns of `predictions.parquet` that hold the truth of a label, in the order of `label_columns`."""
     return [f"time.{name}", f"event.{name}"] if kind == "survival" else [f"target.{name}"]
 
 
 def read_outcome(
-    table: pd.DataFrame, kind: str, names: list[str], thresholds: Sequence[float], config: EvaluateConfig
+    table: pd.DataFrame, kind: str, names: list[str], config: EvaluateConfig
 ) -> tuple[Outcome, dict[str, Any]]:
     """The test split of a table of predictions, ready to be measured.
 
     Temperatures, a survival model's baseline hazard and the times at which it is judged come from the rows of the
-    validation split alone; thresholds come with the model.
+    validation split alone; thresholds came with the model, and stand in the table.
 
     Parameters
     ----------
@@ -50,8 +54,6 @@ def read_outcome(
         Kind of the task.
     names : list of str
         Labels.
-    thresholds : sequence of float
-        Of classes; empty for other kinds.
     config : EvaluateConfig
 
     Returns
@@ -81,7 +83,7 @@ def read_outcome(
     weights = config.challenge_weights
     probabilities = _columns(test, output)
     outcome = Predictions(
-        names, _columns(test, target), probabilities, np.asarray(thresholds, dtype=np.float64), patients,
+        names, _columns(test, target), probabilities, _columns(test, threshold_columns(kind, names)), patients,
         exclusive=exclusive,
         calibrated=None if calibration is None else calibration.apply(probabilities),
         challenge=None if weights is None else read_challenge(Path(weights), names),

@@ -91,14 +91,16 @@ def _who(record: pd.Series) -> str:
     return ", ".join(part for part in (sex, age) if part)
 
 
-def verdicts(row: pd.Series, names: list[str], thresholds: dict[str, float]) -> list[dict[str, Any]]:
+def verdicts(row: pd.Series, names: list[str]) -> list[dict[str, Any]]:
     """Labels of a record that are true or predicted, surest first: name, truth, probability, verdict."""
     found = []
     for name in names:
-        target, probability = float(row[f"target.{name}"]), float(row[f"probability.{name}"])
-        called = probability >= thresholds[name]
+        target, probability, threshold = (
+            float(row[f"{what}.{name}"]) for what in ("target", "probability", "threshold")
+        )
+        called = probability >= threshold
         if target == 1 or called:
             verdict = {True: "hit" if called else "missed", False: "false alarm"}[target == 1]
-            found.append({"name": name, "probability": probability, "threshold": thresholds[name],
+            found.append({"name": name, "probability": probability, "threshold": threshold,
                           "verdict": "truth unknown" if np.isnan(target) else verdict})  # fmt: skip
     return sorted(found, key=lambda entry: -entry["probability"])

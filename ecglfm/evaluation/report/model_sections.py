@@ -5,6 +5,7 @@ As in `data_sections`, every function returns what the template shows, or None w
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
 from ecglfm.evaluation.report.histories import Course, read_course
 from ecglfm.provenance import read_json
+
+logger = logging.getLogger(__name__)
 
 _PANELS = 12
 _ORDER = ("c_index", "c_index_uno", "td_auc", "hazard_ratio", *CLASS_METRICS, "brier_calibrated",
@@ -157,6 +160,9 @@ def add_examples(results: Path, section: dict[str, Any]) -> None:
     names = metrics["label_names"]
     if records is None or leads is None or table is None or "thresholds" not in metrics:
         return
+    if f"threshold.{names[0]}" not in table:
+        logger.warning("%s: evaluated by an earlier version: no recordings are shown; run `evaluate` again", fit.path)
+        return
     records = records.set_index("record_id", drop=False)
     for example in choose_examples(table, names):
         row = table.iloc[example.row]
@@ -168,7 +174,7 @@ def add_examples(results: Path, section: dict[str, Any]) -> None:
                 "record": row["record_id"],
                 "image": draw_example(results, records.loc[row["record_id"]], leads),
                 "truth": [name for name in names if row[f"target.{name}"] == 1],
-                "verdicts": verdicts(row, names, metrics["thresholds"]),
+                "verdicts": verdicts(row, names),
                 "highest": max(((float(row[f"probability.{name}"]), name) for name in names), default=None),
             }
         )

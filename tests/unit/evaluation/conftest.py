@@ -60,6 +60,8 @@ def make_predictions(records: pd.DataFrame) -> pd.DataFrame:
     target[-3:] = 1  # three positives in test, two above every negative, one below every negative
     probability[-3:] = 0.9, 0.8, 0.05
     table["target.MI"], table["probability.MI"] = target, probability
+    for name, threshold in zip(LABELS, THRESHOLDS, strict=True):
+        table[f"threshold.{name}"] = threshold
     return table
 
 
@@ -106,7 +108,7 @@ def write_results(root: Path) -> Path:
     write_text(root / f"finetune/{folder}/history.csv", "epoch,split,loss,auroc\n" + epochs)
 
     write_parquet(root / f"evaluate/{folder}/predictions.parquet", predictions)
-    test = predictions_on_test(predictions, list(LABELS), list(THRESHOLDS))
+    test = predictions_on_test(predictions, list(LABELS))
     # The three records with MI are of one patient, too few for any config.
     metrics = measure(test, EvaluateConfig(bootstrap=100).model_copy(update={"min_patients": 1}))
     identity = {"encoder": "tiny", "task": "super", "fit": "full-s0"}

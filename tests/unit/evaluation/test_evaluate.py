@@ -101,7 +101,9 @@ def test_predictions_are_the_mean_over_the_windows(inputs: dict[str, Path]):
     np.testing.assert_allclose(table["probability.HIGH"], expected, atol=1e-6)
     np.testing.assert_array_equal(table["target.HIGH"], HIGH[20:])
     columns = ["record_id", "patient_id", "split", "target.HIGH", "probability.HIGH", "target.LOW", "probability.LOW"]
-    assert table.columns.tolist() == columns
+    assert table.columns.tolist() == [*columns, "threshold.HIGH", "threshold.LOW"]
+    assert (table["threshold.HIGH"] == 0.4).all()
+    assert (table["threshold.LOW"] == 0.6).all()
 
 
 def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str, Path]):

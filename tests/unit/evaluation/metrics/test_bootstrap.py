@@ -23,7 +23,7 @@ def make(n: int = 120, labels: int = 2, seed: int = 0, separation: float = 1.0) 
     targets = (rng.random((n, labels)) < 0.4).astype(float)
     score = rng.normal(size=(n, labels)) + separation * targets
     names = [f"l{i}" for i in range(labels)]
-    return Predictions(names, targets, 1 / (1 + np.exp(-score)), np.full(labels, 0.5), np.arange(n).astype(str))
+    return Predictions(names, targets, 1 / (1 + np.exp(-score)), np.full((n, labels), 0.5), np.arange(n).astype(str))
 
 
 def test_weights_count_patients_not_records():
@@ -53,7 +53,7 @@ def test_a_lacking_class_is_redrawn():
     targets = np.zeros((20, 1))
     targets[0] = 1
     data = Predictions(
-        ["rare"], targets, np.linspace(0.9, 0.1, 20)[:, None], np.array([0.5]), np.arange(20).astype(str)
+        ["rare"], targets, np.linspace(0.9, 0.1, 20)[:, None], np.full((20, 1), 0.5), np.arange(20).astype(str)
     )
     assert (PatientWeights(data.patients, 0)(np.arange(300))[0] == 0).sum() > 80
     values = resampled_values(data, 300, seed=0)[0, AUROC]
@@ -73,7 +73,7 @@ def test_blocks_and_other_labels_change_nothing(monkeypatch: pytest.MonkeyPatch)
             names=data.names[one],
             targets=data.targets[:, one],
             probabilities=data.probabilities[:, one],
-            thresholds=data.thresholds[one],
+            thresholds=data.thresholds[:, one],
         )
         np.testing.assert_allclose(whole[one], resampled_values(alone, 50, seed=5), rtol=1e-12)
 
@@ -104,7 +104,7 @@ def test_micro_is_of_all_pairs_of_record_and_label():
     data = make(n=90, labels=3)
     data.targets[:30, 1] = np.nan
     patients = np.repeat(np.arange(45), 2).astype(str)
-    data = replace(data, patients=patients, thresholds=np.array([0.3, 0.5, 0.7]))
+    data = replace(data, patients=patients, thresholds=np.tile([0.3, 0.5, 0.7], (90, 1)))
     entry = summarize(data, resamples=40, confidence=0.9, seed=2, min_patients=1)["micro"]
     known = ~np.isnan(data.targets)
     called = data.probabilities >= data.thresholds
@@ -124,7 +124,12 @@ def test_multiclass_is_also_judged_by_its_most_probable_class():
     logits = rng.normal(size=(200, 3)) + 1.5 * np.eye(3)[truth]
     probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     data = Predictions(
-        ["a", "b", "c"], np.eye(3)[truth], probability, np.full(3, 0.4), np.arange(200).astype(str), exclusive=True
+        ["a", "b", "c"],
+        np.eye(3)[truth],
+        probability,
+        np.full((200, 3), 0.4),
+        np.arange(200).astype(str),
+        exclusive=True,
     )
     overall = summarize(data, resamples=50, confidence=0.9, seed=0, min_patients=1)["overall"]
     best = probability.argmax(axis=1)
@@ -146,7 +151,7 @@ def test_repeated_recordings_do_not_narrow_the_interval():
         data.names,
         np.repeat(data.targets, 10, axis=0),
         np.repeat(data.probabilities, 10, axis=0),
-        data.thresholds,
+        np.repeat(data.thresholds, 10, axis=0),
         np.repeat(data.patients, 10),
     )
     once, ten = (

@@ -51,7 +51,7 @@ def test_it_comes_with_an_interval(table: Path):
     rng = np.random.default_rng(0)
     targets = (rng.random((80, 3)) < 0.4).astype(float)
     probabilities = np.clip(0.6 * targets + 0.4 * rng.random((80, 3)), 0, 1)
-    names, thresholds, patients = ["AF", "NSR", "RBBB"], np.array([0.3, 0.35, 0.25]), np.arange(80).astype(str)
+    names, thresholds, patients = ["AF", "NSR", "RBBB"], np.tile([0.3, 0.35, 0.25], (80, 1)), np.arange(80).astype(str)
     challenge = read_challenge(table, names)
     data = Predictions(names, targets, probabilities, thresholds, patients, challenge=challenge)
     entry = summarize(data, resamples=60, confidence=0.9, seed=0, min_patients=1)["overall"]["challenge_metric"]

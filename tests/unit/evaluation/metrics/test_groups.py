@@ -48,16 +48,9 @@ def measured() -> tuple[pd.DataFrame, pd.Series, dict]:
     table = pd.DataFrame({
         "record_id": [f"{i:03d}" for i in range(120)], "patient_id": [f"{i:03d}" for i in range(120)],
         "split": ["test"] * 110 + ["valid"] * 10, "target.x": target, "probability.x": said,
-        "target.y": other, "probability.y": rng.random(120),
+        "target.y": other, "probability.y": rng.random(120), "threshold.x": 0.5, "threshold.y": 0.5,
     })  # fmt: skip
-    found = subgroups(
-        table,
-        {"sex": sex},
-        kind="multilabel",
-        names=["x", "y"],
-        thresholds=[0.5, 0.5],
-        config=EvaluateConfig(bootstrap=50),
-    )
+    found = subgroups(table, {"sex": sex}, kind="multilabel", names=["x", "y"], config=EvaluateConfig(bootstrap=50))
     return table, sex, found["sex"]
 
 

@@ -95,7 +95,7 @@ def test_a_perfect_area_of_few_is_not_certain_and_labels_of_fewer_have_no_interv
     for label, positives in enumerate((6, 4, 30)):
         target[:positives, label] = 1
     scores = np.clip(target * 0.6 + np.linspace(0.01, 0.3, 60)[:, None], 0, 1)
-    data = Predictions(["six", "four", "thirty"], target, scores, np.full(3, 0.5), np.arange(60).astype(str))
+    data = Predictions(["six", "four", "thirty"], target, scores, np.full((60, 3), 0.5), np.arange(60).astype(str))
     summary = summarize(data, **SETTINGS)
     six, four = (summary["labels"][name]["auroc"] for name in ("six", "four"))
     assert (six["value"], six["ci_high"]) == (1, 1)
@@ -136,7 +136,7 @@ def test_a_calibration_error_lies_in_its_interval_and_is_small_where_there_is_no
     for seed in range(20):
         p = rng.beta(1, 3, 300)
         target = (rng.random(300) < p).astype(float)
-        data = Predictions(["x"], target[:, None], p[:, None], np.array([0.5]), np.arange(300).astype(str))
+        data = Predictions(["x"], target[:, None], p[:, None], np.full((300, 1), 0.5), np.arange(300).astype(str))
         for section in (summarize(data, **SETTINGS | {"seed": seed})[part] for part in ("macro", "micro")):
             entry = section["ece"]
             assert entry["ci_low"] <= entry["value"] <= entry["ci_high"]

@@ -127,7 +127,7 @@ def test_every_metric_where_a_class_is_missing(case: str, target: list[float], u
     probability = np.array([0.2, 0.7, 0.7])[: len(target)]
     truth = np.array([target, [1, 0, 1][: len(target)]], dtype=float).T
     patients = np.array(list("abc")[: len(target)])
-    data = Predictions(["x", "y"], truth, np.stack([probability] * 2, axis=1), np.full(2, 0.5), patients)
+    data = Predictions(["x", "y"], truth, np.stack([probability] * 2, axis=1), np.full(truth.shape, 0.5), patients)
     entries = summarize(data, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]["x"]
     assert {metric for metric, entry in entries.items() if entry["value"] is None} == undefined, case
     assert all(entry["reason"] for entry in entries.values() if entry["value"] is None)

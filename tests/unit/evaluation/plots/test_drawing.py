@@ -17,7 +17,7 @@ def make(labels: int) -> Predictions:
     targets = (rng.random((200, labels)) < 0.3).astype(float)
     probabilities = rng.integers(20, size=targets.shape) / 40 + targets / 4
     names = [f"label{i}" for i in range(labels)]
-    return Predictions(names, targets, probabilities, np.full(labels, 0.5), np.arange(200).astype(str))
+    return Predictions(names, targets, probabilities, np.full((200, labels), 0.5), np.arange(200).astype(str))
 
 
 def test_the_area_under_the_curve_is_the_auroc():
@@ -41,7 +41,7 @@ def test_few_labels_share_axes_and_the_legend_has_the_intervals():
 def test_calibration_is_the_share_of_positives_in_ten_groups():
     probability = np.linspace(0.005, 0.995, 100)
     target = (np.arange(100) % 10 < np.repeat(np.arange(10), 10)).astype(float)  # 0, 10, … 90 % positive
-    data = Predictions(["a"], target[:, None], probability[:, None], np.array([0.5]), np.arange(100).astype(str))
+    data = Predictions(["a"], target[:, None], probability[:, None], np.full((100, 1), 0.5), np.arange(100).astype(str))
     figure = calibration_figure(data, summarize(data, resamples=5, confidence=0.95, seed=0, min_patients=1))
     x, y = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 10).get_data()
     np.testing.assert_allclose(y, np.arange(10) / 10)

@@ -118,7 +118,7 @@ def test_examples_are_the_surest_hit_the_largest_error_and_a_blind_draw(results:
     assert ids[:2] == ["alpha/057", "alpha/059"]  # 0.9 and positive; 0.05 and positive
     assert len(set(ids)) == 3
     assert (table["split"].iloc[[example.row for example in chosen]] == "test").all()
-    said = verdicts(table.iloc[chosen[1].row], ["NORM", "MI"], {"NORM": 0.5, "MI": 0.25})
+    said = verdicts(table.iloc[chosen[1].row], ["NORM", "MI"])
     assert [(v["name"], v["verdict"]) for v in said] == [("NORM", "hit"), ("MI", "missed")]
 
 
@@ -271,7 +271,7 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
         write_parquet(folder / "predictions.parquet", table)
         config = EvaluateConfig(bootstrap=30)
         name = "age" if kind == "regression" else "death"
-        test, fitted = read_outcome(table, kind, [name], [], config)
+        test, fitted = read_outcome(table, kind, [name], config)
         identity = {"encoder": "tiny", "task": kind, "fit": "full-s0", "kind": kind}
         write_json(folder / "metrics.json", measure(test, config) | fitted | identity)
         (folder / "curves.png").write_bytes(b"png")
