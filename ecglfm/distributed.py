@@ -37,24 +37,24 @@ _STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started fi
 _PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
 
 
-def _told(torchrun: str, slurm: str, default: int) -> int:
+def _from_environment(torchrun: str, slurm: str, default: int) -> int:
     """What the launcher says: torchrun (or `launch`), which always gives WORLD_SIZE, else srun, else nobody."""
     return int(os.environ.get(torchrun if os.environ.get("WORLD_SIZE") else slurm) or default)
 
 
 def world_size() -> int:
     """Number of processes: WORLD_SIZE, else the tasks of the Slurm step, else 1."""
-    return _told("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", 1)
+    return _from_environment("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", 1)
 
 
 def rank() -> int:
     """Number of this process among all."""
-    return _told("RANK", "SLURM_PROCID", 0) if world_size() > 1 else 0
+    return _from_environment("RANK", "SLURM_PROCID", 0) if world_size() > 1 else 0
 
 
 def local_rank() -> int:
     """Number of this process on its machine."""
-    return _told("LOCAL_RANK", "SLURM_LOCALID", 0) if world_size() > 1 else 0
+    return _from_environment("LOCAL_RANK", "SLURM_LOCALID", 0) if world_size() > 1 else 0
 
 
 def is_main() -> bool:

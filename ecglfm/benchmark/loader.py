@@ -81,7 +81,7 @@ def _float32(data: PretrainBatches, start: int, count: int) -> None:
 
     for forward in range(start, start + count):
         crops = data.crops(forward)
-        pieces = data.signals.pieces(crops.rows, crops.starts, LENGTH, crops.valid)
+        pieces = data.signals.views(crops.rows, crops.starts, LENGTH, crops.valid)
         to_millivolts(pieces, crops.lead_mask, length=LENGTH)
 
 

@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
     tiny = ConformerConfig(layers=1, dim=args.dim, ffn_dim=8, heads=1, kernel=3, conv_channels=8)
     encoder = ECGEncoder(tiny, list(LEADS), 500, PreprocessConfig(), 5.0)
     model = ECGModel(encoder, [f"label{i}" for i in range(args.labels)], "linear")
-    inputs, judged = (torch.from_numpy(vectors[rows].reshape(-1, args.dim)) for rows in (train_rows, valid_rows))
+    inputs, valid_inputs = (torch.from_numpy(vectors[rows].reshape(-1, args.dim)) for rows in (train_rows, valid_rows))
     learner = probe_learner(
-        model, inputs, target[train_rows].repeat(2, axis=0), judged, pd.Series(valid_rows.repeat(2)),
+        model, inputs, target[train_rows].repeat(2, axis=0), valid_inputs, pd.Series(valid_rows.repeat(2)),
         batch_size=config.batch_size, seed=0,
     )  # fmt: skip
     criterion = make_criterion(config, model.link, target[train_rows])

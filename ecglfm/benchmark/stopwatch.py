@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ecglfm.config import AttentionConfig
-from ecglfm.data.loading import Batch
+from ecglfm.data.loading import PairBatch
 
 PARTS = ("load", "forward", "backward", "optimizer", "rest")
 _PRODUCT_SECONDS = 0.15  # of each shape between two steps
@@ -63,7 +63,7 @@ class Clock:
                 split[part][number] += before.elapsed_time(after) / 1000 if self.cuda else after - before
         return split
 
-    def load(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def load(self, batches: Iterator[PairBatch]) -> Iterator[PairBatch]:
         """The same batches; what came before one of them belongs to `rest`, the way to the model to `load`."""
         while True:
             self.mark("rest")

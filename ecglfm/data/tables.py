@@ -15,7 +15,7 @@ from ecglfm.provenance import atomic
 from ecglfm.sources.reorder import ROWS_TOGETHER, sort
 
 #: Reads some columns of a table of records, as `table_pieces` does.
-Pieces = Callable[[list[str]], Iterator[pd.DataFrame]]
+TableReader = Callable[[list[str]], Iterator[pd.DataFrame]]
 
 
 def table_pieces(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.data.tables import Pieces
+from ecglfm.data.tables import TableReader
 from ecglfm.records import HASHED, data_hash_of_pieces
 
 _SEEN = ("train", "valid")  # what pretraining may see
@@ -16,7 +16,7 @@ _SEEN = ("train", "valid")  # what pretraining may see
 def leakage(
     audit: dict[str, Any] | None,
     encoder: dict[str, Any],
-    records: Pieces,
+    records: TableReader,
     test: pd.DataFrame,
     *,
     fitted: Iterable[str] = (),
@@ -29,7 +29,7 @@ def leakage(
         `manifest/audit.json`.
     encoder : dict
         `encoder.json`.
-    records : Pieces
+    records : TableReader
         `manifest/records.parquet`.
     test : DataFrame
         `record_id` and `patient_id` of the test records.
@@ -64,7 +64,7 @@ def leakage(
     }
 
 
-def _pretraining(encoder: dict[str, Any], records: Pieces, test: pd.DataFrame) -> dict[str, Any]:
+def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFrame) -> dict[str, Any]:
     """Test records and patients among what the encoder was pretrained on."""
     weights = encoder.get("weights")
     if weights == "random":

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ecglfm.config import UserError, parse
-from ecglfm.models.blank import blank
 from ecglfm.models.description import EncoderDescription, ModelDescription
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
@@ -193,7 +193,7 @@ def _load(json_path: Path, build: Callable[[int], ModuleT]) -> ModuleT:
         raise UserError(f"{path}: no such file; {json_path.name} lies alone") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error}); copy or make it again") from None
-    with blank():
+    with on_meta_device():
         module = build(len(state))
     expected = module.state_dict()
     for name, value in expected.items():

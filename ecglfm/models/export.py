@@ -38,7 +38,7 @@ EXTRA_FILE = "ecglfm.json"
 #: What a model's second output is called, by kind of task.
 NAMES = dict.fromkeys(CLASSIFICATION, "probabilities") | {"regression": "predictions", "survival": "risks"}
 
-Run = Callable[[tuple[Tensor, ...]], list[Tensor]]
+Forward = Callable[[tuple[Tensor, ...]], list[Tensor]]
 
 
 class Exportable(nn.Module):
@@ -178,7 +178,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Run:
+def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Forward:
     """Write ONNX and give what runs it in onnxruntime."""
     import onnxruntime
 
@@ -210,7 +210,7 @@ def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Ru
     return run
 
 
-def _write_torchscript(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Run:
+def _write_torchscript(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Forward:
     """Write TorchScript and give what runs it."""
     traced = torch.jit.trace(whole, inputs, check_trace=False)
     torch.jit.save(traced, path, _extra_files={EXTRA_FILE: json.dumps(describe(whole.module))})
@@ -218,7 +218,7 @@ def _write_torchscript(whole: Exportable, inputs: tuple[Tensor, ...], path: Path
     return lambda case: list(loaded(*case))
 
 
-def _difference(whole: Exportable, run: Run, case: tuple[Tensor, ...]) -> float:
+def _difference(whole: Exportable, run: Forward, case: tuple[Tensor, ...]) -> float:
     """Largest difference on one input; infinite or NaN where shapes or finiteness differ."""
     found, expected = run(case), whole(*case)
     if [value.shape for value in found] != [value.shape for value in expected]:

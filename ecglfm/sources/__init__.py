@@ -34,7 +34,7 @@ mistake (no table or an empty one, a row of too few cells, a cell that cannot be
 with file, row and column.
 
 **Memory.** A database may have millions of recordings, so nothing is held of all of them: tables are read in pieces
-(`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in step (`reorder.in_step`).
+(`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in step (`reorder.merge_join`).
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
 them in the root, also behind symlinks; `links` of the config says where symlinks may lead beside it. No pickle,

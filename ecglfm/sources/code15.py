@@ -27,7 +27,7 @@ from ecglfm.sources.base import Source, unique
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import years_column
-from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, sort, to_frame, to_table
+from ecglfm.sources.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Code15(Source):
 
     def __init__(self, name: str, root: str | Path, config: SourceConfig) -> None:
         super().__init__(name, root, config)
-        self._open: tuple[str, Part] | None = None
+        self._open: tuple[str, ExamFile] | None = None
 
     def pieces(self) -> Iterator[pd.DataFrame]:
         """One row per exam; see `Source.pieces`, but in the order of the parts.
@@ -65,8 +65,10 @@ class Code15(Source):
         if len(later):
             logger.warning("%s: death and timey of %d exams are left out: not the patient's first", path, len(later))
         tables = (to_table(table.assign(row=table.index)) for table in read_pieces(path, _REQUIRED))
-        rows = (self._rows(table.to_pandas(), not_, path) for table, not_ in in_step([tables, later.tables()], "row"))
-        for placed in cut(self._placed(sort(map(to_table, rows), "part", "exam"))):
+        rows = (
+            self._rows(table.to_pandas(), not_, path) for table, not_ in merge_join([tables, later.tables()], "row")
+        )
+        for placed in rechunked(self._placed(sort(map(to_table, rows), "part", "exam"))):
             yield to_frame(placed.drop_columns(["part", "exam"]))
 
     def _rows(self, table: pd.DataFrame, not_first: pa.Table, path: Path) -> pd.DataFrame:
@@ -97,7 +99,7 @@ class Code15(Source):
 
     def _placed(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Rows, sorted by `part`, in the order in which the parts hold them; those that no part holds are the last."""
-        for (table,) in in_step([tables], "part"):
+        for (table,) in merge_join([tables], "part"):
             parts, exams = table["path"].to_numpy(), table["exam"].to_numpy()
             parts = np.array([split_path(path)[0] for path in parts], object)
             places = np.full(len(table), np.inf)
@@ -125,11 +127,11 @@ class Code15(Source):
             )  # fmt: skip
         return known.reindex(exams).fillna(np.inf).to_numpy()
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> ExamFile:
         """The part of that name, the one opened last when it is the same; one is open at a time."""
         if self._open is None or self._open[0] != name:
             self._open = None
-            self._open = (name, Part(self._inside, name))
+            self._open = (name, ExamFile(self._inside, name))
         return self._open[1]
 
     def read(self, path: str) -> Record:
@@ -152,7 +154,7 @@ def split_path(path: str) -> tuple[str, int]:
     return name, int(exam)
 
 
-class Part:
+class ExamFile:
     """One HDF5 file of tracings, open for reading.
 
     Parameters
@@ -271,7 +273,7 @@ def exams_not_first(path: Path) -> Sorter:
         raise UserError(f"{path}: holds no recording")
     for _ in unique(all_exams.tables(), f"{path}:"):
         pass
-    for (group,) in in_step([followed.tables()], "patient"):
+    for (group,) in merge_join([followed.tables()], "patient"):
         again = np.diff(group["patient"].to_numpy(), prepend=np.iinfo(np.int64).min) == 0
         later.add(group.select(["row"]).filter(pa.array(again)))
     return later

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.code15 import Part, split_path
+from ecglfm.sources.code15 import ExamFile, split_path
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_muse
 from ecglfm.sources.wfdb_reader.files import read_wfdb
@@ -54,7 +54,7 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
         return read_muse(root, path.name)
     if ending in {".hdf5", ".h5"}:
         name, exam = split_path(path.name)
-        return Part(root, name).read(exam)
+        return ExamFile(root, name).read(exam)
     if ending in {".npy", ".npz"}:
         raise RecordError(
             "rate_unknown",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.sources.inside import Root
-from ecglfm.sources.reorder import Sorter, batched, in_step, sort
+from ecglfm.sources.reorder import Sorter, batched, merge_join, sort
 from ecglfm.sources.wfdb_reader.tree import walk
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Known:
     def warn_of_others(self, files: Iterable[str]) -> None:
         """Count in a warning the files that are in no row of the table."""
         n_others, first = 0, b""
-        for there, known in in_step([sort(map(_paths, batched(files)), "path"), self._paths.tables()], "path"):
+        for there, known in merge_join([sort(map(_paths, batched(files)), "path"), self._paths.tables()], "path"):
             others = there.filter(pc.invert(pc.is_in(there["path"], known["path"].combine_chunks())))
             if len(others) and not n_others:
                 first = others["path"][0].as_py()

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ecglfm.sources.base import Source, in_id_order, unique
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
-from ecglfm.sources.reorder import ORDER, cut, in_step, sort, to_frame, to_table
+from ecglfm.sources.reorder import ORDER, merge_join, rechunked, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class MimicIvEcg(Source):
         listed = read_pieces(records_path, ["subject_id", "study_id", "path"])
         records = in_id_order((self._rows(table, records_path) for table in listed), records_path)
         measurements = self._measurements(path)
-        yield from (to_frame(table.drop_columns(ORDER)) for table in cut(self._joined(records, measurements)))
+        yield from (to_frame(table.drop_columns(ORDER)) for table in rechunked(self._joined(records, measurements)))
 
     def _measurements(self, path: Path) -> Iterator[pa.Table]:
         """Rows of `machine_measurements.csv` in the order of the studies."""
@@ -51,7 +51,7 @@ class MimicIvEcg(Source):
     def _joined(self, records: Iterator[pa.Table], measurements: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Rows of the index with what was measured of each study; what belongs to none is counted in a warning."""
         n_alone, first = 0, 0
-        for rows, measured in in_step([records, measurements], ORDER):
+        for rows, measured in merge_join([records, measurements], ORDER):
             alone = pc.invert(pc.is_in(measured[ORDER], rows[ORDER].combine_chunks()))
             if not n_alone and pc.any(alone).as_py():
                 first = measured.filter(alone)[ORDER][0].as_py()

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
-from ecglfm.sources.reorder import Sorter, in_step
+from ecglfm.sources.reorder import Sorter, merge_join
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Patients:
 
     def _of_id(self) -> Iterator[pd.DataFrame]:
         """Records `n` of each `id`, all spellings of an id in one table."""
-        for (table,) in in_step([self._ids.tables()], "key") if len(self._ids) else ():
+        for (table,) in merge_join([self._ids.tables()], "key") if len(self._ids) else ():
             yield table.to_pandas().groupby(["key", "id"], as_index=False, sort=False)["n"].sum()
 
     def finish(self) -> int:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
 from ecglfm.sources.csv_table import fail_at, fail_rows, number_column, read_pieces
-from ecglfm.sources.reorder import ORDER, Sorter, in_step, natural_key, sort, to_frame, to_table
+from ecglfm.sources.reorder import ORDER, Sorter, merge_join, natural_key, sort, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _check_repeats(
         sorter.add(pa.table({"id": ids, "row": table.index}))
     if not len(sorter):
         raise UserError(f"{path}: holds no recording")
-    groups = (table.to_pandas() for (table,) in in_step([sorter.tables()], "id"))
+    groups = (table.to_pandas() for (table,) in merge_join([sorter.tables()], "id"))
     again = pd.concat(group[group["id"].duplicated()] for group in groups).sort_values("row")
     if len(again):
         what = "this recording stands in an earlier row already"

@@ -3,7 +3,7 @@
 A database's table may have millions of rows of a kilobyte, in any order, and what is made of it has an order of its
 own. So rows are sorted some megabytes at a time and written, as a run, to a temporary file in `$TMPDIR`; then the runs
 are read side by side, a few rows of each. Tables that are sorted alike are joined and compared in the same way
-(`in_step`), so that nothing is ever held of all records.
+(`merge_join`), so that nothing is ever held of all records.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Sorter:
     def tables(self) -> Iterator[pa.Table]:
         """Yield all rows, `ROWS_TOGETHER` at a time; at least one table, if one was added. To be called once."""
         with _room(self._n_rows):
-            yield from cut(table.drop_columns(_NUMBER) for table in self._merged())
+            yield from rechunked(table.drop_columns(_NUMBER) for table in self._merged())
 
     def _merged(self) -> Iterator[pa.Table]:
         """All rows, in pieces of any size."""
@@ -190,14 +190,14 @@ def _sorted(tables: Sequence[pa.Table], by: Sequence[str]) -> pa.Table:
 
 
 def _merge(runs: Sequence[Iterator[pa.Table]], by: Sequence[str]) -> Iterator[pa.Table]:
-    return (_sorted(parts, by) for parts in in_step(runs, *by, _NUMBER))
+    return (_sorted(parts, by) for parts in merge_join(runs, *by, _NUMBER))
 
 
 def _key(table: pa.Table, row: int, by: Sequence[str]) -> tuple[Any, ...]:
     return tuple(table[column][row].as_py() for column in by)
 
 
-def in_step(streams: Sequence[Iterable[pa.Table]], *by: str) -> Iterator[list[pa.Table]]:
+def merge_join(streams: Sequence[Iterable[pa.Table]], *by: str) -> Iterator[list[pa.Table]]:
     """Read sorted tables side by side, some keys at a time.
 
     Parameters
@@ -243,7 +243,7 @@ def _rows_below(table: pa.Table, bound: tuple[Any, ...], by: Sequence[str]) -> i
     return bisect_left(range(len(table)), bound, key=lambda row: _key(table, row, by))
 
 
-def cut(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def rechunked(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows, `ROWS_TOGETHER` at a time; an empty table only where there is no row."""
     held: pa.Table | None = None
     for table in tables:
@@ -276,5 +276,5 @@ class Distinct:
 
     def count(self) -> int:
         """Different values among those that were added; to be called once."""
-        tables = in_step([self._sorter.tables()], "value") if len(self._sorter) else []
+        tables = merge_join([self._sorter.tables()], "value") if len(self._sorter) else []
         return sum(len(np.unique(table["value"].to_numpy())) for (table,) in tables)

@@ -21,7 +21,7 @@ from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import completed, stem, table_pieces
-from ecglfm.sources.reorder import ORDER, Sorter, cut, in_step, natural_key, to_frame, to_table
+from ecglfm.sources.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, to_frame, to_table
 from ecglfm.sources.wfdb_reader.header import read_header
 from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, walk
 
@@ -72,7 +72,7 @@ class WfdbFolder(Source):
             rows.add(to_table(index.assign(**{ORDER: list(map(natural_key, paths))})))
         if not len(rows):
             raise UserError(f"{self.root}: no WFDB header (.hea) in it; is `root` the right folder?")
-        for table in cut(segments.without(rows.tables())):  # which of them are segments, only all headers tell
+        for table in rechunked(segments.without(rows.tables())):  # which of them are segments, only all headers tell
             yield to_frame(table.drop_columns(ORDER))
 
 
@@ -114,7 +114,7 @@ class _Segments:
                 self._root.path, self._faults, self._first,
             )  # fmt: skip
         n_segments = 0
-        for rows, segments in in_step([tables, self._paths.tables()], ORDER):
+        for rows, segments in merge_join([tables, self._paths.tables()], ORDER):
             kept = rows.filter(pc.invert(pc.is_in(rows[ORDER], segments[ORDER].combine_chunks())))
             n_segments += len(rows) - len(kept)
             yield kept

@@ -18,7 +18,7 @@ from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
 
 
-class Crops(Protocol):
+class CropReader(Protocol):
     """What is read of `ecglfm.data.samples.dataset.Signals`."""
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
@@ -66,7 +66,7 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
 
 
 def predict(
-    model: ECGModel, signals: Crops, windows: pd.DataFrame | None = None, *, batch_size: int = 64
+    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64
 ) -> np.ndarray:
     """Outputs of records (`ECGModel.outputs`), put together from the windows of each as `model.aggregate` says.
 

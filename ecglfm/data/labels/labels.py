@@ -28,12 +28,12 @@ from ecglfm.data.labels.selectors import near_spellings
 from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_columns
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
 from ecglfm.records import INDEX_COLUMNS, ledger_frame, require_columns
-from ecglfm.sources.reorder import cut, in_step
+from ecglfm.sources.reorder import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
 
 #: Records with their labels, and why each is left out of the task, null for those that stay.
-Piece = tuple[pd.DataFrame, pd.Series]
+LabelledChunk = tuple[pd.DataFrame, pd.Series]
 
 
 def check_kinds(slice: TaskSlice) -> None:  # noqa: A002
@@ -67,7 +67,7 @@ class LabelledRecords:
     Attributes
     ----------
     n_records : int
-        Rows of the indexes, after `pieces` has run to its end.
+        Rows of the indexes, after `chunks` has run to its end.
     matches : ndarray of int, shape (n_labels,)
         Those that carry each label (of regression and survival: those of which it is known).
 
@@ -96,7 +96,7 @@ class LabelledRecords:
             require_columns(pd.DataFrame(columns=there), missing, str(self._paths[source]))
         return SourceTargets(self._slice, source, there)
 
-    def pieces(self) -> Iterator[Piece]:
+    def chunks(self) -> Iterator[LabelledChunk]:
         """Yield records, sorted by `record_id`, and why each is left out, null for those that stay.
 
         Raises
@@ -107,7 +107,7 @@ class LabelledRecords:
         self.n_records, self.matches = 0, np.zeros(len(self._slice.config.labels), np.int64)
         manifest = table_pieces(self._manifest, ["record_id", "patient_id", "source", "split"])
         records = (pa.Table.from_pandas(piece, preserve_index=False) for piece in manifest)
-        for table in cut(self._joined(records)):
+        for table in rechunked(self._joined(records)):
             labelled = table.to_pandas()
             labelled = labelled[labelled["source"].isin(list(self._slice.kinds))]
             reason = left_out(labelled, self._slice)
@@ -115,7 +115,7 @@ class LabelledRecords:
 
     def _joined(self, records: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Records with the columns of `SourceTargets.of`."""
-        for some, labels in in_step([records, sorted_pieces(self._read(), "record_id")], "record_id"):
+        for some, labels in merge_join([records, sorted_pieces(self._read(), "record_id")], "record_id"):
             ids = labels["record_id"].combine_chunks()
             if len(ids.unique()) < len(ids):
                 paths = ", ".join(map(str, self._paths.values()))
@@ -209,7 +209,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     rare: dict[str, str] = {}
     if config.rare == "leave_out":
         first = LabelCounts(slice)
-        for labelled, reason in map(finisher(slice, {}), labels.pieces()):
+        for labelled, reason in map(finisher(slice, {}), labels.chunks()):
             first.add(labelled[reason.isna()])
         rare = check_rare(slice, first)
         for label, why in rare.items():
@@ -218,7 +218,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     by_split, n_out = Counter[str](), 0
     metadata = {"left_out": json.dumps(rare)}
     with write_pieces(output, metadata) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
-        for labelled, reason in map(finisher(slice, rare), labels.pieces()):
+        for labelled, reason in map(finisher(slice, rare), labels.chunks()):
             kept, out = labelled[reason.isna()], labelled[reason.notna()]
             if not rare:
                 counts.add(kept)
@@ -249,13 +249,13 @@ def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa
     return rare
 
 
-def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[Piece], Piece]:  # noqa: A002
+def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[LabelledChunk], LabelledChunk]:  # noqa: A002
     """Function that gives records the form in which they are written, without the labels left out."""
     config = slice.config
     names = [label for label in config.labels if label not in rare]
     columns = [column for label in names for column in target_columns(slice, label)]
 
-    def finish(piece: Piece) -> Piece:
+    def finish(piece: LabelledChunk) -> LabelledChunk:
         labelled, reason = piece
         labelled = labelled[["record_id", "patient_id", "source", "split", *columns]].copy()
         if config.kind == "multiclass":

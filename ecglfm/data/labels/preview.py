@@ -39,7 +39,7 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
     """
     records = LabelledRecords(slice, manifest, index)
     counts, reasons = LabelCounts(slice), Counter[str]()
-    for labelled, reason in map(finisher(slice, {}), records.pieces()):
+    for labelled, reason in map(finisher(slice, {}), records.chunks()):
         counts.add(labelled[reason.isna()])
         reasons.update(reason.dropna())
     parts = [

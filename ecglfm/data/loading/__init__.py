@@ -5,12 +5,12 @@ from __future__ import annotations
 from ecglfm.data.loading.loader import load
 from ecglfm.data.loading.order import BlockShuffled, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
-from ecglfm.data.loading.pretraining import Batch, PretrainBatches, on_device, recorded_leads
+from ecglfm.data.loading.pretraining import PairBatch, PretrainBatches, on_device, recorded_leads
 
 __all__ = [
-    "Batch",
     "BlockShuffled",
     "Order",
+    "PairBatch",
     "PairSampler",
     "PretrainBatches",
     "Shuffled",

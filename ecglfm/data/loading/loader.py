@@ -75,12 +75,12 @@ def _watched(loaded: Any, num_workers: int) -> Iterator[Any]:
         loaded._worker_pids_set = False
         for process in loaded._workers:
             process.kill()
-        if (told := _told(error, states, num_workers)) is None:
+        if (told := _explained(error, states, num_workers)) is None:
             raise
         raise told from None
 
 
-def _told(error: BaseException, states: str, num_workers: int) -> UserError | None:
+def _explained(error: BaseException, states: str, num_workers: int) -> UserError | None:
     """What failed in one line, where it is not our own fault."""
     if isinstance(error, UserError):  # PyTorch raises what a process raised with its whole traceback as the message
         return UserError(str(error).rpartition("UserError: ")[2].strip())

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Streams of random numbers: what a generator is for is part of its key.
 _ORDER, _CROPS, _LEADS = 1, 2, 3
 
-Batch = dict[str, torch.Tensor]
+PairBatch = dict[str, torch.Tensor]
 
 
 def uniform(key: list[int], rows: slice, width: int) -> np.ndarray:
@@ -62,7 +62,7 @@ def recorded_leads(lead_masks: np.ndarray, leads: Sequence[str]) -> np.ndarray:
     return (lead_masks[:, None] >> bits & 1).astype(bool)
 
 
-def on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+def on_device(batch: PairBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
     """A batch as the model reads it; bit for bit what `ecglfm.data.samples.dataset.to_millivolts` gives.
 
     Parameters
@@ -89,7 +89,7 @@ def on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.T
     return x, torch.arange(x.shape[2], device=device) < valid[:, None]
 
 
-class Crops(NamedTuple):
+class PairCrops(NamedTuple):
     """Pieces of recordings, two in succession being a pair.
 
     Attributes
@@ -110,7 +110,7 @@ class Crops(NamedTuple):
     lead_mask: np.ndarray
 
 
-class PretrainBatches(Dataset[Batch]):
+class PretrainBatches(Dataset[PairBatch]):
     """Batches of pairs for one rank; item `n` is forward number `n` of the whole training.
 
     A global batch is `batch_size * accumulate * world_size` pairs; its ranks take disjoint parts, and
@@ -189,7 +189,7 @@ class PretrainBatches(Dataset[Batch]):
         """Forwards in an epoch."""
         return self.updates_per_epoch * self.accumulate
 
-    def __getitem__(self, forward: int) -> Batch:
+    def __getitem__(self, forward: int) -> PairBatch:
         """Batch of forward number `forward`, for `on_device`.
 
         Returns
@@ -212,7 +212,7 @@ class PretrainBatches(Dataset[Batch]):
         """Size of a batch: int16 samples."""
         return 2 * self.batch_size * self.sampler.length * self.signals.leads * 2
 
-    def crops(self, forward: int) -> Crops:
+    def crops(self, forward: int) -> PairCrops:
         """What is cut out of which recordings for forward number `forward`, without reading any."""
         step, slots = self._slots(forward)
         epoch, index = divmod(step, self.updates_per_epoch)
@@ -228,7 +228,7 @@ class PretrainBatches(Dataset[Batch]):
             # A segment of zeros would teach nothing: one lead that was recorded is always left.
             left = np.where(self.recorded[rows], chance, -1.0).argmax(axis=1)
             lead_mask[np.arange(len(rows)), left] = True
-        return Crops(rows, starts, valid, lead_mask)
+        return PairCrops(rows, starts, valid, lead_mask)
 
     def _slots(self, forward: int) -> tuple[int, range]:
         """Number of the update, and this rank's places in its global batch."""
@@ -243,7 +243,7 @@ class PretrainBatches(Dataset[Batch]):
         if len(patients):
             self.signals.read_ahead(self.sampler.recordings(patients))
 
-    def load(self, start: int, stop: int, *, num_workers: int = 0) -> Iterator[Batch]:
+    def load(self, start: int, stop: int, *, num_workers: int = 0) -> Iterator[PairBatch]:
         """Batches of the forwards of updates `start` to `stop` (exclusive), in order."""
         order = range(start * self.accumulate, stop * self.accumulate)
         return load(self, order, num_workers=num_workers, batch_bytes=self.batch_bytes, pin=torch.cuda.is_available())

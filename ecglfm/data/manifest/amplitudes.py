@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecglfm.data.tables import Pieces
+from ecglfm.data.tables import TableReader
 
 #: Fractions of its source's median beyond which a recording is odd, and medians (mV) beyond which a source is.
 OF_MEDIAN, MEDIANS = (1 / 3, 3.5), (0.3, 3.5)
@@ -24,7 +24,7 @@ REASON = "amplitude_of_source"
 _EXAMPLES = 3
 
 
-def source_medians(records: Pieces) -> dict[str, float]:
+def source_medians(records: TableReader) -> dict[str, float]:
     """Median `amplitude`, mV, of each source that has `LEAST` recordings with one."""
     found: dict[str, list[np.ndarray]] = {}
     for piece in records(["source", "amplitude"]):
@@ -34,7 +34,7 @@ def source_medians(records: Pieces) -> dict[str, float]:
     return {source: float(np.median(whole[source])) for source in sorted(whole) if len(whole[source]) >= LEAST}
 
 
-def odd_records(records: Pieces, medians: dict[str, float]) -> Iterator[pd.DataFrame]:
+def odd_records(records: TableReader, medians: dict[str, float]) -> Iterator[pd.DataFrame]:
     """Rows of the ledger on recordings whose amplitude is unlike their source's, in pieces."""
     low, high = OF_MEDIAN
     for piece in records(["source", "record_id", "amplitude"]):

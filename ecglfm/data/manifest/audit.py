@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from ecglfm.data.manifest.duplicates import Clusters
-from ecglfm.data.tables import Pieces, sorted_pieces
+from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.records import SPLITS
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 _SEEN = ("train", "valid")  # what pretraining may see
 
@@ -29,12 +29,12 @@ class _Patients(NamedTuple):
     counts: dict[str, dict[str, dict[str, int]]]
 
 
-def _patients(records: Pieces) -> _Patients:
+def _patients(records: TableReader) -> _Patients:
     """Patients in more than one split, those that pretraining and tests share, and counts by source and split."""
     overlap: list[str] = []
     shared, n_records, n_patients = 0, Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     people = sorted_pieces(records(["patient_id", "source", "split"]), "patient_id")
-    for (table,) in in_step([people], "patient_id"):
+    for (table,) in merge_join([people], "patient_id"):
         rows = table.to_pandas().fillna({"split": "none"})
         n_records.update(zip(rows["source"], rows["split"], strict=True))
         rows = rows.drop_duplicates()
@@ -54,12 +54,12 @@ def _in_both(rows: pd.DataFrame, name: str) -> int:
     return len(set(rows.loc[rows["split"].isin(_SEEN), name]) & set(rows.loc[rows["split"] == "test", name]))
 
 
-def _repeated(records: Pieces) -> tuple[list[str], int]:
+def _repeated(records: TableReader) -> tuple[list[str], int]:
     """Record ids that stand twice, and how many of them pretraining and tests share."""
     repeated: list[str] = []
     shared = 0
     tables = (pa.Table.from_pandas(piece, preserve_index=False) for piece in records(["record_id", "split"]))
-    for (table,) in in_step([tables], "record_id"):
+    for (table,) in merge_join([tables], "record_id"):
         rows = table.to_pandas()
         rows = rows[rows["record_id"].duplicated(keep=False)]
         repeated += rows["record_id"].unique().tolist()
@@ -67,12 +67,12 @@ def _repeated(records: Pieces) -> tuple[list[str], int]:
     return repeated, shared
 
 
-def audit(records: Pieces, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def audit(records: TableReader, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """Content of `audit.json`.
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
         `record_id`, `source`, `patient_id` and `split` of `manifest/records.parquet`, sorted by `record_id`.
     pairs : list of {a, b, correlation, crosses}
         As `duplicates.search.duplicate_pairs` finds them.

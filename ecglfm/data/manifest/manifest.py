@@ -30,11 +30,11 @@ from ecglfm.data.manifest.splits import fold_column
 from ecglfm.data.manifest.stratify import FEW_PATIENTS, open_labels, stratified_splits
 from ecglfm.data.samples import check_shards
 from ecglfm.data.signals import QUALITY
-from ecglfm.data.tables import Pieces, shard_tables, table_pieces, write_pieces
+from ecglfm.data.tables import TableReader, shard_tables, table_pieces, write_pieces
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
 from ecglfm.sources.base import unknown_patients
-from ecglfm.sources.reorder import cut
+from ecglfm.sources.reorder import rechunked
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
         _stratify(slice, results, sources, names)
     n_records = 0
     with write_pieces(table) as write:
-        for piece in cut(_records(sources, query, names, ledger)):
+        for piece in rechunked(_records(sources, query, names, ledger)):
             write(piece.to_pandas())
             n_records += len(piece)
     if query is not None and not n_records:
@@ -201,7 +201,7 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         table, ledger = Path(scratch) / "records.parquet", SortedLedger()
         build_manifest(slice, results, table, ledger)
         check_shards(_shards(slice, results), workers)
-        records: Pieces = partial(table_pieces, table)
+        records: TableReader = partial(table_pieces, table)
         recordings = ShardRecordings(records, results / "preprocess")
         at_least = slice.manifest.duplicate_correlation
         pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)

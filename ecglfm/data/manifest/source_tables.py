@@ -16,7 +16,7 @@ from ecglfm.data.manifest.splits import assign_splits, splits_of_folds
 from ecglfm.data.manifest.stratify import SourceLabels
 from ecglfm.data.tables import shard_tables, sorted_pieces, table_pieces
 from ecglfm.records import LEDGER_COLUMNS, require_columns
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 
 class _Accounts:
@@ -142,7 +142,7 @@ class SourceTables:
         )
         dropped = sorted_pieces((ids for path in self._ledgers for ids in _dropped(path)), "record_id")
         accounts = _Accounts()
-        for index, some, out in in_step([self._of_index(labels), prepared, dropped], "record_id"):
+        for index, some, out in merge_join([self._of_index(labels), prepared, dropped], "record_id"):
             if accounts.add(index, some, out):
                 rows = pc.index_in(some["record_id"], index["record_id"].combine_chunks())
                 about = index.drop_columns("record_id").take(rows)

@@ -55,7 +55,7 @@ def to_millivolts(
     Parameters
     ----------
     pieces : ndarray of int16, shape (n, length, leads), or sequence of n such of shape (any, leads)
-        `Signals.crops`, or `Signals.pieces`, which saves a copy.
+        `Signals.crops`, or `Signals.views`, which saves a copy.
     lead_mask : ndarray of bool, shape (n, leads), optional
         False: the lead becomes zero, and is not even read. None: every lead is kept.
     length : int, optional
@@ -117,7 +117,7 @@ class Signals:
         """Rows in the order in which they lie on disk, file by file."""
         return np.lexsort((self._offset, self._file))
 
-    def pieces(
+    def views(
         self, rows: np.ndarray, starts: np.ndarray, length: int, valid: np.ndarray | None = None
     ) -> list[np.ndarray]:
         """One piece of each named record, as views of the memory maps: nothing is read yet.
@@ -157,7 +157,7 @@ class Signals:
         return [samples[file][begin:end] for file, begin, end in places]
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int, valid: np.ndarray | None = None) -> np.ndarray:
-        """Cut one piece out of each named record; arguments and errors as in `pieces`.
+        """Cut one piece out of each named record; arguments and errors as in `views`.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Signals:
         """
         pieces = [
             piece if len(piece) == length else np.pad(piece, ((0, length - len(piece)), (0, 0)))
-            for piece in self.pieces(rows, starts, length, valid)
+            for piece in self.views(rows, starts, length, valid)
         ]
         return np.concatenate(pieces).reshape(len(pieces), length, -1)  # all in one copy
 

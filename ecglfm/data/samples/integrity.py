@@ -69,7 +69,7 @@ def differing(
     found: dict[Path, list[tuple[str, str, str]]] = {}
     start = np.zeros(1, np.int64)
     for row in tqdm(rows.tolist(), desc=title, unit="record", disable=None if title else True):
-        (samples,) = signals.pieces(np.array([row]), start, int(signals.n_samples[row]))
+        (samples,) = signals.views(np.array([row]), start, int(signals.n_samples[row]))
         digest = hashlib.sha256(samples).hexdigest()  # type: ignore[arg-type]  # any buffer will do
         if digest != expected[row]:
             found.setdefault(signals.path(row), []).append((ids[row], expected[row], digest))

@@ -44,7 +44,7 @@ class Prepared:
 
 
 @runtime_checkable
-class Encoder(Protocol):
+class HasPreprocess(Protocol):
     """What `preprocess` asks of an encoder: how it was fed."""
 
     @property
@@ -61,7 +61,7 @@ class Model(Protocol):
     """A disease model, which is fed as its encoder is."""
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> HasPreprocess:
         """The encoder within it."""
 
 
@@ -150,7 +150,7 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig, *, lead_
     return Prepared(np.ascontiguousarray(signal.T), quality.values, flags)
 
 
-def preprocess(record: Record, encoder: Encoder | Model) -> torch.Tensor:
+def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
     """Windows ready for an encoder or a model, exactly as the pipeline makes them.
 
     Parameters
@@ -173,9 +173,9 @@ def preprocess(record: Record, encoder: Encoder | Model) -> torch.Tensor:
     """
     import torch  # here, because the stages of this module do without it
 
-    if not isinstance(encoder, Encoder) and isinstance(encoder, Model):
+    if not isinstance(encoder, HasPreprocess) and isinstance(encoder, Model):
         encoder = encoder.encoder
-    if not isinstance(record, Record) or not isinstance(encoder, Encoder):
+    if not isinstance(record, Record) or not isinstance(encoder, HasPreprocess):
         raise UserError(
             "preprocess takes what read_record gives and what load_encoder or load_model gives, "
             f"found {type(record).__name__} and {type(encoder).__name__}"

@@ -129,7 +129,7 @@ def _pair(first: Contender, second: Contender, metric: str, truth: Truth, config
     values = first.values[metric], second.values[metric]
     terms_lp = first.terms[metric] - second.terms[metric]
     undefined = [np.isnan(own).any(axis=0) for own in values]
-    labels, judged = dict[str, dict[str, Any]](), []
+    labels, compared = dict[str, dict[str, Any]](), []
     for label, name in enumerate(truth.names):
         if undefined[0][label] or undefined[1][label]:
             data = (first if undefined[0][label] else second).data
@@ -137,10 +137,10 @@ def _pair(first: Contender, second: Contender, metric: str, truth: Truth, config
         elif (reason := truth.too_few[label]) is not None:
             labels[name] = _difference(*values, [label]) | {"verdict": "too few", "reason": reason}
         else:
-            judged.append(label)
+            compared.append(label)
             labels[name] = _tested(*values, terms_lp, [label], truth, config)
-    if judged:
-        macro = _tested(*values, terms_lp, judged, truth, config)
+    if compared:
+        macro = _tested(*values, terms_lp, compared, truth, config)
     else:
         macro = {"value": None, "verdict": None, "reason": "no label has a value and patients enough"}
     return {
@@ -151,7 +151,7 @@ def _pair(first: Contender, second: Contender, metric: str, truth: Truth, config
         "seeds": [len(first.fits), len(second.fits)],
         "trainings_tested": min(len(first.fits), len(second.fits)) > 1,
         "labels": labels,
-        "macro": macro | {"labels": len(judged)},
+        "macro": macro | {"labels": len(compared)},
     }
 
 

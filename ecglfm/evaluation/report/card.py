@@ -12,21 +12,21 @@ from ecglfm.config import UserError
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
-from ecglfm.evaluation.report.model_sections import Fit, encoder_section, evaluation_section
+from ecglfm.evaluation.report.model_sections import FittedModel, encoder_section, evaluation_section
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.provenance import code_version, read_json, write_text
 
 _ID = ["record_id"]
 
 
-def run_card(results: Path, fit: Fit, output: Path, *, baselines: Sequence[str] = ()) -> None:
+def run_card(results: Path, fit: FittedModel, output: Path, *, baselines: Sequence[str] = ()) -> None:
     """Write the card of one evaluated model.
 
     Parameters
     ----------
     results : path
         Folder of every output.
-    fit : Fit
+    fit : FittedModel
     output : path
         The HTML file.
     baselines : sequence of str
@@ -51,7 +51,7 @@ def run_card(results: Path, fit: Fit, output: Path, *, baselines: Sequence[str] 
     write_text(output, environment().get_template("card.html.j2").render(content))
 
 
-def beside(results: Path, fit: Fit, encoders: Sequence[str]) -> list[dict[str, Any]]:
+def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dict[str, Any]]:
     """Metrics of encoders with random weights, fitted in the same way to the same task; None where not evaluated."""
     folder = results / "evaluate"
     return [
@@ -61,7 +61,7 @@ def beside(results: Path, fit: Fit, encoders: Sequence[str]) -> list[dict[str, A
     ]
 
 
-def trust(results: Path, fit: Fit) -> dict[str, Any] | None:
+def trust(results: Path, fit: FittedModel) -> dict[str, Any] | None:
     """What `leakage` says of a model; None where files are missing."""
     table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = pieces_if_there(results / "manifest/records.parquet")

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.model_sections import Fit, evaluation_section
+from ecglfm.evaluation.report.model_sections import FittedModel, evaluation_section
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.evaluation.report.verification_sections import verification_sections
 from ecglfm.provenance import code_version, read_json, write_text
 
 
 def run_comparison_page(
-    results: Path, fits: Sequence[Fit], output: Path, *, baselines: Sequence[str] = (), verified: Sequence[str] = ()
+    results: Path,
+    fits: Sequence[FittedModel],
+    output: Path,
+    *,
+    baselines: Sequence[str] = (),
+    verified: Sequence[str] = (),
 ) -> None:
     """Write the page.
 
@@ -22,7 +27,7 @@ def run_comparison_page(
     ----------
     results : path
         Folder of every output.
-    fits : sequence of Fit
+    fits : sequence of FittedModel
         Models, in the order in which they are shown.
     output : path
         The HTML file.
@@ -47,7 +52,7 @@ def run_comparison_page(
     write_text(output, environment().get_template("comparison.html.j2").render(content))
 
 
-def _task(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any]:
+def _task(results: Path, task: str, fits: Sequence[FittedModel]) -> dict[str, Any]:
     """Metrics of a task's models, and the comparison of its encoders."""
     made = {fit: evaluation_section(results, fit) for fit in fits if fit.task == task}
     return {
@@ -58,7 +63,7 @@ def _task(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any]:
     }
 
 
-def comparison_of(results: Path, task: str, fits: Sequence[Fit]) -> dict[str, Any] | None:
+def comparison_of(results: Path, task: str, fits: Sequence[FittedModel]) -> dict[str, Any] | None:
     """What `compare` wrote of a task; None where that is not of these models, or by an older ecglfm."""
     content = read_if_there(results / f"evaluate/comparison/{task}.json", read_json)
     shown = {fit.encoder for fit in fits}

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ecglfm.data.tables import Pieces, sorted_pieces
+from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.records import SPLITS
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 #: Stands for all sources, or all splits; `NONE` for no split.
 ALL, NONE = "all", "none"
@@ -36,10 +36,10 @@ class Tallies(NamedTuple):
         return sorted({source for source, split in self.records if split == ALL} - {ALL})
 
 
-def tallies(records: Pieces) -> Tallies:
+def tallies(records: TableReader) -> Tallies:
     """Count a table with `patient_id`, `source` and `split`."""
     found = Tallies(Counter(), Counter())
-    for (table,) in in_step([sorted_pieces(records(["patient_id", "source", "split"]), "patient_id")], "patient_id"):
+    for (table,) in merge_join([sorted_pieces(records(["patient_id", "source", "split"]), "patient_id")], "patient_id"):
         rows = table.to_pandas().fillna({"split": NONE})
         for more in ({}, {"split": ALL}, {"source": ALL}, {"source": ALL, "split": ALL}):
             part = rows.assign(**more)
@@ -49,7 +49,7 @@ def tallies(records: Pieces) -> Tallies:
     return found
 
 
-def count_rows(records: Pieces, columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
+def count_rows(records: TableReader, columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
     """How many rows there are of each combination of some columns' values; null text counts as `NONE`."""
     counts: Counter[tuple[Any, ...]] = Counter()
     for piece in records(list(columns)):
@@ -59,7 +59,7 @@ def count_rows(records: Pieces, columns: Sequence[str]) -> Counter[tuple[Any, ..
     return counts
 
 
-class Spread(NamedTuple):
+class Quantiles(NamedTuple):
     """How many values there are, and their quantiles."""
 
     known: int
@@ -67,13 +67,13 @@ class Spread(NamedTuple):
 
 
 def spreads(
-    records: Pieces, columns: Sequence[str], by: Sequence[str], at: Sequence[float]
-) -> dict[tuple[str, ...], Spread]:
+    records: TableReader, columns: Sequence[str], by: Sequence[str], at: Sequence[float]
+) -> dict[tuple[str, ...], Quantiles]:
     """Quantiles of a column of numbers in each group of records.
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
     columns : sequence of str
         The column; of two, the first divided by the second.
     by : sequence of str
@@ -107,7 +107,7 @@ def spreads(
         two = values[start + floor(place)], values[start + ceil(place)]
         return float(np.quantile(two, place % 1))
 
-    return {group: Spread(counts[group], [between(starts[group], p) for p in places[group]]) for group in groups}
+    return {group: Quantiles(counts[group], [between(starts[group], p) for p in places[group]]) for group in groups}
 
 
 def _picked(tables: Iterable[pa.Table], rows: list[int]) -> dict[int, float]:

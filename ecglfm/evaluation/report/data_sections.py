@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError, load
 from ecglfm.data.labels import read_left_out
-from ecglfm.data.tables import Pieces, sorted_pieces, table_pieces
+from ecglfm.data.tables import TableReader, sorted_pieces, table_pieces
 from ecglfm.evaluation.report.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
 from ecglfm.provenance import read_json
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 Content = TypeVar("Content")
 _MANY_PAIRS = 20
@@ -46,7 +46,7 @@ def read_if_there(path: Path, read: Callable[[Path], Content]) -> Content | None
         raise UserError(f"{path}: cannot be read ({first}); delete it and run its stage again") from None
 
 
-def pieces_if_there(path: Path) -> Pieces | None:
+def pieces_if_there(path: Path) -> TableReader | None:
     """A table of the results, to be read in pieces; as `read_if_there`."""
     return None if read_if_there(path, pq.read_schema) is None else partial(table_pieces, path)
 
@@ -77,7 +77,7 @@ def _worst_first(pair: dict[str, Any]) -> tuple[bool, float]:
     return not pair["crosses"], -float(pair["correlation"])
 
 
-def _people(records: Pieces, counts: Tallies, columns: list[str]) -> list[dict[str, Any]]:
+def _people(records: TableReader, counts: Tallies, columns: list[str]) -> list[dict[str, Any]]:
     """Age, sex, length and rate of each source."""
     ages = spreads(records, ["age"], ["source"], [0.5, 0.25, 0.75])
     seconds = spreads(records, ["n_samples", "sampling_rate"], ["source"], [0.0, 1.0])
@@ -148,17 +148,17 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
     }
 
 
-def _known(labels: Pieces, columns: list[str]) -> Iterator[pd.DataFrame]:
+def _known(labels: TableReader, columns: list[str]) -> Iterator[pd.DataFrame]:
     """Columns of a table of numbers, in which every number is 1."""
     for piece in labels(columns):
         numbers = [column for column in columns if column.startswith("label.")]
         yield piece.assign(**{column: piece[column].where(piece[column].isna(), 1.0) for column in numbers})
 
 
-def _positive_patients(labels: Pieces, columns: list[str]) -> Counter[tuple[str, str]]:
+def _positive_patients(labels: TableReader, columns: list[str]) -> Counter[tuple[str, str]]:
     """Patients with a positive record, by label and split."""
     found: Counter[tuple[str, str]] = Counter()
-    for (table,) in in_step([sorted_pieces(labels(["patient_id", "split", *columns]), "patient_id")], "patient_id"):
+    for (table,) in merge_join([sorted_pieces(labels(["patient_id", "split", *columns]), "patient_id")], "patient_id"):
         rows = table.to_pandas()
         positive = (rows[columns] == 1).groupby([rows["patient_id"], rows["split"]]).any()
         for split, numbers in positive.groupby(level=1).sum().iterrows():
@@ -166,7 +166,7 @@ def _positive_patients(labels: Pieces, columns: list[str]) -> Counter[tuple[str,
     return found
 
 
-def _label(labels: Pieces, column: str, patients: Counter[tuple[str, str]]) -> dict[str, Any]:
+def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]]) -> dict[str, Any]:
     """Positives of a label by split and by source, among the records where it is known."""
     positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
     sources, unknown = set(), 0

@@ -20,8 +20,8 @@ _TECHNICAL = re.compile(
 
 
 @dataclass
-class Course:
-    """What a training did.
+class History:
+    """What `history.csv` says of a training.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Course:
         return None
 
 
-def read_course(path: Path) -> Course | None:
+def read_history(path: Path) -> History | None:
     """Read a history; None when there is no file or no row.
 
     The first column counts; `train.loss`, `train_loss` and a `loss` beside a column `split` are all the
@@ -61,18 +61,18 @@ def read_course(path: Path) -> Course | None:
         raise UserError(f"{path}: not a CSV table: {error}") from None
     if frame.empty:
         return None
-    course = Course(str(frame.columns[0]))
+    history = History(str(frame.columns[0]))
     found: dict[str, dict[str, Series]] = {}
     groups = frame.groupby("split", sort=False) if "split" in frame else [("train", frame)]
     for group, rows in groups:
         for column in rows.columns[1:]:
             term, split = _term(str(column), str(group))
-            series = _series(rows, course.x, str(column), split)
+            series = _series(rows, history.x, str(column), split)
             if series is not None and not _TECHNICAL.match(term):
                 found.setdefault(term, {})[split] = series
     for term, lines in found.items():
-        course.terms[term] = [lines[split] for split in SPLITS if split in lines]
-    return course
+        history.terms[term] = [lines[split] for split in SPLITS if split in lines]
+    return history
 
 
 def _term(column: str, split: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from ecglfm.evaluation.metrics import CLASS_METRICS, KEPT, QUANTITY_METRICS
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
-from ecglfm.evaluation.report.histories import Course, read_course
+from ecglfm.evaluation.report.histories import History, read_history
 from ecglfm.provenance import read_json
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _CAPTIONS = {
 _TEXT = (str, int, float)
 
 
-class Fit(NamedTuple):
+class FittedModel(NamedTuple):
     """One model: `{encoder}/{task}/{fit}`."""
 
     encoder: str
@@ -55,20 +55,20 @@ class Fit(NamedTuple):
         return "/".join(self)
 
 
-def parse_model(text: str, option: str) -> Fit:
+def parse_model(text: str, option: str) -> FittedModel:
     """`encoder/task/fit` of a command's option; `UserError` where it is not that."""
     parts = text.split("/")
     if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
         raise UserError(f"{option} {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
-    return Fit(*parts)
+    return FittedModel(*parts)
 
 
 def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
     """Architecture, origin of the weights, course of the pretraining and final values."""
     folder = results / "pretrain" / encoder
     info = read_if_there(folder / "encoder.json", read_json)
-    course = read_course(folder / "history.csv")
-    if info is None and course is None:
+    history = read_history(folder / "history.csv")
+    if info is None and history is None:
         return None
     info = info or {}
     model = {key: value for key, value in info.get("model", {}).items() if isinstance(value, _TEXT)}
@@ -85,13 +85,17 @@ def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
         "data_hash": info.get("data_hash", ""),
         "curves": None,
     }
-    if course is not None and course.terms:
-        section["curves"] = _uri(course.terms, course.x)
+    if history is not None and history.terms:
+        section["curves"] = _uri(history.terms, history.x)
         section["final"] = [
-            {"term": term.replace("_", " "), "train": course.final(term, "train"), "valid": course.final(term, "valid")}
-            for term in course.terms
+            {
+                "term": term.replace("_", " "),
+                "train": history.final(term, "train"),
+                "valid": history.final(term, "valid"),
+            }
+            for term in history.terms
         ]
-        section["last"] = (course.x, int(max(series.x[-1] for lines in course.terms.values() for series in lines)))
+        section["last"] = (history.x, int(max(series.x[-1] for lines in history.terms.values() for series in lines)))
     return section
 
 
@@ -107,22 +111,22 @@ def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
     return data_uri(png(history_figure(panels, x, per_row=per_row), dpi=150))
 
 
-def training_section(results: Path, fits: list[Fit]) -> str | None:
+def training_section(results: Path, fits: list[FittedModel]) -> str | None:
     """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed."""
-    courses: dict[Fit, Course] = {}
+    histories: dict[FittedModel, History] = {}
     for fit in fits:
-        course = read_course(results / "finetune" / fit.path / "history.csv")
-        if course is not None and course.terms:
-            courses[fit] = course
-    if not courses:
+        history = read_history(results / "finetune" / fit.path / "history.csv")
+        if history is not None and history.terms:
+            histories[fit] = history
+    if not histories:
         return None
     panels: dict[str, list[Series]] = {}
-    for fit, course in courses.items():
-        panels |= {f"{fit.encoder} {fit.fit}: {term}": lines for term, lines in course.terms.items()}
-    return _uri(panels, next(iter(courses.values())).x) if panels else None
+    for fit, history in histories.items():
+        panels |= {f"{fit.encoder} {fit.fit}: {term}": lines for term, lines in history.terms.items()}
+    return _uri(panels, next(iter(histories.values())).x) if panels else None
 
 
-def evaluation_section(results: Path, fit: Fit) -> dict[str, Any] | None:
+def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None:
     """Metrics of one model and its curves; `add_examples` adds recordings."""
     folder = results / "evaluate" / fit.path
     metrics = read_if_there(folder / "metrics.json", read_json)
@@ -180,7 +184,7 @@ def add_examples(results: Path, section: dict[str, Any]) -> None:
         )
 
 
-def _leads(results: Path, fit: Fit) -> list[str] | None:
+def _leads(results: Path, fit: FittedModel) -> list[str] | None:
     """Leads of the prepared signals, as the model's own file or its encoder's has them."""
     model = read_if_there(results / "finetune" / fit.path / "model.json", read_json) or {}
     encoder = model.get("encoder") or read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json)

@@ -14,7 +14,7 @@ from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
 from ecglfm.evaluation.report.data_sections import data_section, task_section
 from ecglfm.evaluation.report.model_sections import (
-    Fit,
+    FittedModel,
     add_examples,
     encoder_section,
     evaluation_section,
@@ -76,23 +76,23 @@ def run_report(
         run.artifact(output)
 
 
-def _found(results: Path) -> list[Fit]:
+def _found(results: Path) -> list[FittedModel]:
     """Models that have a folder under `evaluate/` or `finetune/`."""
     folders = {
         path.parent.relative_to(results / stage).parts
         for stage, file in (("evaluate", "metrics.json"), ("finetune", "history.csv"))
         for path in (results / stage).glob(f"*/*/*/{file}")
     }
-    return [Fit(*parts) for parts in sorted(folders)]
+    return [FittedModel(*parts) for parts in sorted(folders)]
 
 
-def gather(results: Path, fits: list[Fit], *, everything: bool) -> dict[str, Any]:
+def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[str, Any]:
     """What the template shows.
 
     Parameters
     ----------
     results : path
-    fits : list of Fit
+    fits : list of FittedModel
         Models, in the order in which they are shown.
     everything : bool
         Also encoders and tasks of the folder that no model of `fits` names.

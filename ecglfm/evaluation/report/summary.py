@@ -23,14 +23,14 @@ from matplotlib.figure import Figure
 from ecglfm.config import LEADS, UserError
 from ecglfm.data.manifest import amplitude_warnings
 from ecglfm.data.signals import QUALITY, UNITS
-from ecglfm.data.tables import Pieces, sorted_pieces
+from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.evaluation.plots import COLOURS, data_uri, png, style
-from ecglfm.evaluation.report.counting import ALL, NONE, Spread, Tallies, count_rows, spreads, tallies
+from ecglfm.evaluation.report.counting import ALL, NONE, Quantiles, Tallies, count_rows, spreads, tallies
 from ecglfm.evaluation.report.data_sections import ledger_rows, pieces_if_there, read_if_there, task_section
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def gather(results: Path, tasks: list[str] | None = None) -> dict[str, Any]:
     }
 
 
-def _of(ledger: Pieces, source: str) -> Iterator[pd.DataFrame]:
+def _of(ledger: TableReader, source: str) -> Iterator[pd.DataFrame]:
     """Rows of a source."""
     return (piece[piece["source"] == source] for piece in ledger(list(LEDGER_COLUMNS)))
 
@@ -109,13 +109,13 @@ def _warnings(results: Path, source: str) -> list[str]:
     return [str(text) for text in json.loads(metadata.get(b"warnings", b"[]"))]
 
 
-def _people(records: Pieces, kept: Tallies) -> list[dict[str, Any]]:
+def _people(records: TableReader, kept: Tallies) -> list[dict[str, Any]]:
     """Age and sex of each source, by split; a split without records has no row."""
     ages = spreads(records, ["age"], ["source", "split"], [0.5, 0.25, 0.75])
     sexes = count_rows(records, ["source", "split", "sex"])
     rows = []
     for source, split in itertools.product(kept.sources(), (*SPLITS, NONE)):
-        count, age = kept.records[source, split], ages.get((source, split), Spread(0, []))
+        count, age = kept.records[source, split], ages.get((source, split), Quantiles(0, []))
         female, male = sexes[source, split, "female"], sexes[source, split, "male"]
         if not count:
             continue
@@ -135,7 +135,7 @@ def _people(records: Pieces, kept: Tallies) -> list[dict[str, Any]]:
     return rows
 
 
-def _ages(records: Pieces) -> str | None:
+def _ages(records: TableReader) -> str | None:
     """The picture of all ages, None where none is known."""
     numbers: dict[tuple[str, str], np.ndarray] = {}
     for piece in records(["source", "split", "age"]):
@@ -175,7 +175,9 @@ def age_figure(numbers: dict[tuple[str, str], np.ndarray]) -> Figure:
     return figure
 
 
-def _quality(records: Pieces, ledger: Pieces, names: list[str], columns: list[str]) -> dict[str, list[dict[str, Any]]]:
+def _quality(
+    records: TableReader, ledger: TableReader, names: list[str], columns: list[str]
+) -> dict[str, list[dict[str, Any]]]:
     """Each measure of each source: its spread and flags over the records kept, and how many were dropped."""
     actions = _preprocessed(records, ledger)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -183,7 +185,7 @@ def _quality(records: Pieces, ledger: Pieces, names: list[str], columns: list[st
         found = spreads(records, [measure], ["source"], [0.5, 0.95, 1.0]) if measure in columns else {}
         title = measure.replace("_", " ") + (f",{UNITS[measure]}" if measure in UNITS else "")
         for name in names:
-            spread = found.get((name,), Spread(0, []))
+            spread = found.get((name,), Quantiles(0, []))
             rows[name].append(
                 {
                     "title": title,
@@ -196,20 +198,20 @@ def _quality(records: Pieces, ledger: Pieces, names: list[str], columns: list[st
     return rows
 
 
-def _preprocessed(records: Pieces, ledger: Pieces) -> Counter[tuple[str, str, str]]:
+def _preprocessed(records: TableReader, ledger: TableReader) -> Counter[tuple[str, str, str]]:
     """Rows of the ledger of the stage preprocess by source, reason and action; flags only of records that are used."""
     columns = ["record_id", "source", "reason", "action"]
     rows = (piece.loc[piece["stage"] == "preprocess", columns] for piece in ledger([*columns, "stage"]))
     used = (pa.Table.from_pandas(piece, preserve_index=False) for piece in records(["record_id"]))
     actions: Counter[tuple[str, str, str]] = Counter()
-    for mine, kept in in_step([sorted_pieces(rows, "record_id"), used], "record_id"):
+    for mine, kept in merge_join([sorted_pieces(rows, "record_id"), used], "record_id"):
         there = pc.is_in(mine["record_id"], kept["record_id"].combine_chunks())
         mine = mine.filter(pc.or_(there, pc.not_equal(mine["action"], "flagged")))
         actions.update(zip(*(mine[name].to_pylist() for name in columns[1:]), strict=True))
     return actions
 
 
-def _recorded(records: Pieces, names: list[str], columns: list[str]) -> dict[str, dict[str, Any]]:
+def _recorded(records: TableReader, names: list[str], columns: list[str]) -> dict[str, dict[str, Any]]:
     """Length, rate and leads of each source's records."""
     seconds = spreads(records, ["n_samples", "sampling_rate"], ["source"], [0.0, 0.5, 1.0])
     rates = count_rows(records, ["source", "sampling_rate"])

@@ -24,11 +24,11 @@ from ecglfm.models.layers import (
     Pointwise,
     RelativeAttention,
     exporting,
+    frozen_statistics,
     gated_depthwise,
     make_norm,
     normed_linear,
     sinusoids,
-    still,
     swish_linear,
 )
 
@@ -113,7 +113,7 @@ class ConformerLayer(nn.Module):
 
 def _first_and_again(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Contexts of a checkpointed layer's first and second forward pass."""
-    return nullcontext(), still(layer)
+    return nullcontext(), frozen_statistics(layer)
 
 
 class Conformer(nn.Module):

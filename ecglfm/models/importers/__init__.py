@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
-from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.heads import ECGModel
@@ -20,6 +19,7 @@ from ecglfm.models.importers import ecg_fm, ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
+from ecglfm.models.meta_device import on_meta_device
 from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
@@ -102,7 +102,7 @@ def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
     UserError
         The architecture that was read off the checkpoint is none that we have.
     """
-    with blank():
+    with on_meta_device():
         encoder = ECGEncoder(
             parse_model(imported.model, f"{where}: architecture"),
             imported.leads,

@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
-from ecglfm.models.blank import blank
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.settings import Layout
+from ecglfm.models.meta_device import on_meta_device
 
 #: Length of the segments that both methods train on, s.
 CROP_SECONDS = 5.0
@@ -155,7 +155,7 @@ def assemble(
     checkpoint, leads, rate = layout.checkpoint, layout.leads(), layout.sampling_rate()
     model = layout.model()
     section = parse_model(model, f"{checkpoint.path}: architecture")
-    with blank():
+    with on_meta_device():
         encoder = ECGEncoder(section, leads, rate, PreprocessConfig(), CROP_SECONDS)
         labels = layout.shape("proj.weight", within="")[0] if layout.finetuned else 0
         whole = ECGModel(encoder, [""] * labels, "full") if layout.finetuned else objective(encoder)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from ecglfm.models.layers.attention import RelativeAttention, sinusoids
-from ecglfm.models.layers.collectives import gather_rows, mean_over_ranks, rank
+from ecglfm.models.layers.collectives import gather_rows, group_rank, mean_over_ranks
 from ecglfm.models.layers.convolution import Depthwise, FrameConvolution, Pointwise, SampleConvolution
 from ecglfm.models.layers.fast import Dropout, exporting, first_stage, gated_depthwise, normed_linear, swish_linear
 from ecglfm.models.layers.initialization import Linear
-from ecglfm.models.layers.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm, standardize, still
+from ecglfm.models.layers.normalization import (
+    MaskedBatchNorm,
+    MaskedGroupNorm,
+    frozen_statistics,
+    make_norm,
+    standardize,
+)
 from ecglfm.models.layers.precision import at_least_float32
 
 __all__ = [
@@ -23,14 +29,14 @@ __all__ = [
     "at_least_float32",
     "exporting",
     "first_stage",
+    "frozen_statistics",
     "gated_depthwise",
     "gather_rows",
+    "group_rank",
     "make_norm",
     "mean_over_ranks",
     "normed_linear",
-    "rank",
     "sinusoids",
     "standardize",
-    "still",
     "swish_linear",
 ]

@@ -19,7 +19,7 @@ def ranks() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def rank() -> int:
+def group_rank() -> int:
     """Number of this process among them."""
     return dist.get_rank() if ranks() > 1 else 0
 
@@ -51,7 +51,7 @@ class _Gather(torch.autograd.Function):
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
-        return total.chunk(ranks())[rank()]
+        return total.chunk(ranks())[group_rank()]
 
 
 def mean_over_ranks(x: Tensor) -> Tensor:

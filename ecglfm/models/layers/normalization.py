@@ -98,7 +98,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
     Attributes
     ----------
     follows : bool
-        Whether the running statistics follow in training (`still`).
+        Whether the running statistics follow in training (`frozen_statistics`).
     """
 
     def __init__(self, channels: int, *, sync: bool = False, eps: float = 1e-5) -> None:
@@ -169,7 +169,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
 
 @contextmanager
-def still(module: nn.Module) -> Iterator[None]:
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Within it no running statistics of `module` follow: a forward pass done again must not count again."""
     norms = [part for part in module.modules() if isinstance(part, MaskedBatchNorm)]
     for norm in norms:

@@ -27,7 +27,14 @@ from ecglfm import distributed
 from ecglfm.config import MaskedCodesConfig, PretrainConfig, UserError
 from ecglfm.models.encoders import Encoder, Features, mean_over_frames
 from ecglfm.models.layers import at_least_float32
-from ecglfm.models.pretraining.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
+from ecglfm.models.pretraining.masking import (
+    draw_negatives,
+    draw_spans,
+    masked_positions,
+    most_hidden,
+    rounding_of,
+    trim_spans,
+)
 from ecglfm.models.pretraining.objective import Objective
 from ecglfm.models.pretraining.quantizer import GumbelQuantizer
 from ecglfm.models.pretraining.random import gumbel, record_keys, substream
@@ -213,7 +220,7 @@ class MaskedCodes(Objective):
     ) -> dict[str, Tensor]:
         """Terms and measures about the hidden frames: contrastive, mlm, diversity."""
         batch, masked = noise.negatives_bmk.shape[:2]
-        hidden_s = places(noise.mask_bt, masked)
+        hidden_s = masked_positions(noise.mask_bt, masked)
 
         def hidden(x_btd: Tensor) -> Tensor:
             return x_btd.flatten(0, 1).index_select(0, hidden_s)

@@ -118,7 +118,7 @@ def draw_negatives(keys_b: Tensor, masked: int, negatives: int) -> Tensor:
     return drawn + (drawn >= own)
 
 
-def places(mask_bt: Tensor, count: int) -> Tensor:
+def masked_positions(mask_bt: Tensor, count: int) -> Tensor:
     """Where a mask is true, among all (batch * frames); faster than the mask itself, and a GPU need not wait.
 
     Parameters

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.models.encoders import Features
-from ecglfm.models.layers import at_least_float32, gather_rows, rank
+from ecglfm.models.layers import at_least_float32, gather_rows, group_rank
 
 
 def contrastive_logits(
@@ -86,7 +86,7 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     z = z / (norms.detach() if fixed_norms else norms)
     everything = gather_rows(z)
     pairs = z.shape[0] // 2
-    truth = rank() * pairs + torch.arange(pairs, device=z.device)
+    truth = group_rank() * pairs + torch.arange(pairs, device=z.device)
     forth, back = z[0::2] @ everything[1::2].T / temperature, z[1::2] @ everything[0::2].T / temperature
     loss = 0.5 * (functional.cross_entropy(forth, truth) + functional.cross_entropy(back, truth))
     hits = (forth.argmax(dim=1) == truth).float() + (back.argmax(dim=1) == truth).float()

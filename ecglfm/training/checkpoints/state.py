@@ -28,7 +28,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 _SCALER = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")  # the last only with ZeRO
 
 
-class Part(NamedTuple):
+class OwnedSlice(NamedTuple):
     """Elements of a parameter for which this rank makes the updates.
 
     Attributes
@@ -54,7 +54,7 @@ class Part(NamedTuple):
         return tensor.detach().view(-1)[self.offset : self.offset + self.length]
 
 
-def parts(engine: Any) -> Iterator[Part]:
+def parts(engine: Any) -> Iterator[OwnedSlice]:
     """What this rank updates; with ZeRO a share of everything, else everything.
 
     Raises
@@ -72,7 +72,7 @@ def parts(engine: Any) -> Iterator[Part]:
         if not parameter.requires_grad:  # it is as it was loaded
             continue
         if stage == 0:
-            yield Part(name, 0, masters.get(id(parameter), parameter), 0, parameter.numel())
+            yield OwnedSlice(name, 0, masters.get(id(parameter), parameter), 0, parameter.numel())
         elif stage == 3:
             group, offset, count = optimizer.grad_position[optimizer.get_param_id(parameter)]
             owned = optimizer.fp32_partitioned_groups_flat[group]
@@ -81,11 +81,11 @@ def parts(engine: Any) -> Iterator[Part]:
             start = engine.global_rank * parameter.partition_numel()
             count = min(count, parameter.ds_numel - start)  # the last ranks' shares are padded
             if count > 0:
-                yield Part(name, start, owned, offset, count)
+                yield OwnedSlice(name, start, owned, offset, count)
         elif (mapping := parameter._hp_mapping) is not None:  # None: all of it is another rank's
             owned = optimizer.single_partition_of_fp32_groups[mapping.param_group_index]
             inside = mapping.hp_fragment_address
-            yield Part(name, mapping.lp_fragment_address.start, owned, inside.start, inside.numel)
+            yield OwnedSlice(name, mapping.lp_fragment_address.start, owned, inside.start, inside.numel)
 
 
 def pieces_of(engine: Any, ema: EMA | None) -> tuple[list[Piece], dict[str, str]]:

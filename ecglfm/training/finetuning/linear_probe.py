@@ -16,7 +16,7 @@ from ecglfm.training.finetuning.batches import FeatureBatches
 from ecglfm.training.finetuning.features import cached, features_key
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.finetuning.supervised import Learner
-from ecglfm.training.inference import Crops, evaluating, model_input, outputs_by_record
+from ecglfm.training.inference import CropReader, evaluating, model_input, outputs_by_record
 
 _TOGETHER = 64  # windows in one forward of the encoder
 
@@ -49,15 +49,15 @@ def linear_learner(
         key = features_key(encoder, data.records, table)
         vectors = cached(features, key, (len(table), model.encoder.dim), make)
     train, valid = (table["row"].isin(rows).to_numpy() for rows in (data.train, data.valid))
-    inputs, judged = torch.from_numpy(vectors[train]), torch.from_numpy(vectors[valid])
-    return probe_learner(model, inputs, data.target[table["row"][train]], judged, table["row"][valid], **common)
+    inputs, valid_inputs = torch.from_numpy(vectors[train]), torch.from_numpy(vectors[valid])
+    return probe_learner(model, inputs, data.target[table["row"][train]], valid_inputs, table["row"][valid], **common)
 
 
 def probe_learner(
     model: ECGModel,
     inputs: torch.Tensor,
     target: np.ndarray,
-    judged: torch.Tensor,
+    valid_inputs: torch.Tensor,
     judged_row: pd.Series,
     **common: Any,
 ) -> Learner:
@@ -70,7 +70,7 @@ def probe_learner(
         Of the training windows.
     target : ndarray, shape (windows, labels)
         Of the same windows.
-    judged : Tensor, shape (windows, dim)
+    valid_inputs : Tensor, shape (windows, dim)
         Of the validation windows.
     judged_row : Series of int
         Record of each validation window.
@@ -81,7 +81,7 @@ def probe_learner(
 
     def validate() -> np.ndarray:
         with evaluating(model.head) as device:
-            outputs = model.outputs(model.head(judged.to(device, model.head.weight.dtype)).float())
+            outputs = model.outputs(model.head(valid_inputs.to(device, model.head.weight.dtype)).float())
         return outputs_by_record(model, row, outputs.cpu().numpy())
 
     def batches(epoch: int) -> FeatureBatches:
@@ -90,7 +90,7 @@ def probe_learner(
     return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
 
 
-def embed_windows(encoder: Encoder, signals: Crops, windows: pd.DataFrame) -> np.ndarray:
+def embed_windows(encoder: Encoder, signals: CropReader, windows: pd.DataFrame) -> np.ndarray:
     """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it."""
     row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
     parts = []

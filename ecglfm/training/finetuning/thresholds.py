@@ -22,7 +22,7 @@ from scipy.special import logit, ndtr
 logger = logging.getLogger(__name__)
 
 DEFAULT = 0.5
-Criterion = Literal["f1", "fbeta", "youden", "sensitivity"]
+ThresholdCriterion = Literal["f1", "fbeta", "youden", "sensitivity"]
 #: Resamples of validation patients behind a threshold's interval, and its coverage.
 RESAMPLES = 200
 CONFIDENCE = 0.95
@@ -47,7 +47,7 @@ class Rule:
         Positive patients below which positives are smoothed.
     """
 
-    criterion: Criterion
+    criterion: ThresholdCriterion
     beta: float = 1.0
     sensitivity: float = 0.9
     min_positives: int = 20

@@ -19,9 +19,9 @@ from ecglfm import distributed
 from ecglfm.config import EncoderSlice, TrackingSlice, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
 from ecglfm.data.samples import SAMPLED, Signals, check_samples, load_records
-from ecglfm.models.blank import blank
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import ECGEncoder
+from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.pretraining import Objective, make_objective, objective_class
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, require_columns
@@ -222,7 +222,7 @@ class Pretraining:
             self.watchdog.load_state_dict(state["watchdog"])
             if self.ema is not None:
                 restore_average(self.ema, pieces)
-            self._say_batch(state["batch_size"])
+            self._log_batch_size(state["batch_size"])
             logger.info("resumed from step %d of %d", start, self.total)
         return engine, objective
 
@@ -234,7 +234,7 @@ class Pretraining:
         }  # fmt: skip
         self.saver.save(pieces, step, state, notes)
 
-    def _say_batch(self, before: int) -> None:
+    def _log_batch_size(self, before: int) -> None:
         """Warn where the model depends on how the global batch is spread, and that is another way now."""
         model, pairs = self.slice.config.model, self.train.batch_size
         if pairs != before and model.kind == "conformer" and model.norm == "batch" and not model.norm_sync:
@@ -293,7 +293,7 @@ class Pretraining:
             state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         if not distributed.is_main():
             return
-        with blank():
+        with on_meta_device():
             whole = build_encoder(self.slice, self.config.seed)
         whole.load_state_dict(state, assign=True)
         info = {

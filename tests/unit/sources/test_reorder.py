@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from ecglfm.config import UserError
 from ecglfm.sources import reorder
-from ecglfm.sources.reorder import Distinct, Sorter, batched, cut, in_step, natural_key, sort, to_frame, to_table
+from ecglfm.sources.reorder import (
+    Distinct,
+    Sorter,
+    batched,
+    merge_join,
+    natural_key,
+    rechunked,
+    sort,
+    to_frame,
+    to_table,
+)
 
 
 @pytest.fixture
@@ -107,7 +117,7 @@ def test_rows_of_one_key_come_together(streams: list[tuple[list[tuple[str, int]]
     def pieces(rows: list[tuple[str, int]], size: int) -> list[pa.Table]:
         return [table_of(sorted(rows)).slice(k, size) for k in range(0, max(1, len(rows)), size)]
 
-    steps = list(in_step([pieces(*stream) for stream in streams], "text", "number"))
+    steps = list(merge_join([pieces(*stream) for stream in streams], "text", "number"))
     seen: dict[tuple[str, int], set[int]] = defaultdict(set)
     back: list[list[tuple[str, int]]] = [[] for _ in streams]
     for number, step in enumerate(steps):
@@ -125,8 +135,8 @@ def test_rows_of_one_key_come_together(streams: list[tuple[list[tuple[str, int]]
 @pytest.mark.usefixtures("small")
 def test_pieces_have_the_same_size_and_there_is_one_at_least():
     table = table_of([("a", k) for k in range(11)])
-    assert [len(piece) for piece in cut([table.slice(0, 1), table.slice(1, 9), table.slice(10)])] == [4, 4, 3]
-    assert [len(piece) for piece in cut([table.slice(0, 0)])] == [0]
+    assert [len(piece) for piece in rechunked([table.slice(0, 1), table.slice(1, 9), table.slice(10)])] == [4, 4, 3]
+    assert [len(piece) for piece in rechunked([table.slice(0, 0)])] == [0]
     assert list(batched(range(9))) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert list(batched([])) == [[]]
 

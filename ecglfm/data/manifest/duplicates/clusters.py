@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecglfm.data.tables import Pieces
+from ecglfm.data.tables import TableReader
 from ecglfm.records import LEDGER_COLUMNS, SPLITS, ledger_frame
 
 #: Where a cluster goes: to the first of these that one of its records is in. Training gives way, so that the test set
@@ -27,7 +27,7 @@ class Clusters:
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
         `record_id`, `patient_id`, `split`. Of them, only the patients of the pairs are held.
     pairs : sequence of {a, b}
         Ids of records that are duplicates of each other.
@@ -38,7 +38,7 @@ class Clusters:
         Patient of each record in a pair.
     """
 
-    def __init__(self, records: Pieces, pairs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, records: TableReader, pairs: Sequence[dict[str, Any]]) -> None:
         self.patient_of: dict[str, str] = {}
         wanted = {pair[end] for pair in pairs for end in ("a", "b")}
         for piece in records(["record_id", "patient_id"]) if wanted else ():
@@ -72,7 +72,7 @@ class Clusters:
         }
 
 
-def moved(pieces: Pieces, targets: dict[str, str]) -> Pieces:
+def moved(pieces: TableReader, targets: dict[str, str]) -> TableReader:
     """Records with the new splits of some patients; records in no split stay in none."""
 
     def with_splits(columns: list[str]) -> Iterator[pd.DataFrame]:
@@ -84,7 +84,7 @@ def moved(pieces: Pieces, targets: dict[str, str]) -> Pieces:
 
 
 def move_clusters(
-    records: Pieces, pairs: list[dict[str, Any]]
+    records: TableReader, pairs: list[dict[str, Any]]
 ) -> tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame]:
     """Bring the patients of every crossing cluster of duplicates into one split.
 
@@ -93,7 +93,7 @@ def move_clusters(
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
         `record_id`, `source`, `patient_id`, `split`.
     pairs : list of {a, b, correlation, crosses}
         Of record ids, as `search.duplicate_pairs` finds them.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ecglfm.data.manifest.duplicates.mapped import MappedArray
-from ecglfm.data.tables import Pieces
+from ecglfm.data.tables import TableReader
 from ecglfm.sources.reorder import ROWS_TOGETHER, Sorter
 
 _PLACE = ["source", "shard", "offset", "n_samples"]
@@ -33,13 +33,13 @@ class ShardRecordings:
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
         `source`, `shard`, `offset`, `n_samples` of each row.
     folder : path
         `preprocess/`.
     """
 
-    def __init__(self, records: Pieces, folder: Path) -> None:
+    def __init__(self, records: TableReader, folder: Path) -> None:
         numbers: dict[str, int] = {}
         places = MappedArray(np.int64, len(_PLACE))
         for piece in records(_PLACE):

@@ -27,9 +27,9 @@ from ecglfm.data.manifest.duplicates.leads import Kinds, linking_leads, record_k
 from ecglfm.data.manifest.duplicates.rearranged import Glimpse, quick_look
 from ecglfm.data.manifest.duplicates.recordings import Recordings
 from ecglfm.data.manifest.duplicates.similarity import MARGIN, similarity
-from ecglfm.data.tables import Pieces, sorted_pieces
+from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.sources.parallel import ordered_map
-from ecglfm.sources.reorder import in_step
+from ecglfm.sources.reorder import merge_join
 
 #: Groups of identical records above this size are listed as a star around one record, not pair by pair.
 MAX_CLIQUE = 50
@@ -92,14 +92,14 @@ def _tasks(
         yield _Task(recordings.take(rows), rates[rows], columns, positions.reshape(-1, 2), at_least)
 
 
-def _identical(records: Pieces, recordings: Recordings) -> dict[int, list[int]]:
+def _identical(records: TableReader, recordings: Recordings) -> dict[int, list[int]]:
     """Groups of records with the same samples, by their first member.
 
     Records that do not move are all alike and say nothing, so they make no group.
     """
     groups = {}
     numbered = (piece.assign(row=piece.index) for piece in records(["sha256"]))
-    for (table,) in in_step([sorted_pieces(numbered, "sha256", "row")], "sha256"):
+    for (table,) in merge_join([sorted_pieces(numbered, "sha256", "row")], "sha256"):
         rows = table.to_pandas()
         rows = rows[rows["sha256"].duplicated(keep=False)]
         for _, group in rows.groupby("sha256")["row"]:
@@ -139,13 +139,13 @@ def _candidates(
 
 
 def duplicate_pairs(
-    records: Pieces, recordings: Recordings, *, duplicate_correlation: float, workers: int = 1
+    records: TableReader, recordings: Recordings, *, duplicate_correlation: float, workers: int = 1
 ) -> list[dict[str, Any]]:
     """Pairs of records that are the same recording, or nearly so.
 
     Parameters
     ----------
-    records : Pieces
+    records : TableReader
         `record_id`, `patient_id`, `split`, `sha256`, `sampling_rate`, `lead_mask`; sorted by `record_id`.
     recordings : Recordings
         Their samples, row by row.
@@ -179,7 +179,7 @@ def duplicate_pairs(
     return _named(records, found)
 
 
-def _named(records: Pieces, found: dict[tuple[int, int], float]) -> list[dict[str, Any]]:
+def _named(records: TableReader, found: dict[tuple[int, int], float]) -> list[dict[str, Any]]:
     """Pairs of rows with their correlations, as `duplicate_pairs` returns them."""
     rows = np.unique(np.array(list(found), np.int64))
     ids: dict[int, str] = {}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.models.layers.fast.choice import exporting, fast
-from ecglfm.models.layers.fast.dropout import drop_out, kept
+from ecglfm.models.layers.fast.dropout import drop_out, keep_mask
 
 _TOGETHER = 1 << 22  # scores of the records that are worked on together: 16 MB
 
@@ -104,7 +104,7 @@ class _Attend(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         heads, batch, frames = len(u_hw), *query.shape[:2]
         weights = query.new_empty(batch, heads, frames, frames)
-        keep = kept(weights, probability) if probability else None
+        keep = keep_mask(weights, probability) if probability else None
         position_hwp = _heads(position_pd[None], heads)[0].transpose(1, 2).contiguous()
         out = torch.empty_like(query)
         for records in _portions(batch, heads * frames * frames):

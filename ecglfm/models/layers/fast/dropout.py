@@ -14,7 +14,7 @@ from torch.nn import functional
 from ecglfm.models.layers.fast.choice import fast
 
 
-def kept(x: Tensor, probability: float) -> Tensor:
+def keep_mask(x: Tensor, probability: float) -> Tensor:
     """Which elements of `x` stay; the others are dropped with `probability`.
 
     Parameters
@@ -35,7 +35,7 @@ def kept(x: Tensor, probability: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """As `nn.Dropout`; on a CPU by `kept`."""
+    """As `nn.Dropout`; on a CPU by `keep_mask`."""
 
     @property
     def probability(self) -> float:
@@ -48,7 +48,7 @@ class Dropout(nn.Dropout):
             return x
         if not fast(x, inference=True):
             return functional.dropout(x, self.p)
-        return x.mul(kept(x, self.p)).mul_(1 / (1 - self.p))
+        return x.mul(keep_mask(x, self.p)).mul_(1 / (1 - self.p))
 
 
 def drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:

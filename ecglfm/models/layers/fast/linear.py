@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ecglfm.models.layers.convolution import Pointwise
 from ecglfm.models.layers.fast.choice import fast
-from ecglfm.models.layers.fast.dropout import Dropout, drop_out, kept
+from ecglfm.models.layers.fast.dropout import Dropout, drop_out, keep_mask
 from ecglfm.models.layers.initialization import Linear
 
 _LINEAR = (Linear, nn.Linear, Pointwise)
@@ -46,7 +46,7 @@ def swish_linear(x: Tensor, layer: nn.Module, dropout: Dropout | None = None) ->
         active = functional.silu(x)
         return cast(Tensor, layer(active if dropout is None else dropout(active)))
     probability = dropout.probability if dropout is not None else 0.0
-    keep = kept(x, probability) if probability else None
+    keep = keep_mask(x, probability) if probability else None
     weight, bias = _parameters(layer)
     bias = None if bias is None else bias.to(x.dtype)
     return cast(Tensor, _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias))

@@ -221,7 +221,7 @@ def test_a_batch_on_the_device_is_the_float_batch_bit_for_bit(cohort):
     data = batches(cohort, lead_mask_probability=0.5)
     for forward in range(4):
         crops = data.crops(forward)
-        pieces = data.signals.pieces(crops.rows, crops.starts, LENGTH, crops.valid)
+        pieces = data.signals.views(crops.rows, crops.starts, LENGTH, crops.valid)
         x, _ = on_device(data[forward], torch.device("cpu"))
         expected = to_millivolts(pieces, crops.lead_mask, length=LENGTH)
         np.testing.assert_array_equal(x.numpy().view(np.int32), expected.view(np.int32))

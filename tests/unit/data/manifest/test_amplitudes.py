@@ -11,7 +11,7 @@ import pytest
 from ecglfm.config import SourceConfig, SourceSlice
 from ecglfm.data.manifest.amplitudes import about_amplitudes, amplitude_warnings, odd_records, source_medians
 from ecglfm.data.signals.quality_measures import amplitude, blocks
-from ecglfm.data.tables import Pieces
+from ecglfm.data.tables import TableReader
 from ecglfm.sources import open_source
 
 DATABASES = {
@@ -21,7 +21,7 @@ DATABASES = {
 }
 
 
-def pieces_of(amplitudes: dict[str, np.ndarray], rows: int = 7) -> Pieces:
+def pieces_of(amplitudes: dict[str, np.ndarray], rows: int = 7) -> TableReader:
     tables = [
         pd.DataFrame({"source": name, "record_id": [f"{name}/{i}" for i in range(len(values))], "amplitude": values})
         for name, values in amplitudes.items()
@@ -30,7 +30,7 @@ def pieces_of(amplitudes: dict[str, np.ndarray], rows: int = 7) -> Pieces:
     return lambda columns: (table[columns].iloc[i : i + rows] for i in range(0, len(table), rows))
 
 
-def odd_ids(records: Pieces) -> list[str]:
+def odd_ids(records: TableReader) -> list[str]:
     found = pd.concat(odd_records(records, source_medians(records)))
     return found["record_id"].tolist()
 

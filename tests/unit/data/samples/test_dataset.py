@@ -55,7 +55,7 @@ def test_millivolts_straight_from_the_files_are_those_of_the_crops(cohort):
     expected = np.where(lead_mask[:, :, None], crops.transpose(0, 2, 1) / np.float32(1000), np.float32(0))
     assert (crops[1, 20:] == 0).all()
     assert (crops[1, :20] != 0).all()
-    straight = to_millivolts(signals.pieces(rows, starts, 50, valid), lead_mask, length=50)
+    straight = to_millivolts(signals.views(rows, starts, 50, valid), lead_mask, length=50)
     for values in (straight, to_millivolts(crops, lead_mask)):
         assert values.dtype == np.float32
         np.testing.assert_array_equal(values.view(np.int32), expected.astype(np.float32).view(np.int32))
@@ -64,7 +64,7 @@ def test_millivolts_straight_from_the_files_are_those_of_the_crops(cohort):
 def test_samples_are_read_from_the_map_and_copied_once(cohort):
     # Pieces are views: no second copy of the data set is anywhere.
     signals = cohort[1]
-    for piece in signals.pieces(np.array([0, 4]), np.array([2, 3]), 10):
+    for piece in signals.views(np.array([0, 4]), np.array([2, 3]), 10):
         owner = piece
         while isinstance(owner.base, np.ndarray):
             owner = owner.base

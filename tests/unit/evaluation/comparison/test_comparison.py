@@ -19,7 +19,7 @@ from ecglfm.evaluation.comparison.contenders import setting_of
 from ecglfm.evaluation.comparison.difference import holm
 from ecglfm.evaluation.report import examples, model_sections
 from ecglfm.evaluation.report.comparison_page import run_comparison_page
-from ecglfm.evaluation.report.model_sections import Fit
+from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.evaluation.report.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
@@ -241,7 +241,7 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
     assert COMPARED in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
     assert seen.count("Constant answer, macro 0.500 by definition") == 2
-    fits = [Fit(*path.split("/")) for path in ("random/super/full-s0", "tiny/super/full-s0", "tiny/af/full-s0")]
+    fits = [FittedModel(*path.split("/")) for path in ("random/super/full-s0", "tiny/super/full-s0", "tiny/af/full-s0")]
     run_comparison_page(results, fits, page, baselines=["random"])
     seen = _words(page)
     assert "2 encoders, 2 label sets, 2 models on the locked test split" in seen

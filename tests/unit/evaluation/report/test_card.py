@@ -25,7 +25,7 @@ from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics.baselines import majority
 from ecglfm.evaluation.report.card import run_card
-from ecglfm.evaluation.report.model_sections import Fit
+from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.provenance import read_json, write_json, write_parquet
 from ecglfm.records import data_hash
 
@@ -140,7 +140,7 @@ def test_what_was_pretrained_on_another_manifest_is_not_known(tmp_path: Path, ch
 
 
 def seen_on(results: Path, **options) -> str:
-    run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html", **options)
+    run_card(results, FittedModel("tiny", "super", "full-s0"), results / "card.html", **options)
     body = re.sub(r"<style>.*?</style>", " ", (results / "card.html").read_text(), flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
@@ -198,4 +198,4 @@ def test_what_the_card_says(results: Path) -> None:
 
 def test_a_model_that_was_not_evaluated(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="metrics.json: no such file; run `evaluate` of this model first"):
-        run_card(tmp_path, Fit("a", "b", "c"), tmp_path / "card.html")
+        run_card(tmp_path, FittedModel("a", "b", "c"), tmp_path / "card.html")

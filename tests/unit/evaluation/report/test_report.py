@@ -17,8 +17,8 @@ from ecglfm.evaluation.metrics.outcomes import read_outcome
 from ecglfm.evaluation.report import examples, model_sections
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.examples import choose_examples, verdicts
-from ecglfm.evaluation.report.histories import read_course
-from ecglfm.evaluation.report.model_sections import Fit
+from ecglfm.evaluation.report.histories import read_history
+from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.report.report import run_report
 from ecglfm.evaluation.verification.rates import MEASURES
 from ecglfm.provenance import read_json, write_json, write_parquet, write_text
@@ -80,7 +80,7 @@ def test_a_source_that_is_only_tested_has_numbers_of_its_own(results: Path):
     assert "external validation: clinic 7 5 patients 2 of 2 0.611 0.500 – 0.700" in seen
     said = "External validation: clinic 7 records of 5 patients of a source that has none in train and valid;"
     assert f"{said} no part of the numbers of alpha." in seen
-    run_card(results, Fit("tiny", "super", "full-s0"), results / "card.html")
+    run_card(results, FittedModel("tiny", "super", "full-s0"), results / "card.html")
     card = words((results / "card.html").read_text())
     assert "12 test records of 2 patients of alpha." in card
     assert said in card
@@ -228,19 +228,19 @@ def test_a_broken_file_is_one_clear_line(results: Path):
 )
 def test_histories_are_read_in_either_shape(tmp_path: Path, text: str):
     write_text(tmp_path / "history.csv", text)
-    course = read_course(tmp_path / "history.csv")
-    assert course is not None
-    assert list(course.terms) == ["loss"]
-    train, valid = course.terms["loss"]
+    history = read_history(tmp_path / "history.csv")
+    assert history is not None
+    assert list(history.terms) == ["loss"]
+    train, valid = history.terms["loss"]
     assert (train.name, train.x.tolist(), train.y.tolist()) == ("train", [1, 2], [3, 2])
     assert (valid.name, valid.x.tolist(), valid.y.tolist()) == ("valid", [2], [2.5])
-    assert course.final("loss", "valid") == 2.5
+    assert history.final("loss", "valid") == 2.5
 
 
 def test_no_history_is_none(tmp_path: Path):
-    assert read_course(tmp_path / "history.csv") is None
+    assert read_history(tmp_path / "history.csv") is None
     write_text(tmp_path / "history.csv", "step,loss\n")
-    assert read_course(tmp_path / "history.csv") is None
+    assert read_history(tmp_path / "history.csv") is None
 
 
 @pytest.mark.usefixtures("quick")

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from ecglfm.config import MaskConfig
-from ecglfm.models.pretraining.masking import draw_negatives, draw_spans, most_hidden, places, rounding_of, trim_spans
+from ecglfm.models.pretraining.masking import (
+    draw_negatives,
+    draw_spans,
+    masked_positions,
+    most_hidden,
+    rounding_of,
+    trim_spans,
+)
 from ecglfm.models.pretraining.random import record_keys
 
 
@@ -74,7 +81,7 @@ def test_a_records_spans_are_its_own():
 
 def test_places_of_a_mask():
     mask = torch.tensor([[False, True, True, False], [True, False, False, True]])
-    assert places(mask, 2).tolist() == [1, 2, 4, 7]
+    assert masked_positions(mask, 2).tolist() == [1, 2, 4, 7]
 
 
 def test_negatives_are_other_frames():

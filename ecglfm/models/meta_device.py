@@ -26,7 +26,7 @@ class _NoDraws(TorchFunctionMode):
 
 
 @contextmanager
-def blank() -> Iterator[None]:
+def on_meta_device() -> Iterator[None]:
     """Modules that are made inside are on the meta device; `load_state_dict(…, assign=True)` fills them."""
     with torch.device("meta"), _NoDraws():
         yield
