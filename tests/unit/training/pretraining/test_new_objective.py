@@ -9,7 +9,7 @@ import pytest
 
 from ecglfm.config import UserError, parse
 from ecglfm.config.documentation import _rows
-from ecglfm.evaluation.report.histories import read_course
+from ecglfm.evaluation.report.histories import read_history
 from ecglfm.models.bundle import load_encoder
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.encoders import build_encoder
@@ -74,7 +74,7 @@ def test_its_warnings_are_told(prepared, tmp_path, caplog):
 
 
 def test_its_terms_are_plotted_in_their_order(trained):
-    assert list(read_course(trained / "history.csv").terms) == ["loss", "error", "blanked", "teacher"]
+    assert list(read_history(trained / "history.csv").terms) == ["loss", "error", "blanked", "teacher"]
 
 
 def test_its_kind_is_a_part_of_the_training_and_the_usual_one_is_not_written():
