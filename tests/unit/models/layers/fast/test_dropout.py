@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ecglfm.models.layers.fast.dropout import Dropout, kept
+from ecglfm.models.layers.fast.dropout import Dropout, keep_mask
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 def test_the_share_that_stays(probability):
     torch.manual_seed(0)
-    keep = kept(torch.empty(1001, 999), probability)
+    keep = keep_mask(torch.empty(1001, 999), probability)
     assert keep.shape == (1001, 999)
     # A million draws: a standard deviation of at most 0.0005.
     assert keep.float().mean().item() == pytest.approx(1 - probability, abs=0.002)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from ecglfm.models.layers.convolution import Pointwise
-from ecglfm.models.layers.fast.dropout import Dropout, kept
+from ecglfm.models.layers.fast.dropout import Dropout, keep_mask
 from ecglfm.models.layers.fast.linear import normed_linear, swish_linear
 
 
@@ -21,7 +21,7 @@ def test_swish_linear_is_linear_of_the_dropped_out_swish(probability):
     assert type(y.grad_fn).__name__ == "_SwishLinearBackward"
     found = torch.autograd.grad(y, (x, layer.weight, layer.bias), grad)
     torch.manual_seed(7)
-    factor = kept(x, probability).double() / (1 - probability) if probability else 1.0
+    factor = keep_mask(x, probability).double() / (1 - probability) if probability else 1.0
     expected_y = functional.linear(functional.silu(x) * factor, layer.weight, layer.bias)
     expected = torch.autograd.grad(expected_y, (x, layer.weight, layer.bias), grad)
     torch.testing.assert_close(y, expected_y, rtol=1e-12, atol=1e-12)
