@@ -27,7 +27,7 @@ def test_endings_in_any_case(root: Root) -> None:
 def test_files_in_no_row_are_counted_and_the_first_is_named(root: Root, caplog: pytest.LogCaptureFixture) -> None:
     known = Known(Path("table.csv"))
     known.add(["./b/2.npy", "not/there.npy"])
-    known.add(["b/2.npy"])  # a table may name a file twice
+    known.add(["./b/2.npy"])  # a table may name a file twice
     with caplog.at_level(logging.WARNING):
         known.warn_of_others(files_of(root, (".npy", ".npz")))
     (line,) = caplog.messages

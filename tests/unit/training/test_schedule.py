@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ecglfm.config import ScheduleConfig, UserError, parse
+from ecglfm.config import ScheduleConfig, UserError
 from ecglfm.training.schedule import is_due, learning_rate, phases, rate_factor, seed_of
 
 
@@ -81,27 +81,6 @@ def test_shares_are_of_all_updates_rounded_down_and_the_rate_stays_after_the_las
     assert rate_factor(10, total=11, schedule=schedule) == pytest.approx(0.1)
     assert rate_factor(99, total=11, schedule=schedule) == pytest.approx(0.1)
     assert phases(10, ScheduleConfig(warmup=1)) == (1, 0, 9)
-
-
-def test_only_schedules_with_an_end_depend_on_the_length():
-    assert not ScheduleConfig(warmup=20).needs_length
-    for options in ({"warmup": 0.1}, {"kind": "cosine"}, {"kind": "tri_stage"}):
-        assert ScheduleConfig(**options).needs_length
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"kind": "cosine", "hold": 5}, "hold belongs to `kind: tri_stage`, not to 'cosine'"),
-        ({"warmup": 2.5}, "schedule.yaml: warmup: 2.5 is neither a whole number of updates nor a share below 1"),
-        ({"kind": "tri_stage", "final": 0}, "an exponential decay never reaches `final: 0`"),
-        ({"kind": "polynomial"}, "kind: Input should be 'constant', 'cosine' or 'tri_stage', found 'polynomial'"),
-    ],
-)
-def test_schedules_that_mean_nothing_are_refused(options, said):
-    with pytest.raises(UserError) as error:
-        parse(ScheduleConfig, options, "schedule.yaml")
-    assert said in str(error.value)
 
 
 def test_no_update_left_to_decay_in_is_refused():

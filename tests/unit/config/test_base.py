@@ -1,0 +1,51 @@
+"""YAML that is strict, and mistakes that name file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecglfm.config import (
+    UserError,
+    read_yaml,
+)
+
+
+def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("words: [no, on, NO, true]\nnumbers: [1e-6, 1.0e-6, 7, .5, -2]\n")
+    assert read_yaml(path) == {"words": ["no", "on", "NO", True], "numbers": [1e-6, 1e-6, 7, 0.5, -2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
+        ("a: [1\n", "a.yaml:2: not valid YAML"),
+        ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
+        ("a: \x00\n", "a.yaml: not valid YAML"),
+        ("a: 2024-13-45\n", "a.yaml: not valid YAML"),
+        ("x: !!python/object/apply:os.system [true]\n", "not valid YAML: could not determine a constructor"),
+    ],
+)
+def test_bad_yaml_names_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match="^[^\n]*$") as error:
+        read_yaml(tmp_path / "a.yaml")
+    assert message in str(error.value)
+
+
+def test_yaml_of_another_encoding_or_without_end_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"a: 1\n# caf\xe9\n")
+    with pytest.raises(UserError, match=r"latin\.yaml:2: not UTF-8; save the file in that encoding$"):
+        read_yaml(tmp_path / "latin.yaml")
+    (tmp_path / "deep.yaml").write_text("a: " + "[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.yaml: not valid YAML: brackets in brackets, too deep to read$"):
+        read_yaml(tmp_path / "deep.yaml")
+
+
+def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text("a: 1\n")
+    with pytest.raises(UserError, match="teeny.yaml: no such file; .* has: tiny"):
+        read_yaml(tmp_path / "teeny.yaml")

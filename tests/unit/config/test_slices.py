@@ -1,0 +1,174 @@
+"""Slices: an edit reruns the stages that read it, and no others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecglfm.config import (
+    Project,
+    UserError,
+)
+from ecglfm.training.schedule import rate_factor
+from tests.unit.config.projects import BASE, project_of
+
+
+@pytest.mark.parametrize(
+    ("change", "slices"),
+    [
+        ({"finetune": {"lr": 0.5}}, {"finetune/tiny"}),
+        ({"finetune": {"modes": ["full", "linear"], "seeds": [0, 1]}}, set()),
+        ({"evaluate": {"bootstrap": 7}}, {"evaluate"}),
+        ({"tracking": {"enabled": False}}, {"tracking"}),
+        ({"manifest": {"seed": 7}}, {"manifest"}),
+        ({"preprocess": {"notch": {}}}, {"preprocess", "pretrain/tiny"}),
+        ({"tasks": ["coin-toss", "coin-toss-2"]}, {"labels/coin-toss-2"}),
+    ],
+)
+def test_an_edit_changes_only_its_stages(repository: Path, tmp_path: Path, change: dict, slices: set[str]) -> None:
+    config = tmp_path / "config"
+    for folder, name in (("sources", "demo-ptbxl"), ("encoders", "tiny"), ("tasks", "coin-toss")):
+        (config / folder).mkdir(parents=True)
+        text = (repository / "config" / folder / f"{name}.yaml").read_text()
+        (config / folder / f"{name}.yaml").write_text(text)
+    (config / "tasks/coin-toss-2.yaml").write_text((config / "tasks/coin-toss.yaml").read_text())
+    before, after = Project(BASE, config).slices(), Project(BASE | change, config).slices()
+    assert {name for name in after if after[name] != before.get(name)} == slices
+
+
+def _two_encoders(repository: Path, folder: Path, own: str) -> Path:
+    """The config with an encoder `mine`: `tiny` and some lines of its own."""
+    shutil.copytree(repository / "config", folder)
+    tiny = (folder / "encoders/tiny.yaml").read_text()
+    (folder / "encoders/mine.yaml").write_text(f"{tiny}\n{own}\n")
+    return folder
+
+
+def test_an_encoders_own_finetune_wins_and_reruns_its_fits_only(repository: Path, tmp_path: Path) -> None:
+    content = BASE | {"encoders": ["tiny", "mine"], "finetune": {"lr": 0.5, "epochs": 7, "schedule": {"warmup": 9}}}
+    before = Project(content, _two_encoders(repository, tmp_path / "before", "")).slices()
+    own = "finetune: {lr: 1e-2, schedule: {kind: cosine}}"
+    after = Project(content, _two_encoders(repository, tmp_path / "after", own)).slices()
+    assert {name for name in after if after[name] != before[name]} == {"finetune/mine"}
+    found = {name: yaml.safe_load(after[f"finetune/{name}"])["finetune"] for name in ("tiny", "mine")}
+    assert [(found[name]["lr"], found[name]["epochs"]) for name in found] == [(0.5, 7), (0.01, 7)]
+    assert [found[name]["schedule"]["kind"] for name in found] == ["constant", "cosine"]
+    assert [found[name]["schedule"]["warmup"] for name in found] == [9, 0]  # a section as a whole
+
+
+def test_no_pretraining_is_told_of_finetune(repository: Path, tmp_path: Path) -> None:
+    """What stands in a slice or in the identity of a checkpoint starts a training anew."""
+    folder = _two_encoders(repository, tmp_path / "config", "finetune: {lr: 1e-2}")
+    slice_ = Project(BASE | {"encoders": ["mine"]}, folder).encoder_slice("mine")
+    assert slice_.config.finetune == {"lr": 0.01}
+    assert "finetune" not in slice_.model_dump(mode="json")["config"]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ("lrr: 1", "finetune.lrr: unknown key; did you mean 'lr'?"),
+        ("lr: fast", "finetune.lr: Input should be a valid number, unable to parse string as a number, found 'fast'"),
+        ("seeds: [1]", "finetune: seeds says which fits there are, for every encoder: write it in config.yaml"),
+        ("schedule: {warm: 1}", "finetune.schedule.warm: unknown key; did you mean 'warmup'?"),
+        ("loss: cox", "finetune.loss: cox does not fit task coin-toss of kind binary; write one of auto, bce, focal, asymmetric"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_an_encoders_finetune_name_file_and_key(
+    repository: Path, tmp_path: Path, own: str, message: str
+) -> None:
+    folder = _two_encoders(repository, tmp_path / "config", f"finetune: {{{own}}}")
+    with pytest.raises(UserError) as error:
+        Project(BASE | {"encoders": ["tiny", "mine"]}, folder)
+    assert str(error.value) == f"{folder / 'encoders/mine.yaml'}: {message}"
+
+
+def test_a_project_wide_mistake_is_not_blamed_on_the_encoder(repository: Path, tmp_path: Path) -> None:
+    folder = _two_encoders(repository, tmp_path / "config", "finetune: {lr: 1e-2}")
+    with pytest.raises(UserError, match="^finetune.loss: cox does not fit"):
+        Project(BASE | {"encoders": ["mine"], "finetune": {"loss": "cox"}}, folder)
+
+
+def test_the_supervised_baseline_trains_as_its_benchmark(repository: Path) -> None:
+    """Strodthoff et al. 2021: one cycle, maximal rate 0.01, weight decay 0.01, whatever suits the pretrained ones."""
+    finetune = {"lr": 5.0e-5, "head_lr": 1.0e-3, "layer_decay": 0.75, "patience": 3}
+    slice_ = (
+        project_of(repository, encoders=["xresnet1d101"], finetune=finetune).finetune_slice("xresnet1d101").finetune
+    )
+    assert (slice_.lr, slice_.head_lr, slice_.weight_decay, slice_.layer_decay) == (0.01, None, 0.01, 1.0)
+    assert slice_.patience >= 50  # its 50 epochs are never cut short
+    rates = [rate_factor(step, total=100, schedule=slice_.schedule) for step in range(100)]
+    assert max(rates) == rates[29] == 1.0
+    assert rates[0] < 0.1
+    assert rates[-1] == 0.0
+
+
+def test_number_of_shards_reruns_the_manifest_but_no_index(repository: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    for folder, name in (("sources", "demo-ptbxl"), ("encoders", "tiny"), ("tasks", "coin-toss")):
+        (config / folder).mkdir(parents=True)
+        (config / folder / f"{name}.yaml").write_text((repository / "config" / folder / f"{name}.yaml").read_text())
+    before = Project(BASE, config).slices()
+    source = config / "sources/demo-ptbxl.yaml"
+    source.write_text(source.read_text().replace("shards: 2", "shards: 5"))
+    after = Project(BASE, config).slices()
+    assert {name for name in after if after[name] != before[name]} == {"manifest"}
+
+
+def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:
+    one = project_of(repository, sources=["demo-ptbxl", "demo-mimic"]).slices()
+    other = project_of(repository, sources=["demo-mimic", "demo-ptbxl"]).slices()
+    assert one["pretrain/tiny"] == other["pretrain/tiny"]
+
+
+def test_a_project_may_be_data_alone(repository: Path) -> None:
+    project = Project({"sources": ["mine"], "encoders": [], "tasks": []}, repository / "config")
+    assert {name for name in project.slices() if "/" in name} == {"source/mine"}
+
+
+def test_what_stratifies_moves_patients_only_where_a_label_changes(repository: Path, tmp_path: Path) -> None:
+    """The tasks of `stratify` are read by the stage manifest; those of `tasks` are not, nor is what changes no label."""
+    folder = tmp_path / "config"
+    shutil.copytree(repository / "config", folder)
+    both = BASE | {"sources": ["demo-ptbxl", "demo-mimic"]}
+    stratified = both | {"manifest": {"stratify": ["af"]}}
+    expected = Project(stratified, folder).slices()["manifest"]
+    assert expected != Project(both, folder).slices()["manifest"]
+    path = folder / "tasks/af.yaml"
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(content | {"description": "another", "min_positives": 7, "rare": "leave_out"}))
+    assert Project(stratified | {"tasks": ["coin-toss", "diagnosis", "af"]}, folder).slices()["manifest"] == expected
+    path.write_text(yaml.safe_dump(content | {"exclude": {"ptbxl": {"scp": ["PACE"]}}}))
+    assert Project(stratified, folder).slices()["manifest"] != expected
+
+
+def test_evaluate_is_told_which_sources_are_only_tested(repository: Path) -> None:
+    def told(**manifest: object) -> list[str]:
+        project = project_of(repository, sources=["demo-ptbxl", "demo-mimic"], manifest=manifest)
+        return project.evaluate_slice().tested_only
+
+    assert told() == told(fractions={"demo-mimic": {"valid": 0.5, "test": 0.4}}) == []
+    assert told(fractions={"demo-mimic": {"test": 1}}) == ["demo-mimic"]
+    folds = {"train": [], "valid": [], "test": [9, 10]}
+    assert told(folds={"demo-ptbxl": folds}) == ["demo-ptbxl"]
+    assert told(folds={"demo-ptbxl": folds | {"valid": [8]}}) == []
+
+
+def test_fits_are_mode_and_seed(repository: Path) -> None:
+    project = project_of(repository, finetune={"modes": ["full", "linear"], "seeds": [0, 3]})
+    assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]
+
+
+def test_fits_of_shares_and_of_label_efficiency(repository: Path) -> None:
+    efficiency = {"fractions": [0.005, 1.0], "seeds": [7, 8]}
+    project = project_of(
+        repository, finetune={"modes": ["full"], "fractions": [0.1, 1.0], "label_efficiency": efficiency}
+    )
+    assert project.fits == ["full-s0-10pct", "full-s0"]
+    assert project.efficiency_fits == ["full-s7-0.5pct", "full-s7", "full-s8-0.5pct", "full-s8"]
+    assert project.finetune_slice("tiny") == project_of(repository).finetune_slice(
+        "tiny"
+    )  # which fits there are reruns none

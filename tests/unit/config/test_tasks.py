@@ -1,0 +1,76 @@
+"""Tasks: labels and the kinds that have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecglfm.config import Selector, TaskConfig, UserError, parse
+
+SELECTOR = {"column": {"native.x": ["1"]}}
+
+
+def task_of(kind: str, **labels: object) -> dict[str, object]:
+    return {"kind": kind, "labels": {label: {"ptbxl": selector} for label, selector in labels.items()}}
+
+
+def test_binary_task_has_one_label() -> None:
+    label = {"ptbxl": {"scp": ["AFIB"]}}
+    with pytest.raises(UserError, match="has exactly one label, found 2"):
+        parse(TaskConfig, {"kind": "binary", "labels": {"a": label, "b": label}}, "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (task_of("multilabel"), "`labels` is empty"),
+        (task_of("multiclass", a=SELECTOR), "`kind: multiclass` chooses among labels, found only one; write `binary`"),
+        (task_of("multilabel", **{"a b": SELECTOR}), "label 'a b': no spaces, dots, slashes or braces"),
+        (task_of("regression", a=SELECTOR), "labels.a.ptbxl: `kind: regression` needs `value`"),
+        (task_of("binary", a={"value": "age"}), "labels.a.ptbxl: `kind: binary` has no `value`"),
+        (task_of("survival", a={"time": "t"}), "labels.a.ptbxl: `kind: survival` needs `event`"),
+        (task_of("regression", a={"value": "x", "scp": ["NORM"]}), "`scp` is no number; `among` chooses the records"),
+        (task_of("binary", a=SELECTOR) | {"exclude": {"ptbxl": {"value": "x"}}}, "exclude.ptbxl: `kind: binary` has no `value`"),
+        (task_of("binary", a={}), "empty selector: give one of scp, "),
+        (task_of("binary", a={"report": ["("]}), "report pattern '(' is not a regular expression"),
+        (task_of("binary", a=SELECTOR | {"min_likelihood": 50}), "count for scp, scp_class, scp_subclass only"),
+        (
+            task_of("binary", a={"scp": ["NORM"], "min_likelihood": 60, "max_likelihood": 50}),
+            "`min_likelihood` is above `max_likelihood`: no code can count",
+        ),
+        (task_of("binary", a=SELECTOR | {"not_report": ["no"]}), "`not_report` only narrows `report`, which is missing"),
+        (task_of("binary", a={"scp": ["NORM"], "file": {"path": "own.csv"}}), "`scp` asks the database and `file` a table"),
+        (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_one_line(content: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match="^[^\n]*$") as raised:
+        parse(TaskConfig, content, "t.yaml")
+    assert message in str(raised.value)
+
+
+def test_codes_are_text_quoted_or_not() -> None:
+    assert Selector(snomed=[164889003, "427084000"]).snomed == ["164889003", "427084000"]
+    with pytest.raises(ValueError, match="snomed"):
+        Selector(snomed=[True])  # which Python takes for 1
+
+
+def test_an_event_is_a_condition_or_a_column() -> None:
+    condition = Selector(time="t", event="died == 1").event_condition
+    assert condition is not None
+    assert Selector(time="t", event="native.death in hospital").event_condition is None
+    assert Selector(scp=["NORM"]).event_condition is None
+
+
+def test_files_are_named_once_and_moved_with_the_config() -> None:
+    own = {"file": {"path": "own.csv", "y_npy": "y.npy", "label_def": "def.csv"}} | SELECTOR
+    content = task_of("multilabel", a=own, b=own) | {"exclude": {"ptbxl": {"file": {"path": "/abs/x.csv"}} | SELECTOR}}
+    task = parse(TaskConfig, content, "t.yaml")
+    assert task.files == ["own.csv", "y.npy", "def.csv", "/abs/x.csv"]
+    assert task.located(Path("config")).files == ["config/own.csv", "config/y.npy", "config/def.csv", "/abs/x.csv"]
+    assert task.files[0] == "own.csv"  # the task itself stays
+    selector = task.labels["a"]["ptbxl"]
+    assert selector.file is not None
+    assert selector.file.id_column == "record_id"
+    assert selector.file.model_copy(update={"id": "ecg"}).id_column == "ecg"

@@ -1,0 +1,35 @@
+"""Pretraining in an encoder's YAML: lengths, masks, and what would not happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecglfm.config import (
+    EncoderConfig,
+    PretrainConfig,
+    UserError,
+    parse,
+    read_yaml,
+)
+
+
+@pytest.mark.parametrize("weights", [{"weights": "import", "path": "x"}, {"weights": "random"}])
+def test_a_training_that_would_not_happen_is_refused(repository: Path, weights: dict) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml")
+    assert parse(EncoderConfig, tiny, "tiny.yaml").pretrain is not None
+    with pytest.raises(UserError, match=f"`weights: {weights['weights']}` trains nothing, and there is a `pretrain:`"):
+        parse(EncoderConfig, tiny | weights, "tiny.yaml")
+
+
+def test_length_of_pretraining_is_given_once() -> None:
+    for content in ({}, {"steps": 1, "epochs": 1}):
+        with pytest.raises(UserError, match="write one of `steps: N` and `epochs: N`"):
+            parse(PretrainConfig, content, "x")
+
+
+def test_two_frames_are_hidden_at_least() -> None:
+    with pytest.raises(UserError, match="length 1 needs min_spans 2 or more"):
+        parse(PretrainConfig, {"steps": 1, "mask": {"length": 1, "min_spans": 1}}, "pretrain")
+    assert parse(PretrainConfig, {"steps": 1, "mask": {"length": 2, "min_spans": 1}}, "pretrain").mask.length == 2
