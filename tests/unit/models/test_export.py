@@ -6,49 +6,23 @@ import pytest
 import torch
 from torch.torch_version import TorchVersion
 
-from ecglfm.cli import main
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
-from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Link
 from tests.unit.architectures import architecture
+from tests.unit.models.exported import MODEL_FACTS, OWN, make
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
 
-ATTENTION = {"layers": 1, "ffn_dim": 24, "heads": 2, "conv_channels": 8}
-OWN = {
-    "conformer": ATTENTION | {"kernel": 5},
-    "convnet": {"kernel": 5, "expansion": 2, "blocks": [1, 1], "stem": [8], "downsample": 5, "dropout": 0.0},
-    "wav2vec2": ATTENTION | {"positional_kernel": 8, "positional_groups": 4, "standardize": True},
-}
 #: Batch and samples: 5 s, 10 s and 7.3 s at 500 Hz, and what gives two frames.
 SHAPES = [(1, 2500), (8, 2500), (1, 5000), (8, 5000), (3, 3650), (2, 32)]
 FACTS = {
     "unit": "mV", "sampling_rate": 500, "leads": list(LEADS), "crop_seconds": 5.0, "config_hash": "abc",
     "ecglfm": exporting.__version__,
 }  # fmt: skip
-MODEL_FACTS = {"kind": "model", "label_names": ["AF", "MI", "NORM"], "thresholds": [0.25, 0.5, 0.125]}
-
-
-def make(folder, kind, what):
-    """A saved encoder or model whose every part does something."""
-    torch.manual_seed(0)
-    config = architecture(kind=kind, dim=16, **OWN[kind])
-    encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
-    encoder(torch.randn(2, 12, 1000))  # running statistics move
-    for parameter in encoder.parameters():
-        torch.nn.init.normal_(parameter, mean=float(parameter.dim() == 1), std=0.2)
-    if what == "encoder":
-        save_encoder(folder, encoder, {"config_hash": "abc"})
-        return load_encoder(folder)
-    model = ECGModel(encoder, MODEL_FACTS["label_names"], "frozen")
-    torch.nn.init.normal_(model.pooling.query)
-    model.thresholds = MODEL_FACTS["thresholds"]
-    save_model(folder, model, {"config_hash": "abc"})
-    return load_model(folder)
 
 
 def expected(module, inputs):
@@ -135,23 +109,6 @@ def test_a_file_that_gives_other_numbers_is_not_left(tmp_path, monkeypatch, chan
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_command(tmp_path, capsys):
-    make(tmp_path / "e", "conformer", "encoder"), make(tmp_path / "m", "conformer", "model")
-    command = ["export", "--format", "torchscript", "--output", str(tmp_path / "a.pt")]
-    assert main([*command, "--model", str(tmp_path / "m"), "--mask"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    wanted = "signal (batch, 12 leads, samples) in mV at 500 Hz and mask to logits and probabilities"
-    assert lines[0] == f"{tmp_path / 'a.pt'}: {wanted}"
-    assert lines[1].startswith("largest difference from PyTorch: ")
-    assert len(torch.jit.load(tmp_path / "a.pt")(torch.zeros(1, 12, 500), torch.ones(1, 500, dtype=torch.bool))) == 2
-    for arguments, message in [
-        (["--encoder", str(tmp_path / "m")], "is the model, not the encoder"),
-        (["--encoder", str(tmp_path / "e"), "--output", str(tmp_path / "e")], "is a folder"),
-    ]:
-        assert main([*command, *arguments]) == 1
-        assert message in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("form", "oldest", "have"), [("onnx", "2.13", "2.9.1"), ("torchscript", "2.11", "2.6.0")])
 def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest, have):
     module = make(tmp_path / "encoder", "conformer", "encoder")
@@ -161,19 +118,6 @@ def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest
     wanted = f"--format {form} needs torch {oldest} or newer, and this is {have}+cu130: pip install 'torch>={oldest}'"
     assert str(error.value) == wanted
     assert not (tmp_path / "a.file").exists()
-
-
-def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
-    make(tmp_path, "conformer", "encoder")
-    find = exporting.importlib.util.find_spec
-    monkeypatch.setattr(
-        exporting.importlib.util, "find_spec", lambda name: None if name.startswith("onnx") else find(name)
-    )
-    path = tmp_path / "a.onnx"
-    assert main(["export", "--encoder", str(tmp_path), "--format", "onnx", "--output", str(path)]) == 1
-    wanted = "ecglfm export: error: --format onnx needs onnx, onnxscript, onnxruntime: pip install 'ecglfm[export]'\n"
-    assert capsys.readouterr().err == wanted
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(

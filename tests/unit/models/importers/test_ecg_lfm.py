@@ -4,8 +4,7 @@ import re
 
 import torch
 
-from ecglfm import load_encoder, load_model
-from ecglfm.cli import main
+from ecglfm import load_encoder
 from ecglfm.config import (
     EncoderConfig,
     EncoderSlice,
@@ -56,15 +55,3 @@ def test_the_encoder_yaml_takes_the_weights(theirs, tmp_path):
     assert all(torch.equal(value, imported.encoder[name]) for name, value in encoder.state_dict().items())
     assert encoder.info["imported"]["origin"] == "ECG-LFM, pretrained"
     assert re.fullmatch("[0-9a-f]{64}", encoder.info["imported"]["sha256"])
-
-
-def test_command(finetuned, tmp_path, capsys):
-    path = saved(tmp_path / "a.pt", finetuned)
-    assert main(["import-checkpoint", str(path), "--output", str(tmp_path / "out")]) == 0
-    output = capsys.readouterr().out
-    assert "ECG-LFM, fine-tuned: 2 layers of width 16" in output
-    assert "encoder.conv_pos.pos_conv.0.bias" in output
-    assert load_model(tmp_path / "out").label_names[2] == "label_2"
-    path.write_bytes(b"x")
-    assert main(["import-checkpoint", str(path), "--output", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err.startswith(f"ecglfm import-checkpoint: error: {path}: not a readable")

@@ -3,6 +3,7 @@
 import pytest
 
 from ecglfm import load_model
+from ecglfm.cli import main
 from ecglfm.config import (
     UserError,
 )
@@ -49,3 +50,15 @@ def test_an_encoder_is_not_laid_beside_the_model_of_another(theirs, finetuned, t
     with pytest.raises(UserError, match="out: holds a model, to which this encoder does not belong; give another"):
         import_checkpoint(saved(tmp_path / "b.pt", theirs), tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_the_command_says_what_it_took(finetuned, tmp_path, capsys):
+    path = saved(tmp_path / "a.pt", finetuned)
+    assert main(["import-checkpoint", str(path), "--output", str(tmp_path / "out")]) == 0
+    output = capsys.readouterr().out
+    assert "ECG-LFM, fine-tuned: 2 layers of width 16" in output
+    assert "encoder.conv_pos.pos_conv.0.bias" in output
+    assert load_model(tmp_path / "out").label_names[2] == "label_2"
+    path.write_bytes(b"x")
+    assert main(["import-checkpoint", str(path), "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith(f"ecglfm import-checkpoint: error: {path}: not a readable")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.cli import main
-from ecglfm.cli.warned import warnings_of
 from ecglfm.records import LEDGER_COLUMNS
 
 SOURCE = (
@@ -132,18 +130,6 @@ def test_warnings_of_an_index_reach_the_console_and_the_file(
     assert shown[-1] == f"{tmp_path / 'i.parquet'}: 1 records, patients unknown"
     kept = json.loads(pq.read_metadata(tmp_path / "i.parquet").metadata[b"warnings"])
     assert lines == [f"{tmp_path / 'i.parquet'}: warning: {text}" for text in kept]
-
-
-def test_warnings_are_said_once_and_not_without_end():
-    logger = logging.getLogger("some.package.module")
-    with warnings_of("some.package") as warned:
-        logger.info("not a warning")
-        for number in range(25):
-            logger.warning("file %d", number)
-            logger.warning("file %d", number)
-    assert warned == [*(f"file {number}" for number in range(20)), "and 5 more warnings, in the log of the stage index"]
-    logger.warning("later")
-    assert len(warned) == 21
 
 
 def test_a_root_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

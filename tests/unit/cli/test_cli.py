@@ -1,0 +1,65 @@
+"""From words on the command line to an exit status: a user's mistake is a line, ours keeps its traceback."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+
+import pytest
+
+import ecglfm
+from ecglfm import cli
+from ecglfm.config import UserError
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    """Run a command `try` that raises what is given, or returns it."""
+
+    def run(result: object) -> int:
+        def command(_: argparse.Namespace) -> object:
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        def add_commands(commands: argparse._SubParsersAction) -> None:
+            commands.add_parser("try").set_defaults(run=command)
+
+        group = argparse.Namespace(add_commands=add_commands)
+        monkeypatch.setattr(cli, "GROUPS", (group,))
+        monkeypatch.setattr(cli, "tune_process", lambda: None)
+        return cli.main(["try"])
+
+    return run
+
+
+@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (75, 75), (True, 1)])
+def test_what_a_command_returns_is_the_status(run, result: object, status: int) -> None:
+    assert run(result) == status
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (UserError("a.csv: row 3\nb.csv: row 4"), ["a.csv: row 3", "b.csv: row 4"]),
+        (OSError(errno.ENOSPC, "No space left on device", "out.npy"), ["out.npy: No space left on device"]),
+        (OSError(errno.EIO, "Input/output error"), ["Input/output error"]),
+        (OSError("odd"), ["odd"]),
+    ],
+)
+def test_each_mistake_is_a_line(run, error: Exception, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(error) == 1
+    assert capsys.readouterr().err.splitlines() == [f"ecglfm try: error: {line}" for line in lines]
+
+
+def test_our_own_fault_keeps_its_traceback(run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError("by zero"))
+
+
+def test_wrong_words_end_with_2_and_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, status in ((["no-such-command"], 2), ([], 2), (["--version"], 0)):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(argv)
+        assert ended.value.code == status
+    assert capsys.readouterr().out == f"ecglfm {ecglfm.__version__}\n"
