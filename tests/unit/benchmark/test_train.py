@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,55 @@ def test_mistakes_are_one_line(arguments, said, repository, monkeypatch, capsys)
     assert main(["benchmark", "train", *arguments]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert said in error
+
+
+@pytest.mark.slow
+def test_train_benchmark_measures_a_step(
+    capsys: pytest.CaptureFixture[str], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    arguments = ["--encoder", "tiny", "--batch", "4", "--steps", "2", "--warmup", "1", "--ecgs", "1000", "--gpus", "2"]
+    assert main(["benchmark", "train", *arguments]) == 0
+    name, size, step, split, flops, memory, predicted = capsys.readouterr().out.splitlines()
+    assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off, way ours"
+    assert size.startswith("0.2 M parameters with the heads")
+    seconds, rate = (float(value) for value in re.findall(r"median ([\d.]+) s .*, ([\d.]+) segments/s", step)[0])
+    assert rate == pytest.approx(4 / seconds, rel=0.02)
+    assert sum(float(value) for value in re.findall(r"([\d.]+) %", split)) == pytest.approx(100, abs=0.3)
+    assert 0.85 < float(re.findall(r"FLOPs: ([\d.]+) G", flops)[0]) < 0.93  # 0.302 G forward with 72 masked frames
+    peaks = [float(value) for value in re.findall(r"([\d.]+)(?: GB|,|\))", memory)]
+    assert 0.1 < peaks[1] <= peaks[2] <= peaks[0]
+    assert float(re.findall(r": ([\d.e+-]+) hours", predicted)[0]) == pytest.approx(50_000 / rate / 2 / 3600, rel=0.02)
+
+
+@pytest.mark.slow
+def test_train_benchmark_compares_variants_in_processes_of_their_own(
+    capsys: pytest.CaptureFixture[str], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    arguments = [
+        "--encoder",
+        "tiny",
+        "--batch",
+        "4",
+        "--steps",
+        "1",
+        "--warmup",
+        "0",
+        "--compare",
+        "checkpointing,compile,way",
+    ]
+    assert main(["benchmark", "train", *arguments]) == 0
+    _, heads, first, checkpointed, compiled, original, kept, _ = capsys.readouterr().out.splitlines()
+    assert heads.split()[:2] == ["variant", "segments/s"]
+    for line, variant in (
+        (first, "as it is"),
+        (checkpointed, "checkpointing on"),
+        (original, "way original"),
+        (kept, "way original-kept"),
+    ):
+        assert line.startswith(variant)
+        rate, step = (float(value) for value in line[20:].split()[:2])
+        assert rate == pytest.approx(4 / step, rel=0.05)
+    assert compiled.startswith("compile on           pretrain.compile: true needs a C++ compiler")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_1samp, ttest_ind
 
-from ecglfm.benchmark.comparisons import Case, rates
 from ecglfm.evaluation.comparison.difference import Spread, holm, margin, p_value, patient_spreads, training_spread
 
 
@@ -54,21 +53,3 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.9]) == pytest.approx([1, 1])
     assert len(holm([])) == 0
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        Case(positives=5, labels=10, encoders=3),  # bootstrap, DeLong and Benjamini-Hochberg: 20 % of macro values
-        Case(positives=30, labels=5, encoders=3, seeds=3, trainings=0.02),
-    ],
-)
-def test_equal_encoders_are_seldom_called(case: Case) -> None:
-    label, macro = rates(case, 100, seed=3)
-    assert label <= 0.11  # binomial: one in a hundred suites at 5 %
-    assert macro <= 0.11
-
-
-def test_better_encoders_are_found_and_rare_labels_never_called() -> None:
-    assert rates(Case(patients=1000, positives=200, labels=3, difference=0.1), 10, seed=0) == (1.0, 1.0)
-    assert rates(Case(positives=4, labels=3, difference=0.15), 10, seed=0) == (0.0, 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecglfm.benchmark.intervals import Case, coverage
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.intervals import (
@@ -73,12 +72,6 @@ def test_a_mean_of_labels() -> None:
     assert apart[1] == pytest.approx(0.7 + 1.96 * np.sqrt(2 * 2 * 0.0009 * 4 / 3) / 2)
 
 
-def test_an_average_precision_of_few_reaches_down() -> None:
-    # Its value is too high by itself, and resamples say by how much: without that 2 of 120 held.
-    held = coverage(Case(positives=5, labels=20), simulations=20, resamples=60, seed=0)
-    assert held["auprc"] >= 17 / 20
-
-
 def test_calibration_error_of_one_gap_by_hand() -> None:
     # one bin with a gap of 0.1 and noise of -0.02, 0, 0.02: the sum |0.1 f + noise| has the median 0.1 f
     gaps, noise = np.array([[0.1]]), np.array([[[-0.02, 0.0, 0.02]]])
@@ -113,22 +106,6 @@ def test_a_perfect_area_of_few_is_not_certain_and_labels_of_fewer_have_no_interv
         "value": None, "ci_low": None, "ci_high": None, "labels": [],
         "reason": "too few: no label has the 31 patients that it needs",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("case", "metric"),
-    [
-        (Case(positives=5), "auroc"),
-        (Case(positives=10, quality=0.95), "auroc"),
-        (Case(positives=5, records=3), "auroc"),
-        (Case(positives=10, quality=0.95), "sensitivity"),
-        (Case(positives=100, drawn=True), "ece"),
-    ],
-)
-def test_most_intervals_hold_the_truth(case: Case, metric: str) -> None:
-    # 95 % is wanted: fewer than 44 of 50 has a chance of 0.4 %
-    held = coverage(case, simulations=50, resamples=100, seed=1)
-    assert held[metric] >= 44 / 50
 
 
 def test_a_calibration_error_lies_in_its_interval_and_is_small_where_there_is_none() -> None:

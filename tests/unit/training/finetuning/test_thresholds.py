@@ -7,10 +7,9 @@ import logging
 import numpy as np
 import pytest
 from scipy.special import logit
-from scipy.stats import norm
 from sklearn.metrics import f1_score, fbeta_score, recall_score
 
-from ecglfm.benchmark.thresholds import compare, reach, simulate
+from ecglfm.benchmark.thresholds import compare, simulate
 from ecglfm.training.finetuning.thresholds import Rule, best_threshold, choose_threshold, choose_thresholds
 
 NAN = np.nan
@@ -104,13 +103,6 @@ def test_a_few_positives_are_not_all_there_are(criterion: str, positives: int, m
     swept, smoothed, best = compare(criterion, positives, 60, seed=1)
     assert swept < (1 - missing) * best
     assert best - smoothed < 0.62 * (best - swept)
-
-
-def test_what_a_threshold_reaches_by_hand() -> None:
-    # at log odds 0 half of the positives are called, and of the others those 3 standard deviations up
-    assert reach(0.5, "sensitivity", 10) == pytest.approx(0.5)
-    assert reach(0.5, "youden", 10) == pytest.approx(0.5 - norm.sf(3))
-    assert reach(0.5, "f1", 10) == pytest.approx(2 * 5 / (5 + 1990 * norm.sf(3) + 10))
 
 
 def test_smoothed_below_the_configured_number_of_positive_patients() -> None:
