@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -90,10 +90,14 @@ def read_json(path: str | Path) -> Any:
         raise ValueError("its brackets are nested too deeply") from None
 
 
-def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a table without its row index, atomically."""
+def write_parquet(path: str | Path, frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a table without its row index, atomically; `metadata` goes into the file's own, beside the columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     with atomic(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | dict(metadata or {})), temporary)
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:

@@ -198,16 +198,14 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     ValueError
         An output is not finite: the model or its input is broken.
     """
-    from ecglfm.data.samples import Signals
+    from ecglfm.data.samples import Signals, check_reads
     from ecglfm.training.inference import predict
 
-    encoder = model.encoder
-    rates = sorted({int(rate) for rate in records["sampling_rate"]})
-    if rates != [int(encoder.sampling_rate)]:
-        raise UserError(
-            f"the model reads {encoder.sampling_rate} Hz, but {signals} holds {rates} Hz: fine-tune it again"
-        )
-    store = Signals(records, signals)
+    encoder, store = model.encoder, Signals(records, signals)
+    check_reads(
+        records, store, reader="the model", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
+        anew="the stages `pretrain` and `finetune`",
+    )  # fmt: skip
     outputs = predict(model, store, store.windows(encoder.crop_samples))
     if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
         raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")

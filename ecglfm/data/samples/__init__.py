@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ecglfm.data.samples.dataset import LOCATION, Signals, load_records, to_millivolts
+from ecglfm.data.samples.dataset import LOCATION, Signals, lead_metadata, load_records, to_millivolts
 from ecglfm.data.samples.integrity import SAMPLED, check_samples, check_shards, says_otherwise, verify_data
+from ecglfm.data.samples.reads import check_reads
 from ecglfm.data.samples.writer import ArrayWriter, array_writer, write_rows
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "ArrayWriter",
     "Signals",
     "array_writer",
+    "check_reads",
     "check_samples",
     "check_shards",
+    "lead_metadata",
     "load_records",
     "says_otherwise",
     "to_millivolts",

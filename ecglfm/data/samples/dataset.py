@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
 from ecglfm.data.samples.shards import Shards
@@ -18,6 +20,20 @@ LOCATION = ["record_id", "source", "patient_id", "split", "sampling_rate", "n_sa
 
 # After a page had to be fetched from disk, so many batches are read ahead.
 _ADVISED_BATCHES = 100
+
+_LEADS = "leads"  # key in the metadata of a table of `preprocess`
+
+
+def lead_metadata(leads: Sequence[str]) -> dict[str, str]:
+    """What the table of a shard says of its leads, beside its columns."""
+    return {_LEADS: json.dumps(list(leads))}
+
+
+def read_leads(path: Path) -> list[str] | None:
+    """Leads of a shard of `preprocess`, as the table beside it names them; None where an older version wrote it."""
+    table = path.with_suffix(".parquet")
+    about = pq.read_metadata(table).metadata if table.exists() else None
+    return list(json.loads(about[_LEADS.encode()])) if about and _LEADS.encode() in about else None
 
 
 def load_records(manifest: str | Path, sources: Sequence[str] | None = None) -> pd.DataFrame:
@@ -108,6 +124,11 @@ class Signals:
     def leads(self) -> int:
         """Leads in every file."""
         return self._shards.samples(0).shape[1]
+
+    def leads_by_file(self) -> dict[Path, list[str] | int]:
+        """Names of the leads of each file, in its order; their number where the table beside it does not name them."""
+        paths = self._shards.paths
+        return {path: read_leads(path) or self._shards.samples(file).shape[1] for file, path in enumerate(paths)}
 
     def path(self, row: int) -> Path:
         """The file that holds a record."""

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
-from ecglfm.data.samples import ArrayWriter, array_writer, says_otherwise
+from ecglfm.data.samples import ArrayWriter, array_writer, lead_metadata, says_otherwise
 from ecglfm.data.signals.quality import MEASURES
 from ecglfm.data.signals.recording import check_filters, prepare
 from ecglfm.provenance import write_parquet
@@ -153,7 +153,8 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
     input : path
         `ingest/{source}/{shard}.npy`; its `.parquet` lies beside it.
     output : path
-        `preprocess/{source}/{shard}.npy`; `.parquet` and `.ledger.parquet` are written beside it.
+        `preprocess/{source}/{shard}.npy`; `.parquet`, whose metadata names the leads, and `.ledger.parquet`
+        are written beside it.
     workers : int
         Processes. The output does not depend on it.
 
@@ -171,6 +172,6 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
         )  # fmt: skip
         rows, ledger = _write_rows(results, writer)
     frame = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).assign(shard=int(output.stem))
-    write_parquet(output.with_suffix(".parquet"), frame.astype(OUTPUT_DTYPES))
+    write_parquet(output.with_suffix(".parquet"), frame.astype(OUTPUT_DTYPES), lead_metadata(config.leads))
     write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
     logger.info("%s: %d of %d records", output, len(rows), len(table))

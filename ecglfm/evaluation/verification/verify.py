@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySlice
 from ecglfm.data.manifest import Clusters, hash_fraction
-from ecglfm.data.samples import LOCATION, Signals, check_samples
+from ecglfm.data.samples import LOCATION, Signals, check_reads, check_samples
 from ecglfm.data.tables import table_pieces, write_pieces
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.plots import save_png
@@ -221,12 +221,10 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
         return np.zeros((0, encoder.dim))
     check_samples(records, signals)
     store = Signals(records, signals)
-    rates = sorted({int(rate) for rate in records["sampling_rate"]})
-    if rates != [encoder.sampling_rate] or store.leads != len(encoder.leads):
-        raise UserError(
-            f"{signals}: {store.leads} leads at {rates} Hz, but the encoder reads {len(encoder.leads)} at"
-            f" {encoder.sampling_rate} Hz; make the encoder from these signals, or prepare them as it was made"
-        )
+    check_reads(
+        records, store, reader="the encoder", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
+        anew="the stage `pretrain`",
+    )  # fmt: skip
     windows = store.windows(encoder.crop_samples)
     vectors = aggregate_by_record(windows["row"].to_numpy(), embed_windows(encoder, store, windows))
     broken = ~np.isfinite(vectors).all(axis=1)

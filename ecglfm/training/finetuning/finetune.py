@@ -20,6 +20,7 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlic
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.data.labels import read_left_out
+from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
@@ -97,7 +98,10 @@ def run_finetune(
     device = distributed.init(threads)
     data = _read(task, parsed, labels, manifest, signals)
     model = _build(encoder, data, parsed, config).to(device)
-    _check_signals(model, data, encoder, manifest)
+    check_reads(
+        data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=model.encoder.sampling_rate,
+        leads=model.encoder.leads, anew="the stage `pretrain`",
+    )  # fmt: skip
     logger.info(
         "%s, %s: %d train and %d valid records, %d labels",
         task.task, fit, len(data.train), len(data.valid), len(data.label_names),
@@ -225,16 +229,6 @@ def _learner(
 
     forwards = len(EpochBatches(data, length=length, epoch=1, **common))
     return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size), forwards)
-
-
-def _check_signals(model: ECGModel, data: Labelled, encoder: Path, manifest: Path) -> None:
-    """Raise `UserError` where the prepared signals are not what the encoder reads."""
-    rates = data.records["sampling_rate"].unique().tolist()
-    if rates != [model.encoder.sampling_rate]:
-        raise UserError(f"{encoder}: reads {model.encoder.sampling_rate} Hz, but {manifest} has signals of {rates} Hz")
-    leads = data.signals.crops(data.train[:1], np.zeros(1, np.int64), 1).shape[2]
-    if leads != len(model.encoder.leads):
-        raise UserError(f"{encoder}: reads {len(model.encoder.leads)} leads, but the prepared signals have {leads}")
 
 
 def _summary(course: Course, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from ecglfm import distributed
-from ecglfm.config import EncoderSlice, TrackingSlice, UserError
+from ecglfm.config import EncoderSlice, TrackingSlice
 from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
-from ecglfm.data.samples import SAMPLED, Signals, check_samples, load_records
+from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.meta_device import on_meta_device
@@ -113,8 +113,10 @@ class Pretraining:
         records = load_records(manifest, self.config.sources)
         require_columns(records, ["lead_mask"], str(manifest))
         rate = slice_.preprocess.sampling_rate
-        if not (records["sampling_rate"] == rate).all():
-            raise UserError(f"{manifest}: signals are not at preprocess.sampling_rate {rate} Hz; rerun `preprocess`")
+        check_reads(
+            records, Signals(records, signals), reader="config.yaml's preprocess section", sampling_rate=rate,
+            leads=slice_.preprocess.leads,
+        )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash = data_hash(seen)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)

@@ -21,6 +21,7 @@ from ecglfm.models.outputs import Link
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from ecglfm.records import data_hash
 from tests.unit.hashes import hashes
+from tests.unit.shard_leads import name_leads
 
 SLICE = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=50, confidence=0.9, seed=3))
 COUNT = 60
@@ -330,7 +331,16 @@ def test_a_missing_label_an_empty_test_split_and_another_rate_are_said(inputs: d
         run_evaluate(SLICE, **inputs)
     write_parquet(inputs["labels"], labels)
     write_parquet(inputs["manifest"], records.assign(sampling_rate=250))
-    with pytest.raises(UserError, match="reads 100 Hz"):
+    with pytest.raises(UserError, match="at 250 Hz, but the model reads I II at 100 Hz"):
+        run_evaluate(SLICE, **inputs)
+
+
+def test_leads_in_another_order_than_the_models_are_refused(inputs: dict[str, Path]):
+    name_leads(inputs["signals"] / "alpha/000.npy", ["II", "I"])
+    with pytest.raises(UserError, match="holds leads II I at 100 Hz, but the model reads I II at 100 Hz"):
+        run_evaluate(SLICE, **inputs)
+    name_leads(inputs["signals"] / "alpha/000.npy", ["I", "II", "V1"])
+    with pytest.raises(UserError, match="holds leads I II V1 at 100 Hz, but the model reads I II at 100 Hz"):
         run_evaluate(SLICE, **inputs)
 
 

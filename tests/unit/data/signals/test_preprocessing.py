@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import PreprocessConfig, UserError
+from ecglfm.data.samples.dataset import read_leads
 from ecglfm.data.samples.writer import ArrayWriter
 from ecglfm.data.signals.preprocessing import _chunks, _Row, run_preprocess
 from ecglfm.records import SENTINEL
@@ -77,6 +78,7 @@ def test_stage_writes_offsets_hashes_and_ledger(tmp_path):
     pieces = [signals[start : start + n] for start, n in zip(table.offset, table.n_samples, strict=True)]
     assert table.sha256.tolist() == [hashlib.sha256(piece.tobytes()).hexdigest() for piece in pieces]
     np.testing.assert_array_equal(signals[5000:10_000], flat)
+    assert read_leads(tmp_path / "out/002.npy") == list(LEADS)
     rows = ledger.set_index("record_id")[["stage", "action", "reason"]].apply(tuple, axis=1).to_dict()
     assert rows == {
         "s/2-1": ("preprocess", "dropped", "missing_fraction"),
@@ -142,6 +144,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from ecglfm.config import PreprocessConfig
+from ecglfm.data.samples.dataset import read_leads
 from ecglfm.data.signals.preprocessing import run_preprocess
 run_preprocess(PreprocessConfig(sampling_rate=400), Path(sys.argv[1]), Path(sys.argv[2]), 1)
 lines = dict(line.split(":", 1) for line in open("/proc/self/status"))  # getrusage has the parent's peak in it

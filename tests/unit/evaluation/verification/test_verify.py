@@ -22,6 +22,7 @@ from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.provenance import read_json, write_json
 from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
+from tests.unit.shard_leads import name_leads
 
 LEADS, RATE, SAMPLES = ["I", "II", "V1"], 100, 1000
 TRAIN, PATIENTS, RECORDINGS = 20, 40, 3  # of the test split
@@ -271,5 +272,9 @@ def test_a_broken_encoder_is_named(people: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_signals_must_be_those_that_the_encoder_reads(people: Path) -> None:
     change(people, sampling_rate=500)
-    with pytest.raises(UserError, match=r"3 leads at \[500\] Hz, but the encoder reads 3 at 100 Hz"):
+    with pytest.raises(UserError, match="at 500 Hz, but the encoder reads I II V1 at 100 Hz"):
+        run(people)
+    change(people, sampling_rate=RATE)
+    name_leads(people / "preprocess/s/000.npy", ["II", "I", "V1"])
+    with pytest.raises(UserError, match="holds leads II I V1 at 100 Hz, but the encoder reads I II V1 at 100 Hz"):
         run(people)

@@ -35,6 +35,7 @@ from ecglfm.training.finetuning.supervised import Learner, parameter_groups, tra
 from ecglfm.training.inference import predict
 from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
+from tests.unit.shard_leads import name_leads
 
 LEADS = ["I", "II", "V1"]
 RATE, LENGTH = 100, 1000  # 10 s
@@ -415,8 +416,17 @@ def test_label_without_a_valid_positive_gets_a_half_and_a_warning(
 
 def test_an_encoder_of_another_rate_is_refused(data: Path, tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder", rate=500)
-    with pytest.raises(UserError, match=r"reads 500 Hz, but .* has signals of \[100\] Hz"):
+    with pytest.raises(UserError, match=r"at 100 Hz, but the encoder .* reads I II V1 at 500 Hz"):
         fit(data, tmp_path / "out", encoder=encoder)
+
+
+def test_leads_in_another_order_than_the_encoders_are_refused(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "preprocess", tmp_path / "preprocess")
+    for name in ("records.parquet", "labels.parquet", "encoder"):
+        (tmp_path / name).symlink_to(data / name)
+    name_leads(tmp_path / "preprocess/s/000.npy", ["II", "I", "V1"])
+    with pytest.raises(UserError, match=r"holds leads II I V1 at 100 Hz, but the encoder .* reads I II V1 at 100 Hz"):
+        fit(tmp_path, tmp_path / "out")
 
 
 def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:

@@ -28,6 +28,7 @@ from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.loop import history_columns
 from ecglfm.training.pretraining.pretrain import Pretraining, run_pretrain
+from tests.unit.shard_leads import name_leads
 from tests.unit.training.pretraining.small_pretraining import (
     LEADS,
     StopAfter,
@@ -54,6 +55,20 @@ def test_samples_that_are_not_the_manifests_end_it_before_it_begins(prepared, tm
     with pytest.raises(UserError, match=r"000\.npy: the SHA-256 of db/00-0's samples .*79 more of its recordings"):
         pretrain(tmp_path / "data", tmp_path / "out")
     assert not list((tmp_path / "out").glob("checkpoints/step-*"))
+
+
+def test_signals_of_another_rate_or_order_of_leads_end_it_before_it_begins(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "data")
+    name_leads(tmp_path / "data/preprocess/db/000.npy", ["II", "I", "V1"])
+    with pytest.raises(
+        UserError, match=r"leads II I V1 at 100 Hz, but config.* reads I II V1 .* --forcerun .*000\.npy"
+    ):
+        pretrain(tmp_path / "data", tmp_path / "out")
+    name_leads(tmp_path / "data/preprocess/db/000.npy", LEADS)
+    records = pd.read_parquet(prepared / "records.parquet").assign(sampling_rate=250)
+    records.to_parquet(tmp_path / "data/records.parquet")
+    with pytest.raises(UserError, match=r"leads I II V1 at 250 Hz, but config.* reads I II V1 at 100 Hz"):
+        pretrain(tmp_path / "data", tmp_path / "out")
 
 
 def test_outputs_are_self_contained(prepared, undisturbed):
