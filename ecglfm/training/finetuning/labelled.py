@@ -19,7 +19,6 @@ from ecglfm.data.samples import LOCATION, SAMPLED, Signals, check_samples
 from ecglfm.provenance import sha256_frame, sha256_json
 from ecglfm.records import data_hash, require_columns
 from ecglfm.training.finetuning.targets import check_targets, read_targets
-from ecglfm.training.inference import CropReader
 
 #: Validation patients that the smallest share keeps: fewer could not tell one epoch from another.
 LEAST_VALID = 10
@@ -38,7 +37,7 @@ class Labelled(NamedTuple):
         Columns of `target`.
     train, valid : ndarray of int
         Rows of each split.
-    signals : CropReader
+    signals : Signals
         Samples of the same rows.
     kind : str
         Of the task.
@@ -49,7 +48,7 @@ class Labelled(NamedTuple):
     label_names: list[str]
     train: np.ndarray
     valid: np.ndarray
-    signals: CropReader
+    signals: Signals
     kind: str
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.config import PreprocessConfig, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data.samples.dataset import read_leads
 from ecglfm.data.samples.writer import ArrayWriter
 from ecglfm.data.signals.preprocessing import _chunks, _Row, run_preprocess
