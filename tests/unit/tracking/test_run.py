@@ -197,38 +197,6 @@ def test_a_store_that_comes_back_gets_what_it_missed(
     assert [r.levelname for r in caplog.records if "No space left" in r.getMessage()] == ["WARNING"]
 
 
-def test_a_journal_without_room_waits_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from ecglfm.tracking.journal import Content, Journal, reading
-
-    class Full:
-        """A file on a disk that takes 30 bytes, then none, and all again when there is room."""
-
-        def __init__(self, file) -> None:
-            self.file, self.room = file, 30
-
-        def write(self, content: bytes) -> int:
-            if self.room == 0:
-                raise OSError(28, "No space left on device")
-            written = self.file.write(content[: self.room])
-            self.room -= written
-            return written
-
-    journal = Journal(tmp_path / "results/tracking/s/a.jsonl")
-    full = journal._file = Full(journal._file)
-    for step in range(5):
-        journal.write({"step": step, "metrics": {"loss": step / 2}})
-    full.room = 10**6
-    journal.write({"status": "FINISHED"})
-    content = Content()
-    with reading(journal.path) as reader:
-        reader.read(content)
-    assert {at: value for at, (value, _) in content.metrics.items()} == {("loss", step): step / 2 for step in range(5)}
-    assert content.status == "FINISHED"
-    assert [r.getMessage() for r in caplog.records] == [
-        f"{journal.path}: No space left on device; what was to be noted there waits in memory"
-    ]
-
-
 JOBS = """
 import os
 from ecglfm.config import TrackingSlice

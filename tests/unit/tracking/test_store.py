@@ -1,0 +1,71 @@
+"""What is sent to MLflow: names that it takes, in requests of a size that it takes, and no password in a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, valid_name, without_password
+
+
+def test_names() -> None:
+    assert valid_name("valid/loss.mean-1 s:x_2") == "valid/loss.mean-1 s:x_2"
+    assert valid_name("AUROC (macro) 95%") == "AUROC _macro_ 95_"
+    assert valid_name("x" * 300) == "x" * 250
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:secret@host/x is gone", "https://host/x is gone"),
+        ("postgresql://u:p@h/db and postgresql://u:q@h/db", "postgresql://h/db and postgresql://h/db"),
+        ("sqlite:////tmp/a@b.db", "sqlite:////tmp/a@b.db"),  # a name of a file, not of a user
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+    ],
+)
+def test_passwords_are_left_out(text: str, shown: str) -> None:
+    assert without_password(text) == shown
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    """A store whose client keeps the batches that it is sent."""
+    found = Store.__new__(Store)
+    found.uri, found._database, found.sent = "http://127.0.0.1:1", None, []  # type: ignore[attr-defined]
+    found._client = SimpleNamespace(log_batch=lambda run, **batch: found.sent.append((run, batch)))  # type: ignore[attr-defined]
+    return found
+
+
+def sizes(store: Any, kind: str) -> list[int]:
+    return [len(batch[kind]) for run, batch in store.sent if run == "r" and kind in batch]
+
+
+def test_requests_are_as_large_as_mlflow_takes(store: Store) -> None:
+    many = {f"p{number}": str(number) for number in range(2 * PER_REQUEST + 1)}
+    store.log_params("r", many)
+    store.log_tags("r", dict(list(many.items())[:PER_REQUEST]))
+    store.log_metrics("r", (("loss", 0.5, 7, step) for step in range(METRICS_PER_REQUEST + 3)))
+    assert sizes(store, "params") == [PER_REQUEST, PER_REQUEST, 1]
+    assert sizes(store, "tags") == [PER_REQUEST]
+    assert sizes(store, "metrics") == [METRICS_PER_REQUEST, 3]
+    last = store.sent[-1][1]["metrics"][-1]  # type: ignore[attr-defined]
+    assert (last.key, last.value, last.timestamp, last.step) == ("loss", 0.5, 7, METRICS_PER_REQUEST + 2)
+
+
+def test_runs_say_whether_the_user_deleted_one(store: Store) -> None:
+    def run(stage: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(lifecycle_stage=stage))
+
+    experiments = {"there": SimpleNamespace(experiment_id=3, lifecycle_stage="active"),
+                   "gone": SimpleNamespace(experiment_id=4, lifecycle_stage="deleted")}  # fmt: skip
+    answers = {3: [run("active"), run("deleted")], 4: [run("active")]}
+    store._client.get_experiment_by_name = experiments.get
+    store._client.search_runs = lambda ids, *_, **__: answers[ids[0]]
+    active, deleted = store.runs("there", "k")
+    assert (active, deleted) == ([answers[3][0]], True)
+    assert store.runs("gone", "k") == (answers[4], False)
+    assert store.runs("never", "k") == ([], False)
+    assert [store.deleted_experiment(stage) for stage in ("there", "gone", "never")] == [None, "4", None]
