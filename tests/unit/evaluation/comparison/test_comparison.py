@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,51 +10,11 @@ import pytest
 from scipy.stats import t as student
 from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score
 
-from ecglfm.config import EvaluateConfig, UserError
+from ecglfm.config import UserError
 from ecglfm.evaluation.comparison.comparison import run_compare
-from ecglfm.evaluation.comparison.contenders import setting_of
 from ecglfm.evaluation.comparison.difference import holm
-from ecglfm.evaluation.report import examples, model_sections
-from ecglfm.evaluation.report.comparison_page import run_comparison_page
-from ecglfm.evaluation.report.model_sections import FittedModel
-from ecglfm.evaluation.report.pages import environment
-from ecglfm.evaluation.report.report import run_report
 from ecglfm.provenance import read_json, write_json, write_parquet
-
-CONFIG = EvaluateConfig()
-#: Two encoders with the same predictions, on a page.
-COMPARED = (
-    "super random tiny full 1 and 1 seeds: chance of a training not tested AUROC no label has a value and patients"
-    " enough no evidence in 0 of 0; 2 too few"
-)
-
-
-def write(
-    results: Path, model: str, target: np.ndarray, probability: np.ndarray, each: int = 1, kind: str = "multilabel"
-):
-    """One evaluated model; every patient has `each` recordings, which are copies."""
-    folder = results / f"evaluate/{model.replace('/', '/t/')}"
-    names = [f"l{i:02d}" for i in range(target.shape[1])]
-    rows = np.repeat(np.arange(len(target)), each)
-    table = pd.DataFrame({
-        "record_id": [f"s/{i:05d}" for i in range(len(rows))], "patient_id": [f"s/{i}" for i in rows],
-        "split": "test",
-    })  # fmt: skip
-    for i, name in enumerate(names):
-        table[f"target.{name}"], table[f"probability.{name}"] = target[rows, i], probability[rows, i]
-    write_parquet(folder / "predictions.parquet", pd.concat([table, table.head(3).assign(split="valid")]))
-    write_json(folder / "metrics.json", {"label_names": names, "kind": kind})
-
-
-def compare(results: Path, *models: str) -> dict:
-    output = results / "evaluate/comparison/t.json"
-    run_compare(CONFIG, evaluations=results / "evaluate", task="t", models=models, output=output)
-    return read_json(output)
-
-
-def planted(count: int, labels: int, seed: int = 0) -> tuple[np.ndarray, np.random.Generator]:
-    rng = np.random.default_rng(seed)
-    return (rng.random((count, labels)) < 0.3).astype(float), rng
+from tests.unit.evaluation.comparison.planted import CONFIG, compare, planted, write, write_trainings
 
 
 def test_planted_differences_and_no_others(tmp_path: Path) -> None:
@@ -126,10 +83,6 @@ def test_settings_are_compared_with_their_like_over_all_seeds(tmp_path: Path) ->
     both = result["pairs"][0]["labels"]["l01"]
     assert both["first"] == pytest.approx(np.mean([entry["first"] for entry in seeds]))
     assert both["second"] == seeds[0]["second"]
-
-
-def test_names_without_seed() -> None:
-    assert [setting_of(fit) for fit in ("full-s0", "linear-s12-10pct")] == ["full", "linear-10pct"]
 
 
 def test_other_records_are_refused(tmp_path: Path) -> None:
@@ -219,44 +172,6 @@ def test_survival_is_compared_by_concordance(tmp_path: Path) -> None:
     assert pair["macro"]["verdict"] == "worse as trained"
 
 
-def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
-    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
-    page = results / "report.html"
-    run_report(results, page)
-    assert "a random encoder was not run: none of the config has" in page.read_text()
-    shutil.copytree(results / "evaluate/tiny", results / "evaluate/random")
-    info = read_json(results / "pretrain/tiny/encoder.json") | {"name": "random", "weights": "random"}
-    write_json(results / "pretrain/random/encoder.json", info)
-    path = results / "evaluate/random/super/full-s0/metrics.json"
-    write_json(path, read_json(path) | {"encoder": "random", "kind": "multilabel"})
-    run_compare(
-        CONFIG, evaluations=results / "evaluate", task="super",
-        models=["random/full-s0", "tiny/full-s0"], output=results / "evaluate/comparison/super.json",
-    )  # fmt: skip
-    run_report(results, page)
-    seen = _words(page)
-    assert "a random encoder was not run" not in seen
-    assert "random random weights full-s0 12 2 patients" in seen
-    assert COMPARED in seen
-    assert "AUROC AUROC of random AUPRC" in seen  # label by label
-    assert seen.count("Constant answer, macro 0.500 by definition") == 2
-    fits = [FittedModel(*path.split("/")) for path in ("random/super/full-s0", "tiny/super/full-s0", "tiny/af/full-s0")]
-    run_comparison_page(results, fits, page, baselines=["random"])
-    seen = _words(page)
-    assert "2 encoders, 2 label sets, 2 models on the locked test split" in seen
-    assert "super random random weights full-s0 12 2 patients" in seen
-    assert COMPARED in seen
-    assert "tiny/af/full-s0 has not been evaluated." in seen
-    assert "a random encoder was not run" not in seen
-
-    shutil.rmtree(results / "evaluate/random")
-    run_report(results, page)
-    assert "Encoders compared" not in _words(page)  # with an encoder that is not shown
-    run_report(results, page, include=[])
-    assert "Nothing has been evaluated yet" in _words(page)
-
-
 def test_a_handful_of_patients_is_no_evidence(tmp_path: Path) -> None:
     """19 of them, and one encoder knows the truth; with the twentieth it is better."""
     rng = np.random.default_rng(0)
@@ -287,18 +202,6 @@ def test_a_label_of_four_positive_patients_has_no_verdict_and_no_part_in_the_mac
     assert (pair["macro"]["labels"], pair["macro"]["verdict"]) == (1, "better as trained")
 
 
-def write_trainings(results: Path, offsets: dict[str, list[float]]) -> list[str]:
-    """Encoders that share every patient's difficulty; each training is as good as its offset says."""
-    target, rng = planted(1500, 3, seed=5)
-    shared = rng.normal(size=target.shape)
-    models = [
-        (f"{encoder}/full-s{seed}", offset) for encoder, own in offsets.items() for seed, offset in enumerate(own)
-    ]
-    for model, offset in models:
-        write(results, model, target, shared + 0.1 * rng.normal(size=target.shape) + (1 + offset) * target)
-    return [model for model, _ in models]
-
-
 def test_trainings_that_differ_by_chance_are_no_evidence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Three seeds each of one recipe: the patients see a difference, the spread of the trainings explains it."""
     offsets = {"a": [0.15, 0.0, 0.12], "b": [0.0, -0.1, 0.05]}
@@ -320,24 +223,6 @@ def test_several_seeds_that_agree_are_a_verdict_on_the_recipe(tmp_path: Path) ->
     assert pair["counts"] == {"better": 3}
 
 
-def test_the_page_says_what_was_tested(tmp_path: Path) -> None:
-    write_trainings(tmp_path, {"a": [0.5, 0.52, 0.48], "b": [0.0, 0.03, -0.02]})
-    page = tmp_path / "page.html"
-    for models, tested, word in (
-        (["a/full-s0", "b/full-s0"], "1 and 1 seeds: chance of a training not tested AUROC", "better as trained"),
-        ([f"{encoder}/full-s{seed}" for encoder in "ab" for seed in range(3)], "3 and 3 seeds AUROC", "better"),
-    ):
-        content = compare(tmp_path, *models)
-        part = {"task": "t", "comparison": content, "missing": []}
-        page.write_text(environment().get_template("compared.html.j2").render(evaluations=[part]))
-        macro, labels = content["pairs"][0]["macro"], content["pairs"][0]["labels"]
-        numbers = f"{macro['first']:.3f} {macro['second']:.3f} {macro['value']:.3f} {macro['ci_low']:.3f} – {macro['ci_high']:.3f}"
-        said = " ".join(f"{name} {entry['value']:+.3f} {word}" for name, entry in labels.items())
-        p = f"{macro['p_holm']:.2g}"
-        assert f"t a b full {tested} {numbers} {p} {word} {said} no evidence in 0 of 3" in _words(page)
-        assert "at most 5 % of label sets have a verdict somewhere" in _words(page)
-
-
 def test_all_pairs_are_one_family(tmp_path: Path) -> None:
     target, rng = planted(200, 4, seed=1)
     for encoder in "abcd":
@@ -348,10 +233,3 @@ def test_all_pairs_are_one_family(tmp_path: Path) -> None:
     np.testing.assert_allclose([entry["p_holm"] for entry in entries], holm([entry["p"] for entry in entries]))
     macros = [pair["macro"] for pair in result["pairs"]]
     np.testing.assert_allclose([entry["p_holm"] for entry in macros], holm([entry["p"] for entry in macros]))
-
-
-def _words(page: Path) -> str:
-    """What a page says."""
-    return " ".join(
-        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
-    )

@@ -4,139 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from sklearn.metrics import (
-    average_precision_score,
-    brier_score_loss,
-    f1_score,
-    precision_score,
-    r2_score,
-    recall_score,
-    roc_auc_score,
-)
 
 from ecglfm.config import UserError
-from ecglfm.data.tables import table_pieces
-from ecglfm.evaluation.leakage import leakage
-from ecglfm.evaluation.metrics.baselines import majority
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.model_sections import FittedModel
-from ecglfm.provenance import read_json, write_json, write_parquet
-from ecglfm.records import data_hash
-
-AUDIT = {
-    "passed": True,
-    "patient_overlap": [],
-    "duplicate_pairs": [{"a": "x", "b": "y", "correlation": 1, "crosses": False}],
-}
-
-
-@pytest.mark.parametrize("share", [0.3, 0.7])
-def test_the_constant_answer_as_scikit_learn_scores_it(share: float) -> None:
-    train, test = (
-        np.r_[np.ones(int(100 * share)), np.zeros(100 - int(100 * share)), np.nan],
-        np.r_[np.ones(8), np.zeros(12)],
-    )
-    said, called = np.full(20, share), np.full(20, share >= 0.5)
-    assert majority("multilabel", ["x"], train[:, None], np.r_[test, np.nan][:, None])["macro"] == pytest.approx({
-        "auroc": roc_auc_score(test, said), "auprc": average_precision_score(test, said),
-        "brier": brier_score_loss(test, said), "f1": f1_score(test, np.ones(20)),
-        "ppv": precision_score(test, np.ones(20)), "npv": precision_score(1 - test, np.ones(20)),
-        "sensitivity": recall_score(test, called), "specificity": recall_score(1 - test, ~called),
-    })  # fmt: skip
-
-
-def test_the_constant_answer_to_other_kinds() -> None:
-    train, test = np.array([[1.0], [3.0]]), np.array([[2.0], [4.0], [np.nan]])
-    # the mean of train is 2: errors 0 and 2
-    assert majority("regression", ["x"], train, test)["labels"]["x"] == pytest.approx(
-        {"mae": 1.0, "rmse": np.sqrt(2), "r2": r2_score([2, 4], [2, 2])}
-    )
-    assert majority("survival", ["x"], train, test)["macro"]["c_index"] == 0.5
-    empty = majority("binary", ["x"], train[:, :1] * 0, np.zeros((3, 1)))["macro"]
-    assert "auroc" not in empty  # one class in test
-    assert empty["brier"] == 0
-
-
-def records_of(folder: Path, **change: object) -> Path:
-    path = folder / "records.parquet"
-    table = pd.DataFrame({
-        "record_id": list("abcdefg"), "patient_id": list("ABCDEFG"), "source": list("ssssttt"),
-        "split": ["train", "train", "valid", "test", "train", "test", None], "sampling_rate": 500, "n_samples": 5000,
-        "sha256": list("1234567"),
-    })  # fmt: skip
-    write_parquet(path, table.assign(**change))
-    return path
-
-
-def pretrained_on(records: Path) -> dict:
-    """`encoder.json` of an encoder that drew from source `s` of a manifest."""
-    table = pd.read_parquet(records)
-    seen = table[(table["source"] == "s") & table["split"].isin(["train", "valid"])]
-    return {"weights": "pretrain", "training": {"sources": ["s"]}, "data_hash": data_hash(seen)}
-
-
-def test_a_leak_is_found(tmp_path: Path) -> None:
-    records = records_of(tmp_path)
-    encoder, pieces = pretrained_on(records), partial(table_pieces, records)
-    test = pd.DataFrame({"record_id": ["d", "f"], "patient_id": ["D", "F"]})
-    clean = leakage(AUDIT, encoder, pieces, test)
-    assert clean == {
-        "audit": {"passed": True, "patients": 0, "duplicates": 0},
-        "pretraining": {"seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": ""},
-        "unknown": {},
-        "clean": True,
-    }
-    planted = pd.concat([test, pd.DataFrame({"record_id": ["b", "x", "e"], "patient_id": ["B", "C", "E"]})])
-    found = leakage(AUDIT, encoder, pieces, planted)
-    assert (found["pretraining"]["records"], found["pretraining"]["patients"], found["clean"]) == (1, 2, False)
-    crossing = AUDIT | {"passed": False, "duplicate_pairs": [AUDIT["duplicate_pairs"][0] | {"crosses": True}]}
-    assert leakage(crossing, encoder, pieces, test) == clean | {
-        "audit": {"passed": False, "patients": 0, "duplicates": 1}, "clean": False,
-    }  # fmt: skip
-    assert leakage(AUDIT, {"weights": "random"}, pieces, planted)["clean"] is True
-    assert leakage(AUDIT, {"weights": "import"}, pieces, test)["clean"] is False
-    assert leakage(None, encoder, pieces, test)["clean"] is False
-
-
-def test_patients_that_nobody_states_are_no_clean_split(tmp_path: Path) -> None:
-    records = records_of(tmp_path)
-    encoder, pieces = pretrained_on(records), partial(table_pieces, records)
-    test = pd.DataFrame({"record_id": ["u/d"], "patient_id": ["u/d"]})
-
-    def found(unknown: dict[str, int], **more) -> tuple[dict, bool]:
-        says = leakage(AUDIT | {"patients_unknown": unknown}, encoder, pieces, test, **more)
-        return says["unknown"], says["clean"]
-
-    assert found({"v": 3}) == ({}, True)  # of a source that has no part in this model
-    assert found({"v": 3, "u": 54}) == ({"u": 54}, False)  # tested on it
-    assert found({"s": 7}) == ({"s": 7}, False)  # pretrained on it
-    assert found({"v": 3}, fitted=["v/1"]) == ({"v": 3}, False)  # fitted to it
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"split": ["train", "test", "valid", "train", "train", "test", None]},  # another seed: b was trained on
-        {"sha256": list("9234567")},  # another recording
-        {"patient_id": list("XBCDEFG")},
-    ],
-)
-def test_what_was_pretrained_on_another_manifest_is_not_known(tmp_path: Path, change: dict) -> None:
-    encoder = pretrained_on(records_of(tmp_path))
-    test = pd.DataFrame({"record_id": ["b"], "patient_id": ["B"]})
-    found = leakage(AUDIT, encoder, partial(table_pieces, records_of(tmp_path, **change)), test)
-    assert (found["pretraining"]["seen"], found["clean"]) == (None, False)
-    assert found["pretraining"]["reason"].startswith("pretrained on another manifest")
-    other_source = partial(
-        table_pieces, records_of(tmp_path, sha256=list("1234569"))
-    )  # of t, which it did not draw from
-    assert leakage(AUDIT, encoder, other_source, test[:0])["clean"] is True
+from ecglfm.provenance import read_json, write_json
 
 
 def seen_on(results: Path, **options) -> str:

@@ -14,32 +14,10 @@ import pytest
 from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation.evaluate import measure
 from ecglfm.evaluation.metrics.outcomes import read_outcome
-from ecglfm.evaluation.report import examples, model_sections
 from ecglfm.evaluation.report.card import run_card
-from ecglfm.evaluation.report.examples import choose_examples, verdicts
-from ecglfm.evaluation.report.histories import read_history
 from ecglfm.evaluation.report.model_sections import FittedModel
-from ecglfm.evaluation.report.report import run_report
-from ecglfm.evaluation.verification.rates import MEASURES
 from ecglfm.provenance import read_json, write_json, write_parquet, write_text
-
-
-def page_of(results: Path, include: list[str] | None = None) -> str:
-    run_report(results, results / "report/index.html", include)
-    return (results / "report/index.html").read_text()
-
-
-def words(page: str) -> str:
-    """What a reader sees: tags, style and pictures taken away, one space between words."""
-    body = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made but not painted, which takes most of the time."""
-    monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
-    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
+from tests.unit.evaluation.report.pages_read import page_of, words
 
 
 @pytest.mark.usefixtures("quick")
@@ -110,18 +88,6 @@ def test_the_same_results_give_the_same_page(results: Path):
     assert page_of(results) == page_of(results)
 
 
-def test_examples_are_the_surest_hit_the_largest_error_and_a_blind_draw(results: Path):
-    table = pd.read_parquet(results / "evaluate/tiny/super/full-s0/predictions.parquet")
-    chosen = choose_examples(table, ["MI"])
-    assert [example.why for example in chosen] == ["Surest true positive", "Largest error", "Drawn blindly"]
-    ids = table["record_id"].iloc[[example.row for example in chosen]].tolist()
-    assert ids[:2] == ["alpha/057", "alpha/059"]  # 0.9 and positive; 0.05 and positive
-    assert len(set(ids)) == 3
-    assert (table["split"].iloc[[example.row for example in chosen]] == "test").all()
-    said = verdicts(table.iloc[chosen[1].row], ["NORM", "MI"])
-    assert [(v["name"], v["verdict"]) for v in said] == [("NORM", "hit"), ("MI", "missed")]
-
-
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("gone", "said"),
@@ -176,71 +142,10 @@ def test_a_failed_audit_is_loud(results: Path):
 
 
 @pytest.mark.usefixtures("quick")
-def test_warnings_of_a_pretraining_are_told(results: Path):
-    assert "Warnings" not in words(page_of(results))
-    path = results / "pretrain/tiny/encoder.json"
-    info = read_json(path)
-    warnings = [
-        {"warning": "codebook_collapse", "step": 40, "times": 1, "text": "code perplexity 1.00 is under 2"},
-        {"warning": "skipped_update", "step": 120, "times": 3, "text": "the loss is not finite"},
-    ]
-    write_json(path, info | {"training": info["training"] | {"skipped_updates": 5, "warnings": warnings}})
-    seen = words(page_of(results))
-    assert (
-        "Warnings Step 40: code perplexity 1.00 is under 2 Step 120 (and 2 more): the loss is not finite Made by"
-        in seen
-    )
-    assert "skipped updates 5" in seen
-
-
-@pytest.mark.usefixtures("quick")
-def test_undefined_metrics_show_their_reason(results: Path):
-    path = results / "evaluate/tiny/super/full-s0/metrics.json"
-    metrics = read_json(path)
-    metrics["macro"]["auroc"]["labels"] = ["NORM"]
-    metrics["labels"]["MI"]["auroc"] = {
-        "value": None,
-        "ci_low": None,
-        "ci_high": None,
-        "reason": "no positive test record",
-    }
-    write_json(path, metrics)
-    seen = words(page_of(results))
-    assert "– no positive test record" in seen
-    assert "1 of 2" in seen
-    assert "Macro over 1 of 2 labels" in seen
-
-
-@pytest.mark.usefixtures("quick")
 def test_a_broken_file_is_one_clear_line(results: Path):
     write_text(results / "manifest/audit.json", "{broken")
     with pytest.raises(UserError, match=r"audit\.json: cannot be read"):
         page_of(results)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "step,split,loss,lr\n1,train,3,0.1\n2,train,2,0.1\n2,valid,2.5,\n",
-        "step,train.loss,valid.loss,lr\n1,3,,0.1\n2,2,2.5,0.1\n",
-        "step,loss,valid_loss\n1,3,\n2,2,2.5\n",
-    ],
-)
-def test_histories_are_read_in_either_shape(tmp_path: Path, text: str):
-    write_text(tmp_path / "history.csv", text)
-    history = read_history(tmp_path / "history.csv")
-    assert history is not None
-    assert list(history.terms) == ["loss"]
-    train, valid = history.terms["loss"]
-    assert (train.name, train.x.tolist(), train.y.tolist()) == ("train", [1, 2], [3, 2])
-    assert (valid.name, valid.x.tolist(), valid.y.tolist()) == ("valid", [2], [2.5])
-    assert history.final("loss", "valid") == 2.5
-
-
-def test_no_history_is_none(tmp_path: Path):
-    assert read_history(tmp_path / "history.csv") is None
-    write_text(tmp_path / "history.csv", "step,loss\n")
-    assert read_history(tmp_path / "history.csv") is None
 
 
 @pytest.mark.usefixtures("quick")
@@ -282,30 +187,3 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
     assert "Survival of death is judged at" in page
     for caption in ("ROC curves", "Prediction against truth", "Survival by group of predicted risk (Kaplan and Meier)"):
         assert f">{caption}</figcaption>" in page
-
-
-@pytest.mark.usefixtures("quick")
-def test_verifications_stand_in_one_table(results: Path) -> None:
-    """One encoder with its numbers, one that was not run, one that nobody asked for."""
-    overall = {name: {"value": None, "ci_low": None, "ci_high": None, "reason": "few"} for name in MEASURES}
-    overall |= {"eer": {"value": 0.1234, "ci_low": 0.1, "ci_high": 0.2}}
-    pretraining = {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": "random weights: no pretraining"}
-    metrics = {
-        "weights": "random", "overall": overall, "sources": {"a": overall}, "centring": {"centred": True},
-        "n": {"records": 12, "patients": 2, "patients_with_several": 1, "genuine": {"scored": 55, "possible": 55},
-              "impostor": {"scored": 10, "possible": 11}},
-        "leakage": {"audit": None, "clean": False, "pretraining": pretraining},
-    }  # fmt: skip
-    for encoder in ("random", "other"):
-        write_json(results / f"verify/{encoder}/who/metrics.json", metrics)
-    run_report(results, results / "report.html", verified=["random/who", "absent/who"])
-    seen = words((results / "report.html").read_text())
-    assert (
-        "random random weights angles from the mean of training vectors 12 2 patients, 1 with several 55 10 of 11 – few "
-        "0.123 0.100 – 0.200 – few – few" in seen
-    )
-    assert "Leakage not excluded" in seen
-    assert "absent has not been verified on who." in seen
-    assert "other random weights" not in seen
-    with pytest.raises(UserError, match="--verified who: expected encoder/task"):
-        run_report(results, results / "report.html", verified=["who"])
