@@ -91,7 +91,7 @@ def _record_paths(root: Root, database: str) -> Iterator[str]:
     empty, start = True, f"training/{database}"
     for folder, files in walk(root, start):
         place = folder.as_posix()
-        names = {name[:-4] for name in files if name.endswith((".hea", ".mat"))}
+        names = {name[:-4] for name in files if name.lower().endswith((".hea", ".mat"))}
         names.update(_listed(root, f"{place}/RECORDS") if "RECORDS" in files else [])
         empty = empty and not names
         yield from (f"{place}/{name}" for name in sorted(names))

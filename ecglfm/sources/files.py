@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.code15 import ExamFile, split_path
-from ecglfm.sources.inside import Root
+from ecglfm.sources.inside import Root, spelled
 from ecglfm.sources.muse_xml import read_muse
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 
@@ -60,10 +60,10 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
             "rate_unknown",
             f"{path}: an array says neither rate nor leads; make its folder a source of kind numpy_folder",
         )
-    names = [path.name] if path.suffix != ".hea" else []
+    names = [path.name] if path.suffix.lower() != ".hea" else []
     names += [path.stem] if path.suffix else []
     for name in names:
-        if name and (path.parent / f"{name}.hea").is_file():
+        if name and (path.parent / spelled(str(path.parent), f"{name}.hea")).is_file():
             return read_wfdb(root, name, checks)
     raise RecordError(
         "header_missing", f"{path}: no WFDB header {path.with_suffix('.hea')}; records are read by header"

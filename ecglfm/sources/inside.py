@@ -102,7 +102,7 @@ class Root:
             depth -= 1
         for end in range(depth, len(parts)):
             parent = self._folders[parts[:end]]
-            path = f"{parent}/{_spelled(parent, parts[end])}"
+            path = f"{parent}/{spelled(parent, parts[end])}"
             if os.path.islink(path):
                 path = str(self.resolve(path))
             self._folders[parts[: end + 1]] = path
@@ -133,7 +133,7 @@ class Root:
             `path_outside_root`, `file_unreadable` (permissions), or `missing`.
         """
         try:
-            descriptor = self._open(f"{folder}/{_spelled(folder, name)}")
+            descriptor = self._open(folder, name)
         except OSError as error:
             if error.errno in _NO_SUCH_FILE:
                 raise RecordError(missing, f"{name} does not exist") from None
@@ -148,18 +148,29 @@ class Root:
         finally:
             os.close(descriptor)
 
-    def _open(self, path: str) -> int:
+    def _open(self, folder: str, name: str) -> int:
+        path = f"{folder}/{name}"
         try:
             return os.open(path, _FLAGS)
         except OSError as error:
+            if error.errno == errno.ENOENT and (other := spelled(folder, name)) != name:
+                return self._open(folder, other)
             if error.errno != errno.ELOOP:  # a symlink, so O_NOFOLLOW refused it
                 raise
         return os.open(self.resolve(path), _FLAGS)
 
 
-def _spelled(folder: str, name: str) -> str:
-    """`name` as the folder has it: an umlaut is one character or two, depending on which system wrote it."""
-    if name.isascii() or os.path.lexists(f"{folder}/{name}"):
+def spelled(folder: str, name: str) -> str:
+    """`name` as the folder has it, which depends on the system that wrote it; `name` where the folder has none.
+
+    An umlaut is one character or two. DOS and Windows write capitals: `a001.dat` may be `a001.DAT`, or `A001.DAT` where
+    the folder has no `a001.hea`, for else that is another record's.
+    """
+    if os.path.lexists(f"{folder}/{name}"):
         return name
-    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    forms = [name] if name.isascii() else [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    for form in list(forms):
+        stem, dot, ending = form.rpartition(".")
+        forms += [f"{stem}{dot}{ending.swapcase()}"] if dot else []
+        forms += [form.upper()] if not os.path.lexists(f"{folder}/{stem}.hea") else []
     return next((form for form in forms if os.path.lexists(f"{folder}/{form}")), name)

@@ -51,7 +51,7 @@ class Ludb(Source):
         )
         known = Known(path)
         known.add(index["path"] + ".hea")
-        known.warn_of_others(files_of(self._inside, (".hea",)))
+        known.warn_of_others(f"{path[:-4]}.hea" for path in files_of(self._inside, (".hea",)))
         for rows in in_id_order([pd.concat([index, table.add_prefix("native.")], axis=1)], path):
             yield to_frame(rows.drop_columns(ORDER))
 

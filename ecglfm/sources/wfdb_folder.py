@@ -19,7 +19,7 @@ from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known
-from ecglfm.sources.inside import Root
+from ecglfm.sources.inside import Root, spelled
 from ecglfm.sources.record_table import completed, stem, table_pieces
 from ecglfm.sources.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, to_frame, to_table
 from ecglfm.sources.wfdb_reader.header import read_header
@@ -104,7 +104,7 @@ class _Segments:
         nested = [segment for segment in named if read_header(self._root, folder, segment).segments]
         if nested:
             raise RecordError("header_invalid", f"its segment {nested[0]} has segments itself")
-        return named
+        return [spelled(folder, f"{segment}.hea")[:-4] for segment in named]
 
     def without(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Rows, sorted by `ORDER`, the natural key of their paths, that are no segments."""
@@ -126,9 +126,9 @@ def _headers(root: Root) -> Iterator[str]:
     """Path of every header, without ending, relative to the root; signal files without one are counted in a warning."""
     bare, first = 0, ""
     for place, files in walk(root):
-        headers = {name[:-4] for name in files if name.endswith(".hea")}
+        headers = {name[:-4] for name in files if name.lower().endswith(".hea")}
         yield from ((place / name).as_posix() for name in sorted(headers))
-        others = {name[:-4] for name in files if name.endswith((".dat", ".mat"))} - headers
+        others = {name[:-4] for name in files if name.lower().endswith((".dat", ".mat"))} - headers
         if others:
             least = (place / min(others)).as_posix()
             bare, first = bare + len(others), min(first or least, least)

@@ -212,6 +212,16 @@ def test_ages_and_sexes_of_headers(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "1 headers state no readable age, e.g. '-1'" in caplog.text
 
 
+def test_files_in_capitals_are_records(tmp_path: Path):
+    root = database(tmp_path, {"ptb/g1/S1": "# Age: 50\n"})
+    for ending in (".hea", ".mat"):
+        path = (root / "training/ptb/g1/S1").with_suffix(ending)
+        path.rename(path.with_name(path.name.upper()))
+    challenge = source(root)
+    assert challenge.index()[["path", "age"]].values.tolist() == [["training/ptb/g1/S1", 50.0]]
+    assert challenge.read("training/ptb/g1/S1").signal.tolist() == [[0.0] * 12] * 4
+
+
 def test_choice_of_databases(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     root = database(tmp_path, {"ptb/g1/S10": "", "ptb/g2/S9": "", "georgia/g1/E1": "", "mine/g1/X": ""})
     with caplog.at_level(logging.WARNING):

@@ -11,6 +11,7 @@ import wfdb
 import ecglfm
 from ecglfm.config import LEADS
 from ecglfm.records import RecordError
+from ecglfm.sources.wfdb_reader.files import write_record
 from tests.unit.sources.muse_file import LEADS as EIGHT
 from tests.unit.sources.muse_file import muse, rhythm
 
@@ -21,6 +22,15 @@ def test_wfdb(real_data: Path, ending: str):
     record = ecglfm.read_record(f"{path}{ending}")
     np.testing.assert_allclose(record.signal, wfdb.rdrecord(str(path)).p_signal, atol=1e-9)
     assert record.sampling_rate == 500
+
+
+@pytest.mark.parametrize("ending", ["", ".HEA", ".DAT"])
+def test_wfdb_in_capitals(tmp_path: Path, ending: str):
+    digital = np.arange(24, dtype=np.int16).reshape(2, 12)
+    write_record(tmp_path, "A001", digital, leads=LEADS, gain=1000.0, sampling_rate=500)
+    for name in ("A001.hea", "A001.dat"):
+        (tmp_path / name).rename(tmp_path / name.upper())
+    np.testing.assert_array_equal(ecglfm.read_record(tmp_path / f"A001{ending}").signal, digital / 1000)
 
 
 def test_muse(tmp_path: Path):

@@ -84,6 +84,19 @@ def test_an_umlaut_is_found_in_either_form(root: Root):
     assert content(root, "\u00fc/e\u0301") == "here"
 
 
+@pytest.mark.parametrize("there", ["a1.HEA", "A1.HEA"])
+def test_capitals_of_another_system_are_found(root: Root, there: str):
+    (root.path / there).write_text(there)
+    assert content(root, "a1.hea") == there
+
+
+def test_capitals_of_another_record_are_not_taken(root: Root):
+    (root.path / "a1.hea").write_text("a header whose signal is lost")
+    (root.path / "A1.DAT").write_text("of A1.HEA")
+    with pytest.raises(RecordError, match="missing"):
+        content(root, "a1.dat")
+
+
 def test_what_is_no_file_is_missing(root: Root):
     os.mkfifo(root.path / "pipe")  # opening one waits for a writer
     (root.path / "loop").symlink_to("loop")

@@ -75,6 +75,9 @@ def test_files_of_no_id_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         (tmp_path / f"data/{k}.hea").write_text("")
     with caplog.at_level(logging.WARNING):
         assert open_source(config_of(tmp_path)).index().record_id.tolist() == ["l/1"]
+    (tmp_path / "data/1.hea").rename(tmp_path / "data/1.HEA")
+    assert len(open_source(config_of(tmp_path)).index()) == 1
+    assert caplog.messages[0] == caplog.messages[1]  # also in capitals it is the file of ID 1
     assert "ludb.csv: 2 files are in no row of it and are not used, the first: data/3.hea" in caplog.text
 
 

@@ -94,6 +94,40 @@ def test_segments_are_no_records_of_their_own(folder: Path, tmp_path: Path):
     np.testing.assert_array_equal(long[100:], digital_of(22))
 
 
+def capitals(folder: Path) -> None:
+    """Name the files as DOS and Windows do; what their headers say stays."""
+    for path in [*folder.rglob("*.hea"), *folder.rglob("*.dat")]:
+        path.rename(path.with_name(path.name.upper()))
+
+
+def test_files_in_capitals_are_records(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for k in (1, 2):
+        write(folder, f"m/long_{k}", 20 + k)
+    (folder / "m/long.hea").write_text("long/2 12 500 200\nlong_1 100\nlong_2 100\n")
+    capitals(folder)
+    config = config_of(folder)
+    with caplog.at_level(logging.WARNING):
+        frame = open_source(config).index()
+    assert frame.path.tolist() == ["a/2", "a/10", "B", "m/LONG"]
+    assert frame.age.fillna(-1).tolist() == [65, 61, -1, -1]
+    assert caplog.messages == []
+    write_index(tmp_path / "w.parquet", [frame])
+    run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
+    assert pd.read_parquet(tmp_path / "out/000.parquet").n_samples.tolist() == [100, 100, 100, 200]
+    np.testing.assert_array_equal(np.load(tmp_path / "out/000.npy")[400:], digital_of(22))
+    assert pd.read_parquet(tmp_path / "out/000.ledger.parquet").empty
+
+
+def test_a_table_that_names_files_in_capitals(folder: Path, caplog: pytest.LogCaptureFixture):
+    capitals(folder)
+    (folder / "t.csv").write_text("path,sex\na/10.HEA,\nB.DAT,F\n")
+    with caplog.at_level(logging.WARNING):
+        frame = source(folder, table="t.csv").index()
+    assert frame.path.tolist() == ["B", "a/10"]
+    assert frame.sex.tolist() == ["female", "female"]  # of a/10 by its header
+    assert "1 files are in no row of it and are not used, the first: a/2.hea" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("header", "fault"),
     [
