@@ -108,8 +108,8 @@ def test_files_in_capitals_are_records(folder: Path, tmp_path: Path, caplog: pyt
     config = config_of(folder)
     with caplog.at_level(logging.WARNING):
         frame = open_source(config).index()
-    assert frame.path.tolist() == ["a/2", "a/10", "B", "m/LONG"]
-    assert frame.age.fillna(-1).tolist() == [65, 61, -1, -1]
+    assert frame.path.tolist() == ["B", "a/2", "a/10", "m/LONG"]
+    assert frame.age.fillna(-1).tolist() == [-1, 65, 61, -1]
     assert caplog.messages == []
     write_index(tmp_path / "w.parquet", [frame])
     run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
