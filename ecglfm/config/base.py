@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ecglfm.config.origin import Origin
 
@@ -107,6 +117,38 @@ def choices(field: FieldInfo) -> dict[str, type[Section]]:
     if field.discriminator is None:
         return {}
     return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(field.annotation)}
+
+
+class OneOf:
+    """Text that is one of some names, which are asked for when it is read: as `Literal`, of a list that may grow.
+
+    Parameters
+    ----------
+    names : callable
+        Gives them, in the order of documents.
+    """
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+
+    @property
+    def names(self) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(self._names()))
+
+    def check(self, value: str) -> str:
+        """The value; raises as pydantic does of a `Literal`."""
+        if value not in self.names:
+            *most, last = (repr(name) for name in self.names)
+            expected = f"{', '.join(most)} or {last}"
+            raise PydanticCustomError("one_of", "Input should be {expected}", {"expected": expected})
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "enum": self.names}
 
 
 def usual_kind(kind: str) -> BeforeValidator:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from ecglfm.config.base import Section, choices, inner_section
+from ecglfm.config.base import OneOf, Section, choices, inner_section
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
@@ -59,6 +59,8 @@ def _rows(cls: type[Section], prefix: str, given: Section | None = None) -> list
         inner = inner_section(hints[name])
         value = getattr(given, name) if given is not None else field.default
         type_name = "section" if choices(field) else _type_name(hints[name])
+        for names in (found.names for found in field.metadata if isinstance(found, OneOf)):
+            type_name = " or ".join(f"`{one}`" for one in names)
         default = "required" if value is PydanticUndefined else f"`{_text(value)}`"
         if isinstance(value, Section):
             default = "see below"

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from ecglfm.config.base import Section, Seed, UserError
+from ecglfm.config.base import OneOf, Section, Seed, UserError
 from ecglfm.config.fits import Mode
+from ecglfm.config.kinds import KINDS
 from ecglfm.config.schedule import ScheduleConfig
 
-_CLASSIFICATION = ("loss", "auroc", "auprc", "f1")
 
-#: Losses of each kind of task; the first is `loss: auto`.
-LOSSES = {
-    "binary": ("bce", "focal", "asymmetric"),
-    "multilabel": ("bce", "focal", "asymmetric"),
-    "multiclass": ("ce",),
-    "regression": ("mse", "huber"),
-    "survival": ("cox",),
-}
-#: What may choose the best epoch of each kind of task; the second is in `history.csv` whatever chooses.
-SELECTIONS = {
-    "binary": _CLASSIFICATION,
-    "multilabel": _CLASSIFICATION,
-    "multiclass": _CLASSIFICATION,
-    "regression": ("loss", "mae"),
-    "survival": ("loss", "c_index"),
-}
+def _losses() -> Iterator[str]:
+    """Values of `loss`."""
+    yield "auto"
+    yield from (name for kind in KINDS.values() for name in kind.losses)
+
+
+def _selections() -> Iterator[str]:
+    """Values of `select_by`."""
+    yield "loss"
+    yield from (name for kind in KINDS.values() for name in kind.scores)
+
+
+def _by_kind(what: str) -> str:
+    """Names of losses or scores with the kinds of task that have them, for a description."""
+    kinds: dict[str, list[str]] = {}
+    for kind in KINDS.values():
+        kinds.setdefault(", ".join(getattr(kind, what)), []).append(kind.name)
+    return "; ".join(f"{' and '.join(of)}: {names}" for names, of in kinds.items())
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1)]
@@ -81,15 +83,15 @@ class FinetuneConfig(Section):
     )
     epochs: int = Field(100, ge=1, description="passes over the training records")
     patience: int = Field(10, ge=1, description="epochs without a better `select_by` before training stops")
-    select_by: Literal["loss", "auroc", "auprc", "f1", "mae", "c_index"] = Field(
+    select_by: Annotated[str, OneOf(_selections)] = Field(
         "loss",
-        description="what chooses the best epoch on the validation split. auroc, auprc, f1 (the largest over "
-        "thresholds), each the mean over labels: classification; mae: regression; c_index: survival; loss: all",
+        description="what chooses the best epoch on the validation split: the loss, or a mean over labels (of F1 the "
+        f"largest over thresholds). {_by_kind('scores')}",
     )
-    loss: Literal["auto", "bce", "focal", "asymmetric", "ce", "mse", "huber", "cox"] = Field(
+    loss: Annotated[str, OneOf(_losses)] = Field(
         "auto",
-        description="what is minimised. binary and multilabel: bce, focal, asymmetric; multiclass: ce; regression: "
-        "mse, huber (of standardised targets); survival: cox; auto: the first of the task's kind",
+        description=f"what is minimised. {_by_kind('losses')}; auto: the first of the task's kind. "
+        "Those of regression are of standardised targets",
     )
     focal_gamma: float = Field(2.0, ge=0, description="`loss: focal` only: exponent that plays easy records down")
     asymmetric_gammas: tuple[float, float] = Field(
@@ -181,14 +183,14 @@ def check_kind(config: FinetuneConfig, kind: str, task: str, where: Mapping[str,
     """
     at = {key: f"{file}: finetune.{key}" for key, file in (where or {}).items()}
     for key, value, fitting in (
-        ("loss", config.loss, ("auto", *LOSSES[kind])),
-        ("select_by", config.select_by, SELECTIONS[kind]),
+        ("loss", config.loss, ("auto", *KINDS[kind].losses)),
+        ("select_by", config.select_by, ("loss", *KINDS[kind].scores)),
     ):
         if value not in fitting:
             raise UserError(
                 f"{at.get(key, f'finetune.{key}')}: {value} does not fit task {task} of kind {kind};"
                 f" write one of {', '.join(fitting)}"
             )
-    if config.class_weights != "none" and kind in ("regression", "survival"):
+    if config.class_weights != "none" and not KINDS[kind].has_classes:
         key = at.get("class_weights", "finetune.class_weights")
         raise UserError(f"{key}: task {task} of kind {kind} has no classes; write none")

@@ -41,7 +41,7 @@ def load_stratifying(folder: Path, names: Sequence[str], sources: Sequence[str])
     for name in names:
         path = folder / "tasks" / f"{name}.yaml"
         task = load_task(path)
-        if not isinstance(task, TaskConfig) or task.kind == "regression":
+        if not isinstance(task, TaskConfig) or not task.task_kind.carried:
             raise UserError(f"{path}: `kind: {task.kind}` has no labels for `manifest.stratify` to hold at their share")
         own = list(sources) if task.sources is None else [name for name in sources if name in task.sources]
         unknown = sorted(set(task.sources or []) - set(sources))

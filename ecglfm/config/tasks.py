@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.base import Name, Section
+from ecglfm.config.base import Name, OneOf, Section
 from ecglfm.config.expression import Condition, parse_condition
+from ecglfm.config.kinds import KINDS, TaskKind
 
 #: Clauses that choose records, any of which is enough.
 CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "report", "column", "where")
@@ -156,9 +157,8 @@ class Selector(Section):
 class TaskConfig(Section):
     """One label set (`config/tasks/{task}.yaml`)."""
 
-    kind: Literal["binary", "multilabel", "multiclass", "regression", "survival"] = Field(
-        description="what the labels are: exactly one that is there or not; several; classes of which a record has "
-        "exactly one; numbers; times until an event"
+    kind: Annotated[str, OneOf(lambda: KINDS)] = Field(
+        description="what the labels are: " + "; ".join(kind.description for kind in KINDS.values())
     )
     description: str = Field("", description="one sentence for the report")
     sources: list[Name] | None = Field(
@@ -184,27 +184,29 @@ class TaskConfig(Section):
     def _labels_fit_kind(self) -> TaskConfig:
         if not self.labels:
             raise ValueError("`labels` is empty")
-        if self.kind == "binary" and len(self.labels) != 1:
-            raise ValueError(f"`kind: binary` has exactly one label, found {len(self.labels)}; write `multilabel`")
-        if self.kind == "multiclass" and len(self.labels) < 2:
-            raise ValueError("`kind: multiclass` chooses among labels, found only one; write `binary`")
+        self.task_kind.check_number(len(self.labels))
         for label, selectors in self.labels.items():
             if not label or re.search(r"[\s/{}.]", label):
                 raise ValueError(f"label {label!r}: no spaces, dots, slashes or braces, please")
             for kind, selector in selectors.items():
-                self._check_keys(f"labels.{label}.{kind}", self.kind, selector)
+                self._check_keys(f"labels.{label}.{kind}", self.task_kind, selector)
         for kind, selector in self.exclude.items():
-            self._check_keys(f"exclude.{kind}", "binary", selector)
+            self._check_keys(f"exclude.{kind}", KINDS["binary"], selector)
         return self
 
+    @property
+    def task_kind(self) -> TaskKind:
+        """What its kind says."""
+        return KINDS[self.kind]
+
     @staticmethod
-    def _check_keys(where: str, kind: str, selector: Selector) -> None:
+    def _check_keys(where: str, kind: TaskKind, selector: Selector) -> None:
         """Raise where a selector lacks what its kind of label is read from, or has something else."""
-        wanted = {"regression": ["value"], "survival": ["time", "event"]}.get(kind, [])
+        wanted = kind.read_from
         for key in ("value", "time", "event"):
             if (getattr(selector, key) is not None) != (key in wanted):
                 what = "needs" if key in wanted else "has no"
-                raise ValueError(f"{where}: `kind: {kind}` {what} `{key}`")
+                raise ValueError(f"{where}: `kind: {kind.name}` {what} `{key}`")
         if wanted and selector.clauses:
             raise ValueError(
                 f"{where}: `{selector.clauses[0]}` is no number; `among` chooses the records that have one"

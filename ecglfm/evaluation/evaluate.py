@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
+from ecglfm.config.kinds import KINDS
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_samples
 from ecglfm.evaluation.metrics import (
@@ -24,14 +25,10 @@ from ecglfm.evaluation.metrics import (
     cohort_splits,
     external_cohorts,
     group_names,
-    label_columns,
     majority,
-    output_column,
     read_outcome,
     subgroups,
     summarize,
-    threshold_columns,
-    truth_columns,
 )
 from ecglfm.evaluation.plots import figures, save_png
 from ecglfm.provenance import code_version, read_json, write_json, write_parquet
@@ -123,7 +120,7 @@ def run_evaluate(
         metrics["threshold_choices"] = chosen  # on valid, by `finetune`
     metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
-    for name, figure in figures(test, metrics).items():
+    for name, figure in figures(kind, test, metrics).items():
         save_png(figure, output / f"{name}.png")
     first = next(iter(metrics["macro"]))
     logger.info("%s: test macro %s %s", "/".join(identity.values()), first, metrics["macro"][first]["value"])
@@ -159,7 +156,7 @@ def labelled_records(
         A label that the model predicts is missing, the labels are of another manifest, or no record is in
         the test split.
     """
-    columns = [column for name in names for column in label_columns(kind, name)]
+    columns = [column for name in names for column in KINDS[kind].label_columns(name)]
     require_columns(labels, ["record_id", "split"], str(where))
     absent = [column.partition(".")[2] for column in columns if column not in labels]
     if absent:
@@ -209,12 +206,12 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     outputs = predict(model, store, store.windows(encoder.crop_samples))
     if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
         raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
-    table = records[["record_id", "patient_id", "split"]].copy()
+    table, kind = records[["record_id", "patient_id", "split"]].copy(), KINDS[model.kind]
     for column, name in enumerate(model.label_names):
-        for truth, label in zip(truth_columns(model.kind, name), label_columns(model.kind, name), strict=True):
+        for truth, label in zip(kind.truth_columns(name), kind.label_columns(name), strict=True):
             table[truth] = records[label].astype(np.float32)
-        table[output_column(model.kind, name)] = outputs[:, column].astype(np.float32)
-    thresholds = zip(threshold_columns(model.kind, model.label_names), model.thresholds, strict=True)
+        table[kind.output_column(name)] = outputs[:, column].astype(np.float32)
+    thresholds = zip(kind.threshold_columns(model.label_names), model.thresholds, strict=True)
     return table.assign(**{name: float(threshold) for name, threshold in thresholds})
 
 
@@ -225,7 +222,7 @@ def majority_of(
 
     Macro values are over the labels of `macro`.
     """
-    columns = [column for name in names for column in label_columns(kind, name)]
+    columns = [column for name in names for column in KINDS[kind].label_columns(name)]
     truth = pd.read_parquet(labels, columns=["split", "source", *columns])
     on_test = (truth["split"] == "test") & truth["source"].isin(list(sources))
     train, test = (truth.loc[rows, columns].to_numpy(np.float64) for rows in (truth["split"] == "train", on_test))

@@ -19,13 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ecglfm.config.fits import parse_fit
+from ecglfm.config.kinds import KINDS, areas, titles
 from ecglfm.evaluation.plots import COLOURS, save_png, style
 from ecglfm.provenance import read_json, write_text
 
 logger = logging.getLogger(__name__)
 
-#: Macro metric that a curve shows, by kind of task.
-METRIC = {"regression": "mae", "survival": "c_index"}
 _PER_ROW = 3
 _MARKERS = "osD^vP*"
 
@@ -65,7 +64,7 @@ def _row(results: Path, name: str) -> dict[str, Any]:
     parsed = parse_fit(fit)
     training = read_json(results / "finetune" / name / "model.json")["training"]
     metrics = read_json(results / "evaluate" / name / "metrics.json")
-    metric = METRIC.get(metrics["kind"], "auroc")
+    metric = KINDS[metrics["kind"]].compared[0]
     entry = metrics["macro"][metric]
     return {
         "encoder": encoder,
@@ -120,7 +119,6 @@ def _panel(axes: Axes, table: pd.DataFrame, curves: list[tuple[str, str]]) -> No
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     metric = table["metric"].iloc[0]
-    names = {"auroc": "macro AUROC (test)", "mae": "macro MAE (test)", "c_index": "macro C-index (test)"}
-    if metric != "mae":
+    if metric in areas():
         axes.axhline(0.5, color="#6b6f76", linewidth=0.8, linestyle=":")
-    style(axes, table["task"].iloc[0], "training and validation patients, %", names[metric])
+    style(axes, table["task"].iloc[0], "training and validation patients, %", f"macro {titles()[metric]} (test)")

@@ -19,7 +19,6 @@ from ecglfm.models.description import EncoderDescription, ModelDescription
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.meta_device import on_meta_device
-from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
@@ -80,9 +79,9 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
         "label_names": model.label_names,
         "aggregate": model.aggregate,
     }
-    if model.kind in CLASSIFICATION:
+    if model.link.kind.has_classes:
         content["thresholds"] = [float(threshold) for threshold in model.thresholds]
-    if model.kind == "regression":
+    if model.link.kind.standardized:
         content |= {"target_mean": list(model.link.mean), "target_scale": list(model.link.scale)}
     _save(Path(folder), "model", model, content)
 

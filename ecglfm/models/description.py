@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config import ModelConfig, PreprocessConfig, Section
+from ecglfm.config.base import OneOf
 from ecglfm.config.fits import Mode
-from ecglfm.models.outputs import AGGREGATES, CLASSIFICATION, KINDS, Link
+from ecglfm.config.kinds import KINDS
+from ecglfm.models.outputs import AGGREGATES, Link, link_of
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -47,7 +49,7 @@ class ModelDescription(Description):
 
     encoder: dict[str, Any]
     mode: Mode
-    kind: Literal[KINDS] = "multilabel"  # type: ignore[valid-type]
+    kind: Annotated[str, OneOf(lambda: KINDS)] = "multilabel"
     aggregate: Literal[AGGREGATES] = "mean"  # type: ignore[valid-type]
     label_names: list[str] = Field(min_length=1)
     thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
@@ -58,8 +60,9 @@ class ModelDescription(Description):
     def _has_one_of_each_label(self) -> ModelDescription:
         if len(set(self.label_names)) < len(self.label_names):
             raise ValueError(f"label_names has a name twice: {self.label_names}")
-        needed = ["thresholds"] if self.kind in CLASSIFICATION else []
-        for key in needed or (["target_mean", "target_scale"] if self.kind == "regression" else []):
+        kind = KINDS[self.kind]
+        needed = ["thresholds"] if kind.has_classes else []
+        for key in needed + (["target_mean", "target_scale"] if kind.standardized else []):
             if len(getattr(self, key) or ()) != len(self.label_names):
                 raise ValueError(f"`label_names` and `{key}` must be lists of the same length")
         return self
@@ -67,4 +70,4 @@ class ModelDescription(Description):
     @property
     def link(self) -> Link:
         """What the logits mean."""
-        return Link(self.kind, tuple(self.target_mean or ()), tuple(self.target_scale or ()))
+        return link_of(self.kind, tuple(self.target_mean or ()), tuple(self.target_scale or ()))

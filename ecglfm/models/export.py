@@ -24,7 +24,6 @@ from ecglfm import __version__
 from ecglfm.config import UserError
 from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.outputs import CLASSIFICATION
 
 FORMATS = ("onnx", "torchscript")
 TOLERANCE = 1e-4
@@ -34,9 +33,6 @@ OLDEST_TORCH = {"onnx": "2.13", "torchscript": "2.11"}
 INLINE_BYTES = 3 << 29
 #: Where a TorchScript file has its description: `torch.jit.load(FILE, _extra_files={EXTRA_FILE: ""})` fills it in.
 EXTRA_FILE = "ecglfm.json"
-
-#: What a model's second output is called, by kind of task.
-NAMES = dict.fromkeys(CLASSIFICATION, "probabilities") | {"regression": "predictions", "survival": "risks"}
 
 Forward = Callable[[tuple[Tensor, ...]], list[Tensor]]
 
@@ -48,7 +44,7 @@ class Exportable(nn.Module):
         super().__init__()
         self.module = module
         self.encoder = module if isinstance(module, Encoder) else module.encoder
-        self.outputs = ["frames", "embedding"] if isinstance(module, Encoder) else ["logits", NAMES[module.kind]]
+        self.outputs = ["frames", "embedding"] if isinstance(module, Encoder) else ["logits", module.link.kind.outputs]
 
     def forward(self, signal: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Frames (batch, frames, dim) and embedding (batch, dim), or logits and what they say (batch, labels)."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ecglfm.config.fits import MODES
 from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.layers import at_least_float32
-from ecglfm.models.outputs import CLASSIFICATION, KINDS, Link
+from ecglfm.models.outputs import Link, link_of
 
 
 class AttentionPooling(nn.Module):
@@ -56,7 +56,7 @@ class ECGModel(nn.Module):
     Attributes
     ----------
     kind : str
-        Of task: binary, multilabel, multiclass, regression or survival.
+        Of task, as in its YAML; `link.kind` says what that means.
     thresholds : list of float
         Probability at which each label is called present; 0.5 until chosen on the validation split. Empty where
         the outputs are no probabilities.
@@ -72,10 +72,8 @@ class ECGModel(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.label_names = list(label_names)
-        self.link = Link(link) if isinstance(link, str) else link
-        if self.kind not in KINDS:
-            raise ValueError(f"kind {self.kind!r} is not one of {KINDS}")
-        self.thresholds = [0.5] * len(self.label_names) if self.kind in CLASSIFICATION else []
+        self.link = link_of(link) if isinstance(link, str) else link
+        self.thresholds = [0.5] * len(self.label_names) if self.link.kind.has_classes else []
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
@@ -87,7 +85,7 @@ class ECGModel(nn.Module):
     @property
     def kind(self) -> str:
         """Kind of task: what `outputs` are."""
-        return self.link.kind
+        return self.link.kind.name
 
     def outputs(self, logits: Tensor) -> Tensor:
         """What the logits (batch, labels) say: probabilities, quantities in their units, or log hazard ratios."""

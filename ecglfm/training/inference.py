@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
 
@@ -110,7 +111,7 @@ def outputs_by_record(model: ECGModel, row: np.ndarray, outputs: np.ndarray) -> 
         As in `aggregate_by_record`.
     """
     values = aggregate_by_record(row, outputs, model.aggregate)
-    if model.kind == "multiclass" and model.aggregate != "mean":
+    if KINDS[model.kind].exclusive and model.aggregate != "mean":
         values /= values.sum(axis=1, keepdims=True)
     return values
 

@@ -37,14 +37,14 @@ class LabelCounts:
 
     def add(self, kept: pd.DataFrame) -> None:
         """Count some records: rows of the label table."""
-        kind = self._slice.config.kind
+        kind = self._slice.config.task_kind
         columns = [target_columns(self._slice, name) for name in self.names]
         values = kept[[names[-1] for names in columns]].to_numpy(np.float64)
         known = ~np.isnan(values)
-        carried = known if kind == "regression" else values == 1
+        carried = values == 1 if kind.carried else known
         amounts = kept[[names[0] for names in columns]].to_numpy(np.float64)  # the numbers, or the times
         amounts = np.nan_to_num(amounts)
-        if kind != "regression":
+        if kind.carried:
             self.together += carried.T.astype(np.int64) @ carried.astype(np.int64)
         for group, positions in kept.reset_index().groupby(["split", "source"], sort=False).indices.items():
             split, source = map(str, group)  # type: ignore[call-overload]
@@ -86,7 +86,7 @@ class LabelCounts:
         config = self._slice.config
         carried, known = (self.of(what, split="train").astype(int) for what in ("carried", "known"))
         positives = {split: self.of("carried", split=split).astype(int) for split in SPLITS}
-        words = {"regression": "known number", "survival": "event"}.get(config.kind, "positive")
+        words = config.task_kind.positive
         found = {}
         for number, name in enumerate(self.names):
             per_split = ", ".join(f"{split} {counts[number]}" for split, counts in positives.items())
@@ -95,7 +95,7 @@ class LabelCounts:
                 fewer = f"{carried[number]} {words}{plural}, fewer than {config.min_positives}, among"
                 has = f"no {words} among" if carried[number] == 0 else fewer
                 found[name] = f"has {has} {known[number]} training records ({words}s: {per_split})"
-            elif config.kind in {"binary", "multilabel"} and carried[number] == known[number]:
+            elif config.task_kind.independent and carried[number] == known[number]:
                 found[name] = f"is carried by all {known[number]} training records that it is known of"
         return found
 

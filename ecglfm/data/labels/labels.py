@@ -127,13 +127,13 @@ class LabelledRecords:
 
     def _read(self) -> Iterator[pd.DataFrame]:
         of_label = [target_columns(self._slice, label)[0] for label in self._slice.config.labels]
-        continuous = self._slice.config.kind in {"regression", "survival"}
+        classes = self._slice.config.task_kind.has_classes
         for source, targets in self._targets.items():
             for index in table_pieces(self._paths[source], targets.columns):
                 labels = targets.of(index)
                 values = labels[of_label]
                 self.n_records += len(labels)
-                self.matches += (values.notna() if continuous else values == 1).sum().to_numpy()
+                self.matches += (values == 1 if classes else values.notna()).sum().to_numpy()
                 yield pd.concat([index["record_id"], labels], axis=1)
             targets.warn_unknown()
 
@@ -155,17 +155,17 @@ class LabelledRecords:
 
 def left_out(labelled: pd.DataFrame, slice: TaskSlice) -> pd.Series:  # noqa: A002
     """Why each record is left out of the task; null for those that stay. The first reason counts."""
-    config = slice.config
+    config, kind = slice.config, slice.config.task_kind
     labels = labelled[[column for label in config.labels for column in target_columns(slice, label)]]
     reason = pd.Series(None, index=labelled.index, dtype="object")
     n_carried = (labels == 1).sum(axis=1)
-    if config.kind == "multiclass" or (config.kind in {"binary", "multilabel"} and config.missing == "drop"):
+    if kind.exclusive or (kind.independent and config.missing == "drop"):
         reason[n_carried == 0] = "no_label"
-    if config.kind == "multiclass":
+    if kind.exclusive:
         reason[n_carried > 1] = "several_classes"
     reason[labels.isna().all(axis=1)] = "label_unknown"
-    if config.kind == "survival":
-        times = labels[[f"time.{label}" for label in config.labels]]
+    if kind.time is not None:
+        times = labels[[f"{kind.time}.{label}" for label in config.labels]]
         reason[~(times > 0).any(axis=1) & times.notna().any(axis=1)] = "time_not_positive"
     reason[labelled[EXCLUDED].astype(bool)] = "excluded"
     reason[labelled["split"].isna()] = "no_split"
@@ -242,8 +242,7 @@ def read_left_out(labels: Path) -> dict[str, str]:
 def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa: A002
     """Labels that the task goes on without, and why; raises `UserError` where none or (multiclass) one would remain."""
     rare = counts.rare()
-    least = 2 if slice.config.kind == "multiclass" else 1
-    if len(slice.config.labels) - len(rare) < least:
+    if len(slice.config.labels) - len(rare) < slice.config.task_kind.least:
         label, why = next(iter(rare.items()))
         raise UserError(f"task {slice.task!r}: too few of its labels can be trained on; label {label!r} {why}")
     return rare
@@ -251,19 +250,19 @@ def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa
 
 def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[LabelledChunk], LabelledChunk]:  # noqa: A002
     """Function that gives records the form in which they are written, without the labels left out."""
-    config = slice.config
-    names = [label for label in config.labels if label not in rare]
+    kind = slice.config.task_kind
+    names = [label for label in slice.config.labels if label not in rare]
     columns = [column for label in names for column in target_columns(slice, label)]
 
     def finish(piece: LabelledChunk) -> LabelledChunk:
         labelled, reason = piece
         labelled = labelled[["record_id", "patient_id", "source", "split", *columns]].copy()
-        if config.kind == "multiclass":
+        if kind.exclusive:
             labelled[columns] = labelled[columns].fillna(0)  # a record has one class: the others are not unknown
             reason = reason.mask(reason.isna() & ~(labelled[columns] == 1).any(axis=1), "rare_class")
-        if config.kind == "survival":
+        if kind.time is not None:
             for label in names:
-                usable = labelled[f"time.{label}"] > 0
+                usable = labelled[f"{kind.time}.{label}"] > 0
                 for column in target_columns(slice, label):
                     labelled[column] = labelled[column].where(usable)
         return labelled, reason

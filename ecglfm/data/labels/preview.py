@@ -47,7 +47,7 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
         _record_table(slice, counts),
         [f"left out, {why}: {number} ({DETAILS[why]})" for why, number in sorted(reasons.items())],
         _label_table(slice, counts),
-        _overlaps(counts) if slice.config.kind == "multilabel" else [],
+        _overlaps(counts) if slice.config.task_kind.independent else [],
         _unmatched(slice, records),
         _rare(slice, counts),
     ]
@@ -73,26 +73,24 @@ def _record_table(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: 
 
 def _label_table(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A002
     """Records that carry each label (events, known numbers) by split, of how many, and by source."""
-    kind = slice.config.kind
+    kind = slice.config.task_kind
     carried, known = counts.of("carried"), counts.of("known")
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = counts.of("sum") / known
-        spread = np.sqrt(np.maximum(counts.of("squares") / known - mean**2, 0))
+        statistics = {"mean": mean, "spread": np.sqrt(np.maximum(counts.of("squares") / known - mean**2, 0))}
         shares = [f"{100 * share:.1f} %" if share == share else "-" for share in carried / known]
     columns = {split: _whole(counts.of("carried", split=split)) for split in SPLITS} | {"all": _whole(carried)}
-    if kind != "regression":
+    if kind.carried:
         columns |= {"known": _whole(known), "share": shares}
-    if kind in {"regression", "survival"}:
-        what = "mean" if kind == "regression" else "mean time"
-        columns[what] = [f"{number:.4g}" for number in mean]
-    if kind == "regression":
-        columns["SD"] = [f"{number:.4g}" for number in spread]
+    columns |= {title: [f"{number:.4g}" for number in statistics[what]] for title, what in kind.statistics.items()}
     for source in slice.kinds if len(slice.kinds) > 1 else ():
         of = zip(counts.of("carried", source=source), counts.of("known", source=source), strict=True)
         columns[source] = [f"{there:.0f}/{out_of:.0f}" if out_of else "unknown" for there, out_of in of]
-    first = {"regression": "known", "survival": "events"}.get(kind, "carry it")
     return text_table(
-        [[first, *columns], *([name, *cells] for name, *cells in zip(counts.names, *columns.values(), strict=True))]
+        [
+            [kind.listed, *columns],
+            *([name, *cells] for name, *cells in zip(counts.names, *columns.values(), strict=True)),
+        ]
     )
 
 

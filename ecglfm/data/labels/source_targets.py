@@ -32,7 +32,7 @@ _NOT_STATED = {"", "nan", "na", "n/a", "none", "null"}
 
 def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
     """Columns of a label in `labels/{task}.parquet`."""
-    return [f"time.{label}", f"event.{label}"] if slice.config.kind == "survival" else [f"label.{label}"]
+    return slice.config.task_kind.label_columns(label)
 
 
 class SourceTargets:

@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.comparison.contenders import (
     Contender,
     check_same,
-    compared,
     contender,
     measurable,
     read_metrics,
@@ -39,8 +39,6 @@ from ecglfm.provenance import write_json, write_text
 
 logger = logging.getLogger(__name__)
 
-#: Metrics of which the smaller value is the better one.
-SMALLER = ("mae",)
 #: Behind a verdict on encoders that have one training each: another training might say otherwise.
 AS_TRAINED = " as trained"
 _DIGITS = 12
@@ -72,9 +70,9 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
         groups.setdefault((encoder, setting_of(fit)), []).append(fit)
     folders = {key: [evaluations / key[0] / task / fit for fit in fits] for key, fits in groups.items()}
     kind = read_metrics(next(iter(next(iter(folders.values())))))["kind"]
-    metrics = compared(kind)
+    metrics = KINDS[kind].compared
     tables = {folder: read_test(folder, kind) for own in folders.values() for folder in own}
-    check_same(tables)
+    check_same(tables, kind)
     truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients, in_all=MIN_PATIENTS)
     contenders = [
         contender(*key, groups[key], [measurable(tables[folder], kind) for folder in own], metrics, truth)
@@ -182,7 +180,8 @@ def verdict(metric: str, value: float, p: float, config: EvaluateConfig, trainin
     """`better`, `worse`, either `as trained`, or `no evidence`."""
     if p >= 1 - config.confidence or value == 0:
         return "no evidence"
-    word = "better" if (value < 0) == (metric in SMALLER) else "worse"
+    smaller = any(metric in kind.smaller for kind in KINDS.values())
+    word = "better" if (value < 0) == smaller else "worse"
     return word if trainings_tested else word + AS_TRAINED
 
 

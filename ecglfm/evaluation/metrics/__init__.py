@@ -16,25 +16,16 @@ from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_
 from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
 from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
-from ecglfm.evaluation.metrics.label import CLASS_METRICS, label_metrics
-from ecglfm.evaluation.metrics.outcomes import (
-    Outcome,
-    label_columns,
-    output_column,
-    read_outcome,
-    threshold_columns,
-    truth_columns,
-)
-from ecglfm.evaluation.metrics.regression import QUANTITY_METRICS, RegressionPredictions
+from ecglfm.evaluation.metrics.label import label_metrics
+from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
+from ecglfm.evaluation.metrics.regression import RegressionPredictions
 from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, make_reference
-from ecglfm.evaluation.metrics.truth import Truth, known_records, truth_of
+from ecglfm.evaluation.metrics.truth import Truth, truth_of
 
 __all__ = [
-    "CLASS_METRICS",
     "EXTERNAL",
     "KEPT",
     "MIN_PATIENTS",
-    "QUANTITY_METRICS",
     "Outcome",
     "PatientWeights",
     "Predictions",
@@ -48,21 +39,17 @@ __all__ = [
     "external_cohorts",
     "group_names",
     "interval",
-    "known_records",
-    "label_columns",
     "label_metrics",
     "majority",
     "make_reference",
     "mean_defined",
     "nothing",
-    "output_column",
+    "outcome_class",
     "paired_bootstrap",
     "point_values",
     "read_outcome",
     "resampled_values",
     "subgroups",
     "summarize",
-    "threshold_columns",
-    "truth_columns",
     "truth_of",
 ]

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ecglfm.evaluation.metrics.outcomes import outcome_class
+
 
 def constant_probability(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """Metrics of saying the training prevalence p of one label for every test record, of which a share s is positive.
@@ -70,7 +72,7 @@ def majority(
     names : sequence of str
         Labels.
     train, test : ndarray, shape (records, labels)
-        Truth; of survival it is not looked at.
+        Truth; where metrics are what they are by definition it is not looked at.
     over : mapping, optional
         Labels that the model's macro value is over, by metric, so that both are over the same; otherwise all.
 
@@ -79,11 +81,11 @@ def majority(
     dict
         `labels.{name}.{metric}`, and `macro.{metric}`: means over the labels for which each is defined, or over `over`.
     """
-    if kind == "survival":
-        half = {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
-        return {"labels": dict.fromkeys(names, half), "macro": half}
-    measure = constant_quantity if kind == "regression" else constant_probability
-    labels = {name: measure(*columns) for name, *columns in zip(names, train.T, test.T, strict=True)}
+    outcome = outcome_class(kind)
+    if outcome.by_definition:
+        known = dict(outcome.by_definition)
+        return {"labels": dict.fromkeys(names, known), "macro": known}
+    labels = {name: outcome.constant(*columns) for name, *columns in zip(names, train.T, test.T, strict=True)}
     found: dict[str, list[float]] = {}
     for name, values in labels.items():
         for metric, value in values.items():

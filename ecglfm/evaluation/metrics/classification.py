@@ -5,12 +5,20 @@ Per label every class is judged alone, one against the rest; `pooled` judges the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
-from ecglfm.evaluation.metrics.challenge import Challenge
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import TaskKind
+from ecglfm.evaluation.metrics.baselines import constant_probability
+from ecglfm.evaluation.metrics.calibration import fit_calibration
+from ecglfm.evaluation.metrics.challenge import Challenge, read_challenge
+from ecglfm.evaluation.metrics.influence import auroc_influence
 from ecglfm.evaluation.metrics.label import (
     CLASS_METRICS,
     accuracy_metrics,
@@ -23,13 +31,14 @@ from ecglfm.evaluation.metrics.label import (
     threshold_metrics,
     undefined_reason,
 )
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
 
 #: Metrics that a calibration of the probabilities can change.
 CALIBRATED = ("brier", "ece")
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Outcome):
     """What a model said of some records, and what is true.
 
     Attributes
@@ -59,6 +68,42 @@ class Predictions:
     calibrated: np.ndarray | None = None
     challenge: Challenge | None = None
 
+    @classmethod
+    def read(
+        cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
+    ) -> tuple[Self, dict[str, Any]]:
+        """The test split, and temperatures of the validation split."""
+        valid, test = (table[table["split"] == split] for split in ("valid", "test"))
+        truth, said = (columns_of(valid, what, names) for what in ("target", "probability"))
+        calibration = fit_calibration(truth, said, config.calibration, exclusive=kind.exclusive)
+        weights, probabilities = config.challenge_weights, columns_of(test, "probability", names)
+        outcome = cls(
+            names,
+            columns_of(test, "target", names),
+            probabilities,
+            columns_of(test, "threshold", names),
+            test["patient_id"].to_numpy(dtype=str),
+            exclusive=kind.exclusive,
+            calibrated=None if calibration is None else calibration.apply(probabilities),
+            challenge=None if weights is None else read_challenge(Path(weights), names),
+        )
+        if calibration is None:
+            return outcome, {}
+        temperatures = dict(zip(names, calibration.temperatures.tolist(), strict=True))
+        fitted = {"method": config.calibration, "fitted_on": "valid", "temperature": temperatures}
+        return outcome, {"calibration": fitted}
+
+    @classmethod
+    def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
+        """With thresholds of one half."""
+        (target,) = truth
+        return cls(names, target, output, np.full(target.shape, 0.5), patients)
+
+    @staticmethod
+    def constant(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+        """Metrics of saying the training prevalence."""
+        return constant_probability(train, test)
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Keys of `values`: `CLASS_METRICS`, and the calibrated ones where there is a calibration."""
@@ -87,6 +132,20 @@ class Predictions:
     def needed(self, label: int) -> np.ndarray:
         """Positives and negatives of a label, bool (2, n)."""
         return np.stack([self.targets[:, label] == 1, self.targets[:, label] == 0])
+
+    def known(self, label: int) -> np.ndarray:
+        """Records whose truth is known, bool (n,)."""
+        return ~np.isnan(self.targets[:, label])
+
+    def classes(self, label: int) -> dict[str, np.ndarray]:
+        """Negative and positive records."""
+        target = self.targets[:, label]
+        return {"negative patients": target == 0, "positive patients": target > 0}
+
+    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
+        """AUROC with what each known record adds."""
+        known = self.known(label)
+        return {"auroc": auroc_influence(self.targets[known, label], self.probabilities[known, label])}
 
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """`micro`: every pair of record and known label is a case of its own; `overall`: of whole records."""

@@ -1,41 +1,117 @@
-"""From `predictions.parquet` to what is measured, for every kind of task; what is fitted is fitted on valid here."""
+"""From `predictions.parquet` to what is measured: what the outcome of every kind of task offers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.evaluation.metrics.calibration import fit_calibration
-from ecglfm.evaluation.metrics.challenge import read_challenge
-from ecglfm.evaluation.metrics.classification import Predictions
-from ecglfm.evaluation.metrics.regression import RegressionPredictions
-from ecglfm.evaluation.metrics.survival import SurvivalPredictions, make_reference
-
-Outcome = Predictions | RegressionPredictions | SurvivalPredictions
+from ecglfm.config.kinds import KINDS, TaskKind
+from ecglfm.config.reference import look_up
 
 
-def label_columns(kind: str, name: str) -> list[str]:
-    """Columns of a label in `labels/{task}.parquet`."""
-    return [f"time.{name}", f"event.{name}"] if kind == "survival" else [f"label.{name}"]
+class Outcome(ABC):
+    """What a model said of some records, and what is true; a kind of task names its own class (`TaskKind.outcome`).
+
+    Shapes: n records, r weightings of them, p patients.
+
+    Attributes
+    ----------
+    names : list of str
+        Labels.
+    patients : ndarray of str, shape (n,)
+    """
+
+    #: Metrics of any answer that is the same for every record, whatever the data.
+    by_definition: ClassVar[Mapping[str, float]] = {}
+
+    names: list[str]
+    patients: np.ndarray
+
+    @classmethod
+    @abstractmethod
+    def read(
+        cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
+    ) -> tuple[Self, dict[str, Any]]:
+        """The test split of a table of predictions, and what was fitted on its validation split, for `metrics.json`."""
+
+    @classmethod
+    @abstractmethod
+    def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
+        """Of truth and output alone, which is enough to compare encoders.
+
+        Parameters
+        ----------
+        names : list of str
+        truth : sequence of ndarray, shape (n, labels)
+            Those of `TaskKind.truth`.
+        output : ndarray, shape (n, labels)
+        patients : ndarray of str, shape (n,)
+        """
+
+    @staticmethod
+    def constant(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+        """Metrics of one label of the answer that never looks at a recording; shapes (records,), NaN unknown."""
+        return {}
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Keys of `values`."""
+
+    @abstractmethod
+    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Metrics of one label under record weights (n, r), each of shape (r,); NaN undefined."""
+
+    @abstractmethod
+    def known(self, label: int) -> np.ndarray:
+        """Records whose truth is known, bool (n,)."""
+
+    @abstractmethod
+    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
+        """Compared metrics of one label, and what each known record adds to their error (`influence`)."""
+
+    @abstractmethod
+    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
+        """Patients behind each metric, as `intervals.score_interval` wants them; percentiles for one without."""
+
+    @abstractmethod
+    def reason(self, metric: str, label: int) -> str:
+        """Why the metric of the label has no value."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What the metrics stand on, for `metrics.json`: `n` with `known` by label at least."""
+
+    def needed(self, label: int) -> np.ndarray:
+        """Groups of records of which every resample must hold some, bool (groups, n)."""
+        return np.zeros((0, len(self.patients)), dtype=bool)
+
+    def classes(self, label: int) -> dict[str, np.ndarray]:
+        """Records of each class of which some patients are needed, by `{…} patients`; the rarer kind last."""
+        return {}
+
+    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        """Metrics over all labels together, by section of `metrics.json`."""
+        return {}
+
+    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+        """Gaps of bins of each calibration error, shape (bins, r); of None, labels pooled."""
+        return {}
+
+    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
+        """What each gap varies by at least, shape (bins,)."""
+        return {}
 
 
-def output_column(kind: str, name: str) -> str:
-    """Column of `predictions.parquet` that holds what the model says of a label."""
-    return {"regression": "prediction", "survival": "risk"}.get(kind, "probability") + f".{name}"
-
-
-def threshold_columns(kind: str, names: list[str]) -> list[str]:
-    """Columns of `predictions.parquet` that hold the thresholds of the model that predicted the record; of classes."""
-    return [f"threshold.{name}" for name in names] if kind not in ("regression", "survival") else []
-
-
-def truth_columns(kind: str, name: str) -> list[str]:
-    """Columns of `predictions.parquet` that hold the truth of a label, in the order of `label_columns`."""
-    return [f"time.{name}", f"event.{name}"] if kind == "survival" else [f"target.{name}"]
+def outcome_class(kind: str) -> type[Outcome]:
+    """Class of the outcomes of a kind of task."""
+    found: type[Outcome] = look_up(KINDS[kind].outcome)
+    return found
 
 
 def read_outcome(
@@ -58,42 +134,13 @@ def read_outcome(
 
     Returns
     -------
-    Predictions, RegressionPredictions or SurvivalPredictions
+    Outcome
     dict
         What was fitted on the validation split, for `metrics.json`.
     """
-    valid, test = (table[table["split"] == split] for split in ("valid", "test"))
-    patients = test["patient_id"].to_numpy(dtype=str)
-    output = [output_column(kind, name) for name in names]
-    if kind == "survival":
-        time, event = ([f"{part}.{name}" for name in names] for part in ("time", "event"))
-        references = [
-            make_reference(*(valid[column].to_numpy(np.float64) for column in columns), times=config.survival_times)
-            for columns in zip(time, event, output, strict=True)
-        ]
-        truth = _columns(test, time), _columns(test, event)
-        return SurvivalPredictions(names, *truth, _columns(test, output), patients, references), {}
-    target = [f"target.{name}" for name in names]
-    if kind == "regression":
-        return RegressionPredictions(names, _columns(test, target), _columns(test, output), patients), {}
-    exclusive = kind == "multiclass"
-    calibration = fit_calibration(
-        _columns(valid, target), _columns(valid, output), config.calibration, exclusive=exclusive
-    )
-    weights = config.challenge_weights
-    probabilities = _columns(test, output)
-    outcome = Predictions(
-        names, _columns(test, target), probabilities, _columns(test, threshold_columns(kind, names)), patients,
-        exclusive=exclusive,
-        calibrated=None if calibration is None else calibration.apply(probabilities),
-        challenge=None if weights is None else read_challenge(Path(weights), names),
-    )  # fmt: skip
-    if calibration is None:
-        return outcome, {}
-    temperatures = dict(zip(names, calibration.temperatures.tolist(), strict=True))
-    return outcome, {"calibration": {"method": config.calibration, "fitted_on": "valid", "temperature": temperatures}}
+    return outcome_class(kind).read(table, KINDS[kind], names, config)
 
 
-def _columns(table: pd.DataFrame, names: list[str]) -> np.ndarray:
-    """Columns as float64, shape (rows, columns)."""
-    return table[names].to_numpy(dtype=np.float64)
+def columns_of(table: pd.DataFrame, what: str, names: list[str]) -> np.ndarray:
+    """Columns `{what}.{name}` of a table as float64, shape (rows, columns)."""
+    return table[[f"{what}.{name}" for name in names]].to_numpy(dtype=np.float64)

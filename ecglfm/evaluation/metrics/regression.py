@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
+
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import TaskKind
+from ecglfm.evaluation.metrics.baselines import constant_quantity
+from ecglfm.evaluation.metrics.influence import regression_influence
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
 
 QUANTITY_METRICS = ("mae", "rmse", "r2", "pearson")
 
 
 @dataclass(frozen=True)
-class RegressionPredictions:
+class RegressionPredictions(Outcome):
     """What a model said of some records, and what is true.
 
     Attributes
@@ -30,6 +38,26 @@ class RegressionPredictions:
     predictions: np.ndarray
     patients: np.ndarray
 
+    @classmethod
+    def read(
+        cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
+    ) -> tuple[Self, dict[str, Any]]:
+        """The test split; nothing is fitted."""
+        test = table[table["split"] == "test"]
+        truth = [columns_of(test, what, names) for what in kind.truth]
+        return cls.told(names, truth, columns_of(test, kind.output, names), test["patient_id"].to_numpy(dtype=str)), {}
+
+    @classmethod
+    def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
+        """All that there is."""
+        (target,) = truth
+        return cls(names, target, output, patients)
+
+    @staticmethod
+    def constant(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+        """Metrics of saying the mean of train."""
+        return constant_quantity(train, test)
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Keys of `values`."""
@@ -37,33 +65,25 @@ class RegressionPredictions:
 
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of one label under record weights (n, r)."""
-        known = ~np.isnan(self.targets[:, label])
+        known = self.known(label)
         return regression_metrics(self.targets[known, label], self.predictions[known, label], weight_nr[known])
 
-    def needed(self, label: int) -> np.ndarray:
-        """No group of records is needed, bool (0, n)."""
-        return np.zeros((0, len(self.targets)), dtype=bool)
+    def known(self, label: int) -> np.ndarray:
+        """Records whose truth is known, bool (n,)."""
+        return ~np.isnan(self.targets[:, label])
 
-    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-        """Nothing: quantities of different units have no common error."""
-        return {}
-
-    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """Nothing: a quantity has no probability."""
-        return {}
-
-    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
-        """Nothing, as `gaps`."""
-        return {}
+    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
+        """MAE, R2 and correlation with what each known record adds."""
+        known = self.known(label)
+        return regression_influence(self.targets[known, label], self.predictions[known, label])
 
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
         """Patients whose value is known."""
-        known = ~np.isnan(self.targets[:, label])
-        return dict.fromkeys(QUANTITY_METRICS, (len(np.unique(patient_of[known])),))
+        return dict.fromkeys(self.metrics, (len(np.unique(patient_of[self.known(label)])),))
 
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
-        known = ~np.isnan(self.targets[:, label])
+        known = self.known(label)
         if not known.any():
             return "no test record with a known label"
         if np.ptp(self.targets[known, label]) == 0:

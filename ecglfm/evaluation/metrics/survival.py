@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.hazards import (
     RiskSets,
     breslow,
@@ -21,6 +24,8 @@ from ecglfm.evaluation.metrics.hazards import (
     hazard_ratio,
     survival_brier,
 )
+from ecglfm.evaluation.metrics.influence import concordance_influence
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
 
 GROUPS = 4
 _QUARTILES = (0.25, 0.5, 0.75)
@@ -88,7 +93,7 @@ def make_reference(
 
 
 @dataclass(frozen=True)
-class SurvivalPredictions:
+class SurvivalPredictions(Outcome):
     """What a model said of some records, and what became of the patients.
 
     Attributes
@@ -104,12 +109,31 @@ class SurvivalPredictions:
         By label.
     """
 
+    by_definition: ClassVar[dict[str, float]] = {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
+
     names: list[str]
     times: np.ndarray
     events: np.ndarray
     risks: np.ndarray
     patients: np.ndarray
     references: list[Reference | None]
+
+    @classmethod
+    def read(
+        cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
+    ) -> tuple[Self, dict[str, Any]]:
+        """The test split, with baseline hazards and times of the validation split; `describe` has them."""
+        valid, test = (table[table["split"] == split] for split in ("valid", "test"))
+        of_valid = [columns_of(valid, what, names).T for what in ("time", "event", "risk")]
+        references = [make_reference(*columns, times=config.survival_times) for columns in zip(*of_valid, strict=True)]
+        time, event, risk = (columns_of(test, what, names) for what in ("time", "event", "risk"))
+        return cls(names, time, event, risk, test["patient_id"].to_numpy(dtype=str), references), {}
+
+    @classmethod
+    def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
+        """Without references."""
+        time, event = truth
+        return cls(names, time, event, output, patients, [None] * len(names))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -146,9 +170,15 @@ class SurvivalPredictions:
         known = self.known(label)
         return np.stack([known & (self.events[:, label] == 1), known & (self.events[:, label] == 0)])
 
-    def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-        """Nothing: times to different events are not compared."""
-        return {}
+    def classes(self, label: int) -> dict[str, np.ndarray]:
+        """Records with the event."""
+        return {"patients with the event": self.events[:, label] > 0}
+
+    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
+        """Harrell's C with what each known record adds."""
+        known = self.known(label)
+        columns = (column[known, label] for column in (self.times, self.events, self.risks))
+        return {"c_index": concordance_influence(*columns)}
 
     def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Gaps of the groups of risk, shape (groups, r); labels are not pooled."""
@@ -158,10 +188,6 @@ class SurvivalPredictions:
         known = self.known(label)
         sets = RiskSets(self.times[known, label], self.events[known, label])
         return {"ece": calibration_gaps(sets, self.risks[known, label], weight_nr[known], reference)}
-
-    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
-        """Nothing is known of it beforehand."""
-        return {}
 
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
         """Patients with the event and those without, or all of them."""

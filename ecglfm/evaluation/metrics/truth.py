@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecglfm.evaluation.metrics.outcomes import Outcome
-from ecglfm.evaluation.metrics.regression import RegressionPredictions
-from ecglfm.evaluation.metrics.survival import SurvivalPredictions
 
 
 @dataclass(frozen=True)
@@ -49,29 +47,14 @@ def truth_of(data: Outcome, min_patients: int, *, in_all: int = 0) -> Truth:
     classes = np.full((len(data.names), len(names)), -1, dtype=np.int8)
     too_few: list[str | None] = []
     for label, codes in enumerate(classes):
-        known = known_records(data, label)
+        known, of_classes = data.known(label), data.classes(label)
         codes[patient_of[known]] = 0
-        least = max(in_all, min_patients) if isinstance(data, RegressionPredictions) else in_all
+        least = in_all if of_classes else max(in_all, min_patients)
         wanted = {"patients whose truth is known": (int((codes == 0).sum()), least)}
-        for what, records in _classes(data, label).items():
+        for what, records in of_classes.items():
             own = np.unique(patient_of[known & records])
             codes[own] = what != "negative patients"
             wanted[what] = (len(own), min_patients)
         lacking = [f"{count} {what}, {least} are wanted" for what, (count, least) in wanted.items() if count < least]
         too_few.append(f"too few: {lacking[-1]}" if lacking else None)
     return Truth(data.names, patient_of, classes, too_few)
-
-
-def known_records(data: Outcome, label: int) -> np.ndarray:
-    """Records whose truth is known, bool (n,)."""
-    return data.known(label) if isinstance(data, SurvivalPredictions) else ~np.isnan(data.targets[:, label])
-
-
-def _classes(data: Outcome, label: int) -> dict[str, np.ndarray]:
-    """Records of each class of which some patients are needed; the rarer kind of patient last."""
-    if isinstance(data, RegressionPredictions):
-        return {}
-    if isinstance(data, SurvivalPredictions):
-        return {"patients with the event": data.events[:, label] > 0}
-    target = data.targets[:, label]
-    return {"negative patients": target == 0, "positive patients": target > 0}

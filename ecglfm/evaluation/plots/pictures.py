@@ -14,6 +14,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ecglfm.config.kinds import KINDS
+from ecglfm.config.reference import look_up
 from ecglfm.evaluation.metrics import Outcome, Predictions, RegressionPredictions, RiskSets, SurvivalPredictions
 from ecglfm.evaluation.plots.drawing import COLOURS, GREY, INK, calibration_figure, roc_figure, style, with_interval
 
@@ -23,19 +25,33 @@ _GROUPS = ("lowest risk", "second", "third", "highest risk")
 _GROUP_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#D55E00")
 
 
-def figures(data: Outcome, metrics: dict[str, Any]) -> dict[str, Figure]:
-    """`curves` and `calibration` of the test records.
+def figures(kind: str, data: Outcome, metrics: dict[str, Any]) -> dict[str, Figure]:
+    """`curves` and `calibration` of the test records, by the function that the kind of task names.
 
     Parameters
     ----------
-    data : Predictions, RegressionPredictions or SurvivalPredictions
+    kind : str
+        Of the task.
+    data : Outcome
     metrics : dict
         `labels` as in metrics.json.
     """
-    if isinstance(data, Predictions):
-        return {"curves": roc_figure(data, metrics), "calibration": calibration_figure(data, metrics)}
-    if isinstance(data, RegressionPredictions):
-        return {"curves": scatter_figure(data, metrics), "calibration": difference_figure(data, metrics)}
+    drawn: dict[str, Figure] = look_up(KINDS[kind].pictures)(data, metrics)
+    return drawn
+
+
+def class_figures(data: Predictions, metrics: dict[str, Any]) -> dict[str, Figure]:
+    """ROC curves, and the reliability diagram."""
+    return {"curves": roc_figure(data, metrics), "calibration": calibration_figure(data, metrics)}
+
+
+def quantity_figures(data: RegressionPredictions, metrics: dict[str, Any]) -> dict[str, Figure]:
+    """Prediction against truth, and the difference of the two."""
+    return {"curves": scatter_figure(data, metrics), "calibration": difference_figure(data, metrics)}
+
+
+def survival_figures(data: SurvivalPredictions, metrics: dict[str, Any]) -> dict[str, Figure]:
+    """Survival of the groups of risk, and predicted against observed."""
     return {"curves": kaplan_meier_figure(data, metrics), "calibration": risk_group_figure(data, metrics)}
 
 

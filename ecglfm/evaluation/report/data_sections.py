@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError, load
+from ecglfm.config.kinds import KINDS
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.tables import TableReader, sorted_pieces, table_pieces
 from ecglfm.evaluation.report.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
@@ -25,6 +26,8 @@ from ecglfm.sources.reorder import merge_join
 
 Content = TypeVar("Content")
 _MANY_PAIRS = 20
+#: Columns of `labels/{task}.parquet` that are no label's.
+_ABOUT = ("record_id", "patient_id", "source", "split")
 #: Fewer patients of a split with a label than this are told beside it.
 FEW_POSITIVES = 5
 
@@ -133,8 +136,9 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
     ledger = pieces_if_there(results / f"labels/{task}.ledger.parquet")
     path_of_config = results / f"config/labels/{task}.yaml"
     config = load(TaskSlice, path_of_config).config if path_of_config.exists() else None
-    columns = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
-    if config is not None and config.kind == "regression":
+    counted = {kind.columns[-1] for kind in (KINDS.values() if config is None else [config.task_kind])}
+    columns = [column for column in pq.read_schema(path).names if column.partition(".")[0] in counted]
+    if config is not None and not config.task_kind.carried:
         labels = partial(_known, labels)
     patients = _positive_patients(labels, columns)
     return {
@@ -151,7 +155,7 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
 def _known(labels: TableReader, columns: list[str]) -> Iterator[pd.DataFrame]:
     """Columns of a table of numbers, in which every number is 1."""
     for piece in labels(columns):
-        numbers = [column for column in columns if column.startswith("label.")]
+        numbers = [column for column in columns if column not in _ABOUT]
         yield piece.assign(**{column: piece[column].where(piece[column].isna(), 1.0) for column in numbers})
 
 

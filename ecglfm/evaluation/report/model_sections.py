@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.evaluation.metrics import CLASS_METRICS, KEPT, QUANTITY_METRICS
+from ecglfm.config.kinds import KINDS, TaskKind
+from ecglfm.evaluation.metrics import KEPT
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
@@ -23,22 +25,6 @@ from ecglfm.provenance import read_json
 logger = logging.getLogger(__name__)
 
 _PANELS = 12
-_ORDER = ("c_index", "c_index_uno", "td_auc", "hazard_ratio", *CLASS_METRICS, "brier_calibrated",
-          "ece_calibrated", *QUANTITY_METRICS)  # fmt: skip
-#: Metrics of the overview by kind of task: classes, quantities, survival.
-_HEADLINES = (("auroc", "auprc", "f1", "brier"), ("r2", "pearson", "mae"), ("c_index", "c_index_uno", "td_auc", "ece"))
-#: What the two pictures of an evaluation show (`figures`), by the first of those metrics.
-_CAPTIONS = {
-    "auroc": {"curves": "ROC curves", "calibration": "Calibration: observed share against predicted probability"},
-    "r2": {
-        "curves": "Prediction against truth",
-        "calibration": "Difference from the truth against the mean of the two",
-    },
-    "c_index": {
-        "curves": "Survival by group of predicted risk (Kaplan and Meier)",
-        "calibration": "Calibration: observed against predicted survival, by group of risk",
-    },
-}
 _TEXT = (str, int, float)
 
 
@@ -133,13 +119,14 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
     if metrics is None:
         return None
     names = metrics["label_names"]
-    headline = next(found for found in _HEADLINES if found[0] in metrics["macro"])
+    kind = KINDS[metrics.get("kind", "multilabel")]  # of a file from before there were kinds
+    headline = kind.headline
     section: dict[str, Any] = {
         "fit": fit,
         "metrics": metrics,
-        "names": sorted(metrics["macro"], key=_place),
+        "names": sorted(metrics["macro"], key=partial(_place, kind=kind)),
         "headline": headline,
-        "captions": _CAPTIONS[headline[0]],
+        "captions": kind.captions,
         "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
         "over": len(metrics["macro"][headline[0]].get("labels", names)),
         "examples": [],
@@ -150,9 +137,9 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
     return section
 
 
-def _place(metric: str) -> tuple[int, str]:
+def _place(metric: str, kind: TaskKind) -> tuple[int, str]:
     """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`."""
-    return _ORDER.index(re.sub(r"_\d+$", "", metric)), metric
+    return list(kind.titles).index(re.sub(r"_\d+$", "", metric)), metric
 
 
 def add_examples(results: Path, section: dict[str, Any]) -> None:

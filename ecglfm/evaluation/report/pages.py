@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ecglfm.config.kinds import areas, titles
 from ecglfm.evaluation.plots import with_interval
 
 
 def environment() -> Environment:
-    """Templates of this package, with the filters that they share."""
+    """Templates of this package, with the filters and the names of metrics that they share."""
     made = Environment(
         loader=PackageLoader("ecglfm.evaluation.report", "templates"),
         autoescape=True,
@@ -16,6 +17,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals |= {"titles": titles(), "areas": areas()}
     made.filters |= {
         "ci": with_interval,
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",

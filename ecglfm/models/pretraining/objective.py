@@ -8,7 +8,6 @@ Shapes: b batch, n samples.
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ecglfm.config import ObjectiveConfig, PretrainConfig
+from ecglfm.config.reference import look_up
 from ecglfm.models.encoders import ECGEncoder, Encoder
 
 
@@ -103,8 +103,7 @@ class Objective(nn.Module, ABC):
 
 def objective_class(config: ObjectiveConfig) -> type[Objective]:
     """The class that computes an objective."""
-    module, name = config.computed_by.split(":")
-    found: type[Objective] = getattr(importlib.import_module(module), name)
+    found: type[Objective] = look_up(config.computed_by)
     return found
 
 

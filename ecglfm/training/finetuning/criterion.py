@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from ecglfm.config import FinetuneConfig
-from ecglfm.config.finetuning import SELECTIONS
+from ecglfm.config.reference import look_up
 from ecglfm.models.outputs import Link
 from ecglfm.training.finetuning.losses import Loss, make_loss
-from ecglfm.training.finetuning.scores import SCORES
+from ecglfm.training.finetuning.scores import Score
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Criterion:
     @property
     def larger_is_better(self) -> bool:
         """Direction of `select_by`."""
-        return self.select_by != "loss" and SCORES[self.select_by][1]
+        return self.select_by != "loss" and self._score(self.select_by).larger_is_better
 
     def measure(self, target: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Value of each of `metrics`; both arrays are (records, labels)."""
-        return {name: SCORES[name][0](target, outputs) for name in self.metrics}
+        return {name: self._score(name).of(target, outputs) for name in self.metrics}
 
     def validate(self, target: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Loss, in double precision, and `metrics` of the outputs of all validation records."""
@@ -50,9 +50,13 @@ class Criterion:
         loss = float(self.loss(logits, torch.from_numpy(target.astype(np.float64))))
         return {"loss": loss, **self.measure(target, outputs)}
 
+    def _score(self, name: str) -> Score:
+        found: Score = look_up(self.link.kind.scores[name])
+        return found
+
 
 def make_criterion(config: FinetuneConfig, link: Link, target: np.ndarray) -> Criterion:
     """Criterion of a fit; `target` (records, labels) is of its training records."""
-    names = [SELECTIONS[link.kind][1], config.select_by]
+    names = [next(iter(link.kind.scores)), config.select_by]
     metrics = tuple(name for name in dict.fromkeys(names) if name != "loss")
     return Criterion(link, make_loss(config, link, target), config.select_by, metrics)

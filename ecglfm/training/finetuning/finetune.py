@@ -24,7 +24,6 @@ from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.outputs import CLASSIFICATION
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
@@ -35,7 +34,7 @@ from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_o
 from ecglfm.training.finetuning.linear_probe import linear_learner
 from ecglfm.training.finetuning.resume import SavedFit
 from ecglfm.training.finetuning.supervised import Learner, train
-from ecglfm.training.finetuning.targets import lacks, make_link
+from ecglfm.training.finetuning.targets import make_link, targets_of
 from ecglfm.training.finetuning.thresholds import Rule, Threshold, choose_thresholds
 from ecglfm.training.inference import predict
 
@@ -135,7 +134,7 @@ def run_finetune(
         (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
         merge(model.encoder)
         model.to(device).eval()
-        chosen = _thresholds(model, data, config) if model.kind in CLASSIFICATION else {}
+        chosen = _thresholds(model, data, config) if model.link.kind.has_classes else {}
         model.thresholds = [threshold.value for threshold in chosen.values()]
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
@@ -181,9 +180,8 @@ def _left_out(task: TaskSlice, data: Labelled) -> list[str]:
 
 def _lacking(data: Labelled) -> dict[str, str]:
     """Labels that cannot be learnt from the training records, and what they lack."""
-    found = {
-        name: lacks(column, data.kind) for name, column in zip(data.label_names, data.target[data.train].T, strict=True)
-    }
+    rule, columns = targets_of(data.kind), data.target[data.train].T
+    found = {name: rule.lacks(column) for name, column in zip(data.label_names, columns, strict=True)}
     return {name: lacking for name, lacking in found.items() if lacking is not None}
 
 

@@ -1,6 +1,7 @@
 """Losses of fine-tuning; a label that is unknown for a record (NaN) takes no part in them.
 
-Each is a mean over the known labels of a batch, 0 where none is known. Shapes: b batch, k labels.
+Each is a mean over the known labels of a batch, 0 where none is known; a kind of task names its own
+(`TaskKind.losses`). Shapes: b batch, k labels.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.config import FinetuneConfig
-from ecglfm.config.finetuning import LOSSES
+from ecglfm.config.reference import look_up
 from ecglfm.models.outputs import Link
 
 #: (logits, target), both (batch, labels), to a scalar.
@@ -28,26 +29,54 @@ def make_loss(config: FinetuneConfig, link: Link, target: np.ndarray) -> Loss:
     config : FinetuneConfig
         Checked by `check_kind`.
     link : Link
-        Kind of the task; of regression also how targets are standardised.
+        Kind of the task, and how its targets are standardised.
     target : ndarray, shape (records, labels)
         Of the training records, for `class_weights: balanced`.
     """
-    weights = balanced_weights(target, link.kind) if config.class_weights == "balanced" else None
-    name = LOSSES[link.kind][0] if config.loss == "auto" else config.loss
+    kind = link.kind
+    weights = balanced_weights(target, exclusive=kind.exclusive) if config.class_weights == "balanced" else None
+    name = next(iter(kind.losses)) if config.loss == "auto" else config.loss
+    made: Loss = look_up(kind.losses[name])(config, link, weights)
+    return made
+
+
+def make_bce(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: bce`."""
+    return lambda logits, y: masked_bce(logits, y, weights)
+
+
+def make_focal(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: focal`."""
+    return lambda logits, y: focal(logits, y, config.focal_gamma, weights)
+
+
+def make_asymmetric(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: asymmetric`."""
     positive, negative = config.asymmetric_gammas
-    losses: dict[str, Loss] = {
-        "bce": lambda logits, y: masked_bce(logits, y, weights),
-        "focal": lambda logits, y: focal(logits, y, config.focal_gamma, weights),
-        "asymmetric": lambda logits, y: asymmetric(logits, y, positive, negative, config.asymmetric_margin, weights),
-        "ce": lambda logits, y: masked_ce(logits, y, weights),
-        "mse": lambda logits, y: masked_mse(logits, link.standardized(y)),
-        "huber": lambda logits, y: masked_huber(logits, link.standardized(y), config.huber_delta),
-        "cox": cox,
-    }
-    return losses[name]
+    return lambda logits, y: asymmetric(logits, y, positive, negative, config.asymmetric_margin, weights)
 
 
-def balanced_weights(target: np.ndarray, kind: str) -> Tensor:
+def make_ce(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: ce`."""
+    return lambda logits, y: masked_ce(logits, y, weights)
+
+
+def make_mse(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: mse`."""
+    return lambda logits, y: masked_mse(logits, link.logits(y))
+
+
+def make_huber(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: huber`."""
+    return lambda logits, y: masked_huber(logits, link.logits(y), config.huber_delta)
+
+
+def make_cox(config: FinetuneConfig, link: Link, weights: Tensor | None) -> Loss:
+    """`loss: cox`."""
+    return cox
+
+
+def balanced_weights(target: np.ndarray, *, exclusive: bool) -> Tensor:
     """Weight of each class so that all weigh as much: records / (classes x records of the class), as scikit-learn.
 
     Returns
@@ -56,12 +85,12 @@ def balanced_weights(target: np.ndarray, kind: str) -> Tensor:
         Of binary and multilabel (2, labels), the negatives' first; of multiclass (labels,). 1 for a class that
         no record has.
     """
-    classes = [target == 1] if kind == "multiclass" else [target == 0, target == 1]
+    classes = [target == 1] if exclusive else [target == 0, target == 1]
     counts = np.stack([found.sum(axis=0) for found in classes]).astype(np.float64)
-    number = counts.shape[1] if kind == "multiclass" else 2
-    known = counts.sum() if kind == "multiclass" else counts.sum(axis=0)
+    number = counts.shape[1] if exclusive else 2
+    known = counts.sum() if exclusive else counts.sum(axis=0)
     weights = np.where(counts > 0, known / (number * np.maximum(counts, 1)), 1.0)
-    return torch.tensor(weights[0] if kind == "multiclass" else weights, dtype=torch.float32)
+    return torch.tensor(weights[0] if exclusive else weights, dtype=torch.float32)
 
 
 def masked_bce(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -1,12 +1,14 @@
 """Scores by which a fit is followed and its best epoch chosen; what is unknown (NaN) takes no part.
 
 Each takes target and output, shape (records, labels), and is the mean over the labels that it is defined for; NaN
-where it is for none. Intervals, and everything about the test split, are the evaluation's.
+where it is for none. A kind of task names its own (`TaskKind.scores`). Intervals, and everything about the test split,
+are the evaluation's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -50,14 +52,16 @@ def c_index(target: np.ndarray, risk: np.ndarray) -> float:
     return _macro(_harrell, target, risk, _has_pair)
 
 
-#: Score and whether larger is better, by the name that `select_by` has for it.
-SCORES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], bool]] = {
-    "auroc": (macro_auroc, True),
-    "auprc": (macro_auprc, True),
-    "f1": (macro_f1, True),
-    "mae": (mae, False),
-    "c_index": (c_index, True),
-}
+class Score(NamedTuple):
+    """What an epoch may be chosen by."""
+
+    of: Callable[[np.ndarray, np.ndarray], float]
+    larger_is_better: bool = True
+
+
+AUROC, AUPRC, F1 = Score(macro_auroc), Score(macro_auprc), Score(macro_f1)
+MAE = Score(mae, larger_is_better=False)
+C_INDEX = Score(c_index)
 
 
 def _macro(

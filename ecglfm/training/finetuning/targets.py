@@ -1,19 +1,103 @@
-"""What a fit learns: the columns of a label table as one array, by kind of task.
+"""What a fit learns: the columns of a label table as one array, by kind of task (`TaskKind.targets`).
 
-`label.{name}` of classification and regression are taken as they are. `time.{name}` and `event.{name}` of survival
-become one signed time: t for an event at t, -t for a record last seen without one at t. NaN is unknown everywhere.
+NaN is unknown everywhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.models.outputs import Link
+from ecglfm.config.kinds import KINDS
+from ecglfm.config.reference import look_up
+from ecglfm.models.outputs import Link, link_of
 from ecglfm.records import require_columns
+
+
+class Numbers:
+    """A number in one column, taken as it is; and what other kinds differ from."""
+
+    def faults(self, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield cells that cannot be, and what was expected there.
+
+        Parameters
+        ----------
+        *columns : ndarray of float32, shape (records, labels)
+            Those of `TaskKind.columns`.
+        """
+        return iter(())
+
+    def joined(self, *columns: np.ndarray) -> np.ndarray:
+        """Targets of `columns`, shape (records, labels)."""
+        (values,) = columns
+        return values
+
+    def lacks(self, column: np.ndarray) -> str | None:
+        """What one label's training targets lack to be learnt from, None for nothing."""
+        return None if np.unique(column[~np.isnan(column)]).size > 1 else "no two different values"
+
+    def unchoosable(self, valid: np.ndarray) -> str | None:
+        """Why nothing can be chosen by the validation targets (records, labels), some of which are known."""
+        return None
+
+
+class Labels(Numbers):
+    """1 or 0."""
+
+    def faults(self, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield cells with another number."""
+        (target,) = columns
+        yield ~np.isnan(target) & ~np.isin(target, (0, 1)), "1, 0 or nothing"
+
+    def lacks(self, column: np.ndarray) -> str | None:
+        """A label needs both."""
+        for value, word in ((1, "positive"), (0, "negative")):
+            if not (column == value).any():
+                return f"no {word} record"
+        return None
+
+
+class OneClass(Labels):
+    """1 for one class of a record, 0 for the others."""
+
+    def faults(self, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield cells with another number, then records without a class or with several."""
+        yield from super().faults(*columns)
+        (target,) = columns
+        wrong = ~np.isnan(target).any(axis=1) & (target.sum(axis=1) != 1)
+        yield wrong[:, None], "exactly one class per record"
+
+
+class Times(Numbers):
+    """Time and event become one signed time: t for an event at t, -t for a record last seen without one at t."""
+
+    def faults(self, *columns: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield times that are not above 0, or whose event is neither 0 nor 1."""
+        time, event = columns
+        yield ~np.isnan(time) & ((time <= 0) | ~np.isin(event, (0, 1))), "a time above 0 with an event of 0 or 1"
+
+    def joined(self, *columns: np.ndarray) -> np.ndarray:
+        """Signed times."""
+        time, event = columns
+        return np.where(event == 1, time, -time)
+
+    def lacks(self, column: np.ndarray) -> str | None:
+        """A label needs an event."""
+        return None if (column > 0).any() else "no event"
+
+    def unchoosable(self, valid: np.ndarray) -> str | None:
+        """There must be an event."""
+        return None if (valid > 0).any() else "there is no event in the valid split"
+
+
+def targets_of(kind: str) -> Numbers:
+    """How targets of a kind of task are read and checked."""
+    found: Numbers = look_up(KINDS[kind].targets)()
+    return found
 
 
 def read_targets(table: pd.DataFrame, kind: str, labels: Path) -> tuple[np.ndarray, list[str]]:
@@ -38,23 +122,17 @@ def read_targets(table: pd.DataFrame, kind: str, labels: Path) -> tuple[np.ndarr
     UserError
         A column is missing, or holds what its kind does not have.
     """
-    prefix = "time." if kind == "survival" else "label."
-    names = [column.removeprefix(prefix) for column in table.columns if column.startswith(prefix)]
+    first, *others = KINDS[kind].columns
+    names = [column.removeprefix(f"{first}.") for column in table.columns if column.startswith(f"{first}.")]
     if not names:
-        raise UserError(f"{labels}: there is no column `{prefix}…`")
-    target = table[[f"{prefix}{name}" for name in names]].to_numpy(np.float32)
-    if kind == "survival":
-        require_columns(table, [f"event.{name}" for name in names], str(labels))
-        event = table[[f"event.{name}" for name in names]].to_numpy(np.float32)
-        wrong = ~np.isnan(target) & ((target <= 0) | ~np.isin(event, (0, 1)))
-        _refuse(wrong, table, names, labels, "a time above 0 with an event of 0 or 1")
-        return np.where(event == 1, target, -target), names
-    if kind != "regression":
-        _refuse(~np.isnan(target) & ~np.isin(target, (0, 1)), table, names, labels, "1, 0 or nothing")
-    if kind == "multiclass":
-        wrong = ~np.isnan(target).any(axis=1) & (target.sum(axis=1) != 1)
-        _refuse(wrong[:, None], table, names, labels, "exactly one class per record")
-    return target, names
+        raise UserError(f"{labels}: there is no column `{first}.…`")
+    for other in others:
+        require_columns(table, [f"{other}.{name}" for name in names], str(labels))
+    columns = [table[[f"{column}.{name}" for name in names]].to_numpy(np.float32) for column in (first, *others)]
+    rule = targets_of(kind)
+    for wrong, expected in rule.faults(*columns):
+        _refuse(wrong, table, names, labels, expected)
+    return rule.joined(*columns), names
 
 
 def _refuse(wrong: np.ndarray, table: pd.DataFrame, names: list[str], labels: Path, expected: str) -> None:
@@ -69,10 +147,11 @@ def check_targets(target: np.ndarray, names: list[str], rows: dict[str, np.ndarr
     valid = target[rows["valid"]]
     if np.isnan(valid).all():
         raise UserError(f"{labels}: every label is unknown in the valid split, nothing can be chosen by it")
-    if kind == "survival" and not (valid > 0).any():
-        raise UserError(f"{labels}: there is no event in the valid split, nothing can be chosen by it")
+    rule = targets_of(kind)
+    if why := rule.unchoosable(valid):
+        raise UserError(f"{labels}: {why}, nothing can be chosen by it")
     for name, column in zip(names, target[rows["train"]].T, strict=True):
-        lacking = lacks(column, kind)
+        lacking = rule.lacks(column)
         if lacking is not None:
             raise UserError(
                 f"{labels}: label {name!r} has {lacking} in the train split ({len(column)} records); "
@@ -80,20 +159,8 @@ def check_targets(target: np.ndarray, names: list[str], rows: dict[str, np.ndarr
             )
 
 
-def lacks(column: np.ndarray, kind: str) -> str | None:
-    """What one label's training targets lack to be learnt from, None for nothing."""
-    if kind == "regression":
-        return None if np.unique(column[~np.isnan(column)]).size > 1 else "no two different values"
-    if kind == "survival":
-        return None if (column > 0).any() else "no event"
-    for value, word in ((1, "positive"), (0, "negative")):
-        if not (column == value).any():
-            return f"no {word} record"
-    return None
-
-
 def make_link(kind: str, target: np.ndarray) -> Link:
-    """How logits become outputs; of regression by mean and standard deviation of the known training targets.
+    """How logits become outputs; of standardised kinds by mean and deviation of the known training targets.
 
     Parameters
     ----------
@@ -101,8 +168,8 @@ def make_link(kind: str, target: np.ndarray) -> Link:
     target : ndarray, shape (records, labels)
         Of the training records. A label without two different values gets the deviation 1, without any the mean 0.
     """
-    if kind != "regression":
-        return Link(kind)
+    if not KINDS[kind].standardized:
+        return link_of(kind)
     known = [column[~np.isnan(column)].astype(np.float64) for column in target.T]
     mean = [float(values.mean()) if values.size else 0.0 for values in known]
-    return Link(kind, mean, [float(values.std()) if np.unique(values).size > 1 else 1.0 for values in known])
+    return link_of(kind, mean, [float(values.std()) if np.unique(values).size > 1 else 1.0 for values in known])

@@ -17,7 +17,7 @@ from torch import nn
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
-from ecglfm.models.outputs import Link
+from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from ecglfm.records import data_hash
 from tests.unit.hashes import hashes
@@ -192,7 +192,7 @@ class Told(Amplitude):
 
     def __init__(self, kind: str, factors: dict[str, float], thresholds: list[float]) -> None:
         super().__init__()
-        self.link = Link(kind, [0.0] * len(factors), [1.0] * len(factors))
+        self.link = link_of(kind, [0.0] * len(factors), [1.0] * len(factors))
         self.kind, self.outputs = kind, self.link.outputs
         self.label_names, self.thresholds = list(factors), thresholds
         self.factors = torch.tensor(list(factors.values()))

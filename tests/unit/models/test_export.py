@@ -11,7 +11,7 @@ from ecglfm.models import export as exporting
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.outputs import Link
+from ecglfm.models.outputs import Link, link_of
 from tests.unit.architectures import architecture
 from tests.unit.models.exported import MODEL_FACTS, OWN, make
 
@@ -123,9 +123,9 @@ def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest
 @pytest.mark.parametrize(
     ("link", "name", "expected"),
     [
-        (Link("multiclass"), "probabilities", [0.25, 0.5, 0.25]),
-        (Link("regression", [60.0, 1.0, 0.0], [10.0, 2.0, 1.0]), "predictions", [60.0, 2.3862944, 0.0]),
-        (Link("survival"), "risks", [0.0, 0.6931472, 0.0]),
+        (link_of("multiclass"), "probabilities", [0.25, 0.5, 0.25]),
+        (link_of("regression", [60.0, 1.0, 0.0], [10.0, 2.0, 1.0]), "predictions", [60.0, 2.3862944, 0.0]),
+        (link_of("survival"), "risks", [0.0, 0.6931472, 0.0]),
     ],
 )
 def test_outputs_of_other_kinds_are_what_they_say(link: Link, name: str, expected: list[float]) -> None:

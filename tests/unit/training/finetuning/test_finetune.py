@@ -20,7 +20,7 @@ from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.outputs import Link
+from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_json
 from ecglfm.training.checkpoints.pieces import Piece
 from ecglfm.training.checkpoints.saver import Saver
@@ -147,7 +147,7 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
 
     batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
     config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
-    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
+    criterion = make_criterion(config, link_of("binary"), np.ones((4, 1)))
     learner = Learner(module, lambda _: iter([batch]), validate, 1)
     course = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
     assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
@@ -246,7 +246,7 @@ def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
     learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32), 1)
     word = {"train": "training", "valid": "validation"}[where]
     config = FinetuneConfig(batch_size=2)
-    criterion = make_criterion(config, Link("binary"), np.ones((4, 1)))
+    criterion = make_criterion(config, link_of("binary"), np.ones((4, 1)))
     with pytest.raises(UserError, match=rf"{word} loss is (nan|inf) in epoch 1"):
         train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
     if where == "train":
@@ -446,7 +446,7 @@ def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, z
     probability = predict(load_model(tmp_path), labelled.signals)
     assert macro_auroc(labelled.target[labelled.valid], probability[labelled.valid]) > 0.95
     reference = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")["loss"].min()
-    criterion = make_criterion(FinetuneConfig(), Link("multilabel"), labelled.target)
+    criterion = make_criterion(FinetuneConfig(), link_of("multilabel"), labelled.target)
     found = criterion.validate(labelled.target[labelled.valid], probability[labelled.valid])["loss"]
     assert found == pytest.approx(reference, rel=0.02)
 

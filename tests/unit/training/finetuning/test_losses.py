@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from ecglfm.config import FinetuneConfig
-from ecglfm.models.outputs import Link
+from ecglfm.models.outputs import link_of
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.losses import (
     asymmetric,
@@ -40,7 +40,7 @@ def test_unknown_labels_do_not_count() -> None:
     loss.backward()
     assert logits.grad[1, 1].item() == 0.0
     assert logits.grad[0, 0].item() == pytest.approx(-0.5 / 3)
-    criterion = make_criterion(FinetuneConfig(), Link("multilabel"), TARGET.numpy())
+    criterion = make_criterion(FinetuneConfig(), link_of("multilabel"), TARGET.numpy())
     found = criterion.validate(TARGET.numpy(), torch.sigmoid(logits).detach().numpy())
     assert found["loss"] == pytest.approx(loss.item(), abs=1e-6)
 
@@ -48,7 +48,7 @@ def test_unknown_labels_do_not_count() -> None:
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "survival"])
 def test_batch_without_a_known_label_gives_no_gradient(kind: str) -> None:
     logits = torch.zeros(2, 1, requires_grad=True)
-    loss = make_loss(FinetuneConfig(), Link(kind, [1.0], [2.0]), np.ones((2, 1)))
+    loss = make_loss(FinetuneConfig(), link_of(kind, [1.0], [2.0]), np.ones((2, 1)))
     value = loss(logits, torch.full((2, 1), NAN))
     value.backward()
     assert value.item() == 0.0
@@ -86,7 +86,7 @@ def test_errors_of_regression_by_hand() -> None:
     logits, target = torch.tensor([[1.0, 0.0], [4.0, 2.0]]), torch.tensor([[1.5, NAN], [1.0, 2.0]])
     assert masked_mse(logits, target).item() == pytest.approx((0.25 + 9 + 0) / 3)
     assert masked_huber(logits, target, 1.0).item() == pytest.approx((0.125 + 2.5 + 0) / 3)
-    loss = make_loss(FinetuneConfig(), Link("regression", [60.0, 0.0], [10.0, 1.0]), np.zeros((1, 2)))
+    loss = make_loss(FinetuneConfig(), link_of("regression", [60.0, 0.0], [10.0, 1.0]), np.zeros((1, 2)))
     # (75 - 60) / 10 is 1.5
     assert loss(logits[:1], torch.tensor([[75.0, NAN]])).item() == pytest.approx(0.25)
 
@@ -129,14 +129,14 @@ def test_cox_is_the_log_partial_likelihood_of_scikit_survival(golden: dict) -> N
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:
     target = np.array([[1, 0], [0, 1], [0, np.nan], [0, 1], [np.nan, 1]], np.float32)
-    for column, weights in zip(target.T, balanced_weights(target, "multilabel").T, strict=True):
+    for column, weights in zip(target.T, balanced_weights(target, exclusive=False).T, strict=True):
         known = column[~np.isnan(column)]
         expected = compute_class_weight("balanced", classes=np.array([0.0, 1.0]), y=known)
         np.testing.assert_allclose(weights, expected, rtol=1e-6)
     one_hot = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2, 2]]
     expected = compute_class_weight("balanced", classes=np.arange(3), y=one_hot.argmax(1))
-    np.testing.assert_allclose(balanced_weights(one_hot, "multiclass"), expected, rtol=1e-6)
-    assert balanced_weights(np.ones((3, 1), np.float32), "binary").tolist() == [[1.0], [0.5]]
+    np.testing.assert_allclose(balanced_weights(one_hot, exclusive=True), expected, rtol=1e-6)
+    assert balanced_weights(np.ones((3, 1), np.float32), exclusive=False).tolist() == [[1.0], [0.5]]
 
 
 def test_weights_multiply_the_loss_of_their_class() -> None:

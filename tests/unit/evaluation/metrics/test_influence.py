@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecglfm.evaluation.comparison.influence import auroc_influence, concordance_influence, regression_influence
 from ecglfm.evaluation.metrics.hazards import RiskSets, concordance
+from ecglfm.evaluation.metrics.influence import auroc_influence, concordance_influence, regression_influence
 from ecglfm.evaluation.metrics.label import ranking_metrics
 from ecglfm.evaluation.metrics.regression import regression_metrics
 

@@ -1,0 +1,40 @@
+"""Tasks whose labels are times until an event, or until the last news without one."""
+
+from __future__ import annotations
+
+from ecglfm.config.kinds.kind import TaskKind
+
+SURVIVAL = TaskKind(
+    name="survival",
+    description="times until an event",
+    read_from=("time", "event"),
+    columns=("time", "event"),
+    truth=("time", "event"),
+    output="risk",
+    outputs="risks",
+    time="time",
+    positive="event",
+    listed="events",
+    statistics={"mean time": "mean"},
+    targets="ecglfm.training.finetuning.targets:Times",
+    losses={"cox": "ecglfm.training.finetuning.losses:make_cox"},
+    scores={"c_index": "ecglfm.training.finetuning.scores:C_INDEX"},
+    link="ecglfm.models.outputs:Link",
+    outcome="ecglfm.evaluation.metrics.survival:SurvivalPredictions",
+    compared=("c_index",),
+    headline=("c_index", "c_index_uno", "td_auc", "ece"),
+    areas=("c_index",),
+    titles={
+        "c_index": "C-index",
+        "c_index_uno": "C-index (Uno)",
+        "td_auc": "AUC over time",
+        "hazard_ratio": "Hazard ratio per SD",
+        "brier": "Brier",
+        "ece": "ECE",
+    },
+    pictures="ecglfm.evaluation.plots.pictures:survival_figures",
+    captions={
+        "curves": "Survival by group of predicted risk (Kaplan and Meier)",
+        "calibration": "Calibration: observed against predicted survival, by group of risk",
+    },
+)

@@ -1,0 +1,79 @@
+"""What a kind of task names is there and fits together; nothing else compares kinds."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecglfm.config.kinds import KINDS, TaskKind, areas, titles
+from ecglfm.config.reference import look_up
+from ecglfm.evaluation.metrics import Outcome
+from ecglfm.models.outputs import Link
+from ecglfm.training.finetuning.scores import Score
+from ecglfm.training.finetuning.targets import Numbers
+
+each = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+@each
+def test_the_code_that_it_names_is_there(kind: TaskKind) -> None:
+    assert KINDS[kind.name] is kind
+    for reference, base in ((kind.targets, Numbers), (kind.link, Link), (kind.outcome, Outcome)):
+        assert issubclass(look_up(reference), base)
+    assert all(isinstance(look_up(reference), Score) for reference in kind.scores.values())
+    assert all(callable(look_up(reference)) for reference in (*kind.losses.values(), kind.pictures))
+
+
+@each
+def test_its_metrics_have_titles_and_its_pictures_captions(kind: TaskKind) -> None:
+    assert {*kind.headline, *kind.compared, *kind.areas} <= set(kind.titles)
+    assert set(kind.smaller) <= set(kind.compared)
+    assert set(kind.captions) == {"curves", "calibration"}
+    assert len(kind.truth) == len(kind.columns)
+    assert set(kind.statistics.values()) <= {"mean", "spread"}
+    assert kind.time in (None, *kind.columns)
+
+
+def test_a_metric_is_called_the_same_everywhere() -> None:
+    for kind in KINDS.values():
+        assert {metric: titles()[metric] for metric in kind.titles} == dict(kind.titles)
+    assert areas() == {"auroc", "c_index"}
+
+
+def test_columns_of_a_label() -> None:
+    survival, classes = KINDS["survival"], KINDS["multiclass"]
+    assert survival.label_columns("death") == survival.truth_columns("death") == ["time.death", "event.death"]
+    assert (survival.output_column("death"), survival.threshold_columns(["death"])) == ("risk.death", [])
+    assert (classes.label_columns("SR"), classes.truth_columns("SR")) == (["label.SR"], ["target.SR"])
+    assert (classes.output_column("SR"), classes.threshold_columns(["SR"])) == ("probability.SR", ["threshold.SR"])
+
+
+def _compared(path: Path) -> Iterator[int]:
+    """Lines where a text is compared with, or looked up by, the name of a kind."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        parts: list[ast.AST | None] = []
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, ast.Dict):
+            parts = list(node.keys)
+        elif isinstance(node, ast.MatchValue):
+            parts = [node.value]
+        constants = [
+            one for part in parts if part is not None for one in ast.walk(part) if isinstance(one, ast.Constant)
+        ]
+        if any(isinstance(one.value, str) and one.value in KINDS for one in constants):
+            yield node.lineno
+
+
+def test_nothing_else_compares_kinds(repository: Path) -> None:
+    """But benchmarks, which have cases of their own that are called so."""
+    package = repository / "ecglfm"
+    paths = [path for path in package.rglob("*.py") if not path.is_relative_to(package / "benchmark")]
+    found = [f"{path.relative_to(repository)}:{line}" for path in paths for line in _compared(path)]
+    named = re.compile("|".join(f"[\"']{kind}[\"']" for kind in KINDS))
+    others = [*(repository / "workflow").rglob("*.smk"), *package.rglob("*.j2"), repository / "workflow/Snakefile"]
+    assert found + [str(path) for path in others if named.search(path.read_text())] == []
