@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.data.manifest.audit import audit
+from ecglfm.sources import reorder
 from tests.unit.data.recordings_in_memory import drifting, frame, pieces_of
 
 
@@ -70,3 +71,58 @@ def test_what_pretraining_sees_is_held_against_every_test_record():
     }
     twice = pd.concat([records.iloc[[0]].assign(split="test"), records], ignore_index=True)
     assert audit(pieces_of(twice), [])["pretraining"]["shared_records"] == 1
+
+
+TOLD = [  # patient, split and source of each record
+    ("p0", "train", "a"), ("p0", "test", "a"), ("p1", "train", "a"), ("p1", "train", "a"), ("p2", "valid", "a"),
+    ("p2", "test", "a"), ("p3", "train", "a"), ("p3", "valid", "a"), ("p4", None, "a"), ("p4", "test", "a"),
+    ("q0", "train", "b"), ("q0", "train", "b"), ("q1", "train", "b"), ("q1", "test", "b"), ("q1", "valid", "b"),
+    ("q2", "test", "b"), ("q3", "valid", "b"), ("q3", None, "b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows_together", [3, 16384])
+def test_everything_the_audit_counts_by_hand(monkeypatch, rows_together):
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", rows_together)  # patients of several pieces add up
+    patients, splits, sources = map(list, zip(*TOLD, strict=True))
+    content = audit(pieces_of(frame(drifting(18), splits, patients).assign(source=sources)), [])
+    assert content == {
+        "passed": False,
+        "empty": [],
+        "patient_overlap": ["p0", "p2", "p3", "q1"],  # q1, of three splits, once
+        "duplicate_pairs": [],
+        "repeated_records": [],
+        "pretraining": {
+            "records": 11,
+            "test_records": 5,
+            "shared_patients": 3,  # p3 is in train and valid, which pretraining sees both
+            "shared_records": 0,
+            "duplicates": 0,
+        },
+        "counts": {
+            "a": {
+                "none": {"records": 1, "patients": 1},
+                "test": {"records": 3, "patients": 3},
+                "train": {"records": 4, "patients": 3},
+                "valid": {"records": 2, "patients": 2},
+            },
+            "b": {
+                "none": {"records": 1, "patients": 1},
+                "test": {"records": 2, "patients": 2},
+                "train": {"records": 3, "patients": 2},
+                "valid": {"records": 2, "patients": 2},
+            },
+        },
+    }
+    assert [list(splits) for splits in content["counts"].values()] == [["none", "test", "train", "valid"]] * 2
+
+
+def test_records_that_stand_twice_are_named_once_each_and_counted_where_a_test_is_among_them():
+    ids = [0, 1, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 9, 9, 10, 11, 11, 12]
+    splits = ["train"] * 18
+    splits[2], splits[6], splits[7], splits[16] = "test", "valid", "test", "valid"  # of 1, 5, 5 and 11
+    records = frame(drifting(18), splits).assign(record_id=[f"s/{i:05d}" for i in ids])
+    content = audit(pieces_of(records), [])
+    assert content["repeated_records"] == ["s/00001", "s/00005", "s/00009", "s/00011"]
+    assert content["pretraining"]["shared_records"] == 2
+    assert (content["patient_overlap"], content["passed"]) == ([], False)
