@@ -53,13 +53,14 @@ format: setup
 docs: setup
 	python -m ecglfm config --write-docs
 
-# Do the tests see a wrong number? make mutants MODULE=ecglfm/data/manifest/splits.py (TESTS='tests/unit/… …'; see CONTRIBUTING.md)
+# Do the tests see a wrong number? make mutants MODULE=ecglfm/data/manifest/splits.py (TESTS='tests/unit/… …', ONLY='*[147]'; see CONTRIBUTING.md)
 MODULE ?= ecglfm/data/manifest/splits.py
 TESTS ?=
+ONLY ?= *
 
 mutants: setup
 	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[mutants]'
-	nice python -m tests.mutants '$(MODULE)' $(TESTS)
+	nice python -m tests.mutants '$(MODULE)' $(TESTS) --only '$(ONLY)'
 
 # MLflow's server, for this machine alone, until Ctrl-C; STORE may be a database: postgresql://user:password@host/name.
 # In the environment, because a command line is for everybody to read.

@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("module", type=Path, help="file of the package, from the root of the checkout")
     parser.add_argument("tests", nargs="*", help="default: test_{module}.py in the folder of the same name")
+    parser.add_argument("--only", default="*", help="mutants by their names; of a large module a sample: '*[147]'")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     if not (ROOT / arguments.module).is_file() or arguments.module.parts[0] != "ecglfm":
@@ -77,8 +78,9 @@ def main() -> None:
             raise SystemExit(f"mutmut {words[0]} ended with {done.returncode}; are the tests green without a mutant?")
         return done.stdout or ""
 
-    mutmut("run", "--max-children", str(arguments.processes), quiet=False)
-    rows = [line.strip().rsplit(": ", 1) for line in mutmut("results", "--all", "true").splitlines() if ": " in line]
+    mutmut("run", "--max-children", str(arguments.processes), arguments.only, quiet=False)
+    results = mutmut("results", "--all", "true").splitlines()
+    rows = [line.strip().rsplit(": ", 1) for line in results if ": " in line and not line.endswith(": not checked")]
     counts = Counter(state for _, state in rows)
     seen = sum(counts[state] for state in _SEEN)
     for name, state in rows:

@@ -78,6 +78,7 @@ TOLD = [  # patient, split and source of each record
     ("p2", "test", "a"), ("p3", "train", "a"), ("p3", "valid", "a"), ("p4", None, "a"), ("p4", "test", "a"),
     ("q0", "train", "b"), ("q0", "train", "b"), ("q1", "train", "b"), ("q1", "test", "b"), ("q1", "valid", "b"),
     ("q2", "test", "b"), ("q3", "valid", "b"), ("q3", None, "b"),
+    ("r0", "train", "a"), ("r0", "train", "b"),  # a patient of two sources, and of one split
 ]  # fmt: skip
 
 
@@ -85,7 +86,7 @@ TOLD = [  # patient, split and source of each record
 def test_everything_the_audit_counts_by_hand(monkeypatch, rows_together):
     monkeypatch.setattr(reorder, "ROWS_TOGETHER", rows_together)  # patients of several pieces add up
     patients, splits, sources = map(list, zip(*TOLD, strict=True))
-    content = audit(pieces_of(frame(drifting(18), splits, patients).assign(source=sources)), [])
+    content = audit(pieces_of(frame(drifting(20), splits, patients).assign(source=sources)), [])
     assert content == {
         "passed": False,
         "empty": [],
@@ -93,7 +94,7 @@ def test_everything_the_audit_counts_by_hand(monkeypatch, rows_together):
         "duplicate_pairs": [],
         "repeated_records": [],
         "pretraining": {
-            "records": 11,
+            "records": 13,
             "test_records": 5,
             "shared_patients": 3,  # p3 is in train and valid, which pretraining sees both
             "shared_records": 0,
@@ -103,13 +104,13 @@ def test_everything_the_audit_counts_by_hand(monkeypatch, rows_together):
             "a": {
                 "none": {"records": 1, "patients": 1},
                 "test": {"records": 3, "patients": 3},
-                "train": {"records": 4, "patients": 3},
+                "train": {"records": 5, "patients": 4},
                 "valid": {"records": 2, "patients": 2},
             },
             "b": {
                 "none": {"records": 1, "patients": 1},
                 "test": {"records": 2, "patients": 2},
-                "train": {"records": 3, "patients": 2},
+                "train": {"records": 4, "patients": 3},
                 "valid": {"records": 2, "patients": 2},
             },
         },

@@ -5,6 +5,7 @@ import torch
 
 from ecglfm.config import MaskConfig
 from ecglfm.models.pretraining.masking import (
+    _rank,
     draw_negatives,
     draw_spans,
     masked_positions,
@@ -12,7 +13,7 @@ from ecglfm.models.pretraining.masking import (
     rounding_of,
     trim_spans,
 )
-from ecglfm.models.pretraining.random import record_keys
+from ecglfm.models.pretraining.random import integers, record_keys, splitmix64, substream, uniform
 
 
 def span_mask(batch, frames, config, seed, lengths=None):
@@ -92,3 +93,83 @@ def test_negatives_are_other_frames():
     assert torch.allclose(share + torch.eye(5) / 4, torch.full((5, 5), 0.25), atol=0.02)
     with pytest.raises(ValueError, match="1 frames of each record are hidden; comparing needs 2"):
         draw_negatives(record_keys(0, 0, 3), 1, 10)
+
+
+def test_spans_of_a_record_number_by_number():
+    # The k smallest of the numbers of possible starts begin a span each, counted here in plain Python.
+    config, rounding, frames = MaskConfig(probability=0.5, length=4, min_spans=2), 0.7, 24
+    keys, lengths = record_keys(11, 0, 6), [24, 20, 13, 9, 4, 3]
+    numbers = uniform(substream(keys, 1), frames).tolist()
+    expected = []
+    for row, length in zip(numbers, lengths, strict=True):
+        span = min(4, length - 1)
+        starts = range(length - span + 1)
+        count = max(2, int(0.5 * length / 4 + 0.7))  # 3, 3, 2, 2, 2, 2
+        begun = sorted(starts, key=row.__getitem__)[:count]
+        expected.append([any(start <= frame < start + span for start in begun) for frame in range(frames)])
+    found = draw_spans(keys, torch.tensor(lengths), frames, config, rounding=rounding)
+    assert found.tolist() == expected
+    with pytest.raises(
+        ValueError, match=r"^a segment has 2 real frames; masking needs 3: leave such short records out$"
+    ):
+        draw_spans(keys, torch.tensor([24, 20, 2, 9, 4, 3]), frames, config, rounding=rounding)
+
+
+@pytest.mark.parametrize(("rounding", "frames"), [(0.49, 4), (0.51, 8)])
+def test_the_number_of_spans_is_rounded_by_one_number(rounding: float, frames: int):
+    # 0.4 x 15 / 4 = 1.5 spans of 4 frames, which no two starts of this key let overlap
+    key = record_keys(2, 0, 1)
+    config = MaskConfig(probability=0.4, length=4, min_spans=1)
+    row = uniform(substream(key, 1), 15)[0, :12]
+    first, second = row.argsort()[:2].tolist()
+    assert abs(first - second) >= 4
+    assert int(draw_spans(key, torch.tensor([15]), 15, config, rounding=rounding).sum()) == frames
+
+
+def test_an_updates_rounding_is_of_the_place_before_its_first_record():
+    # the place -1 has the key that SplitMix64 makes of its seed, not advanced
+    for seed in (0, 7):
+        assert rounding_of(seed) == float(uniform(splitmix64(torch.tensor([seed])), 1))
+
+
+def test_most_that_all_can_hide():
+    spans = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]).bool()
+    assert most_hidden(spans, torch.tensor([5, 5])) == 3
+    assert most_hidden(spans, torch.tensor([5, 4])) == 3
+    assert most_hidden(spans, torch.tensor([5, 3])) == 2
+
+
+def test_frames_that_are_kept_have_the_smallest_numbers():
+    keys = record_keys(4, 0, 3)
+    spans = torch.tensor([[0, 1, 1, 1, 0, 1], [1, 1, 1, 1, 1, 1], [1, 0, 1, 0, 0, 0]]).bool()
+    numbers = uniform(substream(keys, 2), 6).tolist()
+    for row, span, kept in zip(numbers, spans.tolist(), trim_spans(keys, spans, 2).tolist(), strict=True):
+        hidden = [frame for frame in range(6) if span[frame]]
+        assert [frame for frame in range(6) if kept[frame]] == sorted(sorted(hidden, key=row.__getitem__)[:2])
+
+
+def test_negatives_number_by_number():
+    # m - 1 others: those from the frame's own place upwards are one further
+    keys = record_keys(9, 0, 2)
+    expected = [
+        [[n + (n >= own) for n in row[4 * own : 4 * own + 4]] for own in range(3)]
+        for row in integers(substream(keys, 3), 12, 2).tolist()
+    ]
+    assert draw_negatives(keys, 3, 4).tolist() == expected
+    assert draw_negatives(keys, 2, 1).tolist() == [[[1], [0]]] * 2  # two hidden frames: each has the other
+    with pytest.raises(ValueError, match=r"^1 frames of each record are hidden; comparing needs 2: raise `mask`$"):
+        draw_negatives(keys, 1, 4)
+
+
+def test_places_of_long_rows_are_in_order_whatever_sorts_them():
+    mask = uniform(record_keys(5, 0, 3), 2000).argsort(dim=1) < 700
+    assert torch.equal(places(mask, 700), mask.flatten().nonzero().flatten())
+
+
+def test_of_equal_numbers_the_first_comes_first():
+    assert torch.equal(_rank(torch.zeros(2, 2000)), torch.arange(2000).expand(2, -1))
+
+
+def test_numbers_are_made_where_the_keys_are():
+    assert draw_negatives(record_keys(0, 0, 2).to("meta"), 3, 4).device.type == "meta"
+    assert masked_positions(torch.ones(2, 3, dtype=torch.bool, device="meta"), 3).device.type == "meta"
