@@ -44,12 +44,20 @@ def test_a_metric_is_called_the_same_everywhere() -> None:
     assert areas() == {"auroc", "c_index"}
 
 
-def test_columns_of_a_label() -> None:
-    survival, classes = KINDS["survival"], KINDS["multiclass"]
-    assert survival.label_columns("death") == survival.truth_columns("death") == ["time.death", "event.death"]
-    assert (survival.output_column("death"), survival.threshold_columns(["death"])) == ("risk.death", [])
-    assert (classes.label_columns("SR"), classes.truth_columns("SR")) == (["label.SR"], ["target.SR"])
-    assert (classes.output_column("SR"), classes.threshold_columns(["SR"])) == ("probability.SR", ["threshold.SR"])
+@pytest.mark.parametrize(
+    ("kind", "label", "truth", "output", "threshold"),
+    [
+        ("multilabel", ["label.x"], ["target.x"], "probability.x", ["threshold.x"]),
+        ("multiclass", ["label.x"], ["target.x"], "probability.x", ["threshold.x"]),
+        ("regression", ["label.x"], ["target.x"], "prediction.x", []),
+        ("survival", ["time.x", "event.x"], ["time.x", "event.x"], "risk.x", []),
+    ],
+)
+def test_columns_of_a_label(kind: str, label: list[str], truth: list[str], output: str, threshold: list[str]) -> None:
+    assert KINDS[kind].label_columns("x") == label
+    assert KINDS[kind].truth_columns("x") == truth
+    assert KINDS[kind].output_column("x") == output
+    assert KINDS[kind].threshold_columns(["x"]) == threshold
 
 
 def _compared(path: Path) -> Iterator[int]:

@@ -8,29 +8,7 @@ import pytest
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.metrics import Predictions, RegressionPredictions, SurvivalPredictions
-from ecglfm.evaluation.metrics.outcomes import (
-    label_columns,
-    output_column,
-    read_outcome,
-    threshold_columns,
-    truth_columns,
-)
-
-
-@pytest.mark.parametrize(
-    ("kind", "label", "truth", "output", "threshold"),
-    [
-        ("multilabel", ["label.x"], ["target.x"], "probability.x", ["threshold.x"]),
-        ("multiclass", ["label.x"], ["target.x"], "probability.x", ["threshold.x"]),
-        ("regression", ["label.x"], ["target.x"], "prediction.x", []),
-        ("survival", ["time.x", "event.x"], ["time.x", "event.x"], "risk.x", []),
-    ],
-)
-def test_columns_by_kind(kind: str, label: list[str], truth: list[str], output: str, threshold: list[str]) -> None:
-    assert label_columns(kind, "x") == label
-    assert truth_columns(kind, "x") == truth
-    assert output_column(kind, "x") == output
-    assert threshold_columns(kind, ["x"]) == threshold
+from ecglfm.evaluation.metrics.outcomes import read_outcome
 
 
 def table(**columns: list[float]) -> pd.DataFrame:

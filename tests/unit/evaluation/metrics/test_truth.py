@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecglfm.evaluation.metrics import Predictions, RegressionPredictions, SurvivalPredictions
-from ecglfm.evaluation.metrics.truth import known_records, truth_of
+from ecglfm.evaluation.metrics.truth import truth_of
 
 NAN = np.nan
 #: Five patients; b has two recordings that disagree, d one that is known and one that is not, e none that is known.
@@ -25,7 +25,7 @@ def test_a_patient_has_what_one_recording_shows() -> None:
     assert truth.patient_of.tolist() == [1, 0, 1, 2, 3, 3, 4]
     assert truth.classes.tolist() == [[0, 1, 0, 1, -1]]  # of a, b, c, d, e
     assert truth.too_few == [None]  # b and d; a, c and, by its other recording, b
-    assert known_records(of_classes(TARGET), 0).tolist() == [True, True, True, True, False, True, False]
+    assert of_classes(TARGET).known(0).tolist() == [True, True, True, True, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_observed_against_predicted_survival() -> None:
 def test_each_kind_has_curves_and_calibration() -> None:
     half = np.full((4, 1), 0.5)
     classes = Predictions(["x"], np.array([[0.0], [1], [0], [1]]), half, half, np.array(list("abcd")))
-    for data in (classes, QUANTITY, TIMES):
-        drawn = figures(data, summarize(data, **QUICK))
+    for kind, data in (("binary", classes), ("regression", QUANTITY), ("survival", TIMES)):
+        drawn = figures(kind, data, summarize(data, **QUICK))
         assert list(drawn) == ["curves", "calibration"]
     unknown = RegressionPredictions(["x"], np.full((2, 1), NAN), half[:2], np.array(["a", "b"]))
-    assert len(figures(unknown, summarize(unknown, **QUICK))["curves"].axes) == 1
+    assert len(figures("regression", unknown, summarize(unknown, **QUICK))["curves"].axes) == 1
