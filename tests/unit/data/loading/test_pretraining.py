@@ -10,51 +10,13 @@ from ecglfm.config import UserError
 from ecglfm.data.loading.pairs import PairSampler
 from ecglfm.data.loading.pretraining import PretrainBatches, on_device, recorded_leads, uniform
 from ecglfm.data.samples.dataset import Signals, to_millivolts
-
-LENGTH = 50
+from tests.unit.data.loading.batches_of import LENGTH, names
 
 
 def batches(cohort, **options):
     records, signals = cohort
     sampler = PairSampler(records, split="train", length=LENGTH)
     return PretrainBatches(signals, sampler, **({"batch_size": 4, "seed": 7} | options))
-
-
-def names(cohort, sampler):
-    """Patients of a sampler, by name."""
-    rows = [sampler.recordings(np.array([patient]))[0] for patient in range(len(sampler))]
-    return cohort[0]["patient_id"].iloc[rows].tolist()
-
-
-def test_who_makes_pairs(cohort, caplog):
-    caplog.set_level("INFO")
-    sampler = PairSampler(cohort[0], split="train", length=LENGTH)
-    expected = [f"db/one{i}" for i in range(4)] + [f"db/two{i}" for i in range(8)]
-    assert names(cohort, sampler) == expected
-    assert "12 patients make pairs (8 from two recordings, 4 from two halves); 2 patients left out" in caplog.text
-    assert "3 recordings shorter" in caplog.text
-    assert len(PairSampler(cohort[0], split="valid", length=LENGTH)) == 0
-
-
-def test_pairs_are_two_recordings_or_two_halves_of_one_patient(cohort):
-    records = cohort[0]
-    sampler = PairSampler(records, split="train", length=LENGTH)
-    chosen = np.tile(np.arange(len(sampler)), 200)
-    rows, starts, valid = sampler.pairs(chosen, np.random.default_rng(0).random((len(chosen), 4)))
-    assert (valid == LENGTH).all()
-    length = records["n_samples"].to_numpy()
-    owner = records["patient_id"].to_numpy()
-    np.testing.assert_array_equal(owner[rows], np.array(names(cohort, sampler))[chosen][:, None].repeat(2, axis=1))
-    assert (starts >= 0).all()
-    assert (starts + LENGTH <= length[rows]).all()
-    single = rows[:, 0] == rows[:, 1]
-    assert set(owner[rows[single, 0]]) == {f"db/one{i}" for i in range(4)}
-    half = length[rows[single, 0]] // 2
-    assert (starts[single, 0] + LENGTH <= half).all()
-    assert (starts[single, 1] >= half).all()
-    # Every place a crop may start at is reached: 90 - 50 + 1 of them in the shorter recording of two0.
-    shorter = records.index[records["record_id"] == "db/two0-1"][0]
-    assert set(starts[rows == shorter]) == set(range(41))
 
 
 def test_every_patient_once_an_epoch_in_another_order(cohort):
@@ -154,35 +116,6 @@ def test_a_short_recording_is_padded_and_masked(tmp_path, write_records):
     assert on_device(whole[0], torch.device("cpu"))[1] is None
 
 
-def test_patients_with_few_recordings_can_be_left_out(cohort, caplog):
-    caplog.set_level("INFO")
-    sampler = PairSampler(cohort[0], split="train", length=LENGTH, min_recordings=2)
-    owner = cohort[0]["patient_id"].to_numpy()
-    assert sorted(set(owner[sampler.recordings(np.arange(8))])) == [f"db/two{i}" for i in range(8)]
-    assert len(sampler) == 8
-    assert "8 patients make pairs (8 from two recordings, 0 from two halves); 2 patients left out" in caplog.text
-    assert "4 more with fewer than min_recordings = 2" in caplog.text
-
-
-def test_pairs_can_be_the_halves_of_one_recording(cohort, caplog):
-    caplog.set_level("INFO")
-    records = cohort[0]
-    sampler = PairSampler(records, split="train", length=LENGTH, pairs="recording")
-    length, owner = records["n_samples"].to_numpy(), records["patient_id"].to_numpy()
-    long = (records["split"] == "train").to_numpy() & (length >= 2 * LENGTH)
-    assert len(sampler) == len(set(owner[long]))
-    assert f"{len(sampler)} patients make pairs (0 from two recordings, {len(sampler)} from two halves)" in caplog.text
-    chosen = np.tile(np.arange(len(sampler)), 200)
-    rows, starts, valid = sampler.pairs(chosen, np.random.default_rng(0).random((len(chosen), 4)))
-    assert (rows[:, 0] == rows[:, 1]).all()
-    assert set(rows[:, 0]) == set(np.flatnonzero(long))  # each long recording of each patient has its turn
-    half = length[rows[:, 0]] // 2
-    assert (starts[:, 0] + LENGTH <= half).all()
-    assert (starts[:, 1] >= half).all()
-    assert (starts[:, 1] + LENGTH <= length[rows[:, 1]]).all()
-    assert (valid == LENGTH).all()
-
-
 def test_every_batch_has_the_same_form(tmp_path, write_records):
     # Where only some batches had `valid`, ranks would run different code, and ZeRO 2 mix up their gradients.
     records = write_records(tmp_path, {"a": [30, 80], "b": [90, 95], "c": [100, 100], "d": [60, 70]})
@@ -191,15 +124,6 @@ def test_every_batch_has_the_same_form(tmp_path, write_records):
     short = [bool((data[step]["valid"] < LENGTH).any()) for step in range(8)]
     assert True in short
     assert False in short
-
-
-def test_patients_on_disk(cohort):
-    records, signals = cohort
-    sampler = PairSampler(records, split="train", length=LENGTH)
-    owner = records["patient_id"].to_numpy()
-    first = [owner[sampler.recordings(np.array([patient]))[0]] for patient in sampler.on_disk(signals)]
-    names = [f"two{i}" for i in range(8)] + [f"one{i}" for i in range(4)]  # as written, every second one to shard 1
-    assert first == [f"db/{name}" for name in names[::2] + names[1::2]]
 
 
 @pytest.mark.parametrize("kept", [[True, True], [True, False]])

@@ -1,0 +1,34 @@
+"""Shards written piece by piece, by one process or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ecglfm.data.samples.writer import array_writer, write_rows
+
+
+def test_a_file_of_unknown_length_is_what_numpy_writes(tmp_path: Path) -> None:
+    arrays = [np.arange(6, dtype=np.int16).reshape(3, 2), np.full((1, 2), -32768, np.int16)]
+    path = tmp_path / "000.npy"
+    for leftover in (".000.npy.1.tmp.npy", ".000.parquet.1.tmp.parquet", ".001.npy.1.tmp.npy"):
+        (tmp_path / leftover).touch()
+    with array_writer(path, 2) as writer:
+        for array in arrays:
+            writer.append(array.tobytes())
+        assert writer.n_rows == 4
+        assert not path.exists()
+    np.save(tmp_path / "expected.npy", np.concatenate(arrays))
+    assert path.read_bytes() == (tmp_path / "expected.npy").read_bytes()
+    assert sorted(file.name for file in tmp_path.glob(".*")) == [".001.npy.1.tmp.npy"]  # of another shard
+
+
+def test_rows_may_be_written_in_any_order(tmp_path: Path) -> None:
+    rows = np.arange(20, dtype=np.int16).reshape(10, 2)
+    with array_writer(tmp_path / "000.npy", 2) as writer:
+        write_rows(writer.path, 4, [rows[4:7], rows[7:]])
+        write_rows(writer.path, 0, [rows[:4]])
+        write_rows(writer.path, 0, [])
+        writer.n_rows = 10
+    np.testing.assert_array_equal(np.load(tmp_path / "000.npy"), rows)
