@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.config.sources import PatientIds
-from ecglfm.provenance import atomic
+from ecglfm.provenance import atomic, sha256_file
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
 from ecglfm.sources.inside import Root
 from ecglfm.sources.patients import Patients
@@ -28,7 +28,7 @@ from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 #: Keys of an index's metadata.
-UNKNOWN_PATIENTS, MADE_BY = "patients_unknown", "made_by"
+UNKNOWN_PATIENTS, MADE_BY, MADE_OF = "patients_unknown", "made_by", "made_of"
 
 
 class Source(ABC):
@@ -138,7 +138,8 @@ def write_index(
     warned : sequence of str
         Goes into the file's metadata as `warnings`, a JSON list; may be filled while the pieces are made.
     slice_ : SourceSlice, optional
-        Says how ids of patients are taken, and stands in the metadata as `made_by` (see `check_made_by`);
+        Says how ids of patients are taken, and stands in the metadata as `made_by`, with the SHA-256 of the
+        database's tables as `made_of` (see `check_made_by`);
         `patients_unknown` there is the number of records that have none.
 
     Returns
@@ -147,7 +148,7 @@ def write_index(
         `unknown` records state no patient, and are patients of their own.
     """
     people = Patients(Path(path).stem, slice_.config.patient_id if slice_ else PatientIds())
-    made_by = {MADE_BY: json.dumps(_made_by(slice_))} if slice_ else {}
+    made_by = {MADE_BY: json.dumps(_made_by(slice_)), MADE_OF: json.dumps(_made_of(slice_))} if slice_ else {}
     patients, writer = 0, None
     with atomic(path) as temporary:
         try:
@@ -178,16 +179,37 @@ def _made_by(slice_: SourceSlice) -> dict[str, Any]:
     return {"source": slice_.source, **config, "patients_of": slice_.patients_of}
 
 
+def _made_of(slice_: SourceSlice) -> dict[str, Any]:
+    """Size and SHA-256 of each table of the database."""
+    paths = {name: Path(slice_.config.root or "", name) for name in slice_.config.tables}
+    return {name: [path.stat().st_size, sha256_file(path)] for name, path in paths.items() if path.is_file()}
+
+
+def _edited(index: Path, table: Path, size: int, sha256: str) -> bool:
+    """Whether a table has changed since; every shard asks, so only one written after the index is hashed."""
+    if not table.is_file():
+        return False
+    status = table.stat()
+    return status.st_size != size or (status.st_mtime > index.stat().st_mtime and sha256_file(table) != sha256)
+
+
 def check_made_by(path: Path, slice_: SourceSlice) -> None:
-    """Raise `UserError` where an index was made by another config of its source; one of an earlier version passes."""
+    """Raise `UserError` where an index was made by another config of its source, or of other tables of the database.
+
+    One of an earlier version passes.
+    """
     metadata = pq.read_metadata(path).metadata or {}
     if MADE_BY.encode() not in metadata:
         return
+    again = f"run `ecglfm index` again, or snakemake --forcerun {path}"
     then, now = json.loads(metadata[MADE_BY.encode()]), _made_by(slice_)
     changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     if changed:
         raise UserError(
             f"{path}: this index is older than the config of source {slice_.source!r}, in which"
-            f" {', '.join(f'`{key}`' for key in changed)} changed since; run `ecglfm index` again, or"
-            f" snakemake --forcerun {path}"
+            f" {', '.join(f'`{key}`' for key in changed)} changed since; {again}"
         )
+    made_of, root = json.loads(metadata.get(MADE_OF.encode(), b"{}")), Path(slice_.config.root or "")
+    edited = [str(root / name) for name, (size, sha256) in made_of.items() if _edited(path, root / name, size, sha256)]
+    if edited:
+        raise UserError(f"{path}: this index is older than {', '.join(edited)}, which changed since; {again}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -249,3 +250,24 @@ def test_an_index_older_than_the_config_is_said(database: SourceSlice, tmp_path:
     assert str(e.value).startswith(f"{path}: ")
     assert str(e.value).endswith(f"run `ecglfm index` again, or snakemake --forcerun {path}")
     assert not (tmp_path / "y.npy").exists()
+
+
+def test_an_index_older_than_the_databases_table_is_said(database: SourceSlice, tmp_path: Path):
+    index, table = tmp_path / "i.parquet", tmp_path / "root/ptbxl_database.csv"
+    write_index(index, open_source(database).pieces(), (), database)
+    later = index.stat().st_mtime + 10
+    os.utime(table, (later, later))
+    run_ingest(database, index, 0, 1, tmp_path / "x.npy")  # copied, the same
+    content = table.read_bytes()
+    for edited in (content.replace(b"1", b"2", 1), content + b"\n"):  # also as long as it was
+        table.write_bytes(edited)
+        os.utime(table, (later, later))
+        with pytest.raises(UserError) as error:
+            run_ingest(database, index, 0, 1, tmp_path / "y.npy")
+        assert str(error.value) == (
+            f"{index}: this index is older than {table}, which changed since; run `ecglfm index` again, or"
+            f" snakemake --forcerun {index}"
+        )
+    assert not (tmp_path / "y.npy").exists()
+    write_index(index, open_source(database).pieces(), (), database)
+    run_ingest(database, index, 0, 1, tmp_path / "y.npy")
