@@ -163,7 +163,7 @@ def test_negatives_number_by_number():
 
 def test_places_of_long_rows_are_in_order_whatever_sorts_them():
     mask = uniform(record_keys(5, 0, 3), 2000).argsort(dim=1) < 700
-    assert torch.equal(places(mask, 700), mask.flatten().nonzero().flatten())
+    assert torch.equal(masked_positions(mask, 700), mask.flatten().nonzero().flatten())
 
 
 def test_of_equal_numbers_the_first_comes_first():
