@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.architecture import picture
 
 LONGEST_CELL = 150
-#: A path in a text, perhaps with a name in it: `ecglfm/records.py`, `ecglfm/training/pretraining/loop.py: update`.
+#: A path in a text, perhaps with a name in it: `ecglfm/records/record.py`, `ecglfm/training/pretraining/loop.py: update`.
 PATH = re.compile(r"`((?:ecglfm|workflow|config|tests|docs)/[\w./-]+)(?:: \w+)?`")
 
 

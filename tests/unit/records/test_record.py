@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecglfm.config import LEADS
-from ecglfm.records import SENTINEL, Record, RecordError, normalize_lead, to_microvolts
+from ecglfm.records import SENTINEL, Record, RecordError, to_microvolts
 
 LIMB = LEADS[:6]
 
@@ -73,21 +73,6 @@ def test_leads_that_cannot_be_told(names: tuple[str, ...], reason: str, named: s
     with pytest.raises(RecordError, match=named) as error:
         Record(np.zeros((5, len(names))), names, 500.0).standard()
     assert error.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("AVR", "aVR"), ("avf ", "aVF"), ("Lead II", "II"), ("v1", "V1"), ("MLIII", "III"), (" vx ", "vx"),
-        ("I (mV)", "I"), ("LeadI", "I"), ("EKG I", "I"), ("V01", "V1"), ("D1", "I"), ("D2", "II"), ("D3", "III"),
-        ("MDC_ECG_LEAD_AVR", "aVR"), ("V1 [\u03bcV]", "V1"), ("aV F", "aVF"),
-        # and other leads, whose names are only like these
-        ("-aVR", "-aVR"), ("Lead -aVR", "Lead -aVR"), ("-I", "-I"), ("I-II", "I-II"), ("V", "V"), ("V7", "V7"),
-        ("V10", "V10"), ("VR", "VR"), ("C1", "C1"), ("D4", "D4"), ("lead 1", "lead 1"), ("IV", "IV"), ("", ""),
-    ],
-)  # fmt: skip
-def test_lead_names(name: str, expected: str):
-    assert normalize_lead(name) == expected
 
 
 def test_leads_are_named_by_a_person():

@@ -1,0 +1,41 @@
+"""What a recording is: leads by name, microvolts, identifiers, and the tables every stage shares.
+
+Everything that reads or writes a table of records takes its column names from here.
+"""
+
+from __future__ import annotations
+
+from ecglfm.records.errors import RecordError
+from ecglfm.records.leads import NAME_LEADS, LeadChoice, normalize_lead
+from ecglfm.records.record import ALL_LEADS, LIMIT_UV, SENTINEL, Microvolts, Record, to_microvolts
+from ecglfm.records.tables import (
+    HASHED,
+    INDEX_COLUMNS,
+    LEDGER_COLUMNS,
+    SPLITS,
+    data_hash,
+    data_hash_of_pieces,
+    ledger_frame,
+    require_columns,
+)
+
+__all__ = [
+    "ALL_LEADS",
+    "HASHED",
+    "INDEX_COLUMNS",
+    "LEDGER_COLUMNS",
+    "LIMIT_UV",
+    "NAME_LEADS",
+    "SENTINEL",
+    "SPLITS",
+    "LeadChoice",
+    "Microvolts",
+    "Record",
+    "RecordError",
+    "data_hash",
+    "data_hash_of_pieces",
+    "ledger_frame",
+    "normalize_lead",
+    "require_columns",
+    "to_microvolts",
+]
