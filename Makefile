@@ -8,10 +8,11 @@ VENV := $(or $(OWN_ENV),.venv)
 STAMP := $(subst $() ,\ ,$(VENV)/.ecglfm-setup)
 PYTHON ?= python3
 PIP_FLAGS ?=
-TEST_PROCESSES ?= 2
+# One more than two cores: now and then all that a test does is wait, for Slurm or a server.
+TEST_PROCESSES ?= 3
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
-.PHONY: setup demo check test test-fast format docs mutants mlflow-server clean
+.PHONY: setup demo check check-form check-types pytest test test-fast format docs mutants mlflow-server clean
 
 setup: $(STAMP)
 
@@ -31,16 +32,23 @@ demo: setup
 	@echo "            at http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning"
 
 # format, lint, floors between modules, types, generated files
-check: setup
+check: check-form check-types
+
+check-form: setup
 	ruff format --check .
 	ruff check .
 	snakefmt --check workflow
 	snakemake --lint
 	lint-imports
+
+check-types: setup
 	mypy
 
-test: check
+# After the checks; with --jobs=2, as CI has it, beside them.
+pytest: setup
 	python -m pytest -n $(TEST_PROCESSES)
+
+test: check pytest
 
 test-fast: check
 	python -m pytest -n $(TEST_PROCESSES) -m "not slow and not slurm" tests/unit tests/architecture

@@ -7,6 +7,7 @@ copy's own code.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import pytest
 import yaml
 
 from ecglfm.provenance import read_json
+from tests.integration import gap
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,30 @@ def clone(repository: Path, tmp_path: Path) -> Clone:
     return make_small(repository, tmp_path / "clone")
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Clone]) -> Clone:
+    """A working copy that the first test process to need it makes for all of them; not to be changed."""
+    ours = tmp_path_factory.getbasetemp()
+    root = ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
+    folder, whole = root / name, root / f"{name}.whole"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            whole.touch()
+    return Clone(folder)
+
+
 @pytest.fixture(scope="session")
 def with_manifest(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A small copy whose data are ready; for `copy_clone`, not to be changed."""
-    copy = make_small(repository, tmp_path_factory.mktemp("small") / "clone")
-    copy.snakemake("manifest")
-    return copy
+    """A small copy whose data were made by one process, in one shard; for `copy_clone`."""
+
+    def make(folder: Path) -> Clone:
+        copy = make_small(repository, folder)
+        copy.snakemake("manifest", "--cores", "1")
+        return copy
+
+    return made_once(tmp_path_factory, "with-manifest", make)
 
 
 def free_ports() -> int:
@@ -167,9 +187,10 @@ def slurm(slurm_sandbox: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The demo as `make demo` runs it, once for all tests that look at its results."""
-    copy = make_clone(repository, tmp_path_factory.mktemp("demo") / "clone")
-    environment = Path(sys.prefix)
-    made = copy.run("make", f"--old-file={environment}/.ecglfm-setup", "demo", VIRTUAL_ENV=str(environment))
-    (copy.root.parent / "console.txt").write_text(made.stdout)
+    """The demo as `make demo` runs it, once for all tests that look at its results; in the air gap where one can be."""
+    folder, environment = tmp_path_factory.mktemp("demo"), Path(sys.prefix)
+    copy = make_clone(repository, folder / "clone")
+    command = [*gap.way_in(), "make", f"--old-file={environment}/.ecglfm-setup", "demo"]
+    made = copy.run(*command, VIRTUAL_ENV=str(environment), **gap.watched(folder))
+    (folder / "console.txt").write_text(made.stdout)
     return copy

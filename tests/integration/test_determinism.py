@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+
+from tests.integration.conftest import copy_clone
 
 pytestmark = pytest.mark.slow
 
@@ -19,23 +24,20 @@ def _prepared(results) -> dict[str, bytes]:
     return out
 
 
-def test_shards_and_workers_do_not_change_the_data(clone) -> None:
-    clone.snakemake("manifest", "--config", "results=one", "--cores", "1")
-    clone.edit("config/sources/demo-ptbxl.yaml", shards=3)
-    clone.snakemake("manifest", "--config", "results=three", "--cores", "2", "--set-threads", "ingest_shard=2", "preprocess_shard=2", "synthesize_database=2")  # fmt: skip
-    one, three = (pd.read_parquet(clone.root / name / "manifest/records.parquet") for name in ("one", "three"))
-    assert sorted(three["shard"].unique()) == [0, 1, 2]
-    assert sorted(one["shard"].unique()) == [0]
-    place = ["shard", "offset"]
-    pd.testing.assert_frame_equal(one.drop(columns=place), three.drop(columns=place))
-    assert len(one) == 120
-    assert _prepared(clone.root / "one") == _prepared(clone.root / "three")
-
-
-def test_changed_shards_rerun_cleanly_in_one_folder(clone) -> None:
-    clone.edit("config/sources/demo-ptbxl.yaml", shards=3)
-    clone.snakemake("manifest")
-    before = _prepared(clone.results)
-    clone.edit("config/sources/demo-ptbxl.yaml", shards=2)
-    clone.snakemake("manifest")
-    assert _prepared(clone.results) == before
+def test_shards_and_workers_do_not_change_the_data(with_manifest, tmp_path: Path) -> None:
+    """One shard of one worker against three, and then two in the same folder, of two workers."""
+    clone = copy_clone(with_manifest, tmp_path / "clone")
+    one = pd.read_parquet(clone.results / "manifest/records.parquet")
+    prepared = _prepared(clone.results)
+    assert len(one) == len(prepared) == 120
+    assert set(one["shard"]) == {0}
+    workers = [f"{rule}=2" for rule in ("synthesize_database", "ingest_shard", "preprocess_shard")]
+    shutil.rmtree(clone.results)
+    for shards in (3, 2):
+        clone.edit("config/sources/demo-ptbxl.yaml", shards=shards)
+        clone.snakemake("manifest", "--cores", "2", "--set-threads", *workers)
+        again = pd.read_parquet(clone.results / "manifest/records.parquet")
+        assert set(again["shard"]) == set(range(shards))
+        place = ["shard", "offset"]
+        pd.testing.assert_frame_equal(again.drop(columns=place), one.drop(columns=place))
+        assert _prepared(clone.results) == prepared
