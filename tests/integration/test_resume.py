@@ -83,7 +83,10 @@ def test_killed_run_ends_with_the_same_weights(clone) -> None:
     assert not (clone.results / "pretrain/tiny/encoder.safetensors").exists()
     clone.snakemake("pretrain")
     assert _started_at(clone) in range(20, 60, 10)
+    assert "took over the lock" in (clone.results / "logs/pretrain/tiny.log").read_text()
     assert _weights(clone) == undisturbed
+    calm, killed = (clone.results / folder / "tiny/encoder.json" for folder in ("pretrain-undisturbed", "pretrain"))
+    assert read_json(killed) == read_json(calm)
     pd.testing.assert_frame_equal(_history(clone), history)
     train = pd.read_csv(clone.results / "pretrain/tiny/history.csv").query("split == 'train'")
     losses = list(zip(train["step"], train["loss"], strict=True))

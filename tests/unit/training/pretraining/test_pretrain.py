@@ -445,26 +445,6 @@ def wait_for(path, process, seconds=120):
 
 
 @pytest.mark.slow
-def test_killed_half_way_it_ends_with_the_same_weights(prepared, tmp_path):
-    options = {"steps": 80, "checkpoint_every": {"steps": 20}, "keep_last": 0, "log_every": 1}
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    run = {"capture_output": True, "text": True, "check": True, "timeout": 120}
-    subprocess.run(command(prepared, calm, **options), **run)
-    with subprocess.Popen(command(prepared, killed, **options), stderr=subprocess.PIPE, text=True) as process:
-        wait_for(killed / "checkpoints" / "step-00000020", process)
-        process.send_signal(signal.SIGKILL)
-    assert not (killed / "encoder.safetensors").exists(), "the kill came too late to show anything"
-    (killed / "history.csv").unlink(missing_ok=True)  # Snakemake deletes the outputs of a failed job
-    again = subprocess.run(command(prepared, killed, **options), **run)
-    assert "resumed from step" in again.stderr
-    assert "took over the lock" in again.stderr
-    assert weights(killed) == weights(calm)
-    pd.testing.assert_frame_equal(history(killed), history(calm))
-    first, second = (json.loads((folder / "encoder.json").read_text()) for folder in (calm, killed))
-    assert first == second
-
-
-@pytest.mark.slow
 def test_two_processes_share_the_work_and_resume_after_a_signal(prepared, tmp_path):
     options = {"processes": 2, "zero_stage": 1, "steps": 80, "checkpoint_every": {"steps": 20}}
     with subprocess.Popen(command(prepared, tmp_path, **options), stderr=subprocess.PIPE, text=True) as process:
