@@ -25,17 +25,17 @@ def _prepared(results) -> dict[str, bytes]:
 
 
 def test_shards_and_workers_do_not_change_the_data(with_manifest, tmp_path: Path) -> None:
-    """One shard of one worker against three, and then two in the same folder, of two workers."""
+    """One shard of one worker against three of two workers, and then two in the same folder."""
     clone = copy_clone(with_manifest, tmp_path / "clone")
     one = pd.read_parquet(clone.results / "manifest/records.parquet")
     prepared = _prepared(clone.results)
     assert len(one) == len(prepared) == 120
     assert set(one["shard"]) == {0}
-    workers = [f"{rule}=2" for rule in ("synthesize_database", "ingest_shard", "preprocess_shard")]
+    workers = ["--set-threads", *(f"{rule}=2" for rule in ("synthesize_database", "ingest_shard", "preprocess_shard"))]
     shutil.rmtree(clone.results)
-    for shards in (3, 2):
+    for shards, options in ((3, workers), (2, [])):
         clone.edit("config/sources/demo-ptbxl.yaml", shards=shards)
-        clone.snakemake("manifest", "--cores", "2", "--set-threads", *workers)
+        clone.snakemake("manifest", "--cores", "2", *options)
         again = pd.read_parquet(clone.results / "manifest/records.parquet")
         assert set(again["shard"]) == set(range(shards))
         place = ["shard", "offset"]
