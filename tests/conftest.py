@@ -18,6 +18,11 @@ tune_process()  # before torch is imported: tests use the processor as the comma
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait for Slurm begin, so that others have the processor meanwhile; the rest stays in its order."""
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+
+
 def _folder(variable: str, default: Path) -> Path:
     path = Path(os.environ.get(variable, default))
     if path.exists():

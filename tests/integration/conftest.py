@@ -130,13 +130,20 @@ def clone(repository: Path, tmp_path: Path) -> Clone:
     return make_small(repository, tmp_path / "clone")
 
 
-def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Clone]) -> Clone:
-    """A working copy that the first test process to need it makes for all of them; not to be changed."""
+@contextlib.contextmanager
+def one_at_a_time(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """Only one of the test processes is here at a time; yields a path of this name that all of them share."""
     ours = tmp_path_factory.getbasetemp()
     root = ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
-    folder, whole = root / name, root / f"{name}.whole"
     with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield root / name
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Clone:
+    """A working copy that the first test process to need it makes for all of them; not to be changed."""
+    with one_at_a_time(tmp_path_factory, name) as folder:
+        whole = folder.with_name(f"{name}.whole")
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
             make(folder)
@@ -148,10 +155,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
 def with_manifest(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A small copy whose data were made by one process, in one shard; for `copy_clone`."""
 
-    def make(folder: Path) -> Clone:
-        copy = make_small(repository, folder)
-        copy.snakemake("manifest", "--cores", "1")
-        return copy
+    def make(folder: Path) -> None:
+        make_small(repository, folder).snakemake("manifest", "--cores", "1")
 
     return made_once(tmp_path_factory, "with-manifest", make)
 
@@ -167,11 +172,12 @@ def free_ports() -> int:
 
 
 @pytest.fixture(scope="session")
-def slurm(slurm_sandbox: Path) -> Iterator[dict[str, str]]:
+def slurm(slurm_sandbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment in which sbatch and squeue speak to a cluster of two nodes, of this test process alone."""
     state = tempfile.mkdtemp(prefix="slurm-")  # short: its sockets' paths are limited
-    environment = os.environ | {"SLURM_SANDBOX_DIR": state, "SLURM_SANDBOX_PORT": str(free_ports())}
-    started = subprocess.run([slurm_sandbox, "up"], env=environment, text=True, capture_output=True, timeout=300)
+    with one_at_a_time(tmp_path_factory, "slurm"):  # it installs packages, and takes ports that were free
+        environment = os.environ | {"SLURM_SANDBOX_DIR": state, "SLURM_SANDBOX_PORT": str(free_ports())}
+        started = subprocess.run([slurm_sandbox, "up"], env=environment, text=True, capture_output=True, timeout=300)
     if started.returncode != 0:
         if os.environ.get("ECGLFM_REQUIRE_ALL"):
             pytest.fail(started.stderr)
