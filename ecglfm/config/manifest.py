@@ -51,6 +51,28 @@ class FractionsConfig(Section):
         return self
 
 
+class AmplitudesConfig(Section):
+    """Amplitudes (as `preprocess.quality.amplitude` measures them) that look like a wrong unit or gain: a warning each.
+
+    Nothing is dropped.
+    """
+
+    lowest_median: float = Field(0.3, ge=0, description="a source with a smaller median is warned of, mV")
+    highest_median: float = Field(3.5, gt=0, description="a source with a larger median is warned of, mV")
+    lowest_ratio: float = Field(
+        1 / 3, ge=0, description="a recording of a smaller amplitude, as a multiple of its source's median, is flagged"
+    )
+    highest_ratio: float = Field(
+        3.5, gt=0, description="a recording of a larger amplitude, as a multiple of its source's median, is flagged"
+    )
+
+    @model_validator(mode="after")
+    def _something_passes(self) -> AmplitudesConfig:
+        if self.lowest_median >= self.highest_median or self.lowest_ratio >= self.highest_ratio:
+            raise ValueError("nothing lies between `lowest_…` and `highest_…`: the lowest must be smaller")
+        return self
+
+
 class ManifestConfig(Section):
     """Splits by patient, and the audit of them."""
 
@@ -92,6 +114,10 @@ class ManifestConfig(Section):
         "fail",
         description="a pair of duplicates across splits: fail the build, or move all patients that duplicates link to "
         "`test` if one of them is there, else `valid`, and say so in the ledger",
+    )
+
+    amplitudes: AmplitudesConfig = Field(
+        AmplitudesConfig(), description="amplitudes that are flagged in the ledger and warned of"
     )
 
     @field_validator("query")

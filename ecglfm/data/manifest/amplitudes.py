@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecglfm.config.manifest import AmplitudesConfig
 from ecglfm.data.tables import TableReader
 
-#: Fractions of its source's median beyond which a recording is odd, and medians (mV) beyond which a source is.
-OF_MEDIAN, MEDIANS = (1 / 3, 3.5), (0.3, 3.5)
 #: Fewer recordings than that say nothing about their source.
 LEAST = 10
 #: Reason in the ledger.
@@ -34,13 +33,12 @@ def source_medians(records: TableReader) -> dict[str, float]:
     return {source: float(np.median(whole[source])) for source in sorted(whole) if len(whole[source]) >= LEAST}
 
 
-def odd_records(records: TableReader, medians: dict[str, float]) -> Iterator[pd.DataFrame]:
+def odd_records(records: TableReader, medians: dict[str, float], limits: AmplitudesConfig) -> Iterator[pd.DataFrame]:
     """Rows of the ledger on recordings whose amplitude is unlike their source's, in pieces."""
-    low, high = OF_MEDIAN
     for piece in records(["source", "record_id", "amplitude"]):
         median = piece["source"].map(medians).astype("float64")  # of no record too
         ratio = piece["amplitude"] / median
-        odd = ((ratio < low) | (ratio > high)).to_numpy()
+        odd = ((ratio < limits.lowest_ratio) | (ratio > limits.highest_ratio)).to_numpy()
         rows = piece.loc[odd, ["source", "record_id"]].assign(stage="manifest", action="flagged", reason=REASON)
         shown = zip(piece["amplitude"][odd], ratio[odd], median[odd], strict=True)
         yield rows.assign(
@@ -48,9 +46,15 @@ def odd_records(records: TableReader, medians: dict[str, float]) -> Iterator[pd.
         )
 
 
-def about_amplitudes(medians: dict[str, float], rows: Iterator[pd.DataFrame]) -> dict[str, Any]:
-    """What `audit.json` says of each source: its `median`, how many recordings are `odd`, and `examples` of them."""
-    said: dict[str, Any] = {s: {"median": round(m, 4), "odd": 0, "examples": []} for s, m in medians.items()}
+def about_amplitudes(
+    medians: dict[str, float], rows: Iterator[pd.DataFrame], limits: AmplitudesConfig
+) -> dict[str, Any]:
+    """What `audit.json` says of each source: `median`, how many recordings are `odd`, `examples` of them, `limits`."""
+    held = limits.model_dump()
+    said: dict[str, Any] = {
+        source: {"median": round(median, 4), "odd": 0, "examples": [], "limits": held}
+        for source, median in medians.items()
+    }
     for piece in rows:
         for source, some in piece.groupby("source")["record_id"]:
             about = said[str(source)]
@@ -63,17 +67,18 @@ def amplitude_warnings(said: dict[str, Any]) -> dict[str, list[str]]:
     """Sentences on the sources of which `about_amplitudes` says something odd."""
     warnings: dict[str, list[str]] = {}
     for source, about in said.items():
-        median, odd = about["median"], about["odd"]
-        if not MEDIANS[0] <= median <= MEDIANS[1]:
+        median, odd, limits = about["median"], about["odd"], AmplitudesConfig(**about.get("limits", {}))
+        low, high = limits.lowest_median, limits.highest_median
+        if not low <= median <= high:
             warnings.setdefault(source, []).append(
-                f"the median amplitude is {median:.3g} mV, that of hearts {MEDIANS[0]:g} to {MEDIANS[1]:g} mV:"
+                f"the median amplitude is {median:.3g} mV, that of hearts {low:g} to {high:g} mV:"
                 " is its unit or gain wrong?"
             )
         if odd:
             records = f"{odd} records have" if odd > 1 else "1 record has"
             warnings.setdefault(source, []).append(
-                f"{records} an amplitude under a third or over {OF_MEDIAN[1]:g} times the source's median of"
-                f" {median:.3g} mV, e.g. {', '.join(about['examples'])}: is the gain wrong? They are used; the ledger"
+                f"{records} an amplitude under {limits.lowest_ratio:.3g} or over {limits.highest_ratio:g} times the source's"
+                f" median of {median:.3g} mV, e.g. {', '.join(about['examples'])}: is the gain wrong? They are used; the ledger"
                 f" lists them as {REASON}"
             )
     return warnings

@@ -214,8 +214,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
         content["by_chance"] = _by_chance(slice, content["counts"])
-        medians = source_medians(records)
-        content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians), ledger))
+        medians, limits = source_medians(records), slice.manifest.amplitudes
+        content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians, limits), ledger), limits)
         content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
         ledger.write(output / "ledger.parquet")
         write_json(output / "audit.json", content)

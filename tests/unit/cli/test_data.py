@@ -79,9 +79,7 @@ def test_an_amplitude_unlike_its_source_is_said_and_in_the_ledger(tmp_path: Path
     table.to_parquet(path, index=False)
     assert manifest(tmp_path, "patient") == 0
     odd = table["record_id"][2]
-    assert (
-        f"{tmp_path}/manifest: warning: s: 1 record has an amplitude under a third or over" in capsys.readouterr().out
-    )
+    assert f"{tmp_path}/manifest: warning: s: 1 record has an amplitude under 0.333 or over" in capsys.readouterr().out
     rows = pd.read_parquet(tmp_path / "manifest/ledger.parquet").query("reason == 'amplitude_of_source'")
     assert rows[["record_id", "stage", "action"]].to_numpy().tolist() == [[odd, "manifest", "flagged"]]
     assert json.loads((tmp_path / "manifest/audit.json").read_text())["amplitude"]["s"]["examples"] == [odd]

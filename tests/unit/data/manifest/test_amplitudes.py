@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice
+from ecglfm.config.manifest import AmplitudesConfig
 from ecglfm.data.manifest.amplitudes import about_amplitudes, amplitude_warnings, odd_records, source_medians
 from ecglfm.data.signals.quality_measures import amplitude, blocks
 from ecglfm.data.tables import TableReader
 from ecglfm.sources import open_source
 
+LIMITS = AmplitudesConfig()
 DATABASES = {
     "ptbxl": ("ptbxl", "ptb-xl", 300),
     "challenge": ("challenge2021", "challenge-2021", 33),
@@ -31,7 +33,7 @@ def pieces_of(amplitudes: dict[str, np.ndarray], rows: int = 7) -> TableReader:
 
 
 def odd_ids(records: TableReader) -> list[str]:
-    found = pd.concat(odd_records(records, source_medians(records)))
+    found = pd.concat(odd_records(records, source_medians(records), LIMITS))
     return found["record_id"].tolist()
 
 
@@ -53,7 +55,7 @@ def test_no_genuine_source_or_recording_is_odd(genuine: dict[str, np.ndarray]) -
     assert odd_ids(records) == []
     medians = source_medians(records)
     assert {name: round(median, 2) for name, median in medians.items()} == {"ptbxl": 1.18, "challenge": 1.07}
-    assert amplitude_warnings(about_amplitudes(medians, odd_records(records, medians))) == {}
+    assert amplitude_warnings(about_amplitudes(medians, odd_records(records, medians, LIMITS), LIMITS)) == {}
 
 
 @pytest.mark.parametrize(("gain", "found"), [(5, 276), (1 / 5, 289)])
@@ -77,13 +79,26 @@ def test_what_is_odd_is_said_with_names_and_numbers() -> None:
     records = pieces_of({"a": ones, "low": np.full(12, 0.2), "high": np.full(10, 3.6), "few": np.full(9, 9.0)})
     medians = source_medians(records)
     assert medians == {"a": 1.0, "high": pytest.approx(3.6), "low": pytest.approx(0.2)}
-    rows = list(odd_records(records, medians))
+    rows = list(odd_records(records, medians, LIMITS))
     assert pd.concat(rows)["detail"].tolist()[1] == "0.3 mV, 0.3 x its source's median of 1 mV"
-    said = amplitude_warnings(about_amplitudes(medians, iter(rows)))
+    said = amplitude_warnings(about_amplitudes(medians, iter(rows), LIMITS))
     assert list(said) == ["a", "high", "low"]
     assert said["a"] == [
-        "3 records have an amplitude under a third or over 3.5 times the source's median of 1 mV, e.g. a/3, a/8, "
+        "3 records have an amplitude under 0.333 or over 3.5 times the source's median of 1 mV, e.g. a/3, a/8, "
         "a/21: is the gain wrong? They are used; the ledger lists them as amplitude_of_source"
     ]
     assert said["low"] == ["the median amplitude is 0.2 mV, that of hearts 0.3 to 3.5 mV: is its unit or gain wrong?"]
     assert said["high"][0].startswith("the median amplitude is 3.6 mV")
+
+
+def test_limits_are_the_configs() -> None:
+    records = pieces_of({"a": np.where(np.arange(20) == 7, 1.6, 1.0)})
+    medians, own = source_medians(records), AmplitudesConfig(highest_ratio=1.5, lowest_median=1.1)
+    said = about_amplitudes(medians, odd_records(records, medians, own), own)
+    assert amplitude_warnings(said)["a"] == [
+        "the median amplitude is 1 mV, that of hearts 1.1 to 3.5 mV: is its unit or gain wrong?",
+        "1 record has an amplitude under 0.333 or over 1.5 times the source's median of 1 mV, e.g. a/7: is the gain"
+        " wrong? They are used; the ledger lists them as amplitude_of_source",
+    ]
+    with pytest.raises(ValueError, match="the lowest must be smaller"):
+        AmplitudesConfig(lowest_ratio=4)

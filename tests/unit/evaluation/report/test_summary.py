@@ -116,7 +116,7 @@ def test_amplitudes_unlike_their_source_are_on_the_page(two: Path):
     odd = {"alpha": {"median": 1.2, "odd": 2, "examples": ["alpha/1", "alpha/2"]}}
     write_json(two / "manifest/audit.json", audit | {"amplitude": odd})
     seen = words(page_of(two))
-    assert "alpha : 2 records have an amplitude under a third or over 3.5 times the source's median" in seen
+    assert "alpha : 2 records have an amplitude under 0.333 or over 3.5 times the source's median" in seen
 
 
 def test_an_empty_split_is_said(two: Path):
