@@ -77,8 +77,8 @@ def amplitude_warnings(said: dict[str, Any]) -> dict[str, list[str]]:
         if odd:
             records = f"{odd} records have" if odd > 1 else "1 record has"
             warnings.setdefault(source, []).append(
-                f"{records} an amplitude under {limits.lowest_ratio:.3g} or over {limits.highest_ratio:g} times the source's"
-                f" median of {median:.3g} mV, e.g. {', '.join(about['examples'])}: is the gain wrong? They are used; the ledger"
-                f" lists them as {REASON}"
+                f"{records} an amplitude under {limits.lowest_ratio:.3g} or over {limits.highest_ratio:g} times the"
+                f" source's median of {median:.3g} mV, e.g. {', '.join(about['examples'])}: is the gain wrong? They are"
+                f" used; the ledger lists them as {REASON}"
             )
     return warnings
