@@ -100,7 +100,7 @@ def _probe(project: Project, results: Path, pool: str | None, seed: int, steps: 
     """Make an encoder, fit a linear head to its frozen features, and predict the test split."""
     import pandas as pd
 
-    from ecglfm.evaluation.evaluate import labelled_records, predict_records, predictions_on_test
+    from ecglfm.evaluation.prediction import labelled_records, predict_records, predictions_on_test
     from ecglfm.training.finetuning import run_finetune
     from ecglfm.training.pretraining import run_pretrain
 

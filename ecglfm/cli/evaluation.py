@@ -12,7 +12,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the commands of this group."""
     evaluate = commands.add_parser("evaluate", help="measure a fine-tuned model on the locked test split")
     evaluate.add_argument("--config", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
-    evaluate.add_argument("--model", type=Path, required=True, help="folder that finetune wrote")
+    evaluate.add_argument(
+        "--model",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="folder that finetune wrote; of a cross-validation one per fold",
+    )
     evaluate.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
     evaluate.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
     evaluate.add_argument("--signals", type=Path, required=True, help="folder preprocess/")

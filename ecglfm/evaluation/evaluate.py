@@ -1,4 +1,4 @@
-"""The stage `evaluate`: a fine-tuned model on the locked test split.
+"""The stage `evaluate`: a fine-tuned model on the locked test split, or the models of all folds on theirs.
 
 Thresholds come with the model, which chose them on the validation split; temperatures and what survival is judged by
 are taken from it here. Nothing is fitted to test.
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
-from ecglfm import distributed
-from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
+from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_samples
+from ecglfm.evaluation.cross_validation import read_models, training_records
 from ecglfm.evaluation.metrics import (
     Outcome,
-    Predictions,
     cohort_splits,
     external_cohorts,
     group_names,
@@ -31,12 +31,13 @@ from ecglfm.evaluation.metrics import (
     summarize,
 )
 from ecglfm.evaluation.plots import figures, save_png
-from ecglfm.provenance import code_version, read_json, write_json, write_parquet
-from ecglfm.records import data_hash, require_columns
+from ecglfm.evaluation.prediction import labelled_records
+from ecglfm.provenance import code_version, write_json, write_parquet
+from ecglfm.records import data_hash
 from ecglfm.tracking import standard_tags, start_run
 
 if TYPE_CHECKING:
-    from ecglfm.models.heads import ECGModel
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 def run_evaluate(
     slice: EvaluateSlice,  # noqa: A002
     *,
-    model: Path,
+    model: Path | Sequence[Path],
     labels: Path,
     manifest: Path,
     signals: Path,
@@ -61,8 +62,8 @@ def run_evaluate(
     Parameters
     ----------
     slice : EvaluateSlice
-    model : path
-        Folder that `finetune` wrote.
+    model : path or sequence of path
+        Folder that `finetune` wrote; those of every fold, where the task is cross-validated.
     labels : path
         `labels/{task}.parquet`.
     manifest : path
@@ -88,36 +89,33 @@ def run_evaluate(
     Raises
     ------
     UserError
-        The labels do not hold what the model predicts, the test split is empty, or samples are not those of the
-        manifest.
+        The labels do not hold what the model predicts, the test split is empty, samples are not those of the
+        manifest, or the models are not those of the folds.
     """
     import torch
 
-    from ecglfm.models.bundle import load_model
-
     torch.set_num_threads(max(1, threads))
-    network = load_model(model).to(distributed.choose_device())
-    info = read_json(_folder(model) / "model.json")
-    identity = {"encoder": info["encoder"]["name"], "task": info["task"], "fit": info.get("fit", _folder(model).name)}
+    models = read_models([model] if isinstance(model, Path) else model)
+    identity, names, kind = models.identity, models.names, models.kind
     all_records = pd.read_parquet(manifest)
-    names, kind = list(network.label_names), network.kind
     records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
+    models.check(records, labels)
     check_samples(records, signals)
-    predictions = predict_records(network, records, signals)
-    predictions["split"] = cohort_splits(records, slice.tested_only)
+    records["split"] = cohort_splits(records, slice.tested_only)
+    predictions = models.predict(records, signals)
     write_parquet(output / "predictions.parquet", predictions)
+    about = records.set_index("record_id", drop=False).loc[predictions["record_id"]].reset_index(drop=True)
 
     test, fitted = read_outcome(predictions, kind, names, slice.evaluate)
     metrics = identity | measure(test, slice.evaluate) | fitted
-    metrics["sources"] = sorted(records.loc[predictions["split"] == "test", "source"].unique())
+    metrics |= models.describe(predictions, test, metrics["macro"])
+    metrics["sources"] = sorted(about.loc[predictions["split"] == "test", "source"].unique())
     metrics["majority"] = majority_of(labels, kind, names, metrics["macro"], metrics["sources"])
-    metrics["external"] = _external(predictions, records["source"], kind, names, labels, slice.evaluate)
+    metrics["external"] = _external(predictions, about["source"], kind, names, labels, slice.evaluate)
     metrics["subgroups"] = subgroups(
-        predictions, group_names(records, index), kind=kind, names=names, config=slice.evaluate
+        predictions, group_names(about, index), kind=kind, names=names, config=slice.evaluate
     )
     metrics["left_out"] = read_left_out(labels)
-    if chosen := info.get("training", {}).get("thresholds"):
-        metrics["threshold_choices"] = chosen  # on valid, by `finetune`
     metrics |= {"kind": kind, "data_hash": data_hash(all_records), "code": code_version()}
     write_json(output / "metrics.json", metrics)
     for name, figure in figures(kind, test, metrics).items():
@@ -141,104 +139,20 @@ def _external(
     return found
 
 
-def _folder(model: Path) -> Path:
-    return model if model.is_dir() else model.parent
-
-
-def labelled_records(
-    labels: pd.DataFrame, records: pd.DataFrame, names: list[str], where: Path, kind: str = "multilabel"
-) -> pd.DataFrame:
-    """Validation and test records of a task: their rows of the manifest and their labels, by record.
-
-    Raises
-    ------
-    UserError
-        A label that the model predicts is missing, the labels are of another manifest, or no record is in
-        the test split.
-    """
-    columns = [column for name in names for column in KINDS[kind].label_columns(name)]
-    require_columns(labels, ["record_id", "split"], str(where))
-    absent = [column.partition(".")[2] for column in columns if column not in labels]
-    if absent:
-        raise UserError(
-            f"{where}: has no label {absent[0]!r}, which the model predicts: the model is older than the labels, or of"
-            " another task; run `ecglfm finetune` again (or `ecglfm labels`, where this table is the older one)"
-        )
-    prefix = columns[0].partition(".")[0] + "."
-    others = set(map(str, labels.columns)) - set(columns)
-    new = sorted(column.removeprefix(prefix) for column in others if column.startswith(prefix))
-    if new:
-        logger.warning(
-            "%s: label %s is unknown to the model, which is older: it is not evaluated; run `ecglfm finetune` again",
-            where, ", ".join(new),
-        )  # fmt: skip
-    wanted = labels.loc[labels["split"].isin(["valid", "test"]), ["record_id", "split", *columns]]
-    joined = records.merge(wanted, on=["record_id", "split"], validate="one_to_one")
-    joined = joined.sort_values("record_id", ignore_index=True)
-    if len(joined) != len(wanted):  # a record that has changed its split since could have been trained on
-        count = len(wanted) - len(joined)
-        raise UserError(f"{where}: {count} of its records have another split in the manifest; run labels again")
-    if not (joined["split"] == "test").any():
-        raise UserError(
-            f"{where}: no record of the task is in the test split; raise `manifest.test_fraction` or name test folds"
-        )
-    return joined
-
-
-def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd.DataFrame:
-    """Table of `predictions.parquet` for these records (rows of the manifest with the columns of their labels).
-
-    Raises
-    ------
-    UserError
-        The signals are not prepared as the model reads them.
-    ValueError
-        An output is not finite: the model or its input is broken.
-    """
-    from ecglfm.data.samples import Signals, check_reads
-    from ecglfm.training.inference import predict
-
-    encoder, store = model.encoder, Signals(records, signals)
-    check_reads(
-        records, store, reader="the model", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
-        anew="the stages `pretrain` and `finetune`",
-    )  # fmt: skip
-    outputs = predict(model, store, store.windows(encoder.crop_samples))
-    if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
-        raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
-    table, kind = records[["record_id", "patient_id", "split"]].copy(), KINDS[model.kind]
-    for column, name in enumerate(model.label_names):
-        for truth, label in zip(kind.truth_columns(name), kind.label_columns(name), strict=True):
-            table[truth] = records[label].astype(np.float32)
-        table[kind.output_column(name)] = outputs[:, column].astype(np.float32)
-    thresholds = zip(kind.threshold_columns(model.label_names), model.thresholds, strict=True)
-    return table.assign(**{name: float(threshold) for name, threshold in thresholds})
-
-
 def majority_of(
     labels: Path, kind: str, names: list[str], macro: dict[str, Any], sources: Sequence[str]
 ) -> dict[str, Any]:
     """Metrics on the test records of some sources of the answer that never looks at a recording.
 
-    Macro values are over the labels of `macro`.
+    Macro values are over the labels of `macro`. Of a cross-validation what it says is learnt from the training records
+    of all models together.
     """
     columns = [column for name in names for column in KINDS[kind].label_columns(name)]
-    truth = pd.read_parquet(labels, columns=["split", "source", *columns])
+    there = [name for name in ("fold", *columns) if name in pq.read_schema(labels).names]
+    truth = pd.read_parquet(labels, columns=["split", "source", *there])
     on_test = (truth["split"] == "test") & truth["source"].isin(list(sources))
-    train, test = (truth.loc[rows, columns].to_numpy(np.float64) for rows in (truth["split"] == "train", on_test))
+    train, test = (table[columns].to_numpy(np.float64) for table in (training_records(truth), truth[on_test]))
     return majority(kind, names, train, test, over={metric: entry["labels"] for metric, entry in macro.items()})
-
-
-def predictions_on_test(table: pd.DataFrame, names: list[str]) -> Predictions:
-    """The test split of a table of predictions of classes."""
-    test = table[table["split"] == "test"]
-    return Predictions(
-        names,
-        test[[f"target.{name}" for name in names]].to_numpy(dtype=np.float64),
-        test[[f"probability.{name}" for name in names]].to_numpy(dtype=np.float64),
-        test[[f"threshold.{name}" for name in names]].to_numpy(dtype=np.float64),
-        test["patient_id"].to_numpy(dtype=str),
-    )
 
 
 def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
@@ -281,6 +195,8 @@ def _track(
         first = next(iter(metrics["macro"]))
         for part in ("ci_low", "ci_high"):
             values[f"test.macro.{first}.{part}"] = metrics["macro"][first][part]
+        for metric, entry in metrics.get("folds", {}).get("macro", {}).items():
+            values[f"test.mean_of_folds.{metric}"] = entry["mean"]
         for source, measured in metrics["external"].items():
             values |= {f"external.{source}.macro.{name}": entry["value"] for name, entry in measured["macro"].items()}
         for label, entries in metrics["labels"].items():

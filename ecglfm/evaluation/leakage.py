@@ -39,17 +39,18 @@ def leakage(
     Returns
     -------
     dict
-        `audit`: None, or `passed` and the counts `patients` and `duplicates` across splits. `pretraining`: `seen` is
-        None with a `reason` where it cannot be known (also where the encoder's `data_hash` is not that of the
-        manifest's records of its sources in train and valid), else the number of records it drew from, and
-        `patients` and `records` of the test split that are among them. `unknown`: the
-        sources among all of these whose index has records of no known patient, and how many (all those of the source).
-        `clean`: nothing was found and all is known.
+        `audit`: None, or `passed`, the counts `patients` and `duplicates` across splits and folds, and whether there
+        are `folds`. `pretraining`: `seen` is None with a `reason` where it cannot be known (also where the encoder's
+        `data_hash` is not that of the manifest's records of its sources in train and valid), else the number of records
+        it drew from, and `patients` and `records` of the test split that are among them. `unknown`: the sources among
+        all of these whose index has records of no known patient, and how many (all those of the source). `clean`:
+        nothing was found and all is known.
     """
     audited = None
     if audit is not None:
         crossing = sum(bool(pair["crosses"]) for pair in audit["duplicate_pairs"])
         audited = {"passed": audit["passed"], "patients": len(audit["patient_overlap"]), "duplicates": crossing}
+        audited["folds"] = "folds" in audit
     pretraining = _pretraining(encoder, records, test)
     involved = {record.partition("/")[0] for part in (test["record_id"], fitted) for record in part}
     involved.update(pretraining["sources"])

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from ecglfm import load_model
-from ecglfm.evaluation.evaluate import predictions_on_test
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
+from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import read_json
 from tests.integration.conftest import copy_clone
 from tests.integration.gap import way_in

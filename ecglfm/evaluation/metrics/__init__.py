@@ -14,12 +14,14 @@ from ecglfm.evaluation.metrics.bootstrap import (
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
 from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
+from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.label import label_metrics
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
+from ecglfm.evaluation.metrics.references import Reference, make_reference
 from ecglfm.evaluation.metrics.regression import RegressionPredictions
-from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, make_reference
+from ecglfm.evaluation.metrics.survival import SurvivalPredictions
 from ecglfm.evaluation.metrics.truth import Truth, truth_of
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "cohort_splits",
     "entry_of",
     "external_cohorts",
+    "fold_means",
     "group_names",
     "interval",
     "label_metrics",

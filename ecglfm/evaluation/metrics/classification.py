@@ -31,7 +31,7 @@ from ecglfm.evaluation.metrics.label import (
     threshold_metrics,
     undefined_reason,
 )
-from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
 
 #: Metrics that a calibration of the probabilities can change.
 CALIBRATED = ("brier", "ece")
@@ -72,11 +72,16 @@ class Predictions(Outcome):
     def read(
         cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
     ) -> tuple[Self, dict[str, Any]]:
-        """The test split, and temperatures of the validation split."""
-        valid, test = (table[table["split"] == split] for split in ("valid", "test"))
-        truth, said = (columns_of(valid, what, names) for what in ("target", "probability"))
-        calibration = fit_calibration(truth, said, config.calibration, exclusive=kind.exclusive)
+        """The test split, and temperatures of the validation split, of each model its own."""
+        test = table[table["split"] == "test"]
         weights, probabilities = config.challenge_weights, columns_of(test, "probability", names)
+        calibrated, temperatures = np.full_like(probabilities, np.nan), []
+        for rows, valid in models_of(table):
+            truth, said = (columns_of(valid, what, names) for what in ("target", "probability"))
+            calibration = fit_calibration(truth, said, config.calibration, exclusive=kind.exclusive)
+            if calibration is not None:
+                calibrated[rows] = calibration.apply(probabilities[rows])
+                temperatures.append(calibration.temperatures.tolist())
         outcome = cls(
             names,
             columns_of(test, "target", names),
@@ -84,13 +89,14 @@ class Predictions(Outcome):
             columns_of(test, "threshold", names),
             test["patient_id"].to_numpy(dtype=str),
             exclusive=kind.exclusive,
-            calibrated=None if calibration is None else calibration.apply(probabilities),
+            calibrated=calibrated if temperatures else None,
             challenge=None if weights is None else read_challenge(Path(weights), names),
         )
-        if calibration is None:
+        if not temperatures:
             return outcome, {}
-        temperatures = dict(zip(names, calibration.temperatures.tolist(), strict=True))
-        fitted = {"method": config.calibration, "fitted_on": "valid", "temperature": temperatures}
+        by_label = {name: of_models[0] if "fold" not in table else list(of_models)
+                    for name, of_models in zip(names, zip(*temperatures, strict=True), strict=True)}  # fmt: skip
+        fitted = {"method": config.calibration, "fitted_on": "valid", "temperature": by_label}
         return outcome, {"calibration": fitted}
 
     @classmethod

@@ -125,7 +125,7 @@ def read_outcome(
     Parameters
     ----------
     table : DataFrame
-        `predictions.parquet`.
+        `predictions.parquet`; with a column `fold` where each fold has a model, and validation rows, of its own.
     kind : str
         Kind of the task.
     names : list of str
@@ -139,6 +139,21 @@ def read_outcome(
         What was fitted on the validation split, for `metrics.json`.
     """
     return outcome_class(kind).read(table, KINDS[kind], names, config)
+
+
+def models_of(table: pd.DataFrame) -> list[tuple[np.ndarray, pd.DataFrame]]:
+    """Models that a table of predictions is of, in the order of their folds; one where it has no folds.
+
+    Returns
+    -------
+    list of (ndarray of bool, DataFrame)
+        Which of the test records a model predicted, and its rows of the validation split.
+    """
+    test, valid = (table[table["split"] == split] for split in ("test", "valid"))
+    if "fold" not in table:
+        return [(np.ones(len(test), dtype=bool), valid)]
+    folds = np.unique(table["fold"].to_numpy(dtype=np.int64))
+    return [((test["fold"] == fold).to_numpy(dtype=bool), valid[valid["fold"] == fold]) for fold in folds]
 
 
 def columns_of(table: pd.DataFrame, what: str, names: list[str]) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -18,78 +18,14 @@ from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.hazards import (
     RiskSets,
-    breslow,
     concordance,
     cumulative_dynamic_auc,
     hazard_ratio,
     survival_brier,
 )
 from ecglfm.evaluation.metrics.influence import concordance_influence
-from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
-
-GROUPS = 4
-_QUARTILES = (0.25, 0.5, 0.75)
-
-
-class Reference(NamedTuple):
-    """What of one label is taken from the validation split.
-
-    Attributes
-    ----------
-    times : ndarray, shape (k,)
-        Times at which survival is judged; the middle one is the horizon of the calibration.
-    hazard : float
-        Breslow's cumulative baseline hazard at the horizon.
-    scale : float
-        Standard deviation of the risk.
-    limits : ndarray, shape (GROUPS - 1,)
-        Quantiles of the risk that part the groups.
-    """
-
-    times: np.ndarray
-    hazard: float
-    scale: float
-    limits: np.ndarray
-
-    @property
-    def horizon(self) -> float:
-        """Time of the calibration."""
-        return float(self.times[len(self.times) // 2])
-
-    def survival(self, risk: np.ndarray) -> np.ndarray:
-        """Predicted probability of no event until the horizon."""
-        return np.exp(-self.hazard * np.exp(risk))
-
-    def groups(self, risk: np.ndarray) -> np.ndarray:
-        """Group of each risk, 0 the lowest."""
-        return np.searchsorted(self.limits, risk, side="right")
-
-
-def make_reference(
-    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, times: Sequence[float]
-) -> Reference | None:
-    """Take a label's reference from the validation split.
-
-    Parameters
-    ----------
-    time, event, risk : ndarray, shape (n,)
-        Of the validation records; NaN in the first two where not known.
-    times : sequence of float
-        Times at which survival is judged; empty: the quartiles of the event times.
-
-    Returns
-    -------
-    Reference or None
-        None where no event is known, or the risk does not vary.
-    """
-    known = ~np.isnan(time) & ~np.isnan(event)
-    time, event, risk = time[known], event[known], risk[known]
-    if not (event > 0).any() or np.std(risk) < 1e-12:
-        return None
-    chosen = np.unique(times) if len(times) else np.unique(np.quantile(time[event > 0], _QUARTILES))
-    horizon = chosen[len(chosen) // 2]
-    limits = np.quantile(risk, np.arange(1, GROUPS) / GROUPS)
-    return Reference(chosen, float(breslow(time, event, risk, np.array([horizon]))[0]), float(np.std(risk)), limits)
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
+from ecglfm.evaluation.metrics.references import GROUPS, Reference, make_references
 
 
 @dataclass(frozen=True)
@@ -123,9 +59,16 @@ class SurvivalPredictions(Outcome):
         cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
     ) -> tuple[Self, dict[str, Any]]:
         """The test split, with baseline hazards and times of the validation split; `describe` has them."""
-        valid, test = (table[table["split"] == split] for split in ("valid", "test"))
-        of_valid = [columns_of(valid, what, names).T for what in ("time", "event", "risk")]
-        references = [make_reference(*columns, times=config.survival_times) for columns in zip(*of_valid, strict=True)]
+        test, which = table[table["split"] == "test"], [rows for rows, _ in models_of(table)]
+        valid = [[columns_of(own, what, names).T for what in ("time", "event", "risk")] for _, own in models_of(table)]
+        references = [
+            make_references(
+                [(time[label], event[label], risk[label]) for time, event, risk in valid],
+                which,
+                times=config.survival_times,
+            )
+            for label in range(len(names))
+        ]
         time, event, risk = (columns_of(test, what, names) for what in ("time", "event", "risk"))
         return cls(names, time, event, risk, test["patient_id"].to_numpy(dtype=str), references), {}
 
@@ -145,7 +88,7 @@ class SurvivalPredictions(Outcome):
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of one label under record weights (n, r)."""
         undefined = dict.fromkeys(self.metrics, np.full(weight_nr.shape[1], np.nan))
-        known, reference = self.known(label), self.references[label]
+        known, reference = self.known(label), self.reference(label)
         risk, weight_nr = self.risks[known, label], weight_nr[known]
         if not known.any():
             return undefined
@@ -182,7 +125,7 @@ class SurvivalPredictions(Outcome):
 
     def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Gaps of the groups of risk, shape (groups, r); labels are not pooled."""
-        reference = None if label is None else self.references[label]
+        reference = None if label is None else self.reference(label)
         if label is None or reference is None or not self.known(label).any():
             return {}
         known = self.known(label)
@@ -226,7 +169,7 @@ class SurvivalPredictions(Outcome):
 
     def risk_groups(self, label: int) -> list[dict[str, Any]]:
         """Predicted and observed survival at the horizon by group of risk, the lowest first."""
-        reference = self.references[label]
+        reference = self.reference(label)
         rows = self.known(label)
         if reference is None or not rows.any():
             return []
@@ -237,10 +180,15 @@ class SurvivalPredictions(Outcome):
             entry: dict[str, Any] = {"records": int(one.sum()), "events": int(event[one].sum())}
             if one.any():
                 observed, low, high = kaplan_meier_interval(time[one], event[one], reference.horizon)
-                predicted = float(reference.survival(risk[one]).mean())
+                predicted = float(reference.at(one).survival(risk[one]).mean())
                 entry |= {"predicted": predicted, "observed": observed, "ci_low": low, "ci_high": high}
             found.append(entry)
         return found
+
+    def reference(self, label: int) -> Reference | None:
+        """Reference of the records of which the label is known."""
+        found = self.references[label]
+        return None if found is None else found.at(self.known(label))
 
     def known(self, label: int) -> np.ndarray:
         """Records of which the label is known, bool (n,)."""

@@ -93,7 +93,7 @@ def kaplan_meier_figure(data: SurvivalPredictions, metrics: dict[str, Any]) -> F
 
     def draw(axes: Axes, label: int) -> str:
         time, event, risk = _followed(data, label)
-        reference = data.references[label]
+        reference = data.reference(label)
         if reference is not None and len(time):
             group = reference.groups(risk)
             for number in np.unique(group):

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import LEADS, EvaluateConfig
-from ecglfm.evaluation.evaluate import majority_of, measure, predictions_on_test
+from ecglfm.evaluation.evaluate import majority_of, measure
+from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import write_array, write_json, write_parquet, write_text
 from ecglfm.records import data_hash, ledger_frame
 

@@ -44,7 +44,7 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     test = pd.DataFrame({"record_id": ["d", "f"], "patient_id": ["D", "F"]})
     clean = leakage(AUDIT, encoder, pieces, test)
     assert clean == {
-        "audit": {"passed": True, "patients": 0, "duplicates": 0},
+        "audit": {"passed": True, "patients": 0, "duplicates": 0, "folds": False},
         "pretraining": {"seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": ""},
         "unknown": {},
         "clean": True,
@@ -54,7 +54,7 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     assert (found["pretraining"]["records"], found["pretraining"]["patients"], found["clean"]) == (1, 2, False)
     crossing = AUDIT | {"passed": False, "duplicate_pairs": [AUDIT["duplicate_pairs"][0] | {"crosses": True}]}
     assert leakage(crossing, encoder, pieces, test) == clean | {
-        "audit": {"passed": False, "patients": 0, "duplicates": 1}, "clean": False,
+        "audit": {"passed": False, "patients": 0, "duplicates": 1, "folds": False}, "clean": False,
     }  # fmt: skip
     assert leakage(AUDIT, {"weights": "random"}, pieces, planted)["clean"] is True
     assert leakage(AUDIT, {"weights": "import"}, pieces, test)["clean"] is False

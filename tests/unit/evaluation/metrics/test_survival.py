@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ecglfm.evaluation.metrics.entries import summarize
-from ecglfm.evaluation.metrics.survival import Reference, SurvivalPredictions, make_reference
+from ecglfm.evaluation.metrics.references import Reference, make_reference
+from ecglfm.evaluation.metrics.survival import SurvivalPredictions
 
 
 def simulated(n: int, seed: int, ratio: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

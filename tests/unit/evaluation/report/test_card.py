@@ -11,6 +11,7 @@ import pytest
 from ecglfm.config import UserError
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.evaluation.report.report import run_report
 from ecglfm.provenance import read_json, write_json
 
 
@@ -69,6 +70,43 @@ def test_what_the_card_says(results: Path) -> None:
     assert "NORM 6 of 12 0.500 0.200 – 0.750 4 in valid, smoothed 1.000" in seen
     assert "MI 3 of 12 0.250 0 in valid, not chosen " in seen
     assert "below each its 95 % interval over resampled validation patients" in seen
+
+
+def cross_validated(results: Path) -> None:
+    """Make the evaluation one of three folds: what `evaluate` writes of them."""
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    models = [{"fit": f"full-s0-f{fold}of3", "n": {"records": 5 - fold, "patients": 1}} for fold in range(3)]
+    found = {"mean": 0.8761, "folds": 2, "values": [0.8, None, 0.953]}
+    labels = {name: {"auroc": found} for name in ("NORM", "MI")}
+    folds = {"k": 3, "models": models, "labels": labels, "macro": {"auroc": {"mean": 0.8761, "folds": 2}}}
+    thresholds = {"NORM": [0.5, 0.25, 0.75], "MI": [0.25] * 3}
+    calibration = {"method": "temperature", "fitted_on": "valid", "temperature": {"NORM": [1.5, 0.5, 1], "MI": [2] * 3}}
+    write_json(path, read_json(path) | {"folds": folds, "thresholds": thresholds, "calibration": calibration})
+    audit = results / "manifest/audit.json"
+    write_json(audit, read_json(audit) | {"folds": {"alpha": {"0": {"records": 5, "patients": 1}}}})
+
+
+def test_the_card_of_a_cross_validation_speaks_of_the_procedure(results: Path) -> None:
+    cross_validated(results)
+    seen = seen_on(results)
+    assert "Cross-validation: 3 models, each of which was tested on the fold that it was not fitted to" in seen
+    assert "Pooled, AUROC compares scores of different models, which are not on one scale, and so errs low" in seen
+    assert "none of the 3 models is the one to use. For that, fit one to everything in an ordinary project" in seen
+    assert "0 full-s0-f0of3 5 1 1 full-s0-f1of3 4 1 2 full-s0-f2of3 3 1" in seen
+    assert seen.count("mean of 2 folds 0.876") == 4  # beside the baselines, of two labels, macro
+    assert "NORM 6 of 12 0.250 – 0.750 1.000" in seen  # the thresholds of three models
+    assert "MI 3 of 12 0.250 " in seen
+    assert "Temperatures fitted on the validation split: MI 2.000, NORM 0.500 – 1.500." in seen
+    assert "0 pairs of duplicates across splits or folds" in seen
+
+
+def test_the_report_of_a_cross_validation(results: Path) -> None:
+    cross_validated(results)
+    run_report(results, results / "report.html")
+    body = html.unescape(re.sub(r"<[^>]+>", " ", (results / "report.html").read_text()))
+    seen = " ".join(body.split())
+    assert "full-s0 3 folds, pooled" in seen
+    assert "Cross-validation: 3 models" in seen
 
 
 def test_a_model_that_was_not_evaluated(tmp_path: Path) -> None:

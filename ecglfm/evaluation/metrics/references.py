@@ -1,0 +1,117 @@
+"""What survival is judged by, from validation: times, a baseline hazard, a unit of risk, limits of its groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ecglfm.evaluation.metrics.hazards import breslow
+
+GROUPS = 4
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+class Reference(NamedTuple):
+    """What of one label is taken from the validation split.
+
+    Attributes
+    ----------
+    times : ndarray, shape (k,)
+        Times at which survival is judged; the middle one is the horizon of the calibration.
+    hazard : float or ndarray, shape (n,)
+        Breslow's cumulative baseline hazard at the horizon; of each record, where several models predicted them.
+    scale : float or ndarray, shape (n,)
+        Standard deviation of the risk; likewise.
+    limits : ndarray, shape (GROUPS - 1,) or (n, GROUPS - 1)
+        Quantiles of the risk that part the groups; likewise.
+    """
+
+    times: np.ndarray
+    hazard: float | np.ndarray
+    scale: float | np.ndarray
+    limits: np.ndarray
+
+    @property
+    def horizon(self) -> float:
+        """Time of the calibration."""
+        return float(self.times[len(self.times) // 2])
+
+    def survival(self, risk: np.ndarray) -> np.ndarray:
+        """Predicted probability of no event until the horizon."""
+        return np.exp(-self.hazard * np.exp(risk))
+
+    def groups(self, risk: np.ndarray) -> np.ndarray:
+        """Group of each risk, 0 the lowest."""
+        return (risk[:, None] >= self.limits).sum(axis=1)
+
+    def at(self, rows: np.ndarray) -> Reference:
+        """That of some records."""
+        if self.limits.ndim == 1:
+            return self
+        return Reference(self.times, np.asarray(self.hazard)[rows], np.asarray(self.scale)[rows], self.limits[rows])
+
+
+def make_reference(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, times: Sequence[float]
+) -> Reference | None:
+    """Take a label's reference from the validation split.
+
+    Parameters
+    ----------
+    time, event, risk : ndarray, shape (n,)
+        Of the validation records; NaN in the first two where not known.
+    times : sequence of float
+        Times at which survival is judged; empty: the quartiles of the event times.
+
+    Returns
+    -------
+    Reference or None
+        None where no event is known, or the risk does not vary.
+    """
+    known = ~np.isnan(time) & ~np.isnan(event)
+    time, event, risk = time[known], event[known], risk[known]
+    if not (event > 0).any() or np.std(risk) < 1e-12:
+        return None
+    chosen = np.unique(times) if len(times) else np.unique(np.quantile(time[event > 0], _QUARTILES))
+    horizon = chosen[len(chosen) // 2]
+    limits = np.quantile(risk, np.arange(1, GROUPS) / GROUPS)
+    return Reference(chosen, float(breslow(time, event, risk, np.array([horizon]))[0]), float(np.std(risk)), limits)
+
+
+def make_references(
+    valid: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], which: Sequence[np.ndarray], *, times: Sequence[float]
+) -> Reference | None:
+    """A label's reference, of each record that of the model that predicted it; times are the same for all.
+
+    Parameters
+    ----------
+    valid : sequence of three ndarray, shape (n_valid,)
+        Time, event and risk of the validation records of each model.
+    which : sequence of ndarray of bool, shape (n,)
+        Test records that each predicted.
+    times : sequence of float
+        As in `make_reference`; quartiles are those of all validation records.
+
+    Returns
+    -------
+    Reference or None
+        None where any model has none.
+    """
+    if len(valid) == 1:
+        return make_reference(*valid[0], times=times)
+    time, event, _ = (np.concatenate(columns) for columns in zip(*valid, strict=True))
+    happened = time[event > 0]
+    if not len(happened):
+        return None
+    chosen = times or np.quantile(happened, _QUARTILES).tolist()
+    found = [make_reference(*columns, times=chosen) for columns in valid]
+    references = [reference for reference in found if reference is not None]
+    if len(references) < len(valid):
+        return None
+    model_of = np.argmax(np.stack(which), axis=0)
+    hazards, scales, limits = (
+        np.stack(values)[model_of] for values in zip(*(reference[1:] for reference in references), strict=True)
+    )
+    return Reference(references[0].times, hazards, scales, limits)
