@@ -1,35 +1,33 @@
-"""Every line of the doctor, with a planted fault: what it says, and that the exit status tells."""
+"""Every check is made whatever the others come to, and Slurm's only where a profile is named."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ecglfm.app.doctor import machine
-from ecglfm.cli import main
+from ecglfm.app.doctor import examine, machine, places, site, versions
+from ecglfm.app.doctor.finding import Finding, fail, ok, warn
+from ecglfm.config import Project
 
 
-def test_command(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    def unforeseen():
+def test_what_nobody_has_foreseen_is_a_finding_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterator[Finding]:
+        yield warn("half of it")
         raise ZeroDivisionError("by zero")
-        yield
 
-    monkeypatch.setattr(machine, "check_engine", lambda: iter(()))
-    os.makedirs(tmp_path / "results")
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("finetune: {epochs: 1}\n")
-    doctor = ["doctor", "--folder", str(config), "--configfile", str(recipe)]
-    status = main(doctor)
-    shown = capsys.readouterr().out.splitlines()
-    assert {line[:5] for line in shown} <= {"ok   ", "warn ", "fail "}
-    assert status == any(line.startswith("fail") for line in shown)
-    recipe.write_text("sources: [ptbxl]\nencoders: []\ntasks: []\nroots: {ptbxl: nowhere}\n")
-    assert main(doctor) == 1
-    assert "fail source ptbxl: there is no folder nowhere" in capsys.readouterr().out
-    monkeypatch.setattr(machine, "check_cuda", unforeseen)
-    assert main(doctor) == 1
-    shown = capsys.readouterr().out
-    assert "fail CUDA: ZeroDivisionError: by zero\n" in shown
-    assert "fail source ptbxl" in shown  # the others go on
+    def check(name: str):
+        return lambda *_: iter([ok(name)])
+
+    monkeypatch.setattr(versions, "check_versions", check("versions"))
+    monkeypatch.setattr(machine, "check_cuda", broken)
+    for module, name in ((machine, "engine"), (machine, "compiler"), (places, "disk"), (places, "sources"),
+                         (places, "mlflow"), (site, "slurm")):  # fmt: skip
+        monkeypatch.setattr(module, f"check_{name}", check(name))
+    content = {"sources": ["demo-ptbxl"], "encoders": [], "tasks": []}
+    project = Project(content, repository / "config")
+    found = [ok("versions"), warn("half of it"), fail("CUDA: ZeroDivisionError: by zero")]
+    found += [ok(name) for name in ("engine", "compiler", "disk", "sources", "mlflow")]
+    assert list(examine(project, None)) == found
+    assert list(examine(project, "slurm")) == [*found, ok("slurm")]

@@ -14,8 +14,8 @@ RECORDS = pd.DataFrame(
 def test_test_records_of_such_a_source_are_external() -> None:
     assert cohort_splits(RECORDS, ["b"]).tolist() == ["valid", "test", "external", "test", "external", "test"]
     assert cohort_splits(RECORDS, []).tolist() == RECORDS["split"].tolist()
-    valid = RECORDS.assign(source="b")  # what was validated on stays, whoever asks
-    assert cohort_splits(valid, ["other"]).tolist() == RECORDS["split"].tolist()
+    validated = RECORDS.assign(source=["b", *RECORDS["source"][1:]])
+    assert cohort_splits(validated, ["b"])[0] == "valid"  # what a model was chosen by is no cohort
 
 
 def test_where_nothing_else_is_left_the_first_by_name_is_the_test() -> None:

@@ -66,15 +66,3 @@ def test_the_operations_of_what_has_no_context_are_an_error():
         forward_flops(
             encoder_of("convnet").config, PretrainConfig(steps=1), segments=2, leads=12, samples=2500, masked=9
         )
-
-
-def test_layers_learn_by_their_depth_and_what_closes_the_last_one_learns_as_that():
-    from ecglfm.training.finetuning.supervised import layer_of
-
-    encoder = encoder_of("wav2vec2")
-    found = {name: layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
-    assert found["frontend.convs.0.weight"] == found["wav2vec2.positional.conv.weight"] == 0
-    assert found["wav2vec2.layers.0.fc1.weight"] == 1
-    assert found["wav2vec2.layers.2.fc1.weight"] == found["wav2vec2.layer_norm.weight"] == 3
-    assert layer_of("encoder.convnet.stem.0.conv.weight", encoder_of("convnet")) == 0
-    assert layer_of("encoder.convnet.layers.1.0.narrow.conv.weight", encoder_of("convnet")) == 2

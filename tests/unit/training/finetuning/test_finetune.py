@@ -19,7 +19,6 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskS
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_json
 from ecglfm.training.checkpoints.pieces import Piece
@@ -31,7 +30,7 @@ from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.finetune import run_finetune
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled
 from ecglfm.training.finetuning.scores import macro_auroc
-from ecglfm.training.finetuning.supervised import Learner, parameter_groups, train
+from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.inference import predict
 from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
@@ -203,29 +202,6 @@ def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path, monkeypat
     fit(data, tmp_path / "clipped", epochs=1, clip_norm=0.01)
     assert min(free) > 0.02
     assert applied.norms == pytest.approx([0.01] * 6, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "options"), [("conformer", {}), ("wav2vec2", {"norm_first": True}), ("wav2vec2", {"norm_first": False})]
-)
-def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> None:
-    """Three layers and a decay of a half: 1, 1/2, 1/4 of `lr` from the last one down, 1/8 before the first."""
-    kernel = {"positional_kernel": 5, "positional_groups": 4} if kind == "wav2vec2" else {"kernel": 3}
-    config = architecture(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
-    encoder = ECGEncoder(config, LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5)
-    model = ECGModel(encoder, ["a"], "full")
-    model.freeze("full", freeze_frontend=False)
-    groups = parameter_groups(model, FinetuneConfig(lr=8e-3, head_lr=0.1, layer_decay=0.5))
-    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
-    wanted = {f"encoder.{kind}.layers.{layer}.": 2e-3 * 2**layer for layer in range(3)}
-    wanted |= {"head.": 0.1, "encoder.frontend.": 1e-3, "encoder.wav2vec2.positional.": 1e-3}
-    wanted["encoder.wav2vec2.layer_norm."] = (
-        8e-3 if options.get("norm_first") else 1e-3
-    )  # behind the layers, or before them
-    for name, parameter in model.named_parameters():
-        assert rates[id(parameter)] == pytest.approx(next(r for start, r in wanted.items() if name.startswith(start)))
-    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3, 0.1])
-    assert [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3))] == [8e-3, 8e-3]
 
 
 def test_lower_layers_move_less(data: Path, tmp_path: Path) -> None:

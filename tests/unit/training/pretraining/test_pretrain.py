@@ -404,19 +404,6 @@ def test_block_shuffle_resumes_bit_for_bit(prepared, tmp_path):
     assert weights(tmp_path / "stopped") == weights(tmp_path / "calm")
 
 
-def test_no_update_is_made_of_a_loss_that_is_not_finite():
-    class Engine:
-        device = torch.device("cpu")
-        module = objective_of(encoder_slice())
-
-        def __call__(self, x, **_):
-            return dict.fromkeys(("loss", *MaskedCodes.columns), torch.tensor(float("nan")))
-
-    batches = iter([{"signal": torch.zeros(4, 200, 3, dtype=torch.int16), "lead_mask": torch.ones(4, 3).bool()}])
-    with pytest.raises(UserError, match="the loss is not finite at step 8"):  # neither backward nor step exists
-        loop.update(Engine(), batches, 7, PretrainConfig(steps=10))
-
-
 def test_a_diverging_training_stops_and_keeps_the_last_good_checkpoint(prepared, tmp_path):
     pretrain(prepared, tmp_path, steps=4)
     with pytest.raises(UserError, match="not finite"):

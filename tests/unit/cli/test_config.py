@@ -1,0 +1,33 @@
+"""`ecglfm config`: whether a folder is sound, and its generated pages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ecglfm.cli import main
+
+
+@pytest.fixture
+def folder(repository: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(repository / "config", tmp_path / "config"))
+
+
+def test_a_sound_folder_is_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = "sources: [demo-ptbxl]\nencoders: [tiny]\ntasks: [coin-toss]\nfinetune: {modes: [full, linear], seeds: [0, 1, 2]}\n"
+    (folder / "config.yaml").write_text(content)
+    assert main(["config", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder}: sound; 1 sources, 1 encoders, 1 tasks, 6 fits each\n"
+    (folder / "config.yaml").write_text(content.replace("tiny", "tinny"))
+    assert main(["config", "--folder", str(folder)]) == 1
+    assert "tinny" in capsys.readouterr().err
+
+
+def test_pages_are_written_as_they_ship(folder: Path, repository: Path) -> None:
+    for name in ("schema.json", "README.md"):
+        (folder / name).write_text("old")
+    assert main(["config", "--folder", str(folder), "--write-docs"]) == 0
+    for name in ("schema.json", "README.md"):
+        assert (folder / name).read_text() == (repository / "config" / name).read_text()

@@ -1,0 +1,86 @@
+"""Batches of an epoch: every record once, crops inside, and ranks that share the epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecglfm.training.finetuning.batches import EpochBatches, FeatureBatches, iterate
+from ecglfm.training.finetuning.labelled import Labelled
+
+LENGTHS = np.array([30, 50, 20, 70, 40, 60, 25, 90, 55, 35])
+TRAIN = np.array([0, 1, 2, 3, 5, 7, 8])
+
+
+class Samples:
+    """Signals in which each sample says its record and place: 1000 times the record, and the place, uV."""
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        places = starts[:, None] + np.arange(length)
+        found = np.where(places < LENGTHS[rows][:, None], 1000 * rows[:, None] + places, 0)
+        return found[..., None].repeat(2, axis=2).astype(np.int16)
+
+
+def epoch(number: int = 1, **options: int) -> EpochBatches:
+    target = 10.0 * np.arange(10, dtype=np.float32)[:, None]
+    records = pd.DataFrame({"n_samples": LENGTHS})
+    data = Labelled(records, target, ["a"], TRAIN, np.array([4]), Samples(), "multilabel")  # type: ignore[arg-type]
+    return EpochBatches(data, **({"length": 30, "batch_size": 3, "seed": 5, "epoch": number} | options))
+
+
+def test_every_record_once_with_its_own_target_and_a_crop_inside() -> None:
+    batches = epoch()
+    assert [len(batch.target) for batch in batches] == [3, 3, 1]
+    assert sorted(batches.rows) == TRAIN.tolist()
+    for number, batch in enumerate(batches):
+        rows, starts = (part[3 * number : 3 * number + 3] for part in (batches.rows, batches.starts))
+        assert batch.target.flatten().tolist() == (10.0 * rows).tolist()
+        signal = batch.inputs[0]  # millivolts, lead first
+        np.testing.assert_allclose(signal[:, 0, 0], (1000 * rows + starts) / 1000, rtol=1e-6)
+        assert (starts + np.minimum(LENGTHS[rows], 30) <= LENGTHS[rows]).all()
+    assert batches.valid.tolist() == [min(30, LENGTHS[row]) for row in batches.rows]  # one of 20 is padded
+    with pytest.raises(IndexError):
+        batches[3]
+    assert batches.batch_bytes == 3 * 30 * 2 * 4
+
+
+def test_epochs_differ_and_follow_from_the_seed() -> None:
+    first, again = epoch(), epoch()
+    assert (first.rows.tolist(), first.starts.tolist()) == (again.rows.tolist(), again.starts.tolist())
+    assert first.rows.tolist() != epoch(2).rows.tolist() or first.starts.tolist() != epoch(2).starts.tolist()
+    read = list(iterate(first, num_workers=0))
+    assert all(torch.equal(one.target, other.target) for one, other in zip(read, again, strict=True))
+
+
+def test_every_start_is_reached() -> None:
+    starts = {
+        int(start) for number in range(400) for row, start in zip(*_rows_and_starts(number), strict=True) if row == 8
+    }
+    assert starts == set(range(55 - 30 + 1))
+
+
+def _rows_and_starts(number: int) -> tuple[np.ndarray, np.ndarray]:
+    batches = epoch(number)
+    return batches.rows, batches.starts
+
+
+@pytest.mark.parametrize("kind", ["recordings", "features"])
+def test_ranks_share_an_epoch_and_have_as_many(kind: str) -> None:
+    """Seven of three ranks: two stand twice."""
+    features = torch.arange(7.0)[:, None]
+    parts = []
+    for rank in range(3):
+        if kind == "recordings":
+            parts.append(epoch(rank=rank, world_size=3).rows)
+        else:
+            options = {"batch_size": 2, "seed": 0, "epoch": 1, "rank": rank, "world_size": 3}
+            batches = FeatureBatches(features, 10 * features, **options)
+            assert [len(batch.target) for batch in batches] == [2, 1]
+            assert all(torch.equal(batch.target, 10 * batch.inputs[0]) for batch in batches)
+            parts.append(batches.order)
+    assert [len(part) for part in parts] == [3, 3, 3]
+    everything = np.concatenate(parts).tolist()
+    assert set(everything) == set(TRAIN.tolist() if kind == "recordings" else range(7))
+    assert sorted(everything.count(one) for one in set(everything)) == [1] * 5 + [2] * 2

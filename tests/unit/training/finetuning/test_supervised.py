@@ -1,0 +1,60 @@
+"""Rates of each layer of an encoder."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
+from ecglfm.models.encoders.encoder import ECGEncoder
+from ecglfm.models.encoders.kinds import make_encoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
+from tests.unit.architectures import architecture
+
+RATE = 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("conformer", {}), ("wav2vec2", {"norm_first": True}), ("wav2vec2", {"norm_first": False})]
+)
+def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> None:
+    """Three layers and a decay of a half: 1, 1/2, 1/4 of `lr` from the last one down, 1/8 before the first."""
+    kernel = {"positional_kernel": 5, "positional_groups": 4} if kind == "wav2vec2" else {"kernel": 3}
+    config = architecture(kind=kind, layers=3, dim=16, ffn_dim=16, heads=2, conv_channels=8, **kernel, **options)
+    encoder = ECGEncoder(config, LEADS, RATE, PreprocessConfig(sampling_rate=RATE), 2.5)
+    model = ECGModel(encoder, ["a"], "full")
+    model.freeze("full", freeze_frontend=False)
+    groups = parameter_groups(model, FinetuneConfig(lr=8e-3, head_lr=0.1, layer_decay=0.5))
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    wanted = {f"encoder.{kind}.layers.{layer}.": 2e-3 * 2**layer for layer in range(3)}
+    wanted |= {"head.": 0.1, "encoder.frontend.": 1e-3, "encoder.wav2vec2.positional.": 1e-3}
+    wanted["encoder.wav2vec2.layer_norm."] = (
+        8e-3 if options.get("norm_first") else 1e-3
+    )  # behind the layers, or before them
+    for name, parameter in model.named_parameters():
+        assert rates[id(parameter)] == pytest.approx(next(r for start, r in wanted.items() if name.startswith(start)))
+    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 2e-3, 4e-3, 8e-3, 0.1])
+    assert [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3))] == [8e-3, 8e-3]
+
+
+SIZES = {
+    "conformer": {"layers": 3, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
+    "wav2vec2": {"layers": 3, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4, "norm_first": True},
+    "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
+}  # fmt: skip
+
+
+def encoder_of(kind):
+    torch.manual_seed(0)
+    return make_encoder(architecture(kind=kind, dim=16, **SIZES[kind]), LEADS, 500, PreprocessConfig(), 5.0)
+
+
+def test_layers_learn_by_their_depth_and_what_closes_the_last_one_learns_as_that():
+    encoder = encoder_of("wav2vec2")
+    found = {name: layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
+    assert found["frontend.convs.0.weight"] == found["wav2vec2.positional.conv.weight"] == 0
+    assert found["wav2vec2.layers.0.fc1.weight"] == 1
+    assert found["wav2vec2.layers.2.fc1.weight"] == found["wav2vec2.layer_norm.weight"] == 3
+    assert layer_of("encoder.convnet.stem.0.conv.weight", encoder_of("convnet")) == 0
+    assert layer_of("encoder.convnet.layers.1.0.narrow.conv.weight", encoder_of("convnet")) == 2
