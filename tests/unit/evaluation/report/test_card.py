@@ -89,11 +89,11 @@ def cross_validated(results: Path) -> None:
 def test_the_card_of_a_cross_validation_speaks_of_the_procedure(results: Path) -> None:
     cross_validated(results)
     seen = seen_on(results)
-    assert "Cross-validation: 3 models, each of which was tested on the fold that it was not fitted to" in seen
+    assert "Cross-validation: 3 models, each of which was tested on a fold that it was not fitted to" in seen
     assert "Pooled, AUROC compares scores of different models, which are not on one scale, and so errs low" in seen
     assert "none of the 3 models is the one to use. For that, fit one to everything in an ordinary project" in seen
     assert "0 full-s0-f0of3 5 1 1 full-s0-f1of3 4 1 2 full-s0-f2of3 3 1" in seen
-    assert seen.count("mean of 2 folds 0.876") == 4  # beside the baselines, of two labels, macro
+    assert seen.count(" 2 folds 0.876") == 4  # beside the baselines, of two labels, macro
     assert "NORM 6 of 12 0.250 – 0.750 1.000" in seen  # the thresholds of three models
     assert "MI 3 of 12 0.250 " in seen
     assert "Temperatures fitted on the validation split: MI 2.000, NORM 0.500 – 1.500." in seen
