@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
@@ -60,3 +62,42 @@ def test_summary_leaves_out_the_unknown_and_says_what_is_undefined():
     assert labels["flat"]["pearson"]["reason"] == "all predictions are equal"
     assert "micro" not in summary
     assert data.describe()["n"] == {"known": {"age": 40, "none": 0, "same": 50, "flat": 50}}
+
+
+def test_weightings_of_one_record_and_of_none():
+    # errors of 0.5 and 2; halves count, and of no weight at all there is no error
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = regression_metrics(np.array([1.0, 4]), np.array([1.5, 2]), np.array([[0.5, 0, 0, 1], [0, 0, 1, 1]]))
+    nan = np.nan
+    np.testing.assert_allclose(values["mae"], [0.5, nan, 2, 1.25])
+    np.testing.assert_allclose(values["rmse"], [0.5, nan, 2, np.sqrt(4.25 / 2)])
+    # the mean 2.5 is 1.5 away from both: 1 - 4.25 / 4.5; two points lie on a line
+    np.testing.assert_allclose(values["r2"], [nan, nan, nan, 1 - 4.25 / 4.5])
+    np.testing.assert_allclose(values["pearson"], [nan, nan, nan, 1])
+    one = regression_metrics(np.array([3.0]), np.array([5.0]), np.ones((1, 1)))
+    assert (one["mae"][0], one["rmse"][0]) == (2, 2)
+    none = regression_metrics(np.zeros(0), np.zeros(0), np.ones((0, 3)))
+    assert [value.shape for value in none.values()] == [(3,)] * 4
+
+
+def test_a_correlation_is_never_beyond_one():
+    for seed in range(20):  # rounding alone gives 1.0000000000000002
+        truth = np.random.default_rng(seed).normal(size=7)
+        up, down = (regression_metrics(truth, told, np.ones((7, 1)))["pearson"][0] for told in (3 * truth, -3 * truth))
+        assert up <= 1
+        assert down >= -1
+        assert (up, down) == pytest.approx((1, -1))
+
+
+def test_deviations_are_known_in_any_unit():
+    # the same heights in kilometres: their variance, 1e-12, is no rounding
+    truth = np.array([1.0, 2, 4]) * 1e-6
+    values = regression_metrics(truth, truth[::-1].copy(), np.ones((3, 1)))
+    assert values["r2"][0] == pytest.approx(r2_score([1, 2, 4], [4, 2, 1]))
+
+
+def test_no_group_of_records_is_needed_and_what_else_is_undefined_is_called_so():
+    data = RegressionPredictions(["x"], np.array([[1.0], [2]]), np.array([[1.0], [2]]), np.array(["a", "b"]))
+    assert (data.needed(0).shape, data.needed(0).dtype) == ((0, 2), np.dtype(bool))
+    assert [data.reason(metric, 0) for metric in ("r2", "pearson")] == ["undefined", "all predictions are equal"]
