@@ -131,6 +131,9 @@ def test_a_mean_of_labels_with_other_levels_and_other_numbers_of_resamples() -> 
     low, high = mean_interval(ends, ends - narrow, ends + narrow, resampled, np.array([2, 2]), 2.0)
     assert (low, high) == pytest.approx((0.45, 0.95))  # 0.25 of the ends is less than 2 x 0.2
     wide = mean_interval(ends, ends - 5, ends + 5, resampled[:, :2] * 10, np.array([2, 2]), 4.0)
+    still = np.array([[0.5, 0.5], [1.0, 0.8]])  # a label that no resample changes has no error, and goes with nobody
+    low, high = mean_interval(ends, ends - narrow, ends + narrow, still, np.array([2, 2]), 2.0)
+    assert (low, high) == pytest.approx((0.45, 0.95))
     assert wide == pytest.approx((-4.3, 5.7))  # 4 standard errors of 2 are more than the labels' own ends allow
 
 

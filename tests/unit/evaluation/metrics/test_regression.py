@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 from scipy.stats import t as student
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics.bootstrap import PatientWeights
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.regression import RegressionPredictions, regression_metrics
@@ -101,3 +104,25 @@ def test_no_group_of_records_is_needed_and_what_else_is_undefined_is_called_so()
     data = RegressionPredictions(["x"], np.array([[1.0], [2]]), np.array([[1.0], [2]]), np.array(["a", "b"]))
     assert (data.needed(0).shape, data.needed(0).dtype) == ((0, 2), np.dtype(bool))
     assert [data.reason(metric, 0) for metric in ("r2", "pearson")] == ["undefined", "all predictions are equal"]
+
+
+def test_the_test_split_of_a_table_is_read():
+    table = pd.DataFrame(
+        {"split": ["train", "test", "test"], "patient_id": ["a", "b", "c"],
+         "true.x": [1.0, 2, 4], "pred.x": [9.0, 3, 4], "true.y": [5.0, 6, 7], "pred.y": [8.0, 7, 6]}
+    )  # fmt: skip
+    kind = KINDS["regression"]
+    table = table.rename(
+        columns=lambda name: name.replace("true.", f"{kind.truth[0]}.").replace("pred.", f"{kind.output}.")
+    )
+    data, more = RegressionPredictions.read(table, kind, ["y", "x"], EvaluateConfig())
+    assert (data.names, data.patients.tolist(), more) == (["y", "x"], ["b", "c"], {})
+    assert data.patients.dtype.kind == "U"
+    assert data.targets.tolist() == [[6, 2], [7, 4]]
+    assert data.predictions.tolist() == [[7, 3], [6, 4]]
+    # errors of 1 and 0: their mean is 1/2, from which each is 1/2 away, of two records
+    value, parts = data.influence(1)["mae"]
+    assert (value, parts.tolist()) == (0.5, [0.25, -0.25])
+    # the mean of train is 2: errors 0 and 2 of the test records, whose own mean is 3
+    said = RegressionPredictions.constant(np.array([1.0, 3]), np.array([2.0, 4]))
+    assert said == pytest.approx({"mae": 1, "rmse": np.sqrt(2), "r2": 1 - 4 / 2})

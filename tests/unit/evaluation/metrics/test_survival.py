@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.references import Reference, make_reference
 from ecglfm.evaluation.metrics.survival import SurvivalPredictions
@@ -88,3 +91,140 @@ def test_reference_is_of_the_validation_split():
     expected = 1 / np.exp([2.0, 1, 0, -1]).sum() + 1 / np.exp([1.0, 0, -1]).sum()
     assert found.hazard == pytest.approx(expected)
     assert isinstance(found, Reference)
+
+
+NAN = np.nan
+
+
+def by_hand(**changed) -> SurvivalPredictions:
+    """Six records of five patients: events at 1, 2 and 3, the rest watched to 4 and 5; of the last nothing is known."""
+    columns = {
+        "times": np.array([1, 2, 3, 4, 5, NAN])[:, None],
+        "events": np.array([1, 1, 1, 0, 0, 1.0])[:, None],
+        "risks": np.array([2, 1, 1, 0, 0, 9.0])[:, None],
+    } | changed
+    reference = Reference(times=np.array([1.5, 2.5, 3.5]), hazard=0.1, scale=2.0, limits=np.array([0.0, 1, 2]))
+    return SurvivalPredictions(["death"], *columns.values(), np.array(list("aabcde")), [reference])
+
+
+def test_metrics_of_a_label_by_hand() -> None:
+    data = by_hand()
+    values = {name: value[0] for name, value in data.values(0, np.ones((6, 1))).items()}
+    assert tuple(values) == data.metrics
+    assert data.metrics == (
+        "c_index", "c_index_uno", "td_auc", "td_auc_1", "td_auc_2", "td_auc_3", "hazard_ratio", "brier", "ece"
+    )  # fmt: skip
+    # of the 9 pairs one has equal risks and 8 are right; nobody is censored before 3.5, so that all weigh alike
+    assert [values["c_index"], values["c_index_uno"]] == pytest.approx([8.5 / 9] * 2)
+    # 1 of 1 against four lower; 2 of 1.5 against 1, 0, 0: one tie of six; all against both
+    assert [values[f"td_auc_{k}"] for k in (1, 2, 3)] == pytest.approx([1, 5.5 / 6, 1])
+    assert values["td_auc"] == pytest.approx((1 + 5.5 / 6 + 1) / 3)
+    # at 2.5, of risks 2, 1, 1, 0, 0 survival is told as exp(-0.1 e^risk)
+    told = np.exp(-0.1 * np.exp([2, 1, 1, 0, 0]))
+    assert values["brier"] == pytest.approx((told[0] ** 2 + told[1] ** 2 + ((1 - told[2:]) ** 2).sum()) / 5)
+    # groups of risk at 2 (dead), 1 (half of two) and 0 (nobody)
+    gaps = [told[0] - 0, told[1] + told[2] - 1, told[3] + told[4] - 2]
+    assert values["ece"] == pytest.approx(np.abs(gaps).sum() / 5)
+    np.testing.assert_allclose(data.gaps(0, np.ones((6, 1)))["ece"][:, 0], np.array(gaps[::-1]) / 5)
+    twice = data.gaps(0, np.array([[1.0, 2]] * 6))["ece"]
+    np.testing.assert_allclose(twice[:, 1], twice[:, 0])
+    # a hazard ratio is of a deviation of the risk: of half the deviation its square root
+    mixed = by_hand(risks=np.array([1, 2, 0, 1, 0, 9.0])[:, None])
+    half = replace(mixed, references=[data.references[0]._replace(scale=1.0)])
+    ratios = [one.values(0, np.ones((6, 1)))["hazard_ratio"][0] for one in (mixed, half)]
+    assert ratios[0] == pytest.approx(ratios[1] ** 2)
+    assert ratios[1] > 1.1
+    assert data.gaps(None, np.ones((6, 1))) == {}
+    assert replace(data, references=[None]).gaps(0, np.ones((6, 1))) == {}
+    assert by_hand(times=np.full((6, 1), NAN)).gaps(0, np.ones((6, 1))) == {}
+
+
+def test_uno_is_of_the_time_until_the_last_one_that_is_judged() -> None:
+    # events at 1 (risk highest) and 3 (lowest): 4 of 4 pairs and 0 of 2; until 2 only the first counts
+    data = by_hand(
+        times=np.array([1, 3, 4, 4, 5, NAN])[:, None],
+        events=np.array([1, 1, 0, 0, 0, 0.0])[:, None],
+        risks=np.array([3, -1, 0, 0, 0, 0.0])[:, None],
+    )
+    reference = data.references[0]
+    for times, expected in (([0.5, 1.5, 2.0], 1.0), ([0.5, 1.5, 3.5], 4 / 7), ([2.0, 2.5, 3.5], 4 / 7)):
+        one = replace(data, references=[reference._replace(times=np.array(times))])
+        assert one.values(0, np.ones((6, 1)))["c_index_uno"][0] == pytest.approx(expected)
+
+
+def test_groups_that_a_resample_needs_and_who_stands_behind_a_metric() -> None:
+    data = by_hand()
+    assert data.needed(0).tolist() == [[True] * 3 + [False] * 3, [False] * 3 + [True, True, False]]
+    unknown = by_hand(events=np.array([1, 1, NAN, 0, 0, 0.0])[:, None])
+    assert unknown.known(0).tolist() == [True, True, False, True, True, False]
+    assert unknown.needed(0).tolist() == [[True, True] + [False] * 4, [False] * 3 + [True, True, False]]
+    # patients a (twice) and b have the event, c and d have not
+    areas = {name: (2, 2) for name in data.metrics if name.startswith(("c_index", "td_auc"))}
+    assert len(areas) == 6
+    assert data.support(0, np.array([0, 0, 1, 2, 3, 4])) == areas | {"brier": (4,), "hazard_ratio": (4,)}
+    # where all have it, they are compared with one another
+    all_dead = by_hand(events=np.ones((6, 1)))
+    assert all_dead.support(0, np.arange(6))["c_index"] == (5, 5)
+    rare = by_hand(events=np.array([1, 0, 0, 0, 0, 1.0])[:, None])
+    assert rare.support(0, np.arange(6))["td_auc"] == (1, 4)
+
+
+def test_reasons_and_what_the_metrics_stand_on() -> None:
+    data = by_hand()
+    nobody = "no event or nobody left under observation at that time"
+    assert [data.reason(metric, 0) for metric in ("td_auc", "td_auc_1", "brier")] == [nobody, nobody, "undefined"]
+    without = replace(data, references=[None])
+    assert without.reason("c_index", 0) == "undefined"
+    assert without.reason("brier", 0) == "no event among the validation records, or one risk for all of them"
+    assert by_hand(events=np.zeros((6, 1))).reason("brier", 0) == "no event among the test records"
+    assert by_hand(times=np.full((6, 1), NAN)).reason("brier", 0) == "no test record with a known label"
+    content = data.describe()
+    assert content["survival_times"] == {"death": [1.5, 2.5, 3.5]}
+    groups = content["risk_groups"]["death"]
+    assert [(group["records"], group["events"]) for group in groups] == [(0, 0), (2, 0), (2, 2), (1, 1)]
+    assert groups[3]["observed"] == groups[3]["ci_low"] == groups[3]["ci_high"] == 0
+    assert groups[1]["observed"] == groups[1]["ci_low"] == groups[1]["ci_high"] == 1
+    assert groups[2]["observed"] == pytest.approx(0.5)
+    assert groups[1]["predicted"] == pytest.approx(np.exp(-0.1))
+    assert without.describe()["survival_times"] == {"death": None}
+    assert without.risk_groups(0) == by_hand(times=np.full((6, 1), NAN)).risk_groups(0) == []
+
+
+def test_a_reference_of_given_times() -> None:
+    time, event, risk = (
+        np.array([1, 2, 3, 4, NAN, 5]),
+        np.array([1, 1, 1, 0, 1, NAN]),
+        np.array([2, 1, 0, -1, 50, 60.0]),
+    )
+    found = make_reference(time, event, risk, times=[3, 1, 2, 1])
+    assert found is not None
+    assert found.times.tolist() == [1, 2, 3]
+    assert found.horizon == 2
+    assert found.scale == pytest.approx(np.std([2, 1, 0, -1]))
+    assert found.hazard == pytest.approx(1 / np.exp([2.0, 1, 0, -1]).sum() + 1 / np.exp([1.0, 0, -1]).sum())
+    assert make_reference(time, event, np.full(6, 0.3), times=[1]) is None
+
+
+def test_a_table_is_read_by_its_splits() -> None:
+    table = pd.DataFrame(
+        {
+            "split": ["valid"] * 4 + ["test"] * 2 + ["train"],
+            "patient_id": list("abcdefg"),
+            "time.x": [1.0, 2, 3, 4, 7, 8, 9],
+            "event.x": [1.0, 1, 1, 0, 1, 0, 1],
+            "risk.x": [2.0, 1, 0, -1, 0.5, -0.5, 9],
+        }
+    )
+    data, more = SurvivalPredictions.read(table, KINDS["survival"], ["x"], EvaluateConfig(survival_times=[1, 2, 3]))
+    assert (data.names, data.patients.tolist(), more) == (["x"], ["e", "f"], {})
+    assert [data.times[:, 0].tolist(), data.events[:, 0].tolist(), data.risks[:, 0].tolist()] == [
+        [7, 8], [1, 0], [0.5, -0.5]
+    ]  # fmt: skip
+    (reference,) = data.references
+    assert (reference.times.tolist(), reference.scale) == ([1, 2, 3], pytest.approx(np.std([2, 1, 0, -1])))
+    told = SurvivalPredictions.told(["x"], [data.times, data.events], data.risks, data.patients)
+    assert told.references == [None]
+    assert told.times is data.times
+    assert told.events is data.events
+    assert told.risks is data.risks
+    assert data.influence(0)["c_index"][0] == 1
