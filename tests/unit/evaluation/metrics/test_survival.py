@@ -190,19 +190,30 @@ def test_reasons_and_what_the_metrics_stand_on() -> None:
     assert without.risk_groups(0) == by_hand(times=np.full((6, 1), NAN)).risk_groups(0) == []
 
 
+def test_an_interval_of_survival_by_hand() -> None:
+    # 3/4 x 1/2 at 3.5; Greenwood's sum is 1 / (4 x 3) + 1 / (2 x 1)
+    survival = 0.375
+    value, low, high = kaplan_meier_interval(np.array([1, 2, 3, 4.0]), np.array([1, 0, 1, 0.0]), 3.5)
+    half = 1.959964 * np.sqrt(1 / 12 + 1 / 2) / -np.log(survival)
+    assert (value, low, high) == pytest.approx((survival, survival ** np.exp(half), survival ** np.exp(-half)))
+
+
 def test_a_reference_of_given_times() -> None:
     time, event, risk = (
         np.array([1, 2, 3, 4, NAN, 5]),
         np.array([1, 1, 1, 0, 1, NAN]),
         np.array([2, 1, 0, -1, 50, 60.0]),
     )
-    found = make_reference(time, event, risk, times=[3, 1, 2, 1])
+    found = make_reference(time, event, risk, times=[3, 1, 2, 1, 1.5, 4])
     assert found is not None
-    assert found.times.tolist() == [1, 2, 3]
+    assert found.times.tolist() == [1, 1.5, 2, 3, 4]
     assert found.horizon == 2
     assert found.scale == pytest.approx(np.std([2, 1, 0, -1]))
     assert found.hazard == pytest.approx(1 / np.exp([2.0, 1, 0, -1]).sum() + 1 / np.exp([1.0, 0, -1]).sum())
     assert make_reference(time, event, np.full(6, 0.3), times=[1]) is None
+    close = make_reference(time, event, risk / 1000, times=[1])
+    assert close is not None
+    assert close.scale == pytest.approx(found.scale / 1000)
 
 
 def test_a_table_is_read_by_its_splits() -> None:
@@ -223,7 +234,9 @@ def test_a_table_is_read_by_its_splits() -> None:
     (reference,) = data.references
     assert (reference.times.tolist(), reference.scale) == ([1, 2, 3], pytest.approx(np.std([2, 1, 0, -1])))
     told = SurvivalPredictions.told(["x"], [data.times, data.events], data.risks, data.patients)
-    assert told.references == [None]
+    assert (told.names, told.references) == (["x"], [None])
+    assert told.patients is data.patients
+    assert {name: rows.tolist() for name, rows in data.classes(0).items()} == {"patients with the event": [True, False]}
     assert told.times is data.times
     assert told.events is data.events
     assert told.risks is data.risks
