@@ -12,7 +12,7 @@ from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.references import Reference, make_reference
-from ecglfm.evaluation.metrics.survival import SurvivalPredictions
+from ecglfm.evaluation.metrics.survival import SurvivalPredictions, kaplan_meier_interval
 
 
 def simulated(n: int, seed: int, ratio: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
