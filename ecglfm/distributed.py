@@ -97,6 +97,13 @@ class StopFlag:
         self.signal = number
 
 
+class Stopped(SystemExit):
+    """A signal asked a training to end, and every rank knows; the process then ends with `STOPPED`."""
+
+    def __init__(self) -> None:
+        super().__init__(STOPPED)
+
+
 def ignore_signals(_worker: int = 0) -> None:
     """Let only the main process react; Slurm signals the loader processes, too."""
     for number in STOP_SIGNALS:
@@ -204,6 +211,12 @@ def any_rank(flag: bool) -> bool:
     return bool(reduce_values([float(flag)], "max")[0])
 
 
+def end_if(stop: StopFlag | None) -> None:
+    """Raise `Stopped` where a signal came to any rank; every rank must ask, and None asks nobody."""
+    if stop is not None and any_rank(bool(stop)):
+        raise Stopped
+
+
 def reduce_values(values: Sequence[float], how: str = "mean") -> list[float]:
     """Mean, minimum (`min`) or maximum (`max`) of each value over the ranks; every rank must ask."""
     if world_size() == 1:
@@ -267,7 +280,7 @@ def hand_back(status: int) -> int:
     Parameters
     ----------
     status : int
-        What the training returned; `STOPPED` on one rank is `STOPPED` on all.
+        `STOPPED` where the training raised `Stopped`, which it does on all ranks or none.
 
     Returns
     -------

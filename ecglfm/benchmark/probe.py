@@ -59,6 +59,6 @@ def run(args: argparse.Namespace) -> None:
     ours = seconds(lambda: train(learner, config, criterion, seed=0, target=target[valid_rows]))
     mean, column = vectors.mean(axis=1)[train_rows], args.labels // 2
     once = seconds(lambda: LogisticRegression(max_iter=100).fit(mean, target[train_rows, column]))
-    auroc = macro_auroc(target[valid_rows], learner.validate())
+    auroc = macro_auroc(target[valid_rows], learner.validate(None))
     name = f"probe of {args.labels} labels, macro AUROC {auroc:.3f}"
     report(name, [ours], "scikit-learn, one label times their number", [once * args.labels])

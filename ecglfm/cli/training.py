@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from pathlib import Path
 
 from ecglfm.cli.arguments import add_tracking, tracking_of
@@ -53,17 +51,20 @@ def _pretrain(args: argparse.Namespace) -> int:
         return distributed.hand_back(distributed.launch(_command(args, pretrain.processes), pretrain.processes))
     from ecglfm.training.pretraining import run_pretrain
 
-    status = run_pretrain(
-        config,
-        manifest=args.manifest,
-        signals=args.signals,
-        output=args.output,
-        tracking=tracking_of(args),
-        rule=args.rule,
-        threads=args.threads,
-        stop=stop,
-    )
-    return distributed.hand_back(status)
+    try:
+        run_pretrain(
+            config,
+            manifest=args.manifest,
+            signals=args.signals,
+            output=args.output,
+            tracking=tracking_of(args),
+            rule=args.rule,
+            threads=args.threads,
+            stop=stop,
+        )
+    except distributed.Stopped:
+        return distributed.hand_back(distributed.STOPPED)
+    return 0
 
 
 def _command(args: argparse.Namespace, processes: int) -> list[str]:
@@ -77,24 +78,30 @@ def _command(args: argparse.Namespace, processes: int) -> list[str]:
     return command
 
 
-def _finetune(args: argparse.Namespace) -> None:
+def _finetune(args: argparse.Namespace) -> int:
+    from ecglfm import distributed
     from ecglfm.config import FinetuneSlice, TaskSlice, load
 
+    stop = distributed.StopFlag()  # before the slow imports: a signal during them is not lost
     config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not at once: the lock is given back
     from ecglfm.training.finetuning import run_finetune
 
-    run_finetune(
-        config,
-        fit=args.fit,
-        encoder=args.encoder,
-        task=task,
-        labels=args.labels,
-        manifest=args.manifest,
-        signals=args.signals,
-        output=args.output,
-        features=args.features,
-        tracking=tracking_of(args),
-        rule=args.rule,
-        threads=args.threads,
-    )
+    try:
+        run_finetune(
+            config,
+            fit=args.fit,
+            encoder=args.encoder,
+            task=task,
+            labels=args.labels,
+            manifest=args.manifest,
+            signals=args.signals,
+            output=args.output,
+            features=args.features,
+            tracking=tracking_of(args),
+            rule=args.rule,
+            threads=args.threads,
+            stop=stop,
+        )
+    except distributed.Stopped:
+        return distributed.hand_back(distributed.STOPPED)
+    return 0

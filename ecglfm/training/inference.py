@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from ecglfm import distributed
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
@@ -67,8 +68,9 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
 
 
 def predict(
-    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64
-) -> np.ndarray:
+    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64,
+    stop: distributed.StopFlag | None = None,
+) -> np.ndarray:  # fmt: skip
     """Outputs of records (`ECGModel.outputs`), put together from the windows of each as `model.aggregate` says.
 
     Parameters
@@ -80,11 +82,18 @@ def predict(
         Rows of `signals.windows(length)` to use; all of them by default.
     batch_size : int
         Windows in one forward.
+    stop : StopFlag, optional
+        Ends it before the next forward; all ranks must predict the same then.
 
     Returns
     -------
     ndarray of float32, shape (records, labels)
         One row per record that has a window, in the order of `windows.row`, ascending.
+
+    Raises
+    ------
+    Stopped
+        `stop` was raised.
     """
     length = model.encoder.crop_samples
     windows = signals.windows(length) if windows is None else windows
@@ -92,6 +101,7 @@ def predict(
     parts = []
     with evaluating(model) as device:
         for first in range(0, len(windows), batch_size):
+            distributed.end_if(stop)
             batch = slice(first, first + batch_size)
             x, mask = model_input(signals.crops(row[batch], start[batch], length), valid[batch])
             logits_bk = model(x.to(device), None if mask is None else mask.to(device))

@@ -23,7 +23,7 @@ def run_one_and_two(script: str, plans: Sequence[object], folder: Path, *argumen
         path.write_text(json.dumps(plan))
         environment = os.environ | {
             "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "ECGLFM_STORE": str(work / "store"),
-            "OMP_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]),
         }  # fmt: skip
         for rank in range(world):
             with (work / f"log-{world}-{rank}.txt").open("w") as log:

@@ -21,12 +21,12 @@ TIMING = ["memory_mb", "segments_per_second"]  # columns of the history that dif
 PATIENCE = 600  # seconds, for machines with much else to do
 
 
-def wait(what: str, condition: Callable[[], object], seconds: float = PATIENCE, every: float = 0.25) -> None:
-    """Until something is so; to ask Slurm, or for all processes, takes as long as some steps of a training."""
+def wait(what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(every)
+        time.sleep(0.02)
 
 
 def prepare(with_manifest: Clone, target: Path, steps: int, every: int, **pretrain: int) -> Clone:
@@ -129,7 +129,7 @@ class Training:
 
     def reach(self, step: int) -> None:
         """Wait for a checkpoint of this step or a later one."""
-        wait(f"checkpoint of step {step}", lambda: self.whole() and self.whole()[-1] >= step, every=0.02)
+        wait(f"checkpoint of step {step}", lambda: self.whole() and self.whole()[-1] >= step)
 
     def ranks(self) -> list[int]:
         """Processes that train in the clone."""

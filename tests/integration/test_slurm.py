@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from mlflow import MlflowClient
 from ecglfm.provenance import read_json
 from tests.integration import test_zero
 from tests.integration.conftest import Clone, copy_clone
-from tests.integration.slurm_training import check_nothing_left
+from tests.integration.slurm_training import check_nothing_left, wait
+
+LOG = "logs/finetune/random-tiny/diagnosis/full-s0.log"
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -33,6 +36,13 @@ def show(slurm: dict[str, str], job: str) -> dict[str, str]:
     """What Slurm says of a job."""
     shown = subprocess.run(["scontrol", "show", "job", job], env=slurm, text=True, capture_output=True, check=True)
     return dict(re.findall(r"(\w+)=(\S*)", shown.stdout))
+
+
+def warn(clone: Clone, slurm: dict[str, str], folder: Path) -> None:
+    """Send the job that fits a model USR1, as `--signal` in the profile does, while it trains."""
+    wait("the fit", (folder / "checkpoints.lock").exists, seconds=300)
+    job = json.loads((folder / "checkpoints.lock").read_text())["job"]
+    subprocess.run(["scancel", "--signal=USR1", job], env=slurm, check=True)
 
 
 def losses(clone: Clone) -> np.ndarray:
@@ -75,7 +85,10 @@ def test_ranks_of_two_nodes_see_disjoint_records(slurm, tmp_path: Path) -> None:
         assert not patients[0] & patients[1]
 
 
-def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(with_manifest, slurm, tmp_path) -> None:
+def test_tasks_are_fine_tuned_side_by_side_and_neither_a_failing_nor_a_warned_one_stops_another(
+    with_manifest, slurm, tmp_path
+) -> None:
+    """One is warned as at the end of its walltime once it trains: it saves, is queued again and goes on."""
     clone = copy_clone(with_manifest, tmp_path / "clone")
     tasks = ["af", "diagnosis", "coin-toss"]
     for task in tasks:
@@ -85,14 +98,20 @@ def test_tasks_are_fine_tuned_side_by_side_and_a_failing_one_stops_no_other(with
     clone.edit("config/config.yaml", encoders=["random-tiny"], tasks=tasks)
     clone.snakemake("pretrain", "labels")
     clone.edit("config/config.yaml", tasks=[*tasks, "wpw"], tracking={"enabled": True})
-    said = run(clone, slurm, "snakemake", "--profile", "slurm", "finetune_all", "--keep-going", status=1)
+    with ThreadPoolExecutor(1) as beside:
+        warned = beside.submit(warn, clone, slurm, clone.results / "finetune/random-tiny/diagnosis/full-s0")
+        said = run(clone, slurm, "snakemake", "--profile", "slurm", "finetune_all", "--keep-going", status=1)
+        warned.result()
     jobs = {
         name: show(slurm, job)
         for job, name in re.findall(r"SLURM jobid (\d+) \(log: \S*/rule_finetune_model/(\S+)/\d+\.log", said)
     }
     assert len(jobs) == len(tasks)
     assert {job["JobState"] for job in jobs.values()} == {"COMPLETED"}
-    assert max(job["StartTime"] for job in jobs.values()) < min(job["EndTime"] for job in jobs.values())
+    assert sorted(job["Restarts"] for job in jobs.values()) == ["0", "0", "1"]
+    assert re.search("resumed after epoch .* of", (clone.results / LOG).read_text())
+    calm = [job for job in jobs.values() if job["Restarts"] == "0"]
+    assert max(job["StartTime"] for job in calm) < min(job["EndTime"] for job in calm)
     for task in tasks:
         assert (clone.results / f"finetune/random-tiny/{task}/full-s0/model.safetensors").exists()
     assert "error: label 'WPW' of task 'wpw' matches none of 120 records: " in said

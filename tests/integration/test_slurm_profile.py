@@ -98,6 +98,23 @@ def test_pretraining_is_submitted_as_a_person_would(site, ranks, sbatch, srun):
     )
 
 
+def test_a_finetuning_is_started_by_srun_and_warned_as_a_pretraining_is(site):
+    for name in ("pretrain/tiny/encoder.safetensors", "labels/diagnosis.parquet"):
+        (site.results / name).parent.mkdir(parents=True, exist_ok=True)
+        (site.results / name).touch()
+    site.edit("config/config.yaml", encoders=["tiny"], tasks=["diagnosis"])
+    (line,), said = submit(site, "finetune_all", "finetune_model")
+    expected = (
+        "sbatch --parsable --export=ALL -p main -t 480 --mem 16000 --nodes=1 --requeue --ntasks=1 --cpus-per-task=4"
+    )
+    assert line == shlex.split(f"{expected} --signal=USR1@60 --open-mode=append")
+    (command,) = re.findall(r"^Shell command: (.* -m ecglfm finetune) ", said, re.M)
+    assert (
+        command
+        == "srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=4 --kill-on-bad-exit=1 python -m ecglfm finetune"
+    )
+
+
 def test_shards_are_bundled(site):
     for source in ("demo-ptbxl", "demo-mimic"):
         site.edit(f"config/sources/{source}.yaml", shards=10)

@@ -1,6 +1,7 @@
 # finetune: one encoder on one label set, in one mode with one seed.
 # Requires: an encoder, the labels of a task, the prepared signals.
 # Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv.
+# Its state lies in checkpoints/ beside them until they are there, and is never declared, so that a failed job resumes.
 
 
 rule finetune_model:
@@ -23,14 +24,17 @@ rule finetune_model:
         "<results>/logs/finetune/{encoder}/{task}/{fit}.log",
     conda:
         "../../envs/ecglfm.yaml"
+    resources:
+        mpi="",  # Slurm's plugin then leaves it to the rule to start the process, so that its warning reaches that
     params:
+        launcher=get_launcher,
         rule="finetune_model",
         tracking=TRACKING,
         encoder=subpath(input.encoder, parent=True),
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "python -m ecglfm finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
+        "{params.launcher} python -m ecglfm finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
         " --task {input.task:q} --labels {input.labels:q} --manifest {input.records:q} --signals {params.results:q}/preprocess"
         " --output {params.folder:q} --features {params.results:q}/embed/{wildcards.encoder:q} --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 

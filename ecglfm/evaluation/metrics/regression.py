@@ -121,8 +121,8 @@ def regression_metrics(target: np.ndarray, prediction: np.ndarray, weight_nr: np
     total, sum_y, sum_p, sum_yy, sum_pp, sum_yp, sum_abs, sum_sq = columns @ weight_nr
     count = np.maximum(total, 1e-300)
     var_y, var_p = _variance(sum_yy, sum_y, count), _variance(sum_pp, sum_p, count)
+    covariance = sum_yp / count - sum_y * sum_p / count**2
     with np.errstate(invalid="ignore", divide="ignore"):
-        covariance = sum_yp / count - sum_y * sum_p / count**2
         return {
             "mae": np.where(total > 0, sum_abs / count, np.nan),
             "rmse": np.where(total > 0, np.sqrt(sum_sq / count), np.nan),

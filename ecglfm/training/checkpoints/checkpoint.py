@@ -77,13 +77,13 @@ class Checkpoints:
         """Steps of all checkpoints, whole or not, ascending."""
         return sorted(int(path.name[5:]) for path in self.folder.glob("step-*") if path.name[5:].isdigit())
 
-    def open_run(self, total: int) -> dict[str, Any]:
+    def open_run(self, total: int | None = None) -> dict[str, Any]:
         """Make the folder this training's; one that is another's is set aside first. Rank 0 only.
 
         Parameters
         ----------
-        total : int
-            Updates asked for: a folder that is beyond them is another training's, too.
+        total : int, optional
+            Steps asked for: a folder that is beyond them is another training's, too.
 
         Returns
         -------
@@ -194,6 +194,11 @@ class Checkpoints:
         folder = self.path(step)
         return Pieces(sorted(folder.glob("rank-*.safetensors"))), read_json(folder / _STATE)
 
+    def remove(self) -> None:
+        """Remove the folder, and those of other settings that were set aside. Rank 0 only."""
+        for path in (self.folder, *self.folder.parent.glob(f"{self.folder.name}.set-aside-*")):
+            shutil.rmtree(path)
+
     def _prune(self, newest: int) -> None:
         """Drop checkpoints that need not be kept."""
         if not self.keep_last:
@@ -202,7 +207,7 @@ class Checkpoints:
             if not (self.keep_every and step % self.keep_every == 0):
                 _remove(self.path(step))
 
-    def _foreign(self, total: int) -> str | None:
+    def _foreign(self, total: int | None) -> str | None:
         """Why this folder is not this training's; None where it is."""
         notes = [self.folder / "run.json", *(self.path(step) / "manifest.json" for step in self.steps())]
         for path in notes:
@@ -210,7 +215,7 @@ class Checkpoints:
             for key, value in self.identity.items():
                 if note.get(key, value) != value:
                     return f"holds the state of another training ({key.replace('_hash', '')} has changed)"
-        beyond = [step for step in self.steps() if step > total]
+        beyond = [step for step in self.steps() if total is not None and step > total]
         return f"holds step {beyond[0]}, beyond the {total} asked for" if beyond else None
 
 

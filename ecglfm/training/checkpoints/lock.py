@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ecglfm import slurm
 from ecglfm.config import UserError
@@ -17,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 class Lock:
-    """A file that says who writes a folder: process, machine, Slurm job.
+    """A file that says who writes a folder: process, machine, Slurm job. It is there while somebody does.
 
     Parameters
     ----------
     path : path
-        Its folder is made. The file stays, empty, when nobody holds it.
+        Its folder is made.
 
     Raises
     ------
@@ -33,31 +34,47 @@ class Lock:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        me = {
+        self._me = {
             "pid": os.getpid(),
             "started": _process_start(os.getpid()),
             "host": socket.gethostname(),
             "job": os.environ.get("SLURM_JOB_ID"),
         }
+        while not self._take():
+            pass
+
+    def _take(self) -> bool:
+        """Write this process into the file; False where it was removed while we waited for it."""
         with self.path.open("a+", encoding="utf-8") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)  # two processes that find the same stale lock
+            if not self._is_there(file):
+                return False
             file.seek(0)
-            text = file.read()
-            holder = _parse_holder(text)
+            holder = _parse_holder(file.read())
             if holder is not None:
-                if _is_running(holder, me):
+                if _is_running(holder, self._me):
                     raise UserError(
                         f"{self.path}: process {holder['pid']} on {holder['host']} (job {holder['job']}) already trains"
                         " here; wait for it or stop it. If it is gone for certain, delete this file"
                     )
                 logger.info("took over the lock of process %s on %s, gone", holder["pid"], holder["host"])
             file.truncate(0)
-            file.write(json.dumps(me))
+            file.write(json.dumps(self._me))
+        return True
 
     def release(self) -> None:
-        """Let others write."""
-        if self.path.exists():
-            self.path.write_text("", encoding="utf-8")
+        """Let others write; where somebody deleted the file, it may be another's by now, and stays."""
+        with contextlib.suppress(FileNotFoundError), self.path.open("r+", encoding="utf-8") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            if self._is_there(file) and _parse_holder(file.read()) == self._me:
+                self.path.unlink()
+
+    def _is_there(self, file: IO[str]) -> bool:
+        """Whether an open file is still the one of this name: whoever waited for one that is gone holds nothing."""
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def _parse_holder(text: str) -> dict[str, Any] | None:

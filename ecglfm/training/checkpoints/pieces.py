@@ -20,7 +20,10 @@ from torch import Tensor
 
 from ecglfm.config import UserError
 
-_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.bool: "BOOL"}
+_TYPES = {
+    torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8",
+    torch.bool: "BOOL",
+}  # fmt: skip
 _CHUNK = 1 << 24  # bytes written and hashed at a time
 
 

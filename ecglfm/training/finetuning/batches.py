@@ -71,9 +71,9 @@ class EpochBatches(Dataset[Batch]):
         return Batch(model_input(crops, self.valid[batch]), torch.from_numpy(self.data.target[rows]))
 
 
-def iterate(batches: EpochBatches, num_workers: int) -> Iterator[Batch]:
-    """Batches in order, read ahead by `num_workers` processes."""
-    return load(batches, range(len(batches)), num_workers=num_workers, batch_bytes=batches.batch_bytes)
+def iterate(batches: EpochBatches, num_workers: int, first: int = 0) -> Iterator[Batch]:
+    """Batches in order from number `first` on, read ahead by `num_workers` processes."""
+    return load(batches, range(first, len(batches)), num_workers=num_workers, batch_bytes=batches.batch_bytes)
 
 
 class FeatureBatches(Dataset[Batch]):
@@ -103,3 +103,7 @@ class FeatureBatches(Dataset[Batch]):
             raise IndexError(index)
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return Batch((self.features[rows],), self.target[rows])
+
+    def since(self, first: int) -> Iterator[Batch]:
+        """The batches in order from number `first` on."""
+        return (self[number] for number in range(first, len(self)))

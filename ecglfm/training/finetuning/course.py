@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -31,6 +33,43 @@ class EarlyStopping:
 
 
 @dataclass
+class EpochPart:
+    """What was done of one epoch, on this rank.
+
+    Attributes
+    ----------
+    batches : int
+    loss, known : float
+        Sum of the losses, each times the known labels of its batch; and of these.
+    outputs, targets : list of ndarray of float32, shape (records, …)
+        Of each batch.
+    random : dict of Tensor
+        States of the generators before the next batch, where they are to be set: `cpu`, and `cuda` on a GPU.
+    """
+
+    batches: int = 0
+    loss: float = 0.0
+    known: float = 0.0
+    outputs: list[np.ndarray] = field(default_factory=list)
+    targets: list[np.ndarray] = field(default_factory=list)
+    random: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, loss: float, outputs: np.ndarray, target: np.ndarray) -> None:
+        """Count a batch."""
+        known = float((~np.isnan(target)).sum())
+        self.loss, self.known, self.batches = self.loss + loss * known, self.known + known, self.batches + 1
+        self.outputs.append(outputs)
+        self.targets.append(target)
+
+    def set_random(self) -> None:
+        """Set the generators, once."""
+        if self.random:
+            torch.set_rng_state(self.random.pop("cpu"))
+        if self.random:
+            torch.cuda.set_rng_state(self.random.pop("cuda"))
+
+
+@dataclass
 class Course:
     """What a training did.
 
@@ -43,8 +82,18 @@ class Course:
         the epoch's last update, `lr` that of the encoder's last layer.
     weights : dict
         State of the module after the best epoch, float32 on the CPU.
+    epochs : int
+        Finished ones.
+    part : EpochPart
+        Of the epoch after them.
     """
 
     best: EarlyStopping
     rows: list[dict[str, Any]] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
+    epochs: int = 0
+    part: EpochPart = field(default_factory=EpochPart)
+
+    def end_epoch(self) -> None:
+        """Another epoch is finished."""
+        self.epochs, self.part = self.epochs + 1, EpochPart()

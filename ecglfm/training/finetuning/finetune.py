@@ -26,13 +26,14 @@ from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
+from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
 from ecglfm.training.finetuning.course import Course
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.features import encoder_hash
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
-from ecglfm.training.finetuning.resume import SavedFit
+from ecglfm.training.finetuning.resume import saved_epochs
 from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.finetuning.targets import make_link, targets_of
 from ecglfm.training.finetuning.thresholds import Rule, Threshold, choose_thresholds
@@ -55,6 +56,7 @@ def run_finetune(
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int | None = None,
+    stop: distributed.StopFlag | None = None,
 ) -> ECGModel:
     """Fit one encoder to one task, in one mode with one seed, to all training patients or a share of them.
 
@@ -79,6 +81,8 @@ def run_finetune(
         Snakemake rule, a tag in MLflow.
     threads : int, optional
         Threads of torch on the CPU.
+    stop : StopFlag, optional
+        Ends the training soon.
 
     Returns
     -------
@@ -90,6 +94,8 @@ def run_finetune(
     UserError
         The fit's name, the files or the labels are not usable, the config does not fit the kind of task, or the loss
         is not finite any more.
+    Stopped
+        `stop` was raised; a rerun goes on.
     """
     parsed = parse_fit(fit)
     config = slice.finetune
@@ -115,19 +121,31 @@ def run_finetune(
     tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
     params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
     tracking = tracking if distributed.is_main() else None
+    checkpoints = Checkpoints(
+        output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
+        pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
+    )  # fmt: skip
+    checkpoints.identity["encoder_hash"] = encoder_hash(encoder)
     with (
-        SavedFit(output, config, **hashes, encoder_hash=encoder_hash(encoder)) as saved,
+        SavedTraining(checkpoints) as saved,
         start_run(
             tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params,
-            key=saved.run_key, step=saved.epoch,
+            key=saved.run_key, step=saved_epochs(saved),
         ) as run,
     ):  # fmt: skip
         if distributed.is_main():
-            saved.note(run)
-        learner = _learner(model, data, config, parsed.seed, encoder, features)
+            saved.note(run.key)
+        learner = _learner(model, data, config, parsed.seed, encoder, features, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
         course = train(
-            learner, config, criterion, seed=parsed.seed, target=data.target[data.valid], run=run, saved=saved
+            learner,
+            config,
+            criterion,
+            seed=parsed.seed,
+            target=data.target[data.valid],
+            run=run,
+            saved=saved,
+            stop=stop,
         )
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
         model = _build(encoder, data, parsed, config)
@@ -142,6 +160,7 @@ def run_finetune(
             save_model(output, model, {**about, **hashes, "training": _summary(course, data, chosen)})
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
+            saved.remove()
     return model
 
 
@@ -213,20 +232,23 @@ def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
 
 
 def _learner(
-    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, features: Path | None
-) -> Learner:
+    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, features: Path | None,
+    stop: distributed.StopFlag | None,
+) -> Learner:  # fmt: skip
     """A learner for the model's mode."""
     ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":
-        return linear_learner(model, data, encoder, features, **common)
+        return linear_learner(model, data, encoder, features, stop=stop, **common)
     length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers)
+    def batches(epoch: int, first: int) -> Iterator[Batch]:
+        return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers, first)
 
-    forwards = len(EpochBatches(data, length=length, epoch=1, **common))
-    return Learner(model, batches, lambda: predict(model, data.signals, valid, batch_size=config.batch_size), forwards)
+    def validate(stop: distributed.StopFlag | None) -> np.ndarray:
+        return predict(model, data.signals, valid, batch_size=config.batch_size, stop=stop)
+
+    return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
 
 
 def _summary(course: Course, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:

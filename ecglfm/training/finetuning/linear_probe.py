@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from ecglfm import distributed
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.finetuning.batches import FeatureBatches
@@ -18,12 +20,15 @@ from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.finetuning.supervised import Learner
 from ecglfm.training.inference import CropReader, evaluating, model_input, outputs_by_record
 
+logger = logging.getLogger(__name__)
+
 _TOGETHER = 64  # windows in one forward of the encoder
 
 
 def linear_learner(
-    model: ECGModel, data: Labelled, encoder: Path, features: Path | None = None, **common: Any
-) -> Learner:
+    model: ECGModel, data: Labelled, encoder: Path, features: Path | None = None, *,
+    stop: distributed.StopFlag | None = None, **common: Any,
+) -> Learner:  # fmt: skip
     """A learner of the head alone.
 
     Parameters
@@ -35,13 +40,24 @@ def linear_learner(
         What the model's encoder was loaded from.
     features : path, optional
         Folder where vectors are kept for the next fit of this encoder on these records.
+    stop : StopFlag, optional
+        Ends the encoder's work, of which nothing is kept; of one process, since ranks may find the vectors or not.
     **common
         Arguments of `FeatureBatches` but features, target and epoch.
+
+    Raises
+    ------
+    Stopped
+        `stop` was raised.
     """
     table = data.signals.windows(model.encoder.crop_samples)
 
     def make() -> np.ndarray:
-        return embed_windows(model.encoder, data.signals, table)
+        try:
+            return embed_windows(model.encoder, data.signals, table, stop if distributed.world_size() == 1 else None)
+        except distributed.Stopped:
+            logger.warning("stopped by a signal before the encoder's vectors were whole; a rerun makes them anew")
+            raise
 
     if features is None:
         vectors = make()
@@ -79,7 +95,7 @@ def probe_learner(
     """
     row, known = judged_row.to_numpy(), torch.from_numpy(target)
 
-    def validate() -> np.ndarray:
+    def validate(_: object) -> np.ndarray:
         with evaluating(model.head) as device:
             outputs = model.outputs(model.head(valid_inputs.to(device, model.head.weight.dtype)).float())
         return outputs_by_record(model, row, outputs.cpu().numpy())
@@ -87,15 +103,24 @@ def probe_learner(
     def batches(epoch: int) -> FeatureBatches:
         return FeatureBatches(inputs, known, epoch=epoch, **common)
 
-    return Learner(model.head, lambda epoch: iter(batches(epoch)), validate, len(batches(1)))
+    return Learner(model.head, lambda epoch, first: batches(epoch).since(first), validate, len(batches(1)))
 
 
-def embed_windows(encoder: Encoder, signals: CropReader, windows: pd.DataFrame) -> np.ndarray:
-    """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it."""
+def embed_windows(
+    encoder: Encoder, signals: CropReader, windows: pd.DataFrame, stop: distributed.StopFlag | None = None
+) -> np.ndarray:
+    """Encoder's vector of each window, float32 (windows, dim); no setting of a fit changes it, so that all share it.
+
+    Raises
+    ------
+    Stopped
+        `stop` was raised, before the end.
+    """
     row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
     parts = []
     with evaluating(encoder) as device:
         for first in tqdm(range(0, len(windows), _TOGETHER), desc="features", leave=False, disable=None):
+            distributed.end_if(stop)
             batch = slice(first, first + _TOGETHER)
             crops = signals.crops(row[batch], start[batch], encoder.crop_samples)
             x, mask = model_input(crops, valid[batch])

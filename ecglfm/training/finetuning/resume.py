@@ -1,42 +1,31 @@
-"""A fine-tuning that was killed goes on after its last saved epoch, and ends as one that was not.
+"""A fine-tuning that was killed or stopped goes on from its last saved state, and ends as one that was not.
 
-Until the model is written, `<output>/checkpoints/` holds the state after that epoch, in the form of a pretraining's
-checkpoints: the weights that learn, Adam's moments, the loss scaler, the best epoch with its weights, and the rows of
-history.csv. Nothing else has a state: learning rates, order of the data, crops and dropout are functions of the seed
-and the epoch. Gradients of half an update are not kept: where the batches of an epoch are no multiple of `accumulate`,
-only epochs that end with an update are saved. Where a save takes longer than a second, saves are spread so that they
-take a twentieth of the time at most; which epochs are saved changes nothing in the result.
+Until the model is written, `<output>/checkpoints/` holds that state, in the form of a pretraining's checkpoints: the
+weights that learn, Adam's moments, the loss scaler, the best epoch with its weights, and the rows of history.csv.
+Learning rates, order of the data and crops have none: they are functions of the seed and the epoch. Every epoch is
+saved; where a save takes longer than a second, so many that saves take a twentieth of the time at most. A signal has it
+saved within an epoch, too: then the outputs of its batches and the generators, from which dropout is drawn, belong to
+the state. Which states are saved changes nothing in the result. Gradients of half an update are never kept
+(`accumulate`): a save that would need them waits for the next whole one.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
-import shutil
 import time
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
-from ecglfm.tracking import Run
-from ecglfm.training.checkpoints import (
-    Checkpoints,
-    Lock,
-    Piece,
-    Pieces,
-    Saver,
-    pieces_of,
-    restore_optimizer,
-    restore_scaler,
-    restore_weights,
-    scaler_state,
-)
+from ecglfm.training.checkpoints import Piece, Pieces, SavedTraining
 from ecglfm.training.engine import full_state_dict
-from ecglfm.training.finetuning.course import Course
+from ecglfm.training.finetuning.course import Course, EpochPart
 
 logger = logging.getLogger(__name__)
 
@@ -44,143 +33,120 @@ _QUICK = 1.0  # s that a save may take after every epoch
 _SHARE = 20  # times as long as a slower one lasted pass until the next
 
 
-class SavedFit:
-    """State of one fit on the disk; a context manager that holds its folder's lock.
+def saved_epochs(saved: SavedTraining) -> int:
+    """Finished epochs of a state; before states within epochs there were, that was its step."""
+    return int(saved.state.get("epochs", saved.step))
+
+
+class FitState:
+    """Where a fit stands: what it trains, what it did, and where that is saved.
 
     Parameters
     ----------
-    output : path
-        Folder of the model.
+    saved : SavedTraining or None
+        Nothing is saved or restored without.
+    engine : DeepSpeedEngine
+    module : Module
+        The engine's.
+    course : Course
     config : FinetuneConfig
-    **identity
-        Hashes of what makes this fit this fit: `config_hash`, `data_hash`, `encoder_hash`. A state with others is put
-        aside with a warning, and the fit starts anew.
-
-    Attributes
-    ----------
-    epoch : int
-        The last finished one that was saved; 0: none.
-    run_key : str or None
-        `Run.key` of the run that the fit began.
+    forwards : int
+        Batches of an epoch.
     """
 
-    def __init__(self, output: Path, config: FinetuneConfig, **identity: str) -> None:
-        self._epochs, self._accumulate = config.epochs, config.accumulate
-        self._checkpoints = Checkpoints(
-            output / "checkpoints",
-            config_hash=identity["config_hash"],
-            data_hash=identity["data_hash"],
-            keep_last=1,
-            pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
-        )
-        self._checkpoints.identity |= identity
-        self._lock_path = output / "checkpoints.lock"
-        self._lock: Lock | None = None
-        self._saver = Saver(self._checkpoints)
-        self._saved: tuple[Pieces, dict[str, Any]] | None = None
-        self._notes: dict[str, Any] = {}
+    def __init__(
+        self, saved: SavedTraining | None, engine: Any, module: nn.Module, course: Course,
+        config: FinetuneConfig, forwards: int,
+    ) -> None:  # fmt: skip
+        self._saved, self._engine, self._module, self.course = saved, engine, module, course
+        self._epochs, self._accumulate, self._forwards = config.epochs, config.accumulate, forwards
         self._due = 0.0  # time.monotonic() from which the next save is due
-        self.epoch = 0
-
-    def __enter__(self) -> SavedFit:
-        try:
-            self.epoch = distributed.from_main(self._open)
-            if self.epoch:
-                self._saved = self._checkpoints.load(self.epoch)
-        except BaseException:
-            if self._lock is not None:
-                self._lock.release()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None and distributed.is_main():
-                self._remove()
-        finally:
-            if self._lock is not None and kind is None:
-                self._lock_path.unlink(missing_ok=True)
-            elif self._lock is not None:
-                self._lock.release()
 
     @property
-    def run_key(self) -> str | None:
-        """Key of the run to continue."""
-        return self._notes.get("run")
+    def is_whole(self) -> bool:
+        """Whether no update is half done."""
+        return (self.course.epochs * self._forwards + self.course.part.batches) % self._accumulate == 0
 
-    def note(self, run: Run) -> None:
-        """Remember the run, so that a resumed fit goes on with it; rank 0 only."""
-        if run.key is not None:
-            self._checkpoints.note(self._notes | {"run": run.key})
-
-    def restore_weights(self, module: nn.Module) -> None:
-        """Give a module the weights that learn and the buffers, before DeepSpeed cuts it up."""
-        if self._saved is not None:
-            restore_weights(module, self._saved[0])
-
-    def restore(self, engine: Any, module: nn.Module, course: Course) -> None:
-        """Give an engine the state of its optimizer, and a course what was done."""
-        if self._saved is None:
+    def restore(self) -> None:
+        """Go on from the saved state, if there is one."""
+        pieces = None if self._saved is None else self._saved.restore_engine(self._engine)
+        if self._saved is None or pieces is None:
             return
-        pieces, state = self._saved
-        restore_optimizer(engine, pieces)
-        restore_scaler(engine, state["scaler"])
-        engine.global_steps = state["updates"]
+        state, course = self._saved.state, self.course
+        self._engine.global_steps = state["updates"]
+        course.epochs = saved_epochs(self._saved)
         course.best.epoch, course.best.value = state["best_epoch"], state["best_value"]
         course.rows = [
             {key: math.nan if value is None else value for key, value in row.items()} for row in state["rows"]
         ]
-        course.weights = {name: value.clone() for name, value in full_state_dict(engine, module).items()}
+        if state["best"]:
+            weights = full_state_dict(self._engine, self._module)
+            course.weights = {name: value.clone() for name, value in weights.items()}
         for name in state["best"]:
             pieces.read("best", name, 0, course.weights[name])
-        logger.info("resumed after epoch %d of %d", self.epoch, self._epochs)
-        self._saved = None
+        course.part = _read_part(pieces) if state.get("batches") else EpochPart()
+        logger.info("resumed after %s", self.describe())
 
-    def save(self, engine: Any, module: nn.Module, course: Course, epoch: int, forwards: int) -> None:
-        """Write the state after an epoch, where that is due; every rank must call it.
+    def describe(self) -> str:
+        """Where the fit is."""
+        within = f" and batch {self.course.part.batches} of {self._forwards}" if self.course.part.batches else ""
+        return f"epoch {self.course.epochs} of {self._epochs}{within}"
 
-        Parameters
-        ----------
-        engine, module
-        course : Course
-            With the epoch's rows.
-        epoch : int
-        forwards : int
-            Batches of an epoch.
-        """
+    def save_epoch(self) -> None:
+        """Write the state after an epoch, where that is due; every rank must call it."""
         began = time.monotonic()
-        if epoch * forwards % self._accumulate or distributed.any_rank(began < self._due):
+        if self._saved is None or not self.is_whole or distributed.any_rank(began < self._due):
             return
-        pieces, notes = pieces_of(engine, None)
-        learning = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
-        still = {name for name, _ in module.named_parameters()} - learning
-        best = {name: value for name, value in course.weights.items() if name not in still}
-        if distributed.is_main():
-            pieces += [Piece("best", name, 0, value.reshape(-1)) for name, value in best.items()]
-        rows = [{key: None if value != value else value for key, value in row.items()} for row in course.rows]
-        state = {
-            "updates": engine.global_steps,
-            "scaler": scaler_state(engine),
-            "best_epoch": course.best.epoch,
-            "best_value": course.best.value,
-            "best": list(best),
-            "rows": rows,
-        }
-        self._saver.save(pieces, epoch, state, notes)
-        self._saver.finish()
+        self.save()
         ended = time.monotonic()
         self._due = ended + (_SHARE * (ended - began) if ended - began > _QUICK else 0)
 
-    def _open(self) -> int:
-        """Take the folder, on rank 0; returns the epoch to go on after."""
-        self._lock = Lock(self._lock_path)
-        self._notes = self._checkpoints.open_run(self._epochs)
-        return self._checkpoints.newest()
+    def save(self) -> None:
+        """Write the state and wait for it; every rank must call it."""
+        course = self.course
+        # An epoch has a place for each batch, and one for its end: the state after the last batch is before validation.
+        place = course.epochs * (self._forwards + 1) + course.part.batches
+        if self._saved is None or place == self._saved.step:  # stopped where it began
+            return
+        still = {name for name, parameter in self._module.named_parameters() if not parameter.requires_grad}
+        best = {name: value for name, value in course.weights.items() if name not in still}
+        pieces, notes = _part_pieces(course.part) if course.part.batches else ([], {})
+        if distributed.is_main():
+            pieces += [Piece("best", name, 0, value.reshape(-1)) for name, value in best.items()]
+        state = {
+            "epochs": course.epochs,
+            "batches": course.part.batches,
+            "updates": self._engine.global_steps,
+            "best_epoch": course.best.epoch,
+            "best_value": course.best.value,
+            "best": list(best),
+            "rows": [{key: None if value != value else value for key, value in row.items()} for row in course.rows],
+        }
+        self._saved.save(self._engine, place, state, pieces=pieces, notes=notes)
+        self._saved.saver.finish()
 
-    def _remove(self) -> None:
-        """The model is there: remove the state, and states of other settings that were put aside."""
-        folder = self._checkpoints.folder
-        for path in (folder, *folder.parent.glob(f"{folder.name}.set-aside-*")):
-            shutil.rmtree(path)
+
+def _part_pieces(part: EpochPart) -> tuple[list[Piece], dict[str, str]]:
+    """What this rank has to save of half an epoch."""
+    values = {"outputs": np.concatenate(part.outputs), "targets": np.concatenate(part.targets)}
+    note = {"batches": part.batches, "loss": part.loss, "known": part.known, "random": list(_random())}
+    tensors = {name: torch.from_numpy(value).reshape(-1) for name, value in values.items()} | _random()
+    pieces = [Piece("part", f"{distributed.rank()}.{name}", 0, tensor) for name, tensor in tensors.items()]
+    return pieces, {"part": json.dumps(note | {name: value.shape for name, value in values.items()})}
+
+
+def _read_part(pieces: Pieces) -> EpochPart:
+    """The same of a checkpoint, which as many ranks have written."""
+    note = json.loads(pieces.notes[distributed.rank()]["part"])
+    values = {name: torch.empty(note[name]) for name in ("outputs", "targets")}
+    random = {name: state for name, state in _random().items() if name in note["random"]}
+    for name, tensor in (values | random).items():
+        pieces.read("part", f"{distributed.rank()}.{name}", 0, tensor)
+    outputs, targets = ([value.numpy()] for value in values.values())
+    return EpochPart(note["batches"], note["loss"], note["known"], outputs, targets, random)
+
+
+def _random() -> dict[str, torch.Tensor]:
+    """States of the generators that dropout is drawn from."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states

@@ -19,11 +19,12 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, UserError
 from ecglfm.models.encoders import Encoder
 from ecglfm.tracking import Run
+from ecglfm.training.checkpoints import SavedTraining
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
 from ecglfm.training.finetuning.batches import Batch
 from ecglfm.training.finetuning.course import Course, EarlyStopping
 from ecglfm.training.finetuning.criterion import Criterion
-from ecglfm.training.finetuning.resume import SavedFit
+from ecglfm.training.finetuning.resume import FitState
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -38,16 +39,16 @@ class Learner:
     module : Module
         `module(*batch.inputs)` gives logits (batch, labels).
     batches : callable
-        Epoch -> its batches.
+        (epoch, number of the first) -> its batches from that on.
     validate : callable
-        () -> outputs of the validation records, float32 (records, labels).
+        (stop) -> outputs of the validation records, float32 (records, labels); raises `Stopped` where that takes long.
     forwards : int
         Batches of an epoch.
     """
 
     module: nn.Module
-    batches: Callable[[int], Iterator[Batch]]
-    validate: Callable[[], np.ndarray]
+    batches: Callable[[int, int], Iterator[Batch]]
+    validate: Callable[[distributed.StopFlag | None], np.ndarray]
     forwards: int
 
 
@@ -59,7 +60,8 @@ def train(
     seed: int,
     target: np.ndarray,
     run: Run | None = None,
-    saved: SavedFit | None = None,
+    saved: SavedTraining | None = None,
+    stop: distributed.StopFlag | None = None,
 ) -> Course:
     """Train until the validation score gets no better; the weights of the best epoch are kept in memory.
 
@@ -74,13 +76,17 @@ def train(
         Labels of the validation records.
     run : Run, optional
         Gets the metrics by epoch.
-    saved : SavedFit, optional
-        State of an interrupted training to go on from, and where each epoch's is saved.
+    saved : SavedTraining, optional
+        State of an interrupted training to go on from, and where it is saved.
+    stop : StopFlag, optional
+        Ends the training after the batch, or within the validation, that is under way.
 
     Raises
     ------
     UserError
         A loss is not finite, or what chooses the epoch is not defined on the validation records.
+    Stopped
+        `stop` was raised; the state is saved.
     """
     groups = parameter_groups(learner.module, config)
     rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
@@ -88,28 +94,32 @@ def train(
     if saved is not None:
         saved.restore_weights(learner.module)
     engine = initialize(learner.module, config, groups)
-    if saved is not None:
-        saved.restore(engine, learner.module, course)
-    first = 1 if saved is None else saved.epoch + 1
-    started = time.monotonic()
-    for epoch in range(first, config.epochs + 1):
-        if course.best.is_over(epoch - 1):
-            break
+    state = FitState(saved, engine, learner.module, course, config, learner.forwards)
+    state.restore()
+    rates.note(max(0, engine.global_steps - 1))
+    first, started = course.epochs, time.monotonic()
+    while course.epochs < config.epochs and not course.best.is_over(course.epochs):
+        epoch = course.epochs + 1
         torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
-        scores = {"train": _train_epoch(engine, learner, criterion, epoch, rates)}
-        broadcast_buffers(engine)
-        scores["valid"] = _validate(learner, criterion, target, epoch)
+        try:
+            scores = {"train": _train_epoch(engine, learner, criterion, rates, state, stop)}
+            broadcast_buffers(engine)
+            scores["valid"] = _validate(learner, criterion, target, epoch, stop if state.is_whole else None)
+        except distributed.Stopped:
+            state.save()
+            logger.warning("stopped by a signal after %s; a rerun resumes", state.describe())
+            raise
         for split, score in scores.items():
             course.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
         if run is not None:
             values = {f"{split}/{key}": value for split, score in scores.items() for key, value in score.items()}
             run.log(values | rates.last, epoch)
         if course.best.improves(epoch, scores["valid"][criterion.select_by]):
-            state = full_state_dict(engine, learner.module)
-            course.weights = {key: value.clone() for key, value in state.items()}  # training goes on in place
-        if saved is not None:
-            saved.save(engine, learner.module, course, epoch, learner.forwards)
-        left = (time.monotonic() - started) / (epoch - first + 1) * (config.epochs - epoch)
+            weights = full_state_dict(engine, learner.module)
+            course.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place
+        course.end_epoch()
+        state.save_epoch()
+        left = (time.monotonic() - started) / (epoch - first) * (config.epochs - epoch)
         logger.info(
             "epoch %d of %d: loss train %.4f, valid %.4f; valid %s; at most %.0f s left",
             epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
@@ -119,9 +129,11 @@ def train(
     return course
 
 
-def _validate(learner: Learner, criterion: Criterion, target: np.ndarray, epoch: int) -> dict[str, float]:
+def _validate(
+    learner: Learner, criterion: Criterion, target: np.ndarray, epoch: int, stop: distributed.StopFlag | None
+) -> dict[str, float]:
     """Loss and metrics on the validation records."""
-    outputs = learner.validate()
+    outputs = learner.validate(stop)
     if not np.isfinite(outputs).all():
         raise UserError(f"the validation loss is nan in epoch {epoch}; lower `finetune.lr`")
     scores = criterion.validate(target, outputs)
@@ -155,45 +167,50 @@ class Rates:
     def __init__(self, config: FinetuneConfig, peaks: list[float], forwards: int) -> None:
         self._config, self._peaks = config, peaks
         self._total = max(1, config.epochs * forwards // config.accumulate)
-        self._note(0)
+        self.note(0)
 
     def set(self, engine: Any) -> None:
         """Set the rates of the update that the engine makes next."""
-        factor = self._note(engine.global_steps)
+        factor = self.note(engine.global_steps)
         for group, peak in zip(engine.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
 
-    def _note(self, step: int) -> float:
+    def note(self, step: int) -> float:
+        """Remember the rates of an update, which `step` others were made before; returns the schedule's factor."""
         config = self._config
         factor = rate_factor(step, total=self._total, schedule=config.schedule)
         self.last = {"lr": config.lr * factor, "head_lr": (config.head_lr or config.lr) * factor}
         return factor
 
 
-def _train_epoch(engine: Any, learner: Learner, criterion: Criterion, epoch: int, rates: Rates) -> dict[str, float]:
-    """One pass over the training records; mean loss and metrics of what the module said on the way."""
+def _train_epoch(
+    engine: Any, learner: Learner, criterion: Criterion, rates: Rates, state: FitState,
+    stop: distributed.StopFlag | None,
+) -> dict[str, float]:  # fmt: skip
+    """The rest of a pass over the training records; mean loss and metrics of what the module said on the way."""
+    epoch, part = state.course.epochs + 1, state.course.part
     engine.train()
-    total = count = 0.0
-    outputs, targets = [], []
-    for number, batch in enumerate(tqdm(learner.batches(epoch), desc=f"epoch {epoch}", leave=False, disable=None)):
-        inputs = [None if part is None else part.to(engine.device) for part in batch.inputs]
-        target = batch.target.to(engine.device)
+    batches = learner.batches(epoch, part.batches)
+    progress = {"desc": f"epoch {epoch}", "initial": part.batches, "total": learner.forwards}
+    for batch in tqdm(batches, leave=False, disable=None, **progress):
+        part.set_random()  # not earlier: a loader that begins draws, too
+        inputs = [None if tensor is None else tensor.to(engine.device) for tensor in batch.inputs]
         logits = engine(*inputs)
-        loss = criterion.loss(logits, target)
+        loss = criterion.loss(logits, batch.target.to(engine.device))
         if distributed.any_rank(not math.isfinite(loss.item())):
             raise UserError(
-                f"the training loss is {loss.item()} in epoch {epoch}, batch {number + 1}; "
+                f"the training loss is {loss.item()} in epoch {epoch}, batch {part.batches + 1}; "
                 "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
             )
         engine.backward(loss)
         rates.set(engine)
         engine.step()
-        known = float((~torch.isnan(target)).sum())
-        total, count = total + loss.item() * known, count + known
-        outputs.append(criterion.link.outputs(logits.detach().float()).cpu().numpy())
-        targets.append(batch.target.numpy())
-    total, count = distributed.reduce_values([total, count])
-    measured = criterion.measure(np.concatenate(targets), np.concatenate(outputs))
+        outputs = criterion.link.outputs(logits.detach().float()).cpu().numpy()
+        part.add(loss.item(), outputs, batch.target.numpy())
+        if state.is_whole:
+            distributed.end_if(stop)
+    total, count = distributed.reduce_values([part.loss, part.known])
+    measured = criterion.measure(np.concatenate(part.targets), np.concatenate(part.outputs))
     return {"loss": total / max(count, 1.0), **measured}
 
 

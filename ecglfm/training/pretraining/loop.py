@@ -82,7 +82,7 @@ class Job(Protocol):
         """Write one line of history.csv, the same to MLflow."""
 
 
-def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.StopFlag | None = None) -> int:
+def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.StopFlag | None = None) -> None:
     """The loop: load, step, log, validate, save.
 
     Parameters
@@ -95,10 +95,10 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     run : Run
     stop : StopFlag, optional
 
-    Returns
-    -------
-    int
-        0 when all updates are done, `distributed.STOPPED` when a signal came (the state is saved).
+    Raises
+    ------
+    Stopped
+        `stop` was raised before all updates were done; the state is saved.
     """
     config, total = job.config, job.total
     batches = job.train.load(start, total, num_workers=config.num_workers)
@@ -114,7 +114,7 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
             job.saver.finish()
             progress.close()
             logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
-            return distributed.STOPPED
+            raise distributed.Stopped
         began = time.perf_counter()
         rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
         set_learning_rate(engine, rate)
@@ -140,7 +140,6 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
         progress.update(step)
     job.saver.finish()
     progress.close()
-    return 0
 
 
 class Update(NamedTuple):

@@ -26,19 +26,7 @@ from ecglfm.models.pretraining import Objective, make_objective, objective_class
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, require_columns
 from ecglfm.tracking import History, Run, standard_tags, start_run
-from ecglfm.training.checkpoints import (
-    Checkpoints,
-    Lock,
-    Pieces,
-    Saver,
-    config_hash,
-    pieces_of,
-    restore_average,
-    restore_optimizer,
-    restore_scaler,
-    restore_weights,
-    scaler_state,
-)
+from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
@@ -59,7 +47,7 @@ def run_pretrain(
     rule: str | None = None,
     threads: int | None = None,
     stop: distributed.StopFlag | None = None,
-) -> int:
+) -> None:
     """Make an encoder: pretrained, random or imported, always in the same files.
 
     Parameters
@@ -79,22 +67,19 @@ def run_pretrain(
     stop : StopFlag, optional
         Ends the training at the next update.
 
-    Returns
-    -------
-    int
-        0, or `distributed.STOPPED` where a signal ended it and a rerun resumes.
-
     Raises
     ------
     UserError
         Unusable data or settings, another run in the same folder, or a loss that is not finite.
+    Stopped
+        `stop` was raised; a rerun resumes.
     """
     if slice_.config.weights != "pretrain":
         if distributed.is_main():
             write_untrained(slice_, output)
-        return 0
+        return
     distributed.init(threads)
-    return Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
+    Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
 
 
 class Pretraining:
@@ -118,7 +103,7 @@ class Pretraining:
             leads=slice_.preprocess.leads,
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
-        self.data_hash = data_hash(seen)
+        self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
         per_epoch = self.train.updates_per_epoch
@@ -126,21 +111,20 @@ class Pretraining:
         phases(self.total, self.config.schedule)  # a mistake in it is better known now
         every, kept = self.config.checkpoint_every, self.config.keep_every
         self.save_every = every.steps or (every.epochs or 0) * per_epoch
-        self.lock: Lock | None = None
-        self.notes: dict[str, Any] = {}
         self.columns = objective_class(self.config.objective).columns
         self.watchdog = Watchdog(self.config)
         self.ema: EMA | None = None
-        self.checkpoints = Checkpoints(
+        checkpoints = Checkpoints(
             output / "checkpoints",
-            config_hash=config_hash(slice_),
+            config_hash=self.config_hash,
             data_hash=self.data_hash,
             keep_last=self.config.keep_last,
             keep_every=0 if kept is None else kept.steps or (kept.epochs or 0) * per_epoch,
             pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
             schedule_steps=self.total if self.config.schedule.needs_length else None,
         )
-        self.saver = Saver(self.checkpoints)
+        self.saved = SavedTraining(checkpoints, self.total)
+        self.saver = self.saved.saver
 
     def _batches(
         self, records: pd.DataFrame, folder: Path, rate: float
@@ -187,54 +171,41 @@ class Pretraining:
         )
         return train, valid
 
-    def run(self, tracking: TrackingSlice | None, rule: str | None, stop: distributed.StopFlag | None) -> int:
-        """Resume or begin, train, write the encoder; returns as `run_pretrain`."""
-        try:
-            start = distributed.from_main(self._open)
-            engine, objective = self._build(start)
-            with self._start_tracking(tracking, rule, start) as run:
-                try:
-                    status = train(engine, self, start=start, run=run, stop=stop)
-                finally:
-                    if distributed.world_size() == 1:  # of several, one that failed alone would wait for the others
-                        self.saver.finish()
-                if status == 0:
-                    self._export(engine, objective.encoder, run)
-                else:
-                    run.finish("KILLED")
-            return status
-        finally:
-            if self.lock is not None:
-                self.lock.release()
+    def run(self, tracking: TrackingSlice | None, rule: str | None, stop: distributed.StopFlag | None) -> None:
+        """Resume or begin, train, write the encoder; raises as `run_pretrain`."""
+        with self.saved:
+            distributed.from_main(self._prepare)
+            engine, objective = self._build()
+            with self._start_tracking(tracking, rule) as run:
+                train(engine, self, start=self.saved.step, run=run, stop=stop)
+                self._export(engine, objective.encoder, run)
 
-    def _build(self, start: int) -> tuple[Any, Objective]:
-        """Engine and objective, new or as they were after update number `start`."""
-        saved: tuple[Pieces, dict[str, Any]] | None = self.checkpoints.load(start) if start else None
+    def _prepare(self) -> int:
+        """Check the samples, and begin the history or take back what is beyond the checkpoint; on rank 0."""
+        self._check_samples()
+        self.history = History(self.saved.checkpoints.folder / "history.csv", history_columns(self.columns))
+        self.history.truncate(self.saved.step)
+        return 0
+
+    def _build(self) -> tuple[Any, Objective]:
+        """Engine and objective, new or as they were at the newest checkpoint."""
         objective = make_objective(build_encoder(self.slice, self.config.seed), self.config)
         self.encoder = objective.encoder
-        if saved is not None:
-            restore_weights(objective, saved[0])
+        self.saved.restore_weights(objective)
         engine = initialize(objective, self.config)
         if self.config.ema is not None:
             self.ema = EMA(objective.encoder, self.config.ema)
-        if saved is not None:
-            pieces, state = saved
-            restore_optimizer(engine, pieces)
-            restore_scaler(engine, state["scaler"])
-            self.watchdog.load_state_dict(state["watchdog"])
-            if self.ema is not None:
-                restore_average(self.ema, pieces)
-            self._log_batch_size(state["batch_size"])
-            logger.info("resumed from step %d of %d", start, self.total)
+        if self.saved.step:
+            self.saved.restore_engine(engine, self.ema)
+            self.watchdog.load_state_dict(self.saved.state["watchdog"])
+            self._log_batch_size(self.saved.state["batch_size"])
+            logger.info("resumed from step %d of %d", self.saved.step, self.total)
         return engine, objective
 
     def save(self, engine: Any, step: int) -> None:
         """Have a checkpoint written; every rank must call it."""
-        pieces, notes = pieces_of(engine, self.ema)
-        state = {
-            "watchdog": self.watchdog.state_dict(), "scaler": scaler_state(engine), "batch_size": self.train.batch_size,
-        }  # fmt: skip
-        self.saver.save(pieces, step, state, notes)
+        state = {"watchdog": self.watchdog.state_dict(), "batch_size": self.train.batch_size}
+        self.saved.save(engine, step, state, ema=self.ema)
 
     def _log_batch_size(self, before: int) -> None:
         """Warn where the model depends on how the global batch is spread, and that is another way now."""
@@ -246,20 +217,7 @@ class Pretraining:
                 pairs, before,
             )  # fmt: skip
 
-    def _open(self) -> int:
-        """Take the folder, on rank 0; returns the step to start from."""
-        folder = self.checkpoints.folder
-        self.lock = Lock(folder / "lock")
-        self.notes = self.checkpoints.open_run(self.total)
-        self._check_samples()
-        if not (folder / "lock").exists():  # it went aside with the old folder
-            self.lock = Lock(folder / "lock")
-        start = self.checkpoints.newest()
-        self.history = History(folder / "history.csv", history_columns(self.columns))
-        self.history.truncate(start)
-        return start
-
-    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None, start: int) -> Run:
+    def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None) -> Run:
         """The MLflow run, the one that a resumed training began."""
         if not distributed.is_main():
             return Run()
@@ -269,14 +227,13 @@ class Pretraining:
             name=self.slice.encoder,
             tags=standard_tags(
                 stage="pretrain", encoder=self.slice.encoder, data_hash=self.data_hash,
-                config_hash=self.checkpoints.identity["config_hash"], rule=rule,
+                config_hash=self.config_hash, rule=rule,
             ),
             params=self.slice.config.model_dump(mode="json"),
-            key=self.notes.get("run"),
-            step=start,
+            key=self.saved.run_key,
+            step=self.saved.step,
         )  # fmt: skip
-        if run.key is not None:
-            self.checkpoints.note(self.notes | {"run": run.key})
+        self.saved.note(run.key)
         return run
 
     def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
@@ -302,7 +259,7 @@ class Pretraining:
             "name": self.slice.encoder,
             "weights": "pretrain",
             "data_hash": self.data_hash,
-            "config_hash": self.checkpoints.identity["config_hash"],
+            "config_hash": self.config_hash,
             "training": self._summary(),
         }
         save_encoder(self.output, whole, info)

@@ -5,52 +5,40 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from ecglfm import distributed
 from ecglfm.cli import training
-from ecglfm.training.checkpoints.lock import Lock
 
 
 @pytest.fixture
-def handler() -> Iterator[None]:
-    """SIGTERM's handler is pytest's again afterwards."""
-    known = signal.getsignal(signal.SIGTERM)
+def handlers() -> Iterator[None]:
+    """Handlers of the signals are pytest's again afterwards."""
+    numbers = (*distributed.STOP_SIGNALS, signal.SIGINT)
+    known = {number: signal.getsignal(number) for number in numbers}
     yield
-    signal.signal(signal.SIGTERM, known)
+    for number, handler in known.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("handler")
-def test_a_finetuning_that_is_asked_to_end_gives_its_lock_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "checkpoints.lock"
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", distributed.STOP_SIGNALS)
+def test_a_finetuning_that_is_asked_to_end_asks_slurm_for_another_turn(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    asked = []
 
-    def run(*_: object, **__: object) -> None:
-        lock = Lock(path)
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(60)
-        finally:
-            lock.release()
+    def run(*_: object, stop: distributed.StopFlag, **__: object) -> None:
+        distributed.end_if(stop)
+        os.kill(os.getpid(), number)
+        distributed.end_if(stop)
+        raise AssertionError("nobody was told")
 
     monkeypatch.setattr("ecglfm.config.load", lambda *_: None)
     monkeypatch.setattr("ecglfm.training.finetuning.run_finetune", run)
-    names = (
-        "config",
-        "task",
-        "fit",
-        "encoder",
-        "labels",
-        "manifest",
-        "signals",
-        "output",
-        "features",
-        "tracking",
-        "rule",
-    )
-    with pytest.raises(SystemExit) as ended:
-        training._finetune(argparse.Namespace(threads=1, **dict.fromkeys(names)))
-    assert ended.value.code == 143
-    assert path.read_text() == ""
+    monkeypatch.setattr(distributed.slurm, "requeue", lambda: asked.append(1))
+    names = ("config", "task", "fit", "encoder", "labels", "manifest", "signals", "output", "features", "tracking")
+    assert training._finetune(argparse.Namespace(threads=1, rule=None, **dict.fromkeys(names))) == 75
+    assert asked == [1]

@@ -40,6 +40,4 @@ def test_pointwise_and_depthwise() -> None:
     x = torch.randn(2, 4, 9, dtype=torch.float64)
     same(Pointwise(4, 6).double(), x, last=True)
     for kernel in (1, 3, 7):
-        depthwise = Depthwise(4, kernel).double()
-        assert depthwise(x.transpose(1, 2)).shape == (2, 9, 4)  # as many frames as before
-        same(depthwise, x, last=True)
+        same(Depthwise(4, kernel).double(), x, last=True)

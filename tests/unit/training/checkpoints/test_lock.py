@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -25,7 +26,7 @@ def test_a_held_lock_stops_the_second_run(tmp_path):
         holder.kill()
         holder.wait()
     Lock(tmp_path / "lock").release()  # a dead one's is taken over
-    assert (tmp_path / "lock").read_text() == ""
+    assert not (tmp_path / "lock").exists()
     Lock(tmp_path / "lock")
 
 
@@ -69,3 +70,28 @@ def test_a_lock_of_an_unknown_machine_is_respected(tmp_path):
     (tmp_path / "lock").write_text(json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": None}))
     with pytest.raises(UserError, match="If it is gone for certain, delete this file"):
         Lock(tmp_path / "lock")
+
+
+def test_a_lock_that_was_deleted_and_taken_by_another_stays_the_others(tmp_path):
+    first = Lock(tmp_path / "lock")
+    (tmp_path / "lock").unlink()  # by somebody who took its holder for gone
+    first.release()
+    other = json.dumps({"pid": 1, "started": "1", "host": "elsewhere", "job": None})
+    (tmp_path / "lock").write_text(other)
+    first.release()
+    assert (tmp_path / "lock").read_text() == other
+
+
+def test_who_waited_for_a_lock_that_is_removed_does_not_hold_it_in_vain(tmp_path, monkeypatch):
+    """The file was opened before its holder removed it: it has no name any more, and a third would see no lock."""
+    first, path, lockf, waited = Lock(tmp_path / "lock"), tmp_path / "lock", fcntl.lockf, []
+
+    def wait(file, operation):
+        if not waited:
+            waited.append(1)
+            first.release()
+        lockf(file, operation)
+
+    monkeypatch.setattr(fcntl, "lockf", wait)
+    Lock(path)
+    assert json.loads(path.read_text())["pid"] == os.getpid()

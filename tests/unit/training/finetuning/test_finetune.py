@@ -99,8 +99,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(
-    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, features: Path | None = None, **config
-):
+    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, features: Path | None = None,
+    stop=None, **config,
+):  # fmt: skip
+    return run_finetune(
+        slice_of(**config), fit=name, encoder=encoder or data / "encoder", task=TASK, labels=data / "labels.parquet",
+        manifest=data / "records.parquet", signals=data / "preprocess", output=output, features=features, stop=stop,
+    )  # fmt: skip
+
+
+def slice_of(**config) -> FinetuneSlice:
     config = {
         "epochs": 2,
         "lr": 3e-3,
@@ -109,11 +117,7 @@ def fit(
         "patience": 4,
         "freeze_frontend": False,
     } | config
-    return run_finetune(
-        FinetuneSlice(finetune=FinetuneConfig(**config)), fit=name, encoder=encoder or data / "encoder", task=TASK,
-        labels=data / "labels.parquet", manifest=data / "records.parquet", signals=data / "preprocess", output=output,
-        features=features,
-    )  # fmt: skip
+    return FinetuneSlice(finetune=FinetuneConfig(**config))
 
 
 @pytest.mark.parametrize(
@@ -140,14 +144,14 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
     said = iter([0.6, 0.7, 0.9, 0.8, 0.85])
     seen = []
 
-    def validate() -> np.ndarray:
+    def validate(_: object) -> np.ndarray:
         seen.append(module[1].bias.item())
         return np.full((4, 1), next(said), np.float32)
 
     batch = Batch((torch.ones(2, 1),), torch.ones(2, 1))
     config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
     criterion = make_criterion(config, link_of("binary"), np.ones((4, 1)))
-    learner = Learner(module, lambda _: iter([batch]), validate, 1)
+    learner = Learner(module, lambda *_: iter([batch]), validate, 1)
     course = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
     assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
     assert course.best.epoch == 3
@@ -219,7 +223,7 @@ def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
     module = nn.Linear(1, 1)
     before = module.weight.item()
     batch = Batch((torch.full((2, 1), np.inf if where == "train" else 1.0),), torch.ones(2, 1))
-    learner = Learner(module, lambda _: iter([batch]), lambda: np.full((4, 1), np.nan, np.float32), 1)
+    learner = Learner(module, lambda *_: iter([batch]), lambda _: np.full((4, 1), np.nan, np.float32), 1)
     word = {"train": "training", "valid": "validation"}[where]
     config = FinetuneConfig(batch_size=2)
     criterion = make_criterion(config, link_of("binary"), np.ones((4, 1)))

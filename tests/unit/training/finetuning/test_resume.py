@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -11,12 +12,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
 
+from ecglfm import distributed
 from ecglfm.config import UserError
-from ecglfm.provenance import read_json
+from ecglfm.provenance import read_json, sha256_file, write_json
+from ecglfm.training.checkpoints.checkpoint import Checkpoints
 from ecglfm.training.checkpoints.lock import Lock
 from ecglfm.training.finetuning import resume, supervised
-from tests.unit.training.finetuning.test_finetune import fit, make_data, make_encoder
+from tests.unit.training.finetuning.test_finetune import TASK, fit, make_data, make_encoder, slice_of
+from tests.unit.training.pretraining.small_pretraining import StopAfter
 
 EPOCHS = 4
 OUTPUTS = ("history.csv", "model.json", "model.safetensors")
@@ -35,13 +40,31 @@ known, updates = supervised.Rates.set, []
 def set_or_die(self, engine):
     updates.append(1)
     if len(updates) == 15:  # of 6 an epoch
-        while not (output / "checkpoints/step-00000002").exists():
+        while not (output / "checkpoints/step-00000014").exists():
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
     known(self, engine)
 
 supervised.Rates.set = set_or_die
 fit(data, output, epochs=4)
+"""
+
+# Runs the command it is given, which Slurm warns during the third update of epoch 3.
+ASKED = """
+import os, signal, sys
+from ecglfm.cli import main
+from ecglfm.training.finetuning import supervised
+
+known, updates = supervised.Rates.set, []
+
+def set_and_ask(self, engine):
+    updates.append(1)
+    if len(updates) == 15:  # of 6 an epoch
+        os.kill(os.getpid(), signal.SIGUSR1)
+    known(self, engine)
+
+supervised.Rates.set = set_and_ask
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -72,10 +95,10 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, stopped: int) -> None:
     """Have the training end after the updates of an epoch, before its state is saved."""
     validate = supervised._validate
 
-    def stop(learner: object, criterion: object, target: object, epoch: int) -> dict[str, float]:
+    def stop(learner: object, criterion: object, target: object, epoch: int, flag: object) -> dict[str, float]:
         if epoch == stopped:
             raise _Stopped
-        return validate(learner, criterion, target, epoch)
+        return validate(learner, criterion, target, epoch, flag)
 
     monkeypatch.setattr(supervised, "_validate", stop)
 
@@ -97,30 +120,105 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch(
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "finished"),
+    ("name", "options", "polls", "where", "finished"),
     [
-        ("full-s0", {"freeze_frontend": True, "precision": "bf16"}, 2),
-        ("full-s0", {"accumulate": 4}, 2),  # 6 batches an epoch: epochs 1 and 3 end within an update
-        ("full-s0", {"zero_stage": 2, "weight_decay": 0.1, "clip_norm": 1.0}, 2),
-        ("frozen-s1-50pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 2),
-        ("linear-s0", {"zero_stage": 3}, 2),
-        ("lora-s0", {"lora": {"rank": 2}}, 2),
-        ("full-s0", {"lr": 0.3, "head_lr": 0.3, "patience": 2}, 2),  # the best epoch is not the one that was saved last
+        # Six batches an epoch and eight of validation; the flag is looked at after or before each.
+        ("full-s0", {"freeze_frontend": True, "precision": "bf16"}, 18, "epoch 1 of 4 and batch 4 of 6", 2),
+        # Updates end with batch 4 of epoch 1, with 2 and 6 of epoch 2: epochs 1 and 3 end within one.
+        ("full-s0", {"accumulate": 4}, 2, "epoch 1 of 4 and batch 2 of 6", 2),
+        ("full-s0", {"accumulate": 4}, 1, "epoch 0 of 4 and batch 4 of 6", 2),
+        ("full-s0", {"zero_stage": 2, "weight_decay": 0.1, "clip_norm": 1.0}, 24, "epoch 1 of 4 and batch 6 of 6", 2),
+        ("frozen-s1-50pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 10,
+         "epoch 1 of 4 and batch 3 of 3", 2),
+        # Eight forwards make the vectors of 512 windows; 24 batches, and a validation that does not ask.
+        ("linear-s0", {"zero_stage": 3}, 8 + 24 + 5, "epoch 1 of 4 and batch 5 of 24", 2),
+        ("lora-s0", {"lora": {"rank": 2}}, 1, "epoch 0 of 4 and batch 1 of 6", 2),
+        # The best epoch is not the one that was saved last.
+        ("full-s0", {"lr": 0.3, "head_lr": 0.3, "patience": 2}, 17, "epoch 1 of 4 and batch 3 of 6", 2),
     ],
-)
+)  # fmt: skip
 def test_every_kind_of_fit_resumes_bit_for_bit(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    name: str, options: dict, finished: int,
+    name: str, options: dict, polls: int, where: str, finished: int,
 ) -> None:  # fmt: skip
+    """Stopped by a signal within an epoch, then killed in epoch 3."""
     fit(data, tmp_path / "whole", name, epochs=EPOCHS, **options)
+    caplog.set_level("INFO", "ecglfm")
+    with pytest.raises(distributed.Stopped):
+        fit(data, tmp_path / "out", name, epochs=EPOCHS, stop=StopAfter(polls - 1), **options)
+    assert f"stopped by a signal after {where}; a rerun resumes" in caplog.messages
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints"]  # and no lock
+    caplog.clear()
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 3)
         with pytest.raises(_Stopped):
             fit(data, tmp_path / "out", name, epochs=EPOCHS, **options)
+    assert f"resumed after {where}" in caplog.messages
     caplog.clear()
-    with caplog.at_level("INFO", "ecglfm"):
-        fit(data, tmp_path / "out", name, epochs=EPOCHS, **options)
+    fit(data, tmp_path / "out", name, epochs=EPOCHS, **options)
     assert logged(caplog)[0] == finished + 1
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_a_state_of_before_there_were_any_within_epochs_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its step was the epoch, its state did not name it, and an empty lock lay there."""
+    fit(data, tmp_path / "whole", epochs=EPOCHS)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 3)
+        with pytest.raises(_Stopped):
+            fit(data, tmp_path / "out", epochs=EPOCHS)
+    (tmp_path / "out/checkpoints.lock").touch()
+    saved = tmp_path / "out/checkpoints/step-00000002"
+    (tmp_path / "out/checkpoints/step-00000014").rename(saved)
+    state = read_json(saved / "state.json")
+    assert (state.pop("epochs"), state.pop("batches")) == (2, 0)
+    (saved / "state.json").write_text(json.dumps(state))  # in its order, which is that of history.csv's columns
+    manifest = read_json(saved / "manifest.json")
+    manifest["files"]["state.json"] = {
+        "size": (saved / "state.json").stat().st_size, "sha256": sha256_file(saved / "state.json"),
+    }  # fmt: skip
+    write_json(saved / "manifest.json", manifest | {"step": 2})
+    with pytest.raises(distributed.Stopped):
+        fit(data, tmp_path / "out", epochs=EPOCHS, stop=StopAfter(2))
+    assert [path.name for path in saved.parent.glob("step-*")] == ["step-00000017"]
+    caplog.set_level("INFO", "ecglfm")
+    fit(data, tmp_path / "out", epochs=EPOCHS)
+    assert f"resumed after epoch 2 of {EPOCHS} and batch 3 of 6" in caplog.messages
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_the_vectors_of_a_probe_are_not_waited_for(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(distributed.Stopped):
+        fit(data, tmp_path / "out", "linear-s0", features=tmp_path / "embed", stop=StopAfter(3))
+    assert "stopped by a signal before the encoder's vectors were whole; a rerun makes them anew" in caplog.messages
+    assert not (tmp_path / "embed").exists()
+    assert not (tmp_path / "out/checkpoints.lock").exists()
+
+
+@pytest.mark.slow
+def test_a_command_that_is_asked_to_end_saves_and_the_same_command_goes_on(data: Path, tmp_path: Path) -> None:
+    fit(data, tmp_path / "whole", epochs=EPOCHS)
+    for name, content in (("fits", slice_of(epochs=EPOCHS)), ("task", TASK)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
+    command = [
+        "finetune", f"--config={tmp_path / 'fits.yaml'}", "--fit=full-s0", f"--encoder={data / 'encoder'}",
+        f"--task={tmp_path / 'task.yaml'}", f"--labels={data / 'labels.parquet'}",
+        f"--manifest={data / 'records.parquet'}", f"--signals={data / 'preprocess'}", f"--output={tmp_path / 'out'}",
+        "--threads=1",
+    ]  # fmt: skip
+    asked = subprocess.run([sys.executable, "-c", ASKED, *command], capture_output=True, text=True, check=False)
+    assert asked.returncode == distributed.STOPPED, asked.stderr
+    assert "stopped by a signal after epoch 2 of 4 and batch 3 of 6; a rerun resumes" in asked.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints"]
+    again = [sys.executable, "-m", "ecglfm", *command]
+    assert (
+        "resumed after epoch 2 of 4 and batch 3 of 6"
+        in subprocess.run(again, capture_output=True, text=True, check=True).stderr
+    )
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
 
 
@@ -130,8 +228,8 @@ def test_a_best_epoch_before_the_kill_stays_the_best(
     """Later epochs are better than the one that was saved last, but not than the first."""
     validate, planted = supervised._validate, {1: 0.3, 2: 0.5, 3: 0.4, 4: 0.6}
 
-    def plant(learner: object, criterion: object, target: object, epoch: int) -> dict[str, float]:
-        return validate(learner, criterion, target, epoch) | {"loss": planted[epoch]}
+    def plant(learner: object, criterion: object, target: object, epoch: int, flag: object) -> dict[str, float]:
+        return validate(learner, criterion, target, epoch, flag) | {"loss": planted[epoch]}
 
     monkeypatch.setattr(supervised, "_validate", plant)
     fit(data, tmp_path / "whole", epochs=EPOCHS)
@@ -161,14 +259,14 @@ def test_slow_saves_are_few(
 def test_a_fit_that_cannot_begin_gives_its_lock_back(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: object, total: int) -> dict:
+    def full(self: object, total: int | None) -> dict:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(resume.Checkpoints, "open_run", full)
+        patch.setattr(Checkpoints, "open_run", full)
         with pytest.raises(OSError, match="No space left"):
             fit(data, tmp_path / "out", epochs=1)
-    assert (tmp_path / "out/checkpoints.lock").read_text() == ""
+    assert not (tmp_path / "out/checkpoints.lock").exists()
 
 
 def test_a_fit_that_had_only_to_be_written_trains_no_more(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecglfm import distributed
 from ecglfm.config import EncoderSlice
 from ecglfm.training.pretraining.pretrain import run_pretrain
 
@@ -32,15 +33,20 @@ def encoder_slice(*, weights="pretrain", path=None, **pretrain):
     )  # fmt: skip
 
 
-def pretrain(prepared, output, stop=None, **options):
-    return run_pretrain(
-        encoder_slice(**options),
-        manifest=prepared / "records.parquet",
-        signals=prepared / "preprocess",
-        output=output,
-        threads=1,
-        stop=stop,
-    )
+def pretrain(prepared, output, stop=None, slice_=None, **options):
+    """Status of the process that would have trained."""
+    try:
+        run_pretrain(
+            slice_ or encoder_slice(**options),
+            manifest=prepared / "records.parquet",
+            signals=prepared / "preprocess",
+            output=output,
+            threads=1,
+            stop=stop,
+        )
+    except distributed.Stopped as stopped:
+        return stopped.code
+    return 0
 
 
 def weights(output):

@@ -13,8 +13,7 @@ from ecglfm.evaluation.report.histories import read_history
 from ecglfm.models.bundle import load_encoder
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.encoders import build_encoder
-from ecglfm.training.pretraining.pretrain import run_pretrain
-from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, weights
+from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 from tests.unit.training.pretraining.toy_objective import KnowsToy, KnowsToySlice
 
 TOY = {"steps": 3, "log_every": 1, "validate_every": 3, "checkpoint_every": {"steps": 1}}
@@ -29,8 +28,7 @@ def toy_slice(**objective):
 
 
 def train(prepared, output, stop=None, **objective):
-    manifest, signals = prepared / "records.parquet", prepared / "preprocess"
-    return run_pretrain(toy_slice(**objective), manifest=manifest, signals=signals, output=output, threads=1, stop=stop)
+    return pretrain(prepared, output, stop, toy_slice(**objective))
 
 
 @pytest.fixture(scope="module")
