@@ -83,7 +83,10 @@ def cross_validated(results: Path) -> None:
     calibration = {"method": "temperature", "fitted_on": "valid", "temperature": {"NORM": [1.5, 0.5, 1], "MI": [2] * 3}}
     write_json(path, read_json(path) | {"folds": folds, "thresholds": thresholds, "calibration": calibration})
     audit = results / "manifest/audit.json"
-    write_json(audit, read_json(audit) | {"folds": {"alpha": {"0": {"records": 5, "patients": 1}}}})
+    write_json(
+        audit,
+        read_json(audit) | {"folds": {"alpha": {str(fold): {"records": 5, "patients": 7 + fold} for fold in range(3)}}},
+    )
 
 
 def test_the_card_of_a_cross_validation_speaks_of_the_procedure(results: Path) -> None:
@@ -106,6 +109,11 @@ def test_the_report_of_a_cross_validation(results: Path) -> None:
     body = html.unescape(re.sub(r"<[^>]+>", " ", (results / "report.html").read_text()))
     seen = " ".join(body.split())
     assert "full-s0 3 folds, pooled" in seen
+    assert "Cross-validated, and counted as Test above: alpha in 3 folds of 7 to 9 patients." in seen
+    assert (
+        "no patient is in more than one split or fold; duplicate recordings: 1 pair, none across splits or folds."
+        in seen
+    )
     assert "Cross-validation: 3 models" in seen
 
 
