@@ -112,6 +112,9 @@ def _manifest(args: argparse.Namespace) -> int:
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
         print(f"{source}: records {', '.join(parts)}")
+    for source, folds in audit.get("folds", {}).items():
+        parts = (f"{fold} {count['records']} of {count['patients']} patients" for fold, count in folds.items())
+        print(f"{source}: folds {', '.join(parts)}")
     for source, number in audit["patients_unknown"].items():
         print(f"{args.output}: warning: {source}: patients unknown for {number} records: leakage cannot be excluded")
     for source, texts in amplitude_warnings(audit["amplitude"]).items():
@@ -136,9 +139,12 @@ def _manifest(args: argparse.Namespace) -> int:
     write_json(evidence, audit)
     crossing = [f"{pair['a']} and {pair['b']}" for pair in audit["duplicate_pairs"] if pair["crosses"]]
     hint = "; manifest.duplicates: move brings duplicates into one split" if crossing else ""
+    places = "splits"
+    if "folds" in audit:
+        hint, places = hint and f"{hint}, and out of the splits where a patient is cross-validated", "splits or folds"
     found = {
-        "patients in two splits": audit["patient_overlap"],
-        "pairs of duplicate recordings across splits": crossing,
+        f"patients in two {places}": audit["patient_overlap"],
+        f"pairs of duplicate recordings across {places}": crossing,
         "records that stand twice": audit["repeated_records"],
     }
     faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]

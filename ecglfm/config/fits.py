@@ -1,4 +1,4 @@
-"""The name of a fit says its mode, its seed and the share of the training patients: `full-s0`, `full-s0-10pct`."""
+"""The name of a fit says its mode, its seed and what it learns from: `full-s0`, `full-s0-10pct`, `full-s0-f2of5`."""
 
 from __future__ import annotations
 
@@ -21,33 +21,58 @@ class Fit(NamedTuple):
     seed : int
     fraction : float
         Share of the training patients, above 0 and up to 1.
+    fold : int or None
+        Fold of a cross-validation that it is tested on, from 0; it chooses by the next one and learns from the others.
+    folds : int or None
+        How many there are.
     """
 
     mode: str
     seed: int
     fraction: float = 1.0
+    fold: int | None = None
+    folds: int | None = None
 
     @property
     def name(self) -> str:
-        """`{mode}-s{seed}`, with `-{P}pct` where not all training patients take part."""
-        suffix = "" if self.fraction == 1 else f"-{100 * self.fraction:g}pct"
-        return f"{self.mode}-s{self.seed}{suffix}"
+        """`{mode}-s{seed}`, with `-{P}pct` where not all training patients take part, `-f{i}of{k}` of one fold."""
+        share = "" if self.fraction == 1 else f"-{100 * self.fraction:g}pct"
+        fold = "" if self.fold is None else f"-f{self.fold}of{self.folds}"
+        return f"{self.mode}-s{self.seed}{share}{fold}"
+
+    @property
+    def chosen_by(self) -> int | None:
+        """Fold that chooses epoch and thresholds."""
+        return None if self.fold is None or self.folds is None else (self.fold + 1) % self.folds
+
+
+def split_fold(name: str) -> tuple[str, int, int]:
+    """Name of a fit without its fold, the fold and how many there are: `full-s0-f2of5` is `full-s0`, 2 and 5."""
+    match = re.fullmatch(r"(.+)-f(\d+)of(\d+)", name)
+    return (match[1], int(match[2]), int(match[3])) if match else (name, 0, 0)
+
+
+def fold_fits(name: str, folds: int) -> list[str]:
+    """Names of the fits of every fold, in their order, that stand for one fit in a cross-validation."""
+    return [f"{name}-f{fold}of{folds}" for fold in range(folds)]
 
 
 def parse_fit(name: str) -> Fit:
-    """Mode, seed and share of the training patients that the name of a fit says.
+    """Mode, seed, share of the training patients and fold that the name of a fit says.
 
     Raises
     ------
     UserError
-        The name is not `{mode}-s{seed}` or `{mode}-s{seed}-{P}pct`, with 0 < P < 100.
+        The name is not `{mode}-s{seed}`, `{mode}-s{seed}-{P}pct`, with 0 < P < 100, or `{mode}-s{seed}-f{i}of{k}`, with
+        0 <= i < k.
     """
-    match = re.fullmatch(rf"({'|'.join(MODES)})-s(\d+)(?:-(\d+(?:\.\d+)?)pct)?", name)
+    match = re.fullmatch(rf"({'|'.join(MODES)})-s(\d+)(?:-(\d+(?:\.\d+)?)pct|-f(\d+)of(\d+))?", name)
     if match is not None:
-        fit = Fit(match[1], int(match[2]), float(match[3]) / 100 if match[3] else 1.0)
-        if 0 < fit.fraction <= 1 and fit.name == name:
+        fold, folds = (int(match[group]) if match[group] else None for group in (4, 5))
+        fit = Fit(match[1], int(match[2]), float(match[3]) / 100 if match[3] else 1.0, fold, folds)
+        if 0 < fit.fraction <= 1 and (fold is None or (folds or 0) > max(fold, 2)) and fit.name == name:
             return fit
     raise UserError(
         f"--fit {name}: expected {{mode}}-s{{seed}} with a mode out of {', '.join(MODES)}: full-s0;"
-        " with a share of the training patients full-s0-10pct"
+        " with a share of the training patients full-s0-10pct; of the first of five folds full-s0-f0of5"
     )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.expression import parse_condition
@@ -15,14 +22,40 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class FoldsConfig(Section):
-    """Which of a database's own folds make which split; folds not named are in no split."""
+    """Which of a database's own folds make which split, those not named none; or `k`: a cross-validation."""
 
+    k: int | None = Field(
+        None,
+        ge=3,
+        description="instead of the other keys: its patients are cross-validated in this many folds, by the seed and "
+        "the labels of `stratify`; each is tested by a model that learnt from the others and chose by the next one",
+    )
     column: str | None = Field(
         None, description="column of the database's table whose values are meant, e.g. `split`; null: its folds"
     )
-    train: list[Fold] = Field(description="folds, or values of `column`, of the training split")
-    valid: list[Fold] = Field(description="those of the validation split")
-    test: list[Fold] = Field(description="those of the locked test split")
+    train: list[Fold] = Field(
+        [], description="folds, or values of `column`, of the training split; required without `k`"
+    )
+    valid: list[Fold] = Field([], description="those of the validation split; required without `k`")
+    test: list[Fold] = Field([], description="those of the locked test split; required without `k`")
+
+    @model_serializer(mode="wrap")
+    def _one_of_the_two(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What does not apply is left out: manifests from before there was `k` stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if (key == "k") == (self.k is not None)}
+
+    @model_validator(mode="after")
+    def _names_k_or_splits(self) -> FoldsConfig:
+        given = self.model_fields_set - {"k"}
+        if self.k is not None and given:
+            raise ValueError(f"`k` deals the patients out by itself; leave {min(given)!r} out")
+        missing = [split for split in ("train", "valid", "test") if split not in given]
+        if self.k is None and missing:
+            raise ValueError(
+                f"{missing[0]!r} is missing: name train, valid and test, or write {{k: 5}} to cross-validate"
+            )
+        return self
 
     @model_validator(mode="after")
     def _folds_are_disjoint(self) -> FoldsConfig:
@@ -86,7 +119,9 @@ class ManifestConfig(Section):
         "patient", description="unit of the split; `record` fails the audit as soon as a patient crosses splits"
     )
     folds: dict[str, FoldsConfig] = Field(
-        {}, description="source: its own folds, or a column of its table, to use instead of the seeded hash"
+        {},
+        description="source: its own folds, or a column of its table, to use instead of the seeded hash; {k: 5} "
+        "cross-validates a small cohort",
     )
     fractions: dict[str, FractionsConfig] = Field(
         {},
@@ -95,8 +130,8 @@ class ManifestConfig(Section):
     )
     stratify: list[Name] = Field(
         [],
-        description="stems of config/tasks/*.yaml by whose labels patients are split, so that each split has its share "
-        "of every label's patients; sources with `folds` stay as they are",
+        description="stems of config/tasks/*.yaml by whose labels patients are split, so that each split "
+        "and each fold of a cross-validation has its share of every label's patients; a database's own `folds` stay",
     )
     query: str | None = Field(
         None,
@@ -136,7 +171,17 @@ class ManifestConfig(Section):
         both = sorted(set(self.folds) & set(self.fractions))
         if both:
             raise ValueError(f"source {both[0]!r} stands in `folds` and in `fractions`: one of them decides its splits")
+        counts = sorted({folds.k for folds in self.folds.values() if folds.k is not None})
+        if counts and self.group_by == "record":
+            raise ValueError("`folds` with `k` cross-validates patients; write `group_by: patient`")
+        if len(counts) > 1:
+            raise ValueError(f"`folds` has k: {counts[0]} and k: {counts[1]}; a project has one number of folds")
         return self
+
+    @property
+    def cross_validated(self) -> dict[str, int]:
+        """Number of folds of each source that is cross-validated."""
+        return {source: folds.k for source, folds in self.folds.items() if folds.k is not None}
 
     def shares(self, source: str) -> dict[str, float]:
         """Share of a source's patients in each split; of no meaning for a source with `folds`."""
@@ -151,4 +196,11 @@ class ManifestConfig(Section):
     def tested_only(self, source: str) -> bool:
         """Whether a source has no records in train and valid."""
         folds = self.folds.get(source)
-        return self.shares(source)["test"] == 1 if folds is None else not folds.train + folds.valid
+        if folds is None:
+            return self.shares(source)["test"] == 1
+        return folds.k is None and not folds.train + folds.valid
+
+    def is_tested(self, source: str) -> bool:
+        """Whether some of a source's records may be in test."""
+        folds = self.folds.get(source)
+        return self.shares(source)["test"] > 0 if folds is None else folds.k is not None or bool(folds.test)

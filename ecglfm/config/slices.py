@@ -15,8 +15,9 @@ import yaml
 from pydantic import Field
 
 from ecglfm.config.base import Section, UserError, load, parse
+from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
-from ecglfm.config.fits import Fit
+from ecglfm.config.fits import Fit, fold_fits
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
@@ -151,6 +152,7 @@ class Project:
             check_kind(config.finetune, task.kind, name)
         self.stratifying = load_stratifying(folder, config.manifest.stratify, list(self.sources))
         self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
+        check_cross_validation(config, {task: self.task_sources(task) for task in self.tasks}, self.encoders, folder)
 
     def _source(self, folder: Path, name: str) -> SourceConfig:
         path = folder / "sources" / f"{name}.yaml"
@@ -200,17 +202,30 @@ class Project:
         modes = self.config.finetune.modes
         return [Fit(mode, seed, part).name for mode in modes for seed in seeds for part in fractions]
 
+    def cross_validated(self, task: str) -> int | None:
+        """Number of folds of a task; None: it has the splits train, valid and test."""
+        return folds_of(self.config, self.task_sources(task))
+
+    def models(self, task: str, fit: str) -> list[str]:
+        """Names of the models that are evaluated together as one fit of a task: itself, or one of each fold."""
+        folds = self.cross_validated(task)
+        return [fit] if folds is None else fold_fits(fit, folds)
+
     def task_sources(self, task: str) -> list[str]:
         """Sources of a task, in the project's order."""
         named = (self.tasks | self.verifications)[task].sources
         return [name for name in self.sources if named is None or name in named]
 
     def pretrain_sources(self, encoder: str) -> list[str]:
-        """Sources of an encoder's `pretrain` section, in the project's order; none without that section."""
+        """Sources of an encoder's `pretrain` section, in the project's order; none without that section.
+
+        Those that are cross-validated are left out: an encoder that has seen a patient is no test on them.
+        """
         pretrain = self.encoders[encoder].pretrain
         if pretrain is None:
             return []
-        return [name for name in self.sources if pretrain.sources is None or name in pretrain.sources]
+        free = [name for name in self.sources if name not in self.config.manifest.cross_validated]
+        return [name for name in free if pretrain.sources is None or name in pretrain.sources]
 
     def source_slice(self, source: str) -> SourceSlice:
         """Slice for index and ingest; the number of shards is the jobs' own argument."""

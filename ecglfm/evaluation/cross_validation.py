@@ -6,7 +6,6 @@ validation split, by which its epoch, thresholds and temperature are chosen.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import UserError
+from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.metrics import Outcome, fold_means
 from ecglfm.evaluation.prediction import predict_records
 from ecglfm.provenance import read_json
@@ -142,12 +142,6 @@ def read_models(folders: Sequence[Path]) -> Models:
     order = range(len(folders))
     identity = {"encoder": encoder, "task": task, "fit": fit}
     return Models([networks[fold] for fold in order], [infos[fold] for fold in order], identity, count)
-
-
-def split_fold(fit: str) -> tuple[str, int, int]:
-    """Name of a fit without its fold, the fold and how many there are: `full-s0-f2of5` is `full-s0`, 2 and 5."""
-    match = re.fullmatch(r"(.+)-f(\d+)of(\d+)", fit)
-    return (match[1], int(match[2]), int(match[3])) if match else (fit, 0, 0)
 
 
 def records_of_fold(records: pd.DataFrame, fold: int, folds: int) -> pd.DataFrame:

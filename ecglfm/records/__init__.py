@@ -16,6 +16,8 @@ from ecglfm.records.tables import (
     data_hash,
     data_hash_of_pieces,
     ledger_frame,
+    places,
+    read_folds,
     require_columns,
 )
 
@@ -36,6 +38,8 @@ __all__ = [
     "data_hash_of_pieces",
     "ledger_frame",
     "normalize_lead",
+    "places",
+    "read_folds",
     "require_columns",
     "to_microvolts",
 ]

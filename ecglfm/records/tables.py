@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
 
@@ -29,7 +32,7 @@ HASHED = ["record_id", "patient_id", "split", "sampling_rate", "n_samples", "sha
 
 
 def data_hash(records: pd.DataFrame) -> str:
-    """SHA-256 of what a model sees of these records: who, which split, which samples; not where they lie."""
+    """SHA-256 of what a model sees of these records: who, which split or fold, which samples; not where they lie."""
     return data_hash_of_pieces([records.sort_values("record_id")])
 
 
@@ -37,8 +40,23 @@ def data_hash_of_pieces(pieces: Iterable[pd.DataFrame]) -> str:
     """`data_hash` of a table in pieces, sorted by `record_id`."""
     digest = hashlib.sha256()
     for number, piece in enumerate(pieces):
-        digest.update(piece[HASHED].to_csv(index=False, header=number == 0).encode())
+        hashed = piece[HASHED].assign(split=places(piece))
+        digest.update(hashed.to_csv(index=False, header=number == 0).encode())
     return digest.hexdigest()
+
+
+def read_folds(manifest: Path) -> dict[str, int]:
+    """Number of folds of each source that `manifest/records.parquet` cross-validates."""
+    metadata = pq.read_metadata(manifest).metadata or {}
+    return dict(json.loads(metadata.get(b"folds", b"{}")))
+
+
+def places(records: pd.DataFrame) -> pd.Series:
+    """Where records stand: in a split, or in a fold of a cross-validation (`fold 2`), which none may share."""
+    if "fold" not in records:
+        return records["split"]
+    folds = "fold " + records["fold"].astype("Int64").astype("string")
+    return records["split"].astype("object").mask(records["fold"].notna(), folds.astype("object"))
 
 
 def require_columns(frame: pd.DataFrame, columns: list[str], where: str) -> None:

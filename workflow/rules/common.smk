@@ -23,6 +23,7 @@ VERIFICATIONS = list(PROJECT.verifications)  # tasks of kind verification: no la
 STRATIFY_FILES = sorted({file for task in PROJECT.stratifying.values() for file in task.files})
 FITS = PROJECT.fits
 EFFICIENCY_FITS = PROJECT.efficiency_fits
+FOLD_FITS = sorted({name for task in TASKS for fit in FITS for name in PROJECT.models(task, fit)} - set(FITS))
 SLICES = PROJECT.slices()
 TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
 TRACKING_SLICE = SLICES.pop("tracking")
@@ -115,6 +116,12 @@ def get_launcher(wildcards, resources, threads):
     )
 
 
+def get_models(wildcards):
+    """What is evaluated as one fit of a task: a model, or that of each fold of a cross-validation."""
+    names = PROJECT.models(wildcards.task, wildcards.fit)
+    return [f"<results>/finetune/{wildcards.encoder}/{wildcards.task}/{name}/model.safetensors" for name in names]
+
+
 def require(*keys):
     """Input function of a target that has nothing to make while one of these lists is empty.
 
@@ -131,6 +138,17 @@ def require(*keys):
         return []
 
     return check
+
+
+def require_splits(wildcards):
+    """Input function of a target that cross-validated tasks cannot have; it exits as `require` does."""
+    for task in TASKS:
+        if PROJECT.cross_validated(task):
+            sys.exit(
+                f"label_efficiency: task {task!r} is cross-validated (manifest.folds), whose fits take all patients of"
+                " the other folds: take it out of `tasks`, or split its sources by `fractions`"
+            )
+    return []
 
 
 def get_downloads():

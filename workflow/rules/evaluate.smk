@@ -6,7 +6,7 @@
 rule evaluate_model:
     input:
         config="<results>/config/evaluate.yaml",
-        model="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
+        model=get_models,
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
         index=get_task_index,
@@ -41,11 +41,10 @@ rule evaluate_model:
     params:
         rule="evaluate_model",
         tracking=TRACKING,
-        model=subpath(input.model, parent=True),
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
-        "python -m ecglfm evaluate --config {input.config:q} --model {params.model:q} --labels {input.labels:q}"
+        "python -m ecglfm evaluate --config {input.config:q} --model {input.model:q} --labels {input.labels:q}"
         " --manifest {input.records:q} --index {input.index:q} --signals {params.results:q}/preprocess --output {params.folder:q}"
         " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 

@@ -22,6 +22,8 @@ rule finetune_model:
         ),
     log:
         "<results>/logs/finetune/{encoder}/{task}/{fit}.log",
+    wildcard_constraints:
+        fit="|".join(FITS + EFFICIENCY_FITS + FOLD_FITS),
     conda:
         "../../envs/ecglfm.yaml"
     resources:
@@ -42,10 +44,11 @@ rule finetune_model:
 rule finetune_all:
     input:
         require("encoders", "tasks"),
-        models=expand(
-            "<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
-            encoder=ENCODERS,
-            task=TASKS,
-            fit=FITS,
-        ),
+        models=[
+            f"<results>/finetune/{encoder}/{task}/{name}/model.safetensors"
+            for encoder in ENCODERS
+            for task in TASKS
+            for fit in FITS
+            for name in PROJECT.models(task, fit)
+        ],
     localrule: True

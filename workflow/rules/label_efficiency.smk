@@ -6,6 +6,7 @@
 rule label_efficiency:
     input:
         require("encoders", "tasks"),
+        require_splits,
         metrics=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
             encoder=ENCODERS,

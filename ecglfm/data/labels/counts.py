@@ -18,6 +18,8 @@ class LabelCounts:
     Parameters
     ----------
     slice : TaskSlice
+    folds : int
+        Of the cross-validation that a source takes part in; 0: none does.
 
     Attributes
     ----------
@@ -27,12 +29,13 @@ class LabelCounts:
         Records that carry both labels; on the diagonal, those that carry one. Zeros for regression.
     """
 
-    def __init__(self, slice: TaskSlice) -> None:  # noqa: A002
-        self._slice = slice
+    def __init__(self, slice: TaskSlice, folds: int = 0) -> None:  # noqa: A002
+        self._slice, self._folds = slice, folds
         self.names = list(slice.config.labels)
         n_labels = len(self.names)
         self.together = np.zeros((n_labels, n_labels), np.int64)
         self._records: dict[tuple[str, str], int] = defaultdict(int)
+        self._of_fold: dict[tuple[str, int], np.ndarray] = defaultdict(lambda: np.zeros(n_labels))
         self._sums: dict[tuple[str, str, str], np.ndarray] = defaultdict(lambda: np.zeros(n_labels))
 
     def add(self, kept: pd.DataFrame) -> None:
@@ -52,6 +55,11 @@ class LabelCounts:
             self._records[split, source] += len(rows)
             for what, table in (("known", known), ("carried", carried), ("sum", amounts), ("squares", amounts**2)):
                 self._sums[what, split, source] += table[rows].sum(axis=0)
+        if self._folds:
+            own = kept["fold"].fillna(-1).to_numpy(np.int64)
+            for fold in range(self._folds):
+                for what, table in (("known", known), ("carried", carried)):
+                    self._of_fold[what, fold] += table[own == fold].sum(axis=0)
 
     def records(self, *, split: str | None = None, source: str | None = None) -> int:
         """Records of a split, a source, or both."""
@@ -74,18 +82,36 @@ class LabelCounts:
         ]
         return np.sum(found, axis=0) if found else np.zeros(len(self.names))
 
+    def training(self, what: str) -> np.ndarray:
+        """Sum over the records that a model learns from, shape (models, labels): one, or one of each fold.
+
+        Parameters
+        ----------
+        what : {"known", "carried"}
+        """
+        base, k = self.of(what, split="train").astype(np.int64), self._folds
+        others = [[self._of_fold[what, j] for j in range(k) if j not in (i, (i + 1) % k)] for i in range(k)]
+        return np.array([base + np.sum(own, axis=0).astype(np.int64) for own in others] or [base])
+
     def too_few(self) -> list[str]:
-        """Labels with fewer than `min_positives` training records that carry them."""
-        carried = self.of("carried", split="train")
+        """Labels that fewer than `min_positives` training records carry; of a cross-validation, of any model."""
+        carried = self.training("carried").min(axis=0)
         return [
             name for name, number in zip(self.names, carried, strict=True) if number < self._slice.config.min_positives
         ]
 
     def rare(self) -> dict[str, str]:
-        """Labels that cannot be trained on, and why, in the task's order: too few carry them, or all do."""
+        """Labels that cannot be trained on, and why, in the task's order: too few carry them, or all do.
+
+        Of a cross-validation it is the model with the fewest that counts.
+        """
         config = self._slice.config
-        carried, known = (self.of(what, split="train").astype(int) for what in ("carried", "known"))
+        of_models, columns = self.training("carried"), range(len(self.names))
+        model = of_models.argmin(axis=0)
+        carried, known = (self.training(what)[model, columns] for what in ("carried", "known"))
         positives = {split: self.of("carried", split=split).astype(int) for split in SPLITS}
+        if self._folds:
+            positives = {f"fold {fold}": self._of_fold["carried", fold].astype(int) for fold in range(self._folds)}
         words = config.task_kind.positive
         found = {}
         for number, name in enumerate(self.names):
@@ -100,12 +126,22 @@ class LabelCounts:
         return found
 
 
-def check_splits(slice: TaskSlice, by_split: Counter[str]) -> None:  # noqa: A002
-    """Raise `UserError` where a split is empty: said here, before a training of days ends in it."""
-    for split in SPLITS:
-        if not by_split[split]:
-            there = ", ".join(f"{name} {by_split[name]}" for name in SPLITS)
+def check_places(slice: TaskSlice, by_place: Counter[str], folds: int) -> None:  # noqa: A002
+    """Raise `UserError` where a split, or a fold, is empty: said here, before a training of days ends in it.
+
+    Parameters
+    ----------
+    slice : TaskSlice
+    by_place : Counter
+        Records by `records.places`.
+    folds : int
+        Where there are any, they stand for the splits.
+    """
+    wanted = [f"fold {fold}" for fold in range(folds)] or [f"split {split}" for split in SPLITS]
+    for place in wanted:
+        if not by_place[place.removeprefix("split ")]:
+            there = ", ".join(f"{name} {by_place[name]}" for name in (place.removeprefix("split ") for place in wanted))
             raise UserError(
-                f"task {slice.task!r}: no record of it is in the split {split} ({there}); let `manifest` of config.yaml"
+                f"task {slice.task!r}: no record of it is in the {place} ({there}); let `manifest` of config.yaml"
                 f" (fractions, folds, seed) put some of {', '.join(slice.kinds)} there, or give the task other sources"
             )

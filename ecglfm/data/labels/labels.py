@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
-from ecglfm.data.labels.counts import LabelCounts, check_splits
+from ecglfm.data.labels.counts import LabelCounts, check_places
 from ecglfm.data.labels.selectors import near_spellings
 from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_columns
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
-from ecglfm.records import INDEX_COLUMNS, ledger_frame, require_columns
+from ecglfm.records import INDEX_COLUMNS, ledger_frame, places, read_folds, require_columns
 from ecglfm.sources.reorder import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class LabelledRecords:
         Rows of the indexes, after `chunks` has run to its end.
     matches : ndarray of int, shape (n_labels,)
         Those that carry each label (of regression and survival: those of which it is known).
+    folds : int
+        Folds of the cross-validation that a source of the task takes part in; 0: none does.
 
     Raises
     ------
@@ -87,6 +89,8 @@ class LabelledRecords:
                 f"task {slice.task!r}: --index has no {absent[0]}.parquet; it has: {', '.join(self._paths)}"
             )
         self._targets = {source: self._open(source) for source in slice.kinds}
+        dealt = read_folds(manifest)
+        self.folds = max((dealt.get(source, 0) for source in slice.kinds), default=0)
         self.n_records, self.matches = 0, np.zeros(len(slice.config.labels), np.int64)
 
     def _open(self, source: str) -> SourceTargets:
@@ -105,7 +109,8 @@ class LabelledRecords:
             A record stands twice in an index, or a cell is no number where one is needed.
         """
         self.n_records, self.matches = 0, np.zeros(len(self._slice.config.labels), np.int64)
-        manifest = table_pieces(self._manifest, ["record_id", "patient_id", "source", "split"])
+        columns = ["record_id", "patient_id", "source", "split", *(["fold"] if self.folds else [])]
+        manifest = table_pieces(self._manifest, columns)
         records = (pa.Table.from_pandas(piece, preserve_index=False) for piece in manifest)
         for table in rechunked(self._joined(records)):
             labelled = table.to_pandas()
@@ -197,8 +202,9 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     output : path
         `labels/{task}.parquet`. Columns `record_id`, `patient_id`, `source`, `split`, then float32, NaN where unknown:
         `label.{name}`, which is 1 or 0 (multiclass: one 1 in a row) or the number, or of survival `time.{name}` and
-        `event.{name}`; sorted by `record_id`. Every record of the task's sources is in it or has a row in the ledger.
-        With `rare: leave_out` it has fewer labels than the task: `read_left_out` tells which, and why.
+        `event.{name}`; sorted by `record_id`. Where a source is cross-validated, `fold` stands behind
+        `split`. Every record of the task's sources is in it or has a row in the ledger. With `rare: leave_out` it has
+        fewer labels than the task: `read_left_out` tells which, and why.
 
     Raises
     ------
@@ -208,14 +214,14 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
     labels, config = LabelledRecords(slice, manifest, index), slice.config
     rare: dict[str, str] = {}
     if config.rare == "leave_out":
-        first = LabelCounts(slice)
+        first = LabelCounts(slice, labels.folds)
         for labelled, reason in map(finisher(slice, {}), labels.chunks()):
             first.add(labelled[reason.isna()])
         rare = check_rare(slice, first)
         for label, why in rare.items():
             logger.warning("task %r goes on without label %r, which %s", slice.task, label, why)
-    counts = LabelCounts(slice)
-    by_split, n_out = Counter[str](), 0
+    counts = LabelCounts(slice, labels.folds)
+    by_place, n_out = Counter[str](), 0
     metadata = {"left_out": json.dumps(rare)}
     with write_pieces(output, metadata) as write_kept, write_pieces(output.with_suffix(".ledger.parquet")) as write_out:
         for labelled, reason in map(finisher(slice, rare), labels.chunks()):
@@ -224,13 +230,13 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
                 counts.add(kept)
             write_kept(kept)
             write_out(_ledger(slice.task, out, reason[out.index]))
-            by_split.update(kept["split"])
+            by_place.update(places(kept))
             n_out += len(out)
         if config.rare == "error":
             _check_labels(slice, labels, counts)
         if slice.fitted:
-            check_splits(slice, by_split)
-    logger.info("%s: %d records, %d left out", output, by_split.total(), n_out)
+            check_places(slice, by_place, labels.folds)
+    logger.info("%s: %d records, %d left out", output, by_place.total(), n_out)
 
 
 def read_left_out(labels: Path) -> dict[str, str]:
@@ -256,7 +262,8 @@ def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[LabelledChunk]
 
     def finish(piece: LabelledChunk) -> LabelledChunk:
         labelled, reason = piece
-        labelled = labelled[["record_id", "patient_id", "source", "split", *columns]].copy()
+        about = [name for name in ("record_id", "patient_id", "source", "split", "fold") if name in labelled]
+        labelled = labelled[[*about, *columns]].copy()
         if kind.exclusive:
             labelled[columns] = labelled[columns].fillna(0)  # a record has one class: the others are not unknown
             reason = reason.mask(reason.isna() & ~(labelled[columns] == 1).any(axis=1), "rare_class")

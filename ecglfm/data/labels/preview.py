@@ -38,7 +38,7 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
         As `LabelledRecords`.
     """
     records = LabelledRecords(slice, manifest, index)
-    counts, reasons = LabelCounts(slice), Counter[str]()
+    counts, reasons = LabelCounts(slice, records.folds), Counter[str]()
     for labelled, reason in map(finisher(slice, {}), records.chunks()):
         counts.add(labelled[reason.isna()])
         reasons.update(reason.dropna())

@@ -15,38 +15,60 @@ import pyarrow as pa
 
 from ecglfm.data.manifest.duplicates import Clusters
 from ecglfm.data.tables import TableReader, sorted_pieces
-from ecglfm.records import SPLITS
+from ecglfm.records import SPLITS, places
 from ecglfm.sources.reorder import merge_join
 
 _SEEN = ("train", "valid")  # what pretraining may see
 
 
+#: By source and split (or fold): numbers of `records` and `patients`.
+_Counts = dict[str, dict[str, dict[str, int]]]
+
+
 class _Patients(NamedTuple):
-    """What the splits of all patients say."""
+    """What the splits and folds of all patients say."""
 
     overlap: list[str]
     shared: int
-    counts: dict[str, dict[str, dict[str, int]]]
+    counts: _Counts
+    folds: _Counts
 
 
-def _patients(records: TableReader) -> _Patients:
-    """Patients in more than one split, those that pretraining and tests share, and counts by source and split."""
+def _patients(records: TableReader, *, folds: bool) -> _Patients:
+    """Patients in more than one split or fold, those that pretraining and tests share, and counts by source."""
     overlap: list[str] = []
-    shared, n_records, n_patients = 0, Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    people = sorted_pieces(records(["patient_id", "source", "split"]), "patient_id")
+    shared, by_split, by_fold = 0, _Tally("split"), _Tally("fold")
+    columns = ["patient_id", "source", "split", *(["fold"] if folds else [])]
+    people = sorted_pieces(records(columns), "patient_id")
     for (table,) in merge_join([people], "patient_id"):
         rows = table.to_pandas().fillna({"split": "none"})
-        n_records.update(zip(rows["source"], rows["split"], strict=True))
-        rows = rows.drop_duplicates()
-        n_patients.update(zip(rows["source"], rows["split"], strict=True))
-        rows = rows[rows["split"] != "none"].drop_duplicates(["patient_id", "split"])
+        by_split.add(rows)
+        if folds:
+            by_fold.add(rows[rows["fold"].notna()].astype({"fold": int}))
+        rows = rows[rows["split"] != "none"].assign(place=places).drop_duplicates(["patient_id", "place"])
         overlap += rows.loc[rows["patient_id"].duplicated(), "patient_id"].unique().tolist()
         shared += _in_both(rows, "patient_id")
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for source, split in sorted(n_records):
-        number = {"records": n_records[source, split], "patients": n_patients[source, split]}
-        counts.setdefault(source, {})[split] = number
-    return _Patients(overlap, shared, counts)
+    return _Patients(overlap, shared, by_split.counts(), by_fold.counts())
+
+
+class _Tally:
+    """Records and patients by source and by the values of one column; patients must come whole."""
+
+    def __init__(self, column: str) -> None:
+        self._columns = ["source", column]
+        self._records, self._patients = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+
+    def add(self, rows: pd.DataFrame) -> None:
+        self._records.update(rows[self._columns].itertuples(index=False, name=None))
+        people = rows[["patient_id", *self._columns]].drop_duplicates()
+        self._patients.update(people[self._columns].itertuples(index=False, name=None))
+
+    def counts(self) -> _Counts:
+        found: _Counts = {}
+        for source, name in sorted(self._records):
+            number = {"records": self._records[source, name], "patients": self._patients[source, name]}
+            found.setdefault(source, {})[str(name)] = number
+        return found
 
 
 def _in_both(rows: pd.DataFrame, name: str) -> int:
@@ -67,7 +89,7 @@ def _repeated(records: TableReader) -> tuple[list[str], int]:
     return repeated, shared
 
 
-def audit(records: TableReader, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def audit(records: TableReader, pairs: list[dict[str, Any]], *, folds: bool = False) -> dict[str, Any]:
     """Content of `audit.json`.
 
     Parameters
@@ -76,23 +98,28 @@ def audit(records: TableReader, pairs: list[dict[str, Any]]) -> dict[str, Any]:
         `record_id`, `source`, `patient_id` and `split` of `manifest/records.parquet`, sorted by `record_id`.
     pairs : list of {a, b, correlation, crosses}
         As `duplicates.search.duplicate_pairs` finds them.
+    folds : bool
+        The records have a column `fold`: every fold of a cross-validation is a split of its own, which no other fold
+        and no split may share a patient with.
 
     Returns
     -------
     dict
-        `passed`: nothing crosses splits, and a record is in one; `empty`: splits without a record;
-        `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
+        `passed`: nothing crosses, and a record is in a split; `empty`: splits without a record, none where folds stand
+        for all of them; `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
         `counts`: records and patients by source and split, `none` for records in no split; `pretraining`: what
         pretraining may see, the `train` and `valid` records of every source, against every test record. That is
         `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
         duplicate recordings that link the two, directly or with others. The last three are 0 when the audit passes.
+        `folds`, only where there are any: records and patients by source and fold.
     """
-    patients = _patients(records)
+    patients = _patients(records, folds=folds)
     repeated, shared_records = _repeated(records)
     clusters = Clusters(records, pairs)
     linked = [clusters.splits(pair["a"]) for pair in pairs]
     by_split = [(split, number["records"]) for splits in patients.counts.values() for split, number in splits.items()]
-    empty = [split for split in SPLITS if not any(split in splits for splits in patients.counts.values())]
+    filled = {split for splits in patients.counts.values() for split in splits}
+    empty = [] if patients.folds else [split for split in SPLITS if split not in filled]
     leaks = bool(patients.overlap or repeated) or any(pair["crosses"] for pair in pairs)
     return {
         "passed": not leaks and len(empty) < len(SPLITS),
@@ -108,4 +135,5 @@ def audit(records: TableReader, pairs: list[dict[str, Any]]) -> dict[str, Any]:
             "duplicates": sum("test" in splits and not splits.isdisjoint(_SEEN) for splits in linked),
         },
         "counts": patients.counts,
+        **({"folds": patients.folds} if patients.folds else {}),
     }

@@ -6,6 +6,8 @@ records (`duplicates/search.py`).
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from ecglfm.config.expression import parse_condition
 from ecglfm.data.columns import matches, resolve
 from ecglfm.data.manifest.amplitudes import about_amplitudes, odd_records, source_medians
 from ecglfm.data.manifest.audit import audit
+from ecglfm.data.manifest.cross_validation import cross_validate
 from ecglfm.data.manifest.duplicates import ShardRecordings, duplicate_pairs, move_clusters, moved
 from ecglfm.data.manifest.ledger import SortedLedger, noted
 from ecglfm.data.manifest.source_tables import SourceTables
@@ -69,7 +72,8 @@ def _open_sources(slice: ManifestSlice, results: Path, names: dict[str, str]) ->
     for source in slice.sources:
         there = _index_columns(results, source)
         about = {"age", "sex", *(set(names.values()) - set(_FROM_PREPROCESS))} & set(there)
-        fold = fold_column(there, source, folds[source]) if source in folds else None
+        own = folds.get(source)
+        fold = fold_column(there, source, own) if own is not None and own.k is None else None
         shards = slice.shards.get(source)
         tables = SourceTables(
             results, source, slice.manifest, columns=_FROM_PREPROCESS, about=sorted(about), fold=fold, shards=shards
@@ -85,9 +89,13 @@ def _wanted(people: pd.DataFrame, query: str | None, names: dict[str, str]) -> n
     return np.asarray(matches(parse_condition(query), people, names, "config.yaml: manifest.query"), bool)
 
 
-def _stratify(slice: ManifestSlice, results: Path, sources: list[SourceTables], names: dict[str, str]) -> None:  # noqa: A002
-    """Let the labels of `manifest.stratify` decide about the patients about whom the hash would."""
-    stratified = [source for source in sources if slice.manifest.by_chance(source.source)]
+def _carried(
+    slice: ManifestSlice,  # noqa: A002
+    results: Path,
+    sources: list[SourceTables],
+    names: dict[str, str],
+) -> dict[str, Iterator[pd.DataFrame]]:
+    """By source, records in pieces: `patient_id`, and which of the labels of `manifest.stratify` they carry."""
     tasks = [
         TaskSlice(task=name, config=task, kinds={source: slice.kinds[source] for source in task.sources or ()})
         for name, task in slice.tasks.items()
@@ -98,9 +106,7 @@ def _stratify(slice: ManifestSlice, results: Path, sources: list[SourceTables], 
         for people in source.people(labels):
             yield people.loc[_wanted(people, slice.manifest.query, names), ["patient_id", *labels.names]]
 
-    of_patients = stratified_splits({source.source: carried(source) for source in stratified}, slice.manifest)
-    for source in stratified:
-        source.of_patients = of_patients
+    return {source.source: carried(source) for source in sources}
 
 
 def _records(
@@ -122,7 +128,12 @@ def _records(
             yield table.cast(schema)
 
 
-def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: SortedLedger) -> None:  # noqa: A002
+def build_manifest(
+    slice: ManifestSlice,  # noqa: A002
+    results: Path,
+    table: Path,
+    ledger: SortedLedger,
+) -> Iterator[pd.DataFrame]:
     """Join the tables of every source, take the records that `query` wants, and split them.
 
     Parameters
@@ -133,6 +144,12 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
         Written: `RECORD_COLUMNS`, sorted by `record_id`.
     ledger : SortedLedger
         Gets every stage's rows.
+
+    Returns
+    -------
+    iterator of DataFrame
+        What folds are dealt by: `patient_id` of records of the cross-validated sources, and a bool column per label of
+        `manifest.stratify`.
     """
     query = slice.manifest.query
     names = _query_names(slice, {source: _index_columns(results, source) for source in slice.sources})
@@ -140,8 +157,11 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
     for source in sources:
         for rows in source.ledgers():
             ledger.add(rows)
+    by_chance = [source for source in sources if slice.manifest.by_chance(source.source)]
     if slice.tasks:
-        _stratify(slice, results, sources, names)
+        of_patients = stratified_splits(_carried(slice, results, by_chance, names), slice.manifest)
+        for source in by_chance:
+            source.of_patients = of_patients
     n_records = 0
     with write_pieces(table) as write:
         for piece in rechunked(_records(sources, query, names, ledger)):
@@ -150,6 +170,8 @@ def build_manifest(slice: ManifestSlice, results: Path, table: Path, ledger: Sor
     if query is not None and not n_records:
         raise UserError(f"config.yaml: manifest.query: no record meets {query!r}")
     assert n_records + ledger.dropped == sum(map(len, sources))
+    dealt = [source for source in sources if slice.tasks and source.source in slice.manifest.cross_validated]
+    return itertools.chain.from_iterable(_carried(slice, results, dealt, names).values())
 
 
 def _by_chance(slice: ManifestSlice, counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, int]:  # noqa: A002
@@ -182,7 +204,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
     results : path
         Holds `index/`, `ingest/` and `preprocess/`.
     output : path
-        `<results>/manifest`.
+        `<results>/manifest`. With `folds: {SOURCE: {k: 5}}` `records.parquet` has a column `fold`, from 0, null for
+        records of other sources.
     workers : int
         Processes of the audit. The output does not depend on it.
 
@@ -195,33 +218,41 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
     ------
     UserError
         A table is missing, a record was lost, samples are not those that `preprocess` has hashed, folds are asked of a
-        source without them, or the query names a column that no source has or leaves nothing.
+        source without them or of fewer patients, or the query names a column that no source has or leaves nothing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         table, ledger = Path(scratch) / "records.parquet", SortedLedger()
-        build_manifest(slice, results, table, ledger)
+        carried = build_manifest(slice, results, table, ledger)
         check_shards(_shards(slice, results), workers)
         records: TableReader = partial(table_pieces, table)
         recordings = ShardRecordings(records, results / "preprocess")
         at_least = slice.manifest.duplicate_correlation
         pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)
-        if slice.manifest.duplicates == "move" and any(pair["crosses"] for pair in pairs):
+        columns, folds, move = RECORD_COLUMNS, slice.manifest.cross_validated, slice.manifest.duplicates == "move"
+        if folds:
+            records, pairs, rows = cross_validate(
+                records, pairs, carried, sources=folds, seed=slice.manifest.seed, apart=move
+            )
+            logger.info("manifest: %d records taken out of their split: their patient is cross-validated", len(rows))
+            ledger.add(rows)
+            columns = [*RECORD_COLUMNS, "fold"]
+        if move and any(pair["crosses"] for pair in pairs):
             targets, pairs, rows = move_clusters(records, pairs)
             logger.info("manifest: %d records moved to the split of their duplicates", len(rows))
             ledger.add(rows)
             records = moved(records, targets)
-        content = audit(records, pairs)
+        content = audit(records, pairs, folds=bool(folds))
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
         content["by_chance"] = _by_chance(slice, content["counts"])
         medians, limits = source_medians(records), slice.manifest.amplitudes
         content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians, limits), ledger), limits)
-        content["data_hash"] = data_hash_of_pieces(records(RECORD_COLUMNS))
+        content["data_hash"] = data_hash_of_pieces(records(columns))
         ledger.write(output / "ledger.parquet")
         write_json(output / "audit.json", content)
         if content["passed"]:
-            with write_pieces(output / "records.parquet") as write:
-                for piece in records(RECORD_COLUMNS):
+            with write_pieces(output / "records.parquet", {"folds": json.dumps(folds)} if folds else None) as write:
+                for piece in records(columns):
                     write(piece)
         else:
             (output / "records.parquet").unlink(missing_ok=True)

@@ -87,13 +87,15 @@ def assign_splits(
     Returns
     -------
     Series of str
-        `train`, `valid`, `test` or null, on the rows of `index`.
+        `train`, `valid`, `test` or null, on the rows of `index`; of a cross-validated source all are `test`.
 
     Raises
     ------
     UserError
         Folds are asked of a source that has none.
     """
+    if source in config.cross_validated:
+        return pd.Series("test", index=index.index, dtype="str")
     if source in config.folds:
         values = index[fold_column(list(index.columns), source, config.folds[source])]
         if of_folds is None:

@@ -20,7 +20,6 @@ from ecglfm.data.manifest.splits import hash_fraction
 
 #: With fewer patients chance decides what each split gets of a rare label: 1 % of 3000 in a tenth is 3, +- 1.7.
 FEW_PATIENTS = 3000
-_ORDER = ("test", "valid", "train")  # which split is served first where two lack as much
 _DIGITS = 9  # what is lacking is a sum of shares: rounding must not decide
 
 
@@ -109,7 +108,8 @@ def stratify(labels: np.ndarray, keys: Sequence[str], *, shares: Mapping[str, fl
     keys : sequence of str
         Ids of the patients; their order does not matter.
     shares : mapping
-        Share of each split; they sum to 1. A split with the share 0 gets nobody.
+        Share of each split; they sum to 1. A split with the share 0 gets nobody. Where two lack as much the later one
+        is served first: test before valid before train.
     seed : int
         Of the hash that decides in which order patients are dealt out.
 
@@ -118,7 +118,7 @@ def stratify(labels: np.ndarray, keys: Sequence[str], *, shares: Mapping[str, fl
     list of str
         Split of each patient.
     """
-    splits = [split for split in _ORDER if shares[split] > 0]
+    splits = [split for split in reversed(list(shares)) if shares[split] > 0]
     share = np.array([shares[split] for split in splits])
     order = np.array(sorted(range(len(keys)), key=lambda row: (hash_fraction(keys[row], seed), keys[row])), np.int64)
     carried = labels[order].astype(np.int64)

@@ -134,20 +134,24 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
         return None
     counts = tallies(labels)
     ledger = pieces_if_there(results / f"labels/{task}.ledger.parquet")
+    folds = "fold" in pq.read_schema(path).names
     path_of_config = results / f"config/labels/{task}.yaml"
     config = load(TaskSlice, path_of_config).config if path_of_config.exists() else None
     counted = {kind.columns[-1] for kind in (KINDS.values() if config is None else [config.task_kind])}
     columns = [column for column in pq.read_schema(path).names if column.partition(".")[0] in counted]
     if config is not None and not config.task_kind.carried:
         labels = partial(_known, labels)
-    patients = _positive_patients(labels, columns)
+    patients, total = _positive_patients(labels, columns), counts.of(ALL)
+    splits = [split for split in SPLITS if total[split][0] or not folds]  # with folds, `test` is all of them
     return {
         "task": task,
         "description": config.description if config is not None else "",
         "left_out": read_left_out(path),
         "sources": counts.sources(),
-        "total": counts.of(ALL),
-        "labels": [_label(labels, column, patients) for column in columns],
+        "total": total,
+        "folds": folds,
+        "splits": splits,
+        "labels": [_label(labels, column, patients, splits) for column in columns],
         "ledger": None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS))),
     }
 
@@ -170,8 +174,11 @@ def _positive_patients(labels: TableReader, columns: list[str]) -> Counter[tuple
     return found
 
 
-def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]]) -> dict[str, Any]:
-    """Positives of a label by split and by source, among the records where it is known."""
+def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]], expected: list[str]) -> dict[str, Any]:
+    """Positives of a label by split and by source, among the records where it is known.
+
+    Of the splits that are not `expected` it is not said that they have few.
+    """
     positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
     sources, unknown = set(), 0
     for (source, split, value), number in count_rows(labels, ["source", "split", column]).items():
@@ -189,7 +196,7 @@ def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]])
             split: {
                 "positives": positives[f"split {split}"],
                 "share": positives[f"split {split}"] / n if n else None,
-                "few": patients[column, split] if patients[column, split] < FEW_POSITIVES else None,
+                "few": number if (number := patients[column, split]) < FEW_POSITIVES and split in expected else None,
             }
             for split, n in shares.items()
         },

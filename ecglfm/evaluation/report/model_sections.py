@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.fits import split_fold
 from ecglfm.config.kinds import KINDS, TaskKind
 from ecglfm.evaluation.metrics import KEPT
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
@@ -99,17 +100,24 @@ def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
 
 def training_section(results: Path, fits: list[FittedModel]) -> str | None:
     """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed."""
-    histories: dict[FittedModel, History] = {}
+    histories: dict[str, History] = {}
     for fit in fits:
-        history = read_history(results / "finetune" / fit.path / "history.csv")
-        if history is not None and history.terms:
-            histories[fit] = history
+        for folder in _trained(results / "finetune" / fit.path):
+            history = read_history(folder / "history.csv")
+            if history is not None and history.terms:
+                histories[f"{fit.encoder} {folder.name}"] = history
     if not histories:
         return None
     panels: dict[str, list[Series]] = {}
-    for fit, history in histories.items():
-        panels |= {f"{fit.encoder} {fit.fit}: {term}": lines for term, lines in history.terms.items()}
+    for name, history in histories.items():
+        panels |= {f"{name}: {term}": lines for term, lines in history.terms.items()}
     return _uri(panels, next(iter(histories.values())).x) if panels else None
+
+
+def _trained(folder: Path) -> list[Path]:
+    """The folder of a fit, or those of its folds in their order."""
+    folds = [path for path in folder.parent.glob(f"{folder.name}-f*of*") if split_fold(path.name)[0] == folder.name]
+    return sorted(folds, key=lambda path: split_fold(path.name)[1]) or [folder]
 
 
 def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None:

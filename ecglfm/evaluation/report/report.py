@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
+from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
 from ecglfm.evaluation.report.data_sections import data_section, task_section
@@ -77,13 +78,14 @@ def run_report(
 
 
 def _found(results: Path) -> list[FittedModel]:
-    """Models that have a folder under `evaluate/` or `finetune/`."""
+    """Models that have a folder under `evaluate/` or `finetune/`; those of the folds of one fit are one."""
     folders = {
         path.parent.relative_to(results / stage).parts
         for stage, file in (("evaluate", "metrics.json"), ("finetune", "history.csv"))
         for path in (results / stage).glob(f"*/*/*/{file}")
     }
-    return [FittedModel(*parts) for parts in sorted(folders)]
+    whole = {(encoder, task, split_fold(fit)[0]) for encoder, task, fit in folders}
+    return [FittedModel(*parts) for parts in sorted(whole)]
 
 
 def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def run_finetune(
     ----------
     slice : FinetuneSlice
     fit : str
-        `{mode}-s{seed}` or `{mode}-s{seed}-{P}pct`.
+        `{mode}-s{seed}`, `{mode}-s{seed}-{P}pct` or, of a cross-validation, `{mode}-s{seed}-f{i}of{k}`.
     encoder : path
         `pretrain/{encoder}`, or a file in it.
     task : TaskSlice
@@ -166,7 +166,7 @@ def run_finetune(
 
 def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path) -> Labelled:
     """What the fit sees: train and valid records, of train those of its share of the patients."""
-    data = load_labelled(labels, manifest, signals, task.config.kind)
+    data = load_labelled(labels, manifest, signals, task.config.kind, fit)
     unknown = [name for name in data.label_names if name not in task.config.labels]
     if unknown:
         raise UserError(

@@ -1,7 +1,8 @@
 """The labelled records a fit may see.
 
 The test split is locked (design, decision 11): its rows are filtered out while the tables are read, so
-that nothing here could look at them.
+that nothing here could look at them. Of a cross-validation that is the fit's own fold; the next fold is its validation
+split, and all others are among its training records.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import pandas as pd
 from pyarrow.parquet import read_schema
 
 from ecglfm.config import UserError
+from ecglfm.config.fits import Fit
 from ecglfm.data.manifest import hash_fraction
 from ecglfm.data.samples import LOCATION, SAMPLED, Signals, check_samples
 from ecglfm.provenance import sha256_frame, sha256_json
-from ecglfm.records import data_hash, require_columns
+from ecglfm.records import data_hash, places, read_folds, require_columns
 from ecglfm.training.finetuning.targets import check_targets, read_targets
 
 #: Validation patients that the smallest share keeps: fewer could not tell one epoch from another.
@@ -67,7 +69,7 @@ class Labelled(NamedTuple):
         return sha256_json({"records": data_hash(self.records), "labels": sha256_frame(table, self.label_names)})
 
 
-def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Labelled:
+def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str, fit: Fit) -> Labelled:
     """Read the train and valid records of a task.
 
     Parameters
@@ -78,22 +80,27 @@ def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str) -> Lab
         Folder of the preprocessed shards.
     kind : str
         Of the task.
+    fit : Fit
+        Its `fold` and `folds` count.
 
     Raises
     ------
     UserError
-        A split is empty, a label has nothing to learn from, or the files do not belong together: samples that are not
-        those of the manifest are found by their SHA-256.
+        The fit is of a fold and the task is not cross-validated, or the other way round. A split is empty, a
+        label has nothing to learn from, or the files do not belong together: samples that are not those of the manifest
+        are found by their SHA-256.
     """
-    table = _read(labels, ["record_id", "split"]).sort_values("record_id", ignore_index=True)
-    records = _read(manifest, [*LOCATION, "sha256"])
+    table = _read(labels, ["record_id", "split"], fit)
+    _check_folds(table, labels, manifest, fit)
+    table = table.sort_values("record_id", ignore_index=True)
+    records = _read(manifest, [*LOCATION, "sha256"], fit)
     records = records.set_index("record_id", drop=False).reindex(table["record_id"])
-    stale = records["split"].to_numpy() != table["split"].to_numpy()
+    stale = places(records).to_numpy() != places(table).to_numpy()
     if stale.any():
         raise UserError(
             f"{labels}: {table['record_id'][stale.argmax()]} has another split in {manifest}; make the labels again"
         )
-    records = records.reset_index(drop=True)
+    records = _as_splits(records.reset_index(drop=True), fit)
     assert set(records["split"]) <= {"train", "valid"}, "the test split is locked"
     rows = {split: np.flatnonzero(records["split"] == split) for split in ("train", "valid")}
     for split, found in rows.items():
@@ -131,9 +138,32 @@ def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
     return data._replace(**rows)
 
 
-def _read(path: Path, required: list[str]) -> pd.DataFrame:
-    """Rows of the train and valid splits only."""
+def _read(path: Path, required: list[str], fit: Fit) -> pd.DataFrame:
+    """Rows of the train and valid splits only, and of the folds that the fit is not tested on."""
     if not path.exists():
         raise UserError(f"{path}: no such file; make it with the stage before")
-    require_columns(pd.DataFrame(columns=read_schema(path).names), required, str(path))
-    return pd.read_parquet(path, filters=[("split", "in", ["train", "valid"])])
+    names = read_schema(path).names
+    require_columns(pd.DataFrame(columns=names), required, str(path))
+    wanted: list[list[tuple[str, str, list[str] | list[int]]]] = [[("split", "in", ["train", "valid"])]]
+    if "fold" in names and fit.folds is not None:
+        wanted.append([("fold", "in", [fold for fold in range(fit.folds) if fold != fit.fold])])
+    return pd.read_parquet(path, filters=wanted)
+
+
+def _check_folds(table: pd.DataFrame, labels: Path, manifest: Path, fit: Fit) -> None:
+    """Raise `UserError` where the fit is of a fold that the task does not have, or of none and the task has some."""
+    dealt = read_folds(manifest) if "fold" in table else {}
+    if fit.folds not in (dealt.values() if dealt else [None]):
+        found = f"in {max(dealt.values())} folds" if dealt else "not cross-validated"
+        name = f"full-s0-f0of{max(dealt.values())}" if dealt else "full-s0"
+        raise UserError(f"--fit {fit.name}: the records of {labels} are {found}; the name of a fit is like {name}")
+
+
+def _as_splits(records: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+    """Records with the split that each of a cross-validation is in for this fit, and without folds."""
+    if "fold" not in records:
+        return records
+    fold = records["fold"].fillna(-1).to_numpy(np.int64)
+    assert fit.fold is None or not (fold == fit.fold).any(), "the fold of the test is locked"
+    split = records["split"].mask(fold >= 0, "train").mask((fold >= 0) & (fold == fit.chosen_by), "valid")
+    return records.assign(split=split).drop(columns="fold")

@@ -96,6 +96,35 @@ def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.Capture
     assert json.loads((tmp_path / "manifest" / "audit.json").read_text())["passed"] is False
 
 
+def in_folds(folder: Path, k: int) -> int:
+    (folder / "m.yaml").write_text(f"sources: [s]\nmanifest: {{folds: {{s: {{k: {k}}}}}}}\n")
+    results = ["--results", str(folder), "--output", str(folder / "manifest")]
+    return main(["manifest", "--config", str(folder / "m.yaml"), *results])
+
+
+def test_folds_are_counted_and_what_they_share_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    run_until_preprocess(tmp_path)
+    assert in_folds(tmp_path, 4) == 0
+    shown = capsys.readouterr().out
+    assert "s: records test 24 of 12 patients\n" in shown
+    four = ", ".join(f"{fold} 6 of 3 patients" for fold in range(4))
+    assert f"s: folds {four}\n" in shown
+    assert "warning" not in shown
+    assert in_folds(tmp_path, 13) == 1
+    assert "error: config.yaml: manifest.folds: k: 13, but s have 12 patients" in capsys.readouterr().err
+    pairs = [{"a": "s/1", "b": "s/2", "correlation": 1.0, "crosses": True}]
+    found = {"passed": False, "patient_overlap": ["s/p"], "duplicate_pairs": pairs, "repeated_records": [], "empty": []}
+    rest = {"counts": {}, "patients_unknown": {}, "amplitude": {}, "by_chance": {}, "folds": {}}
+    monkeypatch.setattr("ecglfm.data.manifest.run_manifest", lambda *args: found | rest)
+    assert in_folds(tmp_path, 4) == 1
+    assert (
+        "the audit failed: 1 patients in two splits or folds, e.g. s/p; 1 pairs of duplicate recordings across splits or "
+        "folds, e.g. s/1 and s/2; all cases are in"
+    ) in capsys.readouterr().err
+
+
 def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run_until_preprocess(tmp_path)
     for shard in ("000", "001"):

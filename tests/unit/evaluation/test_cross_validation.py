@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ecglfm.config import EvaluateConfig, EvaluateSlice, UserError
-from ecglfm.evaluation.cross_validation import records_of_fold, split_fold, training_records
+from ecglfm.config.fits import split_fold
+from ecglfm.evaluation.cross_validation import records_of_fold, training_records
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet

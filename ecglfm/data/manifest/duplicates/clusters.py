@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecglfm.data.tables import TableReader
-from ecglfm.records import LEDGER_COLUMNS, SPLITS, ledger_frame
+from ecglfm.records import LEDGER_COLUMNS, ledger_frame
 
 #: Where a cluster goes: to the first of these that one of its records is in. Training gives way, so that the test set
 #: keeps every record that its database put there, and stays comparable with what others report on it.
@@ -36,6 +36,8 @@ class Clusters:
     ----------
     patient_of : dict
         Patient of each record in a pair.
+    numbers : dict
+        Number of the cluster of each of these patients, the same for those whom duplicates connect.
     """
 
     def __init__(self, records: TableReader, pairs: Sequence[dict[str, Any]]) -> None:
@@ -48,26 +50,26 @@ class Clusters:
         number = {patient: k for k, patient in enumerate(patients)}
         a, b = ([number[self.patient_of[pair[end]]] for pair in pairs] for end in ("a", "b"))
         links = coo_array((np.ones(len(a)), (a, b)), shape=(len(patients),) * 2)
-        self._cluster = dict(zip(patients, connected_components(links, directed=False)[1].tolist(), strict=True))
+        self.numbers = dict(zip(patients, connected_components(links, directed=False)[1].tolist(), strict=True))
         self._splits: dict[int, set[str]] = defaultdict(set)
         for piece in records(["patient_id", "split"]) if wanted else ():
-            mine = piece[piece["patient_id"].isin(patients) & piece["split"].isin(SPLITS)]
+            mine = piece[piece["patient_id"].isin(patients) & piece["split"].notna()]
             for patient, split in mine.drop_duplicates().itertuples(index=False):
-                self._splits[self._cluster[patient]].add(split)
+                self._splits[self.numbers[patient]].add(split)
 
     def of_patient(self, patient: str) -> int:
         """Number of a patient's cluster, the same for those whom duplicates connect; -1 where none does."""
-        return self._cluster.get(patient, -1)
+        return self.numbers.get(patient, -1)
 
     def splits(self, record: str) -> set[str]:
         """Splits of the cluster of a record that is in a pair."""
-        return self._splits[self._cluster[self.patient_of[record]]]
+        return self._splits[self.numbers[self.patient_of[record]]]
 
     def targets(self) -> dict[str, str]:
         """The one split for each patient of a cluster that is in more than one: the first of test, valid, train."""
         return {
             patient: next(split for split in _ORDER if split in self._splits[cluster])
-            for patient, cluster in self._cluster.items()
+            for patient, cluster in self.numbers.items()
             if len(self._splits[cluster]) > 1
         }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from ecglfm.config import UserError
-from ecglfm.data.labels.labels import read_left_out
-from tests.unit.data.labels.ten_records import values
+from ecglfm.config import TaskConfig, TaskSlice, UserError
+from ecglfm.data.labels.labels import read_left_out, run_labels
+from tests.unit.data.labels.ten_records import INDEX, values
 
 
 def test_class_that_is_left_out_takes_its_records_along(run):
@@ -46,3 +49,45 @@ def test_label_that_all_training_records_carry_is_left_out(run):
     assert list(table.columns[3:]) == ["label.SR"]
     table, _ = run(labels, kind="multilabel")
     assert list(table.columns[3:]) == ["label.all", "label.SR"]
+
+
+def label_folds(folder: Path, folds: list[int | None], labels: dict[str, list[str]], **config: object) -> pd.DataFrame:
+    """Labels by words of the report, of the ten records in some folds of three."""
+    INDEX.to_parquet(folder / "s.parquet", index=False)
+    fold = pd.array(folds, dtype="Int8")
+    split = pd.Series("test", index=INDEX.index).where(pd.Series(~fold.isna()), "train")
+    records = INDEX[["record_id", "source", "patient_id"]].assign(split=split, fold=fold)
+    whole = pa.Table.from_pandas(records, preserve_index=False)
+    pq.write_table(whole.replace_schema_metadata({b"folds": b'{"s": 3}'}), folder / "records.parquet")
+    named = {label: {"challenge2021": {"report": words}} for label, words in labels.items()}
+    task = TaskConfig.model_validate({"kind": "multilabel", "labels": named} | config)
+    run_labels(
+        TaskSlice(task="t", config=task, kinds={"s": "challenge2021"}, fitted=True),
+        folder / "records.parquet", [folder / "s.parquet"], folder / "t.parquet",
+    )  # fmt: skip
+    return pd.read_parquet(folder / "t.parquet").set_index("record_id")
+
+
+def test_folds_stand_beside_the_labels(tmp_path: Path) -> None:
+    dealt = [0, 1, 2, 0, 1, 2, 0, 1, 2, None]
+    table = label_folds(tmp_path, dealt, {"some": ["sinus|f"]}, min_positives=1)
+    assert list(table.columns[2:4]) == ["split", "fold"]
+    assert [table["fold"].get(f"s/{i}", "left out") for i in (0, 1, 5)] == [0, 1, 2]
+    assert table["split"].to_dict()["s/9"] == "train"
+
+
+def test_a_label_has_as_many_positives_as_the_model_with_the_fewest(tmp_path: Path) -> None:
+    """Sinus rhythm is in records 0, 3 (fold 0) and 7 (fold 1): models 0, 1, 2 learn from folds 2, 0, 1."""
+    dealt = [0, 1, 2, 0, 1, 2, 0, 1, 2, None]
+    said = r"label 'SR' of task 't' has no positive among \d training records .*fold 0 2, fold 1 1, fold 2 0"
+    with pytest.raises(UserError, match=said):
+        label_folds(tmp_path, dealt, {"SR": ["sinus"]}, min_positives=2)
+    with pytest.raises(UserError, match=r"has 1 positive, fewer than 2, among .*fold 0 1, fold 1 1, fold 2 1"):
+        label_folds(tmp_path, [0, 1, 2, 1, 1, 2, 0, 2, 2, None], {"SR": ["sinus"]}, min_positives=2)
+
+
+def test_an_empty_fold_is_said(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"task 't': no record of it is in the fold 2 \(fold 0 \d, fold 1 \d, fold 2 0\)"
+    ):
+        label_folds(tmp_path, [None, 1, 0, 1, 0, 1, 0, 1, 0, None], {"SR": ["sinus"]}, min_positives=1)

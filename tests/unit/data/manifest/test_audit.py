@@ -127,3 +127,65 @@ def test_records_that_stand_twice_are_named_once_each_and_counted_where_a_test_i
     assert content["repeated_records"] == ["s/00001", "s/00005", "s/00009", "s/00011"]
     assert content["pretraining"]["shared_records"] == 2
     assert (content["patient_overlap"], content["passed"]) == ([], False)
+
+
+DEALT = [  # patient, split, fold and source of each record
+    ("p0", "test", 0, "a"), ("p0", "test", 0, "a"), ("p1", "test", 1, "a"), ("p2", "test", 2, "a"),
+    ("p2", "test", 2, "a"), ("p3", "test", 2, "a"), ("q0", "train", None, "b"), ("q0", "train", None, "b"),
+    ("q1", None, None, "b"), ("q2", "train", None, "b"), ("r0", "test", 1, "c"),
+]  # fmt: skip
+
+
+def dealt(**changed):
+    """The records of `DEALT`, with other folds or splits of some: `r3={"fold": 1}` of the fourth."""
+    patients, splits, folds, sources = map(list, zip(*DEALT, strict=True))
+    records = frame(drifting(len(DEALT)), splits, patients).assign(source=sources, fold=pd.array(folds, dtype="Int8"))
+    for row, values in changed.items():
+        for name, value in values.items():
+            records.loc[int(row[1:]), name] = value
+    return pieces_of(records)
+
+
+@pytest.mark.parametrize("rows_together", [3, 16384])
+def test_folds_are_counted_and_stand_for_the_splits_that_are_empty(monkeypatch, rows_together):
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", rows_together)
+    content = audit(dealt(), [pair(3, 5, False)], folds=True)  # p2 and p3, of one fold
+    assert (content["passed"], content["empty"], content["patient_overlap"]) == (True, [], [])  # none is in valid
+    assert content["folds"] == {
+        "a": {
+            "0": {"records": 2, "patients": 1},
+            "1": {"records": 1, "patients": 1},
+            "2": {"records": 3, "patients": 2},
+        },
+        "c": {"1": {"records": 1, "patients": 1}},
+    }
+    assert content["counts"] == {
+        "a": {"test": {"records": 6, "patients": 4}},
+        "b": {"none": {"records": 1, "patients": 1}, "train": {"records": 3, "patients": 2}},
+        "c": {"test": {"records": 1, "patients": 1}},
+    }
+    zero = {"shared_patients": 0, "shared_records": 0, "duplicates": 0}
+    assert content["pretraining"] == {"records": 3, "test_records": 7, **zero}
+
+
+@pytest.mark.parametrize(
+    ("changed", "overlap", "shared"),
+    [
+        ({"r4": {"fold": 0}}, ["p2"], 0),  # in two folds
+        ({"r6": {"split": "test", "fold": 1}}, ["q0"], 1),  # in a fold and in train
+        ({"r4": {"fold": pd.NA}}, ["p2"], 0),  # in a fold and in an ordinary test split
+    ],
+)
+def test_a_patient_of_two_folds_or_of_a_fold_and_a_split_fails(changed, overlap, shared):
+    content = audit(dealt(**changed), [], folds=True)
+    assert (content["passed"], content["patient_overlap"]) == (False, overlap)
+    assert content["pretraining"]["shared_patients"] == shared
+
+
+def test_a_pair_of_two_folds_fails_and_records_of_no_fold_are_no_folds():
+    content = audit(dealt(), [pair(0, 2, True)], folds=True)
+    assert not content["passed"]
+    assert content["pretraining"]["duplicates"] == 0  # both are tested, neither is pretrained on
+    without = audit(dealt(**{f"r{row}": {"fold": pd.NA, "split": None} for row in range(11)}), [], folds=True)
+    assert "folds" not in without
+    assert (without["passed"], without["empty"]) == (False, ["train", "valid", "test"])

@@ -200,6 +200,49 @@ def test_sources_that_chance_splits_are_told(two: Path):
     assert "Few patients, whose splits chance decides: alpha (50), beta (3). manifest.stratify" in words(page_of(two))
 
 
+def cross_validated(results: Path) -> None:
+    """Of `results` every record is in a fold of five but two of beta, which help to train; labels likewise."""
+    path = results / "manifest/records.parquet"
+    records = pd.read_parquet(path)
+    helping = records["source"] == "beta"
+    folds = pd.Series(records["patient_id"].str[-2:].where(~helping).astype("Int64") % 5, dtype="Int8")
+    split = pd.Series("test", index=records.index).mask(helping, "train").astype("str")
+    write_parquet(path, records.assign(split=split, fold=folds))
+    labels = pd.read_parquet(results / "labels/super.parquet")
+    dealt = records.assign(split=split, fold=folds).set_index("record_id")[["split", "fold"]]
+    labels = labels.drop(columns="split").join(dealt, on="record_id")
+    write_parquet(results / "labels/super.parquet", labels)
+    audit = results / "manifest/audit.json"
+    counted = {"alpha": {str(fold): {"records": 10 + fold, "patients": 5 + fold} for fold in range(5)}}
+    write_json(audit, read_json(audit) | {"folds": counted, "empty": []})
+
+
+def test_folds_have_their_table_and_empty_splits_are_none(two: Path):
+    assert "Folds" not in words(page_of(two))
+    cross_validated(two)
+    seen = words(page_of(two))
+    dealt = " ".join(f"{10 + fold} {5 + fold} patients" for fold in range(5))
+    assert f"Source Fold 0 Fold 1 Fold 2 Fold 3 Fold 4 alpha {dealt} Audit passed" in seen
+    assert (
+        "0 patients in two splits or folds; 1 pairs of duplicate recordings, 0 of them across splits or folds." in seen
+    )
+    assert "cross-validated in 5 folds" in seen
+    assert "f0of5" in seen
+    assert "No record is in" not in seen  # valid is empty
+    # helpers stand under Train; nothing is said of Valid, and 2 patients with NORM in train are few there
+    assert "Label Train 3 records All folds 60 records alpha beta Unknown NORM 3 100.0 % 2 patients 10 16.7 %" in seen
+    assert "MI 0 – 0 patients 3 5.1 % 1 patient 3 5.1 % unknown 4" in seen
+
+
+def test_a_task_of_folds_alone_has_no_column_of_empty_splits(two: Path):
+    cross_validated(two)
+    path = two / "labels/super.parquet"
+    labels = pd.read_parquet(path)
+    write_parquet(path, labels[labels["source"] == "alpha"])
+    seen = words(page_of(two))
+    assert "Label All folds 60 records Unknown NORM 10 16.7 % 0 MI 3 5.1 % 1 patient 1" in seen
+
+
 def test_a_task_that_is_not_there_is_said_and_others_are_left_out(two: Path):
     assert "The labels of gone have not been made." in words(page_of(two, ["gone"]))
     assert "NORM" not in words(page_of(two, ["gone"]))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,6 +18,7 @@ from torch import nn
 
 from ecglfm import distributed, load_model
 from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskSlice, UserError
+from ecglfm.config.fits import Fit
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
@@ -39,6 +42,7 @@ from tests.unit.shard_leads import name_leads
 LEADS = ["I", "II", "V1"]
 RATE, LENGTH = 100, 1000  # 10 s
 COUNTS = {"train": 96, "valid": 32, "test": 32}
+WHOLE = Fit("full", 0)
 TASK = TaskSlice.model_validate(
     {
         "task": "planted",
@@ -234,14 +238,56 @@ def test_training_stops_on_a_loss_that_is_not_finite(where: str) -> None:
 
 
 def test_the_test_split_is_never_loaded(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    labelled = load_labelled(
+        data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel", WHOLE
+    )
     assert (len(labelled.train), len(labelled.valid), len(labelled.records)) == (96, 32, 128)
     assert set(labelled.records["split"]) == {"train", "valid"}
     assert labelled.label_names == ["fast", "big"]
 
 
+def dealt(data: Path, folder: Path) -> Path:
+    """The same records, the first 100 in four folds of 25, the others in train, valid and test as they were."""
+    for name in ("records", "labels"):
+        table = pd.read_parquet(data / f"{name}.parquet")
+        fold = pd.array([i % 4 if i < 100 else None for i in range(len(table))], dtype="Int8")
+        whole = pa.Table.from_pandas(table.assign(fold=fold, split=table["split"].where(fold.isna(), "test")))
+        pq.write_table(
+            whole.replace_schema_metadata(whole.schema.metadata | {b"folds": b'{"s": 4}'}), folder / f"{name}.parquet"
+        )
+    return folder
+
+
+@pytest.mark.parametrize("fold", range(4))
+def test_a_fit_of_a_fold_chooses_by_the_next_and_learns_from_the_others(data: Path, tmp_path: Path, fold: int) -> None:
+    folder = dealt(data, tmp_path)
+    paths = folder / "labels.parquet", folder / "records.parquet", data / "preprocess"
+    found = load_labelled(*paths, "multilabel", Fit("full", 0, 1.0, fold, 4))
+    number = found.records["record_id"].str.removeprefix("s/").astype(int)
+    own = [i for i in range(100) if i % 4 == fold]
+    assert not set(own) & set(number)
+    assert set(number.iloc[found.valid]) == {i for i in range(100) if i % 4 == (fold + 1) % 4} | set(range(100, 128))
+    assert set(number.iloc[found.train]) == {i for i in range(100) if i % 4 not in (fold, (fold + 1) % 4)}
+    assert "fold" not in found.records
+
+
+def test_a_fit_of_a_fold_is_of_a_cross_validated_task_and_of_as_many_folds(data: Path, tmp_path: Path) -> None:
+    folder, kind = dealt(data, tmp_path), "multilabel"
+    paths = folder / "labels.parquet", folder / "records.parquet", data / "preprocess"
+    with pytest.raises(UserError, match=r"--fit full-s0: the records of .* are in 4 folds; .* is like full-s0-f0of4"):
+        load_labelled(*paths, kind, WHOLE)
+    with pytest.raises(UserError, match=r"--fit full-s0-f0of5: the records of .* are in 4 folds"):
+        load_labelled(*paths, kind, Fit("full", 0, 1.0, 0, 5))
+    with pytest.raises(UserError, match=r"--fit full-s0-f0of4: .* are not cross-validated; .* is like full-s0$"):
+        load_labelled(
+            data / "labels.parquet", data / "records.parquet", data / "preprocess", kind, Fit("full", 0, 1.0, 0, 4)
+        )
+
+
 def test_an_epoch_is_every_training_record_once_with_a_crop_inside(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    labelled = load_labelled(
+        data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel", WHOLE
+    )
     common = {"length": 250, "batch_size": 20, "seed": 3}
     first = EpochBatches(labelled, epoch=1, **common)
     assert [len(batch.target) for batch in first] == [20, 20, 20, 20, 16]
@@ -410,7 +456,9 @@ def test_leads_in_another_order_than_the_encoders_are_refused(data: Path, tmp_pa
 
 
 def test_labelled_is_hashed_by_what_is_seen(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    labelled = load_labelled(
+        data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel", WHOLE
+    )
     flipped = labelled._replace(target=1 - labelled.target)
     assert isinstance(labelled, Labelled)
     assert labelled.hash() != flipped.hash()
@@ -422,7 +470,9 @@ def test_engine_options_save_a_whole_float32_model(data: Path, tmp_path: Path, z
     fit(data, tmp_path, epochs=6, zero_stage=zero_stage, precision=precision)
     weights = load_file(tmp_path / "model.safetensors")
     assert {value.dtype for name, value in weights.items() if "num_batches" not in name} == {torch.float32}
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    labelled = load_labelled(
+        data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel", WHOLE
+    )
     probability = predict(load_model(tmp_path), labelled.signals)
     assert macro_auroc(labelled.target[labelled.valid], probability[labelled.valid]) > 0.95
     reference = pd.read_csv(tmp_path / "history.csv").query("split == 'valid'")["loss"].min()

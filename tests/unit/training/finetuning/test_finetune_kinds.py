@@ -16,6 +16,7 @@ import torch
 
 from ecglfm import load_model
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskConfig, TaskSlice, UserError
+from ecglfm.config.fits import Fit
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.data.tables import write_pieces
 from ecglfm.training.finetuning.finetune import run_finetune
@@ -175,7 +176,9 @@ def test_what_chooses_must_be_defined_on_valid(data: Path, tmp_path: Path) -> No
 
 
 def test_smaller_shares_of_patients_lie_in_larger_ones(data: Path) -> None:
-    labelled = load_labelled(data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel")
+    labelled = load_labelled(
+        data / "labels.parquet", data / "records.parquet", data / "preprocess", "multilabel", Fit("full", 0)
+    )
     two_each = labelled.records.assign(patient_id=[f"s/{i // 2}" for i in range(len(labelled.records))])
     labelled = labelled._replace(records=two_each)  # 48 training patients with two records each
     shares = {f: share_of_patients(labelled, f, seed=3) for f in (0.001, 0.05, 0.1, 0.5, 1.0)}
