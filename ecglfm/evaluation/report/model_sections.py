@@ -110,7 +110,7 @@ def training_section(results: Path, fits: list[FittedModel]) -> str | None:
         return None
     panels: dict[str, list[Series]] = {}
     for name, history in histories.items():
-        panels |= {f"{name}: {term}": lines for term, lines in history.terms.items()}
+        panels |= {f"{name}\n{term}": lines for term, lines in history.terms.items()}
     return _uri(panels, next(iter(histories.values())).x) if panels else None
 
 
