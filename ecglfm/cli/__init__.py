@@ -23,13 +23,27 @@ from ecglfm.cli import (
     evaluation,
     labels,
     models,
+    prediction,
     tracking,
     training,
 )
 from ecglfm.config import UserError
 from ecglfm.process import tune_process
 
-GROUPS = (config, doctor, download, data, labels, training, models, evaluation, comparison, tracking, benchmark)
+GROUPS = (
+    config,
+    doctor,
+    download,
+    data,
+    labels,
+    training,
+    models,
+    evaluation,
+    comparison,
+    prediction,
+    tracking,
+    benchmark,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -70,7 +70,7 @@ class _Found(NamedTuple):
     fault: tuple[str, str] | None = None
 
 
-def _flags(record: Microvolts) -> tuple[tuple[str, str], ...]:
+def flags_of(record: Microvolts) -> tuple[tuple[str, str], ...]:
     """What was done to the leads, and what the file says against itself, for the ledger."""
     flags = [*record.flags]
     if record.derived:
@@ -85,7 +85,7 @@ def _describe(record: Microvolts, signal: np.ndarray) -> _Found:
     absent = len(LEADS) - record.lead_mask.bit_count()
     missing = np.count_nonzero(signal == SENTINEL) - absent * len(signal)
     digest = hashlib.sha256(signal).hexdigest()  # type: ignore[arg-type]  # any buffer will do
-    return _Found(len(signal), record.sampling_rate, record.lead_mask, int(missing), digest, _flags(record))
+    return _Found(len(signal), record.sampling_rate, record.lead_mask, int(missing), digest, flags_of(record))
 
 
 class _Reader:

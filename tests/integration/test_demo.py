@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -251,6 +252,7 @@ def test_every_readme_command_is_tested(demo) -> None:
         == [
             "make demo",  # the fixture `demo`
             "make test",  # this very run
+            "ecglfm predict --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00001_hr --output predictions.csv",  # test_predict_says_what_evaluate_says
             "snakemake -n",  # test_targets_work_without_flags
             "snakemake pretrain",
             "snakemake finetune_all",
@@ -292,6 +294,25 @@ def test_readme_python_runs(demo) -> None:
     code = block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")
     shown = demo.run("python", "-c", f"{code}\nprint(tuple(vectors.shape), probabilities.shape[0], model.label_names)")
     assert shown.stdout.strip().splitlines()[-1] == "(2, 64) 4 ['AFIB', 'LBBB', 'MI', 'PVC']"
+
+
+def test_predict_says_what_evaluate_says(demo) -> None:
+    """README's command; then the whole database by its tables, against the records that `evaluate` predicted."""
+    command = next(line for line in _readme_commands(demo.root) if " predict " in line)
+    shown = demo.run("bash", "-c", command).stdout
+    assert re.search(r"00001_hr: AFIB \d\.\d\d (yes|no), LBBB ", shown)
+    root = demo.results / "synthetic/demo-ptbxl"
+    (demo.root / "demo.yaml").write_text(f"kind: ptbxl\nroot: {root}\n")
+    model = "results/finetune/tiny/diagnosis/full-s0"
+    demo.run("ecglfm", "predict", "--model", model, "--source", "demo.yaml", "--output", "all.parquet")
+    ours = pd.read_parquet(demo.root / "all.parquet").assign(
+        record=lambda t: t["record"].str.replace("demo/", "demo-ptbxl/")
+    )
+    theirs = pd.read_parquet(demo.results / "evaluate/tiny/diagnosis/full-s0/predictions.parquet")
+    both = theirs.merge(ours, left_on="record_id", right_on="record", suffixes=("", ".ours"))
+    assert len(both) == theirs["record_id"].str.startswith("demo-ptbxl/").sum() > 20
+    for label in ("AFIB", "LBBB", "MI", "PVC"):
+        np.testing.assert_allclose(both[f"probability.{label}.ours"], both[f"probability.{label}"], atol=1e-5)
 
 
 def test_readme_export(demo) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ecglfm.data.samples.dataset import LOCATION, Signals, lead_metadata, load_records, to_millivolts
+from ecglfm.data.samples.dataset import (
+    LOCATION,
+    Signals,
+    cut_windows,
+    lead_metadata,
+    load_records,
+    padded,
+    to_millivolts,
+)
 from ecglfm.data.samples.integrity import SAMPLED, check_samples, check_shards, says_otherwise, verify_data
 from ecglfm.data.samples.reads import check_reads
 from ecglfm.data.samples.writer import ArrayWriter, array_writer, write_rows
@@ -16,8 +24,10 @@ __all__ = [
     "check_reads",
     "check_samples",
     "check_shards",
+    "cut_windows",
     "lead_metadata",
     "load_records",
+    "padded",
     "says_otherwise",
     "to_millivolts",
     "verify_data",

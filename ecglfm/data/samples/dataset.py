@@ -185,11 +185,7 @@ class Signals:
         ndarray of int16, shape (n, length, leads)
             Microvolts; what lies past the end of a piece is zero.
         """
-        pieces = [
-            piece if len(piece) == length else np.pad(piece, ((0, length - len(piece)), (0, 0)))
-            for piece in self.views(rows, starts, length, valid)
-        ]
-        return np.concatenate(pieces).reshape(len(pieces), length, -1)  # all in one copy
+        return padded(self.views(rows, starts, length, valid), length)
 
     def read_ahead(self, rows: np.ndarray) -> int:
         """Ask the kernel to read whole records now, in the order of the disk; neighbours are one run.
@@ -220,16 +216,32 @@ class Signals:
         return self._advised > 0
 
     def windows(self, length: int) -> pd.DataFrame:
-        """Non-overlapping windows that cover every record.
+        """Non-overlapping windows that cover every record, as `cut_windows` makes them."""
+        return cut_windows(self.n_samples, length)
 
-        Returns
-        -------
-        DataFrame
-            `row`, `start` (samples), `valid` (real samples; less than `length` only for a record shorter
-            than that, which gives one padded window). A remainder is left out.
-        """
-        count = np.maximum(self.n_samples // length, 1)
-        row = np.repeat(np.arange(len(self)), count)
-        index = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-        valid = np.minimum(self.n_samples[row], length)
-        return pd.DataFrame({"row": row, "start": index * length, "valid": valid})
+
+def cut_windows(n_samples: np.ndarray, length: int) -> pd.DataFrame:
+    """Non-overlapping windows that cover every record.
+
+    Parameters
+    ----------
+    n_samples : ndarray of int, shape (records,)
+    length : int
+        Samples of a window.
+
+    Returns
+    -------
+    DataFrame
+        `row`, `start` (samples), `valid` (real samples; less than `length` only for a record shorter than that, which
+        gives one padded window). A remainder is left out.
+    """
+    count = np.maximum(n_samples // length, 1)
+    row = np.repeat(np.arange(len(n_samples)), count)
+    index = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    return pd.DataFrame({"row": row, "start": index * length, "valid": np.minimum(n_samples[row], length)})
+
+
+def padded(pieces: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """Pieces of signals (at most length, leads), zeros behind the shorter ones, as one array (n, length, leads)."""
+    whole = [piece if len(piece) == length else np.pad(piece, ((0, length - len(piece)), (0, 0))) for piece in pieces]
+    return np.concatenate(whole).reshape(len(whole), length, -1)  # all in one copy

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ecglfm.data.signals.preprocessing import OUTPUT_DTYPES, QUALITY, run_preprocess
 from ecglfm.data.signals.quality import UNITS
-from ecglfm.data.signals.recording import prepare, preprocess
+from ecglfm.data.signals.recording import check_filters, prepare, preprocess
 
-__all__ = ["OUTPUT_DTYPES", "QUALITY", "UNITS", "prepare", "preprocess", "run_preprocess"]
+__all__ = ["OUTPUT_DTYPES", "QUALITY", "UNITS", "check_filters", "prepare", "preprocess", "run_preprocess"]

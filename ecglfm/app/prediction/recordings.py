@@ -1,0 +1,156 @@
+"""Which recordings a person means, and how each is read: files, folders, or a database by its own tables."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from ecglfm.config import SourceConfig, SourceSlice, UserError
+from ecglfm.records import Record, RecordError
+from ecglfm.sources import open_source
+from ecglfm.sources.base import Source
+from ecglfm.sources.code15 import ExamFile
+from ecglfm.sources.files import read_record
+from ecglfm.sources.folder import files_of
+from ecglfm.sources.inside import Root
+from ecglfm.sources.muse_xml import read_head
+
+#: Endings of files that hold recordings; a WFDB record is found by its header.
+_WFDB, _MUSE, _CODE15 = (".hea",), (".xml",), (".hdf5", ".h5")
+
+
+class Recording(NamedTuple):
+    """A recording to be read.
+
+    Attributes
+    ----------
+    name : str
+        What the table calls it: a path that `read_record` takes, or its id in a database.
+    patient_id : str or None
+        None where the list does not say whose it is; the file may.
+    path : str
+        What `Reader.read` takes.
+    """
+
+    name: str
+    patient_id: str | None
+    path: str
+
+
+class Reader(ABC):
+    """Reads recordings; goes to worker processes."""
+
+    @abstractmethod
+    def read(self, path: str) -> Record:
+        """Read the recording at a path; raises `RecordError`."""
+
+    def patient(self, path: str) -> str | None:
+        """Whose it is, by the file itself; raises `RecordError`."""
+        return None
+
+
+@dataclass(frozen=True)
+class FromFiles(Reader):
+    """Reads files one by one; the fields are arguments of `ecglfm.read_record`."""
+
+    leads: Mapping[str, str] = field(default_factory=dict)
+    file_leads: Sequence[str] = ()
+    checks: str = "stated"
+    links: str | Sequence[str] = "inside"
+
+    def read(self, path: str) -> Record:
+        """Read the recording at a path; raises `RecordError`."""
+        return read_record(path, leads=self.leads, file_leads=self.file_leads, checks=self.checks, links=self.links)
+
+    def patient(self, path: str) -> str | None:
+        """The `PatientID` of a MUSE file."""
+        place = Path(path)
+        return read_head(Root(place.parent, self.links), place.name).patient or None if _ends(path, _MUSE) else None
+
+    def find(self, named: Sequence[str | Path]) -> list[Recording]:
+        """Recordings of some files and folders, each once, however many of its files are named.
+
+        Parameters
+        ----------
+        named : sequence of path
+            A folder stands for every recording below it; an HDF5 file of CODE-15 % for all its exams. Another file is
+            a recording, if only one that cannot be read.
+
+        Raises
+        ------
+        UserError
+            There is no such file or folder, or a folder holds no recording.
+        """
+        found: dict[str, Recording] = {}
+        for path in map(Path, named):
+            names = list(self._below(path) if path.is_dir() else self._of_file(path))
+            if not names:
+                raise UserError(f"{path}: no recording in it; looked for *{', *'.join(_WFDB + _MUSE + _CODE15)}")
+            found |= {name: Recording(name, None, name) for name in names}
+        return list(found.values())
+
+    def _below(self, folder: Path) -> Iterator[str]:
+        root = Root(folder, self.links)
+        if next(files_of(root, _WFDB), None) is not None:
+            config = SourceConfig(kind="wfdb_folder", root=str(folder), checks=self.checks, links=self.links)
+            source = open_source(SourceSlice(source="files", config=config))
+            for piece in source.pieces():  # without the segments of records of several
+                yield from (str(folder / path) for path in piece["path"])
+        yield from (str(folder / path) for path in files_of(root, _MUSE))
+        for path in files_of(root, _CODE15):
+            yield from self._exams(folder / path)
+
+    def _of_file(self, path: Path) -> Iterator[str]:
+        if _ends(path.name, _CODE15) and path.is_file():
+            yield from self._exams(path)
+        elif path.suffix in {".hea", ".dat", ".mat"} and path.with_suffix(".hea").is_file():
+            yield str(path.with_suffix(""))
+        elif "#" in path.name or path.is_file() or path.with_name(f"{path.name}.hea").is_file():
+            yield str(path)
+        else:
+            raise UserError(f"{path}: no such file or folder, nor a WFDB record of that name")
+
+    def _exams(self, path: Path) -> Iterator[str]:
+        try:
+            exams = ExamFile(Root(path.parent, self.links), path.name).exams
+        except RecordError as error:
+            raise UserError(f"{path}: {error.detail}") from None
+        yield from (f"{path}#{exam}" for exam in exams.tolist() if exam)  # 0 fills up a part
+
+
+@dataclass(frozen=True)
+class FromSource(Reader):
+    """Reads the recordings of a database by its own tables.
+
+    Parameters
+    ----------
+    slice : SourceSlice
+    """
+
+    slice: SourceSlice
+
+    @cached_property
+    def _source(self) -> Source:
+        return open_source(self.slice)
+
+    def read(self, path: str) -> Record:
+        """Read the recording at a path of the index; raises `RecordError`."""
+        return self._source.record(path)
+
+    def find(self) -> list[Recording]:
+        """Every recording of the database; raises `UserError` as the stage `index`."""
+        found = []
+        for piece in self._source.pieces():
+            for record, patient, path in piece[["record_id", "patient_id", "path"]].itertuples(index=False, name=None):
+                found.append(Recording(record, None if pd.isna(patient) else patient, path))
+        return found
+
+
+def _ends(path: str, endings: tuple[str, ...]) -> bool:
+    return path.partition("#")[0].lower().endswith(endings)

@@ -1,0 +1,81 @@
+"""Which recordings are meant by what a person names, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecglfm.app.prediction.recordings import FromFiles, FromSource
+from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
+from ecglfm.sources.wfdb_reader.files import write_record
+from tests.unit.sources.muse_file import LEADS as EIGHT
+from tests.unit.sources.muse_file import muse, rhythm
+
+
+def write(folder: Path, name: str, leads: tuple[str, ...] = tuple(LEADS)) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = np.arange(500 * len(leads), dtype=np.int16).reshape(500, len(leads))
+    write_record(folder, name, samples, leads=leads, gain=1000.0, sampling_rate=500)
+    return str(folder / name)
+
+
+def names(*named: Path | str, **options: object) -> list[str]:
+    return [recording.name for recording in FromFiles(**options).find(named)]  # type: ignore[arg-type]
+
+
+def test_a_folder_stands_for_every_recording_below_it_in_natural_order(tmp_path: Path) -> None:
+    made = [write(tmp_path / "a", "r2"), write(tmp_path / "a", "r10"), write(tmp_path / "b/c", "x")]
+    (tmp_path / "b/y.xml").write_bytes(muse(rhythm({key: [1, 2] for key in EIGHT})))
+    (tmp_path / "b/notes.txt").write_text("no recording")
+    assert names(tmp_path) == [*made, str(tmp_path / "b/y.xml")]
+
+
+def test_files_of_one_record_are_one_recording(tmp_path: Path) -> None:
+    path = write(tmp_path, "r1")
+    assert names(f"{path}.dat", path, f"{path}.hea", tmp_path) == [path]
+
+
+def test_every_exam_of_a_part_is_a_recording(real_data: Path) -> None:
+    part = real_data / "code-15/exams_part0.hdf5"
+    assert names(part) == [f"{part}#795649"]
+    assert len(names(part.parent)) == 4  # in three parts
+    assert names(f"{part}#795649") == [f"{part}#795649"]
+
+
+def test_a_file_of_a_muse_says_whose_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_bytes(muse(rhythm({key: [1, 2] for key in EIGHT})))
+    reader = FromFiles()
+    (recording,) = reader.find([tmp_path / "x.xml"])
+    assert recording.patient_id is None
+    assert reader.patient(recording.path) == "P1"
+    assert reader.patient(write(tmp_path, "r1")) is None
+
+
+def test_leads_are_named_as_a_person_says(tmp_path: Path) -> None:
+    path = write(tmp_path, "r1", ("I", "II", "C1"))
+    assert FromFiles(leads={"C1": "V1"}).read(path).leads == ("I", "II", "V1")
+    assert FromFiles(file_leads=["V4", "V5", "V6"]).read(path).leads == ("V4", "V5", "V6")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "none: no such file or folder, nor a WFDB record"),
+        ("empty", r"empty: no recording in it; looked for \*.hea"),
+    ],
+)
+def test_nothing_there_is_one_sentence(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        FromFiles().find([tmp_path / name])
+
+
+def test_a_database_by_its_table(tmp_path: Path) -> None:
+    write(tmp_path / "db", "a")
+    (tmp_path / "db/t.csv").write_text("path,patient_id\na,7\n")
+    config = SourceConfig(kind="wfdb_folder", root=str(tmp_path / "db"), table="t.csv")
+    reader = FromSource(SourceSlice(source="lab", config=config))
+    assert reader.find() == [("lab/a", "lab/7", "a")]
+    assert reader.read("a").signal[1, 0] == pytest.approx(0.012)
