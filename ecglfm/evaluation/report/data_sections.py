@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -151,7 +151,7 @@ def task_section(results: Path, task: str) -> dict[str, Any] | None:
         "total": total,
         "folds": folds,
         "splits": splits,
-        "labels": [_label(labels, column, patients, splits) for column in columns],
+        "labels": [_label(labels, column, patients, ["test"] if folds else SPLITS) for column in columns],
         "ledger": None if ledger is None else ledger_rows(ledger(list(LEDGER_COLUMNS))),
     }
 
@@ -174,10 +174,12 @@ def _positive_patients(labels: TableReader, columns: list[str]) -> Counter[tuple
     return found
 
 
-def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]], expected: list[str]) -> dict[str, Any]:
+def _label(
+    labels: TableReader, column: str, patients: Counter[tuple[str, str]], judged: Sequence[str]
+) -> dict[str, Any]:
     """Positives of a label by split and by source, among the records where it is known.
 
-    Of the splits that are not `expected` it is not said that they have few.
+    Only of the splits in `judged` it is said that they have few: with folds, `train` is not all that a model learns from.
     """
     positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
     sources, unknown = set(), 0
@@ -196,7 +198,7 @@ def _label(labels: TableReader, column: str, patients: Counter[tuple[str, str]],
             split: {
                 "positives": positives[f"split {split}"],
                 "share": positives[f"split {split}"] / n if n else None,
-                "few": number if (number := patients[column, split]) < FEW_POSITIVES and split in expected else None,
+                "few": number if (number := patients[column, split]) < FEW_POSITIVES and split in judged else None,
             }
             for split, n in shares.items()
         },

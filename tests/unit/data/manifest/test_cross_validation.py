@@ -132,6 +132,7 @@ def test_a_patient_of_both_sources_is_lost_to_the_other_whatever_is_done_with_du
         for recording in (0, 1)
     ]  # fmt: skip
     assert records.index[records["split"].isna()].tolist() == ["c/00-0", "c/00-1"]
+    assert records["fold"].isna().eq(records["source"] != "a").all()
     assert audit(pieces_of(records.reset_index()), [], folds=True)["passed"]
 
 
