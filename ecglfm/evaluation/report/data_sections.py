@@ -179,7 +179,7 @@ def _label(
 ) -> dict[str, Any]:
     """Positives of a label by split and by source, among the records where it is known.
 
-    Only of the splits in `judged` it is said that they have few: with folds, `train` is not all that a model learns from.
+    Only of the splits in `judged` it is said that they have few: with folds, a model learns from more than `train`.
     """
     positives, known = Counter[str](), Counter[str]()  # by the names of splits and of sources
     sources, unknown = set(), 0
