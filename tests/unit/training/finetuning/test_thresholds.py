@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 from scipy.special import logit
+from scipy.stats import norm
 from sklearn.metrics import f1_score, fbeta_score, recall_score
 
 from ecglfm.benchmark.thresholds import compare, simulate
@@ -24,6 +25,8 @@ NAN = np.nan
         ([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.2], "f1", 0.4),
         # J = 1/2, 0, 1/2, 0: two are best, the one with fewer positives wins
         ([1, 0, 1, 0], [0.9, 0.8, 0.6, 0.2], "youden", 0.85),
+        # of two positives and four negatives: J = 1/2, 1/4, 3/4
+        ([1, 0, 1, 0, 0, 0], [0.9, 0.8, 0.6, 0.4, 0.3, 0.2], "youden", 0.5),
         # a tied positive and negative can only be called together: F1 = 2/3, and 1/2 with the third
         ([1, 0, 0], [0.7, 0.7, 0.2], "f1", 0.45),
         # unknown records do not count
@@ -150,3 +153,104 @@ def test_probabilities_of_exactly_0_and_1_have_log_odds_too() -> None:
     assert [exact.value, exact.ci_low, exact.ci_high] == pytest.approx(
         [near.value, near.ci_low, near.ci_high], abs=1e-8
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Rule("f1"), [2 / 3, 2 / 4, 4 / 5, 4 / 6]),
+        (Rule("f1", beta=2), [2 / 3, 2 / 4, 4 / 5, 4 / 6]),  # beta is of "fbeta" alone
+        (Rule("fbeta", beta=3), [10 / 19, 10 / 20, 20 / 21, 20 / 22]),
+        (Rule("youden"), [1 / 2 - 0, 1 / 2 - 1 / 3, 1 - 1 / 3, 1 - 2 / 3]),
+        (Rule("sensitivity"), [0, 0, 1, 1]),
+        (Rule("sensitivity", sensitivity=0.5), [1, 1, 1, 1]),
+    ],
+)
+def test_scores_of_cuts_by_hand(rule: Rule, expected: list[float]) -> None:
+    """Positive, negative, positive, negative from the top, of 2 positives and 3 negatives."""
+    found = rule.score(np.array([1.0, 1, 2, 2]), np.array([1.0, 2, 3, 4]), 2, 3)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected)
+
+
+def smoothed_by_formula(target: np.ndarray, probability: np.ndarray, width: float) -> float:
+    """Of the cuts half-way between neighbours that of the best expected F1, cut by cut."""
+    falling = np.unique(probability)[::-1]
+    best, value = -1.0, np.nan
+    for cut in (falling + np.append(falling[1:], 0)) / 2:
+        expected = sum(norm.cdf((logit(p) - logit(cut)) / width) for p in probability[target == 1])
+        wrong = (probability[target == 0] > cut).sum()
+        f1 = 2 * expected / (expected + wrong + (target == 1).sum())
+        if f1 > best + 1e-12:
+            best, value = f1, cut
+    return float(value)
+
+
+@pytest.mark.parametrize("width", [0.3, 1.0, 3.0])
+def test_a_smoothed_threshold_counts_the_positives_expected_above_it(width: float) -> None:
+    rng = np.random.default_rng(int(10 * width))
+    for _ in range(8):
+        target, probability = rng.permutation([1.0] * 4 + [0.0] * 8), rng.random(12).round(1).clip(0.05, 0.95)
+        found = best_threshold(target, probability, Rule("f1"), width=width)
+        assert found == pytest.approx(smoothed_by_formula(target, probability, width))
+
+
+def test_a_sensitivity_that_no_smoothed_threshold_reaches_calls_all() -> None:
+    target, probability = np.array([1.0, 0, 0]), np.array([0.8, 0.6, 0.4])
+    assert best_threshold(target, probability, Rule("sensitivity", sensitivity=1.0), width=1.0) == pytest.approx(0.2)
+    # the positive lies above 0.7 with Phi(logit 0.8 - logit 0.7) = 0.705, above 0.5 with 0.917
+    for wanted, cut in ((0.7, 0.7), (0.71, 0.5), (0.91, 0.5), (0.92, 0.2)):
+        found = best_threshold(target, probability, Rule("sensitivity", sensitivity=wanted), width=1.0)
+        assert found == pytest.approx(cut)
+
+
+# Two recordings of each of twelve patients; of 100 neither is known, of 5 one. Four patients have the label.
+PATIENTS = np.repeat([2, 10, 3, 40, 5, 6, 100, 8, 9, 11, 12, 1], 2)
+HAS = np.repeat([1.0, 0, 1, 0, 0, 1, NAN, 0, 0, 0, 1, 0], 2)
+HAS[8] = NAN
+SAID = np.random.default_rng(3).random(24).round(2) * 0.6 + 0.3 * (HAS == 1)
+
+
+@pytest.mark.parametrize("smoothed", [False, True])
+def test_an_interval_is_of_patients_drawn_with_replacement(smoothed: bool) -> None:
+    """Patient by patient, and a drawing's own width where it is smoothed."""
+    names = sorted({str(patient) for patient in PATIENTS} - {"100"})
+    rng, thresholds = np.random.default_rng(0), []
+    for _ in range(200):
+        rows = np.concatenate([np.flatnonzero(PATIENTS.astype(str) == names[i]) for i in rng.integers(11, size=11)])
+        target, probability = HAS[rows], SAID[rows]
+        if not smoothed:
+            found = best_threshold(target, probability, Rule("f1"))
+        elif have := len(set(PATIENTS[rows][target == 1])):
+            found = best_threshold(
+                target, probability, Rule("f1"), width=float(np.std(logit(probability[target == 0]))) * have**-0.2
+            )
+        else:
+            found = None
+        thresholds += [] if found is None else [found]
+    rule = Rule("f1", min_positives=5 if smoothed else 4)
+    chosen = choose_threshold(HAS, SAID, PATIENTS, rule)
+    assert (chosen.rule, chosen.positives) == ("smoothed" if smoothed else "sweep", 4)
+    width = float(np.std(logit(SAID[HAS == 0]))) * 4**-0.2 if smoothed else 0.0
+    assert chosen.value == best_threshold(HAS, SAID, rule, width=width)
+    assert [chosen.ci_low, chosen.ci_high] == pytest.approx(np.quantile(thresholds, [0.025, 0.975]).tolist())
+    assert chosen.ci_low < chosen.value < chosen.ci_high
+
+
+@pytest.mark.parametrize(("resamples", "interval"), [(1, None), (2, 0.5), (3, None), (5, None)])
+def test_no_interval_where_most_drawings_have_one_class(resamples: int, interval: float | None) -> None:
+    """Of two patients the second and the fifth drawing hold both: none of 1, 1 of 2, 1 of 3, 2 of 5."""
+    target, probability, rule = np.array([0.0, 1.0]), np.array([0.25, 0.75]), Rule("f1", min_positives=0)
+    found = choose_threshold(target, probability, np.arange(2), rule, resamples=resamples)
+    assert (found.value, found.ci_low, found.ci_high) == (0.5, interval, interval)
+
+
+def test_a_label_of_one_class_counts_its_patients_and_each_column_is_its_own() -> None:
+    target = np.array([[1.0, 0], [1, 0], [1, 1], [NAN, 0]])
+    probability = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.9], [0.1, 0.3]])
+    patients = np.array(["p", "p", "q", "r"])
+    found = choose_thresholds(target, probability, patients, ["all", "some"], Rule("f1", min_positives=1))
+    assert found["all"].describe() == {
+        "value": 0.5, "ci_low": None, "ci_high": None, "positives": 2, "rule": "default",
+    }  # fmt: skip
+    assert (found["some"].value, found["some"].positives, found["some"].rule) == (pytest.approx(0.6), 1, "sweep")
