@@ -10,8 +10,13 @@ from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.label import (
     CLASS_METRICS,
+    accuracy_metrics,
     auprc,
     auroc,
+    chance_gaps,
+    count_columns,
+    from_counts,
+    gaps_from_counts,
     label_metrics,
     ranking_metrics,
     undefined_reason,
@@ -148,3 +153,100 @@ def test_a_weighting_without_a_class_is_nan_and_not_one_half():
     values = ranking_metrics(np.array([1, 0.0]), np.array([0.9, 0.1]), np.array([[1, 0, 1.0], [0, 1, 1]]))
     np.testing.assert_array_equal(values["auroc"], [np.nan, np.nan, 1])
     np.testing.assert_array_equal(values["auprc"], [np.nan, np.nan, 1])
+
+
+def test_a_record_may_be_several_cases():
+    """Three records of two labels each, drawn 1, 0 and 2 times, against scikit-learn's sample weights."""
+    record = np.array([0, 0, 1, 1, 2, 2])
+    target, score = np.array([1, 0, 1, 0, 0, 1.0]), np.array([0.6, 0.6, 0.9, 0.1, 0.3, 0.2])
+    weight_nr = np.array([[1, 1.0], [0, 1], [2, 1]])
+    values = ranking_metrics(target, score, weight_nr, record)
+    for r in range(2):
+        weight = weight_nr[record, r]
+        assert values["auroc"][r] == pytest.approx(sk.roc_auc_score(target, score, sample_weight=weight))
+        assert values["auprc"][r] == pytest.approx(sk.average_precision_score(target, score, sample_weight=weight))
+
+
+def test_no_positive_at_all_is_undefined_for_every_weighting():
+    values = ranking_metrics(np.zeros(2), np.array([0.9, 0.1]), np.ones((2, 3)))
+    assert list(values) == ["auroc", "auprc"]
+    np.testing.assert_array_equal(list(values.values()), np.full((2, 3), np.nan))
+    assert np.isnan([auroc(np.zeros(2), np.arange(2)), auprc(np.ones(2), np.arange(2))]).all()
+
+
+def test_what_each_record_adds():
+    """A true positive, a false one on the threshold, a false negative and a true negative in the first and last bins."""
+    target, probability = np.array([1, 0, 1, 0.0]), np.array([0.97, 0.5, 0.4, 0.0])
+    columns = count_columns(target, probability, np.array([0.9, 0.5, 0.41, 0.1]))
+    assert columns.shape == (21, 4)
+    np.testing.assert_array_equal(columns[:4], np.eye(4))
+    np.testing.assert_allclose(columns[4], [0.0009, 0.25, 0.36, 0])
+    np.testing.assert_array_equal(columns[5], 1)
+    gaps = np.zeros((15, 4))
+    gaps[14, 0], gaps[7, 1], gaps[5, 2] = 0.03, -0.5, 0.6  # 0.4 is 6 / 15, the end of the sixth
+    np.testing.assert_allclose(columns[6:], gaps, atol=1e-12)
+    np.testing.assert_allclose(
+        count_columns(np.ones(2), np.array([1.0, 1 / 15]), 0.5)[[6, 20]], [[0, 14 / 15], [0, 0]], atol=1e-12
+    )
+
+
+def test_metrics_from_counts_by_hand():
+    # columns: all there; nobody is called; no positive but one called; nothing
+    counts = np.zeros((21, 4))
+    counts[:6] = [[3, 0, 0, 0], [1, 0, 1, 0], [2, 2, 0, 0], [4, 3, 4, 0], [2.5, 1, 1, 0], [10, 5, 5, 0]]
+    counts[6], counts[9], counts[20] = [1, 0, 2, 0], [-2, 1, 0, 0], [0.5, -1, 0, 0]
+    expected = {
+        "f1": [6 / 9, 0, np.nan, np.nan],
+        "sensitivity": [3 / 5, 0, np.nan, np.nan],
+        "specificity": [4 / 5, 1, 4 / 5, np.nan],
+        "ppv": [3 / 4, np.nan, 0, np.nan],
+        "npv": [4 / 6, 3 / 5, 1, np.nan],
+        "brier": [0.25, 0.2, 0.2, np.nan],
+        "ece": [0.35, 0.4, 0.4, np.nan],
+    }
+    found = from_counts(counts)
+    assert list(found) == list(expected)
+    for metric, values in expected.items():
+        np.testing.assert_allclose(found[metric], values, err_msg=metric)
+    gaps = gaps_from_counts(counts)
+    assert gaps.shape == (15, 4)
+    np.testing.assert_allclose(gaps[[0, 3, 14], :2], [[0.1, 0], [-0.2, 0.2], [0.05, -0.2]])
+    assert np.isnan(gaps[:, 3]).all()
+
+
+def test_gaps_that_chance_alone_makes():
+    # 0.02 and 0.05 are in the first bin, 0.5 in the eighth: sqrt(0.0196 + 0.0475) / 3 and sqrt(0.25) / 3
+    expected = np.zeros(15)
+    expected[[0, 7]] = np.sqrt(0.0671) / 3, 0.5 / 3
+    np.testing.assert_allclose(chance_gaps(np.array([0.02, 0.05, 0.5])), expected)
+    np.testing.assert_allclose(chance_gaps(np.array([0.5])), 3 * expected * (expected == expected[7]))
+    np.testing.assert_array_equal(chance_gaps(np.array([])), np.zeros(15))
+
+
+def test_the_most_probable_class_by_hand():
+    """Classes 0, 0, 1, 2; called 0, 1, 1 (the first of two equally probable ones), 0."""
+    targets = np.eye(3)[[0, 0, 1, 2]]
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.2, 0.4, 0.4], [0.9, 0.1, 0.0]])
+    weight_nr = np.array([[1, 1, 0], [1, 3, 0], [1, 2, 0], [1, 0, 0.0]])
+    values = accuracy_metrics(targets, probabilities, weight_nr)
+    # then of weights 1, 3, 2, 0: 3 of 6, and the recalls 1/4 and 1 of the two classes that occur
+    np.testing.assert_allclose(values["accuracy"], [1 / 2, 3 / 6, np.nan])
+    np.testing.assert_allclose(values["balanced_accuracy"], [(1 / 2 + 1 + 0) / 3, (1 / 4 + 1) / 2, np.nan])
+
+
+def test_every_reason():
+    positive, negative = "no positive test record", "no negative test record"
+    expected = {
+        "auroc": (positive, negative),
+        "auprc": (positive, negative),
+        "f1": (positive, "undefined"),
+        "sensitivity": (positive, "undefined"),
+        "specificity": ("undefined", negative),
+        "ppv": ("no record is called positive at the threshold",) * 2,
+        "npv": ("no record is called negative at the threshold",) * 2,
+        "brier": ("undefined", "undefined"),
+    }
+    for metric, reasons in expected.items():
+        assert tuple(undefined_reason(metric, truth) for truth in (np.zeros(2), np.ones(2))) == reasons, metric
+        assert undefined_reason(metric, np.array([])) == "no test record with a known label"
+        assert undefined_reason("auroc", np.array([0.0, 1])) == "undefined"
