@@ -44,6 +44,7 @@ def test_labels_keep_the_order_of_the_table() -> None:
             {"time_a": [1, 0], "event_a": [1, 1]},
             "s/1, label 'a': expected a time above 0 with an event of 0 or 1",
         ),
+        ("multiclass", {"label_a": [NAN, 1], "label_b": [NAN, 1]}, "s/1, label 'a': expected exactly one class"),
         ("survival", {"time_a": [1, 2], "event_a": [1, 0.5]}, "s/1, label 'a': expected a time above 0"),
         ("survival", {"time_a": [1, 2], "event_b": [1, 0]}, "event.a"),
         ("regression", {"target_a": [1, 2]}, "there is no column `label.…`"),
@@ -70,6 +71,7 @@ def test_a_record_of_which_no_class_is_known_is_no_fault() -> None:
         ("survival", [-1, -2, NAN], [1, -1], "label 'x' has no event in the train split"),
         ("survival", [1, -2, 3], [-1, -1], "there is no event in the valid split"),
         ("survival", [1, -2, 3], [1, -1], None),
+        ("survival", [0.5, -2, -3], [0.25, -1], None),  # a fraction of a year is an event too
         ("regression", [2, 3, NAN], [1, 1], None),
     ],
 )
@@ -90,3 +92,25 @@ def test_quantities_are_standardised_by_the_known_training_targets() -> None:
     assert list(link.scale) == [1, 1, 1]  # of 1 and 3; of one value, and of none
     assert list(make_link("regression", np.array([[0.0], [6.0]])).scale) == [3]
     assert list(make_link("multilabel", np.ones((2, 1))).mean) == []
+
+
+def test_a_quantity_is_any_number() -> None:
+    target, names = read_targets(table(label_x=[-1.5, 2e6, NAN]), "regression", LABELS)
+    assert (names, target.dtype) == (["x"], np.float32)
+    np.testing.assert_array_equal(target, [[-1.5], [2e6], [NAN]])
+
+
+def test_the_whole_sentences() -> None:
+    rows = {"train": np.arange(2), "valid": np.arange(2, 4)}
+    for kind, values, said in (
+        ("survival", [1, -2, -1, -1], "there is no event in the valid split, nothing can be chosen by it"),
+        (
+            "multilabel",
+            [1, 1, 0, 1],
+            "label 'x' has no negative record in the train split (2 records); mend or remove its selector in the "
+            "task's YAML",
+        ),
+    ):
+        with pytest.raises(UserError) as raised:
+            check_targets(np.array(values, np.float32)[:, None], ["x"], rows, kind, LABELS)
+        assert str(raised.value) == f"labels/t.parquet: {said}"
