@@ -1,11 +1,18 @@
-"""Records of one table may be decided by different thresholds: those of the models that predicted them."""
+"""Metrics of classes by hand; records of one table may be decided by the different thresholds of their models."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from ecglfm.config import EvaluateConfig
+from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics.bootstrap import PatientWeights, point_values, resampled_values
+from ecglfm.evaluation.metrics.challenge import Challenge
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.label import CLASS_METRICS
 
@@ -58,3 +65,213 @@ def test_a_resample_keeps_each_rows_threshold() -> None:
         if positive.any() and not positive.all():
             assert values[CLASS_METRICS.index("sensitivity"), r] == pytest.approx(called[positive].mean())
             assert values[CLASS_METRICS.index("specificity"), r] == pytest.approx((~called)[~positive].mean())
+
+
+NAN = np.nan
+TRUTH = np.array([[1, NAN], [0, 1], [1, 0], [0, 0]])
+SAID = np.array([[0.9, 0.3], [0.6, 0.8], [0.4, 0.2], [0.1, 0.7]])
+AFTER = np.array([[0.8, 0.3], [0.55, 0.7], [0.45, 0.3], [0.2, 0.6]])
+CUTS = np.array([[0.5, 0.6], [0.5, 0.6], [0.3, 0.9], [0.3, 0.9]])
+#: Of x called: 0.9 and 0.6 | 0.4; of y: 0.8 | none.
+
+
+def four(**more: object) -> Predictions:
+    return Predictions(["x", "y"], TRUTH, SAID, CUTS, np.array(["a", "a", "b", "c"]), **more)
+
+
+def test_a_label_before_and_after_calibration() -> None:
+    data = four(calibrated=AFTER)
+    assert data.metrics == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
+    assert four().metrics == CLASS_METRICS
+    # the unknown record counts nowhere, then the last one twice
+    found = data.values(1, np.array([[5, 5], [1, 1], [1, 1], [1, 2.0]]))
+    assert set(found) == set(data.metrics)
+    expected = {
+        "auroc": [1, 1],
+        "sensitivity": [1, 1],
+        "npv": [1, 1],
+        "brier": [(0.04 + 0.04 + 0.49) / 3, (0.04 + 0.04 + 2 * 0.49) / 4],
+        "brier_calibrated": [(0.09 + 0.09 + 0.36) / 3, (0.09 + 0.09 + 2 * 0.36) / 4],
+        # bins of 0.7 and 0.8 differ, as do those of 0.6 and 0.7; 0.3 and 0.2 are alone
+        "ece": [(0.2 + 0.2 + 0.7) / 3, (0.2 + 0.2 + 2 * 0.7) / 4],
+        "ece_calibrated": [(0.3 + 0.3 + 0.6) / 3, (0.3 + 0.3 + 2 * 0.6) / 4],
+    }
+    for metric, values in expected.items():
+        np.testing.assert_allclose(found[metric], values, err_msg=metric)
+    whole = data.values(0, np.ones((4, 1)))
+    assert whole["brier_calibrated"] == pytest.approx((0.04 + 0.55**2 + 0.55**2 + 0.04) / 4)
+    assert whole["sensitivity"] == pytest.approx(1)
+    assert four().values(1, np.ones((4, 1))).keys() == set(CLASS_METRICS)
+
+
+def test_labels_pooled_before_and_after_calibration() -> None:
+    weight_nr = np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
+    sections = four(calibrated=AFTER).pooled(weight_nr)
+    assert list(sections) == ["micro"]
+    micro = sections["micro"]
+    assert tuple(micro) == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
+    assert tuple(four().pooled(weight_nr)["micro"]) == CLASS_METRICS
+    # seven pairs, called: x of the first three, y of the second; without the third record four true of five
+    np.testing.assert_allclose(micro["ppv"], [3 / 4, 3 / 4])
+    np.testing.assert_allclose(micro["sensitivity"], [1, 1])
+    np.testing.assert_allclose(micro["specificity"], [3 / 4, 2 / 3])
+    before, after = ((said - TRUTH) ** 2 for said in (SAID, AFTER))
+    for metric, error in (("brier", before), ("brier_calibrated", after)):
+        np.testing.assert_allclose(
+            micro[metric], [np.nansum(error) / 7, np.nansum(error * weight_nr[:, [1]]) / 6], err_msg=metric
+        )
+    # every pair of 0.9, 0.4 and 0.8 with 0.6, 0.1, 0.2 and 0.7: 0.4, which is in the third record, is below two
+    np.testing.assert_allclose(micro["auroc"], [10 / 12, 1])
+
+
+def test_whole_records_are_judged_where_one_class_is_true_or_the_challenge_says_so() -> None:
+    ones = np.ones((4, 1))
+    one_class = Predictions(["x", "y"], np.eye(2)[[0, 1, 0, 1]], SAID, CUTS, np.arange(4).astype(str), exclusive=True)
+    found = one_class.pooled(ones)
+    assert list(found) == ["micro", "overall"]
+    assert {metric: float(value[0]) for metric, value in found["overall"].items()} == {
+        "accuracy": 1,
+        "balanced_accuracy": 1,
+    }
+    # y is normal; the record with an unknown label is out. Called {x, y}, {x}, none where y, x, none are true:
+    # 1/2, 1 and 0 of 1, 1 and 0; of calling all y: 1, 1/2 of w(x, y) = 0, and 0
+    challenge = Challenge(np.eye(2), 1)
+    found = four(challenge=challenge).pooled(ones)
+    assert list(found["overall"]) == ["challenge_metric"]
+    assert found["overall"]["challenge_metric"] == pytest.approx((0.5 + 1 - 1) / (2 - 1))
+
+
+def test_groups_of_records_of_a_label() -> None:
+    data = four()
+    yes, no, known = [False, True, False, False], [False, False, True, True], [False, True, True, True]
+    np.testing.assert_array_equal(data.needed(1), [yes, no])
+    np.testing.assert_array_equal(data.known(1), known)
+    classes = data.classes(1)
+    assert list(classes) == ["negative patients", "positive patients"]
+    np.testing.assert_array_equal(list(classes.values()), [no, yes])
+    area, terms = data.influence(1)["auroc"]
+    assert (area, terms.shape) == (1, (3,))
+    area, terms = data.influence(0)["auroc"]
+    assert area == 0.75  # of the pairs only 0.4 against 0.6 is wrong
+    np.testing.assert_allclose(terms, [0.125, -0.125, -0.125, 0.125])
+
+
+def test_patients_behind_each_metric() -> None:
+    """Of y two patients are negative and one positive, who is the only one called; one record is unknown."""
+    assert four().support(1, np.array([0, 0, 1, 2])) == {
+        "auroc": (1, 2), "auprc": (1,), "f1": (1,), "sensitivity": (1,), "specificity": (2,),
+        "ppv": (1,), "npv": (2,), "brier": (3,), "brier_calibrated": (3,),
+    }  # fmt: skip
+    found = four().support(0, np.array([0, 1, 0, 0]))
+    assert found["auroc"] == (1, 2)
+    assert [found[metric] for metric in ("auprc", "specificity", "ppv", "npv", "brier")] == [
+        (1,),
+        (2,),
+        (2,),
+        (1,),
+        (2,),
+    ]
+    called = Predictions(["y"], TRUTH[:, 1:], SAID[:, 1:], np.full((4, 1), 0.3), np.array(["a", "a", "b", "c"]))
+    # 0.3 is called at 0.3, but of an unknown record; 0.2 is not
+    assert [called.support(0, np.array([9, 0, 1, 2]))[metric] for metric in ("ppv", "npv")] == [(2,), (1,)]
+
+
+def test_reasons_are_of_the_known_records() -> None:
+    data = Predictions(["x"], np.array([[NAN], [0]]), np.full((2, 1), 0.5), np.full((2, 1), 0.5), np.array(["a", "b"]))
+    assert data.reason("auroc", 0) == "no positive test record"
+    assert data.reason("ppv", 0) == "no record is called positive at the threshold"
+    unknown = Predictions(["x"], np.full((1, 1), NAN), np.ones((1, 1)), np.ones((1, 1)), np.array(["a"]))
+    assert unknown.reason("brier_calibrated", 0) == "no test record with a known label"
+
+
+def test_what_metrics_stand_on() -> None:
+    assert replace(four(), thresholds=CUTS[[0, 2, 1, 3]]).describe() == {
+        "n": {"positives": {"x": 2, "y": 1}, "known": {"x": 4, "y": 3}},
+        "thresholds": {"x": 0.5, "y": 0.6},
+    }
+
+
+def test_gaps_of_a_label_and_of_all() -> None:
+    data, weight_nr = four(calibrated=AFTER), np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
+    found = data.gaps(1, weight_nr)
+    assert list(found) == ["ece", "ece_calibrated"]
+    expected = np.zeros((15, 2))  # 0.2 and 0.8 are ends of bins; of the second weighting the third record is out
+    expected[2], expected[10], expected[11] = [-0.2 / 3, 0], [-0.7 / 3, -0.7 / 2], [0.2 / 3, 0.2 / 2]
+    np.testing.assert_allclose(found["ece"], expected, atol=1e-12)
+    expected = np.zeros((15, 2))
+    expected[4], expected[8], expected[10] = [-0.3 / 3, 0], [-0.6 / 3, -0.6 / 2], [0.3 / 3, 0.3 / 2]
+    np.testing.assert_allclose(found["ece_calibrated"], expected, atol=1e-12)
+    # of all labels a record counts as often as it is drawn, however many of its labels are known
+    pooled = data.gaps(None, np.ones((4, 1)))["ece"][:, 0] * 7
+    expected = np.zeros(15)
+    expected[[13, 8, 5, 1, 11, 2, 10]] = 0.1, -0.6, 0.6, -0.1, 0.2, -0.2, -0.7
+    np.testing.assert_allclose(pooled, expected, atol=1e-12)
+    chance = data.chance_gaps(1)
+    assert list(chance) == ["ece", "ece_calibrated"]
+    expected = np.zeros(15)
+    expected[[2, 10, 11]] = np.sqrt([0.16, 0.21, 0.16])
+    np.testing.assert_allclose(chance["ece"] * 3, expected)
+    assert data.chance_gaps(None)["ece"].sum() * 7 == pytest.approx(np.sqrt(SAID * (1 - SAID))[~np.isnan(TRUTH)].sum())
+    assert list(four().gaps(0, np.ones((4, 1)))) == list(four().chance_gaps(0)) == ["ece"]
+    unknown = Predictions(["x"], np.full((1, 1), NAN), np.ones((1, 1)), np.ones((1, 1)), np.array(["a"]))
+    assert unknown.gaps(0, np.ones((1, 1))) == {}
+
+
+def predicted(*, fold: bool) -> pd.DataFrame:
+    """Per model six validation records, which are right 5 of 6 times at 0.9 (x) and always unknown of y, and two of test."""
+    rows = []
+    for model, right in enumerate((5, 4)):
+        for number in range(6):
+            rows.append(("valid", f"v{number}", model, float(number < right), NAN, 0.9, 0.5, 0.5, 0.5))
+        rows.append(("test", f"t{model}", model, 1.0, 0.0, 0.8, 0.3, 0.25 + model / 2, 0.4))
+    columns = [f"{what}.{name}" for what in ("target", "probability", "threshold") for name in "xy"]
+    table = pd.DataFrame(rows, columns=["split", "patient_id", "fold", *columns])
+    return table if fold else table[table["fold"] == 0].drop(columns="fold")
+
+
+def test_each_models_temperature_is_of_its_own_validation_records() -> None:
+    config = EvaluateConfig(calibration="temperature_per_label")
+    data, fitted = Predictions.read(predicted(fold=True), KINDS["multilabel"], ["x", "y"], config)
+    # 0.9 becomes 5/6 and 4/6, as often as it was right
+    wanted = np.log(9) / np.log([5, 2])
+    assert list(fitted) == ["calibration"]
+    about = fitted["calibration"]
+    assert list(about) == ["method", "fitted_on", "temperature"]
+    assert (about["method"], about["fitted_on"]) == ("temperature_per_label", "valid")
+    assert about["temperature"]["x"] == pytest.approx(wanted.tolist(), rel=1e-3)
+    assert about["temperature"]["y"] == [1, 1]
+    assert data.calibrated is not None
+    np.testing.assert_allclose(data.calibrated[:, 0], 1 / (1 + 4 ** (-1 / wanted)), rtol=1e-3)
+    np.testing.assert_allclose(data.calibrated[:, 1], 0.3)
+    assert (data.names, data.patients.tolist(), data.exclusive) == (["x", "y"], ["t0", "t1"], False)
+    np.testing.assert_array_equal(data.targets, [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(data.probabilities, [[0.8, 0.3], [0.8, 0.3]])
+    np.testing.assert_array_equal(data.thresholds, [[0.25, 0.4], [0.75, 0.4]])
+    assert data.challenge is None
+    _, fitted = Predictions.read(predicted(fold=False), KINDS["multilabel"], ["x", "y"], config)
+    assert fitted["calibration"]["temperature"] == {"x": pytest.approx(wanted[0], rel=1e-3), "y": 1}
+    data, fitted = Predictions.read(predicted(fold=False), KINDS["multiclass"], ["x", "y"], EvaluateConfig())
+    assert (data.exclusive, data.calibrated, fitted) == (True, None, {})
+    data, _ = Predictions.read(predicted(fold=True), KINDS["multiclass"], ["x", "y"], config)
+    assert data.calibrated is not None
+    np.testing.assert_allclose(data.calibrated.sum(axis=1), 1)  # classes of one record
+
+
+def test_weights_of_the_challenge_are_of_the_tasks_labels(tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text(",NSR,AF\nNSR,1,0.5\nAF,0.5,1\n")
+    table = predicted(fold=False).rename(columns=lambda name: name.replace(".x", ".AF").replace(".y", ".NSR"))
+    config = EvaluateConfig(challenge_weights=str(tmp_path / "w.csv"))
+    data, _ = Predictions.read(table, KINDS["multilabel"], ["AF", "NSR"], config)
+    assert data.challenge is not None
+    assert data.challenge.normal == 1
+
+
+def test_of_truth_and_output_alone_thresholds_are_one_half() -> None:
+    data = Predictions.told(["x", "y"], [TRUTH], SAID, np.array(list("abcd")))
+    np.testing.assert_array_equal(data.thresholds, np.full((4, 2), 0.5))
+    assert (data.names, data.patients.tolist()) == (["x", "y"], list("abcd"))
+    assert (data.targets is TRUTH, data.probabilities is SAID) == (True, True)
+    # half of train is positive, a quarter of test: 1/4 x 1/4 + 3/4 x 1/4
+    found = Predictions.constant(np.array([1.0, 0]), np.array([1.0, 0, 0, 0]))
+    assert (found["brier"], found["ppv"]) == (0.25, 0.25)
+    assert Predictions.constant(np.array([1.0, 0, 0, 0]), np.array([1.0, 0]))["ppv"] == 0.5
