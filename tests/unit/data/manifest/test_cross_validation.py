@@ -266,3 +266,71 @@ def test_the_order_of_records_does_not_decide():
     pd.testing.assert_frame_equal(found.sort_index(), expected)
     other, _, _ = dealt(records, *pairs, carried=[labels], seed=1)
     assert not other.equals(expected)
+
+
+def at_once(records: pd.DataFrame):
+    """A table in one piece."""
+    return lambda columns: iter([records[columns]])
+
+
+def test_labels_in_parts_are_joined_by_patient_and_those_of_others_do_not_count():
+    """Six of twelve carry x, in one of two records or of two parts, six y: two of each in every fold of three."""
+    records = rows_of("a", 12)
+    ids = [f"a/{number:02d}" for number in range(12)]
+    parts = [
+        pd.DataFrame({"patient_id": [ids[0], ids[0], ids[1], ids[2], "c/1"], "x": [False, True, True, True, True]}),
+        pd.DataFrame({"patient_id": [*ids[:6], *ids[6:9]], "x": [False] * 3 + [True] * 3 + [False] * 3,
+                      "y": [False] * 6 + [True] * 3}),
+        pd.DataFrame({"patient_id": ids[9:], "y": [True] * 3}),
+    ]  # fmt: skip
+    for seed in range(3):
+        found = cross_validate(at_once(records), [], parts, sources={"a": 3}, seed=seed, apart=True)
+        (table,) = found.records(["fold", "record_id"])
+        assert list(table.columns) == ["fold", "record_id"]
+        assert table["fold"].dtype == "Int8"
+        fold = table["fold"].tolist()
+        assert fold[::2] == fold[1::2]  # both recordings of a patient
+        for six in (slice(0, 12, 2), slice(12, 24, 2)):
+            assert Counter(fold[six]) == dict.fromkeys(range(3), 2)
+    table = pd.DataFrame({"x": [True] * 6 + [False] * 6, "y": [False] * 6 + [True] * 6}, index=ids)
+    assert dict(zip(records["patient_id"][::2], fold[::2], strict=True)) == deal_folds(table, {}, k=3, seed=2)
+
+
+def test_columns_of_the_new_table_are_those_that_are_asked_for():
+    both = pd.concat([rows_of("a", 3), rows_of("b", 1, patient="a/01", split="train")], ignore_index=True)
+    found = cross_validate(at_once(both), [], [], sources={"a": 3}, seed=0, apart=False)
+    (table,) = found.records(["record_id"])
+    assert table.columns.tolist() == ["record_id"]
+    (table,) = found.records(["split", "fold", "source"])
+    assert table.columns.tolist() == ["split", "fold", "source"]
+    assert table["split"].fillna("none").tolist() == ["test"] * 6 + ["none"] * 2
+    assert table["split"].dtype == "str"
+    assert sorted(table["fold"][:6:2]) == [0, 1, 2]
+    assert table["fold"].isna().tolist() == [False] * 6 + [True] * 2
+
+
+def test_a_cluster_is_called_by_its_first_id_and_the_seed_decides():
+    """As if the people whom duplicates link were one patient of the first's name, with the labels of both."""
+    table = pd.DataFrame({"x": [True, False, False, True, False, False]}, index=list("abcdef"))
+    found = deal_folds(table, {"d": 5, "b": 5, "f": -1}, k=3, seed=3)
+    whole = pd.DataFrame({"x": [True, True, False, False, False]}, index=list("abcef"))
+    expected = deal_folds(whole, {}, k=3, seed=3)
+    assert found == expected | {"d": expected["b"]}
+    assert list(found) == list("abcdef")
+    with pytest.raises(AssertionError, match="^a fold to test on, one to choose by, one to learn from$"):
+        deal_folds(table, {}, k=2, seed=0)
+
+
+def test_what_is_lost_is_said_with_all_sources_by_name():
+    both = pd.concat(
+        [rows_of("b", 4), rows_of("a", 4), rows_of("c", 1, patient="b/01", split="valid"), rows_of("c", 2, split=None)]
+    )
+    found = cross_validate(at_once(both.reset_index(drop=True)), [], [], sources={"b": 3, "a": 3}, seed=0, apart=True)
+    (table,) = found.records(["record_id", "source", "fold"])
+    fold = dict(zip(table["record_id"], table["fold"], strict=True))["b/01-0"]
+    assert found.ledger["record_id"].tolist() == ["c/00-0", "c/00-1"]
+    assert found.ledger["detail"].unique().tolist() == [
+        f"from valid to no split: its patient is in fold {fold} of the cross-validation of a, b"
+    ]
+    for source in "ab":  # four of each in three folds
+        assert sorted(Counter(table["fold"][table["source"] == source][::2]).values()) == [1, 1, 2]
