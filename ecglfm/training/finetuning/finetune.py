@@ -28,9 +28,9 @@ from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
-from ecglfm.training.finetuning.course import Course
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.features import encoder_hash
+from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
 from ecglfm.training.finetuning.resume import saved_epochs
@@ -137,7 +137,7 @@ def run_finetune(
             saved.note(run.key)
         learner = _learner(model, data, config, parsed.seed, encoder, features, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
-        course = train(
+        history = train(
             learner,
             config,
             criterion,
@@ -149,15 +149,15 @@ def run_finetune(
         )
         # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
         model = _build(encoder, data, parsed, config)
-        (model.head if model.mode == "linear" else model).load_state_dict(course.weights)
+        (model.head if model.mode == "linear" else model).load_state_dict(history.weights)
         merge(model.encoder)
         model.to(device).eval()
         chosen = _thresholds(model, data, config) if model.link.kind.has_classes else {}
         model.thresholds = [threshold.value for threshold in chosen.values()]
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
-            write_text(output / "history.csv", pd.DataFrame(course.rows).to_csv(index=False))
-            save_model(output, model, {**about, **hashes, "training": _summary(course, data, chosen)})
+            write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
+            save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen)})
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
             saved.remove()
@@ -251,13 +251,13 @@ def _learner(
     return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
 
 
-def _summary(course: Course, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:
+def _summary(history: TrainingHistory, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:
     """What `model.json` says of the training."""
-    best = next(row for row in course.rows if (row["epoch"], row["split"]) == (course.best.epoch, "valid"))
+    best = next(row for row in history.rows if (row["epoch"], row["split"]) == (history.best.epoch, "valid"))
     scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
     return {
-        "epochs": course.rows[-1]["epoch"],
-        "best_epoch": course.best.epoch,
+        "epochs": history.rows[-1]["epoch"],
+        "best_epoch": history.best.epoch,
         **{key: None if math.isnan(value) else value for key, value in scores.items()},
         "train_records": len(data.train),
         "train_patients": data.train_patients,

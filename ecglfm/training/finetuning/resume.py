@@ -25,7 +25,7 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
 from ecglfm.training.checkpoints import Piece, Pieces, SavedTraining
 from ecglfm.training.engine import full_state_dict
-from ecglfm.training.finetuning.course import Course, EpochPart
+from ecglfm.training.finetuning.history import EpochPart, TrainingHistory
 
 logger = logging.getLogger(__name__)
 
@@ -48,49 +48,49 @@ class FitState:
     engine : DeepSpeedEngine
     module : Module
         The engine's.
-    course : Course
+    history : TrainingHistory
     config : FinetuneConfig
     forwards : int
         Batches of an epoch.
     """
 
     def __init__(
-        self, saved: SavedTraining | None, engine: Any, module: nn.Module, course: Course,
+        self, saved: SavedTraining | None, engine: Any, module: nn.Module, history: TrainingHistory,
         config: FinetuneConfig, forwards: int,
     ) -> None:  # fmt: skip
-        self._saved, self._engine, self._module, self.course = saved, engine, module, course
+        self._saved, self._engine, self._module, self.history = saved, engine, module, history
         self._epochs, self._accumulate, self._forwards = config.epochs, config.accumulate, forwards
         self._due = 0.0  # time.monotonic() from which the next save is due
 
     @property
     def is_whole(self) -> bool:
         """Whether no update is half done."""
-        return (self.course.epochs * self._forwards + self.course.part.batches) % self._accumulate == 0
+        return (self.history.epochs * self._forwards + self.history.part.batches) % self._accumulate == 0
 
     def restore(self) -> None:
         """Go on from the saved state, if there is one."""
         pieces = None if self._saved is None else self._saved.restore_engine(self._engine)
         if self._saved is None or pieces is None:
             return
-        state, course = self._saved.state, self.course
+        state, history = self._saved.state, self.history
         self._engine.global_steps = state["updates"]
-        course.epochs = saved_epochs(self._saved)
-        course.best.epoch, course.best.value = state["best_epoch"], state["best_value"]
-        course.rows = [
+        history.epochs = saved_epochs(self._saved)
+        history.best.epoch, history.best.value = state["best_epoch"], state["best_value"]
+        history.rows = [
             {key: math.nan if value is None else value for key, value in row.items()} for row in state["rows"]
         ]
         if state["best"]:
             weights = full_state_dict(self._engine, self._module)
-            course.weights = {name: value.clone() for name, value in weights.items()}
+            history.weights = {name: value.clone() for name, value in weights.items()}
         for name in state["best"]:
-            pieces.read("best", name, 0, course.weights[name])
-        course.part = _read_part(pieces) if state.get("batches") else EpochPart()
+            pieces.read("best", name, 0, history.weights[name])
+        history.part = _read_part(pieces) if state.get("batches") else EpochPart()
         logger.info("resumed after %s", self.describe())
 
     def describe(self) -> str:
         """Where the fit is."""
-        within = f" and batch {self.course.part.batches} of {self._forwards}" if self.course.part.batches else ""
-        return f"epoch {self.course.epochs} of {self._epochs}{within}"
+        within = f" and batch {self.history.part.batches} of {self._forwards}" if self.history.part.batches else ""
+        return f"epoch {self.history.epochs} of {self._epochs}{within}"
 
     def save_epoch(self) -> None:
         """Write the state after an epoch, where that is due; every rank must call it."""
@@ -103,24 +103,24 @@ class FitState:
 
     def save(self) -> None:
         """Write the state and wait for it; every rank must call it."""
-        course = self.course
+        history = self.history
         # An epoch has a place for each batch, and one for its end: the state after the last batch is before validation.
-        place = course.epochs * (self._forwards + 1) + course.part.batches
+        place = history.epochs * (self._forwards + 1) + history.part.batches
         if self._saved is None or place == self._saved.step:  # stopped where it began
             return
-        still = {name for name, parameter in self._module.named_parameters() if not parameter.requires_grad}
-        best = {name: value for name, value in course.weights.items() if name not in still}
-        pieces, notes = _part_pieces(course.part) if course.part.batches else ([], {})
+        frozen = {name for name, parameter in self._module.named_parameters() if not parameter.requires_grad}
+        best = {name: value for name, value in history.weights.items() if name not in frozen}
+        pieces, notes = _part_pieces(history.part) if history.part.batches else ([], {})
         if distributed.is_main():
             pieces += [Piece("best", name, 0, value.reshape(-1)) for name, value in best.items()]
         state = {
-            "epochs": course.epochs,
-            "batches": course.part.batches,
+            "epochs": history.epochs,
+            "batches": history.part.batches,
             "updates": self._engine.global_steps,
-            "best_epoch": course.best.epoch,
-            "best_value": course.best.value,
+            "best_epoch": history.best.epoch,
+            "best_value": history.best.value,
             "best": list(best),
-            "rows": [{key: None if value != value else value for key, value in row.items()} for row in course.rows],
+            "rows": [{key: None if value != value else value for key, value in row.items()} for row in history.rows],
         }
         self._saved.save(self._engine, place, state, pieces=pieces, notes=notes)
         self._saved.saver.finish()

@@ -22,8 +22,8 @@ from ecglfm.tracking import Run
 from ecglfm.training.checkpoints import SavedTraining
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
 from ecglfm.training.finetuning.batches import Batch
-from ecglfm.training.finetuning.course import Course, EarlyStopping
 from ecglfm.training.finetuning.criterion import Criterion
+from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
 from ecglfm.training.schedule import rate_factor, seed_of
 
@@ -62,7 +62,7 @@ def train(
     run: Run | None = None,
     saved: SavedTraining | None = None,
     stop: distributed.StopFlag | None = None,
-) -> Course:
+) -> TrainingHistory:
     """Train until the validation score gets no better; the weights of the best epoch are kept in memory.
 
     Parameters
@@ -90,16 +90,16 @@ def train(
     """
     groups = parameter_groups(learner.module, config)
     rates = Rates(config, [group["lr"] for group in groups], learner.forwards)
-    course = Course(EarlyStopping(config.patience, criterion.larger_is_better))
+    history = TrainingHistory(EarlyStopping(config.patience, criterion.larger_is_better))
     if saved is not None:
         saved.restore_weights(learner.module)
     engine = initialize(learner.module, config, groups)
-    state = FitState(saved, engine, learner.module, course, config, learner.forwards)
+    state = FitState(saved, engine, learner.module, history, config, learner.forwards)
     state.restore()
     rates.note(max(0, engine.global_steps - 1))
-    first, started = course.epochs, time.monotonic()
-    while course.epochs < config.epochs and not course.best.is_over(course.epochs):
-        epoch = course.epochs + 1
+    first, started = history.epochs, time.monotonic()
+    while history.epochs < config.epochs and not history.best.is_over(history.epochs):
+        epoch = history.epochs + 1
         torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
         try:
             scores = {"train": _train_epoch(engine, learner, criterion, rates, state, stop)}
@@ -110,14 +110,14 @@ def train(
             logger.warning("stopped by a signal after %s; a rerun resumes", state.describe())
             raise
         for split, score in scores.items():
-            course.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
+            history.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
         if run is not None:
             values = {f"{split}/{key}": value for split, score in scores.items() for key, value in score.items()}
             run.log(values | rates.last, epoch)
-        if course.best.improves(epoch, scores["valid"][criterion.select_by]):
+        if history.best.improves(epoch, scores["valid"][criterion.select_by]):
             weights = full_state_dict(engine, learner.module)
-            course.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place
-        course.end_epoch()
+            history.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place
+        history.end_epoch()
         state.save_epoch()
         left = (time.monotonic() - started) / (epoch - first) * (config.epochs - epoch)
         logger.info(
@@ -125,8 +125,8 @@ def train(
             epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
             ", ".join(f"{name} {scores['valid'][name]:.4f}" for name in criterion.metrics), left,
         )  # fmt: skip
-    logger.info("best epoch: %d, validation %s %.4f", course.best.epoch, criterion.select_by, course.best.value)
-    return course
+    logger.info("best epoch: %d, validation %s %.4f", history.best.epoch, criterion.select_by, history.best.value)
+    return history
 
 
 def _validate(
@@ -188,7 +188,7 @@ def _train_epoch(
     stop: distributed.StopFlag | None,
 ) -> dict[str, float]:  # fmt: skip
     """The rest of a pass over the training records; mean loss and metrics of what the module said on the way."""
-    epoch, part = state.course.epochs + 1, state.course.part
+    epoch, part = state.history.epochs + 1, state.history.part
     engine.train()
     batches = learner.batches(epoch, part.batches)
     progress = {"desc": f"epoch {epoch}", "initial": part.batches, "total": learner.forwards}

@@ -28,9 +28,9 @@ from ecglfm.training.checkpoints.pieces import Piece
 from ecglfm.training.checkpoints.saver import Saver
 from ecglfm.training.finetuning import supervised
 from ecglfm.training.finetuning.batches import Batch, EpochBatches
-from ecglfm.training.finetuning.course import EarlyStopping
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.finetune import run_finetune
+from ecglfm.training.finetuning.history import EarlyStopping
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.supervised import Learner, train
@@ -156,12 +156,12 @@ def test_training_stops_at_the_known_epoch_and_keeps_its_weights() -> None:
     config = FinetuneConfig(epochs=50, patience=2, lr=0.1, batch_size=2)
     criterion = make_criterion(config, link_of("binary"), np.ones((4, 1)))
     learner = Learner(module, lambda *_: iter([batch]), validate, 1)
-    course = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
-    assert [row["epoch"] for row in course.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
-    assert course.best.epoch == 3
-    assert course.best.value == pytest.approx(-np.log(0.9), rel=1e-6)
-    assert course.weights["1.bias"].item() == seen[2] != seen[4]
-    assert course.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
+    history = train(learner, config, criterion, seed=0, target=np.ones((4, 1)))
+    assert [row["epoch"] for row in history.rows if row["split"] == "valid"] == [1, 2, 3, 4, 5]
+    assert history.best.epoch == 3
+    assert history.best.value == pytest.approx(-np.log(0.9), rel=1e-6)
+    assert history.weights["1.bias"].item() == seen[2] != seen[4]
+    assert history.weights["0.running_mean"].item() == pytest.approx(1 - 0.9**3)
 
 
 class Applied:

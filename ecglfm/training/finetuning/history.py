@@ -70,7 +70,7 @@ class EpochPart:
 
 
 @dataclass
-class Course:
+class TrainingHistory:
     """What a training did.
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecglfm.training.finetuning.course import EarlyStopping
+from ecglfm.training.finetuning.history import EarlyStopping
 
 
 @pytest.mark.parametrize(
