@@ -93,7 +93,7 @@ def test_a_run_whose_server_is_lost_in_the_middle(
     for step in range(2, 1001):
         run.log({"loss": 1 / step}, step)
     run.finish()
-    assert time.monotonic() - started < 10  # it waits for 5 s
+    assert time.monotonic() - started < 60  # it waits for 5 s of its own; the client alone would try again for minutes
     if fault == signal.SIGSTOP:
         server.signal(signal.SIGCONT)  # and does what was asked of it long ago
     else:
