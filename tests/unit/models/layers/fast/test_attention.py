@@ -69,7 +69,7 @@ def test_training_drops_attention_weights():
     assert torch.autograd.gradcheck(attend, inputs)
     query, key, value, position, u, v = inputs
     torch.manual_seed(1)
-    keep = attention.kept(torch.empty(batch, heads, frames, frames), probability)
+    keep = attention.keep_mask(torch.empty(batch, heads, frames, frames), probability)
     for b in range(batch):
         for h in range(heads):
             part = slice(3 * h, 3 * h + 3)
