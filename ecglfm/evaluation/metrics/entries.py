@@ -213,7 +213,7 @@ def _ends(
     defined, own = resampled[~np.isnan(resampled)], None
     if patients is not None and metric in SCALES:
         own = scaled_interval(value, defined, SCALES[metric], patients[0], confidence)
-    elif patients is not None and len(defined) > 1:
+    elif patients is not None and len(defined) > 1 and 0 <= min(value, defined.min()) <= max(value, defined.max()) <= 1:
         own = score_interval(value, float(defined.var(ddof=1)), patients, confidence)
     return own or (percentiles[0], percentiles[1])
 

@@ -146,8 +146,9 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
 
 
 def _place(metric: str, kind: TaskKind) -> tuple[int, str]:
-    """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`."""
-    return list(kind.titles).index(re.sub(r"_\d+$", "", metric)), metric
+    """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`, one without a title is last."""
+    places = {name: place for place, name in enumerate(kind.titles)}
+    return places.get(re.sub(r"_\d+$", "", metric), len(places)), metric
 
 
 def add_examples(results: Path, section: dict[str, Any]) -> None:

@@ -95,6 +95,13 @@ def test_percentiles_where_nothing_is_known_of_the_patients() -> None:
     assert none["reason"]
 
 
+def test_a_metric_that_may_be_negative_and_has_no_scale_has_percentiles() -> None:
+    """As a share of patients it would have no width below 0."""
+    resampled = np.linspace(-0.5, 0.1, 601)
+    found = entry_of("mcc", -0.2, resampled, (50,), 0.95)
+    assert found == {"value": -0.2, "ci_low": pytest.approx(-0.485), "ci_high": pytest.approx(0.085)}
+
+
 def test_a_macro_value_is_the_mean_over_the_labels_that_count() -> None:
     """The third label has one positive patient in two recordings: a value, but no part in the mean."""
     target = np.zeros((40, 3))
