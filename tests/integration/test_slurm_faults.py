@@ -119,7 +119,9 @@ def test_walltime_twice(training, undisturbed):
     job, good, before = training.sbatch(), 0, None
     for restart in (1, 2):
         training.reach(good + 1)
-        training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")  # so --signal=USR1@60 is due
+        hours, minutes, seconds = map(int, training.field(job, "RunTime").split(":"))  # on a busy machine over a minute
+        limit = (3600 * hours + 60 * minutes + seconds + 30) // 60 + 1  # in 30 to 90 s, so that --signal=USR1@60 is due
+        training.slurm("scontrol", "update", f"JobId={job}", f"TimeLimit={limit}")
         pause_until_warned(training)
         wait("requeue", lambda restart=restart: training.field(job, "Restarts") == str(restart))
         training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=60")
