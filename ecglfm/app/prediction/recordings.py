@@ -146,7 +146,7 @@ class FromSource(Reader):
     def find(self) -> list[Recording]:
         """Every recording of the database; raises `UserError` as the stage `index`."""
         found = []
-        for piece in self._source.pieces():
+        for piece in open_source(self.slice).pieces():  # another than `read` has: what it opens goes to no worker
             for record, patient, path in piece[["record_id", "patient_id", "path"]].itertuples(index=False, name=None):
                 found.append(Recording(record, None if pd.isna(patient) else patient, path))
         return found
