@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ecglfm.app.prediction.predict import run_predict
-from ecglfm.app.prediction.recordings import FromFiles, FromSource
+from ecglfm.app.prediction.predictor import Predictor
+from ecglfm.app.prediction.preparation import Prepared
+from ecglfm.app.prediction.recordings import FromFiles, FromSource, Reader, Recording
 
-__all__ = ["FromFiles", "FromSource", "run_predict"]
+__all__ = ["FromFiles", "FromSource", "Predictor", "Prepared", "Reader", "Recording", "run_predict"]

@@ -1,0 +1,189 @@
+"""Models that are loaded once and asked: recordings go in, rows of the table of `ecglfm predict` come out.
+
+A recording goes the way of the pipeline: `Record.microvolts` as in `ingest`, `prepare` as in `preprocess`, windows and
+their aggregate as in `evaluate`. What cannot be read is a row without an answer.
+
+Shapes: n records, k labels, m models.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record
+from ecglfm.app.prediction.recordings import Reader, Recording
+from ecglfm.config import UserError
+from ecglfm.data.samples import cut_windows, padded
+from ecglfm.data.signals import check_filters
+from ecglfm.records import Record
+from ecglfm.sources.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from ecglfm.models.heads import ECGModel
+
+_BATCH = 64  # windows in one forward
+_TOGETHER = 4 * _BATCH  # windows of the recordings that are predicted together
+_CHUNK = 8  # recordings that a worker reads at a time
+
+
+class _Held:
+    """Prepared recordings in memory, as `ecglfm.training.inference.predict` reads them."""
+
+    def __init__(self, signals: Sequence[np.ndarray]) -> None:
+        self._signals = signals
+
+    def windows(self, length: int) -> pd.DataFrame:
+        return cut_windows(np.array([len(signal) for signal in self._signals], np.int64), length)
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        places = zip(rows.tolist(), starts.tolist(), strict=True)
+        return padded([self._signals[row][start : start + length] for row, start in places], length)
+
+
+class Predictor:
+    """One model, or an ensemble of one task, loaded once and ready to be asked.
+
+    Parameters
+    ----------
+    models : sequence of ECGModel
+        Several are an ensemble, whose outputs are averaged.
+    names : sequence of str, optional
+        What an error calls them.
+
+    Raises
+    ------
+    UserError
+        The models are of different tasks or read different input, or a filter of their preprocessing does not fit
+        their rate.
+    """
+
+    def __init__(self, models: Sequence[ECGModel], names: Sequence[str] = ()) -> None:
+        self.models = list(models)
+        _check_alike(self.models, names or [f"model {number}" for number in range(len(self.models))])
+        check_filters(self._encoder.preprocess)
+
+    @classmethod
+    def load(cls, folders: Sequence[Path], *, threads: int = 1) -> Predictor:
+        """Read the models of some folders that `finetune` wrote, onto the device that there is.
+
+        Parameters
+        ----------
+        folders : sequence of path
+        threads : int
+            Of torch, which has them for the whole process.
+
+        Raises
+        ------
+        UserError
+            As the constructor, or a model cannot be read.
+        """
+        import torch
+
+        from ecglfm.distributed import choose_device
+        from ecglfm.models.bundle import load_model
+
+        torch.set_num_threads(max(1, threads))
+        device = choose_device()
+        return cls([load_model(folder).to(device) for folder in folders], [str(folder) for folder in folders])
+
+    def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
+        """A recording of any rate, order of leads and unit as the models read it, or with its fault.
+
+        Parameters
+        ----------
+        record : Record
+            As `ecglfm.read_record` gives it.
+        name, patient_id : str, optional
+            `record` and `patient_id` of its row.
+        """
+        return prepare_record(record, self._encoder.preprocess, name=name, patient_id=patient_id)
+
+    def answer(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
+        """Rows of the table, in the order of the recordings.
+
+        Returns
+        -------
+        list of dict
+            `record`, `patient_id`; of each label the output, under the name that its kind of task has for it (of an
+            ensemble the mean, and `spread`, the standard deviation), and `threshold` and `decision` where labels are
+            there or not; `flags`; `abstained` and its `reason`.
+        """
+        from ecglfm.training.inference import predict
+
+        usable = _Held([one.signal for one in prepared if not one.fault])
+        outputs_nmk = np.stack([predict(model, usable, batch_size=_BATCH) for model in self.models], axis=1)
+        answers = iter(outputs_nmk)
+        return [self._row(one, None if one.fault else next(answers)) for one in prepared]
+
+    def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:
+        """What the models say of recordings: `answer`, a row for each, in their order.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+        reader : Reader
+        workers : int
+            Processes that read and prepare; the table does not depend on it.
+        """
+        chunks = [recordings[start : start + _CHUNK] for start in range(0, len(recordings), _CHUNK)]
+        preparer = Preparer(reader, self._encoder.preprocess)
+        prepared = itertools.chain.from_iterable(ordered_map(preparer, chunks, workers))
+        rows = itertools.chain.from_iterable(map(self.answer, self._together(prepared)))
+        return pd.DataFrame(tqdm(rows, "predict", total=len(recordings), unit="record", disable=None))
+
+    @property
+    def _encoder(self) -> Any:
+        return self.models[0].encoder
+
+    def _together(self, prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
+        """Recordings whose windows fill some batches."""
+        waiting, windows = list[Prepared](), 0
+        for one in prepared:
+            waiting.append(one)
+            windows += max(1, len(one.signal) // self._encoder.crop_samples)
+            if windows >= _TOGETHER:
+                yield waiting
+                waiting, windows = [], 0
+        if waiting:
+            yield waiting
+
+    def _row(self, prepared: Prepared, outputs_mk: np.ndarray | None) -> dict[str, Any]:
+        """A row of the table, of the outputs of each model."""
+        kind = self.models[0].link.kind
+        row: dict[str, Any] = {"record": prepared.name, "patient_id": prepared.patient_id}
+        for column, name in enumerate(self.models[0].label_names):
+            values = None if outputs_mk is None else outputs_mk[:, column].astype(np.float64)
+            mean = None if values is None else float(values.mean())
+            row[kind.output_column(name)] = mean
+            if len(self.models) > 1:
+                row[f"spread.{name}"] = None if values is None else float(values.std(ddof=1))
+            if kind.has_classes:
+                threshold = float(np.mean([model.thresholds[column] for model in self.models]))
+                row |= {f"threshold.{name}": threshold, f"decision.{name}": None if mean is None else mean >= threshold}
+        fault = prepared.fault
+        return row | {
+            "flags": ",".join(prepared.flags),
+            "abstained": fault is not None,
+            "reason": ": ".join(fault) if fault else "",
+        }
+
+
+def _check_alike(models: Sequence[ECGModel], names: Sequence[str]) -> None:
+    """Raise `UserError` where models do not answer the same question from the same input."""
+    first = models[0]
+    for model, name in zip(models[1:], names[1:], strict=True):
+        for what, a, b in (
+            ("kind of task is not that", first.kind, model.kind),
+            ("labels are not those", first.label_names, model.label_names),
+            ("preprocessing is not that", first.encoder.preprocess, model.encoder.preprocess),
+            ("length of a window is not that", first.encoder.crop_samples, model.encoder.crop_samples),
+        ):
+            if a != b:
+                raise UserError(f"{name}: its {what} of {names[0]}; an ensemble is of one task and input")
