@@ -4,5 +4,5 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make gi
 WORKDIR /ecglfm
 ARG PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 COPY . .
-RUN pip install --no-cache-dir ${PIP_FLAGS} -c constraints.txt ".[postgres]"
+RUN pip install --no-cache-dir ${PIP_FLAGS} -c constraints.txt ".[postgres,train,workflow]"
 CMD ["snakemake"]

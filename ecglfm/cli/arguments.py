@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ecglfm.config import TrackingSlice, load
+from ecglfm.config import TrackingSlice, load, read_yaml
+from ecglfm.extras import need
 
 
 def add_tracking(parser: argparse.ArgumentParser) -> None:
@@ -19,3 +22,15 @@ def add_tracking(parser: argparse.ArgumentParser) -> None:
 def tracking_of(args: argparse.Namespace) -> TrackingSlice | None:
     """Where MLflow is; None without `--tracking`."""
     return load(TrackingSlice, args.tracking) if args.tracking else None
+
+
+def read_config(path: Path, recipes: Sequence[Path]) -> dict[str, Any]:
+    """A config file with recipes laid over it, as Snakemake's `--configfile` does."""
+    content = read_yaml(path)
+    if recipes:
+        need("snakemake", extra="workflow", what="--configfile")
+        from snakemake.utils import update_config
+
+        for recipe in recipes:
+            update_config(content, read_yaml(recipe))
+    return content

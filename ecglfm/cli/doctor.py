@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import read_config
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -18,14 +20,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from snakemake.utils import update_config
-
     from ecglfm.app.doctor import examine
-    from ecglfm.config import Project, read_yaml
+    from ecglfm.config import Project
 
-    content = read_yaml(args.folder / "config.yaml")
-    for recipe in args.configfile:
-        update_config(content, read_yaml(recipe))
+    content = read_config(args.folder / "config.yaml", args.configfile)
     failed = False
     for finding in examine(Project(content, args.folder), args.profile):
         print(finding, flush=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import read_config
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -21,14 +23,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _describe(args: argparse.Namespace) -> None:
-    from snakemake.utils import update_config
-
-    from ecglfm.config import Project, UserError, read_yaml
+    from ecglfm.config import Project, UserError
     from ecglfm.data.labels import describe, describe_pairs
 
-    content = read_yaml(args.config)
-    for recipe in args.configfile:
-        update_config(content, read_yaml(recipe))
+    content = read_config(args.config, args.configfile)
     project = Project(content | {"tasks": [args.task], "encoders": []}, args.config.parent)
     results = Path(project.config.results)
     manifest = results / "manifest/records.parquet"

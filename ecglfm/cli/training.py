@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ecglfm.cli.arguments import add_tracking, tracking_of
+from ecglfm.extras import need
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +42,7 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
 
 
 def _pretrain(args: argparse.Namespace) -> int:
+    need("deepspeed", extra="train", what="pretrain")
     from ecglfm import distributed
     from ecglfm.config import EncoderSlice, load
 
@@ -79,6 +81,7 @@ def _command(args: argparse.Namespace, processes: int) -> list[str]:
 
 
 def _finetune(args: argparse.Namespace) -> int:
+    need("deepspeed", extra="train", what="finetune")
     from ecglfm import distributed
     from ecglfm.config import FinetuneSlice, TaskSlice, load
 

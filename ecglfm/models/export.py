@@ -6,7 +6,6 @@ beside the PyTorch model before it gets its name: a file that gives other number
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import os
@@ -105,7 +104,7 @@ def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: b
     Raises
     ------
     UserError
-        A package is not installed or too old, the output is a folder, or the file gives other numbers.
+        PyTorch is too old, the output is a folder, or the file gives other numbers.
     """
     output = Path(output)
     if output.is_dir():
@@ -134,17 +133,12 @@ def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: b
 
 
 def _need(form: str) -> None:
-    """Raise when PyTorch is too old, or what writes and checks ONNX is not there."""
+    """Raise when PyTorch is too old."""
     oldest, have = OLDEST_TORCH[form], torch.__version__
     if have < oldest:  # as versions: PyTorch's is a string that knows how
         raise UserError(
             f"--format {form} needs torch {oldest} or newer, and this is {have}: pip install 'torch>={oldest}'"
         )
-    if form != "onnx":
-        return
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'ecglfm[export]'")
 
 
 def _inputs(encoder: Encoder, batch: int, crops: int, mask: bool) -> tuple[Tensor, ...]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import TrackingSlice
+from ecglfm.extras import need
 
 KEY_TAG = "ecglfm.run"  # our identifier of a run, by which it is found again
 PER_REQUEST = 100  # parameters or tags; MLflow's limit
@@ -50,6 +51,7 @@ def import_mlflow() -> None:
     """Import MLflow with settings of ours; what the user has set in the environment stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    need("mlflow", extra="train", what="tracking")
     import mlflow  # noqa: F401
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every migration

@@ -23,6 +23,7 @@ from torch import nn
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
+from ecglfm.extras import need
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +199,7 @@ def _prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
 
 def _import_deepspeed() -> Any:
     """Import DeepSpeed, quietly, and keep it from compiling anything."""
+    need("deepspeed", extra="train", what="training")
     # The autotuner, which its launcher alone uses, would import MLflow: 2 s in every process of a training.
     autotuner: Any = ModuleType("deepspeed.autotuning.autotuner")
     autotuner.Autotuner = None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
+import tarfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.architecture import requirements
 
 
 def _pins(repository: Path) -> dict[str, str]:
@@ -19,23 +24,88 @@ def _pins(repository: Path) -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in pairs}
 
 
-def _requirements(repository: Path) -> list[str]:
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    names = project["dependencies"] + [name for group in project["optional-dependencies"].values() for name in group]
-    return [re.split(r"[><=]", name)[0].lower() for name in names]
-
-
 def test_every_requirement_is_pinned(repository: Path) -> None:
     pins = _pins(repository)
-    assert [name for name in _requirements(repository) if name not in pins] == []
+    assert sorted((requirements.plain(repository) | requirements.extras(repository).keys()) - pins.keys()) == []
 
 
 def test_conda_environment_has_the_same_pins(repository: Path) -> None:
+    """Of what the workflow runs."""
     pins = _pins(repository)
     found = re.findall(r"^      - (\S+)==(\S+)$", (repository / "envs/ecglfm.yaml").read_text(), re.M)
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    assert {name for name, _ in found} == {re.split(r"[><=]", d)[0].lower() for d in project["dependencies"]}
+    only = {name for name, extras in requirements.extras(repository).items() if extras & {"workflow", "train"}}
+    assert {name for name, _ in found} == requirements.plain(repository) | only
     assert {name: version for name, version in found if pins[name] != version} == {}
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Top-level names of the modules that code imports when it runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).partition(".")[0]
+        yield from _imports(node)
+
+
+def _asked_for(tree: ast.AST) -> dict[str, str]:
+    """Modules that code asks for with `need`, and the extra that it says brings them."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "need"]
+    return {
+        ast.literal_eval(name): ast.literal_eval(next(key.value for key in call.keywords if key.arg == "extra"))
+        for call in calls
+        for name in call.args
+    }
+
+
+def test_what_is_imported_is_required_or_asked_for(repository: Path) -> None:
+    """A module that only an extra brings is asked for in the same file, by that extra: users get a line, no traceback."""
+    always = {requirements.module_of(name) for name in requirements.plain(repository)}
+    extras = {requirements.module_of(name): by for name, by in requirements.extras(repository).items()}
+    known, found = sys.stdlib_module_names | always | {"ecglfm", "pydantic_core"}, []
+    for path in sorted((repository / "ecglfm").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        asked = _asked_for(tree)
+        found += [
+            f"{path.relative_to(repository)}: {module}"
+            for module in sorted({*_imports(tree), *asked} - known)
+            if asked.get(module) not in extras.get(module, ())
+        ]
+    assert found == []
+
+
+def test_the_packages_hold_code_and_no_recording(repository: Path, tmp_path: Path) -> None:
+    """What a release consists of, built as `python -m build` does; PyPI would take it."""
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=repository, capture_output=True, text=True, check=True)
+    (wheel,), (archive,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel, archive],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    with zipfile.ZipFile(wheel) as file:
+        inside = [name for name in file.namelist() if ".dist-info/" not in name]
+    with tarfile.open(archive) as file:
+        source = [member.name.partition("/")[2] for member in file if member.isfile()]
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    package = {name for name in tracked.stdout.splitlines() if name.startswith("ecglfm/")}
+    assert set(inside) == package <= set(source) <= {*tracked.stdout.splitlines(), "PKG-INFO"}
+    assert {"workflow/Snakefile", "config/config.yaml", "constraints.txt", "README.md"} <= set(source)
+    code = {".css", ".csv", ".html", ".j2", ".js", ".json", ".md", ".py", ".rst", ".smk", ".svg", ".toml", ".txt",
+            ".typed", ".yaml"}  # fmt: skip
+    odd = {name for name in source if Path(name).suffix not in code}
+    assert odd == {"PKG-INFO", "LICENSE", "Makefile", "Dockerfile", ".gitignore", "workflow/Snakefile"}
 
 
 @pytest.mark.parametrize("module", ["ecglfm", "ecglfm.config", "ecglfm.cli"])

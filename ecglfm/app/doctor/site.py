@@ -10,10 +10,12 @@ from typing import Any
 
 from ecglfm.app.doctor.finding import Finding, fail, ok, warn
 from ecglfm.config import read_yaml
+from ecglfm.extras import need
 
 
 def check_slurm(profile: str) -> Iterator[Finding]:
     """Partitions and accounts of a profile against those of this cluster."""
+    need("snakemake", extra="workflow", what="--profile")
     from snakemake.cli import get_profile_dir  # finds the folder and the file of the version as `--profile` does
 
     found = get_profile_dir(profile)

@@ -3,7 +3,6 @@
 import torch
 
 from ecglfm.cli import main
-from ecglfm.models import export as exporting
 from tests.unit.models.exported import make
 
 
@@ -22,16 +21,3 @@ def test_export_says_what_goes_in_and_comes_out(tmp_path, capsys):
     ]:
         assert main([*command, *arguments]) == 1
         assert message in capsys.readouterr().err
-
-
-def test_without_onnx_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
-    make(tmp_path, "conformer", "encoder")
-    find = exporting.importlib.util.find_spec
-    monkeypatch.setattr(
-        exporting.importlib.util, "find_spec", lambda name: None if name.startswith("onnx") else find(name)
-    )
-    path = tmp_path / "a.onnx"
-    assert main(["export", "--encoder", str(tmp_path), "--format", "onnx", "--output", str(path)]) == 1
-    wanted = "ecglfm export: error: --format onnx needs onnx, onnxscript, onnxruntime: pip install 'ecglfm[export]'\n"
-    assert capsys.readouterr().err == wanted
-    assert not path.exists()

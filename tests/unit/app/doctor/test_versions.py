@@ -15,14 +15,21 @@ def test_versions_are_those_of_the_environment() -> None:
     found = lines(versions.check_versions())
     assert f"ok   torch {metadata.version('torch')}" in found
     assert [line for line in found if not line.startswith("ok")] == []
-    assert [line.split()[1] for line in found] == ["python", "deepspeed", "mlflow", "snakemake", "torch", "wfdb"]
+    assert {line.split()[1] for line in found} == {"python", "deepspeed", "mlflow", "snakemake", "torch", "wfdb"}
 
 
 def test_versions_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         metadata,
         "requires",
-        lambda _: ["torch>=99", "h5py<1", "numpy>=1", "ecglfm-nothing", 'onnx>=99; extra == "export"'],
+        lambda _: [
+            "torch>=99",
+            "h5py<1",
+            "numpy>=1",
+            "ecglfm-nothing",
+            'onnx>=99; extra == "dev"',
+            'scipy>=99; extra == "train"',
+        ],
     )
     monkeypatch.setattr(metadata, "metadata", lambda _: {"Requires-Python": ">=3.99"})
     python = ".".join(map(str, sys.version_info[:3]))
@@ -31,6 +38,7 @@ def test_versions_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
         f"fail torch {metadata.version('torch')} is not >=99: run `make setup`",
         f"fail h5py {metadata.version('h5py')} is not <1: run `make setup`",
         "fail ecglfm-nothing is not installed: run `make setup`",
+        f"fail scipy {metadata.version('scipy')} is not >=99: run `make setup`",
     ]
 
 
