@@ -117,6 +117,11 @@ class FinetuneConfig(Section):
     accumulate: int = Field(1, ge=1, description="forwards per update")
     num_workers: int = Field(0, ge=0, description="loader processes per device")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
+        "temperature",
+        description="classes: temperature scaling fitted on the validation split, one for the model or one a label "
+        "(`multiclass`: always one); thresholds are of calibrated probabilities; none: as they come",
+    )
     threshold: Literal["f1", "fbeta", "youden", "sensitivity"] = Field(
         "f1",
         description="what a label's threshold maximises on the validation split; sensitivity: the highest threshold "

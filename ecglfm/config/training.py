@@ -236,11 +236,6 @@ class EvaluateConfig(Section):
         description="positive and negative test patients (survival: with the event) that a label needs, in all or in "
         "a subgroup; one with fewer is `too few`: no interval, no verdict, no part in macro values",
     )
-    calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
-        "none",
-        description="classes: temperature scaling fitted on the validation split, one for the model or one a label "
-        "(`multiclass`: always one); metrics.json then has Brier score and calibration error before and after",
-    )
     challenge_weights: str | None = Field(
         None,
         description="`weights.csv` or `weights_abbreviations.csv` of the PhysioNet/CinC Challenge 2021: its metric is "

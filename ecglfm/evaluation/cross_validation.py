@@ -91,10 +91,11 @@ class Models(NamedTuple):
         return pooled
 
     def describe(self, predictions: pd.DataFrame, test: Outcome, macro: dict[str, Any]) -> dict[str, Any]:
-        """What `metrics.json` says of the models: how thresholds were chosen, and metrics by fold."""
+        """What `metrics.json` says of the models: temperatures, how thresholds were chosen, and metrics by fold."""
+        said = self._calibration()
         chosen = [info.get("training", {}).get("thresholds") for info in self.infos]
         if not self.folds:
-            return {"threshold_choices": chosen[0]} if chosen[0] else {}
+            return said | ({"threshold_choices": chosen[0]} if chosen[0] else {})
         fold = predictions.loc[predictions["split"] == "test", "fold"].to_numpy(np.int64)
         models = [
             {
@@ -104,11 +105,22 @@ class Models(NamedTuple):
             | ({"threshold_choices": choices} if choices else {})
             for i, (info, choices) in enumerate(zip(self.infos, chosen, strict=True))
         ]
-        said: dict[str, Any] = {"folds": {"k": self.folds, "models": models, **fold_means(test, fold, macro)}}
+        said |= {"folds": {"k": self.folds, "models": models, **fold_means(test, fold, macro)}}
         if self.networks[0].thresholds:
             by_label = zip(*(network.thresholds for network in self.networks), strict=True)
             said["thresholds"] = {name: list(map(float, own)) for name, own in zip(self.names, by_label, strict=True)}
         return said
+
+    def _calibration(self) -> dict[str, Any]:
+        """Temperature of each label, or those of all folds, where the models have one."""
+        found = [network.calibration for network in self.networks if network.calibration is not None]
+        if not found:
+            return {}
+        by_label = zip(*(calibration.temperatures.tolist() for calibration in found), strict=True)
+        temperature = {
+            name: list(own) if self.folds else own[0] for name, own in zip(self.names, by_label, strict=True)
+        }
+        return {"calibration": {"fitted_on": "valid", "temperature": temperature}}
 
 
 def read_models(folders: Sequence[Path]) -> Models:
@@ -132,12 +144,13 @@ def read_models(folders: Sequence[Path]) -> Models:
         info = read_json(folder / "model.json")
         fit, fold, count = split_fold(info.get("fit", folder.name))
         networks[fold], infos[fold] = network, info
-        fits.add((info["encoder"]["name"], info["task"], fit, count, network.kind, *network.label_names))
+        is_calibrated = network.calibration is not None
+        fits.add((info["encoder"]["name"], info["task"], fit, count, network.kind, is_calibrated, *network.label_names))
     encoder, task, fit, count, *_ = sorted(fits)[0]
     if len(fits) > 1 or len(folders) != max(count, 1) or set(networks) != set(range(max(count, 1))):
         raise UserError(
             f"--model {' '.join(map(str, folders))}: expected one model, or those of all folds of one fit, each once,"
-            " with the same labels"
+            " with the same labels and all with temperatures or none"
         )
     order = range(len(folders))
     identity = {"encoder": encoder, "task": task, "fit": fit}

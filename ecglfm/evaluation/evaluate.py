@@ -1,7 +1,7 @@
 """The stage `evaluate`: a fine-tuned model on the locked test split, or the models of all folds on theirs.
 
-Thresholds come with the model, which chose them on the validation split; temperatures and what survival is judged by
-are taken from it here. Nothing is fitted to test.
+Temperatures and thresholds come with the model, which chose them on the validation split; what survival is judged by is
+taken from it here. Nothing is fitted to test.
 """
 
 from __future__ import annotations

@@ -85,11 +85,14 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
     outputs = predict(model, store, store.windows(encoder.crop_samples))
     if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
         raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
+    said = model.calibrated(outputs)
     table, kind = records[["record_id", "patient_id", "split"]].copy(), KINDS[model.kind]
     for column, name in enumerate(model.label_names):
         for truth, label in zip(kind.truth_columns(name), kind.label_columns(name), strict=True):
             table[truth] = records[label].astype(np.float32)
-        table[kind.output_column(name)] = outputs[:, column].astype(np.float32)
+        table[kind.output_column(name)] = said[:, column]
+        if model.calibration is not None:
+            table[f"uncalibrated.{name}"] = outputs[:, column]
     thresholds = zip(kind.threshold_columns(model.label_names), model.thresholds, strict=True)
     return table.assign(**{name: float(threshold) for name, threshold in thresholds})
 

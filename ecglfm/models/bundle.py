@@ -81,6 +81,8 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
     }
     if model.link.kind.has_classes:
         content["thresholds"] = [float(threshold) for threshold in model.thresholds]
+    if model.calibration is not None:
+        content["temperature"] = [float(temperature) for temperature in model.calibration.temperatures]
     if model.link.kind.standardized:
         content |= {"target_mean": list(model.link.mean), "target_scale": list(model.link.scale)}
     _save(Path(folder), "model", model, content)
@@ -141,6 +143,7 @@ def load_model(path: str | Path) -> ECGModel:
         )
 
     model = _load(json_path, build)
+    model.calibration = description.calibration
     model.thresholds, model.aggregate = description.thresholds or [], description.aggregate
     model.info, model.encoder.info = content, content["encoder"]
     return model

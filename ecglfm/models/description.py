@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config import ModelConfig, PreprocessConfig, Section
 from ecglfm.config.base import OneOf
 from ecglfm.config.fits import Mode
 from ecglfm.config.kinds import KINDS
+from ecglfm.models.calibration import Calibration
 from ecglfm.models.outputs import AGGREGATES, Link, link_of
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -53,6 +55,7 @@ class ModelDescription(Description):
     aggregate: Literal[AGGREGATES] = "mean"  # type: ignore[valid-type]
     label_names: list[str] = Field(min_length=1)
     thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
+    temperature: list[Annotated[Finite, Field(gt=0)]] | None = None
     target_mean: list[Finite] | None = None
     target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
 
@@ -61,11 +64,22 @@ class ModelDescription(Description):
         if len(set(self.label_names)) < len(self.label_names):
             raise ValueError(f"label_names has a name twice: {self.label_names}")
         kind = KINDS[self.kind]
-        needed = ["thresholds"] if kind.has_classes else []
+        needed = ["thresholds", *(["temperature"] if self.temperature is not None else [])] if kind.has_classes else []
         for key in needed + (["target_mean", "target_scale"] if kind.standardized else []):
             if len(getattr(self, key) or ()) != len(self.label_names):
                 raise ValueError(f"`label_names` and `{key}` must be lists of the same length")
+        if self.temperature and not kind.has_classes:
+            raise ValueError(f"a model of kind {self.kind} has no `temperature`")
+        if self.temperature and kind.exclusive and len(set(self.temperature)) > 1:
+            raise ValueError(f"`temperature` of kind {self.kind} is one number for all classes: {self.temperature}")
         return self
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Temperatures; None where the file has none: the model is not calibrated."""
+        if self.temperature is None:
+            return None
+        return Calibration(np.array(self.temperature), KINDS[self.kind].exclusive)
 
     @property
     def link(self) -> Link:

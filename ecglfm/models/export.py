@@ -65,7 +65,8 @@ def describe(module: Encoder | ECGModel) -> dict[str, Any]:
     -------
     dict
         `ecglfm` (version), `kind`, `config_hash`, `unit`, `sampling_rate` (Hz), `leads`, `crop_seconds` (length of the
-        training segments), `preprocess`; of a model also `label_names` and `thresholds`.
+        training segments), `preprocess`; of a model also `label_names`, `thresholds` and, where it is calibrated,
+        `temperature`: the outputs are not calibrated yet, the thresholds are of calibrated ones.
     """
     encoder = module if isinstance(module, Encoder) else module.encoder
     content = {
@@ -80,6 +81,8 @@ def describe(module: Encoder | ECGModel) -> dict[str, Any]:
     }
     if isinstance(module, ECGModel):
         content |= {"label_names": module.label_names, "thresholds": module.thresholds}
+        if module.calibration is not None:
+            content["temperature"] = module.calibration.temperatures.tolist()
     return content
 
 

@@ -9,10 +9,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ecglfm.config.fits import MODES
+from ecglfm.models.calibration import Calibration
 from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.outputs import Link, link_of
@@ -58,8 +60,10 @@ class ECGModel(nn.Module):
     kind : str
         Of task, as in its YAML; `link.kind` says what that means.
     thresholds : list of float
-        Probability at which each label is called present; 0.5 until chosen on the validation split. Empty where
-        the outputs are no probabilities.
+        Calibrated probability at which each label is called present; 0.5 until chosen on the validation split. Empty
+        where the outputs are no probabilities.
+    calibration : Calibration or None
+        Temperatures of the validation split; None: probabilities are said as they come.
     aggregate : str
         How the outputs of a record's windows become the record's: mean, max or median.
     info : dict
@@ -74,6 +78,7 @@ class ECGModel(nn.Module):
         self.label_names = list(label_names)
         self.link = link_of(link) if isinstance(link, str) else link
         self.thresholds = [0.5] * len(self.label_names) if self.link.kind.has_classes else []
+        self.calibration: Calibration | None = None
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
@@ -90,6 +95,10 @@ class ECGModel(nn.Module):
     def outputs(self, logits: Tensor) -> Tensor:
         """What the logits (batch, labels) say: probabilities, quantities in their units, or log hazard ratios."""
         return self.link.outputs(logits)
+
+    def calibrated(self, outputs_nk: np.ndarray) -> np.ndarray:
+        """What the model says of records, (records, labels), of their outputs: the same where it has no calibration."""
+        return outputs_nk if self.calibration is None else self.calibration.apply(outputs_nk.astype(np.float64))
 
     def freeze(self, mode: str, freeze_frontend: bool = True) -> None:
         """Say which parameters learn.

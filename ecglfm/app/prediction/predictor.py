@@ -111,15 +111,16 @@ class Predictor:
         Returns
         -------
         list of dict
-            `record`, `patient_id`; of each label the output, under the name that its kind of task has for it (of an
-            ensemble the mean, and `spread`, the standard deviation), and `threshold` and `decision` where labels are
-            there or not; `flags`; `abstained` and its `reason`.
+            `record`, `patient_id`; of each label the calibrated output, under the name that its kind of task has for it
+            (of an ensemble the mean, and `spread`, the standard deviation), and where labels are there or not its
+            `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it; `flags`;
+            `abstained` and its `reason`.
         """
         from ecglfm.training.inference import predict
 
         usable = _Held([one.signal for one in prepared if not one.fault])
-        outputs_nmk = np.stack([predict(model, usable, batch_size=_BATCH) for model in self.models], axis=1)
-        answers = iter(outputs_nmk)
+        said = [model.calibrated(predict(model, usable, batch_size=_BATCH)) for model in self.models]
+        answers = iter(np.stack(said, axis=1))
         return [self._row(one, None if one.fault else next(answers)) for one in prepared]
 
     def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:

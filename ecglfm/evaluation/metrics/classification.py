@@ -16,7 +16,6 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.baselines import constant_probability
-from ecglfm.evaluation.metrics.calibration import fit_calibration
 from ecglfm.evaluation.metrics.challenge import Challenge, read_challenge
 from ecglfm.evaluation.metrics.influence import auroc_influence
 from ecglfm.evaluation.metrics.label import (
@@ -31,9 +30,9 @@ from ecglfm.evaluation.metrics.label import (
     threshold_metrics,
     undefined_reason,
 )
-from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
+from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
 
-#: Metrics that a calibration of the probabilities can change.
+#: Metrics that are told of the probabilities before the calibration, and after it.
 CALIBRATED = ("brier", "ece")
 
 
@@ -53,8 +52,8 @@ class Predictions(Outcome):
     patients : ndarray of str, shape (n,)
     exclusive : bool
         Multiclass: exactly one label of a record is true.
-    calibrated : ndarray, shape (n, l), optional
-        The probabilities after a calibration that was fitted on the validation split.
+    uncalibrated : ndarray, shape (n, l), optional
+        The probabilities before the calibration that came with the model, where it has one.
     challenge : Challenge, optional
         Weights of the PhysioNet/CinC Challenge 2021 for these labels.
     """
@@ -65,39 +64,27 @@ class Predictions(Outcome):
     thresholds: np.ndarray
     patients: np.ndarray
     exclusive: bool = False
-    calibrated: np.ndarray | None = None
+    uncalibrated: np.ndarray | None = None
     challenge: Challenge | None = None
 
     @classmethod
     def read(
         cls, table: pd.DataFrame, kind: TaskKind, names: list[str], config: EvaluateConfig
     ) -> tuple[Self, dict[str, Any]]:
-        """The test split, and temperatures of the validation split, of each model its own."""
-        test = table[table["split"] == "test"]
-        weights, probabilities = config.challenge_weights, columns_of(test, "probability", names)
-        calibrated, temperatures = np.full_like(probabilities, np.nan), []
-        for rows, valid in models_of(table):
-            truth, said = (columns_of(valid, what, names) for what in ("target", "probability"))
-            calibration = fit_calibration(truth, said, config.calibration, exclusive=kind.exclusive)
-            if calibration is not None:
-                calibrated[rows] = calibration.apply(probabilities[rows])
-                temperatures.append(calibration.temperatures.tolist())
+        """The test split; nothing is fitted: temperatures and thresholds come with the model."""
+        test, weights = table[table["split"] == "test"], config.challenge_weights
+        has_raw = f"uncalibrated.{names[0]}" in table
         outcome = cls(
             names,
             columns_of(test, "target", names),
-            probabilities,
+            columns_of(test, "probability", names),
             columns_of(test, "threshold", names),
             test["patient_id"].to_numpy(dtype=str),
             exclusive=kind.exclusive,
-            calibrated=calibrated if temperatures else None,
+            uncalibrated=columns_of(test, "uncalibrated", names) if has_raw else None,
             challenge=None if weights is None else read_challenge(Path(weights), names),
         )
-        if not temperatures:
-            return outcome, {}
-        by_label = {name: of_models[0] if "fold" not in table else list(of_models)
-                    for name, of_models in zip(names, zip(*temperatures, strict=True), strict=True)}  # fmt: skip
-        fitted = {"method": config.calibration, "fitted_on": "valid", "temperature": by_label}
-        return outcome, {"calibration": fitted}
+        return outcome, {}
 
     @classmethod
     def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
@@ -115,24 +102,25 @@ class Predictions(Outcome):
         """Keys of `values`: `CLASS_METRICS`, and the calibrated ones where there is a calibration."""
         return (
             CLASS_METRICS
-            if self.calibrated is None
+            if self.uncalibrated is None
             else (*CLASS_METRICS, *(f"{name}_calibrated" for name in CALIBRATED))
         )
 
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of one label under record weights (n, r)."""
         target, probability = self.targets[:, label], self.probabilities[:, label]
-        calibrated = None if self.calibrated is None else self.calibrated[:, label]
+        before = None if self.uncalibrated is None else self.uncalibrated[:, label]
         threshold = self.thresholds[:, label]
         known = ~np.isnan(target)
         if not known.all():  # copying the weights costs as much as the metrics
             target, probability, weight_nr = target[known], probability[known], weight_nr[known]
             threshold = threshold[known]
-            calibrated = None if calibrated is None else calibrated[known]
+            before = None if before is None else before[known]
         values = label_metrics(target, probability, threshold, weight_nr)
-        if calibrated is not None:
-            after = threshold_metrics(target, calibrated, threshold, weight_nr)
-            values |= {f"{name}_calibrated": after[name] for name in CALIBRATED}
+        if before is not None:
+            raw = threshold_metrics(target, before, threshold, weight_nr)
+            values |= {f"{name}_calibrated": values[name] for name in CALIBRATED}
+            values |= {name: raw[name] for name in CALIBRATED}
         return values
 
     def needed(self, label: int) -> np.ndarray:
@@ -212,9 +200,10 @@ class Predictions(Outcome):
         record = np.nonzero(known)[0]
         ranking = ranking_metrics(self.targets[known], self.probabilities[known], weight_nr, record)
         values = ranking | from_counts(self._counts(self.probabilities, known) @ weight_nr)
-        if self.calibrated is not None:
-            after = from_counts(self._counts(self.calibrated, known) @ weight_nr)
-            values |= {f"{name}_calibrated": after[name] for name in CALIBRATED}
+        if self.uncalibrated is not None:
+            raw = from_counts(self._counts(self.uncalibrated, known) @ weight_nr)
+            values |= {f"{name}_calibrated": values[name] for name in CALIBRATED}
+            values |= {name: raw[name] for name in CALIBRATED}
         return {name: values[name] for name in self.metrics}
 
     def _known(self, label: int | None) -> np.ndarray:
@@ -226,7 +215,9 @@ class Predictions(Outcome):
 
     def _judged(self) -> dict[str, np.ndarray]:
         """Probabilities before and after calibration by the metric of their gaps."""
-        return {"ece": self.probabilities} | ({} if self.calibrated is None else {"ece_calibrated": self.calibrated})
+        if self.uncalibrated is None:
+            return {"ece": self.probabilities}
+        return {"ece": self.uncalibrated, "ece_calibrated": self.probabilities}
 
     def _counts(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Sum of `count_columns` over the known labels of each record."""

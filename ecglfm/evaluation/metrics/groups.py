@@ -83,7 +83,7 @@ def subgroups(
     Parameters
     ----------
     predictions : DataFrame
-        `predictions.parquet`; the validation rows serve as for the whole (temperatures, baseline hazards).
+        `predictions.parquet`; the validation rows serve as for the whole (baseline hazards).
     groups : dict of Series of str
         As `group_names` gives them, aligned with `predictions`.
     kind, names, config

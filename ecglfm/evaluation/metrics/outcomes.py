@@ -119,8 +119,8 @@ def read_outcome(
 ) -> tuple[Outcome, dict[str, Any]]:
     """The test split of a table of predictions, ready to be measured.
 
-    Temperatures, a survival model's baseline hazard and the times at which it is judged come from the rows of the
-    validation split alone; thresholds came with the model, and stand in the table.
+    A survival model's baseline hazard and the times at which it is judged come from the rows of the validation split
+    alone; temperatures and thresholds came with the model, and stand in the table.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Fine-tuning: an encoder and the labels of a task become a disease model.
 
-Weights, epoch and thresholds are chosen on the validation split; the test split is not even loaded.
+Weights, epoch, temperatures and thresholds are chosen on the validation split; the test split is not even loaded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
+from ecglfm.models.calibration import fit_calibration
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
@@ -87,7 +88,7 @@ def run_finetune(
     Returns
     -------
     ECGModel
-        As saved, with its thresholds.
+        As saved, with its temperatures and thresholds.
 
     Raises
     ------
@@ -152,8 +153,7 @@ def run_finetune(
         (model.head if model.mode == "linear" else model).load_state_dict(history.weights)
         merge(model.encoder)
         model.to(device).eval()
-        chosen = _thresholds(model, data, config) if model.link.kind.has_classes else {}
-        model.thresholds = [threshold.value for threshold in chosen.values()]
+        chosen = _decide(model, data, config) if model.link.kind.has_classes else {}
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
@@ -217,12 +217,16 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     return model
 
 
-def _thresholds(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
-    """Threshold of each label, chosen on the validation records."""
-    probability = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
+def _decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
+    """Give the model its temperatures and, of calibrated probabilities, its thresholds, by the validation records."""
+    target, exclusive = data.target[data.valid], model.link.kind.exclusive
+    outputs = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
     rule = Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
     patients = data.records["patient_id"].to_numpy(dtype=str)[data.valid]
-    return choose_thresholds(data.target[data.valid], probability, patients, data.label_names, rule)
+    model.calibration = fit_calibration(target, outputs, config.calibration, exclusive=exclusive)
+    chosen = choose_thresholds(target, model.calibrated(outputs), patients, data.label_names, rule)
+    model.thresholds = [threshold.value for threshold in chosen.values()]
+    return chosen
 
 
 def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:

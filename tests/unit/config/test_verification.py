@@ -16,7 +16,7 @@ from tests.unit.config.projects import project_of
 
 def test_a_verification_has_no_labels_and_no_fits(repository: Path) -> None:
     project = project_of(
-        repository, tasks=["identification", "age"], evaluate={"bootstrap": 7, "calibration": "temperature"}
+        repository, tasks=["identification", "age"], evaluate={"bootstrap": 7, "survival_times": [1.0]}
     )
     assert (list(project.tasks), list(project.verifications)) == (["age"], ["identification"])
     slices = project.slices()

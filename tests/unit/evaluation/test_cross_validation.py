@@ -17,6 +17,8 @@ from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.cross_validation import records_of_fold, training_records
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
+from ecglfm.models.calibration import Calibration
+from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from tests.unit.evaluation.test_evaluate import hashes
 
@@ -26,7 +28,8 @@ AMPLITUDE = np.random.default_rng(0).uniform(0, 2, COUNT).round(3)  # mV
 HIGH = ((np.random.default_rng(1).normal(0, 0.4, COUNT) + AMPLITUDE) > 1).astype(np.float32)
 SHIFT = np.array([0.0, 3.0, -3.0])  # of each model's logits: scores of the three are on different scales
 THRESHOLDS = [0.5, 0.9, 0.1]
-SLICE = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=40, seed=3, calibration="temperature"))
+TEMPERATURES = np.array([2.0, 1.0, 0.5])  # of each model
+SLICE = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=40, seed=3))
 
 
 class Shifted(nn.Module):
@@ -38,14 +41,17 @@ class Shifted(nn.Module):
         self.encoder = SimpleNamespace(crop_samples=500, sampling_rate=100, leads=["I", "II"])
         self.label_names, self.thresholds = ["HIGH"], [THRESHOLDS[fold]]
         self.kind, self.aggregate, self.outputs, self.shift = "binary", "mean", torch.sigmoid, SHIFT[fold]
+        self.calibration = Calibration(TEMPERATURES[[fold]], False)
+
+    calibrated = ECGModel.calibrated
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         return x[:, 0].mean(dim=1)[:, None] - 1 + self.shift
 
 
 def said_by(fold: np.ndarray) -> np.ndarray:
-    """Probability that the models of these folds say of all records."""
-    return 1 / (1 + np.exp(-(AMPLITUDE - 1 + SHIFT[fold])))
+    """Calibrated probability that the models of these folds say of all records."""
+    return 1 / (1 + np.exp(-(AMPLITUDE - 1 + SHIFT[fold]) / TEMPERATURES[fold]))
 
 
 @pytest.fixture
@@ -124,15 +130,10 @@ def test_pooled_metrics_are_per_patient_and_beside_them_is_the_mean_of_folds(inp
 
 def test_temperatures_are_each_models_own(inputs: dict) -> None:
     metrics = run_evaluate(SLICE, **inputs)
-    temperatures = metrics["calibration"]["temperature"]["HIGH"]
-    assert len(set(temperatures)) == 3
-    logits = (AMPLITUDE - 1 + SHIFT[FOLD]) / np.array(temperatures)[FOLD]
-    expected = np.mean((1 / (1 + np.exp(-logits)) - HIGH) ** 2)
-    assert metrics["labels"]["HIGH"]["brier_calibrated"]["value"] == pytest.approx(expected, abs=1e-3)
-    # fold 0's is that of its own predictions of fold 1
-    rows = FOLD == 1
-    loss = [np.log1p(np.exp(-(2 * HIGH[rows] - 1) * (AMPLITUDE[rows] - 1) / t)).mean() for t in (0.9, 1, 1.1)]
-    assert loss[1] >= np.log1p(np.exp(-(2 * HIGH[rows] - 1) * (AMPLITUDE[rows] - 1) / temperatures[0])).mean()
+    assert metrics["calibration"] == {"fitted_on": "valid", "temperature": {"HIGH": [2.0, 1.0, 0.5]}}
+    before = 1 / (1 + np.exp(-(AMPLITUDE - 1 + SHIFT[FOLD])))
+    for name, said in (("brier", before), ("brier_calibrated", said_by(FOLD))):
+        assert metrics["labels"]["HIGH"][name]["value"] == pytest.approx(np.mean((said - HIGH) ** 2), abs=1e-3)
 
 
 def test_subgroups_and_the_constant_answer_are_of_the_pooled_records(inputs: dict) -> None:

@@ -17,6 +17,8 @@ from torch import nn
 from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
+from ecglfm.models.calibration import Calibration
+from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from ecglfm.records import data_hash
@@ -38,6 +40,9 @@ class Amplitude(nn.Module):
         self.encoder = SimpleNamespace(crop_samples=500, sampling_rate=100, leads=["I", "II"])
         self.label_names, self.thresholds = ["HIGH", "LOW"], [0.4, 0.6]
         self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
+        self.calibration: Calibration | None = None
+
+    calibrated = ECGModel.calibrated
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1
@@ -265,16 +270,22 @@ def test_multiclass_with_a_temperature(inputs: dict[str, Path], monkeypatch: pyt
     truth = np.where(HIGH == 1, 0, np.arange(COUNT) % 2 + 1)
     columns = {f"label.{name}": (truth == k).astype(np.float32) for k, name in enumerate("abc")}
     model = Told("multiclass", {"a": 4.0, "b": -4.0, "c": 0.0}, [0.5, 0.5, 0.5])
-    metrics, table = run_kind(inputs, monkeypatch, model, columns, calibration="temperature")
-    probability = table[["probability.a", "probability.b", "probability.c"]].to_numpy()
-    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-6)
-    hit = probability[20:].argmax(axis=1) == truth[40:]
-    assert metrics["overall"]["accuracy"]["value"] == pytest.approx(hit.mean())
-    temperatures = set(metrics["calibration"]["temperature"].values())
-    assert len(temperatures) == 1
-    assert metrics["calibration"]["fitted_on"] == "valid"
-    after = metrics["labels"]["b"]
-    assert after["brier_calibrated"]["value"] < after["brier"]["value"]  # sure of itself, and often wrong
+    model.calibration = Calibration(np.full(3, 4.0), True)  # sure of itself, and often wrong
+    metrics, table = run_kind(inputs, monkeypatch, model, columns)
+    before, after = (table[[f"{what}.{name}" for name in "abc"]].to_numpy() for what in ("uncalibrated", "probability"))
+    logits = AMPLITUDE[20:, None] * [4.0, -4.0, 0.0]  # of both windows almost
+    for said, temperature in ((before, 1), (after, 4)):
+        expected = np.exp(logits / temperature)
+        np.testing.assert_allclose(said, expected / expected.sum(axis=1, keepdims=True), atol=0.02)
+        np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
+    assert metrics["overall"]["accuracy"]["value"] == pytest.approx((after[20:].argmax(axis=1) == truth[40:]).mean())
+    assert metrics["calibration"] == {"fitted_on": "valid", "temperature": {"a": 4.0, "b": 4.0, "c": 4.0}}
+    found = metrics["labels"]["b"]
+    for name, said in (("brier", before), ("brier_calibrated", after)):
+        assert found[name]["value"] == pytest.approx(np.mean((said[20:, 1] - (truth[40:] == 1)) ** 2))
+    assert found["brier_calibrated"]["value"] < found["brier"]["value"]
+    called, positive = after[20:, 0] >= 0.5, truth[40:] == 0  # decisions are of calibrated probabilities
+    assert metrics["labels"]["a"]["specificity"]["value"] == pytest.approx((~called)[~positive].mean())
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "survival"])
@@ -290,9 +301,9 @@ def test_a_trap_in_the_test_split_changes_nothing_that_is_chosen(
         trap = {"time.HIGH": columns["time.HIGH"] + 3 * test.astype(np.float32), "event.HIGH": trap["label.HIGH"]}
     names = dict.fromkeys([name.split(".")[1] for name in columns], 3.0)
     model = Told(kind, names, [0.5, 0.5] if kind == "multilabel" else [])
-    honest, table = run_kind(inputs, monkeypatch, model, columns, calibration="temperature_per_label")
-    trapped, other = run_kind(inputs, monkeypatch, model, trap, calibration="temperature_per_label")
-    for key in ("calibration", "thresholds", "survival_times"):
+    honest, table = run_kind(inputs, monkeypatch, model, columns)
+    trapped, other = run_kind(inputs, monkeypatch, model, trap)
+    for key in ("thresholds", "survival_times"):
         assert honest.get(key) == trapped.get(key)
     said = [name for name in table if name.startswith(("probability", "risk"))]
     pd.testing.assert_frame_equal(table[said], other[said])

@@ -70,7 +70,7 @@ def run(folder: Path, kind: str, columns: dict[str, np.ndarray], output: str = "
         FinetuneSlice(finetune=FinetuneConfig(**options)),
         fit="full-s0", encoder=make_encoder(folder / "encoder"), task=task, output=folder / output / "model", **paths,
     )  # fmt: skip
-    settings = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=300, calibration="temperature"))
+    settings = EvaluateSlice(evaluate=EvaluateConfig(bootstrap=300))
     return run_evaluate(settings, model=folder / output / "model", output=folder / output / "evaluate", **paths)
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 import ecglfm
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
+from ecglfm.models.calibration import Calibration
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import architecture
@@ -53,12 +55,15 @@ def test_model_round_trip(folder, tmp_path, mode):
     model = ECGModel(load_encoder(folder), ["AF", "MI"], mode)
     torch.nn.init.normal_(model.head.bias)
     model.thresholds = [0.25, 0.75]
+    model.calibration = Calibration(np.array([2.0, 0.5]), False)
     save_model(tmp_path / "m", model, {"task": "af", "kind": "multilabel"})
     loaded = ecglfm.load_model(tmp_path / "m")
     x = torch.randn(3, 2, 1000)
     assert torch.equal(loaded(x), model.eval()(x))
     assert loaded.label_names == ["AF", "MI"]
     assert loaded.thresholds == [0.25, 0.75]
+    odds = np.array([0.25, 4.0])
+    np.testing.assert_allclose(loaded.calibrated((odds / (1 + odds))[None]), [[1 / 3, 16 / 17]])
     assert loaded.mode == mode
     assert not any(module.training for module in loaded.modules())
     assert loaded.encoder.sampling_rate == 250

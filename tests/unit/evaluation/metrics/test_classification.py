@@ -79,8 +79,13 @@ def four(**more: object) -> Predictions:
     return Predictions(["x", "y"], TRUTH, SAID, CUTS, np.array(["a", "a", "b", "c"]), **more)
 
 
+def calibrated() -> Predictions:
+    """Called as `four()`; the same records are ranked otherwise: y of the first above x of the last."""
+    return replace(four(), probabilities=AFTER, uncalibrated=SAID)
+
+
 def test_a_label_before_and_after_calibration() -> None:
-    data = four(calibrated=AFTER)
+    data = calibrated()
     assert data.metrics == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
     assert four().metrics == CLASS_METRICS
     # the unknown record counts nowhere, then the last one twice
@@ -106,7 +111,7 @@ def test_a_label_before_and_after_calibration() -> None:
 
 def test_labels_pooled_before_and_after_calibration() -> None:
     weight_nr = np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
-    sections = four(calibrated=AFTER).pooled(weight_nr)
+    sections = calibrated().pooled(weight_nr)
     assert list(sections) == ["micro"]
     micro = sections["micro"]
     assert tuple(micro) == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
@@ -192,7 +197,7 @@ def test_what_metrics_stand_on() -> None:
 
 
 def test_gaps_of_a_label_and_of_all() -> None:
-    data, weight_nr = four(calibrated=AFTER), np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
+    data, weight_nr = calibrated(), np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
     found = data.gaps(1, weight_nr)
     assert list(found) == ["ece", "ece_calibrated"]
     expected = np.zeros((15, 2))  # 0.2 and 0.8 are ends of bins; of the second weighting the third record is out
@@ -229,32 +234,19 @@ def predicted(*, fold: bool) -> pd.DataFrame:
     return table if fold else table[table["fold"] == 0].drop(columns="fold")
 
 
-def test_each_models_temperature_is_of_its_own_validation_records() -> None:
-    config = EvaluateConfig(calibration="temperature_per_label")
-    data, fitted = Predictions.read(predicted(fold=True), KINDS["multilabel"], ["x", "y"], config)
-    # 0.9 becomes 5/6 and 4/6, as often as it was right
-    wanted = np.log(9) / np.log([5, 2])
-    assert list(fitted) == ["calibration"]
-    about = fitted["calibration"]
-    assert list(about) == ["method", "fitted_on", "temperature"]
-    assert (about["method"], about["fitted_on"]) == ("temperature_per_label", "valid")
-    assert about["temperature"]["x"] == pytest.approx(wanted.tolist(), rel=1e-3)
-    assert about["temperature"]["y"] == [1, 1]
-    assert data.calibrated is not None
-    np.testing.assert_allclose(data.calibrated[:, 0], 1 / (1 + 4 ** (-1 / wanted)), rtol=1e-3)
-    np.testing.assert_allclose(data.calibrated[:, 1], 0.3)
-    assert (data.names, data.patients.tolist(), data.exclusive) == (["x", "y"], ["t0", "t1"], False)
+def test_what_was_said_before_the_temperature_is_told_where_there_is_one() -> None:
+    table, names = predicted(fold=True), ["x", "y"]
+    data, fitted = Predictions.read(table, KINDS["multilabel"], names, EvaluateConfig())
+    assert (data.names, data.patients.tolist(), data.exclusive) == (names, ["t0", "t1"], False)
     np.testing.assert_array_equal(data.targets, [[1, 0], [1, 0]])
     np.testing.assert_array_equal(data.probabilities, [[0.8, 0.3], [0.8, 0.3]])
     np.testing.assert_array_equal(data.thresholds, [[0.25, 0.4], [0.75, 0.4]])
-    assert data.challenge is None
-    _, fitted = Predictions.read(predicted(fold=False), KINDS["multilabel"], ["x", "y"], config)
-    assert fitted["calibration"]["temperature"] == {"x": pytest.approx(wanted[0], rel=1e-3), "y": 1}
-    data, fitted = Predictions.read(predicted(fold=False), KINDS["multiclass"], ["x", "y"], EvaluateConfig())
-    assert (data.exclusive, data.calibrated, fitted) == (True, None, {})
-    data, _ = Predictions.read(predicted(fold=True), KINDS["multiclass"], ["x", "y"], config)
-    assert data.calibrated is not None
-    np.testing.assert_allclose(data.calibrated.sum(axis=1), 1)  # classes of one record
+    assert (data.uncalibrated, data.challenge, fitted) == (None, None, {})
+    before = {f"uncalibrated.{name}": table[f"probability.{name}"] / 2 for name in names}
+    data, fitted = Predictions.read(table.assign(**before), KINDS["multiclass"], names, EvaluateConfig())
+    assert (data.exclusive, fitted) == (True, {})
+    np.testing.assert_array_equal(data.uncalibrated, [[0.4, 0.15], [0.4, 0.15]])
+    np.testing.assert_array_equal(data.probabilities, [[0.8, 0.3], [0.8, 0.3]])
 
 
 def test_weights_of_the_challenge_are_of_the_tasks_labels(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.metrics import Predictions, RegressionPredictions, SurvivalPredictions
@@ -34,22 +33,7 @@ def test_classes_are_the_test_records_with_their_own_thresholds() -> None:
     assert data.probabilities.tolist() == [[0.8], [0.3]]
     assert np.ravel(data.thresholds).tolist() == [0.4, 0.6]
     assert data.patients.tolist() == ["b", "e"]
-    assert (data.exclusive, data.calibrated, fitted) == (False, None, {})
-
-
-def test_a_temperature_is_fitted_on_valid_and_changes_test() -> None:
-    config = EvaluateConfig(calibration="temperature")
-    data, fitted = read_outcome(CLASSES, "multilabel", ["x"], config)
-    assert isinstance(data, Predictions)
-    wanted = np.log(9) / np.log(3)  # 0.9 becomes 3/4, as often as it was right in valid
-    assert fitted["calibration"]["temperature"]["x"] == pytest.approx(wanted, rel=1e-3)
-    assert fitted["calibration"]["fitted_on"] == "valid"
-    assert data.calibrated is not None
-    odds = np.log([0.8 / 0.2, 0.3 / 0.7]) / wanted
-    assert np.ravel(data.calibrated) == pytest.approx(1 / (1 + np.exp(-odds)), rel=1e-3)
-    assert data.probabilities.tolist() == [[0.8], [0.3]]
-    other = CLASSES.assign(**{"target.x": CLASSES["target.x"].where(CLASSES["split"] == "valid", 0)})
-    assert read_outcome(other, "multilabel", ["x"], config)[1] == fitted  # the truth of test has no part in it
+    assert (data.exclusive, data.uncalibrated, fitted) == (False, None, {})
 
 
 def test_quantities() -> None:

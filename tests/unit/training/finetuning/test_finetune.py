@@ -21,6 +21,7 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, PreprocessConfig, TaskS
 from ecglfm.config.fits import Fit
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import load_encoder, save_encoder
+from ecglfm.models.calibration import fit_calibration
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_json
@@ -317,6 +318,13 @@ def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
     assert macro_auroc(labels, probability) > 0.95
     assert loaded.label_names == ["fast", "big"]
     assert loaded.thresholds == model.thresholds
+    chosen_by = records[records["split"] == "valid"].reset_index(drop=True)
+    truth = pd.read_parquet(data / "labels.parquet").query("split == 'valid'")[["label.fast", "label.big"]].to_numpy()
+    said = predict(loaded, Signals(chosen_by, data / "preprocess"))
+    wanted = fit_calibration(truth, said, "temperature", exclusive=False).temperatures
+    np.testing.assert_allclose(loaded.calibration.temperatures, wanted, rtol=1e-4)
+    for label, threshold in enumerate(loaded.thresholds):  # of calibrated probabilities: none lies close to it
+        assert np.abs(loaded.calibrated(said)[:, label] - threshold).min() > 1e-6
     history = pd.read_csv(tmp_path / "history.csv")
     assert list(history.columns) == ["epoch", "split", "loss", "auroc", "lr", "head_lr"]
     assert len(history) == 2 * epochs

@@ -1,9 +1,8 @@
-"""Temperature scaling: probabilities that mean what they say, without another decision.
+"""Temperature scaling: probabilities that mean what they say.
 
 A model's logits are divided by one number T, chosen so that the validation records are likeliest (Guo et al. 2017,
 arXiv:1706.04599). T above 1 takes confidence away, below 1 adds some. Of binary and multilabel tasks the order of the
-records stays as it is, so that AUROC and decisions do too. The logit is taken of the record's probability, the mean
-over its windows.
+records stays as it is. The logit is taken of the record's probability, which is put together from its windows before.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-#: T is looked for between these; a model that never errs on the validation split ends at the lower one.
-BOUNDS = (0.05, 20.0)
+#: T is looked for between these; a model that never errs on the validation split ends at the lower one, at which
+#: few of its probabilities become so close to 1 that they cannot be told apart.
+BOUNDS = (0.2, 20.0)
 _SMALLEST = 1e-7
 
 Method = Literal["none", "temperature", "temperature_per_label"]

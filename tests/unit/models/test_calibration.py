@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from ecglfm.evaluation.metrics.calibration import BOUNDS, fit_calibration
+from ecglfm.models.calibration import BOUNDS, fit_calibration
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
