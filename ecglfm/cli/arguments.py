@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecglfm.config import TrackingSlice, load, read_yaml
+from ecglfm.config import SourceConfig, SourceSlice, TrackingSlice, UserError, load, read_yaml
 from ecglfm.extras import need
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ecglfm.app.prediction import Reader, Recording
+
+_SHOWN = 5  # recordings without an answer that are named
 
 
 def add_tracking(parser: argparse.ArgumentParser) -> None:
@@ -34,3 +42,58 @@ def read_config(path: Path, recipes: Sequence[Path]) -> dict[str, Any]:
         for recipe in recipes:
             update_config(content, read_yaml(recipe))
     return content
+
+
+def add_recordings(parser: argparse.ArgumentParser) -> None:
+    """Declare which recordings are meant, how they are read, and by how many processes."""
+    parser.add_argument(
+        "recordings", nargs="*", metavar="FILE_OR_FOLDER", help="WFDB records, MUSE XML, HDF5 of CODE-15 %%, or folders"
+    )
+    parser.add_argument("--source", type=Path, metavar="YAML", help="a database instead, as in config/sources/")
+    parser.add_argument(
+        "--leads", nargs="+", default=[], metavar="THEIRS=OURS", help="names of leads in the files: C1=V1 C2=V2"
+    )
+    parser.add_argument("--file-leads", nargs="+", default=[], metavar="LEAD", help="leads in the order of the files")
+    parser.add_argument("--links", choices=["inside", "follow"], default="inside", help="where symbolic links may lead")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read; the answers do not depend on it")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+
+
+def recordings_of(args: argparse.Namespace) -> tuple[list[Recording], Reader]:
+    """Recordings that are meant, and what reads them; raises `UserError` where none or two things are named."""
+    from ecglfm.app.prediction import FromFiles, FromSource
+
+    if bool(args.source) == bool(args.recordings):
+        raise UserError("name files or folders, or a database with --source YAML; one of the two")
+    if args.source:
+        source = FromSource(SourceSlice(source=args.source.stem, config=load(SourceConfig, args.source)))
+        return source.find(), source
+    wrong = [pair for pair in args.leads if "=" not in pair]
+    if wrong:
+        raise UserError(f"--leads {wrong[0]}: write THEIRS=OURS, such as C1=V1")
+    leads = dict(pair.split("=", 1) for pair in args.leads)
+    files = FromFiles(leads=leads, file_leads=args.file_leads, links=args.links)
+    return files.find(args.recordings), files
+
+
+def say_left_out(reasons: pd.Series, what: str) -> int:
+    """Print which recordings got no answer; the exit status.
+
+    Parameters
+    ----------
+    reasons : Series of str
+        Why, by the name of the recording; empty where there is an answer.
+    what : str
+        `no answer`, `no vector`.
+    """
+    none = reasons[reasons != ""]
+    if none.empty:
+        return 0
+    counts = Counter(reason.partition(":")[0] for reason in none)
+    said = ", ".join(f"{reason} {count}" for reason, count in counts.most_common())
+    print(f"{what} for {len(none)} of {len(reasons)}: {said}")
+    for record, reason in none.head(_SHOWN).items():
+        print(f"  {record}: {reason}")
+    if len(none) > _SHOWN:
+        print("  … the others stand in the table, column `reason`")
+    return 1

@@ -26,7 +26,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--labels", type=Path, required=True, help="labels/T.parquet")
     _add_data(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--features", type=Path, help="mode linear: folder that keeps the encoder's vectors, embed/E")
+    parser.add_argument("--vectors", type=Path, help="mode linear: what the stage `embed` made, embed/E")
     _add_execution(parser)
     parser.set_defaults(run=_finetune)
 
@@ -99,7 +99,7 @@ def _finetune(args: argparse.Namespace) -> int:
             manifest=args.manifest,
             signals=args.signals,
             output=args.output,
-            features=args.features,
+            vectors=args.vectors,
             tracking=tracking_of(args),
             rule=args.rule,
             threads=args.threads,

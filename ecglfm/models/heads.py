@@ -146,7 +146,11 @@ class ECGModel(nn.Module):
         -------
         Tensor, shape (batch, labels)
         """
+        return self.head(self.embed(x, mask))
+
+    def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head reads, (batch, dim): frames pooled as the mode wants; arguments as in `forward`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode in ("full", "lora")):
             frames_btd, mask_bt = self.encoder.encode(x, mask)
         pool = mean_over_frames if self.pooling is None else self.pooling
-        return self.head(pool(frames_btd, mask_bt))
+        return pool(frames_btd, mask_bt)

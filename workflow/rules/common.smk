@@ -5,6 +5,7 @@
 import shutil
 
 from ecglfm.config import Project
+from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
@@ -114,6 +115,14 @@ def get_launcher(wildcards, resources, threads):
         f"{resources.mpi or 'srun'} --nodes={nodes} --ntasks={tasks} --ntasks-per-node={tasks // nodes}"
         f" --cpus-per-task={threads} --kill-on-bad-exit=1"
     )
+
+
+def get_vectors(wildcards):
+    """What a linear probe learns from: vectors of the windows of a task's sources; nothing for other fits."""
+    if parse_fit(wildcards.fit).mode != "linear":
+        return []
+    folder = f"<results>/embed/{wildcards.encoder}"
+    return [f"{folder}/{source}.windows.parquet" for source in PROJECT.task_sources(wildcards.task)]
 
 
 def get_models(wildcards):

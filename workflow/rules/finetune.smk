@@ -1,5 +1,5 @@
 # finetune: one encoder on one label set, in one mode with one seed.
-# Requires: an encoder, the labels of a task, the prepared signals.
+# Requires: an encoder, the labels of a task, the prepared signals; mode linear: the vectors of stage embed.
 # Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv.
 # Its state lies in checkpoints/ beside them until they are there, and is never declared, so that a failed job resumes.
 
@@ -11,6 +11,7 @@ rule finetune_model:
         task="<results>/config/labels/{task}.yaml",
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
+        vectors=get_vectors,
     output:
         weights="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         info="<results>/finetune/{encoder}/{task}/{fit}/model.json",
@@ -38,7 +39,7 @@ rule finetune_model:
     shell:
         "{params.launcher} python -m ecglfm finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
         " --task {input.task:q} --labels {input.labels:q} --manifest {input.records:q} --signals {params.results:q}/preprocess"
-        " --output {params.folder:q} --features {params.results:q}/embed/{wildcards.encoder:q} --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
+        " --output {params.folder:q} --vectors {params.results:q}/embed/{wildcards.encoder:q} --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 
 
 rule finetune_all:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from ecglfm.app.prediction.predict import run_predict
 from ecglfm.app.prediction.predictor import Predictor
-from ecglfm.app.prediction.preparation import Prepared
+from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.recordings import FromFiles, FromSource, Reader, Recording
 
-__all__ = ["FromFiles", "FromSource", "Predictor", "Prepared", "Reader", "Recording", "run_predict"]
+__all__ = [
+    "FromFiles",
+    "FromSource",
+    "Held",
+    "Predictor",
+    "Prepared",
+    "Preparer",
+    "Reader",
+    "Recording",
+    "prepare_record",
+    "prepared_together",
+    "run_predict",
+]

@@ -9,7 +9,7 @@ Shapes: n records, k labels, m models.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,34 +17,16 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record
+from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
-from ecglfm.data.samples import cut_windows, padded
 from ecglfm.data.signals import check_filters
 from ecglfm.records import Record
-from ecglfm.sources.parallel import ordered_map
 
 if TYPE_CHECKING:
     from ecglfm.models.heads import ECGModel
 
 _BATCH = 64  # windows in one forward
-_TOGETHER = 4 * _BATCH  # windows of the recordings that are predicted together
-_CHUNK = 8  # recordings that a worker reads at a time
-
-
-class _Held:
-    """Prepared recordings in memory, as `ecglfm.training.inference.predict` reads them."""
-
-    def __init__(self, signals: Sequence[np.ndarray]) -> None:
-        self._signals = signals
-
-    def windows(self, length: int) -> pd.DataFrame:
-        return cut_windows(np.array([len(signal) for signal in self._signals], np.int64), length)
-
-    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        places = zip(rows.tolist(), starts.tolist(), strict=True)
-        return padded([self._signals[row][start : start + length] for row, start in places], length)
 
 
 class Predictor:
@@ -118,7 +100,7 @@ class Predictor:
         """
         from ecglfm.training.inference import predict
 
-        usable = _Held([one.signal for one in prepared if not one.fault])
+        usable = Held([one.signal for one in prepared if not one.fault])
         said = [model.calibrated(predict(model, usable, batch_size=_BATCH)) for model in self.models]
         answers = iter(np.stack(said, axis=1))
         return [self._row(one, None if one.fault else next(answers)) for one in prepared]
@@ -133,27 +115,15 @@ class Predictor:
         workers : int
             Processes that read and prepare; the table does not depend on it.
         """
-        chunks = [recordings[start : start + _CHUNK] for start in range(0, len(recordings), _CHUNK)]
-        preparer = Preparer(reader, self._encoder.preprocess)
-        prepared = itertools.chain.from_iterable(ordered_map(preparer, chunks, workers))
-        rows = itertools.chain.from_iterable(map(self.answer, self._together(prepared)))
+        encoder = self._encoder
+        preparer = Preparer(reader, encoder.preprocess)
+        together = prepared_together(recordings, preparer, encoder.crop_samples, workers=workers)
+        rows = itertools.chain.from_iterable(map(self.answer, together))
         return pd.DataFrame(tqdm(rows, "predict", total=len(recordings), unit="record", disable=None))
 
     @property
     def _encoder(self) -> Any:
         return self.models[0].encoder
-
-    def _together(self, prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
-        """Recordings whose windows fill some batches."""
-        waiting, windows = list[Prepared](), 0
-        for one in prepared:
-            waiting.append(one)
-            windows += max(1, len(one.signal) // self._encoder.crop_samples)
-            if windows >= _TOGETHER:
-                yield waiting
-                waiting, windows = [], 0
-        if waiting:
-            yield waiting
 
     def _row(self, prepared: Prepared, outputs_mk: np.ndarray | None) -> dict[str, Any]:
         """A row of the table, of the outputs of each model."""

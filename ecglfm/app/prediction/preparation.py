@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import PreprocessConfig
 from ecglfm.data.ingest import flags_of
+from ecglfm.data.samples import cut_windows, padded
 from ecglfm.data.signals import prepare
 from ecglfm.records import Record, RecordError
+from ecglfm.sources.parallel import ordered_map
+
+_CHUNK = 8  # recordings that a worker reads at a time
+_TOGETHER = 256  # windows of the recordings that are answered together: some batches
 
 
 class Prepared(NamedTuple):
@@ -78,3 +85,45 @@ class Preparer:
 
 def _faulty(name: str, patient_id: str | None, error: RecordError) -> Prepared:
     return Prepared(name, patient_id, np.empty((0, 0), np.int16), fault=(error.reason, error.detail))
+
+
+class Held:
+    """Prepared recordings in memory, as `ecglfm.training.inference` reads them."""
+
+    def __init__(self, signals: Sequence[np.ndarray]) -> None:
+        self._signals = signals
+
+    def windows(self, length: int) -> pd.DataFrame:
+        """Windows that cover every recording, as `cut_windows` makes them."""
+        return cut_windows(np.array([len(signal) for signal in self._signals], np.int64), length)
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        """Samples of some recordings, int16 microvolts, shape (rows, length, leads), zeros past the end."""
+        places = zip(rows.tolist(), starts.tolist(), strict=True)
+        return padded([self._signals[row][start : start + length] for row, start in places], length)
+
+
+def prepared_together(
+    recordings: Sequence[Recording], preparer: Preparer, length: int, *, workers: int = 1
+) -> Iterator[list[Prepared]]:
+    """Recordings in their order, as many at a time as have windows for some batches.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    preparer : Preparer
+    length : int
+        Samples of a window.
+    workers : int
+        Processes that read and prepare; what comes out does not depend on it.
+    """
+    chunks = [recordings[start : start + _CHUNK] for start in range(0, len(recordings), _CHUNK)]
+    waiting, windows = list[Prepared](), 0
+    for one in itertools.chain.from_iterable(ordered_map(preparer, chunks, workers)):
+        waiting.append(one)
+        windows += max(1, len(one.signal) // length)
+        if windows >= _TOGETHER:
+            yield waiting
+            waiting, windows = [], 0
+    if waiting:
+        yield waiting

@@ -80,9 +80,11 @@ def differing(
     ]
 
 
-def check_samples(records: pd.DataFrame, folder: Path, *, at_most: int | None = None) -> None:
-    """Raise `UserError`, a line per file, where samples are not those that the manifest was made of; as `differing`."""
-    found = differing(records, folder, table="the manifest", at_most=at_most, title="compare SHA-256")
+def check_samples(
+    records: pd.DataFrame, folder: Path, *, table: str = "the manifest", at_most: int | None = None
+) -> None:
+    """Raise `UserError`, a line per file, where samples are not those that the table was made of; as `differing`."""
+    found = differing(records, folder, table=table, at_most=at_most, title="compare SHA-256")
     if found:
         raise UserError("\n".join(found))
 

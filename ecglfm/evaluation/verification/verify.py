@@ -214,8 +214,8 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
     ValueError
         A vector is not finite.
     """
-    from ecglfm.training.finetuning import embed_windows
     from ecglfm.training.inference import aggregate_by_record
+    from ecglfm.training.vectors import embed_windows
 
     if records.empty:
         return np.zeros((0, encoder.dim))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.finetune import run_finetune
-from ecglfm.training.finetuning.linear_probe import embed_windows, probe_learner
+from ecglfm.training.finetuning.linear_probe import probe_learner
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.supervised import train
 from ecglfm.training.finetuning.thresholds import Rule, choose_threshold
@@ -12,7 +12,6 @@ from ecglfm.training.finetuning.thresholds import Rule, choose_threshold
 __all__ = [
     "Rule",
     "choose_threshold",
-    "embed_windows",
     "macro_auroc",
     "make_criterion",
     "probe_learner",

@@ -30,7 +30,6 @@ from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
 from ecglfm.training.finetuning.criterion import make_criterion
-from ecglfm.training.finetuning.features import encoder_hash
 from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
@@ -39,6 +38,7 @@ from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.finetuning.targets import make_link, targets_of
 from ecglfm.training.finetuning.thresholds import Rule, Threshold, choose_thresholds
 from ecglfm.training.inference import predict
+from ecglfm.training.vectors import weights_hash
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run_finetune(
     manifest: Path,
     signals: Path,
     output: Path,
-    features: Path | None = None,
+    vectors: Path | None = None,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int | None = None,
@@ -75,8 +75,8 @@ def run_finetune(
     output : path
         Folder of `model.safetensors`, `model.json`, `history.csv`; and, until they are written, of `checkpoints/`, from
         which a fit that was interrupted goes on.
-    features : path, optional
-        Mode `linear`: folder where the encoder's vectors are kept, so that the next fit need not compute them.
+    vectors : path, optional
+        Mode `linear`: folder of what the stage `embed` made with this encoder; None: the fit makes them itself.
     tracking : TrackingSlice, optional
     rule : str, optional
         Snakemake rule, a tag in MLflow.
@@ -126,7 +126,7 @@ def run_finetune(
         output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
         pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
     )  # fmt: skip
-    checkpoints.identity["encoder_hash"] = encoder_hash(encoder)
+    checkpoints.identity["encoder_hash"] = weights_hash(encoder)
     with (
         SavedTraining(checkpoints) as saved,
         start_run(
@@ -136,7 +136,7 @@ def run_finetune(
     ):  # fmt: skip
         if distributed.is_main():
             saved.note(run.key)
-        learner = _learner(model, data, config, parsed.seed, encoder, features, stop)
+        learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
         history = train(
             learner,
@@ -236,14 +236,14 @@ def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
 
 
 def _learner(
-    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, features: Path | None,
+    model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, vectors: Path | None,
     stop: distributed.StopFlag | None,
 ) -> Learner:  # fmt: skip
     """A learner for the model's mode."""
     ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":
-        return linear_learner(model, data, encoder, features, stop=stop, **common)
+        return linear_learner(model, data, encoder, vectors, stop=stop, **common)
     length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
 
     def batches(epoch: int, first: int) -> Iterator[Batch]:

@@ -104,12 +104,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(
-    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, features: Path | None = None,
+    data: Path, output: Path, name: str = "full-s0", encoder: Path | None = None, vectors: Path | None = None,
     stop=None, **config,
 ):  # fmt: skip
     return run_finetune(
         slice_of(**config), fit=name, encoder=encoder or data / "encoder", task=TASK, labels=data / "labels.parquet",
-        manifest=data / "records.parquet", signals=data / "preprocess", output=output, features=features, stop=stop,
+        manifest=data / "records.parquet", signals=data / "preprocess", output=output, vectors=vectors, stop=stop,
     )  # fmt: skip
 
 

@@ -1,48 +1,37 @@
-"""The encoder's vector of every window, in order and over its real samples alone."""
+"""A linear probe learns the same, bit for bit, from vectors that the stage `embed` made and from its own."""
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pandas as pd
+import pytest
 import torch
-from torch import Tensor, nn
 
-from ecglfm.training.finetuning.linear_probe import embed_windows
-
-
-class Encoder(nn.Module):
-    """Its vector of a window: mean of each lead over the real samples, millivolts; dropout would show."""
-
-    crop_samples = 4
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(0.9)
-        self.scale = nn.Parameter(torch.ones(1))
-
-    def embed(self, x_bln: Tensor, mask_bn: Tensor | None = None) -> Tensor:
-        real = torch.ones_like(x_bln[:, 0], dtype=torch.bool) if mask_bn is None else mask_bn
-        summed = (self.dropout(x_bln) * real[:, None]).sum(dim=2)
-        return self.scale * summed / real.sum(dim=1, keepdim=True)
+from ecglfm.app.embedding import run_embed_prepared
+from ecglfm.config import UserError
+from ecglfm.training.finetuning import linear_probe
+from tests.unit.training.finetuning.test_finetune import fit, make_data, make_encoder
 
 
-class Samples:
-    """A sample is 1000 times its record and the place in it, uV; the second lead the negative of the first."""
+def test_vectors_of_the_stage_give_the_very_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    make_encoder(make_data(tmp_path / "data") / "encoder")
+    data, output = tmp_path / "data", tmp_path / "out"
+    records = pd.read_parquet(data / "records.parquet")
+    records.drop(columns="split").to_parquet(data / "preprocess/s/000.parquet")
 
-    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        first = 1000 * rows[:, None] + starts[:, None] + np.arange(length)
-        return np.stack([first, -first], axis=2).astype(np.int16)
+    def model(vectors: Path | None) -> list[bytes]:
+        fit(data, output, "linear-s0-10pct", vectors=vectors, epochs=2)
+        return [(output / name).read_bytes() for name in ("model.safetensors", "history.csv")]
 
-
-def test_each_window_has_its_own_vector_in_order() -> None:
-    encoder = Encoder().train()
-    row = np.arange(300) % 7  # more than are embedded together
-    windows = pd.DataFrame({"row": row, "start": np.arange(300) % 11, "valid": 4})
-    windows.loc[[5, 299], "valid"] = 2
-    vectors = embed_windows(encoder, Samples(), windows)  # type: ignore[arg-type]
-    middle = np.where(windows["valid"] == 4, 1.5, 0.5)  # mean of places 0 to 3, and of 0 and 1
-    wanted = (1000 * row + windows["start"] + middle) / 1000
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, np.stack([wanted, -wanted], axis=1), rtol=1e-5)
-    assert encoder.training  # as it was
-    assert encoder.scale.grad is None
+    own = model(None)
+    made = run_embed_prepared(data / "encoder", [data / "preprocess/s/000.parquet"], tmp_path / "embed/s.parquet")
+    assert made == len(records)  # also of the test split, of which the probe takes none
+    monkeypatch.setattr(linear_probe, "embed_windows", None)  # nothing is computed a second time
+    assert model(tmp_path / "embed") == own
+    content = bytearray((data / "encoder/encoder.safetensors").read_bytes())
+    content[-1] ^= 1
+    (data / "encoder/encoder.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="its vectors were made by other weights: run the stage `embed` again"):
+        model(tmp_path / "embed")

@@ -1,0 +1,124 @@
+"""An encoder that is loaded once and given recordings: a vector for each comes out.
+
+A recording goes the way of the pipeline, as for `ecglfm.app.prediction.Predictor`. Its vector is the mean of those of
+its windows: of an encoder what `Encoder.embed` gives, of a model what its head reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ecglfm.app.prediction import Held, Prepared, Preparer, Reader, Recording, prepare_record, prepared_together
+from ecglfm.data.signals import check_filters
+from ecglfm.records import Record
+
+if TYPE_CHECKING:
+    from ecglfm.models.encoders import Encoder
+    from ecglfm.models.heads import ECGModel
+
+
+class RecordEmbedder:
+    """An encoder, or a model for what its head reads, that is given recordings.
+
+    Parameters
+    ----------
+    module : Encoder or ECGModel
+
+    Attributes
+    ----------
+    module : Encoder or ECGModel
+    encoder : Encoder
+        That module, or the encoder within it.
+
+    Raises
+    ------
+    UserError
+        A filter of its preprocessing does not fit its rate.
+    """
+
+    def __init__(self, module: Encoder | ECGModel) -> None:
+        from ecglfm.training.vectors import encoder_of
+
+        self.module, self.encoder = module, encoder_of(module)
+        check_filters(self.encoder.preprocess)
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 1) -> RecordEmbedder:
+        """Read the encoder of a folder, or the model of one without encoder, onto the device that there is.
+
+        Parameters
+        ----------
+        folder : path
+        threads : int
+            Of torch, which has them for the whole process.
+
+        Raises
+        ------
+        UserError
+            It cannot be read.
+        """
+        import torch
+
+        from ecglfm.distributed import choose_device
+        from ecglfm.models.bundle import load_encoder, load_model
+
+        torch.set_num_threads(max(1, threads))
+        is_model = (folder / "model.json").is_file() and not (folder / "encoder.json").is_file()
+        module: Encoder | ECGModel = load_model(folder) if is_model else load_encoder(folder)
+        return cls(module.to(choose_device()))
+
+    def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
+        """A recording of any rate, order of leads and unit as the encoder reads it, or with its fault."""
+        return prepare_record(record, self.encoder.preprocess, name=name, patient_id=patient_id)
+
+    def vectors(self, prepared: Sequence[Prepared]) -> np.ndarray:
+        """Vector of each recording, float32 (recordings, dim); NaN where it has a fault."""
+        from ecglfm.training.inference import aggregate_by_record
+        from ecglfm.training.vectors import embed_windows
+
+        usable = np.array([one.fault is None for one in prepared], bool)
+        held = Held([one.signal for one in prepared if one.fault is None])
+        windows = held.windows(self.encoder.crop_samples)
+        vectors = np.full((len(prepared), self.encoder.dim), np.nan, np.float32)
+        vectors[usable] = aggregate_by_record(windows["row"].to_numpy(), embed_windows(self.module, held, windows))
+        return vectors
+
+    def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:
+        """Vectors of recordings, a row for each, in their order.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+        reader : Reader
+        workers : int
+            Processes that read and prepare; the table does not depend on it.
+
+        Returns
+        -------
+        DataFrame
+            `record`, `patient_id`, `vector.0000`, …, `flags`, `reason`: why there is no vector, else empty.
+        """
+        from ecglfm.training.vectors import vector_columns
+
+        preparer = Preparer(reader, self.encoder.preprocess)
+        together = prepared_together(recordings, preparer, self.encoder.crop_samples, workers=workers)
+
+        def parts(shown: tqdm[None]) -> Iterator[pd.DataFrame]:
+            for some in together:
+                vectors = pd.DataFrame(self.vectors(some), columns=vector_columns(self.encoder.dim))
+                before = pd.DataFrame(
+                    {"record": [one.name for one in some], "patient_id": [one.patient_id for one in some]}
+                )
+                flags = [",".join(one.flags) for one in some]
+                reasons = [": ".join(one.fault) if one.fault else "" for one in some]
+                yield before.join(vectors).join(pd.DataFrame({"flags": flags, "reason": reasons}))
+                shown.update(len(some))
+
+        with tqdm(total=len(recordings), desc="embed", unit="record", disable=None) as shown:
+            return pd.concat(parts(shown), ignore_index=True)

@@ -1,0 +1,47 @@
+"""Commands that turn recordings into vectors: `embed`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ecglfm.cli.arguments import add_recordings, recordings_of, say_left_out
+from ecglfm.config import UserError
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the commands of this group."""
+    parser = commands.add_parser("embed", help="give each recording the vector that an encoder has for it")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of an encoder, or of a model: what its head reads",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        nargs="+",
+        metavar="TABLE",
+        help="preprocess/SOURCE/*.parquet instead: the stage `embed`",
+    )
+    add_recordings(parser)
+    parser.set_defaults(run=_embed)
+
+
+def _embed(args: argparse.Namespace) -> int:
+    from ecglfm.app.embedding import run_embed, run_embed_prepared
+
+    if args.prepared:
+        if args.recordings or args.source:
+            raise UserError("--prepared stands for files, folders and --source: one of them")
+        count = run_embed_prepared(args.encoder, args.prepared, args.output, threads=args.threads)
+        print(f"{args.output}: {count} recordings")
+        return 0
+    recordings, reader = recordings_of(args)
+    table = run_embed(args.encoder, recordings, reader, args.output, workers=args.workers, threads=args.threads)
+    dim = sum(str(column).startswith("vector.") for column in table)
+    print(f"{args.output}: {len(table)} recordings, vectors of {dim} numbers")
+    return say_left_out(table.set_index("record")["reason"], "no vector")
