@@ -70,6 +70,12 @@ def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path:
         table = pd.read_parquet(clone.results / f"evaluate/{encoder}/diagnosis/linear-s0/predictions.parquet")
         names = metrics["label_names"]
         found.append(predictions_on_test(table, names))
+    records = pd.read_parquet(demo.results / "manifest/records.parquet", columns=["record_id", "patient_id", "source"])
+    for source, own in records.sort_values("record_id").groupby("source"):
+        vectors = pd.read_parquet(clone.results / f"embed/tiny/{source}.parquet")  # what the probe learnt from
+        assert vectors["record"].tolist() == own["record_id"].tolist()
+        assert vectors["patient_id"].tolist() == own["patient_id"].tolist()
+        assert np.isfinite(vectors.filter(like="vector.").to_numpy()).all()
     difference = paired_bootstrap(*found, resamples=1000, confidence=0.95, seed=0)
     assert difference["ci_low"] > 0, difference
 
