@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ecglfm import load_model
+from ecglfm import load_encoder, load_model, preprocess, read_record
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
 from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import read_json
@@ -63,7 +63,7 @@ def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path:
     probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2}
     chosen = {"encoders": ["tiny", "random-tiny"], "tasks": ["diagnosis"], "tracking": {"enabled": False}}
     clone.edit("config/config.yaml", finetune=probe, evaluate={"bootstrap": 20}, **chosen)
-    clone.snakemake("evaluate_all")
+    clone.snakemake("evaluate_all", "embed_all")
     found = []
     for encoder in ("tiny", "random-tiny"):
         metrics = clone.metrics(encoder, "diagnosis", "linear-s0")
@@ -259,10 +259,12 @@ def test_every_readme_command_is_tested(demo) -> None:
             "make demo",  # the fixture `demo`
             "make test",  # this very run
             "ecglfm predict --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00001_hr --output predictions.csv",  # test_predict_says_what_evaluate_says
+            "ecglfm embed --encoder results/pretrain/tiny results/synthetic/demo-ptbxl/records500/00000 --output vectors.parquet",  # test_embed_says_what_the_encoder_says
             "snakemake -n",  # test_targets_work_without_flags
             "snakemake pretrain",
             "snakemake finetune_all",
             "snakemake evaluate_all",
+            "snakemake embed_all",  # test_a_linear_probe_on_pretrained_features_beats_random_ones
             "snakemake compare_all",  # test_one_encoder_is_compared_with_none
             "snakemake label_efficiency",  # test_every_kind.py
             "snakemake report",
@@ -319,6 +321,15 @@ def test_predict_says_what_evaluate_says(demo) -> None:
     assert len(both) == theirs["record_id"].str.startswith("demo-ptbxl/").sum() > 20
     for label in ("AFIB", "LBBB", "MI", "PVC"):
         np.testing.assert_allclose(both[f"probability.{label}.ours"], both[f"probability.{label}"], atol=1e-5)
+
+
+def test_embed_says_what_the_encoder_says(demo) -> None:
+    demo.run("bash", "-c", next(line for line in _readme_commands(demo.root) if " embed " in line))
+    table = pd.read_parquet(demo.root / "vectors.parquet").set_index("record")
+    encoder, record = load_encoder(demo.results / "pretrain/tiny"), table.index[7]
+    with torch.inference_mode():
+        expected = encoder.embed(preprocess(read_record(demo.root / record), encoder)).mean(0)
+    np.testing.assert_allclose(table.filter(like="vector.").loc[record], expected, atol=2e-6)
 
 
 def test_readme_export(demo) -> None:
