@@ -22,6 +22,7 @@ from ecglfm.cli import (
     download,
     embedding,
     evaluation,
+    explanation,
     labels,
     models,
     prediction,
@@ -43,6 +44,7 @@ GROUPS = (
     comparison,
     embedding,
     prediction,
+    explanation,
     tracking,
     benchmark,
 )

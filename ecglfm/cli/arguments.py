@@ -14,7 +14,7 @@ from ecglfm.extras import need
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ecglfm.app.prediction import Reader, Recording
+    from ecglfm.app.prediction import FromFiles, Reader, Recording
 
 _SHOWN = 5  # recordings without an answer that are named
 
@@ -44,35 +44,47 @@ def read_config(path: Path, recipes: Sequence[Path]) -> dict[str, Any]:
     return content
 
 
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how files are read: `--leads`, `--file-leads`, `--links`."""
+    parser.add_argument(
+        "--leads", nargs="+", default=[], metavar="THEIRS=OURS", help="names of leads in the files: C1=V1 C2=V2"
+    )
+    parser.add_argument("--file-leads", nargs="+", default=[], metavar="LEAD", help="leads in the order of the files")
+    parser.add_argument("--links", choices=["inside", "follow"], default="inside", help="where symbolic links may lead")
+
+
+def files_reader(args: argparse.Namespace) -> FromFiles:
+    """What reads files as `add_file_options` says; raises `UserError`."""
+    from ecglfm.app.prediction import FromFiles
+
+    wrong = [pair for pair in args.leads if "=" not in pair]
+    if wrong:
+        raise UserError(f"--leads {wrong[0]}: write THEIRS=OURS, such as C1=V1")
+    leads = dict(pair.split("=", 1) for pair in args.leads)
+    return FromFiles(leads=leads, file_leads=args.file_leads, links=args.links)
+
+
 def add_recordings(parser: argparse.ArgumentParser) -> None:
     """Declare which recordings are meant, how they are read, and by how many processes."""
     parser.add_argument(
         "recordings", nargs="*", metavar="FILE_OR_FOLDER", help="WFDB records, MUSE XML, HDF5 of CODE-15 %%, or folders"
     )
     parser.add_argument("--source", type=Path, metavar="YAML", help="a database instead, as in config/sources/")
-    parser.add_argument(
-        "--leads", nargs="+", default=[], metavar="THEIRS=OURS", help="names of leads in the files: C1=V1 C2=V2"
-    )
-    parser.add_argument("--file-leads", nargs="+", default=[], metavar="LEAD", help="leads in the order of the files")
-    parser.add_argument("--links", choices=["inside", "follow"], default="inside", help="where symbolic links may lead")
+    add_file_options(parser)
     parser.add_argument("--workers", type=int, default=1, help="processes that read; the answers do not depend on it")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
 
 
 def recordings_of(args: argparse.Namespace) -> tuple[list[Recording], Reader]:
     """Recordings that are meant, and what reads them; raises `UserError` where none or two things are named."""
-    from ecglfm.app.prediction import FromFiles, FromSource
+    from ecglfm.app.prediction import FromSource
 
     if bool(args.source) == bool(args.recordings):
         raise UserError("name files or folders, or a database with --source YAML; one of the two")
     if args.source:
         source = FromSource(SourceSlice(source=args.source.stem, config=load(SourceConfig, args.source)))
         return source.find(), source
-    wrong = [pair for pair in args.leads if "=" not in pair]
-    if wrong:
-        raise UserError(f"--leads {wrong[0]}: write THEIRS=OURS, such as C1=V1")
-    leads = dict(pair.split("=", 1) for pair in args.leads)
-    files = FromFiles(leads=leads, file_leads=args.file_leads, links=args.links)
+    files = files_reader(args)
     return files.find(args.recordings), files
 
 

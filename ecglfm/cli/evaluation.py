@@ -1,4 +1,4 @@
-"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `verify`, `report`, `plot`."""
+"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `verify`, `report`."""
 
 from __future__ import annotations
 
@@ -63,13 +63,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_tracking(report)
     report.set_defaults(run=_report)
 
-    plot = commands.add_parser("plot", help="draw a recording on 25 mm/s paper")
-    plot.add_argument("record", type=Path, help="WFDB record name or any of its files")
-    plot.add_argument("--output", type=Path, required=True, help="picture: .png, .pdf or .svg")
-    plot.add_argument("--start", type=float, default=0.0, help="where to begin, s")
-    plot.add_argument("--title", help="above the paper; default: the record's name")
-    plot.set_defaults(run=_plot)
-
 
 def _evaluate(args: argparse.Namespace) -> None:
     from ecglfm.config import EvaluateSlice, load
@@ -116,16 +109,3 @@ def _report(args: argparse.Namespace) -> None:
     from ecglfm.evaluation.report import run_report
 
     run_report(args.results, args.output, args.include, args.verified, tracking=tracking_of(args), rule=args.rule)
-
-
-def _plot(args: argparse.Namespace) -> None:
-    from ecglfm.config import UserError
-    from ecglfm.evaluation.plots import save_ecg
-    from ecglfm.records import RecordError
-    from ecglfm.sources.files import read_record
-
-    try:
-        record = read_record(args.record)
-    except RecordError as error:
-        raise UserError(f"{args.record}: {error}") from None
-    save_ecg(args.output, record, title=args.title or args.record.stem, start=args.start)

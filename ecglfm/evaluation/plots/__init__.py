@@ -14,6 +14,7 @@ from ecglfm.evaluation.plots.drawing import (
     style,
     with_interval,
 )
+from ecglfm.evaluation.plots.ecg_layouts import LAYOUTS
 from ecglfm.evaluation.plots.ecg_paper import plot_ecg, save_ecg
 from ecglfm.evaluation.plots.pictures import figures
 
@@ -21,6 +22,7 @@ __all__ = [
     "COLOURS",
     "GREY",
     "INK",
+    "LAYOUTS",
     "Series",
     "data_uri",
     "figures",

@@ -2,8 +2,8 @@
 
 The axes of the figure are millimetres of paper and cover all of it, so that a printout at full size can be
 read with a ruler: 1 s is 25 mm, 1 mV is 10 mm, small squares are 1 mm and large ones 5 mm. Rows grow with their
-leads; complexes too high for that are drawn at 5 mm/mV, as carts do, and the sheet says so. What no heart makes
-(a spike) is cut off at the end of its row, with a mark and its voltage.
+leads, and no sample is ever cut off; what is too high for 10 mm/mV is drawn at 5 mm/mV, as carts do, and the sheet
+says so.
 """
 
 from __future__ import annotations
@@ -13,31 +13,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from ecglfm.config import UserError
+from ecglfm.evaluation.plots.ecg_layouts import Strip, arrange
 from ecglfm.provenance import atomic
 from ecglfm.records import Record, normalize_lead
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = (10.0, 5.0)  # the usual gain, and half of it
 MM_PER_INCH = 25.4
-ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
-RHYTHM = "II"
-COLUMN_SECONDS = 2.5
 STRIP_SECONDS = 10.0
 
-_MARGIN, _HEAD, _FOOT = 5.0, 11.0, 8.0  # white paper around the grid, mm
+_MARGIN, _HEAD, _LINE, _FOOT = 5.0, 11.0, 4.6, 8.0  # white paper around the grid, and a line of text above it, mm
 _PULSE = 15.0  # grid left of the leads, for the calibration pulse, mm
 _RIGHT = 5.0  # grid right of them, mm
-_REACH = 60.0  # how far a row goes above and below its zero line at most, mm
+_REACH = 60.0  # how high a row becomes at the usual gain, mm above and below its zero line
+_NAME = 25.0  # how far above the zero line a lead's name stands at most, mm
+_CHARACTERS = 150  # of a line of text above the paper
 _FINE, _BOLD, _PAPER = "#f8d4d0", "#eda9a3", "#fffaf8"
-_INK, _GREY, _CUT = "#14181f", "#6b6f76", "#b00020"
+_INK, _GREY = "#14181f", "#6b6f76"
+#: Behind the trace: blue speaks against, orange for; neither is the paper's red. Light enough to read ink on it.
+SHADES = LinearSegmentedColormap.from_list("ecglfm", ["#2f7fd0", "#9cc6f0", "#ffffff", "#f9b266", "#ef7d00"])
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,16 @@ def plot_ecg(
     *,
     start: float = 0.0,
     note: str = "",
+    lines: Sequence[str] = (),
+    layout: str | None = None,
+    lead: str | None = None,
+    shade: np.ndarray | None = None,
 ) -> Figure:
     """Draw a recording on 25 mm/s, 10 mm/mV paper (5 mm/mV where complexes exceed 5.5 mV) in real size.
 
-    Ten seconds in four columns of 2.5 s that follow one another in time, and lead II all along below. Of
-    a shorter recording the columns overlap in time, so that every lead is shown. Each lead is moved to its
-    zero line by its median; nothing is filtered. A lead that the recording lacks is said.
+    Ten seconds, in columns that follow one another in time. Of a shorter recording the columns overlap in time, so
+    that every lead is shown. Each lead is moved to its zero line by its median; nothing is filtered or cut off. A lead
+    that the recording lacks is said.
 
     Parameters
     ----------
@@ -79,6 +87,14 @@ def plot_ecg(
         Where to begin, s.
     note : str
         Above the paper, right.
+    lines : sequence of str
+        More lines above the paper.
+    layout : str, optional
+        One of `LAYOUTS`; default: `3x4`, but `single` where there is one lead.
+    lead : str, optional
+        What `single` shows, or the rhythm strip of `3x4`; default: II, or the first that there is.
+    shade : ndarray of float, shape (samples, leads), optional
+        From -1 to 1: colour behind each sample of the trace, blue below and orange above 0.
 
     Returns
     -------
@@ -89,6 +105,8 @@ def plot_ecg(
     ------
     ValueError
         An array without `fs` and `leads`, or with another number of columns than `leads`.
+    UserError
+        An unknown layout, or a `lead` that the recording lacks.
     """
     if isinstance(record, Record):
         signal_mv, fs, leads = record.signal, record.sampling_rate, record.leads
@@ -96,84 +114,63 @@ def plot_ecg(
         signal_mv = np.asarray(record, dtype=np.float64)
     if fs is None or leads is None or signal_mv.ndim != 2 or signal_mv.shape[1] != len(leads):
         raise ValueError(f"plot_ecg: a signal of shape {signal_mv.shape} needs fs and the name of each column")
-    traces = _traces(signal_mv[max(0, round(start * fs)) :], fs, [normalize_lead(lead) for lead in leads])
+    names = [normalize_lead(name) for name in leads]
+    first = max(0, round(start * fs))
+    sheet = arrange(signal_mv[first:], fs, names, None if shade is None else shade[first:], layout=layout, lead=lead)
 
-    length = max((len(trace) for trace in traces.values()), default=0)
-    spare = max(0.0, min(length / fs, STRIP_SECONDS) - COLUMN_SECONDS)
-    starts = [round(column * spare / 3 * fs) for column in range(4)]
-    segments = [
-        [traces.get(lead, np.empty(0))[s : s + round(COLUMN_SECONDS * fs)] for lead, s in zip(row, starts, strict=True)]
-        for row in ROWS
-    ]
-    segments.append([traces.get(RHYTHM, np.empty(0))])
-
-    gain = _gain(segments)
-    bands, figure, axes = _sheet(segments, gain)
-    left = _MARGIN + _PULSE
-    for band, names, row in zip(bands, [*ROWS, (RHYTHM,)], segments, strict=True):
+    gain = _gain(sheet.rows)
+    bands, figure, axes = _sheet(sheet.rows, gain, len(lines))
+    for band, row in zip(bands, sheet.rows, strict=True):
         _pulse(axes, band)
-        for column, (name, segment) in enumerate(zip(names, row, strict=True)):
-            x = left + column * COLUMN_SECONDS * MM_PER_SECOND
-            _lead(axes, band, x, name, segment, fs, first=column == 0)
+        for column, strip in enumerate(row):
+            x = _MARGIN + _PULSE + column * sheet.column_seconds * MM_PER_SECOND
+            _strip(axes, band, x, strip, fs, first=column == 0)
     width, height = axes.get_xlim()[1], axes.get_ylim()[1]
     axes.text(_MARGIN, height - 4.2, title[:90], size=11, weight="bold", color=_INK, va="top")
     axes.text(width - _MARGIN, height - 4.6, note[:90], size=9, color=_GREY, va="top", ha="right")
+    for number, line in enumerate(lines):
+        y = height - 10.2 - number * _LINE
+        axes.text(_MARGIN, y, line[:_CHARACTERS], size=9, color=_INK, va="top")
     axes.text(_MARGIN, 2.6, f"25 mm/s    {gain:g} mm/mV", size=9, color=_INK)
-    shown = f"{start:g} to {start + min(length / fs, STRIP_SECONDS):g} s" if length else "no signal"
-    axes.text(width - _MARGIN, 2.6, f"{fs:g} Hz    {shown}", size=9, color=_GREY, ha="right")
+    total, shown = len(signal_mv) / fs, sheet.seconds
+    span = f"{start:g} to {start + shown:g} s" if shown else "no signal"
+    span += f" of {total:g} s" if shown and total > shown + 1e-9 else ""
+    axes.text(width - _MARGIN, 2.6, f"{fs:g} Hz    {span}", size=9, color=_GREY, ha="right")
     return figure
 
 
-def save_ecg(path: str | Path, record: Record, *, title: str = "", start: float = 0.0) -> None:
-    """Draw a recording (see `plot_ecg`) into a `.png` (200 dpi), `.pdf` or `.svg`, without a date in it.
+def save_ecg(path: str | Path, figure: Figure) -> None:
+    """Write a sheet as `.png` (200 dpi), `.pdf` or `.svg`, without a date in it.
 
     Raises
     ------
     UserError
-        Another file ending, or `start` lies outside the recording.
+        Another file ending.
     """
     path = Path(path)
     kinds = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     if path.suffix.lower() not in kinds:
         raise UserError(f"{path}: unknown kind of picture; write one of {', '.join(kinds)}")
-    seconds = len(record.signal) / record.sampling_rate
-    if not 0 <= start < seconds:
-        raise UserError(f"--start {start:g}: the recording lasts {seconds:g} s")
-    figure = plot_ecg(record, title=title, start=start)
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "ecglfm"}):
         figure.savefig(temporary, dpi=200, metadata=kinds[path.suffix.lower()])
 
 
-def _traces(signal_mv: np.ndarray, fs: float, leads: list[str]) -> dict[str, np.ndarray]:
-    """What is shown of each lead, its median at zero; a lead without any sample is left out."""
-    shown = signal_mv[: round(STRIP_SECONDS * fs)]
-    return {
-        lead: shown[:, column] - np.nanmedian(shown[:, column])
-        for column, lead in enumerate(leads)
-        if np.isfinite(shown[:, column]).any()
-    }
-
-
-def _gain(segments: list[list[np.ndarray]]) -> float:
-    """10 mm/mV, or 5 where a lead only fits into its row then; a spike that fits into neither decides nothing."""
-    peaks = [np.nanmax(np.abs(segment)) for row in segments for segment in row if np.isfinite(segment).any()]
+def _gain(rows: list[list[Strip]]) -> float:
+    """10 mm/mV, or 5 where a lead is too high for that."""
+    peaks = [strip.peak for row in rows for strip in row]
     usual, half = MM_PER_MV
-    room = _REACH - 5
-    return half if any(room / usual < peak <= room / half for peak in peaks) else usual
+    return half if max(peaks, default=0.0) > (_REACH - 5) / usual else usual
 
 
-def _sheet(segments: list[list[np.ndarray]], gain: float) -> tuple[list[_Band], Figure, Axes]:
+def _sheet(rows: list[list[Strip]], gain: float, lines: int) -> tuple[list[_Band], Figure, Axes]:
     """Rows as high as their leads need (zero lines on bold ones), and the empty grid they lie on."""
     heights = []
-    for row in segments:
-        finite = np.concatenate([segment[np.isfinite(segment)] for segment in row] or [np.empty(0)])
-        top, bottom = (finite.max(), finite.min()) if len(finite) else (0.0, 0.0)
-        above = 5 * math.ceil(min(max(top * gain + 5, 14), _REACH) / 5)
-        below = 5 * math.ceil(min(max(-bottom * gain + 1, 10), _REACH) / 5)
-        heights.append((above, below))
+    for row in rows:
+        top, bottom = max(strip.top for strip in row), min(strip.bottom for strip in row)
+        heights.append((5 * math.ceil(max(top * gain + 5, 14) / 5), 5 * math.ceil(max(-bottom * gain + 1, 10) / 5)))
     grid_height = sum(above + below for above, below in heights)
     grid_width = _PULSE + STRIP_SECONDS * MM_PER_SECOND + _RIGHT
-    width, height = grid_width + 2 * _MARGIN, _FOOT + grid_height + _HEAD
+    width, height = grid_width + 2 * _MARGIN, _FOOT + grid_height + _HEAD + lines * _LINE
 
     figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), frame_on=False, xticks=[], yticks=[])
@@ -200,12 +197,12 @@ def _pulse(axes: Axes, band: _Band) -> None:
     axes.plot(x, y, color=_INK, linewidth=0.9, solid_joinstyle="miter", zorder=3, gid="calibration")
 
 
-def _lead(axes: Axes, band: _Band, x: float, name: str, segment: np.ndarray, fs: float, *, first: bool) -> None:
+def _strip(axes: Axes, band: _Band, x: float, strip: Strip, fs: float, *, first: bool) -> None:
     """One lead's stretch of the row, with its name and the mark that divides it from the one before."""
     halo = [withStroke(linewidth=2.5, foreground=_PAPER)]
-    top = band.baseline + band.above
-    axes.text(x + 1, top - 1.2, name, size=10, weight="bold", color=_INK, va="top", zorder=4, path_effects=halo)
-    if not len(segment):
+    name_y = band.baseline + min(band.above, _NAME) - 1.2
+    axes.text(x + 1, name_y, strip.name, size=10, weight="bold", color=_INK, va="top", zorder=4, path_effects=halo)
+    if not strip.recorded:
         axes.text(
             x + 1, band.baseline, "not recorded", size=9, style="italic", color=_GREY, va="center", zorder=4,
             path_effects=halo,
@@ -214,17 +211,22 @@ def _lead(axes: Axes, band: _Band, x: float, name: str, segment: np.ndarray, fs:
     if not first:
         for low, high in ((3, 6), (-6, -3)):
             axes.plot([x, x], [band.baseline + low, band.baseline + high], color=_INK, linewidth=0.8, zorder=2.5)
-    mm = np.clip(segment * band.gain, -band.below, band.above)  # NaN stays NaN: a gap
-    at = x + np.arange(len(segment)) / fs * MM_PER_SECOND
-    axes.plot(at, band.baseline + mm, color=_INK, linewidth=0.9, solid_joinstyle="round", zorder=3, gid=f"lead-{name}")
-    for sign, limit, arrow, place in ((1, band.above, "^", "top"), (-1, band.below, "v", "bottom")):
-        beyond = np.flatnonzero(sign * segment * band.gain > limit)
-        if len(beyond):
-            ends, worst = band.baseline + sign * limit, beyond[np.argmax(sign * segment[beyond])]
-            axes.plot(
-                at[beyond], np.full(len(beyond), ends), arrow, color=_CUT, markersize=4, zorder=5, gid=f"cut-{name}"
-            )
-            axes.text(
-                at[worst] + 1.5, ends, f"{segment[worst]:+.1f} mV", size=8, color=_CUT, va=place, zorder=5,
-                path_effects=halo,
-            )  # fmt: skip
+    at = x + np.arange(len(strip.signal_mv)) / fs * MM_PER_SECOND
+    mm = band.baseline + strip.signal_mv * band.gain  # NaN stays NaN: a gap
+    if strip.shade is not None:
+        axes.add_collection(_shading(at, mm, strip.shade, fs), autolim=False)
+    axes.plot(at, mm, color=_INK, linewidth=0.9, solid_joinstyle="round", zorder=3, gid=f"lead-{strip.name}")
+
+
+def _shading(at: np.ndarray, mm: np.ndarray, shade: np.ndarray, fs: float) -> LineCollection:
+    """A highlighter's stroke behind the trace, in pieces of 20 ms; strong where the value is, none at 0."""
+    step = max(1, round(0.02 * fs))
+    starts = np.arange(0, max(1, len(at) - 1), step)
+    points = np.stack([at, mm], axis=1)
+    pieces = [points[start : start + step + 1] for start in starts]
+    values = np.clip([shade[start : start + step + 1].mean() for start in starts], -1.0, 1.0)
+    colours = SHADES((values + 1) / 2)
+    colours[:, 3] = np.minimum(1.0, 1.6 * np.abs(values))
+    found = LineCollection(pieces, colors=colours, linewidths=6.5, capstyle="butt", joinstyle="round", zorder=2)
+    found.set_gid("shade")
+    return found

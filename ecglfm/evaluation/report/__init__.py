@@ -5,7 +5,8 @@ from __future__ import annotations
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.comparison_page import run_comparison_page
 from ecglfm.evaluation.report.model_sections import parse_model
+from ecglfm.evaluation.report.pages import environment
 from ecglfm.evaluation.report.report import run_report
 from ecglfm.evaluation.report.summary import run_summary
 
-__all__ = ["parse_model", "run_card", "run_comparison_page", "run_report", "run_summary"]
+__all__ = ["environment", "parse_model", "run_card", "run_comparison_page", "run_report", "run_summary"]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from ecglfm import read_record
 from ecglfm.config import LEADS, UserError
 from ecglfm.evaluation.plots.ecg_paper import plot_ecg, save_ecg
 from ecglfm.records import Record
@@ -64,11 +63,11 @@ def test_printed_size_is_the_file_size(tmp_path: Path):
     from PIL import Image
 
     record = Record(pulses(), LEADS, 500.0)
-    save_ecg(tmp_path / "ecg.png", record, title="a")
+    save_ecg(tmp_path / "ecg.png", plot_ecg(record, title="a"))
     width, _ = Image.open(tmp_path / "ecg.png").size
     assert width / 200 * 25.4 == pytest.approx(15 + 250 + 5 + 10, abs=0.3)  # pulse, ten seconds, rest, margins
     first = (tmp_path / "ecg.png").read_bytes()
-    save_ecg(tmp_path / "ecg.png", record, title="a")
+    save_ecg(tmp_path / "ecg.png", plot_ecg(record, title="a"))
     assert (tmp_path / "ecg.png").read_bytes() == first
 
 
@@ -113,13 +112,13 @@ def test_gaps_offsets_and_artefacts():
     assert np.isfinite(drawn[200:, 1]).all()
     strip = line(figure, "lead-II", 1)
     assert strip[0, 1] == pytest.approx(line(figure, "calibration", 3)[0, 1])
-    assert np.ptp(strip[:, 1]) == pytest.approx(10, abs=1e-6)
-    assert np.ptp(line(figure, "lead-III")[:, 1]) == pytest.approx(60)  # the spike is cut off at the row's end
-    assert "+30.0 mV" in texts(figure)  # and the sheet says where and how high it was
-    assert len(line(figure, "cut-III")) == 1
-    assert "25 mm/s    10 mm/mV" in texts(figure)  # for a spike nobody's complexes shrink
+    assert np.ptp(strip[:, 1]) == pytest.approx(5, abs=1e-6)
+    assert np.ptp(line(figure, "lead-III")[:, 1]) == pytest.approx(150)  # a spike of 30 mV is drawn whole
+    assert "25 mm/s    5 mm/mV" in texts(figure)
     assert texts(figure).count("not recorded") == 1
-    assert figure.get_figheight() * 25.4 < 260
+    top, rows = figure.get_figheight() * 25.4, [line(figure, f"lead-{name}") for name in ("I", "II", "III")]
+    assert all(np.nanmax(row[:, 1]) < top for row in rows)
+    assert rows[2][:, 1].max() < line(figure, "calibration", 1)[:, 1].min()  # it does not run into the row above
 
 
 @pytest.mark.parametrize(
@@ -142,26 +141,86 @@ def test_wrong_arguments_say_so(tmp_path: Path):
         plot_ecg(pulses(), 500, ["I", "II"])
     record = Record(pulses(), LEADS, 500.0)
     with pytest.raises(UserError, match="unknown kind of picture"):
-        save_ecg(tmp_path / "a.doc", record)
-    with pytest.raises(UserError, match="lasts 10 s"):
-        save_ecg(tmp_path / "a.png", record, start=10)
+        save_ecg(tmp_path / "a.doc", plot_ecg(record))
+    with pytest.raises(UserError, match="none of 3x4, 6x2, cabrera, single"):
+        plot_ecg(record, layout="4x3")
+    with pytest.raises(UserError, match="lead V7: not in the recording, which has I II"):
+        plot_ecg(record, lead="V7")
 
 
-def test_a_genuine_recording_from_the_command_line(real_data: Path, tmp_path: Path):
-    from ecglfm.cli import main
+@pytest.mark.parametrize(
+    ("layout", "first_row", "left", "seconds"),
+    [("6x2", ["I", "V1"], ["I", "II", "III", "aVR", "aVL", "aVF"], 5.0),
+     ("cabrera", ["aVL", "V1"], ["aVL", "I", "-aVR", "II", "aVF", "III"], 5.0)],
+)  # fmt: skip
+def test_layouts_of_two_columns(layout: str, first_row: list[str], left: list[str], seconds: float):
+    signal = np.arange(1, 13) / 10 * pulses()  # of 1 to 2 s: in the left column
+    figure = plot_ecg(signal, 500, LEADS, layout=layout)
+    names = [text for text in texts(figure) if text.removeprefix("-") in LEADS]
+    assert names[:2] == first_row
+    assert names[::2] == left
+    heights = {lead: float(np.ptp(line(figure, f"lead-{lead}")[:, 1])) for lead in names}
+    expected = {lead: 10 * (LEADS.index(lead.removeprefix("-")) + 1) / 10 for lead in left}
+    assert heights == pytest.approx(expected | {f"V{number}": 0 for number in range(1, 7)}, abs=1e-6)
+    assert np.ptp(line(figure, f"lead-{left[0]}")[:, 0]) == pytest.approx(25 * seconds, abs=0.1)
+    if layout == "cabrera":  # upside down
+        turned = line(figure, "lead--aVR")[:, 1]
+        assert turned[600] < turned[0]
 
-    record = real_data / "ptb-xl/records500/00000/00001_hr"
-    assert main(["plot", str(record), "--output", str(tmp_path / "ecg.png")]) == 0
-    assert (tmp_path / "ecg.png").stat().st_size > 100_000
-    assert (
-        len(
-            [
-                a
-                for a in plot_ecg(read_record(real_data / "ptb-xl/records500/00000/00152_hr")).axes[0].lines
-                if str(a.get_gid()).startswith("cut-")
-            ]
-        )
-        == 0
-    )  # V2 reaches -3.92 mV
-    assert main(["plot", str(record) + "x", "--output", str(tmp_path / "no.png")]) == 1
-    assert not (tmp_path / "no.png").exists()
+
+def test_one_lead_goes_on_in_the_next_row():
+    signal = np.zeros((12_500, 1))
+    signal[12_000:12_100] = 0.5  # second 24: 4 s into the third row
+    figure = plot_ecg(signal, 500, ["I"])
+    rows = [line(figure, "lead-I", number) for number in range(3)]
+    assert [len(row) for row in rows] == [5000, 5000, 2500]
+    assert rows[0][0, 1] > rows[1][0, 1] > rows[2][0, 1]
+    raised = rows[2][rows[2][:, 1] > rows[2][0, 1] + 1]
+    assert raised[0, 0] - rows[2][0, 0] == pytest.approx(100)
+    assert "500 Hz    0 to 25 s" in texts(figure)
+    many = plot_ecg(np.zeros((200_000, 12)), 500, LEADS, layout="single", lead="V2")
+    assert "500 Hz    0 to 120 s of 400 s" in texts(many)  # two minutes at most, and it says so
+    assert {text for text in texts(many) if text in LEADS} == {"V2"}
+
+
+def test_a_long_recording_says_which_part_is_shown():
+    figure = plot_ecg(pulses(seconds=60), 500, LEADS, start=20)
+    assert "500 Hz    20 to 30 s of 60 s" in texts(figure)
+
+
+def test_shades_lie_behind_the_trace_where_they_belong():
+    shade = np.zeros((5000, 12))
+    shade[3000:3500, LEADS.index("V1")] = 1.0  # V1 is shown from 5 s on; this is 6 to 7 s
+    shade[3000:3500, LEADS.index("I")] = 1.0  # of I only 0 to 2.5 s are shown
+    figure = plot_ecg(pulses(), 500, LEADS, shade=shade)
+    strokes = [c for c in figure.axes[0].collections if c.get_gid() == "shade"]
+    coloured = [
+        in_mm(figure, segment)
+        for stroke in strokes
+        for segment, colour in zip(stroke.get_segments(), stroke.get_colors(), strict=True)
+        if colour[3] > 0.9
+    ]
+    left = line(figure, "lead-V1")[0, 0]
+    reach = np.concatenate(coloured)[:, 0]
+    assert (reach.min() - left, reach.max() - left) == pytest.approx((25, 50), abs=0.6)
+
+
+def test_the_grid_of_a_pdf_is_to_scale(tmp_path: Path):
+    import re
+    import zlib
+
+    save_ecg(tmp_path / "ecg.pdf", plot_ecg(pulses(), 500, LEADS))
+    content = (tmp_path / "ecg.pdf").read_bytes()
+    boxes = re.findall(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", content)
+    mm = 25.4 / 72  # of a point
+    assert float(boxes[0][0]) * mm == pytest.approx(15 + 250 + 5 + 10, abs=0.01)
+    streams = [zlib.decompress(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL)
+               if part[:1] == b"x"]  # fmt: skip
+    page = max(streams, key=len).decode("latin1")
+    lines = np.array(re.findall(r"([\d.]+) ([\d.]+) m\s+([\d.]+) ([\d.]+) l\s+S", page), dtype=float) * mm
+    grid = lines[(lines[:, 0] == lines[:, 2]) & (np.abs(lines[:, 3] - lines[:, 1]) > 50)]
+    upright = np.unique(grid[:, 0].round(3))
+    np.testing.assert_allclose(upright, 5 + np.arange(271), atol=0.01)  # 270 mm of paper within a margin of 5
+    first = content
+    save_ecg(tmp_path / "ecg.pdf", plot_ecg(pulses(), 500, LEADS))
+    assert (tmp_path / "ecg.pdf").read_bytes() == first

@@ -1,0 +1,51 @@
+"""A sheet as a file: a picture, or a page that stands alone and prints to scale."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from ecglfm.evaluation.plots import save_ecg
+from ecglfm.evaluation.report import environment
+from ecglfm.provenance import write_text
+
+
+def write_sheet(output: Path, figure: Figure, title: str, lines: Sequence[str], **content: Any) -> None:
+    """Write a sheet as `save_ecg` does, or as `.html`.
+
+    Parameters
+    ----------
+    output : path
+    figure : Figure
+        Of `plot_ecg`.
+    title : str
+    lines : sequence of str
+        What the page says of the recording.
+    **content
+        `tables` (list of dict of `title`, `head`, `rows`) and `notes` (list of str) below the picture.
+
+    Raises
+    ------
+    UserError
+        Another ending.
+    """
+    if output.suffix.lower() != ".html":
+        save_ecg(output, figure)
+        return
+    template = environment().get_template("sheet.html.j2")
+    shown = {"title": title, "lines": list(lines), "svg": _svg(figure), "tables": [], "notes": []} | content
+    write_text(output, template.render(shown))
+
+
+def _svg(figure: Figure) -> str:
+    """The picture as part of a page, without the head that a file has."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "ecglfm"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

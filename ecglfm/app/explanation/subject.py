@@ -1,0 +1,134 @@
+"""A recording with what its file says of it, and the intervals: the machine's, or measured here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ecglfm.app.prediction import FromFiles
+from ecglfm.config import LEADS, UserError
+from ecglfm.evaluation.beats import Intervals, measure_intervals
+from ecglfm.records import Record, RecordError
+from ecglfm.sources.inside import Root
+from ecglfm.sources.muse_xml import read_head
+
+_COMMENT = re.compile(r"<?(age|sex)>?\s*:\s*(\S+)", re.IGNORECASE)
+_SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+#: What the machine's intervals are called in a MUSE file.
+_MUSE = {"rate": "VentricularRate", "pr": "PRInterval", "qrs": "QRSDuration", "qt": "QTInterval",
+         "qtc": "QTCorrected", "axis": "RAxis"}  # fmt: skip
+
+
+class Subject(NamedTuple):
+    """A recording that a person looks at.
+
+    Attributes
+    ----------
+    name : str
+    record : Record
+        As the file has it.
+    shown : Record
+        The twelve standard leads, those missing that can be computed from others among them; the file's own leads
+        where none is a standard one.
+    derived : tuple of str
+        Leads of `shown` that were computed.
+    patient : str
+        `patient 123, female, 63 years`, as far as the file says; else that it does not.
+    recorded : str
+        Day and time, or empty.
+    intervals : Intervals
+    by : str
+        Who measured them: `the machine` or `ecglfm`.
+    """
+
+    name: str
+    record: Record
+    shown: Record
+    derived: tuple[str, ...]
+    patient: str
+    recorded: str
+    intervals: Intervals
+    by: str
+
+    def lines(self) -> list[str]:
+        """What stands above the paper: whose recording it is, and its intervals with who measured them."""
+        derived = f"    {' '.join(self.derived)} computed from other limb leads" if self.derived else ""
+        when = f"    {self.recorded}" if self.recorded else ""
+        whose = f"    ({self._whose})" if self.intervals != Intervals() else ""
+        return [f"{self.patient}{when}{derived}", f"{self.intervals.text()}{whose}"]
+
+    @property
+    def _whose(self) -> str:
+        return "by the machine" if self.by == "the machine" else "measured by ecglfm; QTc of Bazett"
+
+
+def look_at(named: str | Path, reader: FromFiles) -> Subject:
+    """Read one recording.
+
+    Raises
+    ------
+    UserError
+        There is none, there are several, or it cannot be read.
+    """
+    found = reader.find([named])
+    if len(found) > 1:
+        raise UserError(f"{named}: {len(found)} recordings; name one of them, such as {found[0].name}")
+    (recording,) = found
+    try:
+        record = reader.read(recording.path)
+        patient = reader.patient(recording.path)
+        native, comments = _said(recording.path, record, reader)
+    except RecordError as error:
+        raise UserError(f"{named}: {error}") from None
+    shown, derived = _standard(record)
+    stated = _stated(native)
+    measured = measure_intervals(shown.signal, shown.sampling_rate, list(shown.leads)) if stated is None else stated
+    facts = [f"patient {patient}" if patient else "", *comments]
+    return Subject(
+        name=Path(recording.name).name,
+        record=record,
+        shown=shown,
+        derived=derived,
+        patient=", ".join(fact for fact in facts if fact) or "patient not stated",
+        recorded=" ".join(native[key] for key in ("AcquisitionDate", "AcquisitionTime") if native.get(key)),
+        intervals=measured,
+        by="ecglfm" if stated is None else "the machine",
+    )
+
+
+def _standard(record: Record) -> tuple[Record, tuple[str, ...]]:
+    try:
+        standard = record.standard()
+    except RecordError:
+        return record, ()
+    if len(record.leads) == 1:
+        return record, ()
+    return Record(standard.signal, LEADS, standard.sampling_rate), standard.derived
+
+
+def _said(path: str, record: Record, reader: FromFiles) -> tuple[dict[str, str], list[str]]:
+    """The machine's own words of a MUSE file, and sex and age of any."""
+    place = Path(path)
+    if place.suffix.lower() != ".xml":
+        found = {key.lower(): value for key, value in _COMMENT.findall("\n".join(record.comments))}
+        return {}, _sex_and_age(found.get("sex", ""), found.get("age", ""))
+    head = read_head(Root(place.parent, reader.links), place.name)
+    age = f"{head.age:.0f}" if head.age == head.age else ""
+    return {key: value for key, value in head.native.items() if value}, _sex_and_age(head.sex or "", age)
+
+
+def _sex_and_age(sex: str, age: str) -> list[str]:
+    known = re.fullmatch(r"\d{1,3}(\.\d+)?", age)
+    return [_SEXES.get(sex.lower(), ""), f"{float(age):.0f} years" if known else ""]
+
+
+def _stated(native: Mapping[str, str]) -> Intervals | None:
+    """The machine's intervals; None where it states neither QRS nor QT."""
+    values = {name: _whole(native.get(key, "")) for name, key in _MUSE.items()}
+    return Intervals(**values) if values["qrs"] is not None or values["qt"] is not None else None
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?\d{1,4}", text.strip()) else None

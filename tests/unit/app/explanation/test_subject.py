@@ -1,0 +1,55 @@
+"""What a file says of itself stands above the paper, and who measured the intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecglfm.app.explanation import look_at
+from ecglfm.app.prediction import FromFiles
+from ecglfm.config import UserError
+from tests.unit.evaluation.beats.hearts import heart
+
+
+def test_a_muse_file_has_patient_and_the_machines_intervals(odd_inputs: Path):
+    subject = look_at(odd_inputs / "muse/32_leadoff.xml", FromFiles())
+    assert subject.lines() == [
+        "patient 00000000, male, 11 years    01-01-2024 10:35:17    III aVR aVL aVF computed from other limb leads",
+        "97/min    PR 122    QRS 74    QT 328    QTc 417 ms    axis 63°    (by the machine)",
+    ]
+    assert subject.shown.signal.shape[1] == 12
+
+
+def test_a_wfdb_header_has_age_and_sex_and_intervals_are_measured(tmp_path: Path):
+    wfdb.wrsamp("a", fs=500, units=["mV"] * 2, sig_name=["I", "II"], p_signal=heart(leads=2), fmt=["16"] * 2,
+                adc_gain=[1000] * 2, baseline=[0] * 2, comments=["Age: 57", "Sex: Female"], write_dir=str(tmp_path))  # fmt: skip
+    subject = look_at(tmp_path / "a.hea", FromFiles())
+    first, second = subject.lines()
+    assert first == "female, 57 years    III aVR aVL aVF computed from other limb leads"
+    assert second.startswith("75/min    PR ")
+    assert second.endswith("(measured by ecglfm; QTc of Bazett)")
+
+
+def test_one_lead_stays_one_and_an_unknown_one_is_shown(tmp_path: Path):
+    for name in ("I", "ECG"):
+        wfdb.wrsamp("b", fs=500, units=["mV"], sig_name=[name], p_signal=heart(leads=1), fmt=["16"],
+                    adc_gain=[1000], baseline=[0], write_dir=str(tmp_path))  # fmt: skip
+        subject = look_at(tmp_path / "b", FromFiles())
+        assert subject.shown.leads == (name,)
+        assert subject.lines()[0] == "patient not stated"
+        assert subject.intervals.rate == 75
+        assert np.isfinite(subject.shown.signal).all()
+
+
+def test_what_is_no_single_recording_is_a_sentence(tmp_path: Path):
+    for name in ("a", "b"):
+        wfdb.wrsamp(name, fs=500, units=["mV"], sig_name=["I"], p_signal=heart(leads=1), fmt=["16"],
+                    adc_gain=[1000], baseline=[0], write_dir=str(tmp_path))  # fmt: skip
+    with pytest.raises(UserError, match=r"2 recordings; name one of them, such as .*a$"):
+        look_at(tmp_path, FromFiles())
+    (tmp_path / "a.dat").write_bytes(b"12")
+    with pytest.raises(UserError, match="signal_truncated"):
+        look_at(tmp_path / "a", FromFiles())
