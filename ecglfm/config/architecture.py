@@ -33,6 +33,11 @@ class Architecture(Section):
         """Layers or stages: what `finetune.layer_decay` counts."""
         raise NotImplementedError
 
+    @property
+    def parts(self) -> int:
+        """Layers that have weights of their own, at least: what a file of so many weights cannot exceed."""
+        return self.depth
+
 
 class AttentionConfig(Architecture):
     """What encoders with a convolutional front end and layers of attention have."""
@@ -51,6 +56,11 @@ class AttentionConfig(Architecture):
     def depth(self) -> int:
         """Layers."""
         return self.layers
+
+    @property
+    def parts(self) -> int:
+        """Layers and those of the front end."""
+        return self.layers + len(self.conv_layers)
 
     @property
     def standardized(self) -> bool:
@@ -134,6 +144,11 @@ class ConvnetConfig(Architecture):
     def depth(self) -> int:
         """Stages."""
         return len(self.blocks)
+
+    @property
+    def parts(self) -> int:
+        """Convolutions of the stem, and blocks."""
+        return len(self.stem) + sum(self.blocks)
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> ConvnetConfig:

@@ -101,7 +101,7 @@ class QualityConfig(Section):
 class PreprocessConfig(Section):
     """From ingest shards to model-ready signals."""
 
-    sampling_rate: int = Field(500, ge=50, description="rate of the prepared signals, Hz")
+    sampling_rate: int = Field(500, ge=50, le=20000, description="rate of the prepared signals, Hz")
     leads: list[str] = Field(
         list(LEADS), description="leads and their order in the prepared signals; the encoder reads them in this order"
     )

@@ -6,7 +6,7 @@ executed: safetensors holds numbers only, and the JSON is checked by the same ty
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ from ecglfm.models.meta_device import on_meta_device
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
+MAX_JSON_BYTES = 1 << 24
+MAX_SIZE = 1 << 18  # of a width or a kernel: a tensor of three of them has a size that torch can reckon with
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -166,13 +168,15 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
         if path.is_dir() and (path / f"{other}.json").is_file():
             raise UserError(f"{path}: what lies here is the {other}, not the {stem}; read it with load_{other}")
         raise UserError(f"{json_path}: no such file; give the folder that holds {stem}.json and {stem}.safetensors")
+    if json_path.stat().st_size > MAX_JSON_BYTES:
+        raise UserError(f"{json_path}: longer than {MAX_JSON_BYTES} bytes, which no description is")
     try:
         content = read_json(json_path)
     except ValueError as error:
         raise UserError(f"{json_path}: not valid JSON: {error}; make it again") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != f"ecglfm-{stem}":
-        raise UserError(f"{json_path}: format is {found!r}, expected 'ecglfm-{stem}'")
+        raise UserError(f"{json_path}: format is {str(found)[:40]!r}, expected 'ecglfm-{stem}'")
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise UserError(f"{json_path}: format_version {version!r}; this ecglfm reads {FORMAT_VERSION}: update one")
@@ -181,9 +185,20 @@ def _read_description(path: Path, stem: str) -> tuple[Path, dict[str, Any]]:
 
 def _build_encoder(about: EncoderDescription, where: str, weights: int) -> Encoder:
     """An encoder with the described structure, whose file holds so many weights."""
-    if about.model.depth > weights:  # before a number in the file makes a billion layers
-        raise UserError(f"{where}: describes {about.model.depth} layers, but only {weights} weights lie beside it")
+    if about.model.parts > weights:  # before a number in the file makes a billion layers
+        raise UserError(f"{where}: describes {about.model.parts} layers, but only {weights} weights lie beside it")
+    if (size := max(_sizes(about.model.model_dump()))) > MAX_SIZE:
+        raise UserError(f"{where}: model: {size} is no width or kernel of a layer; at most {MAX_SIZE} is read")
     return make_encoder(about.model, about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
+
+
+def _sizes(value: Any) -> Iterator[int]:
+    """Whole numbers in a description, wherever they stand."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _sizes(inner)
 
 
 def _load(json_path: Path, build: Callable[[int], ModuleT]) -> ModuleT:

@@ -14,6 +14,7 @@ from ecglfm.config.kinds import KINDS
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.outputs import AGGREGATES, Link, link_of
 
+MAX_WINDOW = 1 << 20  # samples, 35 minutes at 500 Hz: what a batch of short recordings is filled up to
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -43,6 +44,11 @@ class EncoderDescription(Description):
             found, prepared = getattr(self, key), getattr(self.preprocess, key)
             if found != prepared:
                 raise ValueError(f"{key} is {found}, but preprocess.{key} is {prepared}: one of them was edited")
+        if self.crop_seconds * self.sampling_rate > MAX_WINDOW:
+            raise ValueError(
+                f"windows of crop_seconds {self.crop_seconds:g} at {self.sampling_rate} Hz are longer than "
+                f"{MAX_WINDOW} samples, the most that is read"
+            )
         return self
 
 
@@ -58,6 +64,14 @@ class ModelDescription(Description):
     temperature: list[Annotated[Finite, Field(gt=0)]] | None = None
     target_mean: list[Finite] | None = None
     target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
+
+    @field_validator("label_names")
+    @classmethod
+    def _names_can_be_shown(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not 0 < len(name) <= 200 or not name.isprintable():
+                raise ValueError(f"{name[:40]!r} is no name of a label: up to 200 characters that can be printed")
+        return names
 
     @model_validator(mode="after")
     def _has_one_of_each_label(self) -> ModelDescription:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ecglfm.records.errors import RecordError
 from ecglfm.records.leads import NAME_LEADS, LeadChoice, normalize_lead
-from ecglfm.records.record import ALL_LEADS, LIMIT_UV, SENTINEL, Microvolts, Record, to_microvolts
+from ecglfm.records.record import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Microvolts, Record, to_microvolts
 from ecglfm.records.tables import (
     HASHED,
     INDEX_COLUMNS,
@@ -27,6 +27,7 @@ __all__ = [
     "INDEX_COLUMNS",
     "LEDGER_COLUMNS",
     "LIMIT_UV",
+    "MAX_SAMPLES",
     "NAME_LEADS",
     "SENTINEL",
     "SPLITS",

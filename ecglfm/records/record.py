@@ -19,6 +19,9 @@ from ecglfm.records.leads import LeadChoice, choose_leads, normalize_lead
 
 SENTINEL = np.int16(-32768)
 LIMIT_UV = 32767
+#: What is too long for one recording, of all leads together: 12 leads at 500 Hz for six hours. A damaged or hostile
+#: file may state, or in little room hold, any number.
+MAX_SAMPLES = 1 << 27
 ALL_LEADS = (1 << len(LEADS)) - 1  # the `lead_mask` of a recording that has all twelve
 
 

@@ -24,14 +24,13 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from ecglfm.records import Record, RecordError, normalize_lead
+from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known, files_of
 from ecglfm.sources.record_table import table_pieces
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
-_MAX_BYTES = 1 << 30  # of one recording: 12 leads of float64 at 500 Hz for 6 hours
 _MAX_HEADER = 1 << 16  # bytes; NumPy itself believes the length that a file states
 #: Of each version of .npy, how the header's length is stored, and what reads it with the header.
 _HEADERS = {
@@ -123,9 +122,9 @@ def _read_npy(file: BinaryIO, size: int, path: str, row: int | None) -> np.ndarr
             raise RecordError("signal_missing", f"{path}: it holds {shape[0]} recordings, numbered from 0")
         shape = shape[1:]
         file.seek(start + row * math.prod(shape) * kind.itemsize)
+    if math.prod(shape) > MAX_SAMPLES:
+        raise RecordError("signal_too_long", f"{path}: {shape} are more than {MAX_SAMPLES} samples")
     wanted = math.prod(shape) * kind.itemsize
-    if wanted > _MAX_BYTES:
-        raise RecordError("signal_unreadable", f"{path}: {wanted} bytes are too long for one recording")
     content = file.read(wanted)
     if len(content) < wanted:
         raise RecordError("signal_truncated", f"{path}: {len(content)} of {wanted} bytes")

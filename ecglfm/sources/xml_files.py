@@ -20,8 +20,10 @@ from xml.parsers import expat
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
 
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 24  # ten seconds of twelve leads are 1 % of it
 MAX_DEPTH = 64
+MAX_ELEMENTS = 1 << 16  # each takes fifty times the memory that it takes in the file
+MAX_TAG = 1 << 20  # bytes between two events of the parser: a tag of a million attributes is read for minutes
 _BLOCK = 1 << 16
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -55,6 +57,16 @@ class _Builder:
         self._path = path
         self._stop = stop
         self._open: list[str] = []
+        self._elements = 0
+        self._fed = 0
+
+    def feed(self, text: str, final: bool = False) -> None:
+        """Parse more of the file."""
+        content = text.encode()
+        self.parser.Parse(content, final)
+        self._fed += len(content)
+        if self._fed - self.parser.CurrentByteIndex > MAX_TAG:
+            raise RecordError("xml_invalid", f"{self._path}: a tag or comment of more than {MAX_TAG} bytes")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
@@ -62,6 +74,9 @@ class _Builder:
             raise _Enough
         if len(self._open) == MAX_DEPTH:
             raise RecordError("xml_invalid", f"{self._path}: elements stand in each other {MAX_DEPTH} deep")
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise RecordError("xml_invalid", f"{self._path}: more than {MAX_ELEMENTS} elements")
         self._open.append(tag)
         self.tree.start(tag, attributes)
 
@@ -128,9 +143,9 @@ def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
             block = os.read(descriptor, _BLOCK)
             decoder = _decoder(block)
             while block:
-                builder.parser.Parse(decoder.decode(block).translate(_CONTROLS), False)
+                builder.feed(decoder.decode(block).translate(_CONTROLS))
                 block = os.read(descriptor, _BLOCK)
-            builder.parser.Parse(decoder.decode(b"", final=True), True)
+            builder.feed(decoder.decode(b"", final=True), final=True)
         except _Enough:
             pass
         except RecordError:

@@ -14,7 +14,7 @@ import numpy as np
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data.signals import filters as steps
 from ecglfm.data.signals.quality import MEASURES, POSITION, judge, measure
-from ecglfm.records import ALL_LEADS, LIMIT_UV, SENTINEL, Record, RecordError, to_microvolts
+from ecglfm.records import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Record, RecordError, to_microvolts
 
 if TYPE_CHECKING:
     import torch
@@ -117,6 +117,9 @@ def prepare(signal_uv: np.ndarray, fs: float, config: PreprocessConfig, *, lead_
         return drop("too_short", f"{len(signal_uv)} samples, at least 2 are needed")
     if not RATES[0] <= fs <= RATES[1]:
         return drop("sampling_rate", f"{fs:g} Hz is outside {RATES[0]:g} to {RATES[1]:g} Hz")
+    prepared_samples = len(signal_uv) * config.sampling_rate / fs * len(config.leads)
+    if prepared_samples > MAX_SAMPLES:  # it was not before: the header's rate is wrong, or the config's
+        return drop("signal_too_long", f"{len(signal_uv)} samples at {fs:g} Hz would be {prepared_samples:.2g} values")
     present = [bool(lead_mask >> lead & 1) for lead in range(len(LEADS))]
     raw = np.ascontiguousarray(signal_uv.T)  # NumPy is six times as fast along a lead whose samples are neighbours
     if raw.min(axis=1).min() == SENTINEL:

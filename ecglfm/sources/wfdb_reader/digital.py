@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecglfm.records import RecordError
+from ecglfm.records import MAX_SAMPLES, RecordError
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.formats import FORMATS
 from ecglfm.sources.wfdb_reader.header import Header, Signal
@@ -44,7 +44,7 @@ def read_digital(root: Root, folder: str, header: Header, checks: str = "stated"
     ------
     RecordError
         `header_invalid`, `path_outside_root`, `signal_missing`, `signal_empty`, `signal_truncated`,
-        `signal_checksum`, `file_unreadable`.
+        `signal_too_long`, `signal_checksum`, `file_unreadable`.
     """
     files: dict[str, list[int]] = {}
     for column, signal in enumerate(header.signals):
@@ -56,7 +56,8 @@ def read_digital(root: Root, folder: str, header: Header, checks: str = "stated"
             raise RecordError(
                 "header_invalid", f"{header.name}.hea: signals of {name} must stand together, in one format and offset"
             )
-        parts.append(_read_file(root, folder, name, len(columns), *stored.pop(), header.n_samples))
+        longest = MAX_SAMPLES // len(header.signals)
+        parts.append(_read_file(root, folder, name, len(columns), *stored.pop(), header.n_samples, longest))
     if len({len(part) for part in parts}) != 1:
         raise RecordError("header_invalid", f"{header.name}.hea states no length and its files differ in theirs")
     digital = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -65,7 +66,7 @@ def read_digital(root: Root, folder: str, header: Header, checks: str = "stated"
 
 
 def _read_file(
-    root: Root, folder: str, name: str, n_signals: int, number: int, offset: int, n_samples: int | None
+    root: Root, folder: str, name: str, n_signals: int, number: int, offset: int, n_samples: int | None, longest: int
 ) -> np.ndarray:
     """Samples of one file, in format `number` from byte `offset`, its signals in turn."""
     form = FORMATS[number]
@@ -77,6 +78,8 @@ def _read_file(
             raise RecordError("signal_empty", f"{name} holds no samples ({size} bytes)")
         if held < n_samples:
             raise RecordError("signal_truncated", f"{name} holds {held} of {n_samples} samples ({size} bytes)")
+        if n_samples > longest:
+            raise RecordError("signal_too_long", f"{name}: {n_samples} samples of a signal, at most {longest} are read")
         content = np.empty(form.n_bytes(n_samples * n_signals), dtype=np.uint8)
         filled = 0
         while filled < len(content):

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecglfm.records import Record, RecordError, normalize_lead
+from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.digital import verify
 from ecglfm.sources.wfdb_reader.header import Header, foreign, millivolts
-from ecglfm.sources.wfdb_reader.segments import MAX_SAMPLES
 
 LOG = logging.getLogger(__name__)
 _FORMATS = {8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524}

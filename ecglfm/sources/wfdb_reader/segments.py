@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ecglfm.records import Record, RecordError, normalize_lead
+from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.header import Header, read_header
 
-MAX_SAMPLES = 1 << 27  # of all signals together: 12 leads at 500 Hz for six hours
 GAP = "~"
 
 

@@ -28,7 +28,7 @@ def change(folder, key, value):
         ("leads", ["X"] * 2, "leads: each lead once, out of I II III"),
         ("leads", ["V1", "II"], "leads is .*, but preprocess.leads is"),
         ("crop_seconds", float("nan"), "crop_seconds: Input should be"),
-        ("model", MODEL.model_dump() | {"layers": 10**12}, "describes 1000000000000 layers, but only"),
+        ("model", MODEL.model_dump() | {"layers": 10**12}, r"describes 100000000000\d layers, but only"),
     ],
 )
 def test_wrong_descriptions(folder, key, value, message):

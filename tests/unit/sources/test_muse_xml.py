@@ -314,7 +314,7 @@ def test_symlink_out_of_the_root_is_not_followed(database: Path, tmp_path: Path)
 def test_too_long_a_file_is_not_read(tmp_path: Path):
     with (tmp_path / "x.xml").open("wb") as file:
         file.truncate(1 << 27)  # 128 MB of nothing, which takes no room on disk
-    with pytest.raises(RecordError, match=r"xml_invalid: x\.xml is longer than 67108864 bytes"):
+    with pytest.raises(RecordError, match=r"xml_invalid: x\.xml is longer than 16777216 bytes"):
         read_muse(Root(tmp_path), "x.xml")
 
 

@@ -213,6 +213,14 @@ def test_impossible_sampling_rate_is_a_reason_not_a_crash(fs):
     assert prepare(recording(), fs, PASS).dropped == ("sampling_rate", f"{fs:g} Hz is outside 20 to 20000 Hz")
 
 
+def test_a_record_that_resampling_makes_too_long_is_dropped_before_it_takes_memory():
+    signal = recording(
+        n_samples=11_185
+    )  # 11,184 are 134,208,000 values at a thousandfold rate, and 2^27 are 134,217,728
+    dropped = prepare(signal, 20.0, PreprocessConfig(sampling_rate=20_000)).dropped
+    assert dropped == ("signal_too_long", "11185 samples at 20 Hz would be 1.3e+08 values")
+
+
 def test_record_that_cannot_be_used_says_why():
     signal = recording() / 1000.0
     with pytest.raises(UserError, match="missing_leads: 1, limit 0: V6"):
