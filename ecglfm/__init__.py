@@ -7,17 +7,22 @@ costs nothing.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecglfm.app.python import load_encoder, load_model
+    from ecglfm.data.signals import preprocess
+    from ecglfm.sources.files import read_record
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_encoder": "ecglfm.models.bundle",
-    "load_model": "ecglfm.models.bundle",
+    "load_encoder": "ecglfm.app.python",
+    "load_model": "ecglfm.app.python",
     "read_record": "ecglfm.sources.files",
     "preprocess": "ecglfm.data.signals",
 }
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "load_encoder", "load_model", "preprocess", "read_record"]
 
 
 def __getattr__(name: str) -> Any:

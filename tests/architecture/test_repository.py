@@ -130,7 +130,7 @@ def test_the_package_is_found_beside_a_clone_of_its_name(tmp_path: Path) -> None
     command = [sys.executable, "-c", "import ecglfm; print(ecglfm.load_model.__module__)"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (shown.stdout, shown.stderr) == ("ecglfm.models.bundle\n", "")
+    assert (shown.stdout, shown.stderr) == ("ecglfm.app.python\n", "")
 
 
 _STAND_IN = """#!/bin/sh

@@ -296,12 +296,18 @@ def test_readme_mimic_command_plans(demo) -> None:
     assert re.search(r"ingest_shard +68\n", shown)  # 64 of MIMIC-IV-ECG, 4 of PTB-XL
 
 
-def test_readme_python_runs(demo) -> None:
+def test_the_python_of_the_readme_and_of_the_notebook_runs(demo) -> None:
     block = re.search(r"```python\n(.*?)```", (demo.root / "README.md").read_text(), re.S)
     assert block is not None
-    code = block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")
-    shown = demo.run("python", "-c", f"{code}\nprint(tuple(vectors.shape), probabilities.shape[0], model.label_names)")
-    assert shown.stdout.strip().splitlines()[-1] == "(2, 64) 4 ['AFIB', 'LBBB', 'MI', 'PVC']"
+    code = [block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")]
+    code += ["print(len(vectors), tuple(frames.shape[::2]), len(answers), model.label_names)"]
+    notebook = json.loads((demo.root / "docs/from-python.ipynb").read_text())
+    code += ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] for cell in notebook["cells"] if cell["cell_type"] == "code")  # they would age
+    (demo.root / "run.py").write_text("\n".join(code))
+    shown = demo.run("python", "run.py").stdout.strip().splitlines()
+    files = len(list((demo.results / "synthetic/demo-ptbxl/records500/00000").glob("*.hea")))
+    assert f"{files} (2, 64) 1 ['AFIB', 'LBBB', 'MI', 'PVC']" in shown
 
 
 def test_predict_says_what_evaluate_says(demo) -> None:

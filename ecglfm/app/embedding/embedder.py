@@ -6,7 +6,7 @@ its windows: of an encoder what `Encoder.embed` gives, of a model what its head 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,21 +104,26 @@ class RecordEmbedder:
         DataFrame
             `record`, `patient_id`, `vector.0000`, …, `flags`, `reason`: why there is no vector, else empty.
         """
-        from ecglfm.training.vectors import vector_columns
-
         preparer = Preparer(reader, self.encoder.preprocess)
         together = prepared_together(recordings, preparer, self.encoder.crop_samples, workers=workers)
-
-        def parts(shown: tqdm[None]) -> Iterator[pd.DataFrame]:
-            for some in together:
-                vectors = pd.DataFrame(self.vectors(some), columns=vector_columns(self.encoder.dim))
-                before = pd.DataFrame(
-                    {"record": [one.name for one in some], "patient_id": [one.patient_id for one in some]}
-                )
-                flags = [",".join(one.flags) for one in some]
-                reasons = [": ".join(one.fault) if one.fault else "" for one in some]
-                yield before.join(vectors).join(pd.DataFrame({"flags": flags, "reason": reasons}))
-                shown.update(len(some))
-
+        parts = []
         with tqdm(total=len(recordings), desc="embed", unit="record", disable=None) as shown:
-            return pd.concat(parts(shown), ignore_index=True)
+            for some in together:
+                parts.append(self._rows(some))
+                shown.update(len(some))
+        return pd.concat(parts or [self._rows([])], ignore_index=True)
+
+    def _rows(self, prepared: Sequence[Prepared]) -> pd.DataFrame:
+        from ecglfm.training.vectors import vector_columns
+
+        return pd.concat(
+            [
+                pd.DataFrame([one[:2] for one in prepared], columns=["record", "patient_id"], dtype="str"),
+                pd.DataFrame(self.vectors(prepared), columns=vector_columns(self.encoder.dim)),
+                pd.DataFrame(
+                    [(",".join(one.flags), ": ".join(one.fault or ())) for one in prepared],
+                    columns=["flags", "reason"], dtype="str",
+                ),
+            ],
+            axis=1,
+        )  # fmt: skip

@@ -1,0 +1,164 @@
+"""What Python is handed: encoders and models that take recordings, not only tensors.
+
+`ecglfm.load_encoder` and `ecglfm.load_model` give the very modules of `ecglfm.models`, with the methods of this file
+beside those that they have. The floors of models and of data do not know each other, so the methods cannot stand there.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from torch import nn
+
+from ecglfm.app.embedding import RecordEmbedder
+from ecglfm.app.prediction import FromFiles, Predictor, Reader, Recording
+from ecglfm.config import UserError
+from ecglfm.models import bundle
+from ecglfm.models.encoders import Encoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.records import Record
+
+Records = Record | str | Path | Iterable[Record | str | Path]
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class _TakesRecords(nn.Module):
+    """What encoders and models share."""
+
+    def embed_records(self, records: Records, *, workers: int = 1) -> pd.DataFrame:
+        """One vector a recording, the mean over its windows; of a model, what its head reads.
+
+        Parameters
+        ----------
+        records : Record or path, or several of them
+            What `ecglfm.read_record` gives, of any rate and lead order, or files and folders, as for `ecglfm embed`.
+        workers : int
+            Processes that read files.
+
+        Returns
+        -------
+        DataFrame
+            `record` (the file's path; of what is in memory its number), `patient_id`, `vector.0000`, …, `flags`,
+            `reason`: why there is no vector. `table.filter(like="vector.").to_numpy()` has the vectors alone.
+
+        Raises
+        ------
+        UserError
+            There is no such file or folder, or an argument is something else.
+        """
+        recordings, reader = _named(records)
+        return RecordEmbedder(self).table(recordings, reader, workers=workers)  # type: ignore[arg-type]
+
+
+class RecordEncoder(_TakesRecords, Encoder):
+    """An `Encoder`, of whatever kind, that takes recordings; made by `load_encoder`."""
+
+
+class RecordModel(_TakesRecords, ECGModel):
+    """An `ECGModel` that takes recordings; made by `load_model`."""
+
+    def predict(self, records: Records, *, workers: int = 1) -> pd.DataFrame:
+        """What the model says of recordings.
+
+        Parameters
+        ----------
+        records, workers
+            As in `embed_records`.
+
+        Returns
+        -------
+        DataFrame
+            A row a recording, with the columns of `ecglfm predict`: `record`, `patient_id`, `probability.{label}`,
+            `threshold.{label}`, `decision.{label}`, …, `flags`, `abstained`, `reason`.
+
+        Raises
+        ------
+        UserError
+            As `embed_records`.
+        """
+        recordings, reader = _named(records)
+        return Predictor([self]).table(recordings, reader, workers=workers)
+
+
+def load_encoder(path: str | Path) -> RecordEncoder:
+    """Read an encoder, in `eval()`, float32, on the CPU; argument and errors as `ecglfm.models.bundle.load_encoder`.
+
+    Returns
+    -------
+    RecordEncoder
+        Called with what `ecglfm.preprocess` gives it has frames, `.embed` of that a vector a window, and
+        `.embed_records` a vector a recording. `.info` holds the content of the JSON.
+    """
+    return _encoder(bundle.load_encoder(path))
+
+
+def load_model(path: str | Path) -> RecordModel:
+    """Read a fine-tuned model, in `eval()`, float32, on the CPU; argument and errors as `load_encoder`.
+
+    Returns
+    -------
+    RecordModel
+        `.predict` takes recordings; called with what `ecglfm.preprocess` gives it has logits. `.kind`, `.label_names`,
+        `.thresholds`, `.encoder`; `.info` holds the content of the JSON.
+    """
+    model = _as(bundle.load_model(path), RecordModel)
+    model.encoder = _encoder(model.encoder)
+    return model
+
+
+def _encoder(encoder: Encoder) -> RecordEncoder:
+    return _as(encoder, _record_encoder(type(encoder)))
+
+
+@functools.cache
+def _record_encoder(kind: type[Encoder]) -> type[RecordEncoder]:
+    """The class of a kind of encoder that takes recordings."""
+    return type(kind.__name__, (RecordEncoder, kind), {})
+
+
+def _as(module: nn.Module, kind: type[ModuleT]) -> ModuleT:
+    """The same module, weights, hooks and attributes as one, with the methods of a class that derives from its own."""
+    same = kind.__new__(kind)
+    same.__dict__ = module.__dict__
+    return same
+
+
+@dataclass(frozen=True)
+class _Named(Reader):
+    """Reads recordings in memory by their numbers, and others as files."""
+
+    held: Mapping[str, Record]
+    files: FromFiles = field(default_factory=FromFiles)
+
+    def read(self, path: str) -> Record:
+        """The recording of a number or at a path; raises `RecordError`."""
+        return self.held[path] if path in self.held else self.files.read(path)
+
+    def patient(self, path: str) -> str | None:
+        """Whose it is, where a file says so."""
+        return None if path in self.held else self.files.patient(path)
+
+
+def _named(records: Any) -> tuple[list[Recording], Reader]:
+    """Recordings in their order, and what reads them."""
+    if not isinstance(records, Record | str | Path | Iterable):
+        what = type(records).__name__
+        raise UserError(f"records are what read_record gives, or paths, one or several, not {what}")
+    several = [records] if isinstance(records, Record | str | Path) else list(records)
+    held: dict[str, Record] = {}
+    found: list[Recording] = []
+    files = FromFiles()
+    for number, one in enumerate(several):
+        if isinstance(one, Record):
+            held[str(number)] = one
+            found.append(Recording(str(number), None, str(number)))
+        elif isinstance(one, str | Path):
+            found += files.find([one])
+        else:
+            raise UserError(f"records are what read_record gives, or paths; number {number} is {type(one).__name__}")
+    return found, _Named(held, files)
