@@ -100,12 +100,14 @@ def resample(signal: np.ndarray, fs: float, *, target: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _butterworth(low: float, high: float, order: int, fs: float) -> np.ndarray:
+def bandpass_sections(low: float, high: float, order: int, fs: float) -> np.ndarray:
+    """Second-order sections of `bandpass`, as SciPy has them."""
     return dsp.butter(order, (low, high), btype="bandpass", fs=fs, output="sos")
 
 
 @lru_cache(maxsize=8)
-def _notch(frequency: float, quality: float, fs: float) -> np.ndarray:
+def notch_sections(frequency: float, quality: float, fs: float) -> np.ndarray:
+    """Second-order sections of `notch`, as SciPy has them."""
     return dsp.tf2sos(*dsp.iirnotch(frequency, quality, fs=fs))
 
 
@@ -117,9 +119,9 @@ def bandpass(signal: np.ndarray, fs: float, *, low: float, high: float, order: i
     ValueError
         Too few samples for the filter's padding.
     """
-    return dsp.sosfiltfilt(_butterworth(low, high, order, fs), signal.astype(np.float64), axis=1)
+    return dsp.sosfiltfilt(bandpass_sections(low, high, order, fs), signal.astype(np.float64), axis=1)
 
 
 def notch(signal: np.ndarray, fs: float, *, frequency: float, quality: float) -> np.ndarray:
     """Zero-phase second-order notch at `frequency` (Hz); `quality` is centre over width; else as `bandpass`."""
-    return dsp.sosfiltfilt(_notch(frequency, quality, fs), signal.astype(np.float64), axis=1)
+    return dsp.sosfiltfilt(notch_sections(frequency, quality, fs), signal.astype(np.float64), axis=1)
