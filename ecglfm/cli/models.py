@@ -1,9 +1,13 @@
-"""Commands about saved encoders and models: `import-checkpoint`, `export`."""
+"""Commands about saved encoders and models: `import-checkpoint`, `export`, `verify-bundle`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecglfm.app.handover import Difference
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,16 +25,27 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.set_defaults(run=_import_checkpoint)
 
-    parser = commands.add_parser("export", help="write an encoder or model for another runtime: ONNX or TorchScript")
+    parser = commands.add_parser("export", help="write an encoder or model for another runtime, or for other people")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--encoder", type=Path, metavar="DIR", help="folder of an encoder: frames and embedding come out")
     what.add_argument("--model", type=Path, metavar="DIR", help="folder of a model: logits and probabilities come out")
-    parser.add_argument("--format", choices=["onnx", "torchscript"], required=True)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--format", choices=["onnx", "torchscript"])
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where --format goes")
     parser.add_argument(
         "--mask", action="store_true", help="add an input `mask` (batch, samples), true where a sample is no padding"
     )
+    bundle = parser.add_argument_group("a bundle, which needs onnxruntime and NumPy alone")
+    bundle.add_argument("--bundle", type=Path, metavar="FILE.zip", help="graphs from raw samples on, card, test vector")
+    bundle.add_argument("--rate", type=float, metavar="HZ", help="of the recordings; default: the encoder's own")
+    bundle.add_argument("--card", type=Path, metavar="FILE", help="default: card.html of the model's evaluation")
+    bundle.add_argument("--licence", type=Path, metavar="FILE", help="what may be done with the model")
     parser.set_defaults(run=_export)
+
+    parser = commands.add_parser(
+        "verify-bundle", help="check a bundle of export: whole, and the numbers as it was made"
+    )
+    parser.add_argument("bundle", type=Path, metavar="FILE.zip")
+    parser.set_defaults(run=_verify_bundle)
 
 
 def _import_checkpoint(args: argparse.Namespace) -> None:
@@ -50,6 +65,18 @@ def _import_checkpoint(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
+    from ecglfm.config import UserError
+
+    if (args.bundle is None) == (args.format is None):
+        raise UserError("say --format onnx or torchscript with --output FILE, or --bundle FILE.zip; one of the two")
+    if args.bundle is not None:
+        _export_bundle(args)
+        return
+    if args.output is None:
+        raise UserError(f"--format {args.format} needs --output FILE")
+    for option in ("rate", "card", "licence"):
+        if getattr(args, option) is not None:
+            raise UserError(f"--{option} belongs to --bundle; one graph takes what is preprocessed already")
     from ecglfm.models.bundle import load_encoder, load_model
     from ecglfm.models.export import Exportable, export
 
@@ -59,3 +86,32 @@ def _export(args: argparse.Namespace) -> None:
     inputs = f"signal (batch, {len(whole.encoder.leads)} leads, samples) in mV at {whole.encoder.sampling_rate} Hz"
     print(f"{args.output}: {inputs}{' and mask' if args.mask else ''} to {' and '.join(whole.outputs)}")
     print(f"largest difference from PyTorch: {difference:.1e}")
+
+
+def _export_bundle(args: argparse.Namespace) -> None:
+    from ecglfm.app.handover import write_bundle
+    from ecglfm.config import UserError
+
+    if args.model is None or args.mask or args.output is not None:
+        raise UserError("--bundle FILE.zip goes with --model DIR; not with --encoder, --mask or --output")
+    made = write_bundle(args.model, args.bundle, rate=args.rate, card=args.card, licence=args.licence)
+    print(f"{args.bundle}: 12 leads in mV at {made.rate:g} Hz to {made.output}; {', '.join(made.files)}")
+    for lacking, option in made.lacking.items():
+        print(f"without {lacking}: {option} brings one")
+    _say_difference(made.difference)
+
+
+def _verify_bundle(args: argparse.Namespace) -> None:
+    from ecglfm.app.handover import verify_bundle
+
+    found = verify_bundle(args.bundle)
+    print(f"{args.bundle}: whole, {len(found.files)} files: {', '.join(found.files)}")
+    print(f"labels: {', '.join(found.about.model.label_names)}")
+    _say_difference(found.difference)
+
+
+def _say_difference(difference: Difference) -> None:
+    print(
+        f"largest difference from the Python pipeline on the test vector: windows {difference.windows:.1e} mV, "
+        f"outputs {difference.outputs:.1e}"
+    )

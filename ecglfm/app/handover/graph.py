@@ -36,7 +36,12 @@ class Graph:
         return name
 
     def add(
-        self, operator: str, *inputs: str | int | Sequence[int], outputs: int = 1, named: Sequence[str] = (), **more: Any
+        self,
+        operator: str,
+        *inputs: str | int | Sequence[int],
+        outputs: int = 1,
+        named: Sequence[str] = (),
+        **more: Any,
     ) -> Any:
         """A node.
 

@@ -114,7 +114,9 @@ def _fill_missing(graph: Graph, x_lt: str, *, longest: float) -> str:
     # Slot 0 is -1; slot k the k-th known position; what is missing writes, in vain, behind them all.
     slot = graph.add("Where", missing, graph.add("Add", length, [1]), before)
     ends = graph.add("Mul", graph.add("ReduceSum", known, [1], keepdims=1), [0])
-    empty = graph.add("Expand", length, graph.add("Concat", graph.length(x_lt, 0), graph.add("Add", length, [2]), axis=0))
+    empty = graph.add(
+        "Expand", length, graph.add("Concat", graph.length(x_lt, 0), graph.add("Add", length, [2]), axis=0)
+    )
     listed = graph.add("ScatterElements", empty, slot, at_lt, axis=1)
     listed = graph.add("Concat", graph.add("Sub", ends, [1]), graph.cut(listed, 1, _LAST), axis=1)
     left = graph.add("GatherElements", listed, before, axis=1)
