@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -282,7 +283,8 @@ def test_every_readme_command_is_tested(demo) -> None:
             "make mlflow-server STORE=postgresql://user:password@host/mlflow",  # test_mlflow_server.py
             "python -m ecglfm tracking sync",  # test_nothing_is_lacking_in_mlflow
             "snakemake tracking_sync",
-            "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --format onnx --output model.onnx",  # test_readme_export
+            "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --bundle model.zip --rate 500",  # test_readme_export
+            "python -m ecglfm verify-bundle model.zip",
         ]
     )
 
@@ -341,7 +343,11 @@ def test_embed_says_what_the_encoder_says(demo) -> None:
 def test_readme_export(demo) -> None:
     import onnxruntime
 
-    demo.run("bash", "-c", next(line for line in _readme_commands(demo.root) if " export " in line))
+    made, checked = (line for line in _readme_commands(demo.root) if "model.zip" in line)
+    assert "card.html" in demo.run("bash", "-c", made).stdout
+    assert "model.zip: whole, 8 files: " in demo.run("bash", "-c", checked).stdout
+    with zipfile.ZipFile(demo.root / "model.zip") as archive:
+        archive.extract("model.onnx", demo.root)
     model = load_model(demo.results / "finetune/tiny/diagnosis/full-s0")
     session = onnxruntime.InferenceSession(demo.root / "model.onnx", providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map["label_names"] == '["AFIB", "LBBB", "MI", "PVC"]'

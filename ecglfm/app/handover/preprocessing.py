@@ -69,7 +69,7 @@ def make_preprocessing(config: PreprocessConfig, *, rate: float, crop_samples: i
     x_lt = graph.add("Clip", x_lt, graph.float(-LIMIT_UV), graph.float(LIMIT_UV))
     _windows(graph, x_lt, crop_samples)
     inputs = [helper.make_tensor_value_info("signal", TensorProto.DOUBLE, [len(LEADS), "samples"])]
-    shape = ["windows", len(config.leads), "window_samples"]
+    shape: list[str | int | None] = ["windows", len(config.leads), "window_samples"]
     outputs = [helper.make_tensor_value_info("windows", TensorProto.FLOAT, shape)]
     model = helper.make_model(
         graph.close(inputs, outputs),

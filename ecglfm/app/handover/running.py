@@ -46,7 +46,8 @@ def run_graphs(folder: Path, signal: np.ndarray, model: BundledModel) -> tuple[n
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    faults = tuple(each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception))
+    found = (each for each in vars(state).values() if isinstance(each, type) and issubclass(each, Exception))
+    faults: tuple[type[Exception], ...] = (*found, ValueError)  # that one for a name that is not there
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised
     kind = KINDS[model.kind]
@@ -57,7 +58,7 @@ def run_graphs(folder: Path, signal: np.ndarray, model: BundledModel) -> tuple[n
         )
         (windows,) = prepare.run(["windows"], {"signal": signal})
         (each_wk,) = ask.run([kind.outputs], {"signal": windows})
-    except (*faults, ValueError) as error:  # that one for a name that is not there
+    except faults as error:
         raise UserError(f"its graphs cannot be run: {' '.join(str(error).split())[:300]}") from None
     outputs = getattr(np, model.aggregate)(each_wk.astype(np.float64), axis=0)
     if kind.exclusive and model.aggregate != "mean":

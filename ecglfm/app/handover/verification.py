@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecglfm.app.handover.contents import (
     ABOUT,
@@ -74,7 +74,7 @@ def verify_bundle(path: Path) -> Verified:
 
 def _unpack(path: Path, inside: Path) -> dict[str, str]:
     """Unpack the known files; the SHA-256 of each."""
-    sums = {}
+    sums: dict[str, str] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
@@ -122,7 +122,7 @@ def _check_sums(sums: dict[str, str], inside: Path) -> None:
             raise UserError(f"{name[:100]} is not the file of {SUMS}: the bundle was damaged, or changed")
 
 
-def _json(path: Path) -> object:
+def _json(path: Path) -> Any:
     try:
         return read_json(path)
     except ValueError as error:
