@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ecglfm.app.handover.contents import (
     ABOUT,
@@ -30,11 +30,9 @@ from ecglfm.app.handover.example import make_example
 from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.app.handover.readme import readme
 from ecglfm.app.handover.running import TOLERANCE_MV, TOLERANCE_OUTPUTS, Difference, compare
-from ecglfm.config import LEADS, UserError
+from ecglfm.config import LEADS, UserError, parse
+from ecglfm.config.kinds import KINDS
 from ecglfm.provenance import atomic, code_version, sha256_file, write_json, write_text
-
-if TYPE_CHECKING:
-    from ecglfm.models.heads import ECGModel
 
 _DAWN = (1980, 1, 1, 0, 0, 0)  # the first moment of a zip file's clock
 
@@ -105,14 +103,14 @@ def write_bundle(
             raise UserError(f"{option} {path}: no such file")
     graph = make_preprocessing(model.encoder.preprocess, rate=rate, crop_samples=model.encoder.crop_samples)
     example = make_example(model, rate)
-    bundled = BundledModel(kind=model.kind, aggregate=model.aggregate, label_names=model.label_names)
+    about = {**model.info, "kind": model.kind, "aggregate": model.aggregate}  # files of old do not say these
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         inside = Path(temporary)
         (inside / PREPROCESS).write_bytes(graph.SerializeToString(deterministic=True))
         export(model, inside / MODEL, form="onnx")
-        difference = compare(inside, example, bundled)
-        write_json(inside / ABOUT, _about(model, rate, difference))
+        difference = compare(inside, example, parse(BundledModel, about, folder))
+        write_json(inside / ABOUT, _about(about, rate, difference))
         write_text(inside / EXAMPLE, json.dumps(example.to_json(), allow_nan=False))
         write_text(inside / LICENCE, _licence(licence, folder))
         if card is not None:
@@ -134,17 +132,17 @@ def _card_of(folder: Path) -> Path | None:
     return card if card.is_file() else None
 
 
-def _about(model: ECGModel, rate: float, difference: Difference) -> dict[str, Any]:
+def _about(model: dict[str, Any], rate: float, difference: Difference) -> dict[str, Any]:
     """What `bundle.json` says; `model` is the whole content of `model.json`, thresholds and what it calibrates with."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "code": code_version(),
         "input": {"unit": "mV", "sampling_rate": rate, "leads": list(LEADS)},
-        "output": model.link.kind.outputs,
+        "output": KINDS[model["kind"]].outputs,
         "largest_difference": difference._asdict(),
         "tolerance": {"windows": TOLERANCE_MV, "outputs": TOLERANCE_OUTPUTS},
-        "model": {**model.info, "kind": model.kind, "aggregate": model.aggregate},
+        "model": model,
     }
 
 

@@ -40,6 +40,7 @@ class BundledModel(Section):
     kind: Annotated[str, OneOf(lambda: KINDS)]
     aggregate: Literal["mean", "max", "median"]
     label_names: list[str] = Field(min_length=1)
+    temperature: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
 
 
 class About(Section):

@@ -72,7 +72,7 @@ def make_example(model: ECGModel, rate: float) -> Example:
         raise UserError(f"no test vector: by the model's own preprocessing its {error}") from None
     with evaluating(model) as device:
         each = model.outputs(model(windows.to(device)).float()).cpu().numpy()
-    outputs = outputs_by_record(model, np.zeros(len(windows), np.int64), each)[0]
+    outputs = model.calibrated(outputs_by_record(model, np.zeros(len(windows), np.int64), each))[0]
     return Example(np.ascontiguousarray(signal.T), windows.numpy(), outputs.astype(np.float64))
 
 

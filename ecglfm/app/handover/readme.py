@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from ecglfm.app.handover.running import TOLERANCE_OUTPUTS
+from ecglfm.app.handover.running import NEAREST, TOLERANCE_OUTPUTS
 from ecglfm.config import LEADS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ prepare, model = (onnxruntime.InferenceSession(name) for name in ("preprocess.on
 def ask(signal):  # float64 (12, samples): mV at $rate Hz; $leads; NaN where missing
     windows = prepare.run(["windows"], {"signal": signal})[0]
     said = model.run(["$outputs"], {"signal": windows})[0]
-    said = np.$aggregate(said, axis=0)  # of the windows$normalised
+    said = np.$aggregate(said, axis=0)  # of the windows$normalised$calibrated
     return said
 
 example = json.load(open("example.json"))
@@ -42,6 +42,16 @@ do; $card. The graphs fill short gaps, resample, filter and cut windows. They do
 should get no answer stands in `bundle.json` under `model`, `encoder`, `preprocess`, `quality`.
 """)
 
+#: Temperatures, of labels and of classes.
+_CALIBRATED = {
+    False: f"""
+    power, said = 1 / np.array(about["model"]["temperature"]), np.clip(said, {NEAREST}, 1 - {NEAREST})
+    said = said**power / (said**power + (1 - said)**power)""",
+    True: f"""
+    said = np.clip(said, {NEAREST}, 1 - {NEAREST}) ** (1 / np.array(about["model"]["temperature"]))
+    said /= said.sum()""",
+}
+
 
 def readme(model: ECGModel, *, title: str, rate: float, card: bool) -> str:
     """The page of one model."""
@@ -54,6 +64,7 @@ def readme(model: ECGModel, *, title: str, rate: float, card: bool) -> str:
         outputs=kind.outputs,
         aggregate=model.aggregate,
         normalised="\n    said /= said.sum()" if kind.exclusive and model.aggregate != "mean" else "",
+        calibrated="" if model.calibration is None else _CALIBRATED[kind.exclusive],
         tolerance=f"{TOLERANCE_OUTPUTS:g}",
         and_threshold=", threshold" if kind.has_classes else "",
         and_thresholds=', about["model"]["thresholds"]' if kind.has_classes else "",

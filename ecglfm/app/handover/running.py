@@ -17,6 +17,7 @@ from ecglfm.config.kinds import KINDS
 
 #: What the graphs may differ by from the Python pipeline: one microvolt, which is the step of prepared signals, and
 #: what `ecglfm.models.export` allows of outputs.
+NEAREST = 1e-7  # to 0 and 1, as `ecglfm.models.calibration` has it
 TOLERANCE_MV, TOLERANCE_OUTPUTS = 0.001, 1e-4
 
 
@@ -60,10 +61,24 @@ def run_graphs(folder: Path, signal: np.ndarray, model: BundledModel) -> tuple[n
         (each_wk,) = ask.run([kind.outputs], {"signal": windows})
     except faults as error:
         raise UserError(f"its graphs cannot be run: {' '.join(str(error).split())[:300]}") from None
-    outputs = getattr(np, model.aggregate)(each_wk.astype(np.float64), axis=0)
-    if kind.exclusive and model.aggregate != "mean":
-        outputs = outputs / outputs.sum()
-    return windows, outputs
+    return windows, outputs_of(each_wk.astype(np.float64), model)
+
+
+def outputs_of(each_wk: np.ndarray, model: BundledModel) -> np.ndarray:
+    """What is said of a recording (k,) by what is said of its windows: their aggregate, then temperatures.
+
+    sigmoid(logit(p) / T) and softmax(log(p) / T) by powers, as the page in the bundle has it: the odds, and the
+    probabilities, to the power of 1 / T.
+    """
+    exclusive = KINDS[model.kind].exclusive
+    said = getattr(np, model.aggregate)(each_wk, axis=0)
+    if exclusive and model.aggregate != "mean":
+        said = said / said.sum()
+    if model.temperature is not None:
+        power, said = 1 / np.array(model.temperature), np.clip(said, NEAREST, 1 - NEAREST)
+        odds, against = said**power, (1 - said) ** power
+        said = odds / (odds.sum() if exclusive else odds + against)
+    return said
 
 
 def compare(folder: Path, example: Example, model: BundledModel) -> Difference:

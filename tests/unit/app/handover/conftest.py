@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ecglfm.app.handover import write_bundle
 from ecglfm.config import PreprocessConfig
 from ecglfm.models.bundle import save_model
+from ecglfm.models.calibration import Calibration
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import architecture
@@ -19,13 +21,14 @@ RATE = 500.0
 
 
 def make_model(folder: Path) -> Path:
-    """A model that reads 250 Hz, filtered, three leads in an order of their own, and takes the strongest window."""
+    """A model that reads 250 Hz, filtered, three leads in an order of their own, takes the strongest window, and is calibrated."""
     torch.manual_seed(0)
     shape = architecture(kind="convnet", dim=16, kernel=5, expansion=2, blocks=[1], stem=[8], downsample=5)
     preprocess = PreprocessConfig(sampling_rate=250, leads=["V1", "II", "aVL"], bandpass={"high": 40.0}, notch={})
     encoder = make_encoder(shape, ["V1", "II", "aVL"], 250, preprocess, 2.0)
     model = ECGModel(encoder, LABELS, "full")
     model.thresholds, model.aggregate = [0.4, 0.6], "max"
+    model.calibration = Calibration(np.array([0.5, 3.0]), exclusive=False)
     save_model(folder, model.eval(), {"task": "rhythm", "fit": "full-s0"})
     return folder
 
