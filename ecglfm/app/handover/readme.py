@@ -38,8 +38,7 @@ for label, value$and_threshold in zip(about["model"]["label_names"], said$and_th
 ```
 
 `bundle.json` has all that is known of the model; `sha256sum -c SHA256SUMS` finds damage; `LICENSE` says what you may
-do; $card. The graphs fill short gaps, resample, filter and cut windows. They do not judge: what
-should get no answer stands in `bundle.json` under `model`, `encoder`, `preprocess`, `quality`.
+do; $card. The graphs do not judge: what should get no answer is under `quality` in `bundle.json`.
 """)
 
 #: Temperatures, of labels and of classes.
