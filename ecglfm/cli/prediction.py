@@ -41,7 +41,7 @@ def _predict(args: argparse.Namespace) -> int:
 
 def _say_answers(table: pd.DataFrame) -> None:
     """Print what is said of each label of each recording."""
-    beside = {"spread", "threshold", "decision"}
+    beside = {"spread", "threshold", "decision", "set"}
     answers = [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
     for _, row in table[~table["abstained"]].iterrows():
         said = []

@@ -139,6 +139,13 @@ class FinetuneConfig(Section):
         description="below so many positive validation patients a label's threshold is smoothed: each positive stands "
         "for a range of log odds, not for itself alone; 0: never",
     )
+    conformal_coverage: float | None = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="classes: share of the patients with, and of those without a label whose prediction set is to hold "
+        "the truth; null: no sets",
+    )
     freeze_frontend: bool = Field(
         True,
         description="`full` only: keep the convolutional front end as pretrained; of an encoder with random weights it "

@@ -53,6 +53,12 @@ class Models(NamedTuple):
         """Kind of the task."""
         return str(self.networks[0].kind)
 
+    @property
+    def coverage(self) -> float | None:
+        """What the models' prediction sets promise; None where not all have them."""
+        promised = [network.conformal.coverage if network.conformal else None for network in self.networks]
+        return None if None in promised else promised[0]
+
     def check(self, records: pd.DataFrame, labels: Path) -> None:
         """Raise `UserError` where one of records and models has folds and the other has not, or has others."""
         if ("fold" in records) != (self.folds > 0):

@@ -27,6 +27,7 @@ from ecglfm.evaluation.metrics import (
     group_names,
     majority,
     read_outcome,
+    set_metrics,
     subgroups,
     summarize,
 )
@@ -109,6 +110,8 @@ def run_evaluate(
     test, fitted = read_outcome(predictions, kind, names, slice.evaluate)
     metrics = identity | measure(test, slice.evaluate) | fitted
     metrics |= models.describe(predictions, test, metrics["macro"])
+    if (promise := models.coverage) is not None:
+        metrics["conformal"] = set_metrics(predictions, names, promise, slice.evaluate.confidence)
     metrics["sources"] = sorted(about.loc[predictions["split"] == "test", "source"].unique())
     metrics["majority"] = majority_of(labels, kind, names, metrics["macro"], metrics["sources"])
     metrics["external"] = _external(predictions, about["source"], kind, names, labels, slice.evaluate)

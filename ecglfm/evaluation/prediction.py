@@ -12,6 +12,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics import Predictions
+from ecglfm.models.conformal import set_names
 from ecglfm.records import require_columns
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
         table[kind.output_column(name)] = said[:, column]
         if model.calibration is not None:
             table[f"uncalibrated.{name}"] = outputs[:, column]
+    if model.conformal is not None:
+        sets = set_names([model.conformal], said[None])
+        table = table.assign(**{f"set.{name}": sets[:, column] for column, name in enumerate(model.label_names)})
     thresholds = zip(kind.threshold_columns(model.label_names), model.thresholds, strict=True)
     return table.assign(**{name: float(threshold) for name, threshold in thresholds})
 

@@ -7,6 +7,7 @@ executed: safetensors holds numbers only, and the JSON is checked by the same ty
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,6 +86,8 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
         content["thresholds"] = [float(threshold) for threshold in model.thresholds]
     if model.calibration is not None:
         content["temperature"] = [float(temperature) for temperature in model.calibration.temperatures]
+    if model.conformal is not None:
+        content["conformal"] = asdict(model.conformal)
     if model.link.kind.standardized:
         content |= {"target_mean": list(model.link.mean), "target_scale": list(model.link.scale)}
     _save(Path(folder), "model", model, content)
@@ -145,7 +148,7 @@ def load_model(path: str | Path) -> ECGModel:
         )
 
     model = _load(json_path, build)
-    model.calibration = description.calibration
+    model.calibration, model.conformal = description.calibration, description.sets
     model.thresholds, model.aggregate = description.thresholds or [], description.aggregate
     model.info, model.encoder.info = content, content["encoder"]
     return model

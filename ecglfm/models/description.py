@@ -12,6 +12,7 @@ from ecglfm.config.base import OneOf
 from ecglfm.config.fits import Mode
 from ecglfm.config.kinds import KINDS
 from ecglfm.models.calibration import Calibration
+from ecglfm.models.conformal import Conformal
 from ecglfm.models.outputs import AGGREGATES, Link, link_of
 
 MAX_WINDOW = 1 << 20  # samples, 35 minutes at 500 Hz: what a batch of short recordings is filled up to
@@ -52,6 +53,16 @@ class EncoderDescription(Description):
         return self
 
 
+class ConformalDescription(Description):
+    """Cut-offs of prediction sets, by label."""
+
+    coverage: float = Field(gt=0, lt=1)
+    present_from: list[Finite | None]
+    absent_to: list[Finite | None]
+    positives: list[int]
+    negatives: list[int]
+
+
 class ModelDescription(Description):
     """What stands on the encoder; a file from before there were kinds is of a multilabel model."""
 
@@ -62,6 +73,7 @@ class ModelDescription(Description):
     label_names: list[str] = Field(min_length=1)
     thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
     temperature: list[Annotated[Finite, Field(gt=0)]] | None = None
+    conformal: ConformalDescription | None = None
     target_mean: list[Finite] | None = None
     target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
 
@@ -82,8 +94,11 @@ class ModelDescription(Description):
         for key in needed + (["target_mean", "target_scale"] if kind.standardized else []):
             if len(getattr(self, key) or ()) != len(self.label_names):
                 raise ValueError(f"`label_names` and `{key}` must be lists of the same length")
-        if self.temperature and not kind.has_classes:
-            raise ValueError(f"a model of kind {self.kind} has no `temperature`")
+        if not kind.has_classes and (self.temperature or self.conformal):
+            raise ValueError(f"a model of kind {self.kind} has no `temperature` and no `conformal`")
+        for key, values in dict(self.conformal or {}).items():
+            if isinstance(values, list) and len(values) != len(self.label_names):
+                raise ValueError(f"`label_names` and `conformal.{key}` must be lists of the same length")
         if self.temperature and kind.exclusive and len(set(self.temperature)) > 1:
             raise ValueError(f"`temperature` of kind {self.kind} is one number for all classes: {self.temperature}")
         return self
@@ -94,6 +109,14 @@ class ModelDescription(Description):
         if self.temperature is None:
             return None
         return Calibration(np.array(self.temperature), KINDS[self.kind].exclusive)
+
+    @property
+    def sets(self) -> Conformal | None:
+        """Cut-offs of prediction sets; None where the file has none."""
+        if self.conformal is None:
+            return None
+        cuts = {key: tuple(value) for key, value in self.conformal if isinstance(value, list)}
+        return Conformal(coverage=self.conformal.coverage, **cuts)
 
     @property
     def link(self) -> Link:

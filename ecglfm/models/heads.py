@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ecglfm.config.fits import MODES
 from ecglfm.models.calibration import Calibration
+from ecglfm.models.conformal import Conformal
 from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.outputs import Link, link_of
@@ -64,6 +65,8 @@ class ECGModel(nn.Module):
         where the outputs are no probabilities.
     calibration : Calibration or None
         Temperatures of the validation split; None: probabilities are said as they come.
+    conformal : Conformal or None
+        Cut-offs of prediction sets, of calibrated probabilities of the validation split.
     aggregate : str
         How the outputs of a record's windows become the record's: mean, max or median.
     info : dict
@@ -79,6 +82,7 @@ class ECGModel(nn.Module):
         self.link = link_of(link) if isinstance(link, str) else link
         self.thresholds = [0.5] * len(self.label_names) if self.link.kind.has_classes else []
         self.calibration: Calibration | None = None
+        self.conformal: Conformal | None = None
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None

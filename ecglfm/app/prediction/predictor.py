@@ -21,6 +21,7 @@ from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.data.signals import check_filters
+from ecglfm.models.conformal import set_names
 from ecglfm.records import Record
 
 if TYPE_CHECKING:
@@ -95,15 +96,17 @@ class Predictor:
         list of dict
             `record`, `patient_id`; of each label the calibrated output, under the name that its kind of task has for it
             (of an ensemble the mean, and `spread`, the standard deviation), and where labels are there or not its
-            `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it; `flags`;
-            `abstained` and its `reason`.
+            `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it, and the `set`
+            (of an ensemble the union; `ecglfm.models.conformal`): present, absent, either, neither or too few;
+            `flags`; `abstained` and its `reason`.
         """
         from ecglfm.training.inference import predict
 
         usable = Held([one.signal for one in prepared if not one.fault])
         said = [model.calibrated(predict(model, usable, batch_size=_BATCH)) for model in self.models]
-        answers = iter(np.stack(said, axis=1))
-        return [self._row(one, None if one.fault else next(answers)) for one in prepared]
+        outputs_mnk = np.stack(said)
+        answers = iter(zip(outputs_mnk.swapaxes(0, 1), self._sets(outputs_mnk), strict=True))
+        return [self._row(one, *((None, None) if one.fault else next(answers))) for one in prepared]
 
     def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:
         """What the models say of recordings: `answer`, a row for each, in their order.
@@ -125,8 +128,15 @@ class Predictor:
     def _encoder(self) -> Any:
         return self.models[0].encoder
 
-    def _row(self, prepared: Prepared, outputs_mk: np.ndarray | None) -> dict[str, Any]:
-        """A row of the table, of the outputs of each model."""
+    def _sets(self, outputs_mnk: np.ndarray) -> np.ndarray:
+        """Names of prediction sets, shape (n, k); no labels where not every model has them."""
+        cuts = [model.conformal for model in self.models if model.conformal is not None]
+        if len(cuts) < len(self.models):
+            return np.empty((outputs_mnk.shape[1], 0), dtype=object)
+        return set_names(cuts, outputs_mnk)
+
+    def _row(self, prepared: Prepared, outputs_mk: np.ndarray | None, sets_k: np.ndarray | None) -> dict[str, Any]:
+        """A row of the table, of the outputs of each model and their sets."""
         kind = self.models[0].link.kind
         row: dict[str, Any] = {"record": prepared.name, "patient_id": prepared.patient_id}
         for column, name in enumerate(self.models[0].label_names):
@@ -138,6 +148,8 @@ class Predictor:
             if kind.has_classes:
                 threshold = float(np.mean([model.thresholds[column] for model in self.models]))
                 row |= {f"threshold.{name}": threshold, f"decision.{name}": None if mean is None else mean >= threshold}
+            if all(model.conformal for model in self.models):
+                row[f"set.{name}"] = None if sets_k is None else sets_k[column]
         fault = prepared.fault
         return row | {
             "flags": ",".join(prepared.flags),

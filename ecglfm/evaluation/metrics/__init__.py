@@ -13,6 +13,7 @@ from ecglfm.evaluation.metrics.bootstrap import (
 )
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
+from ecglfm.evaluation.metrics.conformal import set_metrics
 from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
 from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
@@ -52,6 +53,7 @@ __all__ = [
     "point_values",
     "read_outcome",
     "resampled_values",
+    "set_metrics",
     "subgroups",
     "summarize",
     "truth_of",

@@ -24,6 +24,7 @@ from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.calibration import fit_calibration
+from ecglfm.models.conformal import fit_conformal
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
@@ -88,7 +89,7 @@ def run_finetune(
     Returns
     -------
     ECGModel
-        As saved, with its temperatures and thresholds.
+        As saved, with its temperatures, thresholds and prediction sets.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
 
 
 def _decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
-    """Give the model its temperatures and, of calibrated probabilities, its thresholds, by the validation records."""
+    """Give the model temperatures, thresholds and cut-offs of prediction sets, by the validation records."""
     target, exclusive = data.target[data.valid], model.link.kind.exclusive
     outputs = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
     rule = Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
@@ -226,6 +227,8 @@ def _decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str
     model.calibration = fit_calibration(target, outputs, config.calibration, exclusive=exclusive)
     chosen = choose_thresholds(target, model.calibrated(outputs), patients, data.label_names, rule)
     model.thresholds = [threshold.value for threshold in chosen.values()]
+    if config.conformal_coverage is not None:
+        model.conformal = fit_conformal(target, model.calibrated(outputs), patients, config.conformal_coverage)
     return chosen
 
 

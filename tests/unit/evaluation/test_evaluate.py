@@ -18,6 +18,7 @@ from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserErro
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
 from ecglfm.models.calibration import Calibration
+from ecglfm.models.conformal import Conformal
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
@@ -41,6 +42,7 @@ class Amplitude(nn.Module):
         self.label_names, self.thresholds = ["HIGH", "LOW"], [0.4, 0.6]
         self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
         self.calibration: Calibration | None = None
+        self.conformal: Conformal | None = None
 
     calibrated = ECGModel.calibrated
 
@@ -110,6 +112,27 @@ def test_predictions_are_the_mean_over_the_windows(inputs: dict[str, Path]):
     assert table.columns.tolist() == [*columns, "threshold.HIGH", "threshold.LOW"]
     assert (table["threshold.HIGH"] == 0.4).all()
     assert (table["threshold.LOW"] == 0.6).all()
+
+
+def test_prediction_sets_of_the_test_split(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    model = Amplitude()
+    model.conformal = Conformal(0.8, (0.5, None), (0.6, 0.5), (9, 1), (9, 9))
+    monkeypatch.setattr(bundle, "load_model", lambda path: model)
+    found = run_evaluate(SLICE, **inputs)["conformal"]
+    table = pd.read_parquet(inputs["output"] / "predictions.parquet").query("split == 'test'")
+    said, truth = table["probability.HIGH"].to_numpy(), table["target.HIGH"].to_numpy()
+    expected = np.where(said < 0.5, "absent", np.where(said <= 0.6, "either", "present"))
+    assert table["set.HIGH"].tolist() == expected.tolist()
+    assert set(table["set.LOW"]) == {"too few"}
+    assert found["coverage"] == 0.8
+    assert found["labels"]["LOW"] == {"reason": "too few patients in the validation split"}
+    high = found["labels"]["HIGH"]
+    assert high["sets"]["either"] == pytest.approx((expected == "either").mean())
+    own = (
+        pd.DataFrame({"patient": table["patient_id"], "hit": said >= 0.5})[truth == 1].groupby("patient")["hit"].mean()
+    )
+    assert high["present"]["coverage"] == pytest.approx(own.mean())
+    assert high["present"]["patients"] == len(own)
 
 
 def test_metrics_are_of_the_test_split_at_the_models_thresholds(inputs: dict[str, Path]):

@@ -13,6 +13,7 @@ import ecglfm
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.calibration import Calibration
+from ecglfm.models.conformal import Conformal
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import architecture
@@ -56,12 +57,14 @@ def test_model_round_trip(folder, tmp_path, mode):
     torch.nn.init.normal_(model.head.bias)
     model.thresholds = [0.25, 0.75]
     model.calibration = Calibration(np.array([2.0, 0.5]), False)
+    model.conformal = Conformal(0.9, (0.25, None), (0.5, 0.75), (12, 3), (40, 49))
     save_model(tmp_path / "m", model, {"task": "af", "kind": "multilabel"})
     loaded = ecglfm.load_model(tmp_path / "m")
     x = torch.randn(3, 2, 1000)
     assert torch.equal(loaded(x), model.eval()(x))
     assert loaded.label_names == ["AF", "MI"]
     assert loaded.thresholds == [0.25, 0.75]
+    assert loaded.conformal == model.conformal
     odds = np.array([0.25, 4.0])
     np.testing.assert_allclose(loaded.calibrated((odds / (1 + odds))[None]), [[1 / 3, 16 / 17]])
     assert loaded.mode == mode

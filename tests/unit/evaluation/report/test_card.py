@@ -72,6 +72,20 @@ def test_what_the_card_says(results: Path) -> None:
     assert "below each its 95 % interval over resampled validation patients" in seen
 
 
+def test_prediction_sets_beside_their_promise(results: Path) -> None:
+    assert "Prediction sets" not in seen_on(results)
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    kept = {"coverage": 0.875, "ci_low": 0.47, "ci_high": 0.997, "patients": 8}
+    none = {"coverage": None, "ci_low": None, "ci_high": None, "patients": 0}
+    sets = {"present": 0.5, "absent": 0.25, "either": 0.25, "neither": 0.0}
+    labels = {"NORM": {"present": kept, "absent": none, "sets": sets}, "MI": {"reason": "too few patients"}}
+    write_json(path, read_json(path) | {"conformal": {"coverage": 0.9, "labels": labels}})
+    seen = seen_on(results)
+    assert "Of 90 % of the patients with a label, and of as many without it, the set is to hold the truth." in seen
+    assert "NORM 0.875 0.470–0.997, 8 patients no patient 50.0 % 25.0 % 25.0 % 0.0 %" in seen
+    assert "MI too few patients" in seen
+
+
 def cross_validated(results: Path) -> None:
     """Make the evaluation one of three folds: what `evaluate` writes of them."""
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
