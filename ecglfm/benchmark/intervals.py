@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Share of a score that recordings of one patient have in common.
 _ALIKE = 0.5
-_METRICS = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "npv", "brier", "ece")
 
 
 class Case(NamedTuple):
@@ -72,17 +71,19 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ecglfm.benchmark import interval_kinds as kinds
+    from ecglfm.evaluation.metrics import LABEL_METRICS
 
     settings = {"simulations": args.simulations, "resamples": args.resamples, "seed": args.seed}
 
-    titles = ("AUROC", "AUPRC", "F1", "sens.", "spec.", "PPV", "NPV", "Brier", "ECE", "AUROC, percentiles")
-    columns = ("patients", "positives", "true AUROC", "labels", "slope", "tests", *titles)
+    titles = [metric.title for metric in LABEL_METRICS]
+    columns = ("patients", "positives", "true AUROC", "labels", "slope", "tests", *titles, "AUROC, percentiles")
+    names = (*(metric.name for metric in LABEL_METRICS), "percentiles")
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for case in tqdm(CASES, disable=None):
         held = coverage(case, **settings)
         patients = f"{case.patients}" + (f" x {case.records}" if case.records > 1 else "")
         positives = f"{'about ' if case.drawn else ''}{case.positives}" + (" events" if case.survival else "")
-        found = [f"{100 * held[name]:.0f}" if name in held else "" for name in (*_METRICS, "percentiles")]
+        found = [f"{100 * held[name]:.0f}" if name in held else "" for name in names]
         cells = (patients, positives, case.quality, case.labels, case.slope, args.simulations, *found)
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
     print("\n| kind | patients | events | tests | metric: held (percentiles) |\n|---|---|---|---|---|")
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> None:
         shares = kinds.coverage(one, **settings)
         parts = [
             f"{name} {100 * shares[name]:.0f} ({100 * shares[f'{name} percentiles']:.0f})"
-            for name in kinds.METRICS[one.kind]
+            for name in shares
+            if f"{name} percentiles" in shares
         ]
         patients = f"{one.patients}" + (f" x {one.records}" if one.records > 1 else "")
         print(f"| {one.kind} | {patients} | {one.events or ''} | {args.simulations} | {', '.join(parts)} |", flush=True)
@@ -142,7 +144,7 @@ def _truth(case: Case) -> dict[str, float]:
     """True metrics: of endless patients, by a million of them."""
     import numpy as np
 
-    from ecglfm.evaluation.metrics import label_metrics, point_values
+    from ecglfm.evaluation.metrics import LABEL_METRICS, label_metrics, point_values
 
     if case.survival:
         rng = np.random.default_rng(7)
@@ -155,10 +157,11 @@ def _truth(case: Case) -> dict[str, float]:
     target = (np.arange(count) < count * case.positives / case.patients).astype(float)
     said = _said(case, rng.normal(size=count) + _strength(case) * target)
     found = label_metrics(target, said, _threshold(case), np.ones((count, 1)))
-    values = {name: float(found[name][0]) for name in _METRICS}
-    wanted = _METRICS if case.drawn else ("auroc", "auprc", "sensitivity", "specificity")
+    values = {name: float(value[0]) for name, value in found.items()}
     exact = {"auroc": case.quality} | ({"ece": 0.0} if case.slope == 1 else {})
-    return {name: (values | exact)[name] for name in _METRICS if name in wanted}
+    # Of a set number of positives only what does not depend on how many there are.
+    wanted = [metric.name for metric in LABEL_METRICS if case.drawn or metric.by_group]
+    return {name: (values | exact)[name] for name in wanted}
 
 
 def _threshold(case: Case) -> float:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ecglfm.config.fits import parse_fit
-from ecglfm.config.kinds import KINDS, areas, titles
+from ecglfm.evaluation.metrics import chances, compared, title_of
 from ecglfm.evaluation.plots import COLOURS, save_png, style
 from ecglfm.provenance import read_json, write_text
 
@@ -64,7 +64,7 @@ def _row(results: Path, name: str) -> dict[str, Any]:
     parsed = parse_fit(fit)
     training = read_json(results / "finetune" / name / "model.json")["training"]
     metrics = read_json(results / "evaluate" / name / "metrics.json")
-    metric = KINDS[metrics["kind"]].compared[0]
+    metric = compared(metrics["kind"])[0]
     entry = metrics["macro"][metric]
     return {
         "encoder": encoder,
@@ -119,6 +119,6 @@ def _panel(axes: Axes, table: pd.DataFrame, curves: list[tuple[str, str]]) -> No
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     metric = table["metric"].iloc[0]
-    if metric in areas():
-        axes.axhline(0.5, color="#6b6f76", linewidth=0.8, linestyle=":")
-    style(axes, table["task"].iloc[0], "training and validation patients, %", f"macro {titles()[metric]} (test)")
+    if (chance := chances().get(metric)) is not None:
+        axes.axhline(chance, color="#6b6f76", linewidth=0.8, linestyle=":")
+    style(axes, table["task"].iloc[0], "training and validation patients, %", f"macro {title_of(metric)} (test)")

@@ -10,17 +10,7 @@ from ecglfm.config.kinds.kind import TaskKind
 from ecglfm.config.kinds.regression import REGRESSION
 from ecglfm.config.kinds.survival import SURVIVAL
 
-__all__ = ["KINDS", "TaskKind", "areas", "titles"]
+__all__ = ["KINDS", "TaskKind"]
 
 #: Every kind by its name, in the order of documents.
 KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (BINARY, MULTILABEL, MULTICLASS, REGRESSION, SURVIVAL)}
-
-
-def titles() -> dict[str, str]:
-    """What the metrics of all kinds are called."""
-    return {metric: title for kind in KINDS.values() for metric, title in kind.titles.items()}
-
-
-def areas() -> set[str]:
-    """Metrics of all kinds that are from 0 to 1, and one half for whoever never looks at a recording."""
-    return {metric for kind in KINDS.values() for metric in kind.areas}

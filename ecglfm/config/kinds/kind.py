@@ -56,17 +56,9 @@ class TaskKind:
     standardized : bool
         The link has mean and deviation of the training targets.
     outcome : str
-        Class of `evaluation.metrics`: truth and outputs become metrics.
-    compared : tuple of str
-        Metrics by which encoders are compared; the first is that of `label_efficiency`.
-    smaller : tuple of str
-        Those of which the smaller value is the better one.
+        Class of `evaluation.metrics`: truth and outputs become metrics, which it declares.
     headline : tuple of str
         Metrics of the report's overview.
-    areas : tuple of str
-        Metrics from 0 to 1 that are one half for whoever never looks at a recording.
-    titles : mapping of str to str
-        What metrics are called, in the order of tables.
     pictures : str
         Function of `evaluation.plots`: `curves` and `calibration` of an outcome.
     captions : mapping of str to str
@@ -95,11 +87,7 @@ class TaskKind:
     link: str
     standardized: bool = False
     outcome: str
-    compared: tuple[str, ...]
-    smaller: tuple[str, ...] = ()
     headline: tuple[str, ...]
-    areas: tuple[str, ...] = ()
-    titles: Mapping[str, str]
     pictures: str
     captions: Mapping[str, str]
 

@@ -20,10 +20,7 @@ REGRESSION = TaskKind(
     link="ecglfm.models.outputs:Standardized",
     standardized=True,
     outcome="ecglfm.evaluation.metrics.regression:RegressionPredictions",
-    compared=("mae", "r2", "pearson"),
-    smaller=("mae",),
     headline=("r2", "pearson", "mae"),
-    titles={"mae": "MAE", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson"},
     pictures="ecglfm.evaluation.plots.pictures:quantity_figures",
     captions={
         "curves": "Prediction against truth",

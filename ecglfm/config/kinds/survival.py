@@ -21,17 +21,7 @@ SURVIVAL = TaskKind(
     scores={"c_index": "ecglfm.training.finetuning.scores:C_INDEX"},
     link="ecglfm.models.outputs:Link",
     outcome="ecglfm.evaluation.metrics.survival:SurvivalPredictions",
-    compared=("c_index",),
     headline=("c_index", "c_index_uno", "td_auc", "ece"),
-    areas=("c_index",),
-    titles={
-        "c_index": "C-index",
-        "c_index_uno": "C-index (Uno)",
-        "td_auc": "AUC over time",
-        "hazard_ratio": "Hazard ratio per SD",
-        "brier": "Brier",
-        "ece": "ECE",
-    },
     pictures="ecglfm.evaluation.plots.pictures:survival_figures",
     captions={
         "curves": "Survival by group of predicted risk (Kaplan and Meier)",

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.comparison.contenders import (
     Contender,
     check_same,
@@ -34,7 +33,7 @@ from ecglfm.evaluation.comparison.contenders import (
     setting_of,
 )
 from ecglfm.evaluation.comparison.difference import holm, margin, p_value, patient_spreads, training_spread
-from ecglfm.evaluation.metrics import MIN_PATIENTS, Truth, truth_of
+from ecglfm.evaluation.metrics import MIN_PATIENTS, Truth, all_metrics, compared, truth_of
 from ecglfm.provenance import write_json, write_text
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
         groups.setdefault((encoder, setting_of(fit)), []).append(fit)
     folders = {key: [evaluations / key[0] / task / fit for fit in fits] for key, fits in groups.items()}
     kind = read_metrics(next(iter(next(iter(folders.values())))))["kind"]
-    metrics = KINDS[kind].compared
+    metrics = compared(kind)
     tables = {folder: read_test(folder, kind) for own in folders.values() for folder in own}
     check_same(tables, kind)
     truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients, in_all=MIN_PATIENTS)
@@ -180,8 +179,7 @@ def verdict(metric: str, value: float, p: float, config: EvaluateConfig, trainin
     """`better`, `worse`, either `as trained`, or `no evidence`."""
     if p >= 1 - config.confidence or value == 0:
         return "no evidence"
-    smaller = any(metric in kind.smaller for kind in KINDS.values())
-    word = "better" if (value < 0) == smaller else "worse"
+    word = "better" if (value < 0) == all_metrics()[metric].smaller else "worse"
     return word if trainings_tested else word + AS_TRAINED
 
 

@@ -11,24 +11,31 @@ from ecglfm.evaluation.metrics.bootstrap import (
     point_values,
     resampled_values,
 )
+from ecglfm.evaluation.metrics.catalogue import all_metrics, by_group, chances, compared, metrics_of, place_of, title_of
+from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, label_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
 from ecglfm.evaluation.metrics.conformal import set_metrics
 from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
 from ecglfm.evaluation.metrics.folds import fold_means
-from ecglfm.evaluation.metrics.groups import KEPT, MIN_PATIENTS, group_names, subgroups
+from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
-from ecglfm.evaluation.metrics.label import label_metrics
+from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
+from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
 from ecglfm.evaluation.metrics.references import Reference, make_reference
 from ecglfm.evaluation.metrics.regression import RegressionPredictions
 from ecglfm.evaluation.metrics.survival import SurvivalPredictions
+from ecglfm.evaluation.metrics.survival_metrics import SURVIVAL_METRICS
 from ecglfm.evaluation.metrics.truth import Truth, truth_of
 
 __all__ = [
     "EXTERNAL",
-    "KEPT",
+    "LABEL_METRICS",
     "MIN_PATIENTS",
+    "QUANTITY_METRICS",
+    "SURVIVAL_METRICS",
+    "Metric",
     "Outcome",
     "PatientWeights",
     "Predictions",
@@ -37,7 +44,11 @@ __all__ = [
     "RiskSets",
     "SurvivalPredictions",
     "Truth",
+    "all_metrics",
+    "by_group",
+    "chances",
     "cohort_splits",
+    "compared",
     "entry_of",
     "external_cohorts",
     "fold_means",
@@ -47,14 +58,17 @@ __all__ = [
     "majority",
     "make_reference",
     "mean_defined",
+    "metrics_of",
     "nothing",
     "outcome_class",
     "paired_bootstrap",
+    "place_of",
     "point_values",
     "read_outcome",
     "resampled_values",
     "set_metrics",
     "subgroups",
     "summarize",
+    "title_of",
     "truth_of",
 ]

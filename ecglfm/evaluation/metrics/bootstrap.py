@@ -209,7 +209,7 @@ def paired_bootstrap(
     first, second : Predictions
         Same records in the same order, same labels and targets.
     metric : str
-        One of `label.CLASS_METRICS`.
+        Name of one of `class_metrics.LABEL_METRICS`.
     resamples, confidence, seed
         As in `summarize`.
 

@@ -8,32 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
-from ecglfm.evaluation.metrics.baselines import constant_probability
 from ecglfm.evaluation.metrics.challenge import Challenge, read_challenge
-from ecglfm.evaluation.metrics.influence import auroc_influence
-from ecglfm.evaluation.metrics.label import (
-    CLASS_METRICS,
-    accuracy_metrics,
-    chance_gaps,
-    count_columns,
-    from_counts,
-    gaps_from_counts,
-    label_metrics,
-    ranking_metrics,
-    threshold_metrics,
-    undefined_reason,
-)
+from ecglfm.evaluation.metrics.class_metrics import CALIBRATED_METRICS, LABEL_METRICS, WHOLE_METRICS, Records
+from ecglfm.evaluation.metrics.label import Cases
+from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
-
-#: Metrics that are told of the probabilities before the calibration, and after it.
-CALIBRATED = ("brier", "ece")
 
 
 @dataclass(frozen=True)
@@ -57,6 +43,16 @@ class Predictions(Outcome):
     challenge : Challenge, optional
         Weights of the PhysioNet/CinC Challenge 2021 for these labels.
     """
+
+    declared: ClassVar[tuple[Metric, ...]] = (*LABEL_METRICS, *CALIBRATED_METRICS)
+    whole: ClassVar[tuple[Metric, ...]] = WHOLE_METRICS
+    lacks: ClassVar[dict[str, str]] = {
+        "known": "no test record with a known label",
+        "positive": "no positive test record",
+        "negative": "no negative test record",
+        "called": "no record is called positive at the threshold",
+        "not called": "no record is called negative at the threshold",
+    }
 
     names: list[str]
     targets: np.ndarray
@@ -92,36 +88,24 @@ class Predictions(Outcome):
         (target,) = truth
         return cls(names, target, output, np.full(target.shape, 0.5), patients)
 
-    @staticmethod
-    def constant(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
-        """Metrics of saying the training prevalence."""
-        return constant_probability(train, test)
-
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Keys of `values`: `CLASS_METRICS`, and the calibrated ones where there is a calibration."""
-        return (
-            CLASS_METRICS
-            if self.uncalibrated is None
-            else (*CLASS_METRICS, *(f"{name}_calibrated" for name in CALIBRATED))
-        )
+    def measures(self) -> tuple[Metric, ...]:
+        """Those after a calibration only where there is one."""
+        return LABEL_METRICS if self.uncalibrated is None else self.declared
 
-    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """Metrics of one label under record weights (n, r)."""
+    def view(self, label: int, weight_nr: np.ndarray) -> Cases | None:
+        """Records of which the label is known."""
         target, probability = self.targets[:, label], self.probabilities[:, label]
         before = None if self.uncalibrated is None else self.uncalibrated[:, label]
-        threshold = self.thresholds[:, label]
-        known = ~np.isnan(target)
+        threshold, known = self.thresholds[:, label], ~np.isnan(target)
+        if not known.any():
+            return None
         if not known.all():  # copying the weights costs as much as the metrics
             target, probability, weight_nr = target[known], probability[known], weight_nr[known]
             threshold = threshold[known]
             before = None if before is None else before[known]
-        values = label_metrics(target, probability, threshold, weight_nr)
-        if before is not None:
-            raw = threshold_metrics(target, before, threshold, weight_nr)
-            values |= {f"{name}_calibrated": values[name] for name in CALIBRATED}
-            values |= {name: raw[name] for name in CALIBRATED}
-        return values
+        uncalibrated = None if before is None else Cases(target, before, threshold, weight_nr)
+        return Cases(target, probability, threshold, weight_nr, uncalibrated=uncalibrated)
 
     def needed(self, label: int) -> np.ndarray:
         """Positives and negatives of a label, bool (2, n)."""
@@ -136,54 +120,33 @@ class Predictions(Outcome):
         target = self.targets[:, label]
         return {"negative patients": target == 0, "positive patients": target > 0}
 
-    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
-        """AUROC with what each known record adds."""
-        known = self.known(label)
-        return {"auroc": auroc_influence(self.targets[known, label], self.probabilities[known, label])}
+    def groups(self, label: int) -> dict[str, np.ndarray]:
+        """Known records, those of the classes, and those that are called or not."""
+        target, known = self.targets[:, label], self.known(label)
+        called = self.probabilities[:, label] >= self.thresholds[:, label]
+        return {
+            "known": known,
+            "positive": target == 1,
+            "negative": target == 0,
+            "called": known & called,
+            "not called": known & ~called,
+        }
 
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """`micro`: every pair of record and known label is a case of its own; `overall`: of whole records."""
-        sections = {"micro": self._micro(weight_nr)}
-        overall: dict[str, np.ndarray] = {}
-        if self.exclusive:
-            overall |= accuracy_metrics(self.targets, self.probabilities, weight_nr)
-        if self.challenge is not None:
-            called = self.probabilities >= self.thresholds
-            overall["challenge_metric"] = self.challenge.metric(self.targets, called, weight_nr)
+        cases = self._pooled(~np.isnan(self.targets), weight_nr)
+        sections = {"micro": {metric.name: metric.of(cases) for metric in self.measures if metric.micro}}
+        called = self.probabilities >= self.thresholds
+        records = Records(self.targets, self.probabilities, called, weight_nr, self.exclusive, self.challenge)
+        overall = {metric.name: metric.of(records) for metric in records.metrics}
         return sections | ({"overall": overall} if overall else {})
 
-    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """Gaps of the bins of `ece` and `ece_calibrated`, shape (ECE_BINS, r); of None, labels pooled."""
-        known = self._known(label)
-        return {
-            metric: gaps_from_counts(self._counts(probabilities, known) @ weight_nr)
-            for metric, probabilities in self._judged().items()
-            if known.any()
-        }
-
-    def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
-        """What each gap varies by at least."""
-        known = self._known(label)
-        return {metric: chance_gaps(probabilities[known]) for metric, probabilities in self._judged().items()}
-
-    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
-        """Patients of the classes, and those that are called or not."""
-        target, called = self.targets[:, label], self.probabilities[:, label] >= self.thresholds[:, label]
-        known = ~np.isnan(target)
-        positive, negative, yes, no, every = (
-            len(np.unique(patient_of[rows]))
-            for rows in (target == 1, target == 0, known & called, known & ~called, known)
-        )
-        return {
-            "auroc": (min(positive, negative), max(positive, negative)),
-            "auprc": (positive,), "f1": (positive,), "sensitivity": (positive,), "specificity": (negative,),
-            "ppv": (yes,), "npv": (no,), "brier": (every,), "brier_calibrated": (every,),
-        }  # fmt: skip
-
-    def reason(self, metric: str, label: int) -> str:
-        """Why the metric of the label has no value."""
-        target = self.targets[:, label]
-        return undefined_reason(metric.removesuffix("_calibrated"), target[~np.isnan(target)])
+    def binned(self, label: int | None, weight_nr: np.ndarray) -> Cases | None:
+        """Records of which the label is known, or any of all labels, in the bins of calibration errors."""
+        known = ~np.isnan(self.targets)
+        if label is not None:
+            known = known & (np.arange(known.shape[1]) == label)
+        return self._pooled(known, weight_nr) if known.any() else None
 
     def describe(self) -> dict[str, Any]:
         """What the metrics stand on: counts by label and thresholds."""
@@ -195,35 +158,11 @@ class Predictions(Outcome):
             "thresholds": {name: float(self.thresholds[0, i]) for i, name in enumerate(self.names)},
         }
 
-    def _micro(self, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        known = ~np.isnan(self.targets)
-        record = np.nonzero(known)[0]
-        ranking = ranking_metrics(self.targets[known], self.probabilities[known], weight_nr, record)
-        values = ranking | from_counts(self._counts(self.probabilities, known) @ weight_nr)
-        if self.uncalibrated is not None:
-            raw = from_counts(self._counts(self.uncalibrated, known) @ weight_nr)
-            values |= {f"{name}_calibrated": values[name] for name in CALIBRATED}
-            values |= {name: raw[name] for name in CALIBRATED}
-        return {name: values[name] for name in self.metrics}
+    def _pooled(self, known: np.ndarray, weight_nr: np.ndarray) -> Cases:
+        """Pairs of record and label that are `known`, bool (n, l), as cases."""
 
-    def _known(self, label: int | None) -> np.ndarray:
-        """Known truth of a label or of all, bool (n, l)."""
-        known = ~np.isnan(self.targets)
-        if label is not None:
-            known = known & (np.arange(known.shape[1]) == label)
-        return known
+        def cases(probabilities: np.ndarray, uncalibrated: Cases | None = None) -> Cases:
+            columns = (self.targets, probabilities, self.thresholds)
+            return Cases.pooled(*columns, weight_nr, known_nl=known, uncalibrated=uncalibrated)
 
-    def _judged(self) -> dict[str, np.ndarray]:
-        """Probabilities before and after calibration by the metric of their gaps."""
-        if self.uncalibrated is None:
-            return {"ece": self.probabilities}
-        return {"ece": self.uncalibrated, "ece_calibrated": self.probabilities}
-
-    def _counts(self, probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Sum of `count_columns` over the known labels of each record."""
-        total = np.zeros((len(count_columns(*np.zeros((3, 0)))), len(self.targets)))
-        for label in np.flatnonzero(known.any(axis=0)):
-            rows = known[:, label]
-            columns = (of_label[rows, label] for of_label in (self.targets, probabilities, self.thresholds))
-            total[:, rows] += count_columns(*columns)
-        return total
+        return cases(self.probabilities, None if self.uncalibrated is None else cases(self.uncalibrated))

@@ -22,18 +22,15 @@ from ecglfm.evaluation.metrics.bootstrap import (
     resampled_values,
 )
 from ecglfm.evaluation.metrics.intervals import (
-    SCALES,
     calibration_error_interval,
     mean_interval,
     quantile,
     scaled_interval,
     score_interval,
 )
+from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome
 from ecglfm.evaluation.metrics.truth import Truth, truth_of
-
-#: Not between 0 and 1, so that percentiles are its interval.
-_UNBOUNDED = ("challenge_metric",)
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,13 @@ def summarize(data: Outcome, *, resamples: int, confidence: float, seed: int, mi
         _Column(data, label, truth, point_lm[label], resampled_lmr[label], gaps[label])
         for label in range(len(data.names))
     ]
-    macro = {metric: _macro(columns, metric, confidence) for metric in data.metrics}
+    macro = {metric.name: _macro(columns, metric, confidence) for metric in data.measures if metric.macro}
     if all(truth.too_few):
         for entry in macro.values():
             entry["reason"] = f"too few: no label has the {min_patients} patients that it needs"
-    labels = {column.name: {metric: column.entry(metric, confidence) for metric in data.metrics} for column in columns}
+    labels = {
+        column.name: {metric.name: column.entry(metric, confidence) for metric in data.measures} for column in columns
+    }
     pooled = _pooled(data, resampled_pooled(data, resamples, seed), pooled_gaps, confidence)
     return {"labels": labels, "macro": macro, **pooled}
 
@@ -101,36 +100,39 @@ class _Column:
         """Whether the label has a part in the macro value."""
         return self.too_few is None and metric not in self.reasons
 
-    def entry(self, metric: str, confidence: float) -> dict[str, Any]:
+    def entry(self, metric: Metric, confidence: float) -> dict[str, Any]:
         """Entry of `metrics.json`."""
-        if metric in self.reasons:
-            return nothing(self.reasons[metric])
-        if metric in self.gaps:
-            entry = _calibration([self.gaps[metric]], confidence)
+        name = metric.name
+        if name in self.reasons:
+            return nothing(self.reasons[name])
+        if name in self.gaps:
+            entry = _calibration([self.gaps[name]], confidence)
         else:
-            entry = _entry(metric, self.found[metric], self.resampled[metric], self.ends(metric, confidence))
+            entry = _entry(metric, self.found[name], self.resampled[name], self.ends(metric, confidence))
         return entry | ({} if self.too_few is None else {"ci_low": None, "ci_high": None, "reason": self.too_few})
 
-    def ends(self, metric: str, confidence: float) -> tuple[float, float] | None:
+    def ends(self, metric: Metric, confidence: float) -> tuple[float, float] | None:
         """Interval of a metric that is no calibration error."""
-        return _ends(metric, self.found[metric], self.resampled[metric], self.support.get(metric), confidence)
+        name = metric.name
+        return _ends(metric, self.found[name], self.resampled[name], self.support.get(name), confidence)
 
 
-def _macro(columns: list[_Column], metric: str, confidence: float) -> dict[str, Any]:
+def _macro(columns: list[_Column], metric: Metric, confidence: float) -> dict[str, Any]:
     """Entry of the mean over the labels that count."""
-    over = [column for column in columns if column.counts_in(metric)]
+    name = metric.name
+    over = [column for column in columns if column.counts_in(name)]
     names = {"labels": [column.name for column in over]}
     if not over:
         return nothing("defined for no label") | names
-    if all(metric in column.gaps for column in over):
-        return _calibration([column.gaps[metric] for column in over], confidence) | names
-    values = np.array([column.found[metric] for column in over])
-    resampled_lr = np.stack([column.resampled[metric] for column in over])
+    if all(name in column.gaps for column in over):
+        return _calibration([column.gaps[name] for column in over], confidence) | names
+    values = np.array([column.found[name] for column in over])
+    resampled_lr = np.stack([column.resampled[name] for column in over])
     ends = [pair for column in over if (pair := column.ends(metric, confidence)) is not None]
     both = None
     if len(ends) == len(over):
         low, high = np.array(ends).T
-        patients = np.array([column.support.get(metric, (column.patients,))[0] for column in over])
+        patients = np.array([column.support.get(name, (column.patients,))[0] for column in over])
         both = mean_interval(values, low, high, resampled_lr, patients, quantile(confidence))
     return _entry(metric, float(values.mean()), mean_defined(resampled_lr), both) | names
 
@@ -139,19 +141,18 @@ def _pooled(
     data: Outcome, resampled: dict[str, dict[str, np.ndarray]], gaps: dict[str, Gaps], confidence: float
 ) -> dict[str, Any]:
     """Sections of metrics over all labels together."""
-    patients = len(np.unique(data.patients))
+    patients, metrics = len(np.unique(data.patients)), {metric.name: metric for metric in (*data.measures, *data.whole)}
     sections: dict[str, Any] = {}
     for section, values in data.pooled(np.ones((len(data.patients), 1))).items():
         entries = sections[section] = {}
-        for metric, (value,) in values.items():
+        for name, (value,) in values.items():
             if np.isnan(value):
-                entries[metric] = nothing("undefined")
-            elif metric in gaps:
-                entries[metric] = _calibration([gaps[metric]], confidence)
+                entries[name] = nothing("undefined")
+            elif name in gaps:
+                entries[name] = _calibration([gaps[name]], confidence)
             else:
-                support = None if metric in _UNBOUNDED else (patients,)
-                own = resampled[section][metric]
-                entries[metric] = entry_of(metric, float(value), own, support, confidence)
+                support = (patients,) if metrics[name].stands_on else None
+                entries[name] = entry_of(metrics[name], float(value), resampled[section][name], support, confidence)
     return sections
 
 
@@ -186,13 +187,13 @@ def _calibration(gaps: list[Gaps], confidence: float) -> dict[str, Any]:
 
 
 def entry_of(
-    metric: str, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
+    metric: Metric, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
 ) -> dict[str, Any]:
     """Entry of a metric that has a value, and is no calibration error.
 
     Parameters
     ----------
-    metric : str
+    metric : Metric
     value : float
     resampled : ndarray, shape (r,)
         Values in resamples of patients; NaN undefined.
@@ -204,21 +205,21 @@ def entry_of(
 
 
 def _ends(
-    metric: str, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
+    metric: Metric, value: float, resampled: np.ndarray, patients: tuple[int, ...] | None, confidence: float
 ) -> tuple[float, float] | None:
     """Interval of a metric by its kind, see `intervals`; percentiles where that has none; None where nothing has."""
     percentiles = interval(resampled, confidence)
     if percentiles[0] is None or percentiles[1] is None:
         return None
     defined, own = resampled[~np.isnan(resampled)], None
-    if patients is not None and metric in SCALES:
-        own = scaled_interval(value, defined, SCALES[metric], patients[0], confidence)
-    elif patients is not None and len(defined) > 1 and 0 <= min(value, defined.min()) <= max(value, defined.max()) <= 1:
+    if patients is not None and metric.scale is not None:
+        own = scaled_interval(value, defined, metric.scale, patients[0], confidence)
+    elif patients is not None and metric.is_share and len(defined) > 1:
         own = score_interval(value, float(defined.var(ddof=1)), patients, confidence)
     return own or (percentiles[0], percentiles[1])
 
 
-def _entry(metric: str, value: float, resampled: np.ndarray, ends: tuple[float, float] | None) -> dict[str, Any]:
+def _entry(metric: Metric, value: float, resampled: np.ndarray, ends: tuple[float, float] | None) -> dict[str, Any]:
     """Value and interval; that of an average precision reaches down as far as the value is too high.
 
     The first positive counts itself in its precision, so that few positives make an average precision too high.
@@ -227,7 +228,7 @@ def _entry(metric: str, value: float, resampled: np.ndarray, ends: tuple[float, 
     if ends is None:
         return {"value": round(value, DIGITS), "ci_low": None, "ci_high": None, "reason": NO_INTERVAL}
     low, high = ends
-    if metric == "auprc":
+    if metric.too_high:
         low = max(0.0, low - 2 * max(0.0, float(np.nanmean(resampled)) - value))
     return _rounded(value, (low, high))
 

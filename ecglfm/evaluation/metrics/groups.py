@@ -19,8 +19,6 @@ from ecglfm.evaluation.metrics.outcomes import read_outcome
 
 #: Fewer test patients than this and a group has no values.
 MIN_PATIENTS = 20
-#: Metrics of classes that do not depend on how many of a group have the label, and average precision.
-KEPT = ("auroc", "auprc", "sensitivity", "specificity")
 _AGES = ((0, 18, "0-17"), (18, 40, "18-39"), (40, 60, "40-59"), (60, 80, "60-79"), (80, 200, "80 and over"))
 _DEVICE = "native.device"
 UNKNOWN = "unknown"
@@ -119,6 +117,7 @@ def _measure(table: pd.DataFrame, kind: str, names: list[str], config: EvaluateC
         seed=config.seed,
         min_patients=config.min_patients,
     )
-    kept = [name for name in outcome.metrics if name in KEPT] or list(outcome.metrics)
-    labels = {name: {metric: summary["labels"][name][metric] for metric in kept} for name in names}
-    return entry | {"labels": labels, "macro": {metric: summary["macro"][metric] for metric in kept}}
+    kept = [metric for metric in outcome.measures if metric.by_group] or list(outcome.measures)
+    labels = {name: {metric.name: summary["labels"][name][metric.name] for metric in kept} for name in names}
+    macro = {metric.name: summary["macro"][metric.name] for metric in kept if metric.macro}
+    return entry | {"labels": labels, "macro": macro}

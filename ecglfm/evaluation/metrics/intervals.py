@@ -34,15 +34,12 @@ class Scale(NamedTuple):
     back: Callable[[np.ndarray], np.ndarray]
 
 
-_LOG = Scale(np.log, np.exp)
-#: Of metrics that are neither areas nor shares. 1 - R2 is a ratio of sums of squares; Fisher's of a correlation.
-SCALES = {
-    "mae": _LOG,
-    "rmse": _LOG,
-    "hazard_ratio": _LOG,
-    "r2": Scale(lambda r2: -np.log1p(-r2), lambda scaled: -np.expm1(-scaled)),
-    "pearson": Scale(np.arctanh, np.tanh),
-}
+#: Of errors and ratios.
+LOG = Scale(np.log, np.exp)
+#: Of 1 less a ratio of sums of squares, as R2 is.
+SQUARES = Scale(lambda r2: -np.log1p(-r2), lambda scaled: -np.expm1(-scaled))
+#: Fisher's, of correlations.
+FISHER = Scale(np.arctanh, np.tanh)
 
 
 def area_variance(area: float, positives: float, negatives: float) -> float:

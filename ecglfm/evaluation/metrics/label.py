@@ -1,24 +1,26 @@
-"""Metrics of one label against known truth, weighted and for many weightings at once.
+"""What metrics of one label are made of, weighted and for many weightings at once.
 
-Every metric is computed from a matrix of record weights `(records, resamples)`: the value itself is one
-column of ones, a bootstrap is one column per resample. One code path gives both, so an interval can never
-belong to another formula than its value. Undefined is NaN here and null with a reason in `metrics.json`.
+`Cases` holds it; the metrics themselves are declared in `class_metrics.py`. Every metric is computed from a matrix of
+record weights `(records, resamples)`: the value itself is one column of ones, a bootstrap is one column per resample.
+One code path gives both, so an interval can never belong to another formula than its value. Undefined is NaN here and
+null with a reason in `metrics.json`.
 
-Shapes: n records, r weightings (resamples), l labels.
+Shapes: n records, c cases, r weightings (resamples), l labels.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from scipy.sparse import csr_array
 
-#: Keys of a label's metrics, in the order of reports.
-CLASS_METRICS = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "npv", "brier", "ece")
 #: Bins of the expected calibration error, of equal width (as Guo et al. 2017).
 ECE_BINS = 15
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above / below`, NaN where `below` is 0."""
     out = np.full(np.broadcast(above, below).shape, np.nan)
     np.divide(above, below, out=out, where=below > 0)
@@ -73,9 +75,9 @@ def ranking_metrics(
     positives = tp_kr[-1]
     negatives = above_sr[-1] - positives
     discordant = np.einsum("kr,kr->r", pos_kr, (fp_kr + before_kr) / 2)
-    auroc = 1 - _ratio(discordant, positives * negatives)
-    precision_kr = np.nan_to_num(_ratio(tp_kr, all_kr))
-    auprc = _ratio(np.einsum("kr,kr->r", pos_kr, precision_kr), positives)
+    auroc = 1 - ratio(discordant, positives * negatives)
+    precision_kr = np.nan_to_num(ratio(tp_kr, all_kr))
+    auprc = ratio(np.einsum("kr,kr->r", pos_kr, precision_kr), positives)
     return {"auroc": auroc, "auprc": np.where(negatives > 0, auprc, np.nan)}
 
 
@@ -89,12 +91,16 @@ def _segment_sums(record: np.ndarray, starts: np.ndarray, weight_nr: np.ndarray)
 def count_columns(target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
     """What each record adds to the sums that the metrics of a decision are ratios of.
 
-    Sums over records, resamples or labels of these columns are what `from_counts` reads.
+    Sums over records, resamples or labels of these columns are what `Cases` has.
 
     Parameters
     ----------
-    target, probability, threshold
-        As in `threshold_metrics`.
+    target : ndarray, shape (n,)
+        1 positive, 0 negative; no NaN.
+    probability : ndarray, shape (n,)
+        Between 0 and 1.
+    threshold : float or ndarray, shape (n,)
+        Of the model that predicted the record, chosen on its validation split.
 
     Returns
     -------
@@ -116,66 +122,112 @@ def _bins(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(probability * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
 
 
-def gaps_from_counts(counts_cr: np.ndarray) -> np.ndarray:
-    """Gap of each bin times its share of the records, shape (ECE_BINS, r): `ece` is their absolute sum."""
-    return _ratio(counts_cr[6:], counts_cr[5])
-
-
 def chance_gaps(probability: np.ndarray) -> np.ndarray:
-    """Standard deviation of `gaps_from_counts` of independent records whose probabilities are right, (ECE_BINS,)."""
+    """Standard deviation of `Cases.gaps` of independent records whose probabilities are right, (ECE_BINS,)."""
     variance = np.bincount(_bins(probability), probability * (1 - probability), minlength=ECE_BINS)
     return np.sqrt(variance) / max(len(probability), 1)
 
 
-def from_counts(counts_cr: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics of a decision from weighted sums of `count_columns`, shape (6 + ECE_BINS, r)."""
-    tp, fp, fn, tn, squared, total = counts_cr[:6]
-    return {
-        "f1": np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan),
-        "sensitivity": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "ppv": _ratio(tp, tp + fp),
-        "npv": _ratio(tn, tn + fn),
-        "brier": _ratio(squared, total),
-        "ece": _ratio(np.abs(counts_cr[6:]).sum(axis=0), total),
-    }
+@dataclass(frozen=True)
+class Cases:
+    """Cases of one label, or of all labels together: what is true, what was said, and how often each counts.
 
+    What several metrics need is computed once.
 
-def threshold_metrics(
-    target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float, weight_nr: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Metrics of the decision `probability >= threshold`, and how far the probability itself can be believed.
-
-    Parameters
+    Attributes
     ----------
-    target : ndarray, shape (n,)
+    target : ndarray, shape (c,)
         1 positive, 0 negative; no NaN.
-    probability : ndarray, shape (n,)
+    probability : ndarray, shape (c,)
         Between 0 and 1.
-    threshold : float or ndarray, shape (n,)
+    threshold : ndarray, shape (c,), or float
         Of the model that predicted the record, chosen on its validation split.
     weight_nr : ndarray, shape (n, r)
         How often each record counts.
-
-    Returns
-    -------
-    dict of ndarray, shape (r,)
-        `f1` (2 TP / (2 TP + FP + FN)), `sensitivity`, `specificity`, `ppv`, `npv`, `brier` (mean squared
-        error of the probability, Brier 1950) and `ece` (expected calibration error: mean over records of
-        |share of positives - mean probability| in the record's bin of 15 equally wide ones, Guo et al. 2017,
-        arXiv:1706.04599, taken of the label's own probability rather than of the top class's); NaN where the
-        denominator is 0, and for F1 where there is no positive.
+    record : ndarray of int, shape (c,), optional
+        Row of `weight_nr` of each case, where a record is more than one case.
+    columns : ndarray, optional
+        `count_columns` by record, where they are summed already.
+    uncalibrated : Cases, optional
+        The same before a calibration, where there was one.
     """
-    return from_counts(count_columns(target, probability, threshold) @ weight_nr)
 
+    target: np.ndarray
+    probability: np.ndarray
+    threshold: np.ndarray | float
+    weight_nr: np.ndarray
+    record: np.ndarray | None = None
+    columns: np.ndarray | None = None
+    uncalibrated: Cases | None = None
 
-def label_metrics(
-    target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float, weight_nr: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Every metric of `CLASS_METRICS` for one label; arguments as in `threshold_metrics`."""
-    return ranking_metrics(target, probability, weight_nr) | threshold_metrics(
-        target, probability, threshold, weight_nr
-    )
+    @classmethod
+    def pooled(
+        cls,
+        targets_nl: np.ndarray,
+        probability_nl: np.ndarray,
+        threshold_nl: np.ndarray,
+        weight_nr: np.ndarray,
+        *,
+        known_nl: np.ndarray,
+        uncalibrated: Cases | None = None,
+    ) -> Cases:
+        """Cases of every record and those of its labels that are known, each a case of its own."""
+        columns = np.zeros((6 + ECE_BINS, len(targets_nl)))
+        for label in np.flatnonzero(known_nl.any(axis=0)):
+            rows = known_nl[:, label]
+            of_label = (table[rows, label] for table in (targets_nl, probability_nl, threshold_nl))
+            columns[:, rows] += count_columns(*of_label)
+        target, probability, threshold = (table[known_nl] for table in (targets_nl, probability_nl, threshold_nl))
+        record = np.nonzero(known_nl)[0]
+        return cls(target, probability, threshold, weight_nr, record, columns, uncalibrated)
+
+    @property
+    def raw(self) -> Cases:
+        """The same with the probabilities as they came from the model."""
+        return self if self.uncalibrated is None else self.uncalibrated
+
+    @cached_property
+    def ranking(self) -> dict[str, np.ndarray]:
+        """`auroc` and `auprc`."""
+        return ranking_metrics(self.target, self.probability, self.weight_nr, self.record)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Weighted sums of `count_columns`, shape (6 + ECE_BINS, r)."""
+        columns = self.columns
+        if columns is None:
+            columns = count_columns(self.target, self.probability, self.threshold)
+        return columns @ self.weight_nr
+
+    @property
+    def decided(self) -> np.ndarray:
+        """True positives, false positives, false negatives and true negatives at the threshold, shape (4, r)."""
+        return self.counts[:4]
+
+    @property
+    def squared(self) -> np.ndarray:
+        """Sum of squared errors of the probability, shape (r,)."""
+        return self.counts[4]
+
+    @property
+    def total(self) -> np.ndarray:
+        """How many there are, shape (r,)."""
+        return self.counts[5]
+
+    @property
+    def gap_sums(self) -> np.ndarray:
+        """Sum of target - probability in each bin, shape (ECE_BINS, r)."""
+        return self.counts[6:]
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """Gap of each bin times its share of the records, shape (ECE_BINS, r)."""
+        return ratio(self.gap_sums, self.total)
+
+    @property
+    def chance_gaps(self) -> np.ndarray:
+        """What each gap varies by at least, shape (ECE_BINS,)."""
+        return chance_gaps(self.probability)
 
 
 def accuracy_metrics(
@@ -195,27 +247,12 @@ def accuracy_metrics(
         `accuracy`, and `balanced_accuracy`: the mean sensitivity over the classes that occur.
     """
     hit = (targets_nl.argmax(axis=1) == probabilities_nl.argmax(axis=1)).astype(np.float64)
-    recall_lr = _ratio((targets_nl * hit[:, None]).T @ weight_nr, targets_nl.T @ weight_nr)
+    recall_lr = ratio((targets_nl * hit[:, None]).T @ weight_nr, targets_nl.T @ weight_nr)
     occurs = ~np.isnan(recall_lr)
     return {
-        "accuracy": _ratio(hit @ weight_nr, weight_nr.sum(axis=0)),
-        "balanced_accuracy": _ratio(np.nansum(recall_lr, axis=0), occurs.sum(axis=0)),
+        "accuracy": ratio(hit @ weight_nr, weight_nr.sum(axis=0)),
+        "balanced_accuracy": ratio(np.nansum(recall_lr, axis=0), occurs.sum(axis=0)),
     }
-
-
-def undefined_reason(metric: str, target: np.ndarray) -> str:
-    """Say in words why `metric` has no value on records with these (known) targets, shape (n,)."""
-    if len(target) == 0:
-        return "no test record with a known label"
-    if not (target > 0).any() and metric in {"auroc", "auprc", "f1", "sensitivity"}:
-        return "no positive test record"
-    if (target > 0).all() and metric in {"auroc", "auprc", "specificity"}:
-        return "no negative test record"
-    if metric == "ppv":
-        return "no record is called positive at the threshold"
-    if metric == "npv":
-        return "no record is called negative at the threshold"
-    return "undefined"
 
 
 def auroc(target: np.ndarray, score: np.ndarray) -> float:

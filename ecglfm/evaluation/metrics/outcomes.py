@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import KINDS, TaskKind
 from ecglfm.config.reference import look_up
+from ecglfm.evaluation.metrics.metric import Metric
 
 
 class Outcome(ABC):
@@ -26,8 +27,12 @@ class Outcome(ABC):
     patients : ndarray of str, shape (n,)
     """
 
-    #: Metrics of any answer that is the same for every record, whatever the data.
-    by_definition: ClassVar[Mapping[str, float]] = {}
+    #: Every metric of a label that an outcome of this kind may have, in the order of tables.
+    declared: ClassVar[tuple[Metric, ...]]
+    #: Those of all labels together that are no metrics of a label (section `overall`).
+    whole: ClassVar[tuple[Metric, ...]] = ()
+    #: Why a metric has no value, by the group of records that it needs and of which there is none.
+    lacks: ClassVar[dict[str, str]] = {"known": "no test record with a known label"}
 
     names: list[str]
     patients: np.ndarray
@@ -53,35 +58,55 @@ class Outcome(ABC):
         patients : ndarray of str, shape (n,)
         """
 
-    @staticmethod
-    def constant(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
-        """Metrics of one label of the answer that never looks at a recording; shapes (records,), NaN unknown."""
-        return {}
+    @property
+    def measures(self) -> tuple[Metric, ...]:
+        """Metrics of a label of these very data."""
+        return self.declared
 
     @property
-    @abstractmethod
     def metrics(self) -> tuple[str, ...]:
-        """Keys of `values`."""
+        """Their names, keys of `values`."""
+        return tuple(metric.name for metric in self.measures)
 
     @abstractmethod
+    def view(self, label: int, weight_nr: np.ndarray) -> Any:
+        """What `Metric.of` takes: a label's known records under weights (n, r); None where there are none."""
+
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of one label under record weights (n, r), each of shape (r,); NaN undefined."""
+        view, undefined = self.view(label, weight_nr), np.full(weight_nr.shape[1], np.nan)
+        return {metric.name: undefined if view is None else metric.of(view) for metric in self.measures}
 
     @abstractmethod
     def known(self, label: int) -> np.ndarray:
         """Records whose truth is known, bool (n,)."""
 
-    @abstractmethod
+    def groups(self, label: int) -> dict[str, np.ndarray]:
+        """Records that metrics stand on, bool (n,), by the names of `Metric.needs` and `Metric.support`."""
+        return {"known": self.known(label)}
+
     def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
         """Compared metrics of one label, and what each known record adds to their error (`influence`)."""
+        view, nothing = self.view(label, np.ones((len(self.patients), 1))), (np.nan, np.zeros(0))
+        compared = {metric.name: metric.influence for metric in self.measures if metric.influence is not None}
+        return {name: nothing if view is None else influence(view) for name, influence in compared.items()}
 
-    @abstractmethod
     def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
         """Patients behind each metric, as `intervals.score_interval` wants them; percentiles for one without."""
+        groups = self.groups(label)
+        wanted = {name for metric in self.measures for name in metric.stands_on}
+        count = {name: len(np.unique(patient_of[groups[name]])) for name in wanted}
+        return {
+            metric.name: tuple(sorted(count[name] for name in metric.stands_on))
+            for metric in self.measures
+            if metric.stands_on
+        }
 
-    @abstractmethod
     def reason(self, metric: str, label: int) -> str:
         """Why the metric of the label has no value."""
+        (one,) = (each for each in self.measures if each.name == metric)
+        groups = self.groups(label)
+        return next((self.lacks[name] for name in ("known", *one.needs) if not groups[name].any()), one.undefined)
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -99,13 +124,23 @@ class Outcome(ABC):
         """Metrics over all labels together, by section of `metrics.json`."""
         return {}
 
+    def binned(self, label: int | None, weight_nr: np.ndarray) -> Any:
+        """What `Metric.gaps` takes: records of a label, or of None of all labels together; None where none."""
+        return None if label is None else self.view(label, weight_nr)
+
     def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
         """Gaps of bins of each calibration error, shape (bins, r); of None, labels pooled."""
-        return {}
+        view = self.binned(label, weight_nr) if any(metric.gaps for metric in self.measures) else None
+        return {metric.name: metric.gaps(view) for metric in self.measures if view is not None and metric.gaps}
 
     def chance_gaps(self, label: int | None) -> dict[str, np.ndarray]:
         """What each gap varies by at least, shape (bins,)."""
-        return {}
+        if not any(metric.chance_gaps for metric in self.measures):
+            return {}
+        view = self.binned(label, np.ones((len(self.patients), 1)))
+        return {
+            metric.name: metric.chance_gaps(view) for metric in self.measures if view is not None and metric.chance_gaps
+        }
 
 
 def outcome_class(kind: str) -> type[Outcome]:

@@ -16,16 +16,11 @@ import pandas as pd
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
-from ecglfm.evaluation.metrics.hazards import (
-    RiskSets,
-    concordance,
-    cumulative_dynamic_auc,
-    hazard_ratio,
-    survival_brier,
-)
-from ecglfm.evaluation.metrics.influence import concordance_influence
+from ecglfm.evaluation.metrics.hazards import RiskSets
+from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
 from ecglfm.evaluation.metrics.references import GROUPS, Reference, make_references
+from ecglfm.evaluation.metrics.survival_metrics import SURVIVAL_METRICS, FollowUp, at_time
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,11 @@ class SurvivalPredictions(Outcome):
         By label.
     """
 
-    by_definition: ClassVar[dict[str, float]] = {"c_index": 0.5, "c_index_uno": 0.5, "td_auc": 0.5}
+    declared: ClassVar[tuple[Metric, ...]] = SURVIVAL_METRICS
+    lacks: ClassVar[dict[str, str]] = Outcome.lacks | {
+        "event": "no event among the test records",
+        "reference": "no event among the validation records, or one risk for all of them",
+    }
 
     names: list[str]
     times: np.ndarray
@@ -79,34 +78,34 @@ class SurvivalPredictions(Outcome):
         return cls(names, time, event, output, patients, [None] * len(names))
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Keys of `values`; `td_auc_1`, … are at the label's times, `td_auc` is their mean."""
+    def measures(self) -> tuple[Metric, ...]:
+        """With `td_auc_1`, … at the label's times, of which `td_auc` is the mean."""
         count = max([len(reference.times) for reference in self.references if reference is not None], default=0)
-        return ("c_index", "c_index_uno", "td_auc", *(f"td_auc_{k + 1}" for k in range(count)),
-                "hazard_ratio", "brier", "ece")  # fmt: skip
+        place = [metric.name for metric in self.declared].index("td_auc") + 1
+        return (*self.declared[:place], *(at_time(number) for number in range(count)), *self.declared[place:])
+
+    def view(self, label: int, weight_nr: np.ndarray) -> FollowUp | None:
+        """Records of which the label is known."""
+        known = self.known(label)
+        if not known.any():
+            return None
+        time, event, risk = (column[known, label] for column in (self.times, self.events, self.risks))
+        return FollowUp(time, event, risk, weight_nr[known], self.reference(label))
 
     def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """Metrics of one label under record weights (n, r)."""
-        undefined = dict.fromkeys(self.metrics, np.full(weight_nr.shape[1], np.nan))
-        known, reference = self.known(label), self.reference(label)
-        risk, weight_nr = self.risks[known, label], weight_nr[known]
-        if not known.any():
-            return undefined
-        sets = RiskSets(self.times[known, label], self.events[known, label])
-        if reference is None:
-            return undefined | {"c_index": concordance(sets, risk, weight_nr, np.inf)["c_index"]}
-        areas = cumulative_dynamic_auc(sets, risk, weight_nr, reference.times)
-        return (
-            undefined
-            | concordance(sets, risk, weight_nr, float(reference.times[-1]))
-            | {f"td_auc_{k + 1}": area for k, area in enumerate(areas)}
-            | {
-                "td_auc": np.mean(areas, axis=0),
-                "hazard_ratio": hazard_ratio(sets, risk / reference.scale, weight_nr),
-                "brier": survival_brier(sets, reference.survival(risk), weight_nr, reference.horizon),
-                "ece": np.abs(calibration_gaps(sets, risk, weight_nr, reference)).sum(axis=0),
-            }
-        )
+        """Metrics of one label under record weights (n, r); without a reference those that need none."""
+        view, undefined = self.view(label, weight_nr), np.full(weight_nr.shape[1], np.nan)
+        return {
+            metric.name: undefined
+            if view is None or (view.told is None and "reference" in metric.needs)
+            else metric.of(view)
+            for metric in self.measures
+        }
+
+    def binned(self, label: int | None, weight_nr: np.ndarray) -> FollowUp | None:
+        """Records of which the label is known, in groups of risk; labels are not pooled."""
+        view = None if label is None else self.view(label, weight_nr)
+        return None if view is None or view.told is None else view
 
     def needed(self, label: int) -> np.ndarray:
         """Records with an event and those without, bool (2, n)."""
@@ -117,42 +116,16 @@ class SurvivalPredictions(Outcome):
         """Records with the event."""
         return {"patients with the event": self.events[:, label] > 0}
 
-    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
-        """Harrell's C with what each known record adds."""
+    def groups(self, label: int) -> dict[str, np.ndarray]:
+        """Known records, those with the event and without, and all known ones where there is a reference."""
         known = self.known(label)
-        columns = (column[known, label] for column in (self.times, self.events, self.risks))
-        return {"c_index": concordance_influence(*columns)}
-
-    def gaps(self, label: int | None, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
-        """Gaps of the groups of risk, shape (groups, r); labels are not pooled."""
-        reference = None if label is None else self.reference(label)
-        if label is None or reference is None or not self.known(label).any():
-            return {}
-        known = self.known(label)
-        sets = RiskSets(self.times[known, label], self.events[known, label])
-        return {"ece": calibration_gaps(sets, self.risks[known, label], weight_nr[known], reference)}
-
-    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
-        """Patients with the event and those without, or all of them."""
-        known = self.known(label)
-        event, free, every = (
-            len(np.unique(patient_of[rows]))
-            for rows in (known & (self.events[:, label] > 0), known & (self.events[:, label] == 0), known)
-        )
-        areas = [name for name in self.metrics if name.startswith(("c_index", "td_auc"))]
-        rarer, other = sorted((event, free or every))
-        return dict.fromkeys(areas, (rarer, other)) | {"brier": (every,), "hazard_ratio": (every,)}
-
-    def reason(self, metric: str, label: int) -> str:
-        """Why the metric of the label has no value."""
-        known = self.known(label)
-        if not known.any():
-            return "no test record with a known label"
-        if not (self.events[known, label] > 0).any():
-            return "no event among the test records"
-        if self.references[label] is None and metric != "c_index":
-            return "no event among the validation records, or one risk for all of them"
-        return "no event or nobody left under observation at that time" if metric.startswith("td_auc") else "undefined"
+        event, free = known & (self.events[:, label] > 0), known & (self.events[:, label] == 0)
+        return {
+            "known": known,
+            "event": event,
+            "free": free if free.any() else known,
+            "reference": known & (self.references[label] is not None),
+        }
 
     def describe(self) -> dict[str, Any]:
         """What the metrics stand on: counts, times and the groups of the calibration."""
@@ -193,24 +166,6 @@ class SurvivalPredictions(Outcome):
     def known(self, label: int) -> np.ndarray:
         """Records of which the label is known, bool (n,)."""
         return ~np.isnan(self.times[:, label]) & ~np.isnan(self.events[:, label])
-
-
-def calibration_gaps(sets: RiskSets, risk: np.ndarray, weight_nr: np.ndarray, reference: Reference) -> np.ndarray:
-    """Mean predicted less Kaplan-Meier survival at the horizon in each group of risk, times its share of the records.
-
-    Returns
-    -------
-    ndarray, shape (groups, r)
-    """
-    group, survival = reference.groups(risk), reference.survival(risk)
-    gaps = []
-    for number in np.unique(group):
-        one = group == number
-        weight = weight_nr[one]
-        members = RiskSets(sets.time[one], sets.event[one])
-        observed = members.kaplan_meier(weight)[members.rows_at(np.array(reference.horizon))]
-        gaps.append(survival[one] @ weight - observed * weight.sum(axis=0))
-    return np.stack(gaps) / weight_nr.sum(axis=0)
 
 
 def kaplan_meier_interval(

@@ -6,7 +6,6 @@ As in `data_sections`, every function returns what the template shows, or None w
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +14,8 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.fits import split_fold
-from ecglfm.config.kinds import KINDS, TaskKind
-from ecglfm.evaluation.metrics import KEPT
+from ecglfm.config.kinds import KINDS
+from ecglfm.evaluation.metrics import by_group, place_of
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
@@ -127,15 +126,16 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
     if metrics is None:
         return None
     names = metrics["label_names"]
-    kind = KINDS[metrics.get("kind", "multilabel")]  # of a file from before there were kinds
-    headline = kind.headline
+    kind = metrics.get("kind", "multilabel")  # of a file from before there were kinds
+    headline = KINDS[kind].headline
+    measured = {metric for entries in metrics["labels"].values() for metric in entries}
     section: dict[str, Any] = {
         "fit": fit,
         "metrics": metrics,
-        "names": sorted(metrics["macro"], key=partial(_place, kind=kind)),
+        "names": sorted(measured, key=partial(place_of, kind=kind)),
         "headline": headline,
-        "captions": kind.captions,
-        "kept": [metric for metric in KEPT if metric in metrics["macro"]] or list(headline),
+        "captions": KINDS[kind].captions,
+        "kept": [metric for metric in by_group(kind) if metric in metrics["macro"]] or list(headline),
         "over": len(metrics["macro"][headline[0]].get("labels", names)),
         "examples": [],
     }
@@ -143,12 +143,6 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
         content = read_if_there(folder / f"{picture}.png", Path.read_bytes)
         section[picture] = None if content is None else data_uri(content)
     return section
-
-
-def _place(metric: str, kind: TaskKind) -> tuple[int, str]:
-    """Where a metric stands in a table; `td_auc_1`, … follow `td_auc`, one without a title is last."""
-    places = {name: place for place, name in enumerate(kind.titles)}
-    return places.get(re.sub(r"_\d+$", "", metric), len(places)), metric
 
 
 def add_examples(results: Path, section: dict[str, Any]) -> None:

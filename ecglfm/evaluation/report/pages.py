@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ecglfm.config.kinds import areas, titles
+from ecglfm.evaluation.metrics import all_metrics, chances, title_of
 from ecglfm.evaluation.plots import with_interval
+from ecglfm.evaluation.verification import MEASURES
 
 
 def environment() -> Environment:
@@ -17,7 +18,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"titles": titles(), "areas": areas()}
+    beside = [name for name, metric in all_metrics().items() if metric.beside_constant]
+    made.globals |= {"title_of": title_of, "chances": chances(), "beside_constant": beside}
+    made.globals["measures"] = {name: metric.title for name, metric in MEASURES.items()}
     made.filters |= {
         "ci": with_interval,
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",

@@ -17,16 +17,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from ecglfm.evaluation.metrics import PatientWeights, entry_of, nothing
+from ecglfm.evaluation.metrics import Metric, PatientWeights, entry_of, nothing
 
 #: FMR at which FNMR is given.
 FMR_POINTS = {"fnmr_at_fmr_1pct": 0.01, "fnmr_at_fmr_0_1pct": 0.001}
-MEASURES = ("auroc", "eer", *FMR_POINTS)
+#: Rows of `error_rates`. An AUROC stands on the patients of genuine pairs twice over, as both its classes.
+MEASURES = {
+    name: Metric(name=name, title=title, of=itemgetter(row), smaller=name != "auroc", support=support)
+    for row, (name, title, support) in enumerate(
+        [
+            ("auroc", "AUROC", ("genuine", "genuine")),
+            ("eer", "EER", ("genuine",)),
+            ("fnmr_at_fmr_1pct", "FNMR at FMR 1 %", ("genuine",)),
+            ("fnmr_at_fmr_0_1pct", "FNMR at FMR 0.1 %", ("genuine",)),
+        ]
+    )
+}
 #: False matches that FNMR at an FMR must rest on (Doddington's rule of 30, ISO/IEC 19795-1).
 RULE_OF = 30
 _RESAMPLES_TOGETHER = 16
@@ -251,12 +263,12 @@ def measure(
 
     def entries(point_m: np.ndarray, resampled_mr: np.ndarray, patients_m: np.ndarray) -> dict[str, Any]:
         found = {}
-        for name, value, values, patients in zip(MEASURES, point_m, resampled_mr, patients_m.tolist(), strict=True):
-            support = (patients,) * (2 if name == "auroc" else 1)
+        columns = (MEASURES.items(), point_m, resampled_mr, patients_m.tolist())
+        for (name, metric), value, values, patients in zip(*columns, strict=True):
             if np.isnan(value):
                 found[name] = nothing(reasons[name])
                 continue
-            found[name] = entry_of(name, float(value), values, support, confidence)
+            found[name] = entry_of(metric, float(value), values, (patients,) * len(metric.stands_on), confidence)
             if patients < min_patients:
                 reason = f"too few: {patients} patients with pairs of one person, {min_patients} are wanted"
                 found[name] |= {"ci_low": None, "ci_high": None, "reason": reason}

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from ecglfm.config import EvaluateConfig, FinetuneConfig
 from ecglfm.config.kinds import TaskKind
-from ecglfm.evaluation.metrics import Outcome
+from ecglfm.evaluation.metrics import Metric, Outcome
 from ecglfm.models.outputs import Link
 from ecglfm.training.finetuning.scores import Score
 from ecglfm.training.finetuning.targets import Numbers
@@ -43,9 +43,7 @@ GRADE = TaskKind(
     scores={"kappa": f"{__name__}:KAPPA"},
     link=f"{__name__}:Cumulative",
     outcome=f"{__name__}:GradePredictions",
-    compared=("kappa",),
     headline=("kappa",),
-    titles={"kappa": "Kappa, quadratic"},
     pictures=f"{__name__}:grade_figures",
     captions={"curves": "Expected grade by grade", "calibration": "Grades told"},
 )
@@ -101,7 +99,32 @@ KAPPA = Score(_macro)
 
 
 @dataclass(frozen=True)
+class GradesTold:
+    target: np.ndarray
+    told: np.ndarray
+    weight_nr: np.ndarray
+
+
+def _influence(view: GradesTold) -> tuple[float, np.ndarray]:
+    step, count = 1e-6, len(view.target)
+    value, *moved = kappa(view.target, view.told, np.c_[np.ones(count), 1 + step * np.eye(count)])
+    return float(value), (np.array(moved) - value) / step
+
+
+KAPPA_METRIC = Metric(
+    name="kappa",
+    title="Kappa, quadratic",
+    of=lambda view: kappa(view.target, view.told, view.weight_nr),
+    range=(-1.0, 1.0),
+    undefined="all grades are equal",
+    influence=_influence,
+)
+
+
+@dataclass(frozen=True)
 class GradePredictions(Outcome):
+    declared = (KAPPA_METRIC,)
+
     names: list[str]
     targets: np.ndarray
     told_grades: np.ndarray
@@ -119,28 +142,12 @@ class GradePredictions(Outcome):
     def told(cls, names: list[str], truth: Sequence[np.ndarray], output: np.ndarray, patients: np.ndarray) -> Self:
         return cls(names, truth[0], np.rint(output), patients)
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        return ("kappa",)
-
-    def values(self, label: int, weight_nr: np.ndarray) -> dict[str, np.ndarray]:
+    def view(self, label: int, weight_nr: np.ndarray) -> GradesTold:
         known = self.known(label)
-        return {"kappa": kappa(self.targets[known, label], self.told_grades[known, label], weight_nr[known])}
+        return GradesTold(self.targets[known, label], self.told_grades[known, label], weight_nr[known])
 
     def known(self, label: int) -> np.ndarray:
         return ~np.isnan(self.targets[:, label])
-
-    def influence(self, label: int) -> dict[str, tuple[float, np.ndarray]]:
-        known, step = self.known(label), 1e-6
-        weight_nr = np.c_[np.ones(known.sum()), 1 + step * np.eye(known.sum())]
-        value, *moved = kappa(self.targets[known, label], self.told_grades[known, label], weight_nr)
-        return {"kappa": (float(value), (np.array(moved) - value) / step)}
-
-    def support(self, label: int, patient_of: np.ndarray) -> dict[str, tuple[int, ...]]:
-        return {}
-
-    def reason(self, metric: str, label: int) -> str:
-        return "all grades are equal"
 
     def describe(self) -> dict[str, Any]:
         return {"n": {"known": {name: int(self.known(label).sum()) for label, name in enumerate(self.names)}}}

@@ -13,9 +13,10 @@ from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics.bootstrap import PatientWeights, point_values, resampled_values
 from ecglfm.evaluation.metrics.challenge import Challenge
+from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS
 from ecglfm.evaluation.metrics.classification import Predictions
-from ecglfm.evaluation.metrics.label import CLASS_METRICS
 
+CLASS_METRICS = tuple(metric.name for metric in LABEL_METRICS)
 # Four records of a model that decides at 0.3, then five of one that decides at 0.8.
 PROBABILITY = np.array([0.4, 0.2, 0.35, 0.1, 0.9, 0.7, 0.82, 0.5, 0.6])
 TARGET = np.array([1, 1, 0, 0, 1, 1, 1, 0, 0], dtype=float)
@@ -163,7 +164,7 @@ def test_groups_of_records_of_a_label() -> None:
 
 def test_patients_behind_each_metric() -> None:
     """Of y two patients are negative and one positive, who is the only one called; one record is unknown."""
-    assert four().support(1, np.array([0, 0, 1, 2])) == {
+    assert calibrated().support(1, np.array([0, 0, 1, 2])) == {
         "auroc": (1, 2), "auprc": (1,), "f1": (1,), "sensitivity": (1,), "specificity": (2,),
         "ppv": (1,), "npv": (2,), "brier": (3,), "brier_calibrated": (3,),
     }  # fmt: skip
@@ -182,11 +183,11 @@ def test_patients_behind_each_metric() -> None:
 
 
 def test_reasons_are_of_the_known_records() -> None:
-    data = Predictions(["x"], np.array([[NAN], [0]]), np.full((2, 1), 0.5), np.full((2, 1), 0.5), np.array(["a", "b"]))
+    data = Predictions(["x"], np.array([[NAN], [0]]), np.full((2, 1), 0.3), np.full((2, 1), 0.5), np.array(["a", "b"]))
     assert data.reason("auroc", 0) == "no positive test record"
     assert data.reason("ppv", 0) == "no record is called positive at the threshold"
     unknown = Predictions(["x"], np.full((1, 1), NAN), np.ones((1, 1)), np.ones((1, 1)), np.array(["a"]))
-    assert unknown.reason("brier_calibrated", 0) == "no test record with a known label"
+    assert unknown.reason("brier", 0) == "no test record with a known label"
 
 
 def test_what_metrics_stand_on() -> None:
@@ -264,6 +265,7 @@ def test_of_truth_and_output_alone_thresholds_are_one_half() -> None:
     assert (data.names, data.patients.tolist()) == (["x", "y"], list("abcd"))
     assert (data.targets is TRUTH, data.probabilities is SAID) == (True, True)
     # half of train is positive, a quarter of test: 1/4 x 1/4 + 3/4 x 1/4
-    found = Predictions.constant(np.array([1.0, 0]), np.array([1.0, 0, 0, 0]))
-    assert (found["brier"], found["ppv"]) == (0.25, 0.25)
-    assert Predictions.constant(np.array([1.0, 0, 0, 0]), np.array([1.0, 0]))["ppv"] == 0.5
+    constants = {metric.name: metric.constant for metric in LABEL_METRICS if metric.constant}
+    half, quarter = np.array([1.0, 0]), np.array([1.0, 0, 0, 0])
+    assert [constants[name](half, quarter) for name in ("brier", "ppv")] == [0.25, 0.25]
+    assert constants["ppv"](quarter, half) == 0.5

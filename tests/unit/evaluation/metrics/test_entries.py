@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ecglfm.evaluation.metrics.catalogue import all_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import entry_of, summarize
+from ecglfm.evaluation.metrics.intervals import score_interval
+from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.regression import RegressionPredictions
 
 SETTINGS = {"resamples": 200, "confidence": 0.95, "seed": 0, "min_patients": 5}
+
+METRICS = all_metrics()
 
 
 def test_a_perfect_area_of_few_is_not_certain_and_labels_of_fewer_have_no_interval() -> None:
@@ -80,17 +85,17 @@ def test_quantities_of_too_few_patients_have_no_interval() -> None:
 def test_an_average_precision_reaches_down_by_twice_what_resamples_have_more() -> None:
     """Found 0.5; resamples 0.6 on average: 0.2 lower than the interval of a proportion."""
     resampled = np.linspace(0.5, 0.7, 101)
-    plain = entry_of("auroc", 0.5, resampled, (10, 90), 0.95)
-    reaching = entry_of("auprc", 0.5, resampled, (10, 90), 0.95)
+    plain = entry_of(METRICS["auroc"], 0.5, resampled, (10, 90), 0.95)
+    reaching = entry_of(METRICS["auprc"], 0.5, resampled, (10, 90), 0.95)
     assert reaching["ci_high"] == plain["ci_high"]
     assert reaching["ci_low"] == pytest.approx(max(0.0, plain["ci_low"] - 0.2), abs=1e-6)
 
 
 def test_percentiles_where_nothing_is_known_of_the_patients() -> None:
     resampled = np.append(np.linspace(0, 1, 101), np.nan)
-    entry = entry_of("challenge_metric", 0.5, resampled, None, 0.9)
+    entry = entry_of(METRICS["challenge_metric"], 0.5, resampled, None, 0.9)
     assert entry == {"value": 0.5, "ci_low": 0.05, "ci_high": 0.95}
-    none = entry_of("auroc", 0.5, np.full(3, np.nan), (5, 5), 0.95)
+    none = entry_of(METRICS["auroc"], 0.5, np.full(3, np.nan), (5, 5), 0.95)
     assert (none["value"], none["ci_low"], none["ci_high"]) == (0.5, None, None)
     assert none["reason"]
 
@@ -98,8 +103,17 @@ def test_percentiles_where_nothing_is_known_of_the_patients() -> None:
 def test_a_metric_that_may_be_negative_and_has_no_scale_has_percentiles() -> None:
     """As a share of patients it would have no width below 0."""
     resampled = np.linspace(-0.5, 0.1, 601)
-    found = entry_of("mcc", -0.2, resampled, (50,), 0.95)
+    metric = Metric(name="kappa", title="Kappa", of=np.asarray, range=(-1.0, 1.0))
+    found = entry_of(metric, -0.2, resampled, (50,), 0.95)
     assert found == {"value": -0.2, "ci_low": pytest.approx(-0.485), "ci_high": pytest.approx(0.085)}
+
+
+def test_rounding_below_0_is_still_an_area() -> None:
+    """Resamples of -4e-16, as an AUC over time has them, had made its interval percentiles."""
+    resampled = np.linspace(-4e-16, 0.4, 201)
+    found = entry_of(METRICS["td_auc"], 0.2, resampled, (10, 90), 0.95)
+    wanted = score_interval(0.2, float(resampled.var(ddof=1)), (10, 90), 0.95)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx(wanted)
 
 
 def test_a_macro_value_is_the_mean_over_the_labels_that_count() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ecglfm.evaluation.metrics.hazards import RiskSets, concordance
 from ecglfm.evaluation.metrics.influence import auroc_influence, concordance_influence, regression_influence
 from ecglfm.evaluation.metrics.label import ranking_metrics
-from ecglfm.evaluation.metrics.regression import regression_metrics
+from ecglfm.evaluation.metrics.quantity_metrics import quantity_metrics
 
 
 def slopes(metric, count: int) -> np.ndarray:
@@ -43,8 +43,8 @@ def test_quantities() -> None:
     target = rng.normal(60, 10, 30)
     prediction = target + rng.normal(3, 5, 30)
     for metric, (value, terms) in regression_influence(target, prediction).items():
-        assert value == pytest.approx(regression_metrics(target, prediction, np.ones((30, 1)))[metric][0]), metric
-        wanted = slopes(lambda weight, name=metric: regression_metrics(target, prediction, weight)[name], 30)
+        assert value == pytest.approx(quantity_metrics(target, prediction, np.ones((30, 1)))[metric][0]), metric
+        wanted = slopes(lambda weight, name=metric: quantity_metrics(target, prediction, weight)[name], 30)
         np.testing.assert_allclose(terms, wanted, atol=1e-5, err_msg=metric)
     constant = regression_influence(np.full(30, 7.0), prediction)
     assert [np.isnan(constant[metric][0]) for metric in ("mae", "r2", "pearson")] == [False, True, True]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecglfm.evaluation.metrics.intervals import (
-    SCALES,
+    FISHER,
     calibration_error_interval,
     mean_interval,
     scaled_interval,
@@ -81,6 +81,6 @@ def test_calibration_error_of_one_gap_by_hand() -> None:
 def test_a_correlation_has_fishers_interval_where_resamples_agree() -> None:
     # Fisher's standard error is 1 / sqrt(n - 3); resamples that vary so, and 200 patients
     scaled = np.array([-1.0, 1.0]) / np.sqrt(2) / np.sqrt(197)
-    low, high = scaled_interval(0.6, np.tanh(np.arctanh(0.6) + scaled), SCALES["pearson"], 200, 0.95)
+    low, high = scaled_interval(0.6, np.tanh(np.arctanh(0.6) + scaled), FISHER, 200, 0.95)
     assert (low, high) == pytest.approx((0.502, 0.682), abs=2e-3)
-    assert scaled_interval(1.0, np.ones(5), SCALES["pearson"], 200, 0.95) is None
+    assert scaled_interval(1.0, np.ones(5), FISHER, 200, 0.95) is None
