@@ -107,14 +107,12 @@ def _mat(folder: Path) -> str:
 
 
 def _npz(folder: Path) -> str:
-    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("a.npy", "w", force_zip64=True) as file:
-            np.lib.format.write_array_header_1_0(
-                file, {"descr": "|i1", "fortran_order": False, "shape": ((1 << 27) + 1, 1)}
-            )
-            for _ in range(9):
-                file.write(bytes(1 << 24))
-    return "bomb.npz"
+    path, shape = folder / "bomb.npz", ((1 << 27) + 1, 1)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|i1", "fortran_order": False, "shape": shape})
+        for _ in range(9):
+            file.write(bytes(1 << 24))
+    return path.name
 
 
 def _wide(folder: Path) -> str:
