@@ -58,6 +58,12 @@ def original_parity() -> Path:
 
 
 @pytest.fixture(scope="session")
+def peers() -> Path:
+    """Small checkpoints that other authors' code wrote, with what it gave for them; a folder per encoder."""
+    return _folder("ECGLFM_PEERS", ROOT.parent / "shared" / "peers")
+
+
+@pytest.fixture(scope="session")
 def slurm_sandbox() -> Path:
     """Script that starts a real Slurm on loopback."""
     return _folder("ECGLFM_SLURM_SANDBOX", ROOT / "tests" / "slurm-sandbox")

@@ -1,0 +1,98 @@
+"""docs/released-weights.md: each of its commands, on small checkpoints as the authors' code writes them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import ecglfm
+from ecglfm.cli import main
+from tests.unit.app.prediction.test_predict import write_wfdb
+
+PATH = "path/to/ptb-xl"
+RECORDS = 24
+
+
+def blocks(repository: Path, form: str) -> list[str]:
+    return re.findall(form, (repository / "docs/released-weights.md").read_text(), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def done(repository: Path, peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the page's commands were run."""
+    folder = tmp_path_factory.mktemp("released")
+    shutil.copy(repository / "tests/parity/proj_pretrain.pt", folder / "ecg-lfm.pt")
+    for name in ("mimic_iv_ecg_physionet_pretrained.pt", "mimic_iv_ecg_finetuned.pt"):
+        shutil.copy(peers / "ecg-fm" / name, folder)
+    (folder / "label_def.csv").write_text("name\n" + "".join(f"diagnosis {k}\n" for k in range(17)))
+    (folder / PATH).mkdir(parents=True)
+    for number in range(RECORDS):
+        write_wfdb(folder / PATH / "records500", f"{number:05d}_hr", seconds=10, seed=number)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        for command in blocks(repository, r"^    python -m ecglfm ([^\n]+)"):
+            assert main(command.split()) == 0, command
+    return folder
+
+
+def test_commands_are_these(repository: Path) -> None:
+    commands = [command.split()[0] for command in blocks(repository, r"^    python -m ecglfm ([^\n]+)")]
+    assert commands == ["import-checkpoint", "embed", "import-checkpoint", "embed", "import-checkpoint", "predict"]
+
+
+def test_the_encoder_gives_the_authors_embedding_of_their_own_input(done: Path, peers: Path) -> None:
+    """They standardize the whole recording before it is cut, so that the encoder must not."""
+    checkpoint = done / "mimic_iv_ecg_physionet_pretrained.pt"
+    assert main(["import-checkpoint", str(checkpoint), "--output", str(done / "plain")]) == 0
+    saved = np.load(peers / "ecg-fm/small_pretrained.npz")
+    with torch.inference_mode():
+        found = ecglfm.load_encoder(done / "plain").embed(torch.from_numpy(saved["input"])).numpy()
+    np.testing.assert_allclose(found, saved["embedding"], atol=1e-4 * saved["embedding"].std())
+
+
+def test_vectors_are_means_over_standardized_windows(done: Path) -> None:
+    table = pd.read_parquet(done / "ecg-fm.parquet")
+    vectors = table.filter(like="vector.").to_numpy()
+    assert len(table) == RECORDS
+    encoder = ecglfm.load_encoder(done / "encoders/ecg-fm")
+    windows = ecglfm.preprocess(ecglfm.read_record(done / table["record"][3]), encoder)
+    assert windows.shape == (2, 12, 2500)
+    normal = (windows - windows.mean(2, keepdim=True)) / windows.std(2, keepdim=True, correction=0)
+    with torch.inference_mode():
+        expected = encoder.embed(normal).mean(0).numpy()
+    np.testing.assert_allclose(vectors[3], expected, atol=1e-4 * expected.std())
+    assert vectors.std(axis=0).max() > 100 * 1e-4 * expected.std()  # others have other vectors
+
+
+def test_a_finetuned_checkpoint_answers_for_each_label(done: Path) -> None:
+    table = pd.read_csv(done / "predictions.csv")
+    assert len(table) == RECORDS
+    assert sum(column.startswith("probability.diagnosis ") for column in table) == 17
+    assert set(table["threshold.diagnosis 3"]) == {0.5}
+
+
+def test_the_probe_finds_what_lies_in_the_vectors(
+    done: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is planted is in one of the numbers, so that a line tells it."""
+    vectors = pd.read_parquet(done / "ecg-fm.parquet")
+    planted = vectors["vector.0000"] > vectors["vector.0000"].median()
+    pd.DataFrame(
+        {
+            "filename_hr": vectors["record"].str.removeprefix(f"{PATH}/"),
+            "scp_codes": np.where(planted, "{'NORM': 100.0}", "{'IMI': 100.0}"),
+            "strat_fold": np.where(np.arange(RECORDS) % 3 == 2, 10, 1),
+        }
+    ).to_csv(done / PATH / "ptbxl_database.csv", index=False)
+    monkeypatch.chdir(done)
+    (code,) = blocks(repository, r"```python\n(.*?)```")
+    exec(compile(code, "docs/released-weights.md", "exec"), {})
+    area, count = re.fullmatch(r"AUROC (\S+) of (\d+) recordings\n", capsys.readouterr().out).groups()
+    assert int(count) == RECORDS // 3
+    assert float(area) >= 0.8
