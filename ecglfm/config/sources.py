@@ -79,6 +79,16 @@ StandardLead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", 
 TableColumn = Literal["path", "record_id", "patient_id", "age", "sex", "fold", "report"]
 
 
+def _takers(option: str) -> str:
+    """Kinds that take an option, as descriptions name them."""
+    return ", ".join(f"`{name}`" for name, kind in KINDS.items() if option in kind.options)
+
+
+def _needers(option: str) -> str:
+    """Those of them that cannot do without it."""
+    return ", ".join(f"`{name}`" for name, kind in KINDS.items() if option in kind.required)
+
+
 class DownloadConfig(Section):
     """Where `snakemake download` fetches a database from."""
 
@@ -121,30 +131,32 @@ class SourceConfig(Section):
         None, description="folder of the database; `roots:` in config.yaml overrides it; null for `synthetic`"
     )
     shards: int = Field(1, ge=1, description="number of jobs (and files) that ingest and preprocess are split into")
-    rate: Literal[100, 500] = Field(500, description="`ptbxl` only: read records100/ or records500/ (Hz)")
+    rate: Literal[100, 500] = Field(500, description=f"{_takers('rate')} only: read records100/ or records500/ (Hz)")
     databases: list[ChallengeDatabase] = Field(
-        [], description="`challenge2021` only: folders of training/ to take; empty: all that are there"
+        [], description=f"{_takers('databases')} only: folders of training/ to take; empty: all that are there"
     )
     table: str | None = Field(
         None,
-        description="`wfdb_folder`, `numpy_folder`, `muse_xml`: a CSV with a row per recording, relative to the root; "
-        "null: every recording there",
+        description=f"{_takers('table')}: a CSV with a row per recording, relative to the root (needed by"
+        f" {_needers('table')}); null: every recording there",
     )
     columns: dict[TableColumn, str] = Field(
         {}, description="with `table`: our name of a column and the CSV's; default: the same names"
     )
-    sampling_rate: float | None = Field(None, gt=0, description="`numpy_folder` only: samples per second (Hz)")
+    sampling_rate: float | None = Field(
+        None, gt=0, description=f"{_takers('sampling_rate')} only: samples per second (Hz)"
+    )
     leads: dict[str, StandardLead] = Field(
         {},
-        description="`wfdb_folder`, `numpy_folder`, `muse_xml`: a lead's name in the files and the standard lead "
-        "that it is, e.g. {C1: V1, C2: V2}",
+        description=f"{_takers('leads')}: a lead's name in the files and the standard lead that it is, e.g. "
+        "{C1: V1, C2: V2}",
     )
     file_leads: list[str] = Field(
         [],
-        description="leads in the order of the files, e.g. [I, II]: needed by `numpy_folder`; `wfdb_folder`, "
-        "`muse_xml`: in place of the names in the files; empty: the files'",
+        description=f"{_takers('file_leads')}: leads in the order of the files, e.g. [I, II], in place of the names in"
+        f" them (needed by {_needers('file_leads')}); empty: the files'",
     )
-    unit: Literal["mV", "uV", "V"] = Field("mV", description="`numpy_folder` only: what the arrays count in")
+    unit: Literal["mV", "uV", "V"] = Field("mV", description=f"{_takers('unit')} only: what the arrays count in")
     links: Literal["inside", "follow"] | list[str] = Field(
         "inside",
         description="where symbolic links in the root may lead: `inside` it; `follow`: anywhere; or a list of folders "
@@ -152,7 +164,7 @@ class SourceConfig(Section):
     )
     checks: Literal["strict", "stated", "off"] = Field(
         "stated",
-        description="what WFDB first samples and checksums are held against. `stated`: the header's, where it states "
+        description=f"{_takers('checks')}: what WFDB first samples and checksums are held against. `stated`: the header's, where it states "
         "any (0 in all signals is none); `strict`: it must state them; `off`: nothing",
     )
     patient_id: PatientIds = Field(PatientIds(), description="how ids of patients are taken")
@@ -160,7 +172,7 @@ class SourceConfig(Section):
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: Annotated[int, Field(ge=1)] | str = Field(
         200,
-        description="`synthetic`: number of patients; `challenge2021`: path of PTB-XL's `ptbxl_database.csv`, which "
+        description=f"`synthetic`: number of patients; {_takers('patients')}: path of PTB-XL's `ptbxl_database.csv`, which "
         "says whose the records HRnnnnn are (a patient of the project's source of `kind: ptbxl`)",
     )
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
@@ -213,7 +225,7 @@ class SourceConfig(Section):
             isinstance(self.patients, str) == (self.kind == "synthetic")
             and self.patients != defaults["patients"].default
         ):
-            raise ValueError("`patients` is a number for `kind: synthetic` and a path for `kind: challenge2021`")
+            raise ValueError(f"`patients` is a number for `kind: synthetic` and a path for {_takers('patients')}")
         if self.kind == "synthetic" and self.download != DownloadConfig():
             raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
         if self.columns and self.table is None:

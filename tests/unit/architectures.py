@@ -6,6 +6,19 @@ from typing import Any
 
 from ecglfm.config import ModelConfig, parse_model
 
+#: A small one of each kind, at `dim: 16`, that has every part: a new kind has its line here.
+SMALL: dict[str, dict[str, Any]] = {
+    "conformer": {"layers": 2, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
+    "wav2vec2": {"layers": 2, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4,
+                 "positional_groups": 2, "norm_first": True},
+    "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
+}  # fmt: skip
+
+
+def small(kind: str, **changes: Any) -> ModelConfig:
+    """The one of `SMALL`, but for some keys."""
+    return architecture(kind=kind, dim=16, **SMALL[kind] | changes)
+
 
 def architecture(**keys: Any) -> ModelConfig:
     """Of the `kind` among the keys; a Conformer without one."""

@@ -218,9 +218,12 @@ def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str
     """Parameters that learn, with their rates: the encoder's at `lr`, the head's at `head_lr`.
 
     With `layer_decay` below 1, layer l of L gets lr * layer_decay^(L - l), and what comes before the first
-    layer counts as layer 0 (as BEiT, arXiv:2106.08254, where the decay also parts head and last layer).
+    layer counts as layer 0 (as BEiT, arXiv:2106.08254, where the decay also parts head and last layer). `UserError`
+    where the names of the encoder's weights do not tell the layers.
     """
     encoder: Any = getattr(module, "encoder", None)
+    if config.layer_decay < 1:
+        _check_layers(encoder, config.layer_decay)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
@@ -232,6 +235,17 @@ def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str
             rate = config.lr * config.layer_decay**below
         groups.setdefault((is_head, rate), []).append(parameter)
     return [{"params": parameters, "lr": rate} for (_, rate), parameters in sorted(groups.items(), key=lambda g: g[0])]
+
+
+def _check_layers(encoder: Encoder, decay: float) -> None:
+    """Raise `UserError` where a layer has no weight of its own, so that it would learn as if before the first."""
+    found = {layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
+    lacking = [str(layer) for layer in range(1, encoder.config.depth + 1) if layer not in found]
+    if lacking:
+        raise UserError(
+            f"finetune.layer_decay: {decay}: the weights of this encoder ({encoder.config.kind}) tell no layer"
+            f" {', '.join(lacking)}: its class names them otherwise than MODULE.layers.N; write 1"
+        )
 
 
 def layer_of(name: str, encoder: Encoder) -> int:

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from ecglfm.config.documentation import markdown, schema
+from ecglfm.config.documentation import INTRODUCTION, markdown, schema
+from ecglfm.config.sources import KINDS, SourceConfig
 
 
 def test_generated_files_are_up_to_date(repository: Path) -> None:
     assert (repository / "config/schema.json").read_text() == schema(), "run `make docs`"
     assert (repository / "config/README.md").read_text() == markdown(), "run `make docs`"
+
+
+def _named(text: str, start: str, end: str) -> list[str]:
+    """What stands in backticks between two words of `readme.md`, each once."""
+    part = text[text.index(start) + len(start) :]
+    return list(dict.fromkeys(re.findall("`([a-z0-9_]+)`", part[: part.index(end)])))
+
+
+def test_every_kind_of_database_is_told_of_where_one_looks_for_it() -> None:
+    """A new one in `ecglfm/config/sources.py` is named in `ecglfm/config/readme.md`, among those of its sort."""
+    text, told = INTRODUCTION.read_text(encoding="utf-8"), "name it in ecglfm/config/readme.md, then `make docs`"
+    published = _named(text, "database by its layout:", "Kinds for your own files")
+    own = re.findall(r"^\| `([a-z0-9_]+)` \|", text[text.index("| kind | files | table |") :], flags=re.M)[:]
+    assert sorted([*published, *own[: len(KINDS) - len(published)]]) == sorted(KINDS), told
+    homes = {name for name, kind in KINDS.items() if kind.home}
+    assert set(_named(text, "source that has a public home (", ")")) == homes, told
+    needed = set(re.findall(r"^\| `([a-z0-9_]+)` \|.*\| needed \|$", text, flags=re.M))
+    assert needed == {name for name, kind in KINDS.items() if "table" in kind.required}, told
+
+
+def test_descriptions_name_the_kinds_that_take_a_key() -> None:
+    fields = SourceConfig.model_fields
+    optional = {option for kind in KINDS.values() for option in kind.options}
+    for key in optional - {"columns"}:  # which goes with `table`
+        takers = {name for name, kind in KINDS.items() if key in kind.options}
+        described = (fields[key].description or "").partition("; null")[0]
+        assert takers <= set(re.findall("`([a-z0-9_]+)`", described)), key

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ecglfm.config import MaskConfig, PretrainConfig, UserError, parse
 from ecglfm.config.objective import MaskedCodesConfig
+from tests.unit.training.pretraining.toy_objective import KnowsToy
 
 
 def test_the_cmsc_term_says_what_pairs_are_made_of() -> None:
@@ -31,6 +34,11 @@ def test_two_frames_must_be_hidden(length: int, spans: int, hidden: bool) -> Non
             MaskConfig(**given)
 
 
-def test_another_kind_is_one_line() -> None:
-    with pytest.raises(UserError, match=r"^e\.yaml: objective\.kind: [^\n]*masked_codes[^\n]*$"):
-        parse(PretrainConfig, {"steps": 1, "objective": {"kind": "magic"}}, "e.yaml")
+@pytest.mark.parametrize(("cls", "kinds"), [(PretrainConfig, ["masked_codes"]), (KnowsToy, ["masked_codes", "toy"])])
+def test_another_kind_is_one_line(cls: type[PretrainConfig], kinds: list[str]) -> None:
+    """With what was written and every kind that there is: of one, and of several, which pydantic words otherwise."""
+    with pytest.raises(UserError) as error:
+        parse(cls, {"steps": 1, "objective": {"kind": "magic"}}, "e.yaml")
+    message = str(error.value)
+    assert re.fullmatch(r"e\.yaml: objective(\.kind)?: [^\n]*magic[^\n]*", message)
+    assert [kind for kind in kinds if f"'{kind}'" not in message] == []

@@ -9,18 +9,12 @@ from torch import nn
 from ecglfm.config import LEADS, LoraConfig, PreprocessConfig, UserError
 from ecglfm.models.adapters import LowRank, adapt, merge
 from ecglfm.models.encoders.kinds import make_encoder
-from tests.unit.architectures import architecture
-
-SIZES = {
-    "conformer": {"layers": 2, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
-    "wav2vec2": {"layers": 2, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4},
-    "convnet": {"blocks": [1], "stem": [4, 8]},
-}
+from tests.unit.architectures import small
 
 
 def encoder_of(kind):
     torch.manual_seed(0)
-    return make_encoder(architecture(kind=kind, dim=16, **SIZES[kind]), LEADS, 500, PreprocessConfig(), 5.0).eval()
+    return make_encoder(small(kind), LEADS, 500, PreprocessConfig(), 5.0).eval()
 
 
 def test_an_adapter_by_hand():

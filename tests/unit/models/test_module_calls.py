@@ -11,21 +11,16 @@ from torch.nn.utils import parametrize
 
 from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoders.encoder import Encoder
-from ecglfm.models.encoders.kinds import make_encoder
-from tests.unit.architectures import architecture
+from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
+from tests.unit.architectures import small
 
-SIZES = {
-    "conformer": {"layers": 2, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
-    "wav2vec2": {"layers": 2, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4, "positional_groups": 2},
-    "convnet": {"blocks": [1, 1], "kernel": 5, "stem": [4, 8]},
-}  # fmt: skip
 MODES = pytest.mark.parametrize("mode", ["train", "eval", "inference"])
-KINDS = pytest.mark.parametrize("kind", list(SIZES))
+KINDS = pytest.mark.parametrize("kind", list(ENCODERS))
 
 
 def encoder_of(kind: str, mode: str = "train", **changes) -> Encoder:
     torch.manual_seed(0)
-    config = architecture(kind=kind, dim=16, **SIZES[kind] | {"dropout": 0.0} | changes)
+    config = small(kind, **{"dropout": 0.0} | changes)
     encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0).train(mode == "train")
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=1.0 if parameter.dim() == 1 else 0.3)  # nothing so small that it would not show

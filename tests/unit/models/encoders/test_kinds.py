@@ -13,25 +13,21 @@ from ecglfm.config import LEADS, Architecture, ModelConfig, PreprocessConfig, Pr
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.encoder import CONTEXTS
 from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
-from tests.unit.architectures import architecture
+from tests.unit.architectures import SMALL, small
 
 CLASSES: dict[str, type[Architecture]] = {
     get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(get_args(ModelConfig)[0])
 }
-SIZES = {
-    "conformer": {"layers": 3, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
-    "wav2vec2": {"layers": 3, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4, "norm_first": True},
-    "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
-}  # fmt: skip
 
 
 def encoder_of(kind):
     torch.manual_seed(0)
-    return make_encoder(architecture(kind=kind, dim=16, **SIZES[kind]), LEADS, 500, PreprocessConfig(), 5.0)
+    return make_encoder(small(kind), LEADS, 500, PreprocessConfig(), 5.0)
 
 
 def test_every_kind_has_its_encoder():
-    assert set(CLASSES) == set(ENCODERS) == set(SIZES)
+    assert set(CLASSES) == set(ENCODERS), "`ModelConfig` in ecglfm/config/architecture.py and ENCODERS, CONTEXTS"
+    assert set(SMALL) == set(ENCODERS), "a small one of each kind stands in tests/unit/architectures.py"
     assert {kind for kind, cls in CLASSES.items() if cls.pretrainable} == set(CONTEXTS)
     for kind in CLASSES:
         assert type(encoder_of(kind)) is ENCODERS[kind]
@@ -43,13 +39,13 @@ def test_a_context_offers_what_pretraining_asks_for(kind):
     context = encoder.context
     assert isinstance(context, Context)
     assert isinstance(context, nn.Module)
-    assert len(context.layers) == encoder.config.depth == 3
+    assert len(context.layers) == encoder.config.depth == 2
     assert all(isinstance(context.get_submodule(name), nn.Module) for name in context.closing)
     entered = []
     context.dropout.register_forward_hook(lambda module, args, output: entered.append(output.shape))
     x, mask = torch.randn(2, 7, 16), torch.arange(7) < torch.tensor([[7], [4]])
     outputs = context(x, mask)
-    assert [output.shape for output in outputs] == [(2, 7, 16)] * 3
+    assert [output.shape for output in outputs] == [(2, 7, 16)] * 2
     assert entered == [(2, 7, 16)]
     assert all(output.isfinite().all() for output in outputs)
     torch.testing.assert_close(context(x[1:, :4])[-1], outputs[-1][1:, :4])

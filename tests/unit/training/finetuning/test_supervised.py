@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
+from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.encoders.kinds import make_encoder
+from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
-from tests.unit.architectures import architecture
+from tests.unit.architectures import architecture, small
 
 RATE = 100
 
@@ -38,16 +38,9 @@ def test_each_layer_has_its_own_rate(kind: str, options: dict[str, bool]) -> Non
     assert [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3))] == [8e-3, 8e-3]
 
 
-SIZES = {
-    "conformer": {"layers": 3, "ffn_dim": 24, "heads": 2, "kernel": 5, "conv_channels": 8},
-    "wav2vec2": {"layers": 3, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4, "norm_first": True},
-    "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
-}  # fmt: skip
-
-
 def encoder_of(kind):
     torch.manual_seed(0)
-    return make_encoder(architecture(kind=kind, dim=16, **SIZES[kind]), LEADS, 500, PreprocessConfig(), 5.0)
+    return make_encoder(small(kind), LEADS, 500, PreprocessConfig(), 5.0)
 
 
 def test_layers_learn_by_their_depth_and_what_closes_the_last_one_learns_as_that():
@@ -55,6 +48,29 @@ def test_layers_learn_by_their_depth_and_what_closes_the_last_one_learns_as_that
     found = {name: layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
     assert found["frontend.convs.0.weight"] == found["wav2vec2.positional.conv.weight"] == 0
     assert found["wav2vec2.layers.0.fc1.weight"] == 1
-    assert found["wav2vec2.layers.2.fc1.weight"] == found["wav2vec2.layer_norm.weight"] == 3
+    assert found["wav2vec2.layers.1.fc1.weight"] == found["wav2vec2.layer_norm.weight"] == 2
     assert layer_of("encoder.convnet.stem.0.conv.weight", encoder_of("convnet")) == 0
     assert layer_of("encoder.convnet.layers.1.0.narrow.conv.weight", encoder_of("convnet")) == 2
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_every_layer_of_every_kind_is_found_by_the_names_of_its_weights(kind: str) -> None:
+    """From the front end, 0, to the last one: each layer has weights, and none is beyond it."""
+    encoder = encoder_of(kind)
+    found = {layer_of(f"encoder.{name}", encoder) for name, _ in encoder.named_parameters()}
+    assert found == set(range(encoder.config.depth + 1)), "name the list of an encoder's layers MODULE.layers"
+
+
+def test_an_encoder_whose_names_tell_no_layer_has_one_rate() -> None:
+    encoder = encoder_of("convnet")
+    encoder.convnet.blocks = encoder.convnet.layers
+    del encoder.convnet.layers
+    model = ECGModel(encoder, ["a"], "full")
+    rates = [group["lr"] for group in parameter_groups(model, FinetuneConfig(lr=8e-3, head_lr=0.1))]
+    assert rates == [8e-3, 0.1]
+    with pytest.raises(UserError) as error:
+        parameter_groups(model, FinetuneConfig(lr=8e-3, layer_decay=0.5))
+    assert str(error.value) == (
+        "finetune.layer_decay: 0.5: the weights of this encoder (convnet) tell no layer 1, 2: its class names them"
+        " otherwise than MODULE.layers.N; write 1"
+    )
