@@ -29,8 +29,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--encoder", type=Path, metavar="DIR", help="folder of an encoder: frames and embedding come out")
     what.add_argument("--model", type=Path, metavar="DIR", help="folder of a model: logits and probabilities come out")
-    parser.add_argument("--format", choices=["onnx", "torchscript"])
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where --format goes")
+    parser.add_argument("--format", choices=["onnx", "torchscript", "huggingface"])
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where --format goes; of huggingface a folder")
     parser.add_argument(
         "--mask", action="store_true", help="add an input `mask` (batch, samples), true where a sample is no padding"
     )
@@ -68,7 +68,7 @@ def _export(args: argparse.Namespace) -> None:
     from ecglfm.config import UserError
 
     if (args.bundle is None) == (args.format is None):
-        raise UserError("say --format onnx or torchscript with --output FILE, or --bundle FILE.zip; one of the two")
+        raise UserError("say --format with --output FILE, or --bundle FILE.zip; one of the two")
     if args.bundle is not None:
         _export_bundle(args)
         return
@@ -77,6 +77,9 @@ def _export(args: argparse.Namespace) -> None:
     for option in ("rate", "card", "licence"):
         if getattr(args, option) is not None:
             raise UserError(f"--{option} belongs to --bundle; one graph takes what is preprocessed already")
+    if args.format == "huggingface":
+        _export_huggingface(args)
+        return
     from ecglfm.models.bundle import load_encoder, load_model
     from ecglfm.models.export import Exportable, export
 
@@ -85,6 +88,20 @@ def _export(args: argparse.Namespace) -> None:
     whole = Exportable(module)
     inputs = f"signal (batch, {len(whole.encoder.leads)} leads, samples) in mV at {whole.encoder.sampling_rate} Hz"
     print(f"{args.output}: {inputs}{' and mask' if args.mask else ''} to {' and '.join(whole.outputs)}")
+    print(f"largest difference from PyTorch: {difference:.1e}")
+
+
+def _export_huggingface(args: argparse.Namespace) -> None:
+    from ecglfm.config import UserError
+    from ecglfm.models.bundle import load_encoder
+    from ecglfm.models.huggingface import export_huggingface
+
+    if args.encoder is None or args.mask:
+        raise UserError("--format huggingface goes with --encoder DIR; not with --model, and a mask is always taken")
+    difference = export_huggingface(load_encoder(args.encoder), args.output)
+    print(
+        f'{args.output}: AutoModel.from_pretrained("{args.output}", trust_remote_code=True), where ecglfm is installed'
+    )
     print(f"largest difference from PyTorch: {difference:.1e}")
 
 
