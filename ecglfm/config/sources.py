@@ -164,16 +164,17 @@ class SourceConfig(Section):
     )
     checks: Literal["strict", "stated", "off"] = Field(
         "stated",
-        description=f"{_takers('checks')}: what WFDB first samples and checksums are held against. `stated`: the header's, where it states "
-        "any (0 in all signals is none); `strict`: it must state them; `off`: nothing",
+        description=f"{_takers('checks')}: what WFDB first samples and checksums are held against."
+        " `stated`: the header's, where it states any (0 in all signals is none); `strict`: it must state them;"
+        " `off`: nothing",
     )
     patient_id: PatientIds = Field(PatientIds(), description="how ids of patients are taken")
     download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: Annotated[int, Field(ge=1)] | str = Field(
         200,
-        description=f"`synthetic`: number of patients; {_takers('patients')}: path of PTB-XL's `ptbxl_database.csv`, which "
-        "says whose the records HRnnnnn are (a patient of the project's source of `kind: ptbxl`)",
+        description=f"`synthetic`: number of patients; {_takers('patients')}: path of PTB-XL's `ptbxl_database.csv`,"
+        " which says whose the records HRnnnnn are (a patient of the project's source of `kind: ptbxl`)",
     )
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
     seed: Seed = Field(0, description="`synthetic` only: seed of the generator")
