@@ -58,6 +58,9 @@ class _TakesRecords(nn.Module):
 class RecordEncoder(_TakesRecords, Encoder):
     """An `Encoder`, of whatever kind, that takes recordings; made by `load_encoder`."""
 
+    def __reduce__(self) -> tuple[Any, ...]:  # its class has no name that pickle could look up
+        return _again, (type(self).__bases__[1], self.__dict__)
+
 
 class RecordModel(_TakesRecords, ECGModel):
     """An `ECGModel` that takes recordings; made by `load_model`."""
@@ -119,6 +122,14 @@ def _encoder(encoder: Encoder) -> RecordEncoder:
 def _record_encoder(kind: type[Encoder]) -> type[RecordEncoder]:
     """The class of a kind of encoder that takes recordings."""
     return type(kind.__name__, (RecordEncoder, kind), {})
+
+
+def _again(kind: type[Encoder], attributes: dict[str, Any]) -> RecordEncoder:
+    """What a copy or another process has of an encoder."""
+    of_records = _record_encoder(kind)
+    same = of_records.__new__(of_records)
+    same.__dict__.update(attributes)
+    return same
 
 
 def _as(module: nn.Module, kind: type[ModuleT]) -> ModuleT:

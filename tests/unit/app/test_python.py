@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_vectors_are_those_of_the_command(folder: Path, which: str) -> None:
     files = FromFiles()
     expected = RecordEmbedder.load(folder / which).table(files.find([folder / "ecgs"]), files)
     module = ecglfm.load_encoder(folder / which) if which == "encoder" else ecglfm.load_model(folder / which)
-    pd.testing.assert_frame_equal(module.embed_records(folder / "ecgs", workers=2), expected, check_exact=True)
+    pd.testing.assert_frame_equal(module.embed_records(folder / "ecgs"), expected, check_exact=True)
     record = ecglfm.read_record(folder / "ecgs/a")
     found = module.embed_records([record]).filter(like="vector.").to_numpy()
     np.testing.assert_allclose(found, expected.filter(like="vector.").to_numpy()[:1], atol=1e-6)
@@ -69,6 +70,11 @@ def test_what_is_handed_out_is_the_module_itself(folder: Path) -> None:
     assert list(model.state_dict()) == list(plain.state_dict())
     x = torch.randn(2, 12, 1000, generator=torch.Generator().manual_seed(0))
     assert torch.equal(model(x), plain(x))
+    other = pickle.loads(pickle.dumps(model))  # as for another process
+    assert torch.equal(other(x), plain(x))
+    assert other.encoder.embed_records(folder / "ecgs/a").equals(model.encoder.embed_records(folder / "ecgs/a"))
+    with torch.no_grad():
+        other.head.weight.add_(1)  # a copy, not the same
     bundle.save_model(folder / "again", copy.deepcopy(model), {})
     assert (folder / "again/model.safetensors").read_bytes() == (folder / "model/model.safetensors").read_bytes()
     model.freeze("full")
