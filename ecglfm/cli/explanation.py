@@ -1,4 +1,4 @@
-"""Commands about one recording: `plot`."""
+"""Commands about one recording: `plot`, `explain`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     plot.add_argument("--title", help="above the paper; default: the record's name")
     plot.set_defaults(run=_plot)
 
+    explain = commands.add_parser("explain", help="show what in a recording speaks for a model's answer")
+    _add_recording(explain)
+    explain.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that finetune wrote")
+    explain.add_argument("--label", required=True, help="the answer that is explained, one of the model's labels")
+    explain.add_argument("--output", type=Path, required=True, metavar="FILE", help=".png, .pdf, .svg, .html or .json")
+    explain.add_argument("--layout", choices=LAYOUTS, help="default: 3x4 with a rhythm strip")
+    explain.add_argument("--start", type=float, default=0.0, metavar="S", help="where the sheet begins, s")
+    explain.add_argument("--threads", type=int, default=1, help="threads of torch")
+    explain.set_defaults(run=_explain)
+
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -38,3 +48,13 @@ def _plot(args: argparse.Namespace) -> None:
         layout=args.layout, lead=args.lead,
     )  # fmt: skip
     print("\n".join([*lines, f"{args.output}: written"]))
+
+
+def _explain(args: argparse.Namespace) -> None:
+    from ecglfm.app.explanation import run_explain
+
+    explanation = run_explain(
+        args.record, files_reader(args), args.model, args.label, args.output, start=args.start, layout=args.layout,
+        threads=args.threads,
+    )  # fmt: skip
+    print("\n".join([*explanation.lines(), f"{args.output}: written"]))

@@ -261,6 +261,8 @@ def test_every_readme_command_is_tested(demo) -> None:
             "make test",  # this very run
             "ecglfm predict --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00001_hr --output predictions.csv",  # test_predict_says_what_evaluate_says
             "ecglfm embed --encoder results/pretrain/tiny results/synthetic/demo-ptbxl/records500/00000 --output vectors.parquet",  # test_embed_says_what_the_encoder_says
+            "ecglfm plot results/synthetic/demo-ptbxl/records500/00000/00015_hr --output ecg.pdf",  # test_plot_and_explain
+            "ecglfm explain --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00015_hr --label MI --output why.html",
             "snakemake -n",  # test_targets_work_without_flags
             "snakemake pretrain",
             "snakemake finetune_all",
@@ -329,6 +331,18 @@ def test_predict_says_what_evaluate_says(demo) -> None:
     assert len(both) == theirs["record_id"].str.startswith("demo-ptbxl/").sum() > 20
     for label in ("AFIB", "LBBB", "MI", "PVC"):
         np.testing.assert_allclose(both[f"probability.{label}.ours"], both[f"probability.{label}"], atol=1e-5)
+
+
+def test_plot_and_explain(demo) -> None:
+    plot, explain = (
+        next(line for line in _readme_commands(demo.root) if line.startswith(f"ecglfm {what} "))
+        for what in ("plot", "explain")
+    )
+    shown = demo.run("bash", "-c", f"{plot} && {explain}").stdout
+    assert re.search(r"\d+/min +PR \d+ +QRS \d+ ", shown)
+    assert re.search(r"explained: log odds of MI, [+-]\d", shown)
+    assert (demo.root / "ecg.pdf").read_bytes().startswith(b"%PDF")
+    assert "By part of the beat" in (demo.root / "why.html").read_text()
 
 
 def test_embed_says_what_the_encoder_says(demo) -> None:

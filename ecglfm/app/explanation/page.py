@@ -15,6 +15,11 @@ from ecglfm.evaluation.report import environment
 from ecglfm.provenance import write_text
 
 
+def is_page(output: Path) -> bool:
+    """Whether a file is a page, not a picture."""
+    return output.suffix.lower() == ".html"
+
+
 def write_sheet(output: Path, figure: Figure, title: str, lines: Sequence[str], **content: Any) -> None:
     """Write a sheet as `save_ecg` does, or as `.html`.
 
@@ -22,7 +27,7 @@ def write_sheet(output: Path, figure: Figure, title: str, lines: Sequence[str], 
     ----------
     output : path
     figure : Figure
-        Of `plot_ecg`.
+        Of `plot_ecg`; for a page without title and lines, which it has itself.
     title : str
     lines : sequence of str
         What the page says of the recording.
@@ -34,7 +39,7 @@ def write_sheet(output: Path, figure: Figure, title: str, lines: Sequence[str], 
     UserError
         Another ending.
     """
-    if output.suffix.lower() != ".html":
+    if not is_page(output):
         save_ecg(output, figure)
         return
     template = environment().get_template("sheet.html.j2")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ecglfm.app.explanation.answers import answer_line
-from ecglfm.app.explanation.page import write_sheet
+from ecglfm.app.explanation.page import is_page, write_sheet
 from ecglfm.app.explanation.subject import look_at
 from ecglfm.app.prediction import FromFiles, Predictor
 from ecglfm.config import UserError
@@ -61,6 +62,8 @@ def run_plot(
         predictor = Predictor.load([model])
         (row,) = predictor.answer([predictor.prepare(subject.record)])
         lines.append(f"{model.name}: {answer_line(predictor, row)}")
-    figure = plot_ecg(shown, title=title or subject.name, start=start, lines=lines, layout=layout, lead=lead)
-    write_sheet(output, figure, title or subject.name, lines)
+    title = title or subject.name
+    headed: dict[str, Any] = {} if is_page(output) else {"title": title, "lines": lines}
+    figure = plot_ecg(shown, start=start, layout=layout, lead=lead, **headed)
+    write_sheet(output, figure, title, lines)
     return lines

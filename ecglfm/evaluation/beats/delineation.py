@@ -18,9 +18,11 @@ from ecglfm.evaluation.beats.peaks import AverageBeat, average_beat, find_beats
 #: Parts of a beat in their order; `rest` is all between the end of T and the next P, and what no beat was found in.
 PHASES = ("P", "PR", "QRS", "ST", "T", "rest")
 
-_STEEP = 0.06  # share of the QRS complex' steepest slope that still belongs to it
+#: Share of the QRS complex' steepest slope that still belongs to it; the next where nothing is calmer (a bundle branch
+#: block, an ST segment that rises).
+_STEEP = (0.06, 0.1, 0.15, 0.2)
 _CALM = 0.012  # s below that, for it to be over
-_QRS_REACH = 0.13  # s from its middle at most
+_QRS_REACH, _QRS_LONGEST = 0.16, 0.22  # s from its middle, and in all
 _P_LEAST, _T_LEAST = 0.012, 0.03  # mV over all leads, below which there is no such wave
 _P_LONGEST = 0.18  # s
 _SMALLER = 0.25  # share of a wave's height down to which its steepest flank is looked for
@@ -54,14 +56,11 @@ def delineate(beat: AverageBeat) -> Waves:
     reach = round(_QRS_REACH * fs)
     low, high = max(0, center - reach), min(len(steep), center + reach)
     near = slice(max(0, center - reach // 2), min(len(steep), center + reach // 2))
-    limit = max(_STEEP * float(steep[near].max()), 1e-9)
-    calm = max(1, round(_CALM * fs))
     peak = near.start + int(np.argmax(steep[near]))
-    onset = _last_calm(steep[low : peak + 1][::-1] < limit, calm)
-    offset = _last_calm(steep[peak:high] < limit, calm)
-    if onset is None or offset is None:  # no calm on both sides: an artefact, or noise
+    edges = _complex(steep, peak, low, high, max(1, round(_CALM * fs)))
+    if edges is None or edges[1] - edges[0] > _QRS_LONGEST * fs:  # an artefact, or noise
         return Waves(*[np.nan] * 6)
-    qrs_onset, qrs_offset = peak - onset, peak + offset
+    qrs_onset, qrs_offset = edges
 
     power = gaussian_filter1d(np.sqrt(np.square(beat.signal).mean(axis=1)), 0.008 * fs)
     t_first = qrs_offset + round(0.06 * fs)
@@ -75,6 +74,17 @@ def delineate(beat: AverageBeat) -> Waves:
     p_offset = min(p[1], float(qrs_onset)) if np.isfinite(p[1]) else np.nan
     places = np.array([p[0], p_offset, qrs_onset, qrs_offset, t_onset, t_end])
     return Waves(*((places - center) / fs).tolist())
+
+
+def _complex(steep: np.ndarray, peak: int, low: int, high: int, calm: int) -> tuple[int, int] | None:
+    """Samples where QRS begins and ends around its steepest; None where no calm is on both sides."""
+    for share in _STEEP:
+        limit = max(share * float(steep[peak]), 1e-9)
+        onset = _last_calm(steep[low : peak + 1][::-1] < limit, calm)
+        offset = _last_calm(steep[peak:high] < limit, calm)
+        if onset is not None and offset is not None:
+            return peak - onset, peak + offset
+    return None
 
 
 def _last_calm(calm: np.ndarray, length: int) -> int | None:
@@ -136,7 +146,7 @@ def phases_of(signal_mv: np.ndarray, fs: float) -> tuple[np.ndarray, int]:
     phase : ndarray of int8, shape (n,)
         Places in `PHASES`.
     beats : int
-        Beats that were found; 0: all is `rest`.
+        Beats that were found, and whose waves were; 0: all is `rest`.
     """
     phase = np.full(len(signal_mv), PHASES.index("rest"), np.int8)
     beats = find_beats(signal_mv, fs)
@@ -144,6 +154,8 @@ def phases_of(signal_mv: np.ndarray, fs: float) -> tuple[np.ndarray, int]:
     if average is None:
         return phase, 0
     waves = delineate(average)
+    if np.isnan(waves.qrs_onset):
+        return phase, 0
     usual = average.beats - beats[np.abs(beats[:, None] - average.beats[None]).argmin(axis=0)]
     shift = int(np.median(usual))  # beats in the average were moved over one another
     edges = _edges(waves)

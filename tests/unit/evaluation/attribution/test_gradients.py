@@ -1,0 +1,103 @@
+"""Attributions add up, are those of a sum by hand, find what was planted, and are the model's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from ecglfm.config import LEADS, UserError
+from ecglfm.evaluation.attribution import TOLERANCE, attribute, gradients
+from ecglfm.evaluation.beats import PHASES, phases_of
+from tests.unit.evaluation.attribution.models import ELEVATED, FS, linear_model, patient, random_model, trained_model
+
+RNG = np.random.default_rng(0)
+
+
+def noise(samples: int) -> np.ndarray:
+    return RNG.integers(-2000, 2000, (samples, 12)).astype(np.int16)
+
+
+@pytest.mark.parametrize("samples", [200, 150])
+def test_a_linear_model_is_explained_as_by_hand(samples: int):
+    model = linear_model()
+    signal = noise(samples)
+    found = attribute(model, signal, 2)
+    weights = model.head.weight[2].detach().numpy()
+    expected = signal / 1000.0 * weights / samples  # a mean over the real samples
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+    assert found.flat == pytest.approx(0.0, abs=1e-6)
+    assert found.score == pytest.approx(expected.sum(), abs=1e-5)
+    assert found.error < 1e-3
+    np.testing.assert_allclose(found.occlusion, expected.sum(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("aggregate", "weights"), [("mean", (1 / 3, 1 / 3, 1 / 3)), ("max", (0, 1, 0)), ("median", (0, 0, 1))])  # fmt: skip
+def test_windows_count_as_the_model_puts_them_together(aggregate: str, weights: tuple[float, ...]):
+    model = linear_model()
+    model.aggregate = aggregate
+    signal = np.zeros((650, 12), np.int16)  # three windows of 200, and 50 samples that none has
+    for start, millivolts in ((0, 1), (200, 3), (400, 2)):
+        signal[start : start + 200, 11] = 1000 * millivolts
+    signal[600:] = 9000
+    found = attribute(model, signal, 2)
+    weight = float(model.head.weight[2, 11].detach())
+    sums = [float(found.values[start : start + 200].sum()) for start in (0, 200, 400)]
+    assert sums == pytest.approx([w * weight * mv for w, mv in zip(weights, (1, 3, 2), strict=True)], abs=1e-5)
+    assert np.abs(found.values[600:]).max() == 0
+    assert found.score == pytest.approx(sum(sums) + float(model.head.bias[2].detach()), abs=1e-5)
+
+
+def test_a_planted_elevation_gets_the_mass_and_occlusion_agrees():
+    model = trained_model()
+    signal = patient(1001, elevated=True)
+    found = attribute(model, signal, 0)
+    assert found.score > 2 > -2 > attribute(model, patient(1002, elevated=False), 0).score
+    assert found.error <= TOLERANCE
+    total = found.values.sum()
+    assert found.values[:, ELEVATED].sum() > 0.8 * total
+    most = np.argsort(-np.abs(found.values).sum(axis=0))[:3]
+    assert {LEADS[lead] for lead in most} == {"V2", "V3", "V4"}
+    phase, beats = phases_of(signal / 1000.0, FS)
+    assert beats
+    by_phase = {name: found.values[phase == place].sum() for place, name in enumerate(PHASES)}
+    assert max(by_phase, key=lambda name: by_phase[name]) == "ST"
+    assert by_phase["ST"] > 0.6 * total
+    assert LEADS[int(np.argmax(found.occlusion))] in {"V2", "V3", "V4"}
+
+
+def test_randomised_weights_give_another_map():
+    """The sanity check of Adebayo et al. 2018 (arXiv:1810.03292)."""
+    signal = patient(1001, elevated=True)
+    trained = attribute(trained_model(), signal, 0, occlude=False).values.ravel()
+    again = attribute(trained_model(), signal, 0, occlude=False).values.ravel()
+    assert spearmanr(trained, again)[0] > 0.999
+    for seed in (5, 6):
+        other = attribute(random_model(seed), signal, 0, occlude=False).values.ravel()
+        assert abs(spearmanr(trained, other)[0]) < 0.2
+
+
+def test_steps_are_raised_until_the_sum_is_right(monkeypatch: pytest.MonkeyPatch):
+    from captum.attr import IntegratedGradients
+
+    model, signal = trained_model(), patient(1001, elevated=True)
+    x = torch.from_numpy(signal.T[None] / 1000.0).float()
+    found = attribute(model, signal, 0, occlude=False)
+    _, delta = IntegratedGradients(lambda one: model(one)[:, 0]).attribute(
+        x, n_steps=found.steps, method="gausslegendre", return_convergence_delta=True
+    )
+    difference = abs(found.score - found.flat)
+    assert abs(float(delta)) / difference > 2 * TOLERANCE  # as many equal steps do not add up: the front end normalises
+    assert found.error < TOLERANCE
+    monkeypatch.setattr(gradients, "_MOST_PIECES", 4)
+    with pytest.raises(UserError, match=r"do not add up to the answer: .* % of it are missing after 16 steps, 2 %"):
+        attribute(model, signal, 0)
+
+
+def test_a_models_modes_stay_as_they_were():
+    model = random_model()
+    model.train()
+    attribute(model, patient(3, elevated=True), 0)
+    assert model.training
+    assert model.encoder.training
