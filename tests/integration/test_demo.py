@@ -339,7 +339,7 @@ def test_plot_and_explain(demo) -> None:
         for what in ("plot", "explain")
     )
     shown = demo.run("bash", "-c", f"{plot} && {explain}").stdout
-    assert re.search(r"\d+/min +PR \d+ +QRS \d+ ", shown)
+    assert re.search(r"\d+/min +PR \S+ +QRS \d+ ", shown)
     assert re.search(r"explained: log odds of MI, [+-]\d", shown)
     assert (demo.root / "ecg.pdf").read_bytes().startswith(b"%PDF")
     assert "By part of the beat" in (demo.root / "why.html").read_text()
