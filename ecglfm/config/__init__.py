@@ -16,6 +16,7 @@ from ecglfm.config.architecture import (
     parse_model,
 )
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
+from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
@@ -68,6 +69,7 @@ __all__ = [
     "ConformerConfig",
     "ContrastiveConfig",
     "ConvnetConfig",
+    "DefineConfig",
     "DiversityConfig",
     "DownloadConfig",
     "DownloadSlice",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ecglfm.config.base import UserError
+from ecglfm.config.definitions import Definitions
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.training import EncoderConfig
 
@@ -18,7 +18,10 @@ def folds_of(config: ProjectConfig, sources: Sequence[str]) -> int | None:
 
 
 def check_cross_validation(
-    config: ProjectConfig, tasks: Mapping[str, Sequence[str]], encoders: Mapping[str, EncoderConfig], folder: Path
+    config: ProjectConfig,
+    tasks: Mapping[str, Sequence[str]],
+    encoders: Mapping[str, EncoderConfig],
+    definitions: Definitions,
 ) -> None:
     """Raise `UserError` where something does not go together with folds.
 
@@ -28,22 +31,23 @@ def check_cross_validation(
     tasks : mapping
         Sources of each fitted task.
     encoders : mapping
-    folder : path
-        Holds `encoders/`.
+    definitions : Definitions
+        Of the encoders, for messages.
     """
     dealt = config.manifest.cross_validated
     for name, encoder in encoders.items():
         if encoder.pretrain is None:
             continue
+        where = definitions.where("encoders", name)
         named = [source for source in encoder.pretrain.sources or () if source in dealt]
         if named:
             raise UserError(
-                f"{folder}/encoders/{name}.yaml: pretrain.sources: {named[0]!r} is cross-validated (manifest.folds):"
+                f"{where}: pretrain.sources: {named[0]!r} is cross-validated (manifest.folds):"
                 " an encoder must not see its patients; take it out"
             )
         if encoder.pretrain.sources is None and set(config.sources) <= set(dealt):
             raise UserError(
-                f"{folder}/encoders/{name}.yaml: pretrain: every source is cross-validated (manifest.folds), none is"
+                f"{where}: pretrain: every source is cross-validated (manifest.folds), none is"
                 " left to pretrain on; add one, or import an encoder (`weights: import`)"
             )
     for task, sources in tasks.items():

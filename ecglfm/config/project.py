@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Name, Section
+from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
@@ -24,15 +25,18 @@ class ProjectConfig(Section):
     """`config/config.yaml`: what to run. It chooses sources, encoders and tasks by file name."""
 
     results: str = Field("results", description="folder of every output")
-    sources: list[Name] = Field(min_length=1, description="stems of config/sources/*.yaml")
-    encoders: list[Name] = Field(description="stems of config/encoders/*.yaml; [] for the data alone")
-    tasks: list[Name] = Field(description="stems of config/tasks/*.yaml; [] for none")
+    sources: list[Name] = Field(min_length=1, description="stems of config/sources/*.yaml, or names under `define`")
+    encoders: list[Name] = Field(description="likewise of config/encoders/*.yaml; [] for the data alone")
+    tasks: list[Name] = Field(description="likewise of config/tasks/*.yaml; [] for none")
     roots: dict[str, str] = Field({}, description="source: folder, instead of the `root` in its YAML")
     preprocess: PreprocessConfig = Field(PreprocessConfig(), description="signals")
     manifest: ManifestConfig = Field(ManifestConfig(), description="splits")
     finetune: FinetuneConfig = Field(FinetuneConfig(), description="fine-tuning")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="evaluation")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
+    define: DefineConfig = Field(
+        DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"
+    )
 
     @field_validator("results")
     @classmethod

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ecglfm.config.base import Section, UserError, load, parse
+from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
+from ecglfm.config.definitions import Definitions
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits
+from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_description, remembered
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
@@ -26,7 +28,7 @@ from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig, EvaluateConfig
-from ecglfm.config.verification import VerificationConfig, load_task
+from ecglfm.config.verification import VerificationConfig
 
 
 class SourceSlice(Section):
@@ -65,7 +67,7 @@ class TaskSlice(Section):
     task: str = Field(description="name of the task")
     config: TaskConfig = Field(description="its YAML, with the sources filled in")
     kinds: dict[str, str] = Field(description="source: kind whose selectors apply")
-    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty")
+    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty and no label rare")
 
 
 class EncoderSlice(Section):
@@ -74,6 +76,13 @@ class EncoderSlice(Section):
     encoder: str = Field(description="name of the encoder")
     config: EncoderConfig = Field(description="its YAML, with the sources filled in")
     preprocess: PreprocessConfig = Field(description="how the signals it reads are made")
+    sha256: str | None = Field(None, description="of the folder that `weights: import` takes")
+
+    @model_serializer(mode="wrap")
+    def _of_imports_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a hash the key is left out: what was pretrained before there was one stays what it is."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "sha256" or value is not None}
 
 
 class FinetuneSlice(Section):
@@ -134,29 +143,41 @@ class Project:
     def __init__(
         self, content: dict[str, Any], folder: str | Path, *, over: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        folder = Path(folder)
-        self._origin = Origin(folder / "config.yaml", [layer for layer in over if layer[1]])
+        self._origin = Origin(Path(folder) / "config.yaml", [layer for layer in over if layer[1]])
         self.config = config = parse(ProjectConfig, content, self._origin)
-        self.sources = {name: self._source(folder, name) for name in config.sources}
-        self.encoders = {name: load(EncoderConfig, folder / "encoders" / f"{name}.yaml") for name in config.encoders}
-        tasks = {name: load_task(folder / "tasks" / f"{name}.yaml") for name in config.tasks}
+        self._definitions = Definitions(Path(folder), config.define, self._origin)
+        where = self._definitions.where
+        self.sources = {name: self._source(name) for name in config.sources}
+        self.encoders = {name: self._definitions.encoder(name) for name in config.encoders}
+        tasks = {name: self._definitions.task(name) for name in config.tasks}
         self.tasks = {name: task for name, task in tasks.items() if isinstance(task, TaskConfig)}
         self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}
         for name, encoder in self.encoders.items():
             if encoder.pretrain is not None:
-                path = folder / "encoders" / f"{name}.yaml"
-                self._check_sources(encoder.pretrain.sources, f"{path}: pretrain.sources", "encoders")
+                at = f"{where('encoders', name)}: pretrain.sources"
+                self._check_sources(encoder.pretrain.sources, at, "encoders")
+            if encoder.import_path and Path(encoder.import_path, "encoder.json").exists():  # later is too late: hours
+                at = f"{where('encoders', name)}: path"
+                theirs = read_description(Path(encoder.import_path), "encoder", at).preprocess
+                check_preprocess(theirs, config.preprocess, f"{at}: {encoder.import_path}")
         for name, task in tasks.items():
-            self._check_sources(task.sources, f"{folder / 'tasks' / name}.yaml: sources", "tasks")
+            self._check_sources(task.sources, f"{where('tasks', name)}: sources", "tasks")
         for name, task in self.tasks.items() if not self.encoders else ():
             check_kind(config.finetune, task.kind, name)
-        self.stratifying = load_stratifying(folder, config.manifest.stratify, list(self.sources))
-        self.finetunes = {name: self._finetune(name, folder / "encoders" / f"{name}.yaml") for name in self.encoders}
-        check_cross_validation(config, {task: self.task_sources(task) for task in self.tasks}, self.encoders, folder)
+        self.stratifying = load_stratifying(self._definitions, config.manifest.stratify, list(self.sources))
+        self.finetunes = {name: self._finetune(name, where("encoders", name)) for name in self.encoders}
+        fitted = {task: self.task_sources(task) for task in self.tasks}
+        check_cross_validation(config, fitted, self.encoders, self._definitions)
+        self.imported = self._imported()
 
-    def _source(self, folder: Path, name: str) -> SourceConfig:
-        path = folder / "sources" / f"{name}.yaml"
-        source = load(SourceConfig, path)
+    def _imported(self) -> dict[tuple[str, Stem], str | None]:
+        """SHA-256 of each folder that was made elsewhere."""
+        folders: list[tuple[str, Stem]] = [(e.import_path, "encoder") for e in self.encoders.values() if e.import_path]
+        known = remembered(self.config.results) if folders else {}
+        return {(folder, stem): content_hash(Path(folder), stem, known) for folder, stem in folders}
+
+    def _source(self, name: str) -> SourceConfig:
+        path, source = self._definitions.where("sources", name), self._definitions.source(name)
         root = self.config.roots.get(name, source.root)
         if source.kind == "synthetic":
             if root:
@@ -166,12 +187,12 @@ class Project:
             root = f"{self.config.results}/synthetic/{name}"
         return source.model_copy(update={"root": root})
 
-    def _finetune(self, encoder: str, path: Path) -> FinetuneConfig:
+    def _finetune(self, encoder: str, path: str) -> FinetuneConfig:
         """Config.yaml's `finetune` with the keys of the encoder's own over it, checked against every task."""
         own = self.encoders[encoder].finetune
         merged = parse(FinetuneSlice, {"finetune": self.config.finetune.model_dump() | own}, path).finetune
         for name, task in self.tasks.items():
-            check_kind(merged, task.kind, name, dict.fromkeys(own, str(path)))
+            check_kind(merged, task.kind, name, dict.fromkeys(own, path))
         return merged
 
     def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:
@@ -271,7 +292,8 @@ class Project:
             # Sorted: their order in config.yaml changes nothing, so it must not start a training anew.
             pretrain = config.pretrain.model_copy(update={"sources": sorted(self.pretrain_sources(encoder))})
             config = config.model_copy(update={"pretrain": pretrain})
-        return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess)
+        sha256 = self.imported[config.import_path, "encoder"] if config.import_path else None
+        return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess, sha256=sha256)
 
     def finetune_slice(self, encoder: str) -> FinetuneSlice:
         """Slice for finetune, the same for every fit of an encoder."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ecglfm.config.base import UserError
+from ecglfm.config.definitions import Definitions
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.verification import load_task
 
 #: Keys that change no label of no record.
 _NO_MATTER = ("description", "min_positives", "rare")
 
 
-def load_stratifying(folder: Path, names: Sequence[str], sources: Sequence[str]) -> dict[str, TaskConfig]:
+def load_stratifying(definitions: Definitions, names: Sequence[str], sources: Sequence[str]) -> dict[str, TaskConfig]:
     """Read tasks by whose labels patients are split.
 
     They need not be among the project's `tasks`: that list may change without moving anybody.
 
     Parameters
     ----------
-    folder : path
-        Holds `tasks/`.
+    definitions : Definitions
+        Of the tasks.
     names : sequence of str
         `manifest.stratify`.
     sources : sequence of str
@@ -39,8 +38,7 @@ def load_stratifying(folder: Path, names: Sequence[str], sources: Sequence[str])
     """
     tasks = {}
     for name in names:
-        path = folder / "tasks" / f"{name}.yaml"
-        task = load_task(path)
+        path, task = definitions.where("tasks", name), definitions.task(name)
         if not isinstance(task, TaskConfig) or not task.task_kind.carried:
             raise UserError(f"{path}: `kind: {task.kind}` has no labels for `manifest.stratify` to hold at their share")
         own = list(sources) if task.sources is None else [name for name in sources if name in task.sources]

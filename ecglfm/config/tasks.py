@@ -7,14 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecglfm.config.base import Name, OneOf, Section
 from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.kinds import KINDS, TaskKind
+from ecglfm.config.text import split_codes
 
 #: Clauses that choose records, any of which is enough.
-CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "report", "column", "where")
+CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "report", "column", "codes", "where")
 _OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "report")
 _LIKELIHOODS = ("scp", "scp_class", "scp_subclass")
 
@@ -89,6 +96,11 @@ class Selector(Section):
     column: dict[str, list[str]] = Field(
         {}, description="column of the database's own table, or of `file`: values that count"
     )
+    codes: dict[str, list[str]] = Field(
+        {},
+        description="column likewise, with several codes in a cell (between them `,`, `;`, `|` or blanks): those that "
+        "count; `I48*` is every code that begins so",
+    )
     where: str | None = Field(None, description="condition on columns, e.g. `age >= 18 and sex == 'female'`")
     value: str | None = Field(None, description="`kind: regression`: column with the number")
     time: str | None = Field(
@@ -104,13 +116,23 @@ class Selector(Section):
         None, description="condition on columns of the database: of other records nothing is known here"
     )
 
+    @field_validator("codes", mode="before")
+    @classmethod
+    def _unquoted_in_columns(cls, codes: Any) -> Any:
+        """As those of `snomed`."""
+        return {name: _as_codes(own) for name, own in codes.items()} if isinstance(codes, dict) else codes
+
+    @model_serializer(mode="wrap")
+    def _without_unused_codes(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """No `codes` are left out: labels from before there was such a clause stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "codes" or value}
+
     @field_validator("snomed", mode="before")
     @classmethod
     def _unquoted_codes(cls, codes: Any) -> Any:
         """Codes are numbers to YAML unless they are quoted; both are meant as text."""
-        if not isinstance(codes, list):
-            return codes
-        return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
+        return _as_codes(codes)
 
     @model_validator(mode="after")
     def _is_sound(self) -> Selector:
@@ -122,6 +144,10 @@ class Selector(Section):
                     re.compile(pattern)
                 except re.error as error:
                     raise ValueError(f"{key} pattern {pattern!r} is not a regular expression: {error}") from None
+        for name, codes in self.codes.items():
+            odd = [code for code in codes if not code or code != "".join(split_codes(code)) or "*" in code[:-1]]
+            if odd or not codes:
+                raise ValueError(f"codes.{name}: {odd or codes}: each is one code, without blanks; `*` only at its end")
         for key in ("where", "among"):
             if getattr(self, key) is not None:
                 parse_condition(getattr(self, key))
@@ -237,6 +263,13 @@ class TaskConfig(Section):
 
         labels = {label: _each(selectors, moved) for label, selectors in self.labels.items()}
         return self.model_copy(update={"labels": labels, "exclude": _each(self.exclude, moved)})
+
+
+def _as_codes(codes: Any) -> Any:
+    """Whole numbers of a list as text."""
+    if not isinstance(codes, list):
+        return codes
+    return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
 
 
 def _each(selectors: dict[str, Selector], change: Callable[[Selector], Selector]) -> dict[str, Selector]:

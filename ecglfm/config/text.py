@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+_BETWEEN_CODES = re.compile(r"[,;|\s]+")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
@@ -19,3 +20,8 @@ def as_text(value: Any) -> str | None:
     number = float(text)
     # Beyond 2**53 a float would confuse two identifiers.
     return text if abs(number) >= 2**53 else repr(int(number) if number.is_integer() else number)
+
+
+def split_codes(cell: str) -> list[str]:
+    """Codes of a cell that holds several, in the order in which they stand."""
+    return [code for code in _BETWEEN_CODES.split(cell) if code]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Name, Section, Seed
@@ -180,7 +180,10 @@ class PretrainConfig(Section):
 class EncoderConfig(Section):
     """One encoder (`config/encoders/{encoder}.yaml`)."""
 
-    model: ModelConfig = Field(description="architecture")
+    # To editors it is optional: of an encoder to be imported, `Definitions` reads it from the folder.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("model"))
+
+    model: ModelConfig = Field(description="architecture; `import`: leave it out, the folder says it")
     weights: Literal["pretrain", "random", "import"] = Field("pretrain", description="where the weights come from")
     path: str | None = Field(
         None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -31,7 +31,11 @@ class VerificationConfig(Section):
 
 def load_task(path: Path) -> TaskConfig | VerificationConfig:
     """Read `config/tasks/{task}.yaml`, a label set or a verification; raises `UserError` as `load` does."""
-    content = read_yaml(path)
+    return parse_task(read_yaml(path), path, path.parents[1])
+
+
+def parse_task(content: dict[str, Any], where: str | Path, folder: Path) -> TaskConfig | VerificationConfig:
+    """Validate a task that came from `where`, whose paths start in `folder`; raises `UserError` as `parse` does."""
     if content.get("kind") == "verification":
-        return parse(VerificationConfig, content, path)
-    return parse(TaskConfig, content, path).located(path.parents[1])
+        return parse(VerificationConfig, content, where)
+    return parse(TaskConfig, content, where).located(folder)

@@ -7,6 +7,7 @@ import shutil
 from ecglfm.config import Project
 from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
+from ecglfm.config.imported import remember
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
 
@@ -47,6 +48,7 @@ def prepare_results():
             "--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile"
         )
     write_identity(PROJECT)
+    remember(PROJECT.config.results, PROJECT.imported)
     write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)
 
 

@@ -203,17 +203,18 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         `labels/{task}.parquet`. Columns `record_id`, `patient_id`, `source`, `split`, then float32, NaN where unknown:
         `label.{name}`, which is 1 or 0 (multiclass: one 1 in a row) or the number, or of survival `time.{name}` and
         `event.{name}`; sorted by `record_id`. Where a source is cross-validated, `fold` stands behind
-        `split`. Every record of the task's sources is in it or has a row in the ledger. With `rare: leave_out` it has
+        `split`. Every record of the task's sources is in it or has a row in the ledger. With `rare: leave_out` it may have
         fewer labels than the task: `read_left_out` tells which, and why.
 
     Raises
     ------
     UserError
-        A column that is not there, a label that nothing matches, a label with too few positives in train.
+        A column that is not there, a label that nothing matches, or, where encoders are fitted to it, with too few
+        positives in train.
     """
     labels, config = LabelledRecords(slice, manifest, index), slice.config
     rare: dict[str, str] = {}
-    if config.rare == "leave_out":
+    if config.rare == "leave_out" and slice.fitted:
         first = LabelCounts(slice, labels.folds)
         for labelled, reason in map(finisher(slice, {}), labels.chunks()):
             first.add(labelled[reason.isna()])
@@ -287,7 +288,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
                 + (f": {hint}" if hint else "; check its selectors")
             )
     enough = set(slice.config.labels) - set(kept.too_few())
-    for label, why in kept.rare().items():
+    for label, why in kept.rare().items() if slice.fitted else ():
         if label in enough:
             logger.warning("label %r of task %r %s", label, slice.task, why)
         else:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecglfm.config import Selector, UserError
 from ecglfm.config.expression import Condition, parse_condition
-from ecglfm.config.text import as_text
+from ecglfm.config.text import as_text, split_codes
 from ecglfm.data.columns import find_column, matches, resolve
 from ecglfm.data.labels.mentions import Mentions
 from ecglfm.sources.snomed import merged
@@ -30,7 +30,7 @@ def find_target(columns: Iterable[str], name: str, where: str) -> str:
 def columns_used(selector: Selector, offered: Iterable[str], where: str) -> set[str]:
     """Columns of a table that a selector's clauses read by name; raises `UserError` for one that is not there."""
     offered = list(offered)
-    used = {find_column(offered, name, where) for name in selector.column}
+    used = {find_column(offered, name, where) for name in (*selector.column, *selector.codes)}
     if selector.where is not None:
         used |= set(resolve(parse_condition(selector.where), offered, where).values())
     used |= {find_target(offered, name, where) for name in (selector.value, selector.time) if name is not None}
@@ -102,9 +102,24 @@ def select(
         wanted = {as_text(value) for value in values}
         texts = table[find_column(table.columns, name, where)].map(as_text, na_action="ignore")
         selected |= texts.isin(wanted).to_numpy(bool)
+    for name, codes in selector.codes.items():
+        selected |= _by_value(table[find_column(table.columns, name, where)], _HasCode(codes))
     if selector.where is not None:
         selected |= condition_met(selector.where, table, where)
     return selected
+
+
+class _HasCode:
+    """Whether a cell of several codes has one that counts; letters in either case, `I48*` for all that begin so."""
+
+    def __init__(self, codes: list[str]) -> None:
+        folded = [code.casefold() for code in codes]
+        self._whole = {code for code in folded if not code.endswith("*")}
+        self._beginnings = tuple(code[:-1] for code in folded if code.endswith("*"))
+
+    def __call__(self, cell: Any) -> bool:
+        found = [code.casefold() for code in split_codes(str(cell))]
+        return any(code in self._whole or code.startswith(self._beginnings) for code in found)
 
 
 class Statements:
@@ -161,7 +176,7 @@ def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.Data
         silent &= np.array([len(row) == 0 for row in index["codes"]], bool)
     if selector.report:
         silent &= _is_blank(index["report"])
-    for name in selector.column:
+    for name in (*selector.column, *selector.codes):
         silent &= _is_blank(table[find_column(table.columns, name, where)])
     if selector.where is not None:
         silent &= says_nothing(parse_condition(selector.where), table, where)
@@ -196,6 +211,9 @@ def near_spellings(index: pd.DataFrame, selector: Selector, file: pd.DataFrame |
     for name, values in selector.column.items():
         column = table[find_column(table.columns, name, name)]
         offers[name] = (values, {str(value) for value in column.dropna().unique()})
+    for name, codes in selector.codes.items():
+        cells = table[find_column(table.columns, name, name)].dropna().unique()
+        offers[name] = (codes, {code for cell in cells for code in split_codes(str(cell))})
     for clause, (wanted, offered) in offers.items():
         there = {text.casefold(): text for text in sorted(offered)}
         for word in wanted:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
+from ecglfm.config.imported import check_preprocess
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.pretraining import objective_class
@@ -48,12 +49,12 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
 
 
 def _check_import(encoder: Encoder, slice_: EncoderSlice) -> None:
-    """Refuse an encoder that is not what the config says; quality limits do not change what it reads."""
-    wanted = slice_.config.model.model_dump() | slice_.preprocess.model_dump(exclude={"quality"})
-    found = encoder.config.model_dump() | encoder.preprocess.model_dump(exclude={"quality"})
+    """Refuse an encoder that is not what the config says."""
+    wanted, found = slice_.config.model.model_dump(), encoder.config.model_dump()
     for key in wanted:
         if found[key] != wanted[key]:
             raise UserError(
                 f"{slice_.config.path}: its {key} is {found[key]!r}, this project's is {wanted[key]!r};"
-                " make them agree, or its features would mean nothing"
+                " make them agree, or leave `model` out, which the folder says"
             )
+    check_preprocess(encoder.preprocess, slice_.preprocess, str(slice_.config.path))

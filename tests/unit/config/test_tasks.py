@@ -54,6 +54,19 @@ def test_codes_are_text_quoted_or_not() -> None:
     assert Selector(snomed=[164889003, "427084000"]).snomed == ["164889003", "427084000"]
     with pytest.raises(ValueError, match="snomed"):
         Selector(snomed=[True])  # which Python takes for 1
+    assert Selector(codes={"dx": [44, "I48*"]}).codes == {"dx": ["44", "I48*"]}
+
+
+@pytest.mark.parametrize("codes", [["I48 "], ["I48;I49"], ["*48"], [""], []])
+def test_a_code_of_a_cell_is_one_word(codes: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"codes\.dx: .*each is one code"):
+        Selector(codes={"dx": codes})
+
+
+def test_labels_without_codes_in_cells_are_dumped_as_before() -> None:
+    """Another dump would run every label set, and all its fits, anew."""
+    assert "codes" not in Selector(scp=["AFIB"]).model_dump()
+    assert Selector(codes={"dx": ["I48"]}).model_dump()["codes"] == {"dx": ["I48"]}
 
 
 def test_an_event_is_a_condition_or_a_column() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecglfm.config.text import as_text
+from ecglfm.config.text import as_text, split_codes
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,8 @@ from ecglfm.config.text import as_text
 )  # fmt: skip
 def test_values_are_compared_as_text(value, text):
     assert as_text(value) == text
+
+
+def test_codes_of_a_cell():
+    assert split_codes(" I48.0; E11,  44|Z95\n") == ["I48.0", "E11", "44", "Z95"]
+    assert split_codes(" ; ") == []

@@ -1,9 +1,10 @@
 """Which rows of an index a selector takes."""
 
+import pandas as pd
 import pytest
 
 from ecglfm.config import Selector, UserError
-from ecglfm.data.labels.selectors import select
+from ecglfm.data.labels.selectors import columns_used, is_silent, near_spellings, select
 from tests.unit.data.labels.indexes import CHALLENGE, MIMIC, PTBXL
 
 
@@ -39,6 +40,29 @@ def picked(**selector):
 )
 def test_selectors(selector, expected):
     assert picked(**selector) == expected
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        (["I48"], [0, 3]),
+        (["i48*"], [0, 1, 3]),
+        (["44", "I21.9"], [2, 3]),
+        (["I4"], []),  # no code of its own, though others begin so
+    ],
+)
+def test_codes_in_one_cell(codes, expected):
+    cells = ["I48", "I48.0;E11", "44|Z95 ", "I21.9, I48", "", None]
+    index = pd.DataFrame({"record_id": [f"r{i}" for i in range(6)], "native.icd": cells})
+    selector = Selector(codes={"icd": codes})
+    assert select(index, selector, "here").nonzero()[0].tolist() == expected
+    assert is_silent(index, selector, "here").nonzero()[0].tolist() == [4, 5]
+    assert columns_used(selector, index.columns, "here") == {"native.icd"}
+
+
+def test_codes_that_nobody_has_are_told_with_those_that_are_there():
+    index = pd.DataFrame({"native.icd": ["I48.0;E11", None]})
+    assert near_spellings(index, Selector(codes={"icd": ["I48.1"]})) == "icd 'I48.1': near ones are I48.0"
 
 
 def test_unknown_column_lists_near_names():

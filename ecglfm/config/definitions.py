@@ -1,0 +1,73 @@
+"""Where a source, an encoder or a task is described: in a file of its own, or under `define` in the config itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ecglfm.config.base import Name, Section, UserError, parse, read_yaml
+from ecglfm.config.imported import read_description
+from ecglfm.config.origin import Origin
+from ecglfm.config.sources import SourceConfig
+from ecglfm.config.tasks import TaskConfig
+from ecglfm.config.training import EncoderConfig
+from ecglfm.config.verification import VerificationConfig, parse_task
+
+
+class DefineConfig(Section):
+    """Sources, encoders and tasks in the config itself, so that one file is a whole project."""
+
+    sources: dict[Name, dict[str, Any]] = Field(
+        {}, description="name: what would stand in config/sources/NAME.yaml, which is then not read"
+    )
+    encoders: dict[Name, dict[str, Any]] = Field({}, description="name: likewise of config/encoders/NAME.yaml")
+    tasks: dict[Name, dict[str, Any]] = Field(
+        {}, description="name: likewise of config/tasks/NAME.yaml; paths of label files start in the working folder"
+    )
+
+
+class Definitions:
+    """Reads what the names of a project stand for.
+
+    Parameters
+    ----------
+    folder : path
+        Holds `sources/`, `encoders/`, `tasks/`.
+    define : DefineConfig
+    origin : Origin
+        Says in which file `define` stands.
+    """
+
+    def __init__(self, folder: Path, define: DefineConfig, origin: Origin) -> None:
+        self.folder, self._define, self._origin = folder, define, origin
+
+    def where(self, kind: str, name: str) -> str:
+        """What a message calls the description of a name in `sources`, `encoders` or `tasks`."""
+        if name in getattr(self._define, kind):
+            return f"{self._origin.of('define', kind, name)}: define.{kind}.{name}"
+        return str(self.folder / kind / f"{name}.yaml")
+
+    def source(self, name: str) -> SourceConfig:
+        """A database; raises `UserError` as `load` does."""
+        return parse(SourceConfig, self._content("sources", name), self.where("sources", name))
+
+    def encoder(self, name: str) -> EncoderConfig:
+        """An encoder; one to be imported needs no `model`, which its own folder says; raises `UserError` likewise."""
+        content, where = self._content("encoders", name), self.where("encoders", name)
+        if content.get("weights") == "import" and "model" not in content:
+            if not content.get("path"):
+                raise UserError(f"{where}: `weights: import` needs `path:`")
+            description = read_description(Path(str(content["path"])), "encoder", f"{where}: path")
+            content = content | {"model": description.model.model_dump(mode="json")}
+        return parse(EncoderConfig, content, where)
+
+    def task(self, name: str) -> TaskConfig | VerificationConfig:
+        """A label set or a verification, paths of label files as the working folder sees them; raises likewise."""
+        folder = Path() if name in self._define.tasks else self.folder
+        return parse_task(self._content("tasks", name), self.where("tasks", name), folder)
+
+    def _content(self, kind: str, name: str) -> dict[str, Any]:
+        own: dict[str, dict[str, Any]] = getattr(self._define, kind)
+        return own[name] if name in own else read_yaml(self.folder / kind / f"{name}.yaml")

@@ -1,0 +1,111 @@
+"""Folders that were trained elsewhere: what they say of themselves, and that other bytes are another encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecglfm.config import PreprocessConfig, Project, UserError
+from ecglfm.config.imported import check_preprocess, content_hash, read_description, remember, remembered
+from tests.unit.config.projects import BASE
+
+MODEL = {"kind": "conformer", "layers": 3, "dim": 24, "ffn_dim": 8, "heads": 2}
+
+
+def folder_of(path: Path, weights: bytes = b"weights", **preprocess: object) -> Path:
+    """An encoder's folder, as far as a plan reads it."""
+    path.mkdir(parents=True, exist_ok=True)
+    prepared = PreprocessConfig(**preprocess).model_dump(mode="json")
+    content = {"format": "ecglfm-encoder", "model": MODEL, "preprocess": prepared, "leads": "passed over here"}
+    (path / "encoder.json").write_text(json.dumps(content))
+    (path / "encoder.safetensors").write_bytes(weights)
+    return path
+
+
+def project(repository: Path, tmp_path: Path, encoder: Path, **change: object) -> Project:
+    define = {"encoders": {"theirs": {"weights": "import", "path": str(encoder)}}}
+    content = BASE | {"encoders": ["theirs"], "define": define, "results": str(tmp_path / "results")}
+    return Project(content | change, repository / "config", over=[("mine.yaml", {"define": define})])
+
+
+def slice_of(found: Project) -> dict:
+    return yaml.safe_load(found.slices()["pretrain/theirs"])
+
+
+def test_the_folder_says_the_architecture(repository: Path, tmp_path: Path) -> None:
+    found = project(repository, tmp_path, folder_of(tmp_path / "encoder"))
+    model = found.encoder_slice("theirs").config.model
+    assert (model.kind, model.layers, model.dim) == ("conformer", 3, 24)
+    assert slice_of(found)["config"]["path"] == str(tmp_path / "encoder")
+
+
+def test_another_file_is_another_encoder_whatever_its_date(repository: Path, tmp_path: Path) -> None:
+    encoder = folder_of(tmp_path / "encoder")
+    first = project(repository, tmp_path, encoder)
+    weights, about = ((encoder / f"encoder.{end}").read_bytes() for end in ("safetensors", "json"))
+    digests = [hashlib.sha256(part).digest() for part in (weights, about)]
+    assert slice_of(first)["sha256"] == hashlib.sha256(b"".join(digests)).hexdigest()
+    remember(first.config.results, first.imported)
+    assert slice_of(project(repository, tmp_path, encoder)) == slice_of(first)
+    old = (encoder / "encoder.safetensors").stat().st_mtime_ns - 10**15
+    (encoder / "encoder.safetensors").write_bytes(b"others.")  # as long, and older than what was made of the first
+    os.utime(encoder / "encoder.safetensors", ns=(old, old))
+    assert slice_of(project(repository, tmp_path, encoder))["sha256"] != slice_of(first)["sha256"]
+
+
+def test_an_encoder_that_is_put_away_starts_nothing_anew(tmp_path: Path) -> None:
+    encoder = folder_of(tmp_path / "encoder")
+    sha256 = content_hash(encoder, "encoder", {})
+    remember(tmp_path / "results", {(str(encoder), "encoder"): sha256})
+    (encoder / "encoder.safetensors").unlink()
+    assert content_hash(encoder, "encoder", remembered(tmp_path / "results")) == sha256
+    assert content_hash(encoder, "encoder", {}) is None
+    (tmp_path / "results/config/imported.json").write_text("[]")
+    assert remembered(tmp_path / "results") == {}
+
+
+def test_hashes_are_not_reckoned_twice(tmp_path: Path) -> None:
+    encoder = folder_of(tmp_path / "encoder")
+    remember(tmp_path / "results", {(str(encoder), "encoder"): "as it was"})
+    assert content_hash(encoder, "encoder", remembered(tmp_path / "results")) == "as it was"
+
+
+def test_what_a_plan_says_of_another_preprocessing(repository: Path, tmp_path: Path) -> None:
+    """Before hours of preparing signals that the encoder does not read; what to write is YAML that mends it."""
+    encoder = folder_of(tmp_path / "encoder", sampling_rate=250, leads=["I", "II"])
+    with pytest.raises(UserError) as error:
+        project(repository, tmp_path, encoder)
+    message = str(error.value)
+    assert message.startswith(f"mine.yaml: define.encoders.theirs: path: {encoder}: its ")
+    assert "this project's is 500" in message
+    mended = yaml.safe_load("{" + message.partition("write `")[2].partition("` into the config")[0] + "}")
+    assert mended == {"preprocess": {"sampling_rate": 250, "leads": ["I", "II"]}}
+    assert project(repository, tmp_path, encoder, **mended).encoders["theirs"].model.layers == 3
+    check_preprocess(PreprocessConfig(quality={"flat_leads": {"limit": 7}}), PreprocessConfig(), "no matter")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"there: \S+ holds no encoder\.json; give a folder that `pretrain` or `import-checkpoint` wrote"),
+        ("{", r"there: \S+encoder\.json is not valid JSON"),
+        ('{"format": "ecglfm-model"}', r"there: \S+encoder\.json is no encoder of ecglfm's"),
+        ('{"format": "ecglfm-encoder", "model": {"kind": "mlp"}}', r"encoder\.json: model: kind 'mlp' is none of"),
+    ],
+)
+def test_folders_that_are_no_encoder(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "encoder.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_description(tmp_path, "encoder", "there")
+
+
+def test_a_model_is_told_from_an_encoder(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(UserError, match=r"holds no encoder\.json, but model\.json of another kind; give a folder"):
+        read_description(tmp_path, "encoder", "there")
