@@ -1,4 +1,4 @@
-"""Commands of the group `evaluation`: `evaluate`, `label-efficiency`, `verify`, `report`."""
+"""Commands of the group `evaluation`: `evaluate`, `evaluate-on`, `label-efficiency`, `verify`, `report`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_tracking(evaluate)
     evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
     evaluate.set_defaults(run=_evaluate)
+
+    transport = commands.add_parser(
+        "evaluate-on", help="measure a finished model on a new cohort, as it is and adapted"
+    )
+    transport.add_argument("--config", type=Path, required=True, help="slice of the config: config/transport.yaml")
+    transport.add_argument("--task", required=True, help="name of the labels")
+    transport.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
+    transport.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    transport.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    transport.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_tracking(transport)
+    transport.add_argument("--threads", type=int, default=1, help="threads of torch")
+    transport.set_defaults(run=_evaluate_on)
 
     efficiency = commands.add_parser("label-efficiency", help="table and curves over the share of training patients")
     efficiency.add_argument("--results", type=Path, required=True, help="folder of every output")
@@ -76,6 +89,23 @@ def _evaluate(args: argparse.Namespace) -> None:
         signals=args.signals,
         output=args.output,
         index=args.index,
+        tracking=tracking_of(args),
+        rule=args.rule,
+        threads=args.threads,
+    )
+
+
+def _evaluate_on(args: argparse.Namespace) -> None:
+    from ecglfm.config import TransportSlice, load
+    from ecglfm.evaluation.transport import run_transport
+
+    run_transport(
+        load(TransportSlice, args.config),
+        task=args.task,
+        labels=args.labels,
+        manifest=args.manifest,
+        signals=args.signals,
+        output=args.output,
         tracking=tracking_of(args),
         rule=args.rule,
         threads=args.threads,

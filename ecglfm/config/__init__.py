@@ -52,11 +52,18 @@ from ecglfm.config.slices import (
     SourceSlice,
     TaskSlice,
     TrackingSlice,
+    TransportSlice,
     VerifySlice,
 )
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
-from ecglfm.config.training import CheckpointEvery, EncoderConfig, EvaluateConfig, PretrainConfig
+from ecglfm.config.training import (
+    CheckpointEvery,
+    EncoderConfig,
+    EvaluateConfig,
+    PretrainConfig,
+    TransportConfig,
+)
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
@@ -111,6 +118,8 @@ __all__ = [
     "TaskSlice",
     "TrackingConfig",
     "TrackingSlice",
+    "TransportConfig",
+    "TransportSlice",
     "UserError",
     "VerificationConfig",
     "VerifySlice",

@@ -11,7 +11,7 @@ from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
-from ecglfm.config.training import EvaluateConfig
+from ecglfm.config.training import EvaluateConfig, TransportConfig
 
 
 class TrackingConfig(Section):
@@ -33,6 +33,11 @@ class ProjectConfig(Section):
     manifest: ManifestConfig = Field(ManifestConfig(), description="splits")
     finetune: FinetuneConfig = Field(FinetuneConfig(), description="fine-tuning")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="evaluation")
+    model: str | None = Field(
+        None,
+        description="`snakemake evaluate_on`: folder of a finished model, to be measured on this project's records",
+    )
+    transport: TransportConfig = Field(TransportConfig(), description="`evaluate_on`: what it looks at")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"
@@ -57,6 +62,7 @@ class ProjectConfig(Section):
             "roots": list(self.roots),
             "manifest.folds": list(self.manifest.folds),
             "manifest.fractions": list(self.manifest.fractions),
+            "transport.sources": self.transport.sources or [],
         }
         for key, named in by_source.items():
             unknown = sorted(set(named) - set(self.sources))

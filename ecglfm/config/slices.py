@@ -27,7 +27,8 @@ from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig, EvaluateConfig
+from ecglfm.config.training import EncoderConfig, EvaluateConfig, TransportConfig
+from ecglfm.config.transport import FinishedModel, find_model
 from ecglfm.config.verification import VerificationConfig
 
 
@@ -67,7 +68,7 @@ class TaskSlice(Section):
     task: str = Field(description="name of the task")
     config: TaskConfig = Field(description="its YAML, with the sources filled in")
     kinds: dict[str, str] = Field(description="source: kind whose selectors apply")
-    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty and no label rare")
+    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty")
 
 
 class EncoderSlice(Section):
@@ -96,6 +97,16 @@ class EvaluateSlice(Section):
 
     evaluate: EvaluateConfig = Field(description="the section")
     tested_only: list[str] = Field([], description="sources that are evaluated by themselves")
+
+
+class TransportSlice(Section):
+    """`config/transport.yaml`, where the config names a `model`."""
+
+    model: str = Field(description="folder of the finished model")
+    sha256: str | None = Field(description="of that folder")
+    transport: TransportConfig = Field(description="the section")
+    evaluate: EvaluateConfig = Field(description="the section")
+    finetune: FinetuneConfig = Field(description="the section as far as it says how thresholds are chosen")
 
 
 class VerifySlice(Section):
@@ -168,11 +179,13 @@ class Project:
         self.finetunes = {name: self._finetune(name, where("encoders", name)) for name in self.encoders}
         fitted = {task: self.task_sources(task) for task in self.tasks}
         check_cross_validation(config, fitted, self.encoders, self._definitions)
+        self.model = find_model(config, self.tasks)
         self.imported = self._imported()
 
     def _imported(self) -> dict[tuple[str, Stem], str | None]:
         """SHA-256 of each folder that was made elsewhere."""
         folders: list[tuple[str, Stem]] = [(e.import_path, "encoder") for e in self.encoders.values() if e.import_path]
+        folders += [(self.model.folder, "model")] if self.model else []
         known = remembered(self.config.results) if folders else {}
         return {(folder, stem): content_hash(Path(folder), stem, known) for folder, stem in folders}
 
@@ -305,6 +318,17 @@ class Project:
         tested_only = sorted(filter(self.config.manifest.tested_only, self.sources))
         return EvaluateSlice(evaluate=self.config.evaluate, tested_only=tested_only)
 
+    def transport_slice(self, model: FinishedModel) -> TransportSlice:
+        """Slice for `evaluate_on`."""
+        chosen = {key: value for key, value in self.config.finetune if key.startswith("threshold")}
+        return TransportSlice(
+            model=model.folder,
+            sha256=self.imported[model.folder, "model"],
+            transport=self.config.transport,
+            evaluate=self.config.evaluate,
+            finetune=FinetuneConfig().model_copy(update=chosen),
+        )
+
     def verify_slice(self, task: str) -> VerifySlice:
         """Slice for verify."""
         config = self.verifications[task].model_copy(update={"sources": self.task_sources(task)})
@@ -325,6 +349,8 @@ class Project:
             "evaluate": self.evaluate_slice(),
             "tracking": self.tracking_slice(),
         }
+        if self.model is not None:
+            sections["transport"] = self.transport_slice(self.model)
         sections |= {f"source/{name}": self.source_slice(name) for name in self.sources}
         downloads = {name: self.download_slice(name) for name in self.sources}
         sections |= {f"download/{name}": slice_ for name, slice_ in downloads.items() if slice_ is not None}

@@ -227,6 +227,20 @@ class EncoderConfig(Section):
         return self
 
 
+class TransportConfig(Section):
+    """A finished model on a new cohort."""
+
+    sources: list[Name] | None = Field(
+        None, min_length=1, description="the cohort, all records of these sources whatever their split; null: of all"
+    )
+    local: list[Annotated[int, Field(ge=1)]] = Field(
+        [50, 100, 200, 500],
+        description="numbers of records that are labelled on the spot, by patient, to choose thresholds anew and to "
+        "recalibrate; those above half of the cohort are left out, and none of the largest is in the test",
+    )
+    seed: Seed = Field(0, description="seed by which the patients of the local records are drawn")
+
+
 class EvaluateConfig(Section):
     """Metrics on the locked test split."""
 

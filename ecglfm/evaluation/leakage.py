@@ -10,7 +10,7 @@ import pandas as pd
 from ecglfm.data.tables import TableReader
 from ecglfm.records import HASHED, data_hash_of_pieces
 
-_SEEN = ("train", "valid")  # what pretraining may see
+SEEN = ("train", "valid")  # what pretraining may see
 
 
 def leakage(
@@ -80,7 +80,7 @@ def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFra
     def drawn() -> Iterator[pd.DataFrame]:
         nonlocal seen, shared_patients, shared_records
         for piece in records([*HASHED, "source"]):
-            part = piece[piece["source"].isin(sources) & piece["split"].isin(_SEEN)]
+            part = piece[piece["source"].isin(sources) & piece["split"].isin(SEEN)]
             seen += len(part)
             shared_patients |= patients.intersection(part["patient_id"])
             shared_records += int(part["record_id"].isin(ids).sum())

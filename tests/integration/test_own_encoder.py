@@ -17,7 +17,12 @@ pytestmark = pytest.mark.slow
 
 
 def _chapter(clone: Clone) -> str:
-    return (clone.root / "README.md").read_text().partition("## Your own encoder on your own data\n")[2].partition("\n## ")[0]
+    return (
+        (clone.root / "README.md")
+        .read_text()
+        .partition("## Your own encoder on your own data\n")[2]
+        .partition("\n## ")[0]
+    )
 
 
 def _commands(clone: Clone) -> list[str]:

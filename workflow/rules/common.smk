@@ -2,6 +2,7 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
+import re
 import shutil
 
 from ecglfm.config import Project
@@ -149,6 +150,13 @@ def require(*keys):
         return []
 
     return check
+
+
+def require_model(wildcards):
+    """Input function of `evaluate_on`; it exits as `require` does."""
+    if PROJECT.model is None:
+        sys.exit("evaluate_on: which model? Name its folder: --config model=results/finetune/ENCODER/TASK/FIT")
+    return []
 
 
 def require_splits(wildcards):

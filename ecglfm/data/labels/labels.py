@@ -203,18 +203,17 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
         `labels/{task}.parquet`. Columns `record_id`, `patient_id`, `source`, `split`, then float32, NaN where unknown:
         `label.{name}`, which is 1 or 0 (multiclass: one 1 in a row) or the number, or of survival `time.{name}` and
         `event.{name}`; sorted by `record_id`. Where a source is cross-validated, `fold` stands behind
-        `split`. Every record of the task's sources is in it or has a row in the ledger. With `rare: leave_out` it may have
+        `split`. Every record of the task's sources is in it or has a row in the ledger. With `rare: leave_out` it has
         fewer labels than the task: `read_left_out` tells which, and why.
 
     Raises
     ------
     UserError
-        A column that is not there, a label that nothing matches, or, where encoders are fitted to it, with too few
-        positives in train.
+        A column that is not there, a label that nothing matches, or with too few positives in train.
     """
     labels, config = LabelledRecords(slice, manifest, index), slice.config
     rare: dict[str, str] = {}
-    if config.rare == "leave_out" and slice.fitted:
+    if config.rare == "leave_out":
         first = LabelCounts(slice, labels.folds)
         for labelled, reason in map(finisher(slice, {}), labels.chunks()):
             first.add(labelled[reason.isna()])
@@ -248,11 +247,16 @@ def read_left_out(labels: Path) -> dict[str, str]:
 
 def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa: A002
     """Labels that the task goes on without, and why; raises `UserError` where none or (multiclass) one would remain."""
-    rare = counts.rare()
+    rare = counts.rare() if _is_learnt(slice, counts) else {}
     if len(slice.config.labels) - len(rare) < slice.config.task_kind.least:
         label, why = next(iter(rare.items()))
         raise UserError(f"task {slice.task!r}: too few of its labels can be trained on; label {label!r} {why}")
     return rare
+
+
+def _is_learnt(slice: TaskSlice, counts: LabelCounts) -> bool:  # noqa: A002
+    """Whether anything can learn from the task: a cohort that is only measured has no training records."""
+    return slice.fitted or counts.records() > counts.records(split="test")
 
 
 def finisher(slice: TaskSlice, rare: dict[str, str]) -> Callable[[LabelledChunk], LabelledChunk]:  # noqa: A002
@@ -288,7 +292,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
                 + (f": {hint}" if hint else "; check its selectors")
             )
     enough = set(slice.config.labels) - set(kept.too_few())
-    for label, why in kept.rare().items() if slice.fitted else ():
+    for label, why in kept.rare().items() if _is_learnt(slice, kept) else ():
         if label in enough:
             logger.warning("label %r of task %r %s", label, slice.task, why)
         else:

@@ -8,5 +8,14 @@ from ecglfm.evaluation.report.model_sections import parse_model
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.evaluation.report.report import run_report
 from ecglfm.evaluation.report.summary import run_summary
+from ecglfm.evaluation.report.transport_page import run_transport_page
 
-__all__ = ["environment", "parse_model", "run_card", "run_comparison_page", "run_report", "run_summary"]
+__all__ = [
+    "environment",
+    "parse_model",
+    "run_card",
+    "run_comparison_page",
+    "run_report",
+    "run_summary",
+    "run_transport_page",
+]

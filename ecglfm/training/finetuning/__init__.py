@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.finetune import run_finetune
+from ecglfm.training.finetuning.labelled import hash_of_fit
 from ecglfm.training.finetuning.linear_probe import probe_learner
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.supervised import train
@@ -12,6 +13,7 @@ from ecglfm.training.finetuning.thresholds import Rule, choose_threshold
 __all__ = [
     "Rule",
     "choose_threshold",
+    "hash_of_fit",
     "macro_auroc",
     "make_criterion",
     "probe_learner",

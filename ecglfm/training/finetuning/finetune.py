@@ -19,6 +19,7 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
+from ecglfm.config.kinds import KINDS
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
@@ -158,7 +159,7 @@ def run_finetune(
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
-            save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen)})
+            save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen, config)})
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
             saved.remove()
@@ -258,7 +259,22 @@ def _learner(
     return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
 
 
-def _summary(history: TrainingHistory, data: Labelled, chosen: dict[str, Threshold]) -> dict[str, Any]:
+def _prior(data: Labelled, config: FinetuneConfig) -> dict[str, float | None]:
+    """Share of training records with each label, which its probabilities presuppose; of balanced weights the same."""
+    target = data.target[data.train]
+    known = ~np.isnan(target)
+    shares = np.where(known, target, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    if config.class_weights == "balanced":
+        shares[:] = 1 / (len(data.label_names) if KINDS[data.kind].exclusive else 2)
+    return {
+        name: float(share) if any_ else None
+        for name, share, any_ in zip(data.label_names, shares, known.any(0), strict=True)
+    }
+
+
+def _summary(
+    history: TrainingHistory, data: Labelled, chosen: dict[str, Threshold], config: FinetuneConfig
+) -> dict[str, Any]:
     """What `model.json` says of the training."""
     best = next(row for row in history.rows if (row["epoch"], row["split"]) == (history.best.epoch, "valid"))
     scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
@@ -271,5 +287,6 @@ def _summary(history: TrainingHistory, data: Labelled, chosen: dict[str, Thresho
         "valid_records": len(data.valid),
         "valid_patients": data.valid_patients,
         "lacking": _lacking(data),
+        **({"prior": _prior(data, config)} if KINDS[data.kind].has_classes else {}),
         **({"thresholds": {name: one.describe() for name, one in chosen.items()}} if chosen else {}),
     }

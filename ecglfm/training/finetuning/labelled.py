@@ -65,8 +65,13 @@ class Labelled(NamedTuple):
 
     def hash(self) -> str:
         """SHA-256 of the records and labels that the fit sees."""
-        table = pd.DataFrame(self.target, columns=self.label_names)
-        return sha256_json({"records": data_hash(self.records), "labels": sha256_frame(table, self.label_names)})
+        return hash_of_fit(self.records, self.target, self.label_names)
+
+
+def hash_of_fit(records: pd.DataFrame, target: np.ndarray, names: list[str]) -> str:
+    """SHA-256 of records (rows of the manifest) and their labels (records, labels), as `model.json` has it."""
+    table = pd.DataFrame(target, columns=names)
+    return sha256_json({"records": data_hash(records), "labels": sha256_frame(table, names)})
 
 
 def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str, fit: Fit) -> Labelled:

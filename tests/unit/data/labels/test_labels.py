@@ -122,6 +122,15 @@ def test_no_positive_in_train_names_label_task_and_counts(run):
         run(task({"AF": {"ptbxl": {"scp": ["AFIB"], "min_likelihood": 100}}}))
 
 
+@pytest.mark.parametrize("rare", ["error", "leave_out"])
+def test_a_cohort_that_is_only_measured_needs_no_training_records(run, tmp_path, rare):
+    path = tmp_path / "records.parquet"
+    pd.read_parquet(path).assign(split="test").to_parquet(path, index=False)
+    table, _ = run({"SR": {"snomed": ["426783006"]}}, kind="multilabel", rare=rare)
+    assert set(table["split"]) == {"test"}
+    assert table["label.SR"].sum() > 0
+
+
 @pytest.mark.parametrize(
     ("selector", "hint"),
     [

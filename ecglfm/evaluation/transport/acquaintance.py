@@ -1,0 +1,128 @@
+"""Has a model met the people of a cohort before? By the tables of the results folder in which it lies.
+
+A recording is known by the SHA-256 of its prepared samples, whatever it is called here, a person by the id, which says
+something only where the source has the same name.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from ecglfm.data.tables import table_pieces
+from ecglfm.evaluation.leakage import SEEN, leakage
+from ecglfm.provenance import read_json
+from ecglfm.training.finetuning import hash_of_fit
+
+
+class Home(NamedTuple):
+    """The results folder in which a model was made, as far as it is still there.
+
+    Attributes
+    ----------
+    root : path
+    task, encoder, fit : str
+    """
+
+    root: Path
+    encoder: str
+    task: str
+    fit: str
+
+    def metrics(self) -> dict[str, Any] | None:
+        """`metrics.json` of the model on its own test split; None where there is none."""
+        path = self.root / "evaluate" / self.encoder / self.task / self.fit / "metrics.json"
+        return dict(read_json(path)) if path.is_file() else None
+
+
+def home_of(folder: Path, info: dict[str, Any]) -> Home | None:
+    """Where a model was made, None where it lies elsewhere now.
+
+    Parameters
+    ----------
+    folder : path
+        Of the model: `{root}/finetune/{encoder}/{task}/{fit}`.
+    info : dict
+        `model.json`.
+    """
+    *_, kind, encoder, task, fit = ["", "", "", "", *folder.resolve().parts]
+    said = (info.get("encoder", {}).get("name"), info.get("task"), info.get("fit"))
+    if kind != "finetune" or said != (encoder, task, fit):
+        return None
+    return Home(folder.resolve().parents[3], encoder, task, fit)
+
+
+def acquaintance(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:
+    """Records and patients of a cohort that a model was trained on, or chosen by.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        `record_id`, `patient_id`, `sha256`.
+    home : Home or None
+    info : dict
+        `model.json`.
+
+    Returns
+    -------
+    dict
+        `finetuning` and `pretraining`, each with `seen`, the number of records that it drew from, and `records` and
+        `patients` of the cohort among them, or all three None with a `reason` where that cannot be known; `clean`: all
+        is known, and nobody was met.
+    """
+    parts = {"finetuning": _fitted(cohort, home, info), "pretraining": _pretrained(cohort, home, info)}
+    return parts | {"clean": all(part["records"] == part["patients"] == 0 for part in parts.values())}
+
+
+def _unknown(reason: str) -> dict[str, Any]:
+    return {"seen": None, "records": None, "patients": None, "reason": reason}
+
+
+_ELSEWHERE = (
+    "the model does not lie in the results folder that it was made in: what it was trained on is not known here"
+)
+_CHANGED = "what lies beside the model is not what it was trained on: that is not known here"
+
+
+def _met(cohort: pd.DataFrame, seen: pd.DataFrame) -> dict[str, Any]:
+    records = cohort["sha256"].isin(set(seen["sha256"])) | cohort["record_id"].isin(set(seen["record_id"]))
+    patients = cohort["patient_id"].isin(set(seen["patient_id"])) | records
+    count = int(cohort.loc[patients, "patient_id"].nunique())
+    return {"seen": len(seen), "records": int(records.sum()), "patients": count, "reason": ""}
+
+
+def _fitted(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:
+    if home is None:
+        return _unknown(_ELSEWHERE)
+    labels, manifest = home.root / "labels" / f"{home.task}.parquet", home.root / "manifest/records.parquet"
+    if not labels.is_file() or not manifest.is_file():
+        return _unknown(_ELSEWHERE)
+    names = [f"label.{name}" for name in info.get("label_names", [])]
+    if "fold" in pq.read_schema(labels).names or not set(names) <= set(pq.read_schema(labels).names):
+        return _unknown(_CHANGED)
+    table = pd.read_parquet(labels, filters=[("split", "in", SEEN)]).sort_values("record_id", ignore_index=True)
+    records = pd.read_parquet(manifest, filters=[("split", "in", SEEN)]).set_index("record_id", drop=False)
+    if not table["record_id"].isin(records.index).all():
+        return _unknown(_CHANGED)
+    records = records.loc[table["record_id"]].reset_index(drop=True)
+    if hash_of_fit(records, table[names].to_numpy("float32"), info["label_names"]) != info.get("data_hash"):
+        return _unknown(_CHANGED)
+    return _met(cohort, records)
+
+
+def _pretrained(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:
+    encoder = info.get("encoder", {})
+    if encoder.get("weights") == "random":
+        return {"seen": 0, "records": 0, "patients": 0, "reason": "random weights: no pretraining"}
+    manifest = None if home is None else home.root / "manifest/records.parquet"
+    if manifest is None or not manifest.is_file():
+        return _unknown(_ELSEWHERE)
+    known = leakage(None, encoder, partial(table_pieces, manifest), cohort)["pretraining"]
+    if known["seen"] is None:
+        return _unknown(known["reason"])
+    seen = pd.read_parquet(manifest, filters=[("split", "in", SEEN), ("source", "in", known["sources"])])
+    return _met(cohort, seen)
