@@ -13,7 +13,7 @@ from ecglfm.provenance import read_json, write_text
 #: What the first column of the table of ways says.
 _WAYS = {
     "as_is": "As it is",
-    "prior_shift": "Odds shifted to the prevalence that its probabilities tell, no label used",
+    "prior_shift": "Odds shifted to the prevalence that its probabilities tell",
 }
 
 

@@ -1,7 +1,9 @@
 """Prevalence shift: the same disease, rarer or commoner than where the model was trained.
 
-Where only the prevalence differs, all odds change by one factor, that of the two prevalences' odds, and which prevalence is the new one can be told from the probabilities alone, without a label (Saerens et al. 2002,
-Neural Comput 14:21, doi:10.1162/089976602753284446). Where the disease looks different, too, neither holds.
+Where only the prevalence differs, all odds change by one factor, that of the two prevalences' odds, and the new one can
+be told from the probabilities alone, without a label (Saerens et al. 2002, Neural Comput 14:21,
+doi:10.1162/089976602753284446). Both ask for probabilities that are right at home; where the disease looks different,
+neither holds.
 
 Shapes: n records, r weightings of them.
 """

@@ -119,11 +119,11 @@ def run_transport(
 
 
 def _predict(
-    slice: TransportSlice,
+    slice: TransportSlice,  # noqa: A002
     labels: Path,
     manifest: Path,
     signals: Path,
-    threads: int,  # noqa: A002
+    threads: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Records of the cohort, the table of predictions of them, and the labels of the model that are known of some."""
     import torch
@@ -209,10 +209,10 @@ def _warn(found: dict[str, Any], folder: Path) -> None:
 
 def _track(
     metrics: dict[str, Any],
-    slice: TransportSlice,
+    slice: TransportSlice,  # noqa: A002
     output: Path,
     tracking: TrackingSlice | None,
-    rule: str | None,  # noqa: A002
+    rule: str | None,
 ) -> None:
     """Copy the numbers to MLflow."""
     model = metrics["model"]

@@ -1,7 +1,7 @@
 """Ways to use a finished model on a new cohort, each a probability and a threshold per label, on the same test records.
 
-As it is; with the odds shifted to the prevalence that its probabilities tell, without a label; and with thresholds chosen
-and probabilities recalibrated by some local records. None of them changes the order of the records.
+As it is; with the odds shifted to the prevalence that its probabilities tell, without a label; and with thresholds that
+are chosen, and probabilities that are recalibrated, by some local records. None changes the order of the records.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Ways to use a model on patients whose prevalence and calibration were planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from ecglfm.config import EvaluateConfig
+from ecglfm.evaluation.evaluate import measure
+from ecglfm.evaluation.metrics import Predictions
+from ecglfm.evaluation.transport.prevalence import shifted
+from ecglfm.evaluation.transport.recalibration import log_odds
+from ecglfm.evaluation.transport.ways import (
+    calibration_lines,
+    prevalences,
+    rows_of,
+    with_local,
+    with_prior,
+)
+from ecglfm.training.finetuning import Rule, choose_threshold
+
+CONFIG = EvaluateConfig(bootstrap=40, confidence=0.9)
+HOME, HERE, COUNT = 0.1, 0.4, 4000
+RULE = Rule("youden", min_positives=0)
+
+
+def planted(seed: int, count: int = COUNT) -> tuple[np.ndarray, np.ndarray]:
+    """Truth with prevalence HERE, and the probability that is right where it is HOME: scores N(0, 1) and N(2, 1)."""
+    rng = np.random.default_rng(seed)
+    target = (rng.uniform(size=count) < HERE).astype(float)
+    score = rng.normal(2 * target, 1)
+    return target, expit(logit(HOME) + 2 * score - 2)  # likelihood ratio exp(2 s - 2)
+
+
+def predictions(seed: int = 0, *, distort: bool = False, count: int = COUNT) -> Predictions:
+    """Label A as planted (twice too sure of itself, where distorted); B is unknown but to ten records."""
+    target, said = planted(seed, count)
+    said = expit(1 + 2 * logit(said)) if distort else said
+    other = np.where(np.arange(count) < 10, 0.0, np.nan)
+    patients = np.array([f"p{i // 2}" for i in range(count)])
+    thresholds = np.tile([0.3, 0.6], (count, 1))
+    return Predictions(["A", "B"], np.stack([target, other], 1), np.stack([said, said], 1), thresholds, patients)
+
+
+def auroc(data: Predictions) -> float:
+    return float(roc_auc_score(data.targets[:, 0], data.probabilities[:, 0]))
+
+
+def test_a_prevalence_shift_is_told_and_mended_without_labels() -> None:
+    data = predictions()
+    found = prevalences(data, {"A": HOME, "B": None}, CONFIG)
+    share = data.targets[:, 0].mean()
+    assert found["A"]["here"]["value"] == pytest.approx(share)
+    assert found["A"]["here"]["ci_low"] < share < found["A"]["here"]["ci_high"]
+    assert found["A"]["told"]["ci_low"] < share < found["A"]["told"]["ci_high"]
+    assert found["A"]["told"]["value"] == pytest.approx(HERE, abs=0.02)
+    assert found["B"]["here"]["value"] == 0
+    assert found["B"]["told"] == {"value": None, "ci_low": None, "ci_high": None, "reason": "the prevalence at home is not known"}  # fmt: skip
+    way = with_prior(data, {"A": HOME}, {"A": HERE})
+    np.testing.assert_allclose(
+        way.predictions.probabilities[:, 0], shifted(data.probabilities[:, 0], home=HOME, here=HERE)
+    )
+    np.testing.assert_array_equal(way.predictions.probabilities[:, 1], data.probabilities[:, 1])
+    assert auroc(way.predictions) == auroc(data)
+    before, after = (measure(one, CONFIG)["labels"]["A"] for one in (data, way.predictions))
+    assert before["ece"]["value"] > 0.1
+    assert after["ece"]["value"] < 0.02
+    assert after["sensitivity"]["value"] > before["sensitivity"]["value"]  # the old threshold, on higher odds
+    lines = calibration_lines(way.predictions, CONFIG, resamples=40)["A"]
+    assert lines["intercept"]["ci_low"] < 0 < lines["intercept"]["ci_high"]
+
+
+def test_calibration_lines_are_scikit_learns() -> None:
+    data = predictions(distort=True)
+    scores, target = log_odds(data.probabilities[:, 0]), data.targets[:, 0]
+    theirs = LogisticRegression(C=np.inf, tol=1e-10).fit(scores[:, None], target)
+    found = calibration_lines(data, CONFIG, resamples=40)
+    assert found["A"]["slope"]["value"] == pytest.approx(theirs.coef_[0, 0], abs=1e-5)
+    assert found["A"]["slope"]["ci_low"] < 0.5 < found["A"]["slope"]["ci_high"]  # as planted
+    intercept = found["A"]["intercept"]["value"]
+    assert expit(intercept + scores).mean() == pytest.approx(target.mean(), abs=1e-9)
+    assert found["B"]["slope"]["value"] is None
+    assert calibration_lines(data, CONFIG, resamples=0)["A"]["slope"]["ci_low"] is None
+
+
+def test_local_records_mend_what_was_distorted() -> None:
+    data, local = predictions(distort=True), predictions(1, distort=True, count=500)
+    way = with_local(data, local, RULE, size=500, min_patients=5)
+    about = way.about["labels"]["A"]
+    assert (way.name, way.about["local"], way.about["n"]) == ("local_500", 500, {"records": 500, "patients": 250})
+    assert about["fitted"] == "intercept and slope"
+    assert about["slope"] == pytest.approx(0.5, abs=0.1)  # half of what was doubled
+    assert auroc(way.predictions) == pytest.approx(auroc(data), abs=1e-12)
+    before, after = (measure(one, CONFIG)["labels"]["A"]["ece"] for one in (data, way.predictions))
+    assert before["value"] > 0.05
+    assert after["value"] < 0.04
+
+
+def test_thresholds_are_chosen_on_local_records_alone() -> None:
+    data, local = predictions(distort=True), predictions(1, distort=True, count=500)
+    way = with_local(data, local, RULE, size=500, min_patients=5)
+    raw = choose_threshold(local.targets[:, 0], local.probabilities[:, 0], local.patients, RULE, resamples=0)
+    # Youden's choice does not see the scale: the decisions on local records are those of the raw probabilities.
+    chosen = way.predictions.thresholds[0, 0]
+    about = way.about["labels"]["A"]
+    after = expit(about["intercept"] + about["slope"] * logit(local.probabilities[:, 0]))
+    np.testing.assert_array_equal(after >= chosen, local.probabilities[:, 0] >= raw.value)
+    flipped = rows_of(data, np.arange(COUNT) < 100)
+    other = with_local(flipped, local, RULE, size=500, min_patients=5)
+    assert other.predictions.thresholds[0, 0] == chosen  # whatever the test is
+    assert len(other.predictions.patients) == 100
+
+
+def test_a_label_of_one_class_stays_as_it_is() -> None:
+    data, local = predictions(), predictions(1, count=500)
+    way = with_local(data, local, RULE, size=500, min_patients=5)
+    about = way.about["labels"]["B"]
+    assert (about["fitted"], about["threshold_rule"], about["positive_patients"], about["negative_patients"]) == (
+        "nothing", "kept", 0, 5,
+    )  # fmt: skip
+    np.testing.assert_array_equal(way.predictions.probabilities[:, 1], data.probabilities[:, 1])
+    assert set(way.predictions.thresholds[:, 1]) == {0.6}
