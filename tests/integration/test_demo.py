@@ -248,7 +248,7 @@ def test_mlflow_ui_serves_the_store_on_localhost(demo) -> None:
 
 
 def _readme_commands(root: Path) -> list[str]:
-    text = (root / "README.md").read_text()
+    text = re.sub(r"^```.*?^```", "", (root / "README.md").read_text(), flags=re.S | re.M)
     return [re.sub(r"\s+#.*", "", line.strip()) for line in re.findall(r"^    (\S.*)$", text, re.M)]
 
 
@@ -274,6 +274,8 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
             "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
             "snakemake --unlock",  # test_faults.py
+            "snakemake --configfile mine.yaml",  # test_own_encoder.py
+            "snakemake evaluate_on --configfile mine.yaml --config model=results/mine/finetune/trained/diagnoses/full-s0 results=results/clinic 'encoders=[]' 'roots={mine: path/to/clinic}' 'manifest={fractions: {mine: {test: 1}}}'",
             "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
             "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
             "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -10,10 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecglfm import load_model
+from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, make_clone
 
 pytestmark = pytest.mark.slow
+
+MODEL = "finetune/trained/diagnoses/full-s0"
 
 
 def _chapter(clone: Clone) -> str:
@@ -35,10 +38,10 @@ def own(demo: Clone, repository: Path, tmp_path_factory: pytest.TempPathFactory)
     clone = make_clone(repository, tmp_path_factory.mktemp("own") / "clone")
     shutil.copytree(demo.results / "pretrain/tiny", clone.results / "pretrain/tiny")
     (clone.root / "mine.yaml").write_text(re.search(r"```yaml\n(.*?)```", _chapter(clone), re.S)[1])
-    _cohort(demo, clone.root / "path/to/records", slice(0, 120), clone)
-    clone.edit("config/config.yaml", tracking={"enabled": False}, finetune={"epochs": 2}, evaluate={"bootstrap": 20})
+    _cohort(demo, clone.root / "path/to/records", slice(0, 80), clone)
+    clone.edit("config/config.yaml", tracking={"enabled": False}, finetune={"epochs": 1}, evaluate={"bootstrap": 20})
     command = shlex.split(_commands(clone)[0])
-    clone.run(command[0], "evaluate_all", *command[1:])
+    clone.run(command[0], "finetune_all", *command[1:])  # what follows is the demo's
     return clone
 
 
@@ -72,31 +75,39 @@ def test_labels_are_those_of_the_csv_and_patients_stay_together(own: Clone) -> N
         rows["afib"].sum(), rows["icd"].str.contains("I44.7").sum(),
     )  # fmt: skip
     assert labels.groupby("patient_id")["split"].nunique().max() == 1
-    assert labels["patient_id"].nunique() == rows["person"].nunique() == 120
+    assert labels["patient_id"].nunique() == rows["person"].nunique() == 80
 
 
 def test_the_model_stands_on_the_imported_encoder(own: Clone) -> None:
-    model = load_model(own.results / "mine/finetune/trained/diagnoses/full-s0")
-    assert model.label_names == ["AFIB", "LBBB"]
-    assert model.encoder.info["name"] == "trained"
-    assert (own.results / "mine/evaluate/trained/diagnoses/full-s0/metrics.json").exists()
+    about = read_json(own.results / "mine" / MODEL / "model.json")
+    assert about["label_names"] == ["AFIB", "LBBB"]
+    assert (about["encoder"]["name"], about["encoder"]["training"]["steps"]) == ("trained", 200)
 
 
-def test_nothing_is_left_to_do_until_the_folder_changes(own: Clone) -> None:
-    command = shlex.split(_commands(own)[0])[1:]
-    assert own.planned("evaluate_all", *command) == {}
+def test_another_encoder_in_the_folder_is_fitted_anew(own: Clone) -> None:
     path = own.results / "pretrain/tiny/encoder.json"
-    before = path.read_text()
+    before, times = path.read_text(), path.stat()
     try:
         path.write_text(before.replace('"name": "tiny"', '"name": "tinier"'))
-        assert own.planned("finetune_all", *command) == {"pretrain_encoder": 1, "finetune_model": 1, "finetune_all": 1}
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as `rsync -a` would leave it
+        planned = own.planned("finetune_all", *shlex.split(_commands(own)[0])[1:])
+        assert planned == {"pretrain_encoder": 1, "finetune_model": 1, "finetune_all": 1}
     finally:
         path.write_text(before)
 
 
-def test_an_encoder_of_another_rate_is_told_before_anything_runs(own: Clone) -> None:
-    done = own.run("bash", "-c", f"{_commands(own)[0]} -n --config 'preprocess={{sampling_rate: 250}}'", check=False)
-    assert done.returncode != 0
-    where = "mine.yaml: define.encoders.trained: path: results/pretrain/tiny"
-    assert f"{where}: its sampling_rate is 500, this project's is 250; make them agree" in done.stdout
-    assert "Traceback" not in done.stdout
+def test_the_model_is_measured_in_another_clinic(own: Clone, demo: Clone) -> None:
+    """By the README's command, on patients of whom some were in its training: they are recognised, the others counted."""
+    rows = _cohort(demo, own.root / "path/to/clinic", slice(40, 100), own)
+    own.run("bash", "-c", _commands(own)[1])
+    folder = own.results / "clinic/transport/trained-diagnoses-full-s0/diagnoses"
+    thresholds = read_json(own.results / "mine" / MODEL / "model.json")["thresholds"]
+    metrics, page = read_json(folder / "metrics.json"), (folder / "index.html").read_text()
+    assert metrics["cohort"] == {"records": len(rows), "patients": 60}
+    mine = pd.read_parquet(own.results / "mine/manifest/records.parquet")
+    fitted = set(mine.loc[mine["split"].isin(["train", "valid"]), "record_id"])
+    expected = sum(f"mine/{name}" in fitted for name in rows["file"])
+    assert metrics["acquaintance"]["finetuning"]["records"] == expected > 20
+    assert "Fine-tuning saw" in page
+    assert [way["name"] for way in metrics["ways"]] == ["as_is", "prior_shift", "local_50"]
+    assert metrics["ways"][0]["labels"]["AFIB"]["threshold"] == thresholds[0]

@@ -6,6 +6,7 @@ All ways of using it are measured on the same test records; the local ones, by w
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from ecglfm.config import FinetuneConfig, TrackingSlice, TransportSlice, UserErr
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import check_samples
 from ecglfm.evaluation.evaluate import measure
-from ecglfm.evaluation.metrics import Predictions
-from ecglfm.evaluation.plots import figures, save_png
+from ecglfm.evaluation.plots import calibration_figure, save_png
 from ecglfm.evaluation.prediction import predict_records, predictions_on_test
 from ecglfm.evaluation.report import run_transport_page
 from ecglfm.evaluation.transport.acquaintance import acquaintance, home_of
@@ -161,11 +161,12 @@ def rule_of(config: FinetuneConfig) -> Rule:
 
 
 def _home(metrics: dict[str, Any] | None, names: list[str]) -> dict[str, Any] | None:
-    """The model's numbers on its own test split."""
+    """The model's numbers on its own test split, calibration errors those of what it says."""
     if metrics is None:
         return None
-    return {"n": metrics["n"], "sources": metrics.get("sources", []),
-            "labels": {name: metrics["labels"][name] for name in names if name in metrics["labels"]}}  # fmt: skip
+    found = {name: metrics["labels"][name] for name in names if name in metrics["labels"]}
+    said = {name: one | {"ece": one.get("ece_calibrated", one["ece"])} for name, one in found.items()}
+    return {"n": metrics["n"], "sources": metrics.get("sources", []), "labels": said}
 
 
 def _measured(way: Way, slice: TransportSlice) -> dict[str, Any]:  # noqa: A002
@@ -182,17 +183,11 @@ def _measured(way: Way, slice: TransportSlice) -> dict[str, Any]:  # noqa: A002
 
 
 def _draw(metrics: dict[str, Any], ways: list[Way], output: Path) -> None:
-    """Calibration of the model as it is, and of the way with most local records beside it."""
-    before, after = ways[0].predictions, ways[-1].predictions.probabilities
-    entries = {
-        name: metrics["ways"][0]["labels"][name]["metrics"]
-        | {"brier_calibrated": metrics["ways"][-1]["labels"][name]["metrics"]["brier"]}
-        for name in metrics["label_names"]
-    }
-    shown = Predictions(
-        before.names, before.targets, before.probabilities, before.thresholds, before.patients, calibrated=after
-    )
-    save_png(figures("multilabel", shown, {"labels": entries})["calibration"], output / "calibration.png")
+    """Calibration of the way with most local records, and dotted of the model as it is."""
+    last = metrics["ways"][-1]["labels"]
+    entries = {name: {"brier_calibrated": last[name]["metrics"]["brier"]} for name in metrics["label_names"]}
+    shown = replace(ways[-1].predictions, uncalibrated=ways[0].predictions.probabilities)
+    save_png(calibration_figure(shown, {"labels": entries}), output / "calibration.png")
 
 
 def _warn(found: dict[str, Any], folder: Path) -> None:

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.evaluation.metrics import PatientWeights, Predictions, entry_of, interval
-from ecglfm.evaluation.metrics.bootstrap import DIGITS
+from ecglfm.evaluation.metrics import PatientWeights, Predictions, entry_of, nothing
 from ecglfm.evaluation.transport.prevalence import estimate_prevalence, shifted
 from ecglfm.evaluation.transport.recalibration import fit_intercept, fit_line, fit_recalibration, log_odds
 from ecglfm.training.finetuning import Rule, choose_threshold
@@ -103,7 +102,7 @@ def calibration_lines(data: Predictions, config: EvaluateConfig, *, resamples: i
             blocks = [_lines(target, scores, weights(block)) for block in weights.blocks(resamples)]
             drawn = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
         found[name] = {
-            key: _entry(one[0], own, config.confidence, resamples)
+            key: _entry(key, one[0], own, config.confidence)
             for key, one, own in zip(("intercept", "slope"), value, drawn, strict=True)
         }
     return found
@@ -113,19 +112,11 @@ def _lines(target: np.ndarray, scores: np.ndarray, weight_nr: np.ndarray) -> tup
     return fit_intercept(target, scores, weight_nr), fit_line(target, scores, weight_nr)[1]
 
 
-def _entry(value: float, resampled: np.ndarray, confidence: float, resamples: int) -> dict[str, Any]:
+def _entry(metric: str, value: float, resampled: np.ndarray, confidence: float) -> dict[str, Any]:
     if np.isnan(value):
-        return {
-            "value": None,
-            "ci_low": None,
-            "ci_high": None,
-            "reason": "no likeliest line: one class, or none between",
-        }
-    low, high = interval(resampled, confidence) if resamples else (None, None)
-    ends = {"ci_low": low, "ci_high": high}
-    return {"value": round(float(value), DIGITS)} | {
-        key: end if end is None else round(end, DIGITS) for key, end in ends.items()
-    }
+        return nothing("no likeliest line: one class, or two that do not overlap")
+    entry = entry_of(metric, float(value), resampled, None, confidence)
+    return entry if len(resampled) else {"value": entry["value"], "ci_low": None, "ci_high": None}
 
 
 def prevalences(
@@ -137,17 +128,17 @@ def prevalences(
     for column, name in enumerate(data.names):
         known, home = ~np.isnan(data.targets[:, column]), prior.get(name)
         target, said = data.targets[:, column], data.probabilities[:, column]
-        weights, nothing = PatientWeights(data.patients, config.seed), {"value": None, "ci_low": None, "ci_high": None}
+        weights = PatientWeights(data.patients, config.seed)
         blocks = [weights(block) for block in weights.blocks(config.bootstrap)]
-        here = nothing | {"reason": "no test record with a known label"}
+        here = nothing("no test record with a known label")
         if known.any():
             shares = np.concatenate([(target[known] @ w[known]) / np.maximum(w[known].sum(axis=0), 1) for w in blocks])
             patients = (len(np.unique(patient_of[known])),)
             here = entry_of("prevalence", float(target[known].mean()), shares, patients, config.confidence)
-        told = nothing | {"reason": "the prevalence at home is not known"}
+        told = nothing("the prevalence at home is not known")
         if home is not None and 0 < home < 1:
             value = float(estimate_prevalence(said, home=home, weight_nr=np.ones((len(said), 1)))[0])
             drawn = np.concatenate([estimate_prevalence(said, home=home, weight_nr=w) for w in blocks])
-            told = _entry(value, drawn, config.confidence, config.bootstrap)
+            told = _entry("prevalence", value, drawn, config.confidence)
         found[name] = {"home": home, "here": here, "told": told}
     return found

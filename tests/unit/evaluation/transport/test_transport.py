@@ -39,6 +39,11 @@ class Amplitude(nn.Module):
         self.label_names, self.thresholds = ["HIGH", "LOW", "ELSE"], [0.4, 0.6, 0.5]
         self.kind, self.aggregate, self.link, self.outputs = "multilabel", "mean", link_of("multilabel"), torch.sigmoid
 
+    def calibrated(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs
+
+    calibration = None
+
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1
         return torch.stack([high, -high, 0 * high], dim=1)
