@@ -259,7 +259,7 @@ def _learner(
     return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
 
 
-def _prior(data: Labelled, config: FinetuneConfig) -> dict[str, float | None]:
+def prior(data: Labelled, config: FinetuneConfig) -> dict[str, float | None]:
     """Share of training records with each label, which its probabilities presuppose; of balanced weights the same."""
     target = data.target[data.train]
     known = ~np.isnan(target)
@@ -287,6 +287,6 @@ def _summary(
         "valid_records": len(data.valid),
         "valid_patients": data.valid_patients,
         "lacking": _lacking(data),
-        **({"prior": _prior(data, config)} if KINDS[data.kind].has_classes else {}),
+        **({"prior": prior(data, config)} if KINDS[data.kind].has_classes else {}),
         **({"thresholds": {name: one.describe() for name, one in chosen.items()}} if chosen else {}),
     }
