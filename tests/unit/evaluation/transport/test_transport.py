@@ -42,7 +42,7 @@ class Amplitude(nn.Module):
     def calibrated(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
 
-    calibration = None
+    calibration = conformal = None
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1
