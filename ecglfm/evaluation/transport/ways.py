@@ -13,12 +13,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecglfm.config import EvaluateConfig
-from ecglfm.evaluation.metrics import PatientWeights, Predictions, entry_of, nothing
+from ecglfm.evaluation.metrics import Metric, PatientWeights, Predictions, entry_of, nothing
 from ecglfm.evaluation.transport.prevalence import estimate_prevalence, shifted
 from ecglfm.evaluation.transport.recalibration import fit_intercept, fit_line, fit_recalibration, log_odds
 from ecglfm.training.finetuning import Rule, choose_threshold
 
 _ONE_CLASS = "fewer than one patient with and one without the label"
+
+
+_ANY = (-np.inf, np.inf)
+_NO_LINE = "no likeliest line: one class, or two that do not overlap"
+#: Of target, log odds and weights (n, r).
+INTERCEPT = Metric(
+    name="intercept", title="In the large", of=lambda of: fit_intercept(*of), range=_ANY, undefined=_NO_LINE
+)
+SLOPE = Metric(name="slope", title="Slope", of=lambda of: fit_line(*of)[1], range=_ANY, undefined=_NO_LINE)
+#: Of target and weights (n, r).
+PREVALENCE = Metric(
+    name="prevalence", title="Prevalence", of=lambda of: of[0] @ of[1] / np.maximum(of[1].sum(axis=0), 1)
+)
 
 
 class Way(NamedTuple):
@@ -91,32 +104,22 @@ def calibration_lines(data: Predictions, config: EvaluateConfig, *, resamples: i
     resamples : int
         0: values alone.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for column, name in enumerate(data.names):
         known = ~np.isnan(data.targets[:, column])
         target, scores = data.targets[known, column], log_odds(data.probabilities[known, column])
-        value = _lines(target, scores, np.ones((known.sum(), 1)))
-        drawn = [np.empty(0), np.empty(0)]
-        if resamples and not np.isnan(value[0]).all():
-            weights = PatientWeights(data.patients[known], config.seed)
-            blocks = [_lines(target, scores, weights(block)) for block in weights.blocks(resamples)]
-            drawn = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
-        found[name] = {
-            key: _entry(key, one[0], own, config.confidence)
-            for key, one, own in zip(("intercept", "slope"), value, drawn, strict=True)
-        }
+        weights = PatientWeights(data.patients[known], config.seed)
+        found[name] = {}
+        for metric in (INTERCEPT, SLOPE):
+            value = float(metric.of((target, scores, np.ones((len(target), 1))))[0])
+            if np.isnan(value):
+                found[name][metric.name] = nothing(metric.undefined)
+                continue
+            blocks = weights.blocks(resamples)
+            drawn = [metric.of((target, scores, weights(block))) for block in blocks]
+            entry = entry_of(metric, value, np.concatenate([*drawn, []]), None, config.confidence)
+            found[name][metric.name] = entry if resamples else entry | {"reason": "none was asked for"}
     return found
-
-
-def _lines(target: np.ndarray, scores: np.ndarray, weight_nr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return fit_intercept(target, scores, weight_nr), fit_line(target, scores, weight_nr)[1]
-
-
-def _entry(metric: str, value: float, resampled: np.ndarray, confidence: float) -> dict[str, Any]:
-    if np.isnan(value):
-        return nothing("no likeliest line: one class, or two that do not overlap")
-    entry = entry_of(metric, float(value), resampled, None, confidence)
-    return entry if len(resampled) else {"value": entry["value"], "ci_low": None, "ci_high": None}
 
 
 def prevalences(
@@ -124,21 +127,23 @@ def prevalences(
 ) -> dict[str, dict[str, Any]]:
     """Of each label the prevalence at home, among the test records, and as the probabilities alone tell it."""
     found = {}
-    _, patient_of = np.unique(data.patients, return_inverse=True)
+    weights = PatientWeights(data.patients, config.seed)
     for column, name in enumerate(data.names):
-        known, home = ~np.isnan(data.targets[:, column]), prior.get(name)
-        target, said = data.targets[:, column], data.probabilities[:, column]
-        weights = PatientWeights(data.patients, config.seed)
-        blocks = [weights(block) for block in weights.blocks(config.bootstrap)]
+        target, said, home = data.targets[:, column], data.probabilities[:, column], prior.get(name)
+        known = ~np.isnan(target)
         here = nothing("no test record with a known label")
         if known.any():
-            shares = np.concatenate([(target[known] @ w[known]) / np.maximum(w[known].sum(axis=0), 1) for w in blocks])
-            patients = (len(np.unique(patient_of[known])),)
-            here = entry_of("prevalence", float(target[known].mean()), shares, patients, config.confidence)
+            drawn = [
+                PREVALENCE.of((target[known], weights(block)[known])) for block in weights.blocks(config.bootstrap)
+            ]
+            patients = (len(np.unique(data.patients[known])),)
+            share = float(target[known].mean())
+            here = entry_of(PREVALENCE, share, np.concatenate(drawn), patients, config.confidence)
         told = nothing("the prevalence at home is not known")
         if home is not None and 0 < home < 1:
-            value = float(estimate_prevalence(said, home=home, weight_nr=np.ones((len(said), 1)))[0])
-            drawn = np.concatenate([estimate_prevalence(said, home=home, weight_nr=w) for w in blocks])
-            told = _entry("prevalence", value, drawn, config.confidence)
+            value = estimate_prevalence(said, home=home, weight_nr=np.ones((len(said), 1)))
+            blocks = weights.blocks(config.bootstrap)
+            drawn = [estimate_prevalence(said, home=home, weight_nr=weights(block)) for block in blocks]
+            told = entry_of(PREVALENCE, float(value[0]), np.concatenate(drawn), None, config.confidence)
         found[name] = {"home": home, "here": here, "told": told}
     return found
