@@ -23,14 +23,15 @@ import pytest
 import yaml
 
 from ecglfm.provenance import read_json
-from tests.integration import gap
+from tests.integration import gap, warm
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A working copy and what a user does in it."""
+    """A working copy and what a user does in it; `warm` jobs are forked from a process that has imported all."""
 
     root: Path
+    warm: bool = True
 
     @property
     def results(self) -> Path:
@@ -52,14 +53,14 @@ class Clone:
             for k, v in os.environ.items()
             if not k.startswith(("SNAKEMAKE", "SLURM", "MLFLOW", "ECGLFM", "MAKE", "MFLAGS"))
         }
-        env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
-        return env
+        folders = [*([warm.shims()] if self.warm else []), Path(sys.executable).parent, env["PATH"]]
+        return env | {"PATH": ":".join(map(str, folders))}
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         return self.run("snakemake", *arguments, check=check).stdout
 
     def ecglfm(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "ecglfm", *map(str, arguments), check=check)
+        return self.run("python", "-m", "ecglfm", *map(str, arguments), check=check)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run would start: rule and count, without collecting rules and config slices."""
@@ -163,7 +164,7 @@ def with_manifest(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def free_ports() -> int:
     """First of the ports that a sandbox takes (it and the two after it, and a dozen on), none of them in use."""
-    for first in range(17001, 30000, 20):
+    for first in range(17001, 30000, 100):  # jobs are numbered from here on, and ranks make their ports of that
         with contextlib.suppress(OSError), contextlib.ExitStack() as taken:
             for port in range(first, first + 13):
                 taken.enter_context(socket.create_server(("127.0.0.1", port)))
@@ -195,8 +196,8 @@ def slurm(slurm_sandbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The demo as `make demo` runs it, once for all tests that look at its results; in the air gap where one can be."""
     folder, environment = tmp_path_factory.mktemp("demo"), Path(sys.prefix)
-    copy = make_clone(repository, folder / "clone")
+    copy = Clone(make_clone(repository, folder / "clone").root, warm=False)
     command = [*gap.way_in(), "make", f"--old-file={environment}/.ecglfm-setup", "demo"]
     made = copy.run(*command, VIRTUAL_ENV=str(environment), **gap.watched(folder))
     (folder / "console.txt").write_text(made.stdout)
-    return copy
+    return Clone(copy.root)

@@ -177,7 +177,7 @@ def test_snakemakes_own_answers_to_slips_are_those_of_the_readme(repository: Pat
 
 def test_after_kill_9_unlock_and_the_same_command_goes_on(clone) -> None:
     started = subprocess.Popen(
-        ["snakemake", "index"], cwd=clone.root, env=clone.environment(),
+        ["snakemake", "index"], cwd=clone.root, env=Clone(clone.root, warm=False).environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 300

@@ -39,7 +39,7 @@ def _kill_after(clone, checkpoint: str) -> None:
     started = subprocess.Popen(
         ["snakemake", "pretrain"],
         cwd=clone.root,
-        env=clone.environment(),
+        env=Clone(clone.root, warm=False).environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

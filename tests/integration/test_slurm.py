@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from ecglfm.provenance import read_json
 from tests.integration import test_zero
 from tests.integration.conftest import Clone, copy_clone
-from tests.integration.slurm_training import check_nothing_left, wait
+from tests.integration.slurm.training import check_nothing_left, wait
 
 LOG = "logs/finetune/random-tiny/diagnosis/full-s0.log"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.slurm_training import Training, check_resumed, check_whole, prepare
+from tests.integration.slurm.training import Training, check_resumed, check_whole, prepare
 
 pytestmark = pytest.mark.slow
 

@@ -133,29 +133,12 @@ def test_train_benchmark_compares_variants_in_processes_of_their_own(
     capsys: pytest.CaptureFixture[str], repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository)
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    arguments = [
-        "--encoder",
-        "tiny",
-        "--batch",
-        "4",
-        "--steps",
-        "1",
-        "--warmup",
-        "0",
-        "--compare",
-        "checkpointing,compile,way",
-    ]
-    assert main(["benchmark", "train", *arguments]) == 0
-    _, heads, first, checkpointed, compiled, original, kept, _ = capsys.readouterr().out.splitlines()
+    arguments = ["--encoder", "tiny", "--batch", "4", "--steps", "1", "--warmup", "0", "--way", "original"]
+    assert main(["benchmark", "train", *arguments, "--compare", "compile"]) == 0
+    name, heads, original, compiled, _ = capsys.readouterr().out.splitlines()
+    assert "way original" in name
     assert heads.split()[:2] == ["variant", "segments/s"]
-    for line, variant in (
-        (first, "as it is"),
-        (checkpointed, "checkpointing on"),
-        (original, "way original"),
-        (kept, "way original-kept"),
-    ):
-        assert line.startswith(variant)
-        rate, step = (float(value) for value in line[20:].split()[:2])
-        assert rate == pytest.approx(4 / step, rel=0.05)
-    assert compiled.startswith("compile on           pretrain.compile: true needs a C++ compiler")
+    assert original.startswith("as it is")
+    rate, step = (float(value) for value in original[20:].split()[:2])
+    assert rate == pytest.approx(4 / step, rel=0.05)
+    assert compiled.startswith("compile on           ECG-LFM's way is measured without ")

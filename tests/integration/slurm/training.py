@@ -42,7 +42,8 @@ class Training:
     """Encoder `tiny` of a clone whose data are ready, started anew: nothing of an earlier one is left."""
 
     def __init__(self, clone: Clone, environment: dict[str, str]) -> None:
-        self.clone, self.environment = clone, clone.environment() | environment
+        self.clone = Clone(clone.root, warm=False)
+        self.environment = self.clone.environment() | environment
         self.folder = clone.results / "pretrain/tiny"
         self.checkpoints = self.folder / "checkpoints"
         self.log = clone.results / "logs/pretrain/tiny.log"
@@ -147,13 +148,21 @@ class Training:
             os.kill(pid, signal.SIGCONT)
 
     def history(self) -> pd.DataFrame:
-        """Rows of the training so far, in the order in which they were written, as text."""
-        table = pd.read_csv(self.checkpoints / "history.csv", dtype=str, keep_default_na=False)
-        table.index = table["step"].astype(int)
-        return table[table["split"] == "train"]
+        return history(self.clone)
 
     def weights(self) -> str:
-        return sha256_file(self.folder / "encoder.safetensors")
+        return weights(self.clone)
+
+
+def history(clone: Clone) -> pd.DataFrame:
+    """Rows of the training so far, in the order in which they were written, as text."""
+    table = pd.read_csv(clone.results / "pretrain/tiny/checkpoints/history.csv", dtype=str, keep_default_na=False)
+    table.index = table["step"].astype(int)
+    return table[table["split"] == "train"]
+
+
+def weights(clone: Clone) -> str:
+    return sha256_file(clone.results / "pretrain/tiny/encoder.safetensors")
 
 
 def processes(root: Path, words: str) -> list[int]:
@@ -169,6 +178,12 @@ def processes(root: Path, words: str) -> list[int]:
             except OSError:  # ended meanwhile, or not ours
                 continue
     return found
+
+
+def check_finished(training: Training, process: subprocess.Popen) -> None:
+    """Snakemake is content, and no job is left."""
+    training.finish(process)
+    assert training.slurm("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING") == ""
 
 
 def check_resumed(training: Training, before: pd.DataFrame, good: int) -> None:

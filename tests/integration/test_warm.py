@@ -1,0 +1,80 @@
+"""A job that is forked from a warm process is as one that a user starts: its code, folder, environment, files, end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration import warm
+
+CODE = """
+import atexit, os, signal, sys, time
+atexit.register(print, "at exit")
+print(sys.argv[1:], os.getcwd(), os.environ.get("WORD"), "PATH" in os.environ, sys.stdin.read())
+print("torch" in sys.modules, file=sys.stderr)
+if sys.argv[1] == "stop":
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "fail":
+    raise KeyError("nothing")
+if sys.argv[1] == "wait":
+    open("pid", "w").write(str(os.getpid()))
+    time.sleep(600)
+sys.exit({"end": None, "three": 3, "say": "said"}[sys.argv[1]])
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A folder whose `ecglfm` is another one."""
+    (tmp_path / "ecglfm").mkdir()
+    (tmp_path / "ecglfm/__init__.py").touch()
+    (tmp_path / "ecglfm/__main__.py").write_text(CODE)
+    return tmp_path
+
+
+def command(word: str) -> list[str]:
+    return [str(warm.shims() / "python"), "-m", "ecglfm", word]
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "errors"),
+    [
+        ("end", 0, "True\n"),
+        ("three", 3, "True\n"),
+        ("say", 1, "True\nsaid\n"),
+        ("fail", 1, "KeyError: 'nothing'\n"),
+        ("stop", -signal.SIGKILL, ""),
+    ],
+)
+def test_it_ends_as_python_would(package: Path, word: str, status: int, errors: str) -> None:
+    done = subprocess.run(
+        command(word), cwd=package, env={"WORD": "b\udce9"}, input="asked", text=True, capture_output=True, errors="surrogateescape"
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert done.stderr.endswith(errors)
+    if word != "stop":
+        assert done.stdout == f"['{word}'] {package} b\udce9 False asked\nat exit\n"
+
+
+def test_it_ends_with_whom_it_was_started_by(package: Path) -> None:
+    started = subprocess.Popen(command("wait"), cwd=package, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not ((package / "pid").exists() and (package / "pid").read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    job = int((package / "pid").read_text())
+    started.kill()
+    started.wait()
+    while os.path.exists(f"/proc/{job}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_another_python_is_the_real_one(package: Path) -> None:
+    done = subprocess.run([warm.shims() / "python", "-c", "import sys; print('torch' in sys.modules)"], stdout=-1)
+    assert done.stdout == b"False\n"

@@ -1,0 +1,144 @@
+"""Jobs of a test's workflow are forked from a process that has imported PyTorch, DeepSpeed, MLflow and Snakemake already.
+
+A job of a small workflow computes for a second, and imports for five. `shims()` is a folder for the front of PATH: its
+`python -m ecglfm …` and `snakemake …` run in a fork of the process that waits here, with the caller's arguments, folder,
+environment and files; anything else is the real Python. The package itself is imported anew by each, from the folder
+that it runs in. Whoever ends the caller ends the fork. The demo, trainings on Slurm and whatever is killed do without:
+they are started as a user's are.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+#: What jobs import that is not ours; DeepSpeed comes after its settings.
+MODULES = (
+    "pandas", "pyarrow.parquet", "pydantic", "yaml", "scipy.signal", "scipy.stats", "scipy.optimize", "sklearn.metrics",
+    "torch", "torch._dynamo", "safetensors.torch", "matplotlib.figure", "jinja2", "mlflow", "mlflow.store.tracking.sqlalchemy_store",
+    "snakemake.cli", "deepspeed",
+)  # fmt: skip
+QUIET = {"DS_ACCELERATOR": "cpu", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+SHIM = """#!{python} -IS
+import json, os, signal, socket, sys
+name, arguments = {name!r}, sys.argv[1:]
+if name == "python" and arguments[:2] != ["-m", "ecglfm"]:
+    os.execv({python!r}, [{python!r}, *arguments])
+asked = json.dumps([name, arguments, os.getcwd(), dict(os.environ)]).encode("utf-8", "surrogateescape")
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    socket.send_fds(server, [len(asked).to_bytes(8, "big")], [0, 1, 2])
+    server.sendall(asked)
+    status = int.from_bytes(server.recv(8) or b"\\1", "big", signed=True)  # 1 where the watcher died
+if status < 0:
+    if -status != signal.SIGKILL:
+        signal.signal(-status, signal.SIG_DFL)
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
+
+
+@functools.cache
+def shims() -> Path:
+    """Folder of `python` and `snakemake` that run warm; the process behind them ends with this one."""
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    address = str(folder / "socket")
+    for name in ("python", "snakemake"):
+        shim = folder / name
+        shim.write_text(SHIM.format(python=sys.executable, name=name, address=address))
+        shim.chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listening, (folder / "log").open("w") as log:
+        listening.bind(address)
+        listening.listen(64)
+        command = [sys.executable, str(Path(__file__).resolve()), str(listening.fileno()), str(folder)]
+        subprocess.Popen(
+            command, env=os.environ | QUIET, pass_fds=[listening.fileno()], cwd="/",
+            stdin=subprocess.PIPE, stdout=log, stderr=log,
+        )  # fmt: skip
+    return folder
+
+
+def serve(listening: socket.socket) -> None:
+    """Import, and then fork for whoever comes, until the process that started this one is no more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch
+    for name in MODULES:
+        importlib.import_module(name)
+    for name in QUIET:
+        os.environ.pop(name)
+    gc.freeze()
+    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        caller, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            _watch(caller)
+        caller.close()
+
+
+def _watch(caller: socket.socket) -> None:
+    """Fork what is asked for, and tell its end to the caller, or end it where the caller has ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    header, files, *_ = socket.recv_fds(caller, 8, 3)
+    asked = b""
+    while len(asked) < int.from_bytes(header, "big"):
+        asked += caller.recv(1 << 20)
+    job = os.fork()
+    if job == 0:
+        caller.close()
+        _become(files, *json.loads(asked.decode("utf-8", "surrogateescape")))
+    for file in files:
+        os.close(file)
+    ended = os.pidfd_open(job)
+    ready, *_ = select.select([ended, caller], [], [])
+    if ended not in ready:
+        os.kill(job, signal.SIGTERM)
+    status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    if ended in ready:
+        caller.sendall(status.to_bytes(8, "big", signed=True))
+    os._exit(0)
+
+
+def _become(files: list[int], name: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Be that command, to the end of this process."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [name, *arguments]
+    sys.path[0] = folder
+    status: object = 0
+    try:
+        if name == "snakemake":
+            from snakemake.cli import main
+
+            sys.exit(main())
+        sys.argv = ["ecglfm", *arguments[2:]]
+        runpy.run_module("ecglfm", run_name="__main__", alter_sys=True)
+    except SystemExit as stopped:
+        status = stopped.code
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
+            status = 1
+    except BaseException:  # as the interpreter would
+        traceback.print_exc()
+        status = 1
+    sys.exit(int(status or 0))  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    shutil.rmtree(sys.argv[2])
