@@ -24,10 +24,11 @@ import pyarrow.parquet as pq
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.sources import KINDS
 from ecglfm.data.labels.counts import LabelCounts, check_places
+from ecglfm.data.labels.reasons import ledger_of, left_out
 from ecglfm.data.labels.selectors import near_spellings
 from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_columns
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
-from ecglfm.records import INDEX_COLUMNS, ledger_frame, places, read_folds, require_columns
+from ecglfm.records import INDEX_COLUMNS, places, read_folds, require_columns
 from ecglfm.sources.reorder import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
@@ -158,37 +159,6 @@ class LabelledRecords:
         return "; ".join(text for text in hints if text)
 
 
-def left_out(labelled: pd.DataFrame, slice: TaskSlice) -> pd.Series:  # noqa: A002
-    """Why each record is left out of the task; null for those that stay. The first reason counts."""
-    config, kind = slice.config, slice.config.task_kind
-    labels = labelled[[column for label in config.labels for column in target_columns(slice, label)]]
-    reason = pd.Series(None, index=labelled.index, dtype="object")
-    n_carried = (labels == 1).sum(axis=1)
-    if kind.exclusive or (kind.independent and config.missing == "drop"):
-        reason[n_carried == 0] = "no_label"
-    if kind.exclusive:
-        reason[n_carried > 1] = "several_classes"
-    reason[labels.isna().all(axis=1)] = "label_unknown"
-    if kind.time is not None:
-        times = labels[[f"{kind.time}.{label}" for label in config.labels]]
-        reason[~(times > 0).any(axis=1) & times.notna().any(axis=1)] = "time_not_positive"
-    reason[labelled[EXCLUDED].astype(bool)] = "excluded"
-    reason[labelled["split"].isna()] = "no_split"
-    return reason
-
-
-#: Reasons why a task leaves a record out.
-DETAILS = {
-    "no_split": "in no split",
-    "excluded": "taken out by `exclude`",
-    "label_unknown": "no label of the task is known of it",
-    "no_label": "carries none of the task's labels",
-    "several_classes": "carries several of the task's classes",
-    "rare_class": "its class has too few training records (rare: leave_out)",
-    "time_not_positive": "its time is not above 0",
-}
-
-
 def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path) -> None:  # noqa: A002
     """Write `labels/{task}.parquet` and `labels/{task}.ledger.parquet`.
 
@@ -229,7 +199,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
             if not rare:
                 counts.add(kept)
             write_kept(kept)
-            write_out(_ledger(slice.task, out, reason[out.index]))
+            write_out(ledger_of(slice.task, out, reason[out.index]))
             by_place.update(places(kept))
             n_out += len(out)
         if config.rare == "error":
@@ -300,12 +270,3 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
                 f"label {label!r} of task {slice.task!r} {why}; "
                 "widen its selectors, add sources, write `rare: leave_out`, or take the label out"
             )
-
-
-def _ledger(task: str, out: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
-    rows = [
-        {"source": source, "record_id": record, "stage": "labels", "action": "dropped", "reason": why,
-         "detail": f"task {task}: {DETAILS[why]}"}
-        for source, record, why in zip(out["source"], out["record_id"], reason, strict=True)
-    ]  # fmt: skip
-    return ledger_frame(rows)

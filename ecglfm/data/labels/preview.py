@@ -12,7 +12,8 @@ import pandas as pd
 from ecglfm.config import Selector, TaskSlice
 from ecglfm.config.tasks import CLAUSES
 from ecglfm.data.labels.counts import LabelCounts
-from ecglfm.data.labels.labels import DETAILS, LabelledRecords, finisher
+from ecglfm.data.labels.labels import LabelledRecords, finisher
+from ecglfm.data.labels.reasons import DETAILS
 from ecglfm.data.labels.selectors import near_spellings, select
 from ecglfm.data.labels.source_targets import SourceTargets
 from ecglfm.data.tables import table_pieces
