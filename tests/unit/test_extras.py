@@ -56,6 +56,8 @@ def test_a_plain_install_answers_and_names_the_extra_of_the_rest(tmp_path: Path,
     data = ["--config", "x", "--manifest", "x", "--signals", "x", "--output", "x"]
     commands = {
         "predict": ["--model", "model", "a.xml", "--output", "p.csv"],
+        "embed": ["--encoder", "model", "a.xml", "--output", "v.csv"],
+        "plot": ["--model", "model", "a.xml", "--output", "a.pdf"],
         "import-checkpoint": [str(repository / "tests/parity/proj_finetune.pt"), "--output", "imported"],
         "export": ["--model", "model", "--format", "torchscript", "--output", "model.pt"],
         "pretrain": data,
@@ -71,6 +73,8 @@ def test_a_plain_install_answers_and_names_the_extra_of_the_rest(tmp_path: Path,
     assert done.returncode == 0, done.stderr
     assert dict(zip(commands, json.loads(done.stdout), strict=True)) == {
         "predict": [0, ""],
+        "embed": [0, ""],
+        "plot": [0, ""],
         "import-checkpoint": [0, ""],
         "export": [0, ""],
         "pretrain": [1, "ecglfm pretrain: error: pretrain needs deepspeed: pip install 'ecglfm[train]'\n"],
