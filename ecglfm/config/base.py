@@ -6,6 +6,7 @@ Snakemake parses `ecglfm.config` at every start, so it imports pydantic and yaml
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -78,6 +79,34 @@ def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, 
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
 
 
+#: Values that a file may hold, each as often as aliases (`*name`) repeat it; a project's own are some thousand.
+MAX_VALUES = 1_000_000
+
+
+def _content(text: str) -> Any:
+    """What YAML says; an alias of an alias of an alias is counted before anything is made of it."""
+    loader = _StrictLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > MAX_VALUES:
+            raise yaml.MarkedYAMLError(problem=f"its aliases stand for more than {MAX_VALUES:,} values")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _values(node: yaml.Node, known: dict[int, float]) -> float:
+    """Values below a node, counted as often as they stand there; infinite where it holds itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf  # until it is known: what is met within itself has no end
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = (part for pair in inner for part in (pair if isinstance(pair, tuple) else (pair,)))
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read one YAML mapping under YAML 1.2 rules.
 
@@ -88,7 +117,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        content = _content(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(near) or 'nothing'}") from None

@@ -211,6 +211,14 @@ def test_nothing_trusts_its_input(repository: Path) -> None:
     assert found == []
 
 
+def test_texts_of_pictures_are_no_formulas(repository: Path) -> None:
+    """Whatever is saved has gone through `literal`: names of patients and labels come from anywhere."""
+    code = {path: path.read_text() for path in (repository / "ecglfm").rglob("*.py")}
+    saved = [path.name for path, text in code.items() for _ in re.finditer(r"(?<!literal\(figure\))\.savefig\(", text)]
+    assert saved == []
+    assert sum(text.count("literal(figure).savefig(") for text in code.values()) >= 3
+
+
 def test_no_path_of_a_machine_is_committed(repository: Path) -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=True)
     machine_path = re.compile(r"(?<![\w./-])/(work|root|home/\w+)/\w")

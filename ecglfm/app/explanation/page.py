@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from ecglfm.evaluation.plots import save_ecg
+from ecglfm.evaluation.plots import literal, save_ecg
 from ecglfm.evaluation.report import environment
 from ecglfm.provenance import write_text
 
@@ -51,6 +51,6 @@ def _svg(figure: Figure) -> str:
     """The picture as part of a page, without the head that a file has."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "ecglfm"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        literal(figure).savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

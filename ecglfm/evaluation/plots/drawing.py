@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from ecglfm.evaluation.metrics import Predictions
@@ -39,11 +40,18 @@ class Series:
     y: np.ndarray
 
 
+def literal(figure: Figure) -> Figure:
+    """The figure, its texts drawn as they are written: a `$` in the name of a person or label begins no formula."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure
+
+
 def png(figure: Figure, dpi: int = 150) -> bytes:
     """PNG of a figure, without date or version."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    literal(figure).savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -23,6 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from ecglfm.config import UserError
+from ecglfm.evaluation.plots.drawing import literal
 from ecglfm.evaluation.plots.ecg_layouts import Strip, arrange
 from ecglfm.provenance import atomic
 from ecglfm.records import Record, normalize_lead
@@ -152,7 +153,7 @@ def save_ecg(path: str | Path, figure: Figure) -> None:
     if path.suffix.lower() not in kinds:
         raise UserError(f"{path}: unknown kind of picture; write one of {', '.join(kinds)}")
     with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "ecglfm"}):
-        figure.savefig(temporary, dpi=200, metadata=kinds[path.suffix.lower()])
+        literal(figure).savefig(temporary, dpi=200, metadata=kinds[path.suffix.lower()])
 
 
 def _gain(rows: list[list[Strip]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_yaml_of_another_encoding_or_without_end_is_one_line(tmp_path: Path) -> 
     (tmp_path / "deep.yaml").write_text("a: " + "[" * 100_000)
     with pytest.raises(UserError, match=r"deep\.yaml: not valid YAML: brackets in brackets, too deep to read$"):
         read_yaml(tmp_path / "deep.yaml")
+
+
+@pytest.mark.parametrize("hostile", ["a: &a [1, 2]\n", "a: &a [*a]\n"])
+def test_aliases_that_stand_for_a_billion_values_are_one_line(tmp_path: Path, hostile: str) -> None:
+    """Each line is nine times the one before; a list that holds itself has no end at all."""
+    names = "abcdefghij"
+    lines = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise(names)]
+    (tmp_path / "laughs.yaml").write_text(hostile + "".join(lines))
+    message = r"laughs\.yaml: not valid YAML: its aliases stand for more than 1,000,000 values$"
+    with pytest.raises(UserError, match=message):
+        read_yaml(tmp_path / "laughs.yaml")
+    (tmp_path / "laughs.yaml").write_text("a: &a [1, 2]\n" + "".join(lines[:3]))
+    assert read_yaml(tmp_path / "laughs.yaml")["c"][8][0] == [1, 2]
 
 
 def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.metrics import auc
 
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.label import auroc
-from ecglfm.evaluation.plots.drawing import calibration_figure, png, roc_curve, roc_figure, with_interval
+from ecglfm.evaluation.plots.drawing import calibration_figure, literal, png, roc_curve, roc_figure, with_interval
 
 
 def make(labels: int) -> Predictions:
@@ -46,6 +48,17 @@ def test_calibration_is_the_share_of_positives_in_ten_groups():
     x, y = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 10).get_data()
     np.testing.assert_allclose(y, np.arange(10) / 10)
     np.testing.assert_allclose(x, np.arange(10) / 10 + 0.05)
+
+
+def test_a_dollar_in_a_name_begins_no_formula():
+    """matplotlib would end with a traceback, or draw something else."""
+    figure = Figure()
+    figure.suptitle("$\\bad{$")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], label="50$ of $_x$")
+    axes.legend()
+    assert png(figure).startswith(b"\x89PNG")
+    assert {text.get_parse_math() for text in literal(figure).findobj(Text)} == {False}
 
 
 def test_many_labels_get_a_panel_each():
