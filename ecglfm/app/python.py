@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 from torch import nn
@@ -21,7 +21,11 @@ from ecglfm.config import UserError
 from ecglfm.models import bundle
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.records import Record
+from ecglfm.records import Record, RecordError
+from ecglfm.sources.files import read_record
+
+if TYPE_CHECKING:
+    from ecglfm.app.explanation import Explanation
 
 Records = Record | str | Path | Iterable[Record | str | Path]
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -86,6 +90,33 @@ class RecordModel(_TakesRecords, ECGModel):
         """
         recordings, reader = _named(records)
         return Predictor([self]).table(recordings, reader, workers=workers)
+
+    def explain(self, record: Record | str | Path, label: str) -> Explanation:
+        """Which leads and parts of the beat speak for the model's answer on a label, and which against it.
+
+        Parameters
+        ----------
+        record : Record or path
+        label : str
+            One of `label_names`.
+
+        Returns
+        -------
+        Explanation
+            `.by_lead()` and `.by_phase()` have shares, `.attribution` a number for each sample, and `.figure()` is the
+            recording on paper, shaded by them.
+
+        Raises
+        ------
+        UserError
+            There is no such label, or the recording cannot be read or used.
+        """
+        from ecglfm.app.explanation import explain
+
+        try:
+            return explain(self, record if isinstance(record, Record) else read_record(record), label)
+        except RecordError as error:
+            raise UserError(f"record cannot be used: {error}") from None
 
 
 def load_encoder(path: str | Path) -> RecordEncoder:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ecglfm.app.explanation.answers import answer_line
-from ecglfm.app.explanation.explanation import Explanation, explain, figure
+from ecglfm.app.explanation.explanation import Explanation, explain
 from ecglfm.app.explanation.plot import run_plot
 from ecglfm.app.explanation.run import run_explain
 from ecglfm.app.explanation.subject import Subject, look_at
 
-__all__ = ["Explanation", "Subject", "answer_line", "explain", "figure", "look_at", "run_explain", "run_plot"]
+__all__ = ["Explanation", "Subject", "answer_line", "explain", "look_at", "run_explain", "run_plot"]

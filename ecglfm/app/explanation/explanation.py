@@ -106,6 +106,25 @@ class Explanation:
                             for k, lead in enumerate(self.leads)},
         }  # fmt: skip
 
+    def figure(self, **options: Any) -> Figure:
+        """The recording as the model reads it on paper, each trace shaded by what it adds.
+
+        Parameters
+        ----------
+        **options
+            `title`, `lines` (of default the summary), `start`, `layout` and `lead` of `plot_ecg`.
+        """
+        drawn = gaussian_filter1d(self.attribution.values, _SMOOTH * self.sampling_rate, axis=0)
+        full = float(np.percentile(np.abs(drawn), _FULL))
+        return plot_ecg(
+            self.signal_mv,
+            self.sampling_rate,
+            self.leads,
+            note="prepared as the model reads it",
+            shade=drawn / full if full else drawn,
+            **{"lines": self.lines(), **options},
+        )
+
 
 def _shares(amounts: np.ndarray) -> list[float]:
     total = float(amounts.sum())
@@ -146,25 +165,4 @@ def explain(model: ECGModel, record: Record | Prepared, label: str) -> Explanati
         attribution=found,
         phase=phase,
         beats=beats,
-    )
-
-
-def figure(explanation: Explanation, **options: Any) -> Figure:
-    """The recording as the model reads it on paper, each trace shaded by what it adds.
-
-    Parameters
-    ----------
-    explanation : Explanation
-    **options
-        `title`, `lines`, `start`, `layout` and `lead` of `plot_ecg`.
-    """
-    drawn = gaussian_filter1d(explanation.attribution.values, _SMOOTH * explanation.sampling_rate, axis=0)
-    full = float(np.percentile(np.abs(drawn), _FULL))
-    return plot_ecg(
-        explanation.signal_mv,
-        explanation.sampling_rate,
-        explanation.leads,
-        note="prepared as the model reads it",
-        shade=drawn / full if full else drawn,
-        **options,
     )

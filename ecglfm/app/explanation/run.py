@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.app.explanation.answers import answer_line
-from ecglfm.app.explanation.explanation import Explanation, explain, figure
+from ecglfm.app.explanation.explanation import Explanation, explain
 from ecglfm.app.explanation.page import is_page, write_sheet
 from ecglfm.app.explanation.subject import look_at
 from ecglfm.app.prediction import FromFiles, Predictor
@@ -74,8 +74,8 @@ def run_explain(
     title = f"Why {label}: {subject.name}"
     lines = [*subject.lines(), f"{model.name}: {answer_line(predictor, row)}"]
     lines += explanation.lines()
-    headed: dict[str, Any] = {} if is_page(output) else {"title": title, "lines": lines}
-    sheet = figure(explanation, start=start, layout=layout, **headed)
+    headed: dict[str, Any] = {"lines": ()} if is_page(output) else {"title": title, "lines": lines}
+    sheet = explanation.figure(start=start, layout=layout, **headed)
     write_sheet(output, sheet, title, lines, tables=_tables(explanation), notes=_NOTES)
     return explanation
 

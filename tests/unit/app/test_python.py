@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.text import Text
 
 import ecglfm
 from ecglfm.app.embedding import RecordEmbedder
@@ -47,6 +48,18 @@ def test_a_model_predicts_files_folders_and_records_in_memory(folder: Path) -> N
     pd.testing.assert_frame_equal(of_command(mixed), of_command(whole.iloc[[2, 0, 1]]), atol=1e-6)
     pd.testing.assert_frame_equal(of_command(model.predict(records[1])), of_command(whole[:1]), atol=1e-6)
     assert model.predict([]).empty
+
+
+def test_a_model_explains_a_file_and_a_record(folder: Path) -> None:
+    model, path = ecglfm.load_model(folder / "model"), folder / "ecgs/c"
+    found = model.explain(path, "LBBB")
+    windows = ecglfm.preprocess(ecglfm.read_record(path), model)
+    assert found.attribution.score == pytest.approx(model(windows)[:, 1].mean().item(), abs=1e-4)
+    again = model.explain(ecglfm.read_record(path), "LBBB")
+    np.testing.assert_array_equal(found.attribution.values, again.attribution.values)
+    assert found.lines()[0] in {text.get_text() for text in found.figure().findobj(Text)}
+    with pytest.raises(UserError, match="record cannot be used: header_missing"):
+        model.explain(folder / "none", "LBBB")
 
 
 @pytest.mark.parametrize("which", ["encoder", "model"])

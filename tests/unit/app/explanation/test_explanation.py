@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecglfm.app.explanation import Explanation, explain, figure
+from ecglfm.app.explanation import Explanation, explain
 from ecglfm.app.prediction import Prepared
 from ecglfm.config import LEADS, UserError
 from ecglfm.evaluation.attribution import Attribution
@@ -43,7 +43,7 @@ def test_without_beats_there_are_no_parts():
     one = explain(linear_model(), Prepared("", None, signal * 0), "b")
     assert (one.beats, one.by_phase()) == (0, {})
     assert "no beat was found" in one.lines()[1]
-    figure(one)
+    one.figure()
 
 
 def test_a_record_goes_the_way_of_the_pipeline():
