@@ -39,21 +39,33 @@ def _predict(args: argparse.Namespace) -> int:
     return _say_abstained(table)
 
 
+def _answers(table: pd.DataFrame) -> list[str]:
+    """Columns of what is said of each label."""
+    beside = {"spread", "threshold", "decision", "set"}
+    return [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
+
+
+def _unusable(table: pd.DataFrame) -> pd.Series:
+    """Recordings of which nothing is said; of others that abstain outputs are there, and no decision."""
+    return table["abstained"] & table[_answers(table)].isna().all(axis=1)
+
+
 def _say_answers(table: pd.DataFrame) -> None:
     """Print what is said of each label of each recording."""
-    beside = {"spread", "threshold", "decision", "set"}
-    answers = [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
-    for _, row in table[~table["abstained"]].iterrows():
+    for _, row in table[~_unusable(table)].iterrows():
         said = []
-        for what, _, label in (column.partition(".") for column in answers):
-            decision = row.get(f"decision.{label}")
+        for what, _, label in (column.partition(".") for column in _answers(table)):
+            decision = None if row["abstained"] else row.get(f"decision.{label}")
             said.append(
                 f"{label} {row[f'{what}.{label}']:.2f}" + ("" if decision is None else " yes" if decision else " no")
             )
-        print(f"{row['record']}: {', '.join(said)}")
+        print(f"{row['record']}: {', '.join(said)}" + (f" (not decided: {row['reason']})" if row["abstained"] else ""))
 
 
 def _say_abstained(table: pd.DataFrame) -> int:
-    """Print which recordings got no answer; the exit status."""
-    reasons = table["reason"].where(table["abstained"], "")
-    return say_left_out(reasons.set_axis(table["record"]), "no answer")
+    """Print which recordings got no answer, and how many no decision; the exit status."""
+    unusable = _unusable(table)
+    undecided = int((table["abstained"] & ~unusable).sum())
+    if undecided:
+        print(f"not decided: {undecided} of {len(table)}, unlike those of the training; the table has the `reason`")
+    return say_left_out(table["reason"].where(unusable, "").set_axis(table["record"]), "no answer")

@@ -146,6 +146,13 @@ class FinetuneConfig(Section):
         description="classes: share of the patients with, and of those without a label whose prediction set is to hold "
         "the truth; null: no sets",
     )
+    outlier_share: float | None = Field(
+        0.03,
+        gt=0,
+        lt=1,
+        description="share of the validation patients that may be called unlike the training recordings; `predict` "
+        "decides nothing of a recording that is; null: every recording is decided",
+    )
     freeze_frontend: bool = Field(
         True,
         description="`full` only: keep the convolutional front end as pretrained; of an encoder with random weights it "

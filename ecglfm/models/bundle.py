@@ -20,6 +20,7 @@ from ecglfm.models.description import EncoderDescription, ModelDescription
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.meta_device import on_meta_device
+from ecglfm.models.reference import Reference
 from ecglfm.provenance import atomic, code_version, read_json, write_json
 
 FORMAT_VERSION = 1
@@ -88,6 +89,9 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
         content["temperature"] = [float(temperature) for temperature in model.calibration.temperatures]
     if model.conformal is not None:
         content["conformal"] = asdict(model.conformal)
+    if (reference := model.reference) is not None:
+        known = {"limits": reference.limits, "common_flags": list(reference.common)}
+        content["reference"] = {"share": reference.share, **known}
     if model.link.kind.standardized:
         content |= {"target_mean": list(model.link.mean), "target_scale": list(model.link.scale)}
     _save(Path(folder), "model", model, content)
@@ -143,13 +147,19 @@ def load_model(path: str | Path) -> ECGModel:
     about = parse(EncoderDescription, description.encoder, where)
 
     def build(weights: int) -> ECGModel:
-        return ECGModel(
-            _build_encoder(about, where, weights), description.label_names, description.mode, description.link
-        )
+        encoder = _build_encoder(about, where, weights)
+        model = ECGModel(encoder, description.label_names, description.mode, description.link)
+        if description.reference is not None:
+            model.reference = Reference(encoder.dim, len(encoder.leads))
+        return model
 
     model = _load(json_path, build)
     model.calibration, model.conformal = description.calibration, description.sets
     model.thresholds, model.aggregate = description.thresholds or [], description.aggregate
+    if model.reference is not None and description.reference is not None:
+        about_reference = description.reference
+        model.reference.limits = {str(name): limit for name, limit in about_reference.limits.items()}
+        model.reference.share, model.reference.common = about_reference.share, tuple(about_reference.common_flags)
     model.info, model.encoder.info = content, content["encoder"]
     return model
 

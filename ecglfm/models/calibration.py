@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 #: T is looked for between these; a model that never errs on the validation split ends at the lower one, at which
 #: few of its probabilities become so close to 1 that they cannot be told apart.
@@ -74,6 +73,8 @@ def fit_calibration(
 
 def _temperature(targets_nl: np.ndarray, probability_nl: np.ndarray, exclusive: bool) -> float:
     """The likeliest temperature of these labels together."""
+    from scipy.optimize import minimize_scalar  # here: whoever reads a model needs none of it
+
     known = ~np.isnan(targets_nl)
     if not known.any():
         return 1.0

@@ -14,6 +14,7 @@ from ecglfm.config.kinds import KINDS
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.outputs import AGGREGATES, Link, link_of
+from ecglfm.models.reference import PARTS
 
 MAX_WINDOW = 1 << 20  # samples, 35 minutes at 500 Hz: what a batch of short recordings is filled up to
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -63,6 +64,14 @@ class ConformalDescription(Description):
     negatives: list[int]
 
 
+class ReferenceDescription(Description):
+    """Limits of distances to the training recordings, whose clouds lie with the weights."""
+
+    share: float = Field(gt=0, lt=1)
+    limits: dict[Literal[PARTS], Annotated[Finite, Field(ge=0)]] = Field(min_length=len(PARTS))  # type: ignore[valid-type]
+    common_flags: list[str]
+
+
 class ModelDescription(Description):
     """What stands on the encoder; a file from before there were kinds is of a multilabel model."""
 
@@ -74,6 +83,7 @@ class ModelDescription(Description):
     thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
     temperature: list[Annotated[Finite, Field(gt=0)]] | None = None
     conformal: ConformalDescription | None = None
+    reference: ReferenceDescription | None = None
     target_mean: list[Finite] | None = None
     target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
 

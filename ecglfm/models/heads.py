@@ -19,6 +19,7 @@ from ecglfm.models.conformal import Conformal
 from ecglfm.models.encoders import Encoder, mean_over_frames
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.outputs import Link, link_of
+from ecglfm.models.reference import Reference
 
 
 class AttentionPooling(nn.Module):
@@ -67,6 +68,8 @@ class ECGModel(nn.Module):
         Temperatures of the validation split; None: probabilities are said as they come.
     conformal : Conformal or None
         Cut-offs of prediction sets, of calibrated probabilities of the validation split.
+    reference : Reference or None
+        What training recordings look like; a recording that is unlike them gets no decision.
     aggregate : str
         How the outputs of a record's windows become the record's: mean, max or median.
     info : dict
@@ -83,6 +86,7 @@ class ECGModel(nn.Module):
         self.thresholds = [0.5] * len(self.label_names) if self.link.kind.has_classes else []
         self.calibration: Calibration | None = None
         self.conformal: Conformal | None = None
+        self.reference: Reference | None = None
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None

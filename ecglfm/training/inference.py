@@ -5,7 +5,7 @@ Shapes: b batch, l leads, t samples, k labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from ecglfm import distributed
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.reference import count_numbers, signal_numbers
 
 
 class CropReader(Protocol):
@@ -95,19 +96,63 @@ def predict(
     Stopped
         `stop` was raised.
     """
+    windows = signals.windows(model.encoder.crop_samples) if windows is None else windows
+
+    def say(x: torch.Tensor, mask: torch.Tensor | None, _valid: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (model.outputs(model(x, mask).float()),)
+
+    (outputs,) = _forward(model, signals, windows, say, (len(model.label_names),), batch_size, stop)
+    return outputs_by_record(model, windows["row"].to_numpy(), outputs)
+
+
+def predict_described(
+    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs of records, as `predict`, and what they look like, as `ecglfm.models.reference` wants it.
+
+    Parameters
+    ----------
+    model, signals, windows, batch_size
+        As in `predict`.
+
+    Returns
+    -------
+    outputs : ndarray of float32, shape (records, labels)
+    numbers : ndarray of float32, shape (records, numbers)
+        The vector that the head reads and the numbers of the signal side by side, means over the windows.
+    """
+    windows = signals.windows(model.encoder.crop_samples) if windows is None else windows
+    rate, leads = model.encoder.sampling_rate, len(model.encoder.leads)
+
+    def say(x: torch.Tensor, mask: torch.Tensor | None, valid: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        vectors = model.embed(x, mask)
+        numbers = torch.cat([vectors.float(), signal_numbers(x, valid, rate)], dim=1)
+        return model.outputs(model.head(vectors).float()), numbers
+
+    widths = (len(model.label_names), model.encoder.dim + count_numbers(leads))
+    outputs, numbers = _forward(model, signals, windows, say, widths, batch_size, None)
+    row = windows["row"].to_numpy()
+    return outputs_by_record(model, row, outputs), aggregate_by_record(row, numbers)
+
+
+def _forward(
+    model: ECGModel, signals: CropReader, windows: pd.DataFrame, say: Callable[..., tuple[torch.Tensor, ...]],
+    widths: tuple[int, ...], batch_size: int, stop: distributed.StopFlag | None,
+) -> list[np.ndarray]:  # fmt: skip
+    """What `say(x, mask, valid)` gives of windows in batches: tensors of so many columns each."""
     length = model.encoder.crop_samples
-    windows = signals.windows(length) if windows is None else windows
     row, start, valid = (windows[column].to_numpy() for column in ("row", "start", "valid"))
-    parts = []
+    parts: list[list[np.ndarray]] = [[np.zeros((0, width), np.float32)] for width in widths]
     with evaluating(model) as device:
         for first in range(0, len(windows), batch_size):
             distributed.end_if(stop)
             batch = slice(first, first + batch_size)
             x, mask = model_input(signals.crops(row[batch], start[batch], length), valid[batch])
-            logits_bk = model(x.to(device), None if mask is None else mask.to(device))
-            parts.append(model.outputs(logits_bk.float()).cpu().numpy())
-    outputs = np.concatenate(parts) if parts else np.zeros((0, len(model.label_names)), np.float32)
-    return outputs_by_record(model, row, outputs)
+            real = torch.from_numpy(valid[batch].astype(np.int64)).to(device)
+            said = say(x.to(device), None if mask is None else mask.to(device), real)
+            for part, values in zip(parts, said, strict=True):
+                part.append(values.cpu().numpy())
+    return [np.concatenate(part) for part in parts]
 
 
 def outputs_by_record(model: ECGModel, row: np.ndarray, outputs: np.ndarray) -> np.ndarray:

@@ -98,15 +98,13 @@ class Predictor:
             (of an ensemble the mean, and `spread`, the standard deviation), and where labels are there or not its
             `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it, and the `set`
             (of an ensemble the union; `ecglfm.models.conformal`): present, absent, either, neither or too few;
-            `flags`; `abstained` and its `reason`.
+            `flags`; `abstained` and its `reason`. Outputs are None of what cannot be used; of what is unlike the
+            training recordings (of an ensemble: to most of the models) they are there, and nothing is decided.
         """
-        from ecglfm.training.inference import predict
-
-        usable = Held([one.signal for one in prepared if not one.fault])
-        said = [model.calibrated(predict(model, usable, batch_size=_BATCH)) for model in self.models]
-        outputs_mnk = np.stack(said)
-        answers = iter(zip(outputs_mnk.swapaxes(0, 1), self._sets(outputs_mnk), strict=True))
-        return [self._row(one, *((None, None) if one.fault else next(answers))) for one in prepared]
+        usable = [one for one in prepared if not one.fault]
+        outputs_mnk, unlike = self._ask(usable)
+        answers = iter(zip(outputs_mnk.swapaxes(0, 1), self._sets(outputs_mnk), unlike, strict=True))
+        return [self._row(one, *((None, None, "") if one.fault else next(answers))) for one in prepared]
 
     def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:
         """What the models say of recordings: `answer`, a row for each, in their order.
@@ -128,6 +126,24 @@ class Predictor:
     def _encoder(self) -> Any:
         return self.models[0].encoder
 
+    def _ask(self, usable: Sequence[Prepared]) -> tuple[np.ndarray, list[str]]:
+        """Outputs of each model, shape (m, n, k), and why recordings are unlike what most of the models know."""
+        from ecglfm.models.reference import quality_flags
+        from ecglfm.training.inference import predict, predict_described
+
+        held, flags = Held([one.signal for one in usable]), [quality_flags(one.flags) for one in usable]
+        outputs, reasons = [], []
+        for model in self.models:
+            if model.reference is None:
+                outputs.append(model.calibrated(predict(model, held, batch_size=_BATCH)))
+                reasons.append([""] * len(usable))
+                continue
+            said, numbers_nd = predict_described(model, held, batch_size=_BATCH)
+            outputs.append(model.calibrated(said))
+            reasons.append(model.reference.reasons(numbers_nd, flags))
+        told = [[reason for reason in of_models if reason] for of_models in zip(*reasons, strict=True)]
+        return np.stack(outputs), [why[0] if 2 * len(why) > len(self.models) else "" for why in told]
+
     def _sets(self, outputs_mnk: np.ndarray) -> np.ndarray:
         """Names of prediction sets, shape (n, k); no labels where not every model has them."""
         cuts = [model.conformal for model in self.models if model.conformal is not None]
@@ -135,8 +151,10 @@ class Predictor:
             return np.empty((outputs_mnk.shape[1], 0), dtype=object)
         return set_names(cuts, outputs_mnk)
 
-    def _row(self, prepared: Prepared, outputs_mk: np.ndarray | None, sets_k: np.ndarray | None) -> dict[str, Any]:
-        """A row of the table, of the outputs of each model and their sets."""
+    def _row(
+        self, prepared: Prepared, outputs_mk: np.ndarray | None, sets_k: np.ndarray | None, unlike: str
+    ) -> dict[str, Any]:
+        """A row of the table, of the outputs of each model, their sets, and why nothing is decided."""
         kind = self.models[0].link.kind
         row: dict[str, Any] = {"record": prepared.name, "patient_id": prepared.patient_id}
         for column, name in enumerate(self.models[0].label_names):
@@ -147,15 +165,12 @@ class Predictor:
                 row[f"spread.{name}"] = None if values is None else float(values.std(ddof=1))
             if kind.has_classes:
                 threshold = float(np.mean([model.thresholds[column] for model in self.models]))
-                row |= {f"threshold.{name}": threshold, f"decision.{name}": None if mean is None else mean >= threshold}
+                decision = None if mean is None or unlike else mean >= threshold
+                row |= {f"threshold.{name}": threshold, f"decision.{name}": decision}
             if all(model.conformal for model in self.models):
-                row[f"set.{name}"] = None if sets_k is None else sets_k[column]
-        fault = prepared.fault
-        return row | {
-            "flags": ",".join(prepared.flags),
-            "abstained": fault is not None,
-            "reason": ": ".join(fault) if fault else "",
-        }
+                row[f"set.{name}"] = None if sets_k is None or unlike else sets_k[column]
+        reason = ": ".join(prepared.fault) if prepared.fault else unlike
+        return row | {"flags": ",".join(prepared.flags), "abstained": bool(reason), "reason": reason}
 
 
 def _check_alike(models: Sequence[ECGModel], names: Sequence[str]) -> None:

@@ -24,21 +24,20 @@ from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
-from ecglfm.models.calibration import fit_calibration
-from ecglfm.models.conformal import fit_conformal
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.tracking import standard_tags, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
 from ecglfm.training.finetuning.criterion import make_criterion
+from ecglfm.training.finetuning.decisions import decide, windows_of
 from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
 from ecglfm.training.finetuning.resume import saved_epochs
 from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.finetuning.targets import make_link, targets_of
-from ecglfm.training.finetuning.thresholds import Rule, Threshold, choose_thresholds
+from ecglfm.training.finetuning.thresholds import Threshold
 from ecglfm.training.inference import predict
 from ecglfm.training.vectors import weights_hash
 
@@ -90,7 +89,7 @@ def run_finetune(
     Returns
     -------
     ECGModel
-        As saved, with its temperatures, thresholds and prediction sets.
+        As saved, with all that it decides by.
 
     Raises
     ------
@@ -155,7 +154,7 @@ def run_finetune(
         (model.head if model.mode == "linear" else model).load_state_dict(history.weights)
         merge(model.encoder)
         model.to(device).eval()
-        chosen = _decide(model, data, config) if model.link.kind.has_classes else {}
+        chosen = decide(model, data, config)
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
@@ -219,26 +218,6 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     return model
 
 
-def _decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str, Threshold]:
-    """Give the model temperatures, thresholds and cut-offs of prediction sets, by the validation records."""
-    target, exclusive = data.target[data.valid], model.link.kind.exclusive
-    outputs = predict(model, data.signals, _windows(model, data, data.valid), batch_size=config.batch_size)
-    rule = Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
-    patients = data.records["patient_id"].to_numpy(dtype=str)[data.valid]
-    model.calibration = fit_calibration(target, outputs, config.calibration, exclusive=exclusive)
-    chosen = choose_thresholds(target, model.calibrated(outputs), patients, data.label_names, rule)
-    model.thresholds = [threshold.value for threshold in chosen.values()]
-    if config.conformal_coverage is not None:
-        model.conformal = fit_conformal(target, model.calibrated(outputs), patients, config.conformal_coverage)
-    return chosen
-
-
-def _windows(model: ECGModel, data: Labelled, rows: np.ndarray) -> pd.DataFrame:
-    """Every window of some records."""
-    windows = data.signals.windows(model.encoder.crop_samples)
-    return windows[windows["row"].isin(rows)]
-
-
 def _learner(
     model: ECGModel, data: Labelled, config: FinetuneConfig, seed: int, encoder: Path, vectors: Path | None,
     stop: distributed.StopFlag | None,
@@ -248,7 +227,7 @@ def _learner(
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":
         return linear_learner(model, data, encoder, vectors, stop=stop, **common)
-    length, valid = model.encoder.crop_samples, _windows(model, data, data.valid)
+    length, valid = model.encoder.crop_samples, windows_of(model, data, data.valid)
 
     def batches(epoch: int, first: int) -> Iterator[Batch]:
         return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers, first)

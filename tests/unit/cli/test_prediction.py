@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.cli import main
-from ecglfm.cli.prediction import _say_abstained
+from ecglfm.cli.prediction import _say_abstained, _say_answers
 from tests.unit.app.prediction.test_predict import make_model, predict, write_wfdb
 
 
@@ -40,6 +40,15 @@ def test_the_first_recordings_without_an_answer_are_named(capsys: pytest.Capture
     assert shown[1:3] == ["  r0: header_missing: none", "  r1: amplitude: 9 mV"]
     assert len(shown) == 7
     assert _say_abstained(table[8:]) == 0
+
+
+def test_what_is_not_decided_is_told_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"record": "r0", "probability.AF": 0.25, "threshold.AF": 0.2, "decision.AF": None, "set.AF": None}
+    table = pd.DataFrame([row | {"abstained": True, "reason": "quality: swapped_leads"}])
+    _say_answers(table)
+    assert _say_abstained(table) == 0
+    told = "not decided: 1 of 1, unlike those of the training; the table has the `reason`"
+    assert capsys.readouterr().out.splitlines() == ["r0: AF 0.25 (not decided: quality: swapped_leads)", told]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,13 @@ import pytest
 
 import ecglfm
 from ecglfm.app.prediction import FromFiles, Predictor
-from ecglfm.config import UserError
+from ecglfm.app.prediction.preparation import Held
+from ecglfm.config import LEADS, UserError
+from ecglfm.models.bundle import save_model
+from ecglfm.models.conformal import Conformal
+from ecglfm.models.reference import PARTS, Reference
 from ecglfm.records import Record
+from ecglfm.training.inference import predict_described
 from tests.unit.app.prediction.test_predict import make_model, write_wfdb
 
 
@@ -34,6 +39,36 @@ def test_a_recording_in_memory_without_an_answer(tmp_path: Path) -> None:
     assert (row["record"], row["patient_id"], row["abstained"]) == ("a", "p", True)
     assert (row["probability.AF"], row["threshold.AF"], row["decision.AF"]) == (None, 0.4, None)
     assert predictor.answer([]) == []
+
+
+def test_what_is_unlike_the_training_is_told_and_not_decided(tmp_path: Path) -> None:
+    known = [ecglfm.read_record(write_wfdb(tmp_path / "ecgs", f"r{k}", seed=k)) for k in range(8)]
+    folders = []
+    for seed in range(3):
+        model = ecglfm.load_model(make_model(tmp_path / f"m{seed}", seed=seed))
+        model.reference = Reference(16, 12)
+        model.conformal = Conformal(0.9, (0.5, 0.5), (0.5, 0.5), (20, 20), (20, 20))
+        prepared = [Predictor([model]).prepare(record) for record in known]
+        _, numbers = predict_described(model, Held([one.signal for one in prepared]))
+        model.reference.fit(numbers)
+        model.reference.choose(numbers, [{"einthoven_residual"}] * 8, np.arange(8).astype(str), 0.05)
+        if seed == 2:  # of three models one calls nothing unlike
+            model.reference.limits = dict.fromkeys(PARTS, 1e9)
+        folders.append(tmp_path / f"saved{seed}")
+        save_model(folders[-1], model, {})
+    noise = Record(np.random.default_rng(0).normal(0, 0.3, (2500, 12)), LEADS, 500.0)
+    for some in (folders[:1], folders):
+        predictor = Predictor.load(some)
+        genuine, odd = predictor.answer([predictor.prepare(known[0]), predictor.prepare(noise)])
+        assert (genuine["abstained"], genuine["reason"]) == (False, "")
+        assert genuine["decision.AF"] == (genuine["probability.AF"] >= 0.4)
+        assert genuine["set.AF"] in {"present", "absent", "either"}
+        assert odd["abstained"] is True
+        assert odd["reason"].startswith("unlike_training: ")
+        assert 0 < odd["probability.AF"] < 1
+        assert (odd["decision.AF"], odd["set.AF"]) == (None, None)
+    predictor = Predictor.load(folders[1:])  # one of two is not most of them
+    assert predictor.answer([predictor.prepare(noise)])[0]["abstained"] is False
 
 
 def test_an_ensemble_of_two_tasks_is_refused(tmp_path: Path) -> None:

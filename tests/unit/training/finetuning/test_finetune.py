@@ -35,7 +35,7 @@ from ecglfm.training.finetuning.history import EarlyStopping
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.supervised import Learner, train
-from ecglfm.training.inference import predict
+from ecglfm.training.inference import predict, predict_described
 from tests.unit.architectures import architecture
 from tests.unit.hashes import hashes
 from tests.unit.shard_leads import name_leads
@@ -316,6 +316,11 @@ def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
     loaded = load_model(tmp_path)
     probability = predict(loaded, Signals(test, data / "preprocess"))
     assert macro_auroc(labels, probability) > 0.95
+    _, numbers = predict_described(loaded, Signals(test, data / "preprocess"))
+    unlike = [bool(why) for why in loaded.reference.reasons(numbers, [set()] * len(test))]
+    assert np.mean(unlike) < 0.2
+    assert all(loaded.reference.reasons(10 * numbers, [set()] * len(test)))
+    assert loaded.reference.share == 0.03
     assert loaded.label_names == ["fast", "big"]
     assert loaded.thresholds == model.thresholds
     chosen_by = records[records["split"] == "valid"].reset_index(drop=True)

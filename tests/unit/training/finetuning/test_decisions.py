@@ -1,0 +1,67 @@
+"""What a fitted model decides by: all of it from the validation records, none of it where the config says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecglfm.app.prediction.preparation import Held
+from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import link_of
+from ecglfm.training.finetuning.decisions import decide
+from ecglfm.training.finetuning.labelled import Labelled
+from ecglfm.training.inference import predict, predict_described
+from tests.unit.architectures import architecture
+
+COUNT = 80
+TRAIN, VALID = np.arange(40), np.arange(40, COUNT)
+
+
+def make(kind: str) -> tuple[ECGModel, Labelled]:
+    torch.manual_seed(0)
+    shape = architecture(kind="conformer", dim=8, layers=1, heads=2, ffn_dim=16, conv_channels=4)
+    encoder = make_encoder(shape, list(LEADS), 100, PreprocessConfig(sampling_rate=100), 2.0)
+    model = ECGModel(encoder, ["x"], "full", link_of(kind, [0.0], [1.0])).eval()
+    signals = list(np.random.default_rng(0).normal(0, 300, (COUNT, 400, 12)).astype(np.int16))
+    flags = ["lead_off" if row % 2 else "mains_noise,leads_derived" for row in range(COUNT)]
+    records = pd.DataFrame({"patient_id": np.arange(COUNT).astype(str), "flags": flags})
+    target = (np.arange(COUNT) % 3 == 0).astype(np.float32)[:, None]
+    return model, Labelled(records, target, ["x"], TRAIN, VALID, Held(signals), kind)
+
+
+def test_all_of_it_is_chosen_on_valid() -> None:
+    model, data = make("multilabel")
+    config = FinetuneConfig(outlier_share=0.2, conformal_coverage=0.8)
+    chosen = decide(model, data, config)
+    assert list(chosen) == ["x"]
+    assert model.thresholds == [chosen["x"].value]
+    assert model.conformal.coverage == 0.8
+    assert model.conformal.positives == (int(data.target[VALID].sum()),)
+    outputs, numbers = predict_described(model, data.signals)
+    np.testing.assert_array_equal(outputs, predict(model, data.signals))
+    assert numbers.shape == (COUNT, 8 + 66 + 8 + 1)
+    held = model.calibrated(outputs[VALID])[data.target[VALID] == 1] >= model.conformal.present_from[0]
+    assert 0.8 <= held.mean() < 0.95
+    assert model.reference.common == ("lead_off",)
+    unlike = [bool(why) for why in model.reference.reasons(numbers[VALID], [{"lead_off"}] * len(VALID))]
+    assert 0 < np.mean(unlike) <= 0.2
+    mean = numbers[TRAIN, :8].mean(axis=0)
+    np.testing.assert_allclose(model.reference.vector.mean, mean, rtol=1e-4, atol=1e-6)
+
+
+def test_nothing_is_chosen_that_is_not_asked_for() -> None:
+    model, data = make("multilabel")
+    decide(model, data, FinetuneConfig(outlier_share=None, conformal_coverage=None, calibration="none"))
+    assert (model.reference, model.conformal, model.calibration) == (None, None, None)
+
+
+@pytest.mark.parametrize("kind", ["regression", "survival"])
+def test_numbers_have_a_reference_and_no_thresholds(kind: str) -> None:
+    model, data = make(kind)
+    assert decide(model, data, FinetuneConfig(loss="auto")) == {}
+    assert model.reference is not None
+    assert (model.thresholds, model.conformal, model.calibration) == ([], None, None)
