@@ -1,4 +1,4 @@
-# make demo | test | test-fast | setup | format | mutants | mlflow-server | clean
+# make demo | test | test-fast | setup | format | mutants | mlflow-server | serve | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
@@ -12,7 +12,7 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 3
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
-.PHONY: setup demo check check-form check-types pytest test test-fast format docs mutants mlflow-server clean
+.PHONY: setup demo check check-form check-types pytest test test-fast format docs mutants mlflow-server serve clean
 
 setup: $(STAMP)
 
@@ -84,6 +84,17 @@ mlflow-server: export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 mlflow-server: setup
 	mkdir -p '$(RESULTS)'
 	exec mlflow server --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) --artifacts-destination '$(RESULTS)/mlartifacts'
+
+# A fine-tuned model that answers over HTTP, for this machine alone, until Ctrl-C: make serve MODEL=results/finetune/… SERVE_PORT=5001
+MODEL ?=
+SERVE_PORT ?= 5001
+
+serve: export MLFLOW_DISABLE_TELEMETRY := true
+serve: export DO_NOT_TRACK := true
+serve: setup
+	made=$$(python -m ecglfm register --model '$(MODEL)') && \
+	  MLFLOW_TRACKING_URI=$${made##* in } exec mlflow models serve -m "$${made%% *}" \
+	  --env-manager local --host 127.0.0.1 --port $(SERVE_PORT) --workers 1
 
 clean:
 	rm -rf results logs .snakemake

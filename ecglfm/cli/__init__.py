@@ -26,6 +26,7 @@ from ecglfm.cli import (
     labels,
     models,
     prediction,
+    serving,
     tracking,
     training,
 )
@@ -44,6 +45,7 @@ GROUPS = (
     comparison,
     embedding,
     prediction,
+    serving,
     explanation,
     tracking,
     benchmark,

@@ -162,6 +162,11 @@ class Store:
         with self._locked():
             getattr(self._client, method)(*args, **kwargs)
 
+    def experiment(self, stage: str) -> str:
+        """MLflow's identifier of a stage's experiment, which is made where there is none."""
+        with self._locked():
+            return self._experiment(stage)
+
     def _experiment(self, stage: str) -> str:
         from mlflow.exceptions import MlflowException
 
