@@ -21,7 +21,7 @@ ifeq ($(OWN_ENV),)
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 endif
 	python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecglfm needs Python 3.11 or newer; call make PYTHON=python3.11")'
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,huggingface,postgres,train,workflow]'
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,huggingface,postgres,serve,train,workflow]'
 	touch '$@'
 
 demo: setup
@@ -92,8 +92,9 @@ SERVE_PORT ?= 5001
 serve: export MLFLOW_DISABLE_TELEMETRY := true
 serve: export DO_NOT_TRACK := true
 serve: setup
+	@test -n '$(MODEL)' || { echo 'make serve: say which: MODEL=results/finetune/ENCODER/TASK/FIT'; exit 1; }
 	made=$$(python -m ecglfm register --model '$(MODEL)') && \
-	  MLFLOW_TRACKING_URI=$${made##* in } exec mlflow models serve -m "$${made%% *}" \
+	  MLFLOW_TRACKING_URI=$${made#* in } exec mlflow models serve -m "$${made%% *}" \
 	  --env-manager local --host 127.0.0.1 --port $(SERVE_PORT) --workers 1
 
 clean:

@@ -289,6 +289,7 @@ def test_every_readme_command_is_tested(demo) -> None:
             "snakemake tracking_sync",
             "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --bundle model.zip --rate 500",  # test_readme_export
             "python -m ecglfm verify-bundle model.zip",
+            "make serve MODEL=results/finetune/tiny/diagnosis/full-s0",  # tests/unit/app/serving
         ]
     )
 

@@ -74,10 +74,13 @@ def _signal(value: Any) -> np.ndarray:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(lead, list | tuple) for lead in value):
         raise BodyError(what)
     try:
-        signal_ln = np.array(value, np.float64)  # None becomes NaN
+        found = np.array(value)
+        if found.dtype == object and any(isinstance(sample, str | bool) for lead in value for sample in lead):
+            raise BodyError(what)
+        signal_ln = found.astype(np.float64)  # None becomes NaN
     except (TypeError, ValueError, OverflowError):
         raise BodyError(what) from None
-    if signal_ln.ndim != 2 or any(isinstance(sample, str) for lead in value for sample in lead):
+    if signal_ln.ndim != 2 or found.dtype.kind not in "iufO":
         raise BodyError(what)
     return signal_ln
 

@@ -1,0 +1,65 @@
+"""What lies in MLflow's registry: JSON, safetensors and a script; once, however often it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.models import Model
+
+from ecglfm.cli import main
+from tests.unit.app.prediction.test_predict import make_model
+from tests.unit.app.serving.conftest import Place
+
+NAME = "encoder-t-full-s0"
+
+
+def register(*arguments: object) -> int:
+    return main(["register", *map(str, arguments)])
+
+
+def test_nothing_is_pickled_and_it_says_what_goes_in_and_out(place: Place):
+    client = MlflowClient(tracking_uri=place.store, registry_uri=place.store)
+    (version,) = client.search_model_versions(f"name = '{NAME}'")
+    assert (str(version.version), version.tags["task"], version.tags["fit"]) == ("1", "t", "full-s0")
+    folder = Path(client.get_model_version_download_uri(NAME, "1").removeprefix("file://"))
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "MLmodel", "artifacts/model/model.json", "artifacts/model/model.safetensors", "conda.yaml", "input_example.json",
+        "python_env.yaml", "requirements.txt", "served.py", "serving_input_example.json",
+    }  # fmt: skip
+    about = Model.load(str(folder / "MLmodel"))
+    assert about.signature.inputs.input_names() == ["signal", "leads", "sampling_rate", "unit"]
+    types = {column.name: column.type.name for column in about.signature.outputs}
+    assert types["probability.AF"] == "double"
+    assert (types["decision.AF"], types["flags"]) == ("boolean", "string")
+    assert "ecglfm[serve]==" in (folder / "requirements.txt").read_text()
+    assert set(about.load_input_example(str(folder)).columns) == {"signal", "leads", "sampling_rate", "unit"}
+
+
+def test_the_same_model_is_the_same_version(place: Place, capsys: pytest.CaptureFixture[str]):
+    assert register("--model", place.model) == 0
+    assert capsys.readouterr().out == f"models:/{NAME}/1 was registered before in {place.store}\n"
+
+
+def test_another_training_is_another_version(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other = make_model(tmp_path / "m", seed=1)
+    tracking = place.model.parents[3] / "config/tracking.yaml"
+    assert register("--model", other, "--name", "mine", "--tracking", tracking) == 0
+    assert register("--model", place.model, "--name", "mine", "--tracking", tracking) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"models:/mine/1 registered in {place.store}"
+    assert second == f"models:/mine/2 registered in {place.store}"
+
+
+def test_what_cannot_be_is_one_line(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for arguments, message in (
+        (["--model", place.model, "--name", "a/b"], "--name 'a/b': MLflow's names have neither `/` nor `:`"),
+        (["--model", make_model(tmp_path / "m")], "lies in no results folder; say --tracking"),
+        (["--model", tmp_path / "none", "--tracking", place.model.parents[3] / "config/tracking.yaml"], "no such file"),
+    ):
+        assert register(*arguments) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
