@@ -13,7 +13,7 @@ import pytest
 from ecglfm.config import UserError
 from ecglfm.data import tables
 from ecglfm.data.manifest.audit import audit
-from ecglfm.data.manifest.cross_validation import cross_validate, deal_folds
+from ecglfm.data.manifest.cross_validation import _patients, cross_validate, deal_folds
 from ecglfm.data.manifest.manifest import RECORD_COLUMNS, run_manifest
 from ecglfm.provenance import read_json
 from ecglfm.records import data_hash
@@ -294,6 +294,24 @@ def test_labels_in_parts_are_joined_by_patient_and_those_of_others_do_not_count(
             assert Counter(fold[six]) == dict.fromkeys(range(3), 2)
     table = pd.DataFrame({"x": [True] * 6 + [False] * 6, "y": [False] * 6 + [True] * 6}, index=ids)
     assert dict(zip(records["patient_id"][::2], fold[::2], strict=True)) == deal_folds(table, {}, k=3, seed=2)
+
+
+def test_one_recording_is_enough_to_be_of_a_source_and_no_row_of_labels_is_none():
+    """`a/0` and `b/0` have one recording, `a/1` one in each source; `a/0` is in no table of labels, `b/0` lacks a column."""
+    parts = [
+        pd.DataFrame({"patient_id": ["a/0", "a/1"], "source": "a"}),
+        pd.DataFrame({"patient_id": ["b/0", "a/1"], "source": "b"}),
+    ]
+    carried = [
+        pd.DataFrame({"patient_id": ["a/1"], "x": [True], "y": [False]}),
+        pd.DataFrame({"patient_id": ["b/0"], "x": [False]}),
+    ]
+    table = _patients(lambda columns: (part[columns] for part in parts), carried, ["a", "b"])
+    assert table.to_dict("index") == {
+        "a/0": {"a": True, "b": False, "x": False, "y": False},
+        "a/1": {"a": True, "b": True, "x": True, "y": False},
+        "b/0": {"a": False, "b": True, "x": False, "y": False},
+    }
 
 
 def test_columns_of_the_new_table_are_those_that_are_asked_for():
