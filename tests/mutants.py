@@ -1,32 +1,29 @@
 """Mutation testing of one module: `make mutants MODULE=ecglfm/data/manifest/splits.py`.
 
-Each mutant is the module with one small fault (`<` for `<=`, a sign, a default). One that no test fails on stands for a
-fault that nobody would see. Works on a copy in `build/mutants/`, so the checkout stays as it is.
+Each mutant is the module with one small fault (`<` for `<=`, a sign, a default), as mutmut makes them. One that no test
+fails on stands for a fault that nobody would see. Works on a copy in `build/mutants/`, so the checkout stays as it is.
+There pytest imports and collects once, and each mutant is a fork of that process: a second, not a start of Python.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections import Counter
+import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
-_SETTINGS = """
-[tool.mutmut]
-source_paths = ["ecglfm"]
-only_mutate = [{module!r}]
-pytest_add_cli_args_test_selection = {tests!r}
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
-also_copy = ["config", "docs", "envs", "workflow", "README.md"]
-process_isolation = "forkserver"
-use_git_change_detection = false
-"""
-#: What a test that hangs on a mutant, or is killed by it, has seen.
-_SEEN = ("killed", "timeout", "segfault", "caught by type check")
+LIST = "mutants.json"
+#: Seconds that a mutant may take beyond ten times the module as it is; one that hangs has been seen.
+PATIENCE = 20.0
 
 
 def tests_of(module: Path) -> list[str]:
@@ -38,8 +35,8 @@ def tests_of(module: Path) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def copy(folder: Path, module: Path, tests: list[str]) -> None:
-    """Copy what git lists, as it is now, with mutmut's settings."""
+def copy(folder: Path) -> None:
+    """Copy what git lists, as it is now."""
     shutil.rmtree(folder, ignore_errors=True)
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -47,8 +44,72 @@ def copy(folder: Path, module: Path, tests: list[str]) -> None:
         if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    with (folder / "pyproject.toml").open("a") as file:
-        file.write(_SETTINGS.format(module=str(module), tests=tests))
+
+
+class Forks:
+    """Pytest's plugin that runs the tests it has collected once for each mutant, and writes which of them no test saw.
+
+    Parameters
+    ----------
+    names : list of str
+        Mutants, as `module.name`; mutmut's copy of the module is the one that this environment variable names.
+    processes : int
+        Forks at once.
+    """
+
+    def __init__(self, names: list[str], *, processes: int) -> None:
+        self.names, self.processes = names, processes
+        self.seen: dict[str, str] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the module as it is, then every mutant."""
+        began = time.monotonic()
+        _, status = os.waitpid(self._fork(session, ""), 0)
+        if status != 0:
+            raise pytest.UsageError("the tests are not green without a mutant")
+        limit = PATIENCE + 10 * (time.monotonic() - began)
+        waiting, running = list(self.names), {}
+        while waiting or running:
+            while waiting and len(running) < self.processes:
+                name = waiting.pop(0)
+                running[self._fork(session, name)] = (name, time.monotonic() + limit)
+            for pid, (name, deadline) in list(running.items()):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    self.seen[name] = "survived" if status == 0 else "killed"
+                    del running[pid]
+                elif time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        return True
+
+    @staticmethod
+    def _fork(session: pytest.Session, mutant: str) -> int:
+        if (pid := os.fork()) != 0:
+            return pid
+        session.config.pluginmanager.unregister(name="terminalreporter")
+        silent = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(silent, number)
+        os.environ["MUTANT_UNDER_TEST"] = mutant
+        try:
+            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.testsfailed:
+                    break
+        except BaseException:  # whatever ends the tests has been seen by them
+            os._exit(1)
+        os._exit(1 if session.testsfailed else 0)
+
+
+def inside(tests: list[str], processes: int) -> int:
+    """In the copy: run the tests on each mutant of the list, and write what became of it."""
+    path = Path(LIST)
+    forks = Forks(json.loads(path.read_text()), processes=processes)
+    status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *tests], plugins=[forks])
+    path.write_text(json.dumps(forks.seen))
+    return int(status)
 
 
 def main() -> None:
@@ -57,41 +118,45 @@ def main() -> None:
     parser.add_argument("tests", nargs="*", help="default: test_{module}.py in the folder of the same name")
     parser.add_argument("--only", default="*", help="mutants by their names; of a large module a sample: '*[147]'")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not (ROOT / arguments.module).is_file() or arguments.module.parts[0] != "ecglfm":
-        raise SystemExit(f"{arguments.module}: no file of the package; for instance ecglfm/data/manifest/splits.py")
-    tests = arguments.tests or tests_of(arguments.module)
-    folder = ROOT / "build/mutants" / arguments.module.with_suffix("")
-    copy(folder, arguments.module, tests)
+    module = arguments.module
+    if arguments.inside:
+        raise SystemExit(inside(arguments.tests, arguments.processes))
+    if not (ROOT / module).is_file() or module.parts[0] != "ecglfm":
+        raise SystemExit(f"{module}: no file of the package; for instance ecglfm/data/manifest/splits.py")
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+    from mutmut.mutation.file_mutation import mutate_file_contents
+
+    tests = arguments.tests or tests_of(module)
+    folder = ROOT / "build/mutants" / module.with_suffix("")
+    copy(folder)
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.mutmut]\nsource_paths = ["ecglfm"]\n')
+    os.chdir(folder)  # where mutmut looks for its settings
+    mutated = mutate_file_contents(str(module), (ROOT / module).read_text())
+    (folder / module).write_text(mutated.code)
+    start = ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+    names = [f"{start}.{name}" for name in mutated.mutant_names]
+    names = [name for name in names if fnmatch.fnmatch(name, arguments.only)]
+    (folder / LIST).write_text(json.dumps(names))
 
     # Data beside the checkout are not beside the copy.
     shared = {"ECGLFM_REAL_DATA": "data", "ECGLFM_CASES": "cases", "ECGLFM_PARITY": "parity"}
     places = {name: str(ROOT.parent / "shared" / inside) for name, inside in shared.items()}
-    environment = places | {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-    def mutmut(*words: str, quiet: bool = True) -> str:
-        command = [sys.executable, "-m", "mutmut", *words]
-        done = subprocess.run(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE if quiet else None, text=True
-        )
-        if done.returncode:
-            raise SystemExit(f"mutmut {words[0]} ended with {done.returncode}; are the tests green without a mutant?")
-        return done.stdout or ""
-
-    mutmut("run", "--max-children", str(arguments.processes), arguments.only, quiet=False)
-    results = mutmut("results", "--all", "true").splitlines()
-    rows = [line.strip().rsplit(": ", 1) for line in results if ": " in line and not line.endswith(": not checked")]
-    counts = Counter(state for _, state in rows)
-    seen = sum(counts[state] for state in _SEEN)
-    for name, state in rows:
-        if state not in _SEEN:
-            changed = [
-                line
-                for line in mutmut("show", name).splitlines()
-                if line[:1] in "+-" and line[:3] not in ("+++", "---")
-            ]
-            print(f"\n{name}: {state}", *changed, sep="\n")
-    print(f"\n{arguments.module}: {seen} of {len(rows)} mutants are seen ({seen / len(rows):.0%}); {dict(counts)}")
+    command = [sys.executable, "-m", "tests.mutants", "--inside", "--processes", str(arguments.processes)]
+    environment = places | os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run([*command, str(module), *tests], cwd=folder, env=environment)
+    if done.returncode:
+        raise SystemExit(f"pytest ended with {done.returncode}; are the tests green without a mutant?")
+    found = json.loads((folder / LIST).read_text())
+    lived = [name for name, state in found.items() if state == "survived"]
+    for name in lived:
+        diff = get_diff_for_mutant(name, source=mutated.code, path=module).splitlines()
+        changed = [line for line in diff if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        print(f"\n{name}: survived", *changed, sep="\n")
+    seen = len(found) - len(lived)
+    print(f"\n{module}: {seen} of {len(found)} mutants are seen ({seen / max(1, len(found)):.0%})")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ def test_another_seed_is_another_split():
     assert splits[0] == splits[2] != splits[1]
 
 
+def test_all_of_a_cross_validated_source_is_test_whatever_its_folds():
+    index = index_frame(20, 1, folds=True).iloc[::-1]
+    splits = assign_splits(index, "a", ManifestConfig.model_validate({"folds": {"a": {"k": 3}}}))
+    pd.testing.assert_series_equal(splits, pd.Series(["test"] * len(index), index=index.index, dtype="str"))
+
+
 def test_native_folds_and_folds_in_no_list():
     index = index_frame(20, 1, folds=True)
     config = ManifestConfig(folds={"a": FoldsConfig(train=[1, 2, 3], valid=[9], test=[10])})
