@@ -72,6 +72,11 @@ def test_samples_and_patients_are_recognised(root: Path) -> None:
     assert found(root, info_of(root)) == {"finetuning": expected, "pretraining": expected, "clean": False}
 
 
+def test_a_record_prepared_otherwise_is_known_by_its_id(root: Path) -> None:
+    again = pd.DataFrame({"record_id": ["a/2"], "patient_id": ["a/other"], "sha256": ["f" * 64]})
+    assert found(root, info_of(root), again)["finetuning"]["records"] == 1
+
+
 def test_strangers_are_strangers(root: Path) -> None:
     new = {"seen": 4, "records": 0, "patients": 0, "reason": ""}
     strangers = found(root, info_of(root), COHORT[3:])  # the last was a test record at home

@@ -38,6 +38,8 @@ def test_the_test_keeps_half_of_the_cohort(caplog: pytest.LogCaptureFixture) -> 
     assert [record.getMessage() for record in caplog.records] == [
         f"{size} local records are not looked at: the cohort has 100" for size in (51, 500)
     ]
+    alone = np.arange(60).astype(str)
+    assert {size: rows.sum() for size, rows in draw_local(alone, [10, 30], seed=0).items()} == {10: 10, 30: 30}
     assert draw_local(np.array(["a"] * 9 + ["b"] * 9), [5], seed=0) == {}  # no patient fits
 
 
