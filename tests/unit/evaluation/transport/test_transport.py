@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ecglfm.config import EvaluateConfig, FinetuneConfig, TransportConfig, TransportSlice, UserError
-from ecglfm.evaluation.transport import run_transport
+from ecglfm.evaluation.transport import run_transport, transport
 from ecglfm.evaluation.transport.transport import prior_of
 from ecglfm.models import bundle
 from ecglfm.models.outputs import link_of
@@ -160,3 +160,36 @@ def test_the_prior_is_that_of_training_or_of_the_test_split_at_home() -> None:
     assert prior_of({"training": {"prior": {"a": 0.4}}}, home, ["a", "b", "c"]) == {"a": 0.4, "b": None, "c": None}
     assert prior_of({}, home, ["a"]) == {"a": 0.25}
     assert prior_of({}, None, ["a"]) == {"a": None}
+
+
+class Seen:
+    """Stands in for an MLflow run."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float | None] = {}
+        self.files: list[str] = []
+
+    def __enter__(self) -> Seen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def log(self, values: dict[str, float | None], step: int) -> None:
+        self.values |= values
+
+    def artifact(self, path: Path) -> None:
+        assert path.is_file()
+        self.files.append(path.name)
+
+
+def test_mlflow_has_every_way(cohort: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, said = Seen(), {}
+    monkeypatch.setattr(transport, "start_run", lambda *_, **about: said.update(about) or seen)
+    metrics = run_transport(slice_of(cohort, local=[20]), **cohort)
+    assert (said["stage"], said["name"]) == ("transport", "ruler/amplitude/full-s0 on amplitude")
+    assert said["tags"]["data_hash"] == metrics["data_hash"]
+    for number, name in enumerate(("as_is", "prior_shift", "local_20")):
+        expected = metrics["ways"][number]["labels"]["HIGH"]["metrics"]["ece"]["value"]
+        assert seen.values[f"{name}.HIGH.ece"] == expected
+    assert seen.files == ["metrics.json", "index.html", "calibration.png"]
