@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm.models.bundle import load_model, save_model
     from ecglfm.models.encoders import make_encoder
     from ecglfm.models.heads import ECGModel
+    from ecglfm.models.reference import PARTS, Reference
     from ecglfm.sources.wfdb_reader.files import write_record
     from ecglfm.training.inference import evaluating
 
@@ -39,7 +40,10 @@ def run(args: argparse.Namespace) -> None:
     encoder = make_encoder(config.model, list(LEADS), 500, PreprocessConfig(), 5.0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        save_model(folder / "model", ECGModel(encoder, ["a", "b"], "full").eval(), {})
+        made = ECGModel(encoder, ["a", "b"], "full").eval()
+        made.reference = Reference(encoder.dim, len(LEADS))  # as fine-tuned models have; all is far from nothing
+        made.reference.share, made.reference.limits = 0.03, dict.fromkeys(PARTS, 0.0)
+        save_model(folder / "model", made, {})
         rng = np.random.default_rng(0)
         (folder / "ecgs").mkdir()
         for k in range(args.records):
