@@ -31,7 +31,7 @@ from ecglfm.config.objective import (
     ObjectiveKind,
     QuantizerConfig,
 )
-from ecglfm.config.project import ProjectConfig, TrackingConfig
+from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
 from ecglfm.config.signals import (
     LEADS,
@@ -71,6 +71,7 @@ __all__ = [
     "Architecture",
     "AttentionConfig",
     "BandpassConfig",
+    "CardConfig",
     "CheckpointEvery",
     "CmscConfig",
     "ConformerConfig",

@@ -21,6 +21,17 @@ class TrackingConfig(Section):
     enabled: bool = Field(True, description="false: write history.csv only")
 
 
+class CardConfig(Section):
+    """Mean beats of a model's hits, false alarms and misses on its card, shaded by what they add to the answer."""
+
+    records: int = Field(
+        0,
+        ge=0,
+        description="test records of each group of a label, drawn blindly; 0: no mean beats, and no time for them",
+    )
+    labels: int = Field(4, ge=1, description="labels that have them, those with most positive test records")
+
+
 class ProjectConfig(Section):
     """`config/config.yaml`: what to run. It chooses sources, encoders and tasks by file name."""
 
@@ -38,6 +49,7 @@ class ProjectConfig(Section):
         description="`snakemake evaluate_on`: folder of a finished model, to be measured on this project's records",
     )
     transport: TransportConfig = Field(TransportConfig(), description="`evaluate_on`: what it looks at")
+    card: CardConfig = Field(CardConfig(), description="cards of models")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"

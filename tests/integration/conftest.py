@@ -109,7 +109,12 @@ def make_small(repository: Path, target: Path, *, tracking: bool = False) -> Clo
     copy = make_clone(repository, target)
     copy.edit("config/config.yaml", tracking={"enabled": tracking})
     copy.edit(
-        "config/config.yaml", sources=["demo-ptbxl"], tasks=["af"], finetune={"epochs": 1}, evaluate={"bootstrap": 20}
+        "config/config.yaml",
+        sources=["demo-ptbxl"],
+        tasks=["af"],
+        finetune={"epochs": 1},
+        evaluate={"bootstrap": 20},
+        card={"records": 0},
     )
     copy.edit("config/sources/demo-ptbxl.yaml", patients=60, shards=1)
     copy.edit("config/tasks/af.yaml", sources=["demo-ptbxl"])

@@ -63,7 +63,7 @@ def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path:
     clone = copy_clone(demo, tmp_path / "clone")
     probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2}
     chosen = {"encoders": ["tiny", "random-tiny"], "tasks": ["diagnosis"], "tracking": {"enabled": False}}
-    clone.edit("config/config.yaml", finetune=probe, evaluate={"bootstrap": 20}, **chosen)
+    clone.edit("config/config.yaml", finetune=probe, evaluate={"bootstrap": 20}, card={"records": 0}, **chosen)
     clone.snakemake("evaluate_all", "embed_all")
     found = []
     for encoder in ("tiny", "random-tiny"):

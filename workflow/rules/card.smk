@@ -1,5 +1,6 @@
 # card: one page about a model: its numbers beside its baselines, and whether they can be trusted.
-# Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit.
+# Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit;
+# of the mean beats the model and the prepared signals, which the evaluation had.
 # Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html.
 
 
@@ -28,9 +29,12 @@ rule card_model:
     params:
         results=subpath(input.records, ancestor=2),
         baselines=RANDOM_ENCODERS,
+        beats=PROJECT.config.card.records,
+        labels=PROJECT.config.card.labels,
     shell:
         "python -m ecglfm card --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
-        " --baselines {params.baselines:q} --output {output:q} 2> {log:q}"
+        " --baselines {params.baselines:q} --beats {params.beats:q} --beat-labels {params.labels:q} --threads {threads}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule card_all:

@@ -17,7 +17,7 @@ from ecglfm.evaluation.plots.drawing import (
     with_interval,
 )
 from ecglfm.evaluation.plots.ecg_layouts import LAYOUTS
-from ecglfm.evaluation.plots.ecg_paper import plot_ecg, save_ecg
+from ecglfm.evaluation.plots.ecg_paper import highlight, plot_ecg, save_ecg
 from ecglfm.evaluation.plots.pictures import figures
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "calibration_figure",
     "data_uri",
     "figures",
+    "highlight",
     "history_figure",
     "literal",
     "plot_ecg",

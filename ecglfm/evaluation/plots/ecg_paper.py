@@ -215,11 +215,11 @@ def _strip(axes: Axes, band: _Band, x: float, strip: Strip, fs: float, *, first:
     at = x + np.arange(len(strip.signal_mv)) / fs * MM_PER_SECOND
     mm = band.baseline + strip.signal_mv * band.gain  # NaN stays NaN: a gap
     if strip.shade is not None:
-        axes.add_collection(_shading(at, mm, strip.shade, fs), autolim=False)
+        axes.add_collection(highlight(at, mm, strip.shade, fs), autolim=False)
     axes.plot(at, mm, color=_INK, linewidth=0.9, solid_joinstyle="round", zorder=3, gid=f"lead-{strip.name}")
 
 
-def _shading(at: np.ndarray, mm: np.ndarray, shade: np.ndarray, fs: float) -> LineCollection:
+def highlight(at: np.ndarray, mm: np.ndarray, shade: np.ndarray, fs: float) -> LineCollection:
     """A highlighter's stroke behind the trace, in pieces of 20 ms; strong where the value is, none at 0."""
     step = max(1, round(0.02 * fs))
     starts = np.arange(0, max(1, len(at) - 1), step)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import UserError
+from ecglfm.config import CardConfig, UserError
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
+from ecglfm.evaluation.report.beat_sections import beats_section
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
 from ecglfm.evaluation.report.model_sections import FittedModel, encoder_section, evaluation_section
 from ecglfm.evaluation.report.pages import environment
@@ -19,7 +20,15 @@ from ecglfm.provenance import code_version, read_json, write_text
 _ID = ["record_id"]
 
 
-def run_card(results: Path, fit: FittedModel, output: Path, *, baselines: Sequence[str] = ()) -> None:
+def run_card(
+    results: Path,
+    fit: FittedModel,
+    output: Path,
+    *,
+    baselines: Sequence[str] = (),
+    config: CardConfig | None = None,
+    threads: int = 1,
+) -> None:
     """Write the card of one evaluated model.
 
     Parameters
@@ -31,6 +40,10 @@ def run_card(results: Path, fit: FittedModel, output: Path, *, baselines: Sequen
         The HTML file.
     baselines : sequence of str
         Encoders with random weights; their fits of the same name on the same task are shown beside it.
+    config : CardConfig, optional
+        Which mean beats are shown; none without.
+    threads : int
+        Of torch, for the mean beats.
 
     Raises
     ------
@@ -47,6 +60,7 @@ def run_card(results: Path, fit: FittedModel, output: Path, *, baselines: Sequen
         "baselines": beside(results, fit, baselines),
         "is_baseline": fit.encoder in baselines,
         "leakage": trust(results, fit),
+        "beats": beats_section(results, fit, row["metrics"], config or CardConfig(), threads),
     }
     write_text(output, environment().get_template("card.html.j2").render(content))
 

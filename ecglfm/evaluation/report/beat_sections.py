@@ -1,0 +1,102 @@
+"""What the card shows of a model's reasons: mean beats of hits, false alarms and misses, shaded by what they add."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecglfm.config import CardConfig, UserError
+from ecglfm.evaluation.plots import data_uri, png
+from ecglfm.evaluation.report.data_sections import read_if_there
+from ecglfm.evaluation.report.examples import read_signal
+from ecglfm.evaluation.report.model_sections import FittedModel
+
+logger = logging.getLogger(__name__)
+
+
+def beats_section(
+    results: Path, fit: FittedModel, metrics: dict[str, Any], config: CardConfig, threads: int = 1
+) -> dict[str, Any]:
+    """Pictures of the labels with most positive test records, or the sentence why there are none.
+
+    Parameters
+    ----------
+    results : path
+    fit : FittedModel
+    metrics : dict
+        Its `metrics.json`.
+    config : CardConfig
+    threads : int
+        Of torch.
+
+    Returns
+    -------
+    dict
+        `labels` (list of dict of `name`, `picture`, or None with a `reason`), `records` a group, `left_out` labels; or
+        `reason` alone.
+    """
+    if not config.records:
+        return {"reason": "Not wanted: card.records is 0."}
+    if "thresholds" not in metrics:
+        return {"reason": "A number has no true and false positives; ecglfm explain shows what speaks for it in a "
+                          "recording."}  # fmt: skip
+    if "folds" in metrics:
+        return {"reason": "Not shown of a cross-validation, whose records have a model each; ecglfm explain takes the "
+                          "model of a fold."}  # fmt: skip
+    folder = results / "finetune" / fit.path
+    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
+    records = read_if_there(results / "manifest/records.parquet", _test_records)
+    names = metrics["label_names"]
+    model = (folder / "model.safetensors").is_file()
+    if table is None or records is None or not model or f"threshold.{names[0]}" not in table:
+        return {"reason": "The model, its predictions or the manifest are not there, or of an earlier version."}
+    import torch
+
+    torch.set_num_threads(max(1, threads))
+    try:
+        return _beats(folder, table[table["split"] == "test"], records.set_index("record_id", drop=False), results,
+                      config)  # fmt: skip
+    except (UserError, OSError) as error:
+        logger.warning("%s: no mean beats: %s", fit.path, error)
+        return {"reason": f"They could not be made: {error}"}
+
+
+def _test_records(path: Path) -> pd.DataFrame:
+    """Where the samples of test records lie; a manifest can have millions of others."""
+    columns = ["record_id", "source", "shard", "offset", "n_samples"]
+    return pd.read_parquet(path, columns=columns, filters=[("split", "==", "test")])
+
+
+def _beats(
+    folder: Path, test: pd.DataFrame, records: pd.DataFrame, results: Path, config: CardConfig
+) -> dict[str, Any]:
+    # here, since pages without mean beats do not wait for torch
+    from ecglfm.evaluation.attribution import choose_records, draw_mean_beats, mean_beat
+    from ecglfm.models.bundle import load_model
+
+    model = load_model(folder)
+    positives = {name: int((test[f"target.{name}"] == 1).sum()) for name in model.label_names}
+    ranked = sorted(model.label_names, key=lambda name: -positives[name])
+
+    places = {str(name): record for name, record in records.iterrows()}
+
+    def read(name: str) -> np.ndarray:
+        return np.rint(read_signal(results, places[name]) * 1000.0).astype(np.int16)
+
+    labels = []
+    for name in sorted(ranked[: config.labels], key=model.label_names.index):
+        beats = {}
+        for group, (chosen, of) in choose_records(test, name, config.records).items():
+            beat = mean_beat(model, model.label_names.index(name), chosen, read, of)
+            if beat is not None:
+                beats[group] = beat
+        picture = None
+        if beats:
+            sheet = draw_mean_beats(beats, model.encoder.leads, model.encoder.sampling_rate)
+            picture = data_uri(png(sheet, dpi=110))
+        labels.append({"name": name, "picture": picture})
+    return {"labels": labels, "records": config.records, "left_out": ranked[config.labels :]}
