@@ -141,8 +141,11 @@ def signature(predictor: Predictor, rows: list[dict[str, Any]]) -> ModelSignatur
     any_type = AnyType()
     inputs = Schema([ColSpec(any_type, key, required=False) for key in rows[0]])
     (said,) = answer(predictor, rows)
-    types = {bool: DataType.boolean, float: DataType.double, str: DataType.string}
-    outputs = Schema(
-        [ColSpec(types.get(type(value), DataType.double), key, required=False) for key, value in said.items()]
-    )
+    outputs = Schema([ColSpec(DataType[output_type(key)], key, required=False) for key in said])
     return ModelSignature(inputs, outputs)
+
+
+def output_type(key: str) -> str:
+    """MLflow's type of a column of the answer; by its name, because where there is no answer it is null."""
+    words = {"decision": "boolean", "abstained": "boolean", "set": "string", "flags": "string", "reason": "string"}
+    return words.get(key.partition(".")[0], "double")

@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.models import Model
 
+from ecglfm.app.serving.registry import output_type
 from ecglfm.cli import main
 from tests.unit.app.prediction.test_predict import make_model
 from tests.unit.app.serving.conftest import Place
@@ -63,3 +64,19 @@ def test_what_cannot_be_is_one_line(place: Place, tmp_path: Path, capsys: pytest
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_types_do_not_depend_on_whether_the_example_gets_an_answer():
+    columns = [
+        "probability.AF",
+        "threshold.AF",
+        "decision.AF",
+        "set.AF",
+        "prediction.age",
+        "abstained",
+        "flags",
+        "reason",
+    ]
+    assert [output_type(column) for column in columns] == [
+        "double", "double", "boolean", "string", "double", "boolean", "string", "string",
+    ]  # fmt: skip
