@@ -49,10 +49,14 @@ def _kill_after(clone, checkpoint: str) -> None:
         assert time.monotonic() < deadline, "no checkpoint within five minutes"
         assert started.poll() is None, "training ended before it could be killed"
         time.sleep(0.02)
-    for pid in subprocess.run(["pgrep", "-f", "ecglfm pretrain"], capture_output=True, text=True).stdout.split():
-        if os.path.realpath(f"/proc/{pid}/cwd") == str(clone.root):
-            os.kill(int(pid), signal.SIGKILL)
+    found = subprocess.run(["pgrep", "-f", "ecglfm pretrain"], capture_output=True, text=True).stdout.split()
+    ours = [pid for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(clone.root)]
+    for pid in ours:
+        os.kill(int(pid), signal.SIGKILL)
     assert started.wait(120) != 0
+    while any(Path(f"/proc/{pid}").exists() for pid in ours):  # its memory takes a moment to be given back
+        assert time.monotonic() < deadline, "a killed process is there after five minutes"
+        time.sleep(0.02)
 
 
 def _started_at(clone) -> int:
