@@ -7,7 +7,7 @@ value for each weighting, NaN where undefined. Groups of records that it may nam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -208,5 +208,11 @@ def label_metrics(
     target: np.ndarray, probability: np.ndarray, threshold: np.ndarray | float, weight_nr: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Every metric of one label, by name, of shape (r,); arguments as `Cases` has them."""
-    cases = Cases(target, probability, threshold, weight_nr)
-    return {metric.name: metric.of(cases) for metric in LABEL_METRICS}
+    return values_of(LABEL_METRICS, Cases(target, probability, threshold, weight_nr))
+
+
+def values_of(metrics: Sequence[Metric], cases: Cases) -> dict[str, np.ndarray]:
+    """Metrics of some cases by name, each of shape (r,); NaN where there is no case, so that no formula has to ask."""
+    if not len(cases.target):
+        return {metric.name: np.full(cases.weight_nr.shape[1], np.nan) for metric in metrics}
+    return {metric.name: metric.of(cases) for metric in metrics}

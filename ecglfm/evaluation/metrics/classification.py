@@ -16,7 +16,7 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.challenge import Challenge, read_challenge
-from ecglfm.evaluation.metrics.class_metrics import CALIBRATED_METRICS, LABEL_METRICS, WHOLE_METRICS, Records
+from ecglfm.evaluation.metrics.class_metrics import CALIBRATED_METRICS, LABEL_METRICS, WHOLE_METRICS, Records, values_of
 from ecglfm.evaluation.metrics.label import Cases
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
@@ -135,7 +135,7 @@ class Predictions(Outcome):
     def pooled(self, weight_nr: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         """`micro`: every pair of record and known label is a case of its own; `overall`: of whole records."""
         cases = self._pooled(~np.isnan(self.targets), weight_nr)
-        sections = {"micro": {metric.name: metric.of(cases) for metric in self.measures if metric.micro}}
+        sections = {"micro": values_of([metric for metric in self.measures if metric.micro], cases)}
         called = self.probabilities >= self.thresholds
         records = Records(self.targets, self.probabilities, called, weight_nr, self.exclusive, self.challenge)
         overall = {metric.name: metric.of(records) for metric in records.metrics}

@@ -314,7 +314,9 @@ def test_a_paired_difference_by_hand():
     brier = paired_bootstrap(first, second, metric="brier", resamples=20, confidence=0.8, seed=3)
     known = np.array([0.9, 0.1, 0.2, 0.7, 0.3])
     assert brier["first"] == pytest.approx((0.28 / 6 + (known**2).mean()) / 2)
-    differences = np.diff([resampled_values(data, 20, seed=3)[:, 7] for data in (second, first)], axis=0)[0]
+    differences = np.diff(
+        [resampled_values(data, 20, seed=3)[:, first.metrics.index("brier")] for data in (second, first)], axis=0
+    )[0]
     ends = np.quantile(differences.mean(axis=0), [0.1, 0.9])
     assert [brier["ci_low"], brier["ci_high"]] == pytest.approx(ends.tolist())
 

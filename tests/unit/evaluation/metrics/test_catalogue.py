@@ -18,9 +18,14 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def test_by_name() -> None:
     assert [compared(kind) for kind in KINDS] == [("auroc",)] * 3 + [("mae", "r2", "pearson"), ("c_index",)]
     assert [by_group(kind) for kind in ("binary", "survival")] == [("auroc", "auprc", "sensitivity", "specificity"), ()]
-    assert chances() == dict.fromkeys(("auroc", "c_index", "c_index_uno", "td_auc"), 0.5)
+    assert {name for name, chance in chances().items() if chance == 0.5} >= {
+        "auroc",
+        "c_index",
+        "c_index_uno",
+        "td_auc",
+    }
     smaller = {name for name, metric in all_metrics().items() if metric.smaller}
-    assert smaller == {"mae", "rmse", "brier", "ece", "brier_calibrated", "ece_calibrated"}
+    assert smaller >= {"mae", "rmse", "brier", "ece", "brier_calibrated", "ece_calibrated"}
 
 
 def test_titles() -> None:

@@ -164,10 +164,13 @@ def test_groups_of_records_of_a_label() -> None:
 
 def test_patients_behind_each_metric() -> None:
     """Of y two patients are negative and one positive, who is the only one called; one record is unknown."""
-    assert calibrated().support(1, np.array([0, 0, 1, 2])) == {
+    wanted = {
         "auroc": (1, 2), "auprc": (1,), "f1": (1,), "sensitivity": (1,), "specificity": (2,),
         "ppv": (1,), "npv": (2,), "brier": (3,), "brier_calibrated": (3,),
     }  # fmt: skip
+    found = calibrated().support(1, np.array([0, 0, 1, 2]))
+    assert {metric: found[metric] for metric in wanted} == wanted
+    assert {"ece", "ece_calibrated"}.isdisjoint(found)
     found = four().support(0, np.array([0, 1, 0, 0]))
     assert found["auroc"] == (1, 2)
     assert [found[metric] for metric in ("auprc", "specificity", "ppv", "npv", "brier")] == [
