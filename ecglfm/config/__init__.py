@@ -42,19 +42,19 @@ from ecglfm.config.signals import (
     QualityTest,
     RangeTest,
 )
-from ecglfm.config.slices import (
+from ecglfm.config.slice_keys import (
     DownloadSlice,
     EncoderSlice,
     EvaluateSlice,
     FinetuneSlice,
     ManifestSlice,
-    Project,
     SourceSlice,
     TaskSlice,
     TrackingSlice,
     TransportSlice,
     VerifySlice,
 )
+from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
 from ecglfm.config.training import (

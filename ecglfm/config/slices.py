@@ -1,4 +1,4 @@
-"""What one job is told: the slice of the config that its stage depends on, and nothing more.
+"""A checked project, and what each of its jobs is told: the slice that its stage depends on, and nothing more.
 
 The workflow writes each slice to `<results>/config/…yaml`; that file is the only config the command
 line reads. A key that is not in a stage's slice cannot rerun that stage.
@@ -6,13 +6,11 @@ line reads. A key that is not in a stage's slice cannot rerun that stage.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
@@ -20,117 +18,25 @@ from ecglfm.config.definitions import Definitions
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits
 from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_description, remembered
-from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
-from ecglfm.config.signals import PreprocessConfig
+from ecglfm.config.slice_keys import (
+    DownloadSlice,
+    EncoderSlice,
+    EvaluateSlice,
+    FinetuneSlice,
+    ManifestSlice,
+    SourceSlice,
+    TaskSlice,
+    TrackingSlice,
+    TransportSlice,
+    VerifySlice,
+)
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig, EvaluateConfig, TransportConfig
 from ecglfm.config.transport import FinishedModel, find_model
 from ecglfm.config.verification import VerificationConfig
-
-
-class SourceSlice(Section):
-    """`config/source/{source}.yaml`, for index and ingest."""
-
-    source: str = Field(description="name of the source")
-    config: SourceConfig = Field(description="its YAML, with the root resolved")
-    patients_of: str = Field("ptbxl", description="source whose patients those of the table `patients` are")
-
-
-class DownloadSlice(Section):
-    """`config/download/{source}.yaml`: what `download` fetches; a change of it reruns nothing."""
-
-    source: str = Field(description="name of the source")
-    root: str = Field(description="folder to fill")
-    url: str = Field(description="a folder with SHA256SUMS.txt, or a record of Zenodo's API")
-    only: list[str] = Field([], description="patterns of paths; empty: every file")
-    tables: tuple[str, ...] = Field((), description="files that are fetched whatever the patterns")
-
-
-class ManifestSlice(Section):
-    """`config/manifest.yaml`."""
-
-    sources: list[str] = Field(description="sources of the project")
-    manifest: ManifestConfig = Field(description="the section")
-    shards: dict[str, int] = Field(
-        {}, description="source: number of shards; files of an earlier, larger number are passed over"
-    )
-    tasks: dict[str, TaskConfig] = Field({}, description="those of `stratify`, with the sources filled in")
-    kinds: dict[str, str] = Field({}, description="with `tasks`, source: kind whose selectors apply")
-
-
-class TaskSlice(Section):
-    """`config/labels/{task}.yaml`."""
-
-    task: str = Field(description="name of the task")
-    config: TaskConfig = Field(description="its YAML, with the sources filled in")
-    kinds: dict[str, str] = Field(description="source: kind whose selectors apply")
-    fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty")
-
-
-class EncoderSlice(Section):
-    """`config/pretrain/{encoder}.yaml`."""
-
-    encoder: str = Field(description="name of the encoder")
-    config: EncoderConfig = Field(description="its YAML, with the sources filled in")
-    preprocess: PreprocessConfig = Field(description="how the signals it reads are made")
-    sha256: str | None = Field(None, description="of the folder that `weights: import` takes")
-
-    @model_serializer(mode="wrap")
-    def _of_imports_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a hash the key is left out: what was pretrained before there was one stays what it is."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "sha256" or value is not None}
-
-
-class FinetuneSlice(Section):
-    """`config/finetune/{encoder}.yaml`: the section, as the encoder has it, without what `--fit` names."""
-
-    finetune: FinetuneConfig = Field(description="config.yaml's section, with the keys of the encoder's own over it")
-
-
-class EvaluateSlice(Section):
-    """`config/evaluate.yaml`."""
-
-    evaluate: EvaluateConfig = Field(description="the section")
-    tested_only: list[str] = Field([], description="sources that are evaluated by themselves")
-
-
-class TransportSlice(Section):
-    """`config/transport.yaml`, where the config names a `model`."""
-
-    model: str = Field(description="folder of the finished model")
-    sha256: str | None = Field(description="of that folder")
-    transport: TransportConfig = Field(description="the section")
-    evaluate: EvaluateConfig = Field(description="the section")
-    finetune: FinetuneConfig = Field(description="the section as far as it says how thresholds are chosen")
-
-
-class VerifySlice(Section):
-    """`config/verify/{task}.yaml`."""
-
-    task: str = Field(description="name of the task")
-    config: VerificationConfig = Field(description="its YAML, with the sources filled in")
-    bootstrap: int = Field(description="resamples of patients behind each interval")
-    confidence: float = Field(description="coverage of the intervals")
-    seed: int = Field(description="seed of the resampling and of every drawing")
-    min_patients: int = Field(description="patients with several recordings that an interval needs")
-
-
-class TrackingSlice(Section):
-    """`config/tracking.yaml`: where metrics go; a change of it reruns nothing."""
-
-    uri: str = Field(description="MLflow tracking URI")
-    artifacts: str = Field(description="folder of artifacts, used when the URI is not a server's")
-    enabled: bool = Field(description="false: history.csv only")
-
-    @property
-    def has_password(self) -> bool:
-        """Whether the URI tells more than everybody should know: `//user:password@host`."""
-        return re.search(r"//[^/@\s]*@", self.uri) is not None
 
 
 class Project:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ecglfm.config import TrackingSlice
 from ecglfm.provenance import atomic, write_text
 
 
@@ -33,18 +32,3 @@ def test_a_private_file_is_for_its_owner_alone_from_its_first_byte(tmp_path: Pat
     assert (tmp_path / "p.yaml").stat().st_mode & 0o777 == 0o600
     write_text(tmp_path / "q.yaml", "x", private=True)
     assert (tmp_path / "q.yaml").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    ("uri", "private"),
-    [
-        ("postgresql://me:secret@host/mlflow", True),
-        ("https://token@host", True),
-        ("http://127.0.0.1:5000", False),
-        ("sqlite:///results/mlflow.db", False),
-    ],
-)
-def test_a_uri_with_a_password_is_private(repository: Path, uri: str, private: bool) -> None:
-    assert TrackingSlice(uri=uri, artifacts="mlartifacts", enabled=True).has_password is private
-    written = "private=PROJECT.tracking_slice().has_password"  # where the workflow writes the file that jobs read
-    assert written in (repository / "workflow/rules/common.smk").read_text()
