@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -49,8 +50,11 @@ class Wrapped(nn.Module):
         super().__init__()
         self.base = base
 
-    def forward(self, *args: Tensor | None) -> Tensor:
-        return torch.cos(3 * self.base(*args))  # no factor, which a normalisation would take away again
+    def forward(self, *args: Tensor | None) -> Any:
+        found = self.base(*args)  # of a recurrent layer what it says and its state
+        one, *more = found if isinstance(found, tuple) else (found,)
+        changed = torch.cos(3 * one)  # no factor, which a normalisation would take away again
+        return (changed, *more) if more else changed
 
 
 @pytest.mark.filterwarnings("ignore:Full backward hook")
