@@ -218,7 +218,7 @@ def test_snakemake_report_has_captions(demo) -> None:
     demo.snakemake("--report", "results/report/snakemake.html")
     page = (demo.results / "report/snakemake.html").read_text()
     # Of targets that the demo does not make.
-    others = {"comparison.rst", "comparison_page.rst", "label_efficiency.rst", "verification.rst"}
+    others = {"comparison.rst", "comparison_page.rst", "label_efficiency.rst", "transport.rst", "verification.rst"}
     for caption in (demo.root / "workflow/report").glob("*.rst"):
         if caption.name in others:
             continue
