@@ -4,7 +4,14 @@ Sundararajan, Taly and Yan 2017 (arXiv:1703.01365), by captum: along the straigh
 recording, gradient times change, integrated. The sum over samples and leads is the score minus that of the flat line
 (completeness). Most encoders normalise their input: along most of the path nothing changes, and everything does near
 its beginning, so equal steps do not add up however many they are. Here the path is cut in two where the sum is worst,
-again and again, until it is right; captum integrates each piece, which is a path of its own.
+again and again, until it is right; captum integrates each piece, which is a path of its own. Where a piece too narrow
+to be cut still has the error, the model jumps there, no cut helps, and it is said at once.
+
+An encoder that standardises its input (`model.standardize`) reads the same at every point of that path and jumps at
+its beginning. Its layers behind that are what is explained, along the path from zero, which is what they read of a flat
+line, to the standardised recording, sample by sample the same places. The axioms are of any function and its input
+(their section 2; for layers within a network Leino et al. 2018, arXiv:1802.03788, section 2, and captum's
+LayerIntegratedGradients), and the sum is still the score minus that of a flat line.
 
 Shapes: n samples, l leads, w windows.
 """
@@ -12,9 +19,10 @@ Shapes: n samples, l leads, w windows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +39,8 @@ TOLERANCE = 0.02
 _NODES = 4  # of Gauss-Legendre in a piece of the path
 _FIRST = (0.0, 0.125, 0.25, 0.5, 1.0)
 _MOST_PIECES = 256
+_NEAREST = 1e-6  # to the beginning of the path: a piece that ends before is cut no more
+_NARROWEST = 1e-4  # of where it ends: nor is one of this length, a thousand times what float32 tells apart
 _SMALLEST = 0.05  # units of the score: a smaller difference is measured against this
 
 
@@ -83,13 +93,12 @@ def attribute(
     Raises
     ------
     UserError
-        The error stays above `tolerance`.
+        The error stays above `tolerance`: said as soon as the model is seen to jump on the path.
     """
     length = model.encoder.crop_samples
     windows = cut_windows(np.array([len(signal_uv)], np.int64), length)
     values = np.zeros(signal_uv.shape)
     occlusion = np.zeros(signal_uv.shape[1])
-    score = flat = 0.0
     steps = 0
     with _explaining(model) as device:
         scored = Score(model, label)
@@ -97,24 +106,33 @@ def attribute(
         for start, valid in zip(windows["start"], windows["valid"], strict=True):
             x, mask = model_input(padded([signal_uv[start : start + length]], length), np.array([valid]))
             parts.append((int(start), int(valid), x.to(device), None if mask is None else mask.to(device)))
-        with torch.no_grad():
-            scores = [float(scored(x, mask)) for _, _, x, mask in parts]
-        for weight, one, (start, valid, x, mask) in zip(_weights(scores, model.aggregate), scores, parts, strict=True):
+        scores, flats = _ends(scored, [(x, mask) for _, _, x, mask in parts])
+        weights = _weights(scores, model.aggregate)
+        score, flat = (float(np.dot(weights, numbers)) for numbers in (scores, flats))
+        whole = max(abs(score - flat), _SMALLEST * scored.unit)
+        for place, weight in enumerate(weights):
             if not weight:
                 continue
-            found, base, taken = _integrate(scored, x, mask, one, tolerance)
+            start, valid, x, mask = parts[place]
+            allowed = 0.5 * tolerance * max(abs(scores[place] - flats[place]), _SMALLEST * scored.unit)
+            found, taken, jump = _integrate(scored, x, mask, allowed, tolerance * whole / weight)
+            steps += taken
+            if jump > tolerance * whole / weight:
+                raise _unexplained(f"at least {100 * jump * weight / whole:.1f}", steps, tolerance)
             values[start : start + valid] += weight * found[:valid]
-            score, flat, steps = score + weight * one, flat + weight * base, steps + taken
             occlusion += weight * _occlusion(scored, x, mask) if occlude else np.nan
-    smallest = _SMALLEST * scored.unit
-    error = abs(values.sum() - (score - flat)) / max(abs(score - flat), smallest)
+    error = abs(values.sum() - (score - flat)) / whole
     if not error <= tolerance:
-        raise UserError(
-            f"integrated gradients do not add up to the answer: {100 * error:.1f} % of it are missing after {steps} "
-            f"steps, {100 * tolerance:g} % are allowed; the model changes too abruptly between a flat line and this "
-            "recording to be explained so"
-        )
+        raise _unexplained(f"{100 * error:.1f}", steps, tolerance)
     return Attribution(values, occlusion, score, flat, error, steps)
+
+
+def _unexplained(percent: str, steps: int, tolerance: float) -> UserError:
+    return UserError(
+        f"integrated gradients do not add up to the answer: {percent} % of it are missing after {steps} "
+        f"steps, {100 * tolerance:g} % are allowed; the model changes too abruptly between a flat line and this "
+        "recording to be explained so"
+    )
 
 
 @contextmanager
@@ -139,34 +157,60 @@ def _weights(scores: list[float], aggregate: str) -> list[float]:
     return [1.0 / len(chosen) if place in chosen else 0.0 for place in range(count)]
 
 
+def _ends(scored: Score, parts: Sequence[tuple[Tensor, Tensor | None]]) -> tuple[list[float], list[float]]:
+    """Scores of windows, and of flat lines of their length."""
+    with torch.no_grad():
+        scores = [float(scored(x, mask)) for x, mask in parts]
+        return scores, [float(scored(torch.zeros_like(x), mask)) for x, mask in parts]
+
+
+class _Piece(NamedTuple):
+    """From `low` to `high` of the path, what captum finds there, and by how much that does not add up."""
+
+    error: float
+    low: float
+    high: float
+    found: Tensor
+
+    @property
+    def jumps(self) -> bool:
+        """Whether no cut would make the error smaller."""
+        return self.high <= _NEAREST if self.low == 0.0 else self.high - self.low <= _NARROWEST * self.high
+
+
 def _integrate(
-    scored: Score, x: Tensor, mask: Tensor | None, score: float, tolerance: float
-) -> tuple[np.ndarray, float, int]:
-    """Attribution (n, l) of one window, the score of a flat line, and the gradients taken."""
+    scored: Score, x: Tensor, mask: Tensor | None, allowed: float, hopeless: float
+) -> tuple[np.ndarray, int, float]:
+    """Attribution (n, l) of one window, the gradients taken, and the error of jumps.
+
+    The path is cut until the error is `allowed`, or that of jumps is above `hopeless`.
+    """
     from captum.attr import IntegratedGradients
 
-    method = IntegratedGradients(scored)
+    method = IntegratedGradients(scored.of_standardized)
+    with torch.no_grad():
+        read = scored.model.encoder.standardized(x, mask)
 
-    def piece(low: float, high: float) -> tuple[float, float, float, Tensor]:
+    def piece(low: float, high: float) -> _Piece:
         found, delta = method.attribute(
-            x * high, x * low, additional_forward_args=(mask,), n_steps=_NODES, method="gausslegendre",
+            read * high, read * low, additional_forward_args=(mask,), n_steps=_NODES, method="gausslegendre",
             return_convergence_delta=True,
         )  # fmt: skip
-        return abs(float(delta)), low, high, found.detach().double()
+        return _Piece(abs(float(delta)), low, high, found.detach().double())
 
-    with torch.no_grad():
-        flat = float(scored(torch.zeros_like(x), mask))
-    allowed = 0.5 * tolerance * max(abs(score - flat), _SMALLEST * scored.unit)
     pieces = [piece(low, high) for low, high in itertools.pairwise(_FIRST)]
-    taken = len(pieces)
-    while sum(error for error, *_ in pieces) > allowed and len(pieces) < _MOST_PIECES:
-        worst = max(range(len(pieces)), key=lambda place: pieces[place][0])
-        _, low, high, _ = pieces.pop(worst)
-        middle = high / 8 if low == 0.0 else (low + high) / 2
-        pieces += [piece(low, middle), piece(middle, high)]
+    taken, jump = len(pieces), 0.0
+    while sum(one.error for one in pieces) > allowed and jump <= hopeless and len(pieces) < _MOST_PIECES:
+        smooth = [place for place, one in enumerate(pieces) if not one.jumps]
+        if not smooth:
+            break
+        worst = pieces.pop(max(smooth, key=lambda place: pieces[place].error))
+        middle = worst.high / 8 if worst.low == 0.0 else (worst.low + worst.high) / 2
+        pieces += [piece(worst.low, middle), piece(middle, worst.high)]
         taken += 2
-    total = torch.stack([found for *_, found in pieces]).sum(dim=0)
-    return total[0].T.cpu().numpy(), flat, taken * _NODES
+        jump = sum(one.error for one in pieces if one.jumps)
+    total = torch.stack([one.found for one in pieces]).sum(dim=0)
+    return total[0].T.cpu().numpy(), taken * _NODES, jump
 
 
 def _occlusion(scored: Score, x: Tensor, mask: Tensor | None) -> np.ndarray:

@@ -49,8 +49,14 @@ class Score(nn.Module):
 
         As `ECGModel.forward`, with gradients through an encoder that learns nothing, too.
         """
+        return self._of_frames(*self.model.encoder.encode(x, mask))
+
+    def of_standardized(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`forward` of what `model.encoder.standardized` gave."""
+        return self._of_frames(*self.model.encoder.encode_standardized(x, mask))
+
+    def _of_frames(self, frames_btd: Tensor, mask_bt: Tensor | None) -> Tensor:
         model = self.model
-        frames_btd, mask_bt = model.encoder.encode(x, mask)
         pool = mean_over_frames if model.pooling is None else model.pooling
         logits_bk = model.head(pool(frames_btd, mask_bt)).float()
         kind = model.link.kind
@@ -59,5 +65,5 @@ class Score(nn.Module):
         logit_b = logits_bk[:, self.label]
         if not kind.exclusive:
             return logit_b
-        others = torch.arange(logits_bk.shape[1], device=x.device) != self.label
+        others = torch.arange(logits_bk.shape[1], device=logits_bk.device) != self.label
         return logit_b - logits_bk[:, others].logsumexp(dim=1)

@@ -106,6 +106,15 @@ class Encoder(nn.Module, ABC):
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames and the mask of the real ones; arguments as in `forward`."""
 
+    def standardized(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The input as the layers read it, of the same shape: `x` unless `model.standardize` has it standardised."""
+        del mask
+        return x
+
+    def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """`encode` of what `standardized` gave: `encode(x)` is `encode_standardized(standardized(x))`."""
+        return self.encode(x, mask)
+
     def freeze_frontend(self) -> None:
         """Have the convolutional front end keep its pretrained weights; nothing where there is none."""
 
@@ -198,14 +207,25 @@ class ECGEncoder(Encoder):
         self.frontend.convs.requires_grad_(False)
         self.frontend.group_norm.requires_grad_(False)
 
+    def standardized(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Each lead at mean 0 and deviation 1, where `model.standardize` says so; arguments as in `forward`."""
+        return standardize(x, mask) if self.config.standardized else x
+
     def features(self, x: Tensor, mask: Tensor | None = None) -> Features:
         """Front end alone; arguments and errors as in `forward`."""
         self.check_input(x, mask)
-        return self.frontend(standardize(x, mask) if self.config.standardized else x, mask)
+        return self.frontend(self.standardized(x, mask), mask)
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames and the mask of the real ones; arguments as in `forward`."""
-        features = self.features(x, mask)
+        return self._frames(self.features(x, mask))
+
+    def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """`encode` of what `standardized` gave."""
+        self.check_input(x, mask)
+        return self._frames(self.frontend(x, mask))
+
+    def _frames(self, features: Features) -> tuple[Tensor, Tensor | None]:
         frames_btd = self.context(self.frontend.project(features.normed_btc), features.mask_bt)[-1]
         if features.mask_bt is not None:
             frames_btd = frames_btd.masked_fill(~features.mask_bt[..., None], 0.0)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.layers import standardize
 from tests.unit.architectures import architecture
 from tests.unit.evaluation.beats.hearts import heart
 
@@ -28,9 +29,24 @@ class Millivolts(Encoder):
         return x.transpose(1, 2), mask
 
 
-def linear_model(kind: str = "multilabel", mode: str = "full", *, seconds: float = 2.0) -> ECGModel:
+class Deviations(Millivolts):
+    """Its frames are the standardised samples."""
+
+    def standardized(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return standardize(x, mask)
+
+    def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        return super().encode(self.standardized(x, mask), mask)
+
+    def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        return super().encode(x, mask)
+
+
+def linear_model(
+    kind: str = "multilabel", mode: str = "full", *, seconds: float = 2.0, of: type[Encoder] = Millivolts
+) -> ECGModel:
     shape = architecture(kind="conformer", dim=12, layers=1, heads=2, ffn_dim=32, conv_channels=8)
-    encoder = Millivolts(shape, list(LEADS), FS, PreprocessConfig(sampling_rate=FS), seconds)
+    encoder = of(shape, list(LEADS), FS, PreprocessConfig(sampling_rate=FS), seconds)
     model = ECGModel(encoder, ["a", "b", "c"], mode, kind)
     with torch.no_grad():
         model.head.weight.copy_(torch.arange(36.0).reshape(3, 12) / 10 - 1)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
 
-from ecglfm.config import LEADS, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.evaluation.attribution import TOLERANCE, attribute, gradients
 from ecglfm.evaluation.beats import PHASES, phases_of
-from tests.unit.evaluation.attribution.models import ELEVATED, FS, linear_model, patient, random_model, trained_model
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.heads import ECGModel
+from ecglfm.models.layers import standardize
+from tests.unit.architectures import small
+from tests.unit.evaluation.attribution.models import (
+    ELEVATED,
+    FS,
+    Deviations,
+    Millivolts,
+    linear_model,
+    patient,
+    random_model,
+    trained_model,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +46,58 @@ def test_a_linear_model_is_explained_as_by_hand(samples: int):
     assert found.score == pytest.approx(expected.sum(), abs=1e-5)
     assert found.error < 1e-3
     np.testing.assert_allclose(found.occlusion, expected.sum(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [200, 150])
+def test_a_linear_model_of_standardised_samples_is_explained_as_by_hand(samples: int):
+    model = linear_model(of=Deviations)
+    signal = noise(samples)
+    found = attribute(model, signal, 2)
+    weights = model.head.weight[2].detach().numpy()
+    expected = (signal - signal.mean(axis=0)) / signal.std(axis=0) * weights / samples
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+    assert found.score == pytest.approx(float(model.head.bias[2].detach()), abs=1e-5)  # deviations have no mean
+
+
+@pytest.mark.parametrize("samples", [500, 390])
+def test_an_encoder_that_standardises_is_explained(samples: int):
+    torch.manual_seed(0)
+    encoder = make_encoder(
+        small("wav2vec2", standardize=True), list(LEADS), FS, PreprocessConfig(sampling_rate=FS), 5.0
+    )
+    model = ECGModel(encoder, ["STE"], "full").eval()
+    signal = patient(7, elevated=True)[:samples]
+    signal[:, LEADS.index("aVL")] = 120  # a lead that lies still is a flat line
+    found = attribute(model, signal, 0)
+    with torch.no_grad():
+        x = torch.from_numpy(np.pad(signal, ((0, 500 - samples), (0, 0))).T[None] / 1000.0).float()
+        mask = torch.arange(500)[None] < samples
+        score, flat = float(model(x, mask)[0, 0]), float(model(x * 0, mask)[0, 0])
+    assert found.score == pytest.approx(score, abs=1e-5)
+    assert found.flat == pytest.approx(flat, abs=1e-5)
+    assert abs(score - flat) > 0.1
+    assert found.values.sum() == pytest.approx(score - flat, rel=TOLERANCE)
+    assert not found.values[:, LEADS.index("aVL")].any()
+    assert found.occlusion[LEADS.index("aVL")] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_jump_on_the_path_is_said_early():
+    class Jumping(Deviations):
+        """Standardises where nobody knows it: the path jumps at its beginning."""
+
+        def standardized(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+            return x
+
+        def encode_standardized(self, x: torch.Tensor, mask: torch.Tensor | None = None):
+            return self.encode(x, mask)
+
+        def encode(self, x: torch.Tensor, mask: torch.Tensor | None = None):
+            return Millivolts.encode(self, standardize(x, mask).square(), mask)
+
+    with pytest.raises(UserError, match=r"at least \d+\.\d % of it are missing after (\d+) steps, 2 %") as caught:
+        attribute(linear_model(of=Jumping), np.tile(noise(200), (3, 1)), 2)
+    steps = int(re.search(r"after (\d+) steps", str(caught.value))[1])  # type: ignore[index]
+    assert steps < 300  # of one window; 2,032 of each before
 
 
 @pytest.mark.parametrize(("aggregate", "weights"), [("mean", (1 / 3, 1 / 3, 1 / 3)), ("max", (0, 1, 0)), ("median", (0, 0, 1))])  # fmt: skip
