@@ -2,32 +2,29 @@
 
 `ecglfm.load_encoder` and `ecglfm.load_model` give the very modules of `ecglfm.models`, with the methods of this file
 beside those that they have. The floors of models and of data do not know each other, so the methods cannot stand there.
+What a method needs it imports itself: loading a model does not wait for pandas.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
 from torch import nn
 
-from ecglfm.app.embedding import RecordEmbedder
-from ecglfm.app.prediction import FromFiles, Predictor, Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.models import bundle
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.records import Record, RecordError
-from ecglfm.sources.files import read_record
 
 if TYPE_CHECKING:
-    from ecglfm.app.explanation import Explanation
+    import pandas as pd
 
-Records = Record | str | Path | Iterable[Record | str | Path]
+    from ecglfm.app.explanation import Explanation
+    from ecglfm.app.prediction import Records
+    from ecglfm.records import Record
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -55,7 +52,10 @@ class _TakesRecords(nn.Module):
         UserError
             There is no such file or folder, or an argument is something else.
         """
-        recordings, reader = _named(records)
+        from ecglfm.app.embedding import RecordEmbedder
+        from ecglfm.app.prediction import named
+
+        recordings, reader = named(records)
         return RecordEmbedder(self).table(recordings, reader, workers=workers)  # type: ignore[arg-type]
 
 
@@ -88,7 +88,9 @@ class RecordModel(_TakesRecords, ECGModel):
         UserError
             As `embed_records`.
         """
-        recordings, reader = _named(records)
+        from ecglfm.app.prediction import Predictor, named
+
+        recordings, reader = named(records)
         return Predictor([self]).table(recordings, reader, workers=workers)
 
     def explain(self, record: Record | str | Path, label: str) -> Explanation:
@@ -112,6 +114,8 @@ class RecordModel(_TakesRecords, ECGModel):
             There is no such label, or the recording cannot be read or used.
         """
         from ecglfm.app.explanation import explain
+        from ecglfm.records import Record, RecordError
+        from ecglfm.sources.files import read_record
 
         try:
             return explain(self, record if isinstance(record, Record) else read_record(record), label)
@@ -168,39 +172,3 @@ def _as(module: nn.Module, kind: type[ModuleT]) -> ModuleT:
     same = kind.__new__(kind)
     same.__dict__ = module.__dict__
     return same
-
-
-@dataclass(frozen=True)
-class _Named(Reader):
-    """Reads recordings in memory by their numbers, and others as files."""
-
-    held: Mapping[str, Record]
-    files: FromFiles = field(default_factory=FromFiles)
-
-    def read(self, path: str) -> Record:
-        """The recording of a number or at a path; raises `RecordError`."""
-        return self.held[path] if path in self.held else self.files.read(path)
-
-    def patient(self, path: str) -> str | None:
-        """Whose it is, where a file says so."""
-        return None if path in self.held else self.files.patient(path)
-
-
-def _named(records: Any) -> tuple[list[Recording], Reader]:
-    """Recordings in their order, and what reads them."""
-    if not isinstance(records, Record | str | Path | Iterable):
-        what = type(records).__name__
-        raise UserError(f"records are what read_record gives, or paths, one or several, not {what}")
-    several = [records] if isinstance(records, Record | str | Path) else list(records)
-    held: dict[str, Record] = {}
-    found: list[Recording] = []
-    files = FromFiles()
-    for number, one in enumerate(several):
-        if isinstance(one, Record):
-            held[str(number)] = one
-            found.append(Recording(str(number), None, str(number)))
-        elif isinstance(one, str | Path):
-            found += files.find([one])
-        else:
-            raise UserError(f"records are what read_record gives, or paths; number {number} is {type(one).__name__}")
-    return found, _Named(held, files)

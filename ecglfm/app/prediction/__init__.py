@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecglfm.app.prediction.predict import run_predict
 from ecglfm.app.prediction.predictor import Predictor
 from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_record, prepared_together
-from ecglfm.app.prediction.recordings import FromFiles, FromSource, Reader, Recording
+from ecglfm.app.prediction.recordings import FromFiles, FromSource, Reader, Recording, Records, named
 
 __all__ = [
     "FromFiles",
@@ -16,6 +16,8 @@ __all__ = [
     "Preparer",
     "Reader",
     "Recording",
+    "Records",
+    "named",
     "prepare_record",
     "prepared_together",
     "run_predict",

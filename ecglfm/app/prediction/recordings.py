@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -21,6 +21,8 @@ from ecglfm.sources.folder import files_of
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_head
 
+#: What Python names: in memory, files, folders, one or several of them.
+Records = Record | str | Path | Iterable[Record | str | Path]
 #: Endings of files that hold recordings; a WFDB record is found by its header.
 _WFDB, _MUSE, _CODE15 = (".hea",), (".xml",), (".hdf5", ".h5")
 
@@ -150,6 +152,48 @@ class FromSource(Reader):
             for record, patient, path in piece[["record_id", "patient_id", "path"]].itertuples(index=False, name=None):
                 found.append(Recording(record, None if pd.isna(patient) else patient, path))
         return found
+
+
+@dataclass(frozen=True)
+class FromMemory(Reader):
+    """Reads recordings in memory by their numbers, and others as files."""
+
+    held: Mapping[str, Record]
+    files: FromFiles = field(default_factory=FromFiles)
+
+    def read(self, path: str) -> Record:
+        """The recording of a number or at a path; raises `RecordError`."""
+        return self.held[path] if path in self.held else self.files.read(path)
+
+    def patient(self, path: str) -> str | None:
+        """Whose it is, where a file says so."""
+        return None if path in self.held else self.files.patient(path)
+
+
+def named(records: Any) -> tuple[list[Recording], Reader]:
+    """Recordings that Python names, in memory, files and folders, in their order, and what reads them.
+
+    Raises
+    ------
+    UserError
+        There is no such file or folder, or `records` is something else.
+    """
+    if not isinstance(records, Record | str | Path | Iterable):
+        what = type(records).__name__
+        raise UserError(f"records are what read_record gives, or paths, one or several, not {what}")
+    several = [records] if isinstance(records, Record | str | Path) else list(records)
+    held: dict[str, Record] = {}
+    found: list[Recording] = []
+    files = FromFiles()
+    for number, one in enumerate(several):
+        if isinstance(one, Record):
+            held[str(number)] = one
+            found.append(Recording(str(number), None, str(number)))
+        elif isinstance(one, str | Path):
+            found += files.find([one])
+        else:
+            raise UserError(f"records are what read_record gives, or paths; number {number} is {type(one).__name__}")
+    return found, FromMemory(held, files)
 
 
 def _ends(path: str, endings: tuple[str, ...]) -> bool:

@@ -39,6 +39,6 @@ def test_a_finetuning_that_is_asked_to_end_asks_slurm_for_another_turn(
     monkeypatch.setattr("ecglfm.config.load", lambda *_: None)
     monkeypatch.setattr("ecglfm.training.finetuning.run_finetune", run)
     monkeypatch.setattr(distributed.slurm, "requeue", lambda: asked.append(1))
-    names = ("config", "task", "fit", "encoder", "labels", "manifest", "signals", "output", "features", "tracking")
+    names = ("config", "task", "fit", "encoder", "labels", "manifest", "signals", "output", "vectors", "tracking")
     assert training._finetune(argparse.Namespace(threads=1, rule=None, **dict.fromkeys(names))) == 75
     assert asked == [1]

@@ -84,11 +84,13 @@ def test_a_new_column_of_the_database(repository: Path, labels) -> None:
         "native.device": ["CS-12", "AT-6", "AT-6", None, "CS-12"],
         "native.pacemaker": ["yes", "no", None, "Yes", "no"],
         "native.beats": ["61", "120", "80", "70", None],
+        "native.icd": ["I21.4; I10", "I10", None, "I22", "Z95.0"],
     }
     table = labels(text, {"mine": ("wfdb_folder", rows)})
     expected = {"mine/0": 1, "mine/1": 0, "mine/3": 1, "mine/4": 0}
     assert table["label.paced"].dropna().to_dict() == expected
     assert table["label.fast"].dropna().to_dict() == {"mine/0": 0, "mine/1": 1, "mine/2": 0, "mine/3": 0}
+    assert table["label.infarct"].dropna().to_dict() == {"mine/0": 1, "mine/1": 0, "mine/3": 1, "mine/4": 0}
 
 
 def test_a_file_of_ones_own(repository: Path, labels, tmp_path: Path) -> None:
