@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +36,6 @@ from ecglfm.evaluation.prediction import labelled_records
 from ecglfm.provenance import code_version, write_json, write_parquet
 from ecglfm.records import data_hash
 from ecglfm.tracking import standard_tags, start_run
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

@@ -64,11 +64,11 @@ def _ece(cases: Cases) -> np.ndarray:
     return ratio(np.abs(cases.gap_sums).sum(axis=0), cases.total)
 
 
-#: Mean squared error of the probability (Brier 1950), before a calibration.
+#: Mean squared error of the probability (Brier 1950).
 _BRIER = Metric(
     name="brier",
     title="Brier",
-    of=lambda cases: _brier(cases.raw),
+    of=_brier,
     smaller=True,
     constant=_constant(lambda p, s: s * (1 - p) ** 2 + (1 - s) * p**2),
 )
@@ -77,11 +77,11 @@ _BRIER = Metric(
 _ECE = Metric(
     name="ece",
     title="ECE",
-    of=lambda cases: _ece(cases.raw),
+    of=_ece,
     smaller=True,
     support=(),
-    gaps=lambda cases: cases.raw.gaps,
-    chance_gaps=lambda cases: cases.raw.chance_gaps,
+    gaps=lambda cases: cases.gaps,
+    chance_gaps=lambda cases: cases.chance_gaps,
 )
 LABEL_METRICS = (
     Metric(
@@ -146,16 +146,22 @@ LABEL_METRICS = (
     _BRIER,
     _ECE,
 )
-#: The same of the probabilities after it, where there was one.
-CALIBRATED_METRICS = (
-    replace(_BRIER, name="brier_calibrated", title="Brier, calibrated", of=_brier, constant=None),
+#: The same of the probabilities before a calibration, where there was one.
+UNCALIBRATED_METRICS = (
+    replace(
+        _BRIER,
+        name="brier_uncalibrated",
+        title="Brier, uncalibrated",
+        of=lambda cases: _brier(cases.raw),
+        constant=None,
+    ),
     replace(
         _ECE,
-        name="ece_calibrated",
-        title="ECE, calibrated",
-        of=_ece,
-        gaps=lambda cases: cases.gaps,
-        chance_gaps=lambda cases: cases.chance_gaps,
+        name="ece_uncalibrated",
+        title="ECE, uncalibrated",
+        of=lambda cases: _ece(cases.raw),
+        gaps=lambda cases: cases.raw.gaps,
+        chance_gaps=lambda cases: cases.raw.chance_gaps,
     ),
 )
 

@@ -16,7 +16,13 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.challenge import Challenge, read_challenge
-from ecglfm.evaluation.metrics.class_metrics import CALIBRATED_METRICS, LABEL_METRICS, WHOLE_METRICS, Records, values_of
+from ecglfm.evaluation.metrics.class_metrics import (
+    LABEL_METRICS,
+    UNCALIBRATED_METRICS,
+    WHOLE_METRICS,
+    Records,
+    values_of,
+)
 from ecglfm.evaluation.metrics.label import Cases
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of
@@ -44,7 +50,7 @@ class Predictions(Outcome):
         Weights of the PhysioNet/CinC Challenge 2021 for these labels.
     """
 
-    declared: ClassVar[tuple[Metric, ...]] = (*LABEL_METRICS, *CALIBRATED_METRICS)
+    declared: ClassVar[tuple[Metric, ...]] = (*LABEL_METRICS, *UNCALIBRATED_METRICS)
     whole: ClassVar[tuple[Metric, ...]] = WHOLE_METRICS
     lacks: ClassVar[dict[str, str]] = {
         "known": "no test record with a known label",
@@ -90,7 +96,7 @@ class Predictions(Outcome):
 
     @property
     def measures(self) -> tuple[Metric, ...]:
-        """Those after a calibration only where there is one."""
+        """Those before a calibration only where there is one."""
         return LABEL_METRICS if self.uncalibrated is None else self.declared
 
     def view(self, label: int, weight_nr: np.ndarray) -> Cases | None:

@@ -139,8 +139,7 @@ def calibration_figure(data: Predictions, metrics: dict[str, Any]) -> Figure:
     def draw_before(axes: Axes, target: np.ndarray, probability: np.ndarray, colour: str, _name: str) -> None:
         axes.plot(*points(target, probability), color=colour, linewidth=0.9, linestyle=(0, (1, 1.2)))
 
-    key, entries = "brier" if data.uncalibrated is None else "brier_calibrated", metrics["labels"]
-    texts = [f"Brier {with_interval(entries[name][key])}" for name in data.names]
+    texts = [f"Brier {with_interval(metrics['labels'][name]['brier'])}" for name in data.names]
     x, y = "predicted probability", "observed share"
     if data.uncalibrated is None:
         return _label_figure(data, texts, draw, x=x, y=y)

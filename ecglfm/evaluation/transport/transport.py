@@ -161,12 +161,11 @@ def rule_of(config: FinetuneConfig) -> Rule:
 
 
 def _home(metrics: dict[str, Any] | None, names: list[str]) -> dict[str, Any] | None:
-    """The model's numbers on its own test split, calibration errors those of what it says."""
+    """The model's numbers on its own test split."""
     if metrics is None:
         return None
     found = {name: metrics["labels"][name] for name in names if name in metrics["labels"]}
-    said = {name: one | {"ece": one.get("ece_calibrated", one["ece"])} for name, one in found.items()}
-    return {"n": metrics["n"], "sources": metrics.get("sources", []), "labels": said}
+    return {"n": metrics["n"], "sources": metrics.get("sources", []), "labels": found}
 
 
 def _measured(way: Way, slice: TransportSlice) -> dict[str, Any]:  # noqa: A002
@@ -185,7 +184,7 @@ def _measured(way: Way, slice: TransportSlice) -> dict[str, Any]:  # noqa: A002
 def _draw(metrics: dict[str, Any], ways: list[Way], output: Path) -> None:
     """Calibration of the way with most local records, and dotted of the model as it is."""
     last = metrics["ways"][-1]["labels"]
-    entries = {name: {"brier_calibrated": last[name]["metrics"]["brier"]} for name in metrics["label_names"]}
+    entries = {name: last[name]["metrics"] for name in metrics["label_names"]}
     shown = replace(ways[-1].predictions, uncalibrated=ways[0].predictions.probabilities)
     save_png(calibration_figure(shown, {"labels": entries}), output / "calibration.png")
 

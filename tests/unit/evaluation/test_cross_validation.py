@@ -133,7 +133,7 @@ def test_temperatures_are_each_models_own(inputs: dict) -> None:
     metrics = run_evaluate(SLICE, **inputs)
     assert metrics["calibration"] == {"fitted_on": "valid", "temperature": {"HIGH": [2.0, 1.0, 0.5]}}
     before = 1 / (1 + np.exp(-(AMPLITUDE - 1 + SHIFT[FOLD])))
-    for name, said in (("brier", before), ("brier_calibrated", said_by(FOLD))):
+    for name, said in (("brier_uncalibrated", before), ("brier", said_by(FOLD))):
         assert metrics["labels"]["HIGH"][name]["value"] == pytest.approx(np.mean((said - HIGH) ** 2), abs=1e-3)
 
 

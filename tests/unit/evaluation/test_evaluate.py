@@ -304,9 +304,9 @@ def test_multiclass_with_a_temperature(inputs: dict[str, Path], monkeypatch: pyt
     assert metrics["overall"]["accuracy"]["value"] == pytest.approx((after[20:].argmax(axis=1) == truth[40:]).mean())
     assert metrics["calibration"] == {"fitted_on": "valid", "temperature": {"a": 4.0, "b": 4.0, "c": 4.0}}
     found = metrics["labels"]["b"]
-    for name, said in (("brier", before), ("brier_calibrated", after)):
+    for name, said in (("brier_uncalibrated", before), ("brier", after)):
         assert found[name]["value"] == pytest.approx(np.mean((said[20:, 1] - (truth[40:] == 1)) ** 2))
-    assert found["brier_calibrated"]["value"] < found["brier"]["value"]
+    assert found["brier"]["value"] < found["brier_uncalibrated"]["value"]
     called, positive = after[20:, 0] >= 0.5, truth[40:] == 0  # decisions are of calibrated probabilities
     assert metrics["labels"]["a"]["specificity"]["value"] == pytest.approx((~called)[~positive].mean())
 

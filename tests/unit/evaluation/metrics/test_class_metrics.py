@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ecglfm.evaluation.metrics.class_metrics import CALIBRATED_METRICS, LABEL_METRICS, label_metrics
+from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, UNCALIBRATED_METRICS, label_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.label import Cases, auprc, auroc
@@ -187,6 +187,6 @@ def test_every_reason():
 def test_errors_of_the_probability_are_those_before_the_calibration_and_after() -> None:
     before = Cases(np.array([1.0, 0]), np.array([0.9, 0.2]), 0.5, ones(2))
     after = Cases(np.array([1.0, 0]), np.array([0.7, 0.4]), 0.5, ones(2), uncalibrated=before)
-    found = {metric.name: float(metric.of(after)[0]) for metric in (*LABEL_METRICS[-2:], *CALIBRATED_METRICS)}
-    wanted = {"brier": 0.025, "ece": 0.15, "brier_calibrated": 0.125, "ece_calibrated": 0.35}
+    found = {metric.name: float(metric.of(after)[0]) for metric in (*LABEL_METRICS[-2:], *UNCALIBRATED_METRICS)}
+    wanted = {"brier_uncalibrated": 0.025, "ece_uncalibrated": 0.15, "brier": 0.125, "ece": 0.35}
     assert found == pytest.approx(wanted)

@@ -87,7 +87,7 @@ def calibrated() -> Predictions:
 
 def test_a_label_before_and_after_calibration() -> None:
     data = calibrated()
-    assert data.metrics == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
+    assert data.metrics == (*CLASS_METRICS, "brier_uncalibrated", "ece_uncalibrated")
     assert four().metrics == CLASS_METRICS
     # the unknown record counts nowhere, then the last one twice
     found = data.values(1, np.array([[5, 5], [1, 1], [1, 1], [1, 2.0]]))
@@ -96,16 +96,16 @@ def test_a_label_before_and_after_calibration() -> None:
         "auroc": [1, 1],
         "sensitivity": [1, 1],
         "npv": [1, 1],
-        "brier": [(0.04 + 0.04 + 0.49) / 3, (0.04 + 0.04 + 2 * 0.49) / 4],
-        "brier_calibrated": [(0.09 + 0.09 + 0.36) / 3, (0.09 + 0.09 + 2 * 0.36) / 4],
+        "brier_uncalibrated": [(0.04 + 0.04 + 0.49) / 3, (0.04 + 0.04 + 2 * 0.49) / 4],
+        "brier": [(0.09 + 0.09 + 0.36) / 3, (0.09 + 0.09 + 2 * 0.36) / 4],
         # bins of 0.7 and 0.8 differ, as do those of 0.6 and 0.7; 0.3 and 0.2 are alone
-        "ece": [(0.2 + 0.2 + 0.7) / 3, (0.2 + 0.2 + 2 * 0.7) / 4],
-        "ece_calibrated": [(0.3 + 0.3 + 0.6) / 3, (0.3 + 0.3 + 2 * 0.6) / 4],
+        "ece_uncalibrated": [(0.2 + 0.2 + 0.7) / 3, (0.2 + 0.2 + 2 * 0.7) / 4],
+        "ece": [(0.3 + 0.3 + 0.6) / 3, (0.3 + 0.3 + 2 * 0.6) / 4],
     }
     for metric, values in expected.items():
         np.testing.assert_allclose(found[metric], values, err_msg=metric)
     whole = data.values(0, np.ones((4, 1)))
-    assert whole["brier_calibrated"] == pytest.approx((0.04 + 0.55**2 + 0.55**2 + 0.04) / 4)
+    assert whole["brier"] == pytest.approx((0.04 + 0.55**2 + 0.55**2 + 0.04) / 4)
     assert whole["sensitivity"] == pytest.approx(1)
     assert four().values(1, np.ones((4, 1))).keys() == set(CLASS_METRICS)
 
@@ -115,14 +115,14 @@ def test_labels_pooled_before_and_after_calibration() -> None:
     sections = calibrated().pooled(weight_nr)
     assert list(sections) == ["micro"]
     micro = sections["micro"]
-    assert tuple(micro) == (*CLASS_METRICS, "brier_calibrated", "ece_calibrated")
+    assert tuple(micro) == (*CLASS_METRICS, "brier_uncalibrated", "ece_uncalibrated")
     assert tuple(four().pooled(weight_nr)["micro"]) == CLASS_METRICS
     # seven pairs, called: x of the first three, y of the second; without the third record four true of five
     np.testing.assert_allclose(micro["ppv"], [3 / 4, 3 / 4])
     np.testing.assert_allclose(micro["sensitivity"], [1, 1])
     np.testing.assert_allclose(micro["specificity"], [3 / 4, 2 / 3])
     before, after = ((said - TRUTH) ** 2 for said in (SAID, AFTER))
-    for metric, error in (("brier", before), ("brier_calibrated", after)):
+    for metric, error in (("brier_uncalibrated", before), ("brier", after)):
         np.testing.assert_allclose(
             micro[metric], [np.nansum(error) / 7, np.nansum(error * weight_nr[:, [1]]) / 6], err_msg=metric
         )
@@ -166,11 +166,11 @@ def test_patients_behind_each_metric() -> None:
     """Of y two patients are negative and one positive, who is the only one called; one record is unknown."""
     wanted = {
         "auroc": (1, 2), "auprc": (1,), "f1": (1,), "sensitivity": (1,), "specificity": (2,),
-        "ppv": (1,), "npv": (2,), "brier": (3,), "brier_calibrated": (3,),
+        "ppv": (1,), "npv": (2,), "brier": (3,), "brier_uncalibrated": (3,),
     }  # fmt: skip
     found = calibrated().support(1, np.array([0, 0, 1, 2]))
     assert {metric: found[metric] for metric in wanted} == wanted
-    assert {"ece", "ece_calibrated"}.isdisjoint(found)
+    assert {"ece", "ece_uncalibrated"}.isdisjoint(found)
     found = four().support(0, np.array([0, 1, 0, 0]))
     assert found["auroc"] == (1, 2)
     assert [found[metric] for metric in ("auprc", "specificity", "ppv", "npv", "brier")] == [
@@ -203,24 +203,26 @@ def test_what_metrics_stand_on() -> None:
 def test_gaps_of_a_label_and_of_all() -> None:
     data, weight_nr = calibrated(), np.array([[1, 2], [1, 1], [1, 0], [1, 1.0]])
     found = data.gaps(1, weight_nr)
-    assert list(found) == ["ece", "ece_calibrated"]
+    assert list(found) == ["ece", "ece_uncalibrated"]
     expected = np.zeros((15, 2))  # 0.2 and 0.8 are ends of bins; of the second weighting the third record is out
     expected[2], expected[10], expected[11] = [-0.2 / 3, 0], [-0.7 / 3, -0.7 / 2], [0.2 / 3, 0.2 / 2]
-    np.testing.assert_allclose(found["ece"], expected, atol=1e-12)
+    np.testing.assert_allclose(found["ece_uncalibrated"], expected, atol=1e-12)
     expected = np.zeros((15, 2))
     expected[4], expected[8], expected[10] = [-0.3 / 3, 0], [-0.6 / 3, -0.6 / 2], [0.3 / 3, 0.3 / 2]
-    np.testing.assert_allclose(found["ece_calibrated"], expected, atol=1e-12)
+    np.testing.assert_allclose(found["ece"], expected, atol=1e-12)
     # of all labels a record counts as often as it is drawn, however many of its labels are known
-    pooled = data.gaps(None, np.ones((4, 1)))["ece"][:, 0] * 7
+    pooled = data.gaps(None, np.ones((4, 1)))["ece_uncalibrated"][:, 0] * 7
     expected = np.zeros(15)
     expected[[13, 8, 5, 1, 11, 2, 10]] = 0.1, -0.6, 0.6, -0.1, 0.2, -0.2, -0.7
     np.testing.assert_allclose(pooled, expected, atol=1e-12)
     chance = data.chance_gaps(1)
-    assert list(chance) == ["ece", "ece_calibrated"]
+    assert list(chance) == ["ece", "ece_uncalibrated"]
     expected = np.zeros(15)
     expected[[2, 10, 11]] = np.sqrt([0.16, 0.21, 0.16])
-    np.testing.assert_allclose(chance["ece"] * 3, expected)
-    assert data.chance_gaps(None)["ece"].sum() * 7 == pytest.approx(np.sqrt(SAID * (1 - SAID))[~np.isnan(TRUTH)].sum())
+    np.testing.assert_allclose(chance["ece_uncalibrated"] * 3, expected)
+    assert data.chance_gaps(None)["ece_uncalibrated"].sum() * 7 == pytest.approx(
+        np.sqrt(SAID * (1 - SAID))[~np.isnan(TRUTH)].sum()
+    )
     assert list(four().gaps(0, np.ones((4, 1)))) == list(four().chance_gaps(0)) == ["ece"]
     unknown = Predictions(["x"], np.full((1, 1), NAN), np.ones((1, 1)), np.ones((1, 1)), np.array(["a"]))
     assert unknown.gaps(0, np.ones((1, 1))) == {}

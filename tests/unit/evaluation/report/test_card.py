@@ -113,8 +113,8 @@ def test_the_card_of_a_cross_validation_speaks_of_the_procedure(results: Path) -
     assert seen.count(" 2 folds 0.876") == 4  # beside the baselines, of two labels, macro
     assert "NORM 6 of 12 0.250 – 0.750 1.000" in seen  # the thresholds of three models
     assert "MI 3 of 12 0.250 " in seen
-    assert "Temperatures fitted on the validation split: MI 2.000, NORM 0.500 – 1.500. Brier and ECE without" in seen
-    assert "the word calibrated are of the probabilities before; all other numbers are of those after" in seen
+    assert "Temperatures fitted on the validation split: MI 2.000, NORM 0.500 – 1.500. Brier and ECE with" in seen
+    assert "the word uncalibrated are of the probabilities before; all other numbers are of those after" in seen
     assert "0 pairs of duplicates across splits or folds" in seen
 
 
