@@ -4,7 +4,7 @@ Split conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Ba
 conditional on the truth (Mondrian; of classes Sadinle, Lei and Wasserman 2019, arXiv:1609.00451): of patients who
 have the label, at least `coverage` get a set with "there" in it, and of those who have it not, as many one with "not
 there", however rare the label is and whatever the model is worth. That holds for patients like those of the
-validation split.
+validation split, and but for what choosing the epoch and temperatures on the same split makes them easier.
 
 Recordings of one patient are alike, patients are exchangeable: so each patient counts once, spread over their
 recordings, and the promise is of a random recording of a new patient (hierarchical conformal prediction: Lee, Barber
