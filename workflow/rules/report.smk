@@ -2,6 +2,17 @@
 # Requires: the manifest, every training history and every evaluation.
 # Makes: <results>/report/index.html.
 
+import hashlib
+
+#: Analyses with a target of their own: the report shows what has been made of them, and makes none.
+ANALYSES = ["evaluate/label_efficiency.csv"]
+
+
+def get_analyses(wildcards):
+    """Those that there are, with a hash: a new one, or a changed one, makes the report anew."""
+    found = [Path(PROJECT.config.results) / name for name in ANALYSES]
+    return [f"{path}:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in found if path.is_file()]
+
 
 rule report:
     input:
@@ -23,6 +34,7 @@ rule report:
         rule="report",
         tracking=TRACKING,
         results=subpath(output[0], ancestor=2),
+        analyses=get_analyses,
         include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
     shell:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.config.fits import split_fold
+from ecglfm.evaluation.report import label_efficiency_section
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
 from ecglfm.evaluation.report.data_sections import data_section, task_section
@@ -23,12 +24,15 @@ from ecglfm.evaluation.report.model_sections import (
     training_section,
 )
 from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.sections import made_sections
 from ecglfm.evaluation.report.verification_sections import verification_sections
 from ecglfm.provenance import code_version, write_text
 from ecglfm.tracking import standard_tags, start_run
 
 logger = logging.getLogger(__name__)
 
+#: Analyses with a target of their own, in the order in which they are shown.
+SECTIONS = (label_efficiency_section.SECTION,)
 #: Tasks whose recordings are shown; a picture is about 200 kB.
 _PICTURED_TASKS = 4
 
@@ -69,6 +73,7 @@ def run_report(
     fits = _found(results) if include is None else [parse_model(text, "--include") for text in include]
     content = gather(results, fits, everything=not include)
     content["verifications"] = verification_sections(results, verified)
+    content["sections"] = made_sections(results, SECTIONS)
     write_text(output, environment().get_template("report.html.j2").render(content))
     logger.info("report: %s", output)
     shown = {"models": " ".join("/".join(fit) for fit in fits)}

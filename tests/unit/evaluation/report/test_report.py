@@ -131,6 +131,16 @@ def test_include_hides_what_was_left_from_an_earlier_config(results: Path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_an_analysis_is_a_section_where_it_was_made(results: Path):
+    assert "How many labels are needed" not in page_of(results)
+    write_text(results / "evaluate/label_efficiency.csv", "encoder,task,mode,seed,percent,train_patients,metric,value\n"
+               "tiny,super,full,0,10,4,auroc,0.75\n")  # fmt: skip
+    page = page_of(results)
+    assert '<h2 id="label_efficiency">How many labels are needed</h2>' in page
+    assert "super tiny full AUROC 0.750 4 patients, 1 seed" in words(page)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_failed_audit_is_loud(results: Path):
     path = results / "manifest/audit.json"
     pair = {"a": "alpha/001", "b": "alpha/050", "correlation": 1.0, "crosses": True}
