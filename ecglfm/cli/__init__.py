@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from ecglfm import __version__
 from ecglfm.cli import (
+    analyses,
     benchmark,
     comparison,
     config,
@@ -43,6 +44,7 @@ GROUPS = (
     models,
     evaluation,
     comparison,
+    analyses,
     embedding,
     prediction,
     serving,

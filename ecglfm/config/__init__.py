@@ -6,6 +6,7 @@ One class per section. `config/schema.json` and `config/README.md` are generated
 
 from __future__ import annotations
 
+from ecglfm.config.analyses import LeadSetsConfig
 from ecglfm.config.architecture import (
     Architecture,
     AttentionConfig,
@@ -91,6 +92,7 @@ __all__ = [
     "FoldsConfig",
     "FractionsConfig",
     "LabelFile",
+    "LeadSetsConfig",
     "LoraConfig",
     "ManifestConfig",
     "ManifestSlice",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
+from ecglfm.config.analyses import LeadSetsConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig
@@ -50,6 +51,7 @@ class ProjectConfig(Section):
     )
     transport: TransportConfig = Field(TransportConfig(), description="`evaluate_on`: what it looks at")
     card: CardConfig = Field(CardConfig(), description="cards of models")
+    lead_sets: LeadSetsConfig = Field(LeadSetsConfig(), description="models at fewer leads")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"

@@ -253,6 +253,7 @@ class Project:
             "preprocess": self.config.preprocess,
             "manifest": self.manifest_slice(),
             "evaluate": self.evaluate_slice(),
+            "lead_sets": self.config.lead_sets,
             "tracking": self.tracking_slice(),
         }
         if self.model is not None:

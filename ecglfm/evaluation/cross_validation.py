@@ -96,6 +96,17 @@ class Models(NamedTuple):
             raise ValueError("a test record was not predicted exactly once, by the model of its own fold")
         return pooled
 
+    def predict_test(self, records: pd.DataFrame, signals: Path, leads: Sequence[str]) -> pd.DataFrame:
+        """Rows of the test records in the table of `predict`, of models that are told some leads only."""
+        device, tables = distributed.choose_device(), []
+        for fold, network in enumerate(self.networks):
+            own = records_of_fold(records, fold, self.folds) if self.folds else records
+            own = own[own["split"] == "test"].reset_index(drop=True)
+            if len(own):
+                table = predict_records(network.to(device), own, signals, leads=leads)
+                tables.append(table.assign(fold=np.int8(fold)) if self.folds else table)
+        return pd.concat(tables, ignore_index=True)
+
     def describe(self, predictions: pd.DataFrame, test: Outcome, macro: dict[str, Any]) -> dict[str, Any]:
         """What `metrics.json` says of the models: temperatures, how thresholds were chosen, and metrics by fold."""
         said = self._calibration()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from ecglfm.records import require_columns
 
 if TYPE_CHECKING:
     from ecglfm.models.heads import ECGModel
+    from ecglfm.training.inference import CropReader
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +67,41 @@ def labelled_records(
     return joined
 
 
-def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd.DataFrame:
+class SomeLeads(NamedTuple):
+    """Signals of which a model is told some leads only; the others are zero, as masked leads are in pretraining.
+
+    Attributes
+    ----------
+    store : CropReader
+    kept_l : ndarray of bool, shape (leads,)
+        Leads that stay as they are.
+    """
+
+    store: CropReader
+    kept_l: np.ndarray
+
+    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        """Samples, int16 microvolts, shape (rows, length, leads)."""
+        return self.store.crops(rows, starts, length) * self.kept_l.astype(np.int16)
+
+    def windows(self, length: int) -> pd.DataFrame:
+        """Table `row, start, valid` of every record's windows."""
+        return self.store.windows(length)
+
+
+def predict_records(
+    model: ECGModel, records: pd.DataFrame, signals: Path, *, leads: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Table of `predictions.parquet` for these records (rows of the manifest with the columns of their labels).
+
+    Parameters
+    ----------
+    model : ECGModel
+    records : DataFrame
+    signals : path
+        Folder `preprocess/`.
+    leads : sequence of str, optional
+        Those that the model is told, the others being zero; None: all.
 
     Raises
     ------
@@ -83,7 +118,8 @@ def predict_records(model: ECGModel, records: pd.DataFrame, signals: Path) -> pd
         records, store, reader="the model", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
         anew="the stages `pretrain` and `finetune`",
     )  # fmt: skip
-    outputs = predict(model, store, store.windows(encoder.crop_samples))
+    reader = store if leads is None else SomeLeads(store, np.array([lead in leads for lead in encoder.leads]))
+    outputs = predict(model, reader, store.windows(encoder.crop_samples))
     if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
         raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
     said = model.calibrated(outputs)

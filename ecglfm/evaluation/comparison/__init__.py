@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecglfm.evaluation.comparison.comparison import compare, run_compare
+from ecglfm.evaluation.comparison.comparison import compare, differences, run_compare
 from ecglfm.evaluation.comparison.contenders import contender
 
-__all__ = ["compare", "contender", "run_compare"]
+__all__ = ["compare", "contender", "differences", "run_compare"]

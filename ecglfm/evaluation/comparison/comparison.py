@@ -102,7 +102,7 @@ def compare(
 ) -> list[dict[str, Any]]:
     """What may be said of every two contenders of the same setting, by every metric."""
     pairs = [
-        _pair(one, other, metric, truth, config)
+        differences(one, other, metric, truth, config)
         for one, other in combinations(contenders, 2)
         if one.setting == other.setting
         for metric in metrics
@@ -121,7 +121,9 @@ def compare(
     return pairs
 
 
-def _pair(first: Contender, second: Contender, metric: str, truth: Truth, config: EvaluateConfig) -> dict[str, Any]:
+def differences(
+    first: Contender, second: Contender, metric: str, truth: Truth, config: EvaluateConfig
+) -> dict[str, Any]:
     """Differences `first - second` of two contenders by one metric, per label and macro, with p; not yet verdicts."""
     values = first.values[metric], second.values[metric]
     terms_lp = first.terms[metric] - second.terms[metric]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecglfm.evaluation.report.analysis_pages import run_analysis_page
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.comparison_page import run_comparison_page
 from ecglfm.evaluation.report.model_sections import parse_model
@@ -13,6 +14,7 @@ from ecglfm.evaluation.report.transport_page import run_transport_page
 __all__ = [
     "environment",
     "parse_model",
+    "run_analysis_page",
     "run_card",
     "run_comparison_page",
     "run_report",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.config.fits import split_fold
-from ecglfm.evaluation.report import label_efficiency_section
+from ecglfm.evaluation.report import label_efficiency_section, lead_sets_section
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
 from ecglfm.evaluation.report.data_sections import data_section, task_section
@@ -32,7 +32,7 @@ from ecglfm.tracking import standard_tags, start_run
 logger = logging.getLogger(__name__)
 
 #: Analyses with a target of their own, in the order in which they are shown.
-SECTIONS = (label_efficiency_section.SECTION,)
+SECTIONS = (label_efficiency_section.SECTION, lead_sets_section.SECTION)
 #: Tasks whose recordings are shown; a picture is about 200 kB.
 _PICTURED_TASKS = 4
 
