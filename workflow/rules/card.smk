@@ -1,7 +1,7 @@
 # card: one page about a model: its numbers beside its baselines, and whether they can be trusted.
 # Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit;
 # of the mean beats the model and the prepared signals, which the evaluation had.
-# Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html; examples/ with recordings that it got right and wrong.
 
 
 rule card_model:
@@ -15,12 +15,20 @@ rule card_model:
         records="<results>/manifest/records.parquet",
         audit="<results>/manifest/audit.json",
     output:
-        report(
+        card=report(
             "<results>/evaluate/{encoder}/{task}/{fit}/card.html",
             caption="../report/card.rst",
             category="Evaluation",
             subcategory="{task}",
             labels={"encoder": "{encoder}", "fit": "{fit}", "what": "card"},
+        ),
+        examples=report(
+            directory("<results>/evaluate/{encoder}/{task}/{fit}/examples"),
+            patterns=["{number}.png"],
+            caption="../report/examples.rst",
+            category="Evaluation",
+            subcategory="{task}",
+            labels={"encoder": "{encoder}", "fit": "{fit}", "what": "example {number}"},
         ),
     log:
         "<results>/logs/card/{encoder}/{task}/{fit}.log",
@@ -34,7 +42,7 @@ rule card_model:
     shell:
         "python -m ecglfm card --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
         " --baselines {params.baselines:q} --beats {params.beats:q} --beat-labels {params.labels:q} --threads {threads}"
-        " --output {output:q} 2> {log:q}"
+        " --output {output.card:q} 2> {log:q}"
 
 
 rule card_all:

@@ -2,7 +2,9 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
+import json
 import re
+import shlex
 import shutil
 
 from ecglfm.config import Project
@@ -40,8 +42,17 @@ wildcard_constraints:
     shard=r"\d\d\d+",
 
 
+def get_command():
+    """What a person types to make this again: files and values of the config that they named, no address of a server."""
+    files = [name for name, _ in GIVEN if name != "--config"]
+    said = {key: value for key, value in dict(GIVEN)["--config"].items() if key not in {"tracking", "model"}}
+    values = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in said.items()]
+    options = [["--configfile", *files] if files else [], ["--config", *values] if values else []]
+    return shlex.join(["snakemake", *sum(options, [])])
+
+
 def prepare_results():
-    """Once a run starts: the results folder remembers which databases fill it, and jobs read where MLflow is."""
+    """Once a run starts: the results folder remembers which databases fill it and which command, and jobs read where MLflow is."""
     from ecglfm.provenance import write_text  # not needed to plan
 
     if workflow.executor_plugin.name == "slurm" and shutil.which("sbatch") is None:
@@ -50,6 +61,7 @@ def prepare_results():
         )
     write_identity(PROJECT)
     remember(PROJECT.config.results, PROJECT.imported)
+    write_text(f"{PROJECT.config.results}/config/command.txt", f"{get_command()}\n")
     write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)
 
 

@@ -17,6 +17,7 @@ def get_analyses(wildcards):
 rule report:
     input:
         rules.manifest.output,
+        rules.summary.output,
         rules.pretrain.input.encoders,
         rules.labels.input.labels,
         rules.finetune_all.input.models,

@@ -212,7 +212,7 @@ def history_figure(panels: Mapping[str, Sequence[Series]], x: str, *, per_row: i
     x : str
         What the lines run over: `step` or `epoch`.
     """
-    columns, rows = per_row, max(1, -(-len(panels) // per_row))  # always as wide: letters stay as large
+    columns, rows = max(1, min(per_row, len(panels))), max(1, -(-len(panels) // per_row))
     figure = Figure(figsize=(2.75 * columns + 0.2, 1.95 * rows + 0.35), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     names: dict[str, str] = {}

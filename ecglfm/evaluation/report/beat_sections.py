@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import pandas as pd
 from ecglfm.config import CardConfig, UserError
 from ecglfm.evaluation.plots import data_uri, png
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.examples import read_signal
 from ecglfm.evaluation.report.model_sections import FittedModel
 
 logger = logging.getLogger(__name__)
@@ -39,30 +40,72 @@ def beats_section(
         `labels` (list of dict of `name`, `picture`, or None with a `reason`), `records` a group, `left_out` labels; or
         `reason` alone.
     """
-    if not config.records:
-        return {"reason": "Not wanted: card.records is 0."}
-    if "thresholds" not in metrics:
-        return {"reason": "A number has no true and false positives; ecglfm explain shows what speaks for it in a "
-                          "recording."}  # fmt: skip
-    if "folds" in metrics:
-        return {"reason": "Not shown of a cross-validation, whose records have a model each; ecglfm explain takes the "
-                          "model of a fold."}  # fmt: skip
-    folder = results / "finetune" / fit.path
-    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
-    records = read_if_there(results / "manifest/records.parquet", _test_records)
-    names = metrics["label_names"]
-    model = (folder / "model.safetensors").is_file()
-    if table is None or records is None or not model or f"threshold.{names[0]}" not in table:
-        return {"reason": "The model, its predictions or the manifest are not there, or of an earlier version."}
+    found = explainable(results, fit, metrics, config)
+    if isinstance(found, str):
+        return {"reason": found}
     import torch
 
     torch.set_num_threads(max(1, threads))
     try:
-        return _beats(folder, table[table["split"] == "test"], records.set_index("record_id", drop=False), results,
-                      config)  # fmt: skip
+        return _beats(results / "finetune" / fit.path, found, config)
     except (UserError, OSError) as error:
         logger.warning("%s: no mean beats: %s", fit.path, error)
         return {"reason": f"They could not be made: {error}"}
+
+
+@dataclass(frozen=True)
+class Explainable:
+    """What can be explained of a model.
+
+    Attributes
+    ----------
+    test : DataFrame
+        Test rows of its predictions.
+    labels, left_out : list of str
+        Those with most positive test records, and the others.
+    read : callable
+        Samples of a record, int16 microvolts (n, l).
+    """
+
+    test: pd.DataFrame
+    labels: list[str]
+    left_out: list[str]
+    read: Callable[[str], np.ndarray]
+
+
+def explainable(results: Path, fit: FittedModel, metrics: dict[str, Any], config: CardConfig) -> Explainable | str:
+    """Test records and labels of a model that are explained, or the sentence why there are none."""
+    if not config.records:
+        return "Not wanted: card.records is 0."
+    if "thresholds" not in metrics:
+        return "A number has no true and false positives; ecglfm explain shows what speaks for it in a recording."
+    if "folds" in metrics:
+        return (
+            "Not shown of a cross-validation, whose records have a model each; "
+            "ecglfm explain takes the model of a fold."
+        )
+    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
+    records = read_if_there(results / "manifest/records.parquet", _test_records)
+    names = metrics["label_names"]
+    model = (results / "finetune" / fit.path / "model.safetensors").is_file()
+    if table is None or records is None or not model or f"threshold.{names[0]}" not in table:
+        return "The model, its predictions or the manifest are not there, or of an earlier version."
+    test = table[table["split"] == "test"]
+    ranked = sorted(names, key=lambda name: -int((test[f"target.{name}"] == 1).sum()))
+    places = {str(record["record_id"]): record for _, record in records.iterrows()}
+
+    def read(name: str) -> np.ndarray:
+        return np.rint(read_signal(results, places[name]) * 1000.0).astype(np.int16)
+
+    return Explainable(test, sorted(ranked[: config.labels], key=names.index), ranked[config.labels :], read)
+
+
+def read_signal(results: Path, record: pd.Series) -> np.ndarray:
+    """Prepared samples of a record in mV, shape (n_samples, leads)."""
+    path = results / "preprocess" / str(record["source"]) / f"{int(record['shard']):03d}.npy"
+    shard = np.load(path, mmap_mode="r", allow_pickle=False)
+    start = int(record["offset"])
+    return np.asarray(shard[start : start + int(record["n_samples"])], dtype=np.float64) / 1000.0
 
 
 def _test_records(path: Path) -> pd.DataFrame:
@@ -71,27 +114,17 @@ def _test_records(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns, filters=[("split", "==", "test")])
 
 
-def _beats(
-    folder: Path, test: pd.DataFrame, records: pd.DataFrame, results: Path, config: CardConfig
-) -> dict[str, Any]:
+def _beats(folder: Path, found: Explainable, config: CardConfig) -> dict[str, Any]:
     # here, since pages without mean beats do not wait for torch
     from ecglfm.evaluation.attribution import choose_records, draw_mean_beats, mean_beat
     from ecglfm.models.bundle import load_model
 
     model = load_model(folder)
-    positives = {name: int((test[f"target.{name}"] == 1).sum()) for name in model.label_names}
-    ranked = sorted(model.label_names, key=lambda name: -positives[name])
-
-    places = {str(name): record for name, record in records.iterrows()}
-
-    def read(name: str) -> np.ndarray:
-        return np.rint(read_signal(results, places[name]) * 1000.0).astype(np.int16)
-
     labels = []
-    for name in sorted(ranked[: config.labels], key=model.label_names.index):
+    for name in found.labels:
         beats = {}
-        for group, (chosen, of) in choose_records(test, name, config.records).items():
-            beat = mean_beat(model, model.label_names.index(name), chosen, read, of)
+        for group, (chosen, of) in choose_records(found.test, name, config.records).items():
+            beat = mean_beat(model, model.label_names.index(name), chosen, found.read, of)
             if beat is not None:
                 beats[group] = beat
         picture = None
@@ -99,4 +132,4 @@ def _beats(
             sheet = draw_mean_beats(beats, model.encoder.leads, model.encoder.sampling_rate)
             picture = data_uri(png(sheet, dpi=110))
         labels.append({"name": name, "picture": picture})
-    return {"labels": labels, "records": config.records, "left_out": ranked[config.labels :]}
+    return {"labels": labels, "records": config.records, "left_out": found.left_out}

@@ -13,8 +13,9 @@ from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.beat_sections import beats_section
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
+from ecglfm.evaluation.report.examples import read_examples, write_examples
 from ecglfm.evaluation.report.model_sections import FittedModel, encoder_section, evaluation_section
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, read_json, write_text
 
 _ID = ["record_id"]
@@ -29,7 +30,7 @@ def run_card(
     config: CardConfig | None = None,
     threads: int = 1,
 ) -> None:
-    """Write the card of one evaluated model.
+    """Write the card of one evaluated model, and `examples/` beside it.
 
     Parameters
     ----------
@@ -53,14 +54,18 @@ def run_card(
     row = evaluation_section(results, fit)
     if row is None:
         raise UserError(f"{results}/evaluate/{fit.path}/metrics.json: no such file; run `evaluate` of this model first")
+    config = config or CardConfig()
+    examples = output.with_name("examples")
+    write_examples(results, fit, row["metrics"], config, examples, threads)
     content = {
-        "row": row,
+        "row": row | {"explained": read_examples(examples)},
+        "home_link": link(output, report_of(results)),
         "code": code_version(),
         "encoder": encoder_section(results, fit.encoder),
         "baselines": beside(results, fit, baselines),
         "is_baseline": fit.encoder in baselines,
         "leakage": trust(results, fit),
-        "beats": beats_section(results, fit, row["metrics"], config or CardConfig(), threads),
+        "beats": beats_section(results, fit, row["metrics"], config, threads),
     }
     write_text(output, environment().get_template("card.html.j2").render(content))
 

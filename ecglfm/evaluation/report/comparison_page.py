@@ -8,7 +8,7 @@ from typing import Any
 
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.model_sections import FittedModel, evaluation_section
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import card_links, environment, link, report_of
 from ecglfm.evaluation.report.verification_sections import verification_sections
 from ecglfm.provenance import code_version, read_json, write_text
 
@@ -42,6 +42,8 @@ def run_comparison_page(
         An entry of `verified` is not of that form, or a file cannot be read.
     """
     content = {
+        "cards": card_links(results, output, fits),
+        "home_link": link(output, report_of(results)),
         "code": code_version(),
         "unknown": (read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         "encoders": list(dict.fromkeys(fit.encoder for fit in fits)),

@@ -1,106 +1,190 @@
-"""Test records to look at: what the model is surest of, what it errs most on, and one drawn blindly.
+"""Test records that a model got right and wrong, with what in them spoke for its answer.
 
-A page of successes would flatter the model; the three questions are fixed beforehand and the answer is
-the same at every run.
+A page of successes would flatter the model: of each label one hit, one false alarm and one miss are shown, drawn
+blindly by their name, so that the answer is the same at every run. The card makes them, since it has the model at hand;
+the report shows them.
+
+Shapes: n samples, l leads.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
 
-from ecglfm.evaluation.plots import data_uri, plot_ecg, png
+from ecglfm.config import CardConfig, UserError
+from ecglfm.evaluation.plots import GREY, INK, data_uri, highlight, save_png
+from ecglfm.evaluation.report.beat_sections import explainable
+from ecglfm.evaluation.report.data_sections import read_if_there
+from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.provenance import read_json, write_json
 
 logger = logging.getLogger(__name__)
+
+_SECONDS = 10.0  # of a record that are shown, from its beginning
+_LEADS = 2  # of a record, those with the largest share of its attribution
+_SMOOTH = 0.02  # s
+_GROUPS = {"True positives": "Hit", "False positives": "False alarm", "Misses": "Miss"}
+_PAPER = "#f0c9c2"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A record and why it is shown; `row` is its position in the table of predictions."""
+    """One record and what of it speaks for a label.
 
-    row: int
-    why: str
+    Attributes
+    ----------
+    title : str
+        What it is an example of, its name, probability and threshold.
+    signal_mv, values : ndarray of float64, shape (n, l)
+        As the model reads it, and what each sample adds to the label's score.
+    """
+
+    title: str
+    signal_mv: np.ndarray
+    values: np.ndarray
+
+    def strongest(self) -> np.ndarray:
+        """Places of the leads with most attribution, in the order of the recording."""
+        shares = np.abs(self.values).sum(axis=0)
+        return np.sort(np.argsort(-shares, kind="stable")[:_LEADS])
 
 
-def choose_examples(table: pd.DataFrame, names: list[str]) -> list[Example]:
-    """Pick up to three different records of the test split.
+def write_examples(
+    results: Path, fit: FittedModel, metrics: dict[str, Any], config: CardConfig, folder: Path, threads: int = 1
+) -> None:
+    """Write `examples.json` and a picture for each of the labels with most positive test records.
 
     Parameters
     ----------
-    table : DataFrame
-        `predictions.parquet`.
-    names : list of str
-        Labels.
+    results : path
+    fit : FittedModel
+    metrics : dict
+        Its `metrics.json`.
+    config : CardConfig
+    folder : path
+        Is made; pictures of another run in it are taken away.
+    threads : int
+        Of torch.
     """
-    test = np.flatnonzero((table["split"] == "test").to_numpy())
-    if not len(test):
-        return []
-    target = table[[f"target.{name}" for name in names]].to_numpy(dtype=np.float64)[test]
-    probability = table[[f"probability.{name}" for name in names]].to_numpy(dtype=np.float64)[test]
-    hit = np.where(target == 1, probability, -1.0)
-    error = np.nan_to_num(np.abs(target - probability), nan=-1.0)
-    ranked = [
-        (hit.max(axis=1), "Surest true positive", (target == 1).any(axis=1)),
-        (error.max(axis=1), "Largest error", (error >= 0).any(axis=1)),
-        (_blind(table["record_id"].to_numpy(dtype=str)[test]), "Drawn blindly", np.ones(len(test), dtype=bool)),
-    ]
-    chosen: list[Example] = []
-    taken = np.zeros(len(test), dtype=bool)
-    for score, why, possible in ranked:
-        free = np.flatnonzero(possible & ~taken)
-        if len(free):
-            best = free[np.argmax(score[free])]
-            taken[best] = True
-            chosen.append(Example(int(test[best]), why))
-    return chosen
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    found = explainable(results, fit, metrics, config)
+    if isinstance(found, str):
+        write_json(folder / "examples.json", {"reason": found})
+        return
+    import torch
 
+    from ecglfm.models.bundle import load_model
 
-def _blind(records: np.ndarray) -> np.ndarray:
-    """A number per record that has nothing to do with the model."""
-    return np.array([int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:6], "big") for name in records])
-
-
-def read_signal(results: Path, record: pd.Series) -> np.ndarray:
-    """Prepared samples of a record in mV, shape (n_samples, leads)."""
-    path = results / "preprocess" / str(record["source"]) / f"{int(record['shard']):03d}.npy"
-    shard = np.load(path, mmap_mode="r", allow_pickle=False)
-    start = int(record["offset"])
-    return np.asarray(shard[start : start + int(record["n_samples"])], dtype=np.float64) / 1000.0
-
-
-def draw_example(results: Path, record: pd.Series, leads: list[str]) -> str | None:
-    """The record on ECG paper as a data URI; None, with a warning, where its samples are gone."""
+    torch.set_num_threads(max(1, threads))
+    labels: list[dict[str, Any]] = []
     try:
-        signal_mv = read_signal(results, record)
-        figure = plot_ecg(signal_mv, float(record["sampling_rate"]), leads, str(record["record_id"]), note=_who(record))
-    except (OSError, ValueError) as error:
-        logger.warning("%s: no picture: %s", record["record_id"], error)
-        return None
-    return data_uri(png(figure, dpi=130))
+        model = load_model(results / "finetune" / fit.path)
+        for number, name in enumerate(found.labels):
+            examples = _examples(model, name, found.test, found.read)
+            file = f"{number}.png"
+            if examples:
+                sheet = draw_examples(examples, model.encoder.leads, model.encoder.sampling_rate)
+                save_png(sheet, folder / file, dpi=110)
+            labels.append({"name": name, "picture": file if examples else None, "records": len(examples)})
+    except (UserError, OSError) as error:
+        logger.warning("%s: no examples: %s", fit.path, error)
+        write_json(folder / "examples.json", {"reason": f"They could not be made: {error}"})
+        return
+    write_json(folder / "examples.json", {"labels": labels, "left_out": found.left_out})
 
 
-def _who(record: pd.Series) -> str:
-    sex = record["sex"] if isinstance(record["sex"], str) else ""
-    age = f"{record['age']:.0f} years" if pd.notna(record["age"]) else ""
-    return ", ".join(part for part in (sex, age) if part)
+def _examples(model: Any, label: str, test: pd.DataFrame, read: Any) -> list[Example]:
+    """One record of each group that has some."""
+    from ecglfm.evaluation.attribution import attribute, choose_records
 
-
-def verdicts(row: pd.Series, names: list[str]) -> list[dict[str, Any]]:
-    """Labels of a record that are true or predicted, surest first: name, truth, probability, verdict."""
+    rows = test.set_index("record_id")
+    samples = round(_SECONDS * model.encoder.sampling_rate)
     found = []
-    for name in names:
-        target, probability, threshold = (
-            float(row[f"{what}.{name}"]) for what in ("target", "probability", "threshold")
-        )
-        called = probability >= threshold
-        if target == 1 or called:
-            verdict = {True: "hit" if called else "missed", False: "false alarm"}[target == 1]
-            found.append({"name": name, "probability": probability, "threshold": threshold,
-                          "verdict": "truth unknown" if np.isnan(target) else verdict})  # fmt: skip
-    return sorted(found, key=lambda entry: -entry["probability"])
+    for group, (names, of) in choose_records(test, label, 1).items():
+        for name in names:
+            signal_uv = read(name)[:samples]
+            try:
+                # as of a mean beat, more may be missing than where somebody asks of one recording
+                values = attribute(model, signal_uv, model.label_names.index(label), occlude=False, tolerance=0.05)
+            except UserError as error:
+                logger.warning("%s: not among the examples: %s", name, error)
+                continue
+            said, limit = (rows[f"{what}.{label}"][name] for what in ("probability", "threshold"))
+            title = f"{_GROUPS[group]} (1 of {of}): {name}, probability {said:.2f}, called from {limit:.2f}"
+            found.append(Example(title, signal_uv.astype(np.float64) / 1000.0, values.values))
+    return found
+
+
+def draw_examples(examples: Sequence[Example], leads: Sequence[str], fs: float) -> Figure:
+    """The two strongest leads of each record on paper, all to one scale; orange adds to the label, blue takes away.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    leads : sequence of str
+        Columns of their signals.
+    fs : float
+        Hz.
+    """
+    shown = [
+        [(leads[k], one.signal_mv[:, k] - np.median(one.signal_mv[:, k]), one.values[:, k]) for k in one.strongest()]
+        for one in examples
+    ]
+    traces = [trace for rows in shown for _, trace, _ in rows]
+    low = min(-0.5, *(float(np.percentile(trace, 0.1)) for trace in traces)) - 0.1
+    high = max(1.0, *(float(np.percentile(trace, 99.9)) for trace in traces)) + 0.1
+    title, strip = 0.24, 0.62  # inches
+    height = sum(title + strip * len(rows) for rows in shown)
+    figure = Figure(figsize=(11.0, height), facecolor="white")
+    top = height
+    for one, rows in zip(examples, shown, strict=True):
+        figure.text(0.003, (top - 0.06) / height, one.title, size=9, weight="bold", color=INK, va="top")
+        top -= title
+        full = float(np.percentile(np.abs(gaussian_filter1d(one.values, _SMOOTH * fs, axis=0)), 99.0)) or 1.0
+        for lead, trace, values in rows:
+            top -= strip
+            axes = figure.add_axes((0.035, top / height, 0.962, strip / height), frame_on=False, xticks=[], yticks=[])
+            _paper(axes, low, high)
+            at = np.arange(len(trace)) / fs
+            shade = gaussian_filter1d(values, _SMOOTH * fs) / full
+            stroke = highlight(at, trace, shade, fs)
+            stroke.set_linewidth(4.5)  # strips are lower than a sheet
+            axes.add_collection(stroke, autolim=False)
+            axes.plot(at, trace, color=INK, linewidth=0.8, zorder=3)
+            axes.text(-0.08, 0.0, lead, size=8.5, color=GREY, ha="right", va="center", weight="bold")
+    return figure
+
+
+def _paper(axes: Axes, low: float, high: float) -> None:
+    """Lines each 0.2 s and 0.5 mV."""
+    axes.set_xlim(0.0, _SECONDS)
+    axes.set_ylim(low, high)
+    axes.vlines(np.arange(0.0, _SECONDS + 0.1, 0.2), low, high, color=_PAPER, linewidth=0.5, zorder=1)
+    axes.hlines(np.arange(np.ceil(2 * low) / 2, high, 0.5), 0.0, _SECONDS, color=_PAPER, linewidth=0.5, zorder=1)
+
+
+def read_examples(folder: Path) -> dict[str, Any] | None:
+    """What `write_examples` wrote, pictures as data URIs; None where it did not.
+
+    Raises
+    ------
+    UserError
+        A file cannot be read.
+    """
+    found = read_if_there(folder / "examples.json", read_json)
+    for label in (found or {}).get("labels", []):
+        content = None if label["picture"] is None else read_if_there(folder / label["picture"], Path.read_bytes)
+        label["picture"] = None if content is None else data_uri(content)
+    return found

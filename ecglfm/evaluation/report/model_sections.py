@@ -5,12 +5,9 @@ As in `data_sections`, every function returns what the template shows, or None w
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.fits import split_fold
@@ -18,11 +15,8 @@ from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics import by_group, place_of
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.examples import choose_examples, draw_example, verdicts
 from ecglfm.evaluation.report.histories import History, read_history
 from ecglfm.provenance import read_json
-
-logger = logging.getLogger(__name__)
 
 _PANELS = 12
 _TEXT = (str, int, float)
@@ -73,6 +67,8 @@ def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
     }
     if history is not None and history.terms:
         section["curves"] = _uri(history.terms, history.x)
+        section["terms"] = [term.replace("_", " ") for term in list(history.terms)[:_PANELS]]
+        section["codebook"] = _codebook(history)
         section["final"] = [
             {
                 "term": term.replace("_", " "),
@@ -90,6 +86,14 @@ def _reads(info: dict[str, Any]) -> str:
         return ""
     leads = info.get("leads", [])
     return f"{len(leads)} leads x {info.get('crop_seconds', '?')} s at {info.get('sampling_rate', '?')} Hz"
+
+
+def _codebook(history: History) -> str | None:
+    """How much of the codebook the last validation used; None of a training without one."""
+    used = history.final("code_perplexity", "valid")
+    return (
+        None if used is None else f"At the end valid used its codes as if {used:.0f} of them were used equally often."
+    )
 
 
 def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
@@ -110,7 +114,7 @@ def training_section(results: Path, fits: list[FittedModel]) -> str | None:
     panels: dict[str, list[Series]] = {}
     for name, history in histories.items():
         panels |= {f"{name}\n{term}": lines for term, lines in history.terms.items()}
-    return _uri(panels, next(iter(histories.values())).x) if panels else None
+    return _uri(panels, next(iter(histories.values())).x, per_row=2) if panels else None
 
 
 def _trained(folder: Path) -> list[Path]:
@@ -120,7 +124,7 @@ def _trained(folder: Path) -> list[Path]:
 
 
 def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None:
-    """Metrics of one model and its curves; `add_examples` adds recordings."""
+    """Metrics of one model and its curves."""
     folder = results / "evaluate" / fit.path
     metrics = read_if_there(folder / "metrics.json", read_json)
     if metrics is None:
@@ -137,45 +141,8 @@ def evaluation_section(results: Path, fit: FittedModel) -> dict[str, Any] | None
         "captions": KINDS[kind].captions,
         "kept": [metric for metric in by_group(kind) if metric in metrics["macro"]] or list(headline),
         "over": len(metrics["macro"][headline[0]].get("labels", names)),
-        "examples": [],
     }
     for picture in ("curves", "calibration"):
         content = read_if_there(folder / f"{picture}.png", Path.read_bytes)
         section[picture] = None if content is None else data_uri(content)
     return section
-
-
-def add_examples(results: Path, section: dict[str, Any]) -> None:
-    """Add pictures of a few test records with what is true and what the model says; of classes only."""
-    fit, metrics = section["fit"], section["metrics"]
-    table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
-    records = read_if_there(results / "manifest/records.parquet", pd.read_parquet)
-    leads = _leads(results, fit)
-    names = metrics["label_names"]
-    if records is None or leads is None or table is None or "thresholds" not in metrics:
-        return
-    if f"threshold.{names[0]}" not in table:
-        logger.warning("%s: evaluated by an earlier version: no recordings are shown; run `evaluate` again", fit.path)
-        return
-    records = records.set_index("record_id", drop=False)
-    for example in choose_examples(table, names):
-        row = table.iloc[example.row]
-        if row["record_id"] not in records.index:
-            continue
-        section["examples"].append(
-            {
-                "why": example.why,
-                "record": row["record_id"],
-                "image": draw_example(results, records.loc[row["record_id"]], leads),
-                "truth": [name for name in names if row[f"target.{name}"] == 1],
-                "verdicts": verdicts(row, names),
-                "highest": max(((float(row[f"probability.{name}"]), name) for name in names), default=None),
-            }
-        )
-
-
-def _leads(results: Path, fit: FittedModel) -> list[str] | None:
-    """Leads of the prepared signals, as the model's own file or its encoder's has them."""
-    model = read_if_there(results / "finetune" / fit.path / "model.json", read_json) or {}
-    encoder = model.get("encoder") or read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json)
-    return None if encoder is None else list(encoder["leads"])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ecglfm.evaluation.metrics import all_metrics, chances, title_of
 from ecglfm.evaluation.plots import with_interval
+from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.verification import MEASURES
 
 
@@ -28,3 +34,26 @@ def environment() -> Environment:
         "count": lambda value: f"{value:,}".replace(",", "\u202f"),
     }
     return made
+
+
+def link(page: Path, target: Path) -> str:
+    """Address of another file of the results on a page, relative, so that the folder can be moved and served.
+
+    Parameters
+    ----------
+    page : path
+        The file that the link stands on.
+    target : path
+    """
+    return quote(Path(os.path.relpath(target.absolute(), page.absolute().parent)).as_posix())
+
+
+def report_of(results: Path) -> Path:
+    """The report of a results folder, to which every page leads back."""
+    return results / "report/index.html"
+
+
+def card_links(results: Path, page: Path, fits: Iterable[FittedModel]) -> dict[str, str]:
+    """Address of each card that there is, by the path of its model."""
+    cards = {fit.path: results / "evaluate" / fit.path / "card.html" for fit in fits}
+    return {name: link(page, card) for name, card in cards.items() if card.exists()}

@@ -6,6 +6,8 @@ It holds no time stamp: the same results give the same page. What has not been m
 from __future__ import annotations
 
 import logging
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,16 @@ from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.report import label_efficiency_section, lead_sets_section
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
-from ecglfm.evaluation.report.data_sections import data_section, task_section
+from ecglfm.evaluation.report.data_sections import data_section, read_if_there, task_section
+from ecglfm.evaluation.report.examples import read_examples
 from ecglfm.evaluation.report.model_sections import (
     FittedModel,
-    add_examples,
     encoder_section,
     evaluation_section,
     parse_model,
     training_section,
 )
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import card_links, environment, link
 from ecglfm.evaluation.report.sections import made_sections
 from ecglfm.evaluation.report.verification_sections import verification_sections
 from ecglfm.provenance import code_version, write_text
@@ -33,8 +35,10 @@ logger = logging.getLogger(__name__)
 
 #: Analyses with a target of their own, in the order in which they are shown.
 SECTIONS = (label_efficiency_section.SECTION, lead_sets_section.SECTION)
-#: Tasks whose recordings are shown; a picture is about 200 kB.
-_PICTURED_TASKS = 4
+#: Models whose pictures are shown, about 150 kB each and as much for the recordings; cards have those of the others.
+_DETAILED = 12
+#: What the numbers depend on beside our own code.
+_LIBRARIES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "deepspeed", "snakemake")
 
 
 def run_report(
@@ -72,6 +76,7 @@ def run_report(
         raise UserError(f"{results}: no such folder; --results is the folder that the workflow fills")
     fits = _found(results) if include is None else [parse_model(text, "--include") for text in include]
     content = gather(results, fits, everything=not include)
+    content |= _around(results, output, fits)
     content["verifications"] = verification_sections(results, verified)
     content["sections"] = made_sections(results, SECTIONS)
     write_text(output, environment().get_template("report.html.j2").render(content))
@@ -80,6 +85,30 @@ def run_report(
     tags = standard_tags(stage="report", data_hash=content["data_hash"] or None, rule=rule)
     with start_run(tracking, stage="report", name="report", tags=tags, params=shown) as run:
         run.artifact(output)
+
+
+def _around(results: Path, output: Path, fits: list[FittedModel]) -> dict[str, Any]:
+    """What leads to other pages and says how this one was made."""
+    pages = {
+        "Data summary": results / "manifest/summary.html",
+        "Encoders compared": results / "evaluate/comparison/index.html",
+    }
+    command = read_if_there(results / "config/command.txt", Path.read_text)
+    return {
+        "pages": [{"title": title, "href": link(output, path)} for title, path in pages.items() if path.exists()],
+        "cards": card_links(results, output, fits),
+        "command": (command or "snakemake").strip(),
+        "versions": [f"Python {platform.python_version()}", *filter(None, map(_version, _LIBRARIES))],
+        "detailed": _DETAILED,
+        "costs": None,
+    }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _found(results: Path) -> list[FittedModel]:
@@ -112,19 +141,25 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
     sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
     random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
     evaluations = []
-    for number, task in enumerate(tasks):
+    shown = 0
+    for task in tasks:
         own = [fit for fit in fits if fit.task == task]
         made = {fit: evaluation_section(results, fit) for fit in own}
         # Every fit of an encoder was pretrained and is tested alike.
         evaluated = {fit.encoder: fit for fit, row in made.items() if row is not None}
         leaks = {encoder: trust(results, fit) for encoder, fit in evaluated.items()}
         rows = [
-            row | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
+            row
+            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
+            | {"explained": read_examples(results / "evaluate" / fit.path / "examples")}
             for fit, row in made.items()
             if row is not None
         ]
-        if rows and number < _PICTURED_TASKS:
-            add_examples(results, rows[0])
+        for row in rows:
+            shown += 1
+            row |= {"detailed": shown <= _DETAILED}
+            if not row["detailed"]:
+                row["explained"] = None
         evaluations.append(
             {
                 "task": task,

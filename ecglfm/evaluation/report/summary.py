@@ -27,7 +27,7 @@ from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.evaluation.plots import COLOURS, data_uri, png, style
 from ecglfm.evaluation.report.counting import ALL, NONE, Quantiles, Tallies, count_rows, spreads, tallies
 from ecglfm.evaluation.report.data_sections import ledger_rows, pieces_if_there, read_if_there, task_section
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
 from ecglfm.sources.reorder import merge_join
@@ -55,7 +55,11 @@ def run_summary(results: Path, output: Path, tasks: list[str] | None = None) -> 
     UserError
         There is no manifest, or a file cannot be read.
     """
-    page = environment().get_template("summary.html.j2").render(gather(results, tasks))
+    page = (
+        environment()
+        .get_template("summary.html.j2")
+        .render(gather(results, tasks), home_link=link(output, report_of(results)))
+    )
     write_text(output, page)
     logger.info("summary: %s", output)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecglfm.evaluation.plots import data_uri
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import read_json, write_text
 
 #: What the first column of the table of ways says.
@@ -29,7 +29,9 @@ def run_transport_page(folder: Path, output: Path) -> None:
     """
     metrics = read_json(folder / "metrics.json")
     picture = read_if_there(folder / "calibration.png", Path.read_bytes)
+    *_, above = output.absolute().parents[:3]  # results/transport/MODEL/TASK/index.html
     content = {
+        "home_link": link(output, report_of(above.parent)) if above.name == "transport" else None,
         "metrics": metrics,
         "ways": [way | {"title": _title(way)} for way in metrics["ways"]],
         "calibration": None if picture is None else data_uri(picture),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.evaluation.comparison.comparison import run_compare
-from ecglfm.evaluation.report import examples, model_sections
+from ecglfm.evaluation.report import model_sections
 from ecglfm.evaluation.report.comparison_page import run_comparison_page
 from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.report.pages import environment
@@ -27,7 +27,6 @@ COMPARED = (
 
 def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_sections, "png", lambda figure, dpi=150: b"png")
-    monkeypatch.setattr(examples, "png", lambda figure, dpi=150: b"png")
     page = results / "report.html"
     run_report(results, page)
     assert "a random encoder was not run: none of the config has" in page.read_text()

@@ -10,7 +10,6 @@ import pytest
 from ecglfm.config import UserError
 from ecglfm.evaluation.report.model_sections import (
     FittedModel,
-    add_examples,
     encoder_section,
     evaluation_section,
     parse_model,
@@ -83,13 +82,3 @@ def test_metrics_stand_in_the_order_of_the_report(results: Path) -> None:
     assert section["names"][:2] == ["auroc", "auprc"]
     assert section["headline"][0] == "auroc"
     assert evaluation_section(results, FittedModel("tiny", "super", "full-s9")) is None
-
-
-def test_examples_have_pictures_and_verdicts(results: Path) -> None:
-    section = evaluation_section(results, FittedModel("tiny", "super", "full-s0"))
-    assert section is not None
-    add_examples(results, section)
-    surest, *_ = section["examples"]
-    assert surest["why"] == "Surest true positive"
-    assert [entry["verdict"] for entry in surest["verdicts"]] == ["hit"] * len(surest["truth"])
-    assert surest["image"].startswith("data:image/png;base64,")

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from ecglfm.config import EvaluateConfig, UserError
 from ecglfm.evaluation.evaluate import measure
 from ecglfm.evaluation.metrics.outcomes import read_outcome
 from ecglfm.evaluation.report.card import run_card
+from ecglfm.evaluation.report.comparison_page import run_comparison_page
 from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.evaluation.report.report import run_report
+from ecglfm.evaluation.report.summary import run_summary
 from ecglfm.provenance import read_json, write_json, write_parquet, write_text
 from tests.unit.evaluation.report.pages_read import page_of, words
 
@@ -72,8 +76,8 @@ def test_the_page_stands_alone_and_is_safe(results: Path):
     assert "samples &lt;b&gt;" in page
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
-    # curves of pretraining and fine-tuning, ROC, calibration, three recordings
-    assert page.count("data:image/png") == 4 + 3
+    # curves of pretraining and fine-tuning, ROC, calibration
+    assert page.count("data:image/png") == 4
     assert base64.b64encode(b"\x89PNG as evaluate drew it").decode() in page
     assert "<script" not in page
 
@@ -81,7 +85,7 @@ def test_the_page_stands_alone_and_is_safe(results: Path):
 def test_wide_tables_scroll_in_a_box_of_their_own(results: Path):
     page = page_of(results)
     assert page.count("<table") == page.count('<div class="scroll"><table') > 5
-    assert ".scroll { overflow-x: auto; }" in page
+    assert ".scroll { overflow-x: auto;" in page
 
 
 def test_the_same_results_give_the_same_page(results: Path):
@@ -97,7 +101,7 @@ def test_the_same_results_give_the_same_page(results: Path):
         ("pretrain", "The encoder tiny has not been made."),
         ("finetune", "Nothing has been fine-tuned yet."),
         ("evaluate", "tiny/super/full-s0 has not been evaluated."),
-        ("preprocess", "The prepared signal of alpha/059 is not there."),
+        ("none", "There are no recordings that it got right and wrong."),
         ("evaluate/tiny/super/full-s0/predictions.parquet", "MI 3 of 12 0.250 0.667"),
         ("pretrain/tiny/history.csv", "There is no training history."),
         ("manifest/audit.json", "The audit has not run."),
@@ -105,7 +109,7 @@ def test_the_same_results_give_the_same_page(results: Path):
 )
 def test_what_is_missing_is_said(results: Path, gone: str, said: str):
     path = results / gone
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=gone == "none")
     assert said in words(page_of(results))
 
 
@@ -138,6 +142,42 @@ def test_an_analysis_is_a_section_where_it_was_made(results: Path):
     page = page_of(results)
     assert '<h2 id="label_efficiency">How many labels are needed</h2>' in page
     assert "super tiny full AUROC 0.750 4 patients, 1 seed" in words(page)
+
+
+@pytest.mark.usefixtures("quick")
+def test_it_leads_to_every_page_that_there_is_and_they_lead_back(results: Path, tmp_path: Path):
+    page = page_of(results)
+    assert 'href="..' not in page
+    fit = FittedModel("tiny", "super", "full-s0")
+    card = results / "evaluate" / fit.path / "card.html"
+    run_card(results, fit, card)
+    run_summary(results, results / "manifest/summary.html")
+    run_comparison_page(results, [fit], results / "evaluate/comparison/index.html")
+    there = results / "report/index.html"
+    led = set(re.findall(r'href="([^"#]+)"', page_of(results)))
+    assert {(there.parent / address).resolve() for address in led} == {
+        card, results / "manifest/summary.html", results / "evaluate/comparison/index.html"
+    }  # fmt: skip
+    for path in (card, results / "manifest/summary.html", results / "evaluate/comparison/index.html"):
+        assert {
+            (path.parent / found).resolve() for found in re.findall(r'href="([^"#]+index.html)"', path.read_text())
+        } == {there}
+    comparison = (results / "evaluate/comparison/index.html").read_text()
+    assert '<a href="../tiny/super/full-s0/card.html">full-s0</a>' in comparison
+    # from elsewhere they still lead there
+    run_report(results, tmp_path / "else where/page.html")
+    (address,) = set(re.findall(r'href="([^"]+summary.html)"', (tmp_path / "else where/page.html").read_text()))
+    assert (tmp_path / "else where" / address).resolve() == results / "manifest/summary.html"
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_made_it_is_on_it(results: Path):
+    assert "make setup\nsnakemake</code>" in page_of(results)
+    write_text(results / "config/command.txt", "snakemake --config 'results=<x>'\n")
+    page = page_of(results)
+    assert "snakemake --config &#39;results=&lt;x&gt;&#39;</code>" in page
+    assert f"torch {torch.__version__}" in page
+    assert "AUROC : chance that a record with the label scores above one without it" in words(page)
 
 
 @pytest.mark.usefixtures("quick")
