@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecglfm.evaluation.report import lead_sets_section
-from ecglfm.evaluation.report.pages import environment
+from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, write_text
 
 _SECTIONS = {module.SECTION.name: module.SECTION for module in (lead_sets_section,)}
@@ -23,5 +23,10 @@ def run_analysis_page(name: str, results: Path, output: Path) -> None:
         The HTML file.
     """
     section = _SECTIONS[name]
-    content = {"title": section.title, "section": section.content(results), "code": code_version()}
+    content = {
+        "home_link": link(output, report_of(results)),
+        "title": section.title,
+        "section": section.content(results),
+        "code": code_version(),
+    }
     write_text(output, environment().get_template("analysis.html.j2").render(content))
