@@ -1,4 +1,4 @@
-# make demo | test | test-fast | setup | format | mutants | mlflow-server | serve | clean
+# make demo | test | test-fast | setup | format | docs | site | mutants | mlflow-server | serve | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
@@ -12,7 +12,7 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 3
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
-.PHONY: setup demo check check-form check-types pytest test test-fast format docs mutants mlflow-server serve clean
+.PHONY: setup demo check check-form check-types pytest test test-fast format docs site mutants mlflow-server serve clean
 
 setup: $(STAMP)
 
@@ -60,6 +60,10 @@ format: setup
 
 docs: setup
 	python -m ecglfm config --write-docs
+
+# The pages of docs/ as a site: site/index.html, which opens without a server or a network.
+site: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 
 # Do the tests see a wrong number? make mutants MODULE=ecglfm/data/manifest/splits.py (TESTS='tests/unit/… …', ONLY='*[147]'; see CONTRIBUTING.md)
 MODULE ?= ecglfm/data/manifest/splits.py

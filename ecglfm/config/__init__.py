@@ -1,6 +1,6 @@
 """The typed configuration: every key a user may write, with its unit, default and meaning.
 
-One class per section. `config/schema.json` and `config/README.md` are generated from these classes
+One class per section. `config/schema.json` and `docs/config/` are generated from these classes
 (`python -m ecglfm config`), never by hand. Change a key here, regenerate, and a test keeps them equal.
 """
 

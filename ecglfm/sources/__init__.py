@@ -40,8 +40,8 @@ with file, row and column.
 them in the root, also behind symlinks; `links` of the config says where symlinks may lead beside it. No pickle,
 no eval, and no memory for a size that only a header claims.
 
-To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `config/README.md` has
-an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.
+To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `docs/config/data.md`
+has an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make demo`, and what a user does next: every README command, edits that rerun only what they change."""
+"""`make demo`, and what a user does next: commands of the pages, edits that rerun only what they change."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import read_json
 from tests.integration.conftest import copy_clone
 from tests.integration.gap import way_in
+from tests.pages import blocks, commands
 
 pytestmark = pytest.mark.slow
 
@@ -247,66 +248,31 @@ def test_mlflow_ui_serves_the_store_on_localhost(demo) -> None:
         server.wait(30)
 
 
-def _readme_commands(root: Path) -> list[str]:
-    text = re.sub(r"^```.*?^```", "", (root / "README.md").read_text(), flags=re.S | re.M)
-    return [re.sub(r"\s+#.*", "", line.strip()) for line in re.findall(r"^    (\S.*)$", text, re.M)]
-
-
-def test_every_readme_command_is_tested(demo) -> None:
-    """The commands of the README are these; each is run by the test named beside it."""
-    assert (
-        _readme_commands(demo.root)
-        == [
-            "make demo",  # the fixture `demo`
-            "make test",  # this very run
-            "ecglfm predict --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00001_hr --output predictions.csv",  # test_predict_says_what_evaluate_says
-            "ecglfm embed --encoder results/pretrain/tiny results/synthetic/demo-ptbxl/records500/00000 --output vectors.parquet",  # test_embed_says_what_the_encoder_says
-            "ecglfm plot results/synthetic/demo-ptbxl/records500/00000/00015_hr --output ecg.pdf",  # test_plot_and_explain
-            "ecglfm explain --model results/finetune/tiny/diagnosis/full-s0 results/synthetic/demo-ptbxl/records500/00000/00015_hr --label MI --output why.html",
-            "snakemake -n",  # test_targets_work_without_flags
-            "snakemake pretrain",
-            "snakemake finetune_all",
-            "snakemake evaluate_all",
-            "snakemake embed_all",  # test_a_linear_probe_on_pretrained_features_beats_random_ones
-            "snakemake compare_all",  # test_one_encoder_is_compared_with_none
-            "snakemake label_efficiency",  # test_every_kind.py
-            "snakemake report",
-            "snakemake --report results/report/snakemake.html",  # test_snakemake_report_has_captions
-            "mlflow ui --backend-store-uri sqlite:///results/mlflow.db",  # test_mlflow_ui_serves_the_store_on_localhost
-            "snakemake --unlock",  # test_faults.py
-            "snakemake --configfile mine.yaml",  # test_own_encoder.py
-            "snakemake evaluate_on --configfile mine.yaml --config model=results/mine/finetune/trained/diagnoses/full-s0 results=results/clinic 'encoders=[]' 'roots={mine: path/to/clinic}' 'manifest={fractions: {mine: {test: 1}}}'",
-            "snakemake --configfile config/recipes/ptb-xl-small.yaml --config 'roots={ptbxl: path/to/ptb-xl}'",  # test_real_data.py
-            "snakemake download --configfile config/recipes/ptb-xl-small.yaml",  # test_download.py
-            "snakemake pretrain --configfile config/recipes/mimic-iv-ecg.yaml --config 'roots={mimic_iv_ecg: path/to/mimic, ptbxl: path/to/ptb-xl}'",
-            "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'",  # test_own_data.py
-            "python -m ecglfm describe-labels diagnosis",  # test_describe_labels
-            "snakemake --profile slurm pretrain",  # test_slurm.py
-            "python -m ecglfm doctor --profile slurm",  # test_the_doctor_finds_nothing_to_mend
-            "make mlflow-server",  # test_the_servers_default_is_the_demos_store
-            "make mlflow-server STORE=postgresql://user:password@host/mlflow",  # test_mlflow_server.py
-            "python -m ecglfm tracking sync",  # test_nothing_is_lacking_in_mlflow
-            "snakemake tracking_sync",
-            "python -m ecglfm export --model results/finetune/tiny/diagnosis/full-s0 --bundle model.zip --rate 500",  # test_readme_export
-            "python -m ecglfm verify-bundle model.zip",
-            "make serve MODEL=results/finetune/tiny/diagnosis/full-s0",  # tests/unit/app/serving
-        ]
-    )
+def _command(demo, page: str, *words: str) -> str:
+    """The command of a page that has these words."""
+    (found,) = (one for one in commands(demo.root / page) if all(word in one for word in words))
+    return found
 
 
 def test_readme_mimic_command_plans(demo) -> None:
     for name, source in (("mimic", "demo-mimic"), ("ptb-xl", "demo-ptbxl")):
         shutil.copytree(demo.results / "synthetic" / source, demo.root / "path/to" / name, dirs_exist_ok=True)
-    command = next(line for line in _readme_commands(demo.root) if "mimic-iv-ecg.yaml" in line)
+    command = _command(demo, "docs/own-ecgs.md", "mimic-iv-ecg.yaml")
     shown = demo.run("bash", "-c", f"{command} -n").stdout
     assert re.search(r"pretrain_encoder +1\n", shown)
     assert re.search(r"ingest_shard +68\n", shown)  # 64 of MIMIC-IV-ECG, 4 of PTB-XL
 
 
-def test_the_python_of_the_readme_and_of_the_notebook_runs(demo) -> None:
-    block = re.search(r"```python\n(.*?)```", (demo.root / "README.md").read_text(), re.S)
-    assert block is not None
-    code = [block.group(1).replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")]
+def test_one_gpu_is_for_one_job(demo) -> None:
+    """As the page for workstations says it; of two fits that would run at once, one waits."""
+    command = _command(demo, "docs/workstation.md", "--resources gpu=1")
+    shown = demo.run("bash", "-c", f"{command} -n --forcerun finetune_model").stdout
+    assert len(re.findall(r"^rule finetune_model:.*?resources: [^\n]*\bgpu=1", shown, re.M | re.S)) == 3
+
+
+def test_the_python_of_the_pages_and_of_the_notebook_runs(demo) -> None:
+    (block,) = blocks(demo.root / "docs/trained-encoder.md", "python")
+    code = [block.text.replace("path/to/ptb-xl", "results/synthetic/demo-ptbxl")]
     code += ["print(len(vectors), tuple(frames.shape[::2]), len(answers), model.label_names)"]
     notebook = json.loads((demo.root / "docs/from-python.ipynb").read_text())
     code += ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
@@ -319,7 +285,7 @@ def test_the_python_of_the_readme_and_of_the_notebook_runs(demo) -> None:
 
 def test_predict_says_what_evaluate_says(demo) -> None:
     """README's command; then the whole database by its tables, against the records that `evaluate` predicted."""
-    command = next(line for line in _readme_commands(demo.root) if " predict " in line)
+    command = _command(demo, "README.md", " predict ")
     shown = demo.run("bash", "-c", command).stdout
     assert re.search(r"00001_hr: AFIB \d\.\d\d (yes|no), LBBB ", shown)
     root = demo.results / "synthetic/demo-ptbxl"
@@ -337,10 +303,7 @@ def test_predict_says_what_evaluate_says(demo) -> None:
 
 
 def test_plot_and_explain(demo) -> None:
-    plot, explain = (
-        next(line for line in _readme_commands(demo.root) if line.startswith(f"ecglfm {what} "))
-        for what in ("plot", "explain")
-    )
+    plot, explain = (_command(demo, "README.md", f"ecglfm {what} ") for what in ("plot", "explain"))
     shown = demo.run("bash", "-c", f"{plot} && {explain}").stdout
     assert re.search(r"\d+/min +PR \S+ +QRS \d+ ", shown)
     assert re.search(r"explained: log odds of MI, [+-]\d", shown)
@@ -349,7 +312,7 @@ def test_plot_and_explain(demo) -> None:
 
 
 def test_embed_says_what_the_encoder_says(demo) -> None:
-    demo.run("bash", "-c", next(line for line in _readme_commands(demo.root) if " embed " in line))
+    demo.run("bash", "-c", _command(demo, "README.md", " embed "))
     table = pd.read_parquet(demo.root / "vectors.parquet").set_index("record")
     encoder, record = load_encoder(demo.results / "pretrain/tiny"), table.index[7]
     with torch.inference_mode():
@@ -360,7 +323,7 @@ def test_embed_says_what_the_encoder_says(demo) -> None:
 def test_readme_export(demo) -> None:
     import onnxruntime
 
-    made, checked = (line for line in _readme_commands(demo.root) if "model.zip" in line)
+    made, checked = (_command(demo, "docs/trained-encoder.md", what) for what in ("--bundle", "verify-bundle"))
     assert "card.html" in demo.run("bash", "-c", made).stdout
     assert "model.zip: whole, 8 files: " in demo.run("bash", "-c", checked).stdout
     with zipfile.ZipFile(demo.root / "model.zip") as archive:

@@ -164,9 +164,9 @@ def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:
         (["--configfile", "latin.yaml"], "'utf-8' codec can't decode byte"),
     ],
 )
-def test_snakemakes_own_answers_to_slips_are_those_of_the_readme(repository: Path, tmp_path: Path, arguments, said):
-    """No file of ours is read before these, so what Snakemake prints is explained in the README."""
-    assert f"\n| `{said}` | " in (repository / "README.md").read_text()
+def test_snakemakes_own_answers_to_slips_are_those_of_the_page(repository: Path, tmp_path: Path, arguments, said):
+    """No file of ours is read before these, so what Snakemake prints is explained in the questions."""
+    assert f"\n| `{said}` | " in (repository / "docs/faq.md").read_text()
     (tmp_path / "latin.yaml").write_bytes(b"results: here  # caf\xe9\n")
     for name in ("config", "workflow"):
         (tmp_path / name).symlink_to(repository / name)

@@ -11,10 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.pages import blocks, commands
+
 pytestmark = pytest.mark.slow
 
 README = "snakemake --configfile config/recipes/own-data.yaml --config 'roots={mine: path/to/records}'"
 RESULTS = "results/own-data"
+PAGE = "docs/own-ecgs.md"
 
 
 def _add(clone, real_data: Path, names: list[str]) -> Path:
@@ -33,7 +36,8 @@ def _words(clone) -> str:
 
 
 def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
-    assert f"    {README}\n" in (clone.root / "README.md").read_text()
+    for page in ("README.md", PAGE):
+        assert README in commands(clone.root / page)
     root = _add(clone, real_data, ["00001_hr", "00002_hr", "00003_hr"])
     (root / "00009_hr.dat").write_bytes(b"")
     shown = clone.run(*shlex.split(README)).stdout
@@ -48,6 +52,8 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
     assert sorted(re.findall(r"warning: no record is in the split (\w+);", shown)) == empty
     assert sorted(re.findall(r"No record is in the split (\w+)\.", words)) == empty
     assert not (clone.root / RESULTS / "report").exists()
+    (code,) = blocks(clone.root / PAGE, "python")
+    assert re.search(r"dropped +\S.* 1\n", clone.run("python", "-c", code.text).stdout)
     assert "Nothing to be done" in clone.run(*shlex.split(README)).stdout
     clone.run(*shlex.split(README.replace("snakemake", "snakemake report")))  # also without a model
 

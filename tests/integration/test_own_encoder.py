@@ -1,9 +1,8 @@
-"""README's second chapter: a trained encoder, a folder of recordings and a CSV become a model, by one file."""
+"""docs/trained-encoder.md: a trained encoder, a folder of recordings and a CSV become a model, by one file."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 from pathlib import Path
@@ -13,31 +12,31 @@ import pytest
 
 from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, make_clone
+from tests.pages import blocks, commands
 
 pytestmark = pytest.mark.slow
 
 MODEL = "finetune/trained/diagnoses/full-s0"
 
 
-def _chapter(clone: Clone) -> str:
-    return (
-        (clone.root / "README.md")
-        .read_text()
-        .partition("## Your own encoder on your own data\n")[2]
-        .partition("\n## ")[0]
-    )
+PAGE = "docs/trained-encoder.md"
 
 
 def _commands(clone: Clone) -> list[str]:
-    return re.findall(r"^    (snakemake .*)$", _chapter(clone), re.M)
+    return [command for command in commands(clone.root / PAGE) if "mine.yaml" in command]
+
+
+def _block(clone: Clone, language: str) -> str:
+    (block,) = blocks(clone.root / PAGE, language)
+    return block.text
 
 
 @pytest.fixture(scope="module")
 def own(demo: Clone, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The demo's encoder beside recordings of the demo, with a CSV as the README shows it; and what its file makes."""
+    """The demo's encoder beside recordings of the demo, with a CSV as the page shows it; and what its file makes."""
     clone = make_clone(repository, tmp_path_factory.mktemp("own") / "clone")
     shutil.copytree(demo.results / "pretrain/tiny", clone.results / "pretrain/tiny")
-    (clone.root / "mine.yaml").write_text(re.search(r"```yaml\n(.*?)```", _chapter(clone), re.S)[1])
+    (clone.root / "mine.yaml").write_text(_block(clone, "yaml"))
     _cohort(demo, clone.root / "path/to/records", slice(0, 80), clone)
     clone.edit("config/config.yaml", tracking={"enabled": False}, finetune={"epochs": 1}, evaluate={"bootstrap": 20})
     command = shlex.split(_commands(clone)[0])
@@ -46,7 +45,7 @@ def own(demo: Clone, repository: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def _cohort(demo: Clone, target: Path, patients: slice, clone: Clone) -> pd.DataFrame:
-    """Recordings of some patients of the demo, by the README's table: one condition in 0 and 1, one as a code."""
+    """Recordings of some patients of the demo, by the page's table: one condition in 0 and 1, one as a code."""
     root = demo.results / "synthetic/demo-ptbxl"
     table = pd.read_csv(root / "ptbxl_database.csv").sort_values("patient_id")
     table = table[table["patient_id"].isin(table["patient_id"].unique()[patients])]
@@ -58,8 +57,7 @@ def _cohort(demo: Clone, target: Path, patients: slice, clone: Clone) -> pd.Data
             "icd": table["scp_codes"].str.contains("CLBBB").map({True: "I10; I44.7", False: "I10"}),
         }
     )
-    header = re.search(r"```\n(file,.*)\n", _chapter(clone))[1]
-    assert header == ",".join(rows.columns)
+    assert _block(clone, "text").splitlines()[0] == ",".join(rows.columns)
     for name in rows["file"]:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         for ending in (".hea", ".dat"):
@@ -97,7 +95,7 @@ def test_another_encoder_in_the_folder_is_fitted_anew(own: Clone) -> None:
 
 
 def test_the_model_is_measured_in_another_clinic(own: Clone, demo: Clone) -> None:
-    """By the README's command, on patients of whom some were in its training: they are recognised, the others counted."""
+    """By the page's command, on patients of whom some were in its training: they are recognised, the others counted."""
     rows = _cohort(demo, own.root / "path/to/clinic", slice(40, 100), own)
     own.run("bash", "-c", _commands(own)[1])
     folder = own.results / "clinic/transport/trained-diagnoses-full-s0/diagnoses"

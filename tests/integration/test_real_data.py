@@ -13,18 +13,18 @@ from sklearn.metrics import roc_auc_score
 
 from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, make_clone
+from tests.pages import commands
 
 pytestmark = pytest.mark.slow
+
+RECIPE = "config/recipes/ptb-xl-small.yaml"
 
 
 @pytest.fixture(scope="module")
 def ptb_xl(repository: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the recipe."""
     clone = make_clone(repository, tmp_path_factory.mktemp("ptb-xl") / "clone")
-    readme = (clone.root / "README.md").read_text()
-    line = next(
-        line.strip() for line in readme.splitlines() if "snakemake --configfile config/recipes/ptb-xl-small" in line
-    )
+    line = next(one for one in commands(clone.root / "README.md") if one.startswith(f"snakemake --configfile {RECIPE}"))
     clone.run(*shlex.split(line.replace("path/to/ptb-xl", os.path.relpath(real_data / "ptb-xl", clone.root))))
     return clone.root / "results/ptb-xl-small"
 

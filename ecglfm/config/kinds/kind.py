@@ -18,7 +18,7 @@ class TaskKind:
     name : str
         `kind` in the task's YAML.
     description : str
-        What its labels are, for `config/README.md`.
+        What its labels are, for `docs/config/`.
     read_from : tuple of str
         Keys of a selector that say a label's value, of `value`, `time`, `event`; none: clauses say who carries it.
     columns : tuple of str

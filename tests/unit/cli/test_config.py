@@ -26,8 +26,9 @@ def test_a_sound_folder_is_counted(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_pages_are_written_as_they_ship(folder: Path, repository: Path) -> None:
-    for name in ("schema.json", "README.md"):
-        (folder / name).write_text("old")
+    (folder / "schema.json").write_text("old")
+    pages = Path(shutil.copytree(repository / "docs/config", folder.parent / "docs/config"))
+    (pages / "index.md").write_text("old")
     assert main(["config", "--folder", str(folder), "--write-docs"]) == 0
-    for name in ("schema.json", "README.md"):
-        assert (folder / name).read_text() == (repository / "config" / name).read_text()
+    for written, shipped in ((folder / "schema.json", "config"), *((page, "docs/config") for page in pages.iterdir())):
+        assert written.read_text() == (repository / shipped / written.name).read_text()

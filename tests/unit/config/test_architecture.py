@@ -8,7 +8,7 @@ import pytest
 
 from ecglfm.config import ConformerConfig, ConvnetConfig, EncoderConfig, UserError, Wav2Vec2Config, parse
 from ecglfm.config.base import choices
-from ecglfm.config.documentation import markdown, schema
+from ecglfm.config.documentation import pages, schema
 from ecglfm.models.description import EncoderDescription
 
 SIZES = {"layers": 2, "dim": 16, "ffn_dim": 24, "heads": 2}
@@ -66,7 +66,7 @@ def test_only_encoders_with_a_context_are_pretrained():
 
 
 def test_each_kind_is_documented_with_its_own_keys():
-    rows = [line for line in markdown().splitlines() if line.startswith("| `model.")]
+    rows = [line for line in pages()["pretrain.md"].splitlines() if line.startswith("| `model.")]
     assert next(row for row in rows if "`model.dim`" in row).endswith("| width of the encoder and of its embedding |")
     assert len([row for row in rows if "`model.kernel`" in row]) == 2
     assert any("`model.layers` | whole number | required | `conformer` and `wav2vec2` only: " in row for row in rows)

@@ -8,6 +8,7 @@ import yaml
 from ecglfm.config import Project
 
 SCRIPTS = "root --dest --leads --sample-rate --sec --only-norm --valid-percent --test-percent --group-by --ext --path-must-contain --seed"  # fmt: skip
+LEDGER = "Different on purpose"
 #: Overrides in the original's README, with their values.
 README = {
     "Pretraining": {
@@ -43,7 +44,15 @@ def tables(repository):
     for section in (repository / "docs/ecg-lfm.md").read_text().split("\n## ")[1:]:
         rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")][1:]
         found[section.splitlines()[0]] = [tuple(cell.strip().strip("`") for cell in row) for row in rows]
-    return found
+    return {title: rows for title, rows in found.items() if title not in {LEDGER, "Option by option"}}
+
+
+@pytest.fixture(scope="module")
+def restoring(repository):
+    """Key and value of every `key: value` in the last column of the ledger."""
+    section = (repository / "docs/ecg-lfm.md").read_text().partition(f"\n## {LEDGER}\n")[2].partition("\n## ")[0]
+    cells = [line.strip("|").rpartition("|")[2] for line in section.splitlines() if line.startswith("| ")]
+    return dict(said.split(": ") for cell in cells for said in re.findall(r"`([\w.]+: \w+)`", cell))
 
 
 def value(text):
@@ -59,6 +68,16 @@ def configured(project, key):
     for step in inner.split("."):
         found = found[step]
     return found[0] if isinstance(found, list) and len(found) == 1 else found
+
+
+def test_the_ledger_names_keys_that_there_are_and_that_the_recipe_sets(project, restoring):
+    """Those of trainings are in the recipe; the others hold for other data, or would fail its audit."""
+    others = {"pretrain.objective.cmsc.pairs", "pretrain.min_seconds", "manifest.group_by"}
+    assert others < set(restoring)
+    for key, said in restoring.items():
+        where = "" if key.startswith(("finetune.", "manifest.")) else "ecg-lfm:"
+        found = configured(project, f"{where}{key}")  # KeyError where there is no such key
+        assert (found == value(said)) == (key not in others), key
 
 
 def test_every_row_tells_the_value_in_the_config(project, tables):

@@ -14,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from ecglfm import load_model
 from ecglfm.config import EvaluateConfig, EvaluateSlice, FinetuneConfig, FinetuneSlice, TaskConfig, TaskSlice, UserError
-from ecglfm.config.documentation import markdown, schema
+from ecglfm.config.documentation import pages, schema
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.labels import describe, run_labels
@@ -150,8 +150,8 @@ def test_it_is_reported(results: Path) -> None:
 
 
 def test_it_is_documented() -> None:
-    assert "or `survival` or `grade` | required | what the labels are: " in markdown()
-    assert "or `cox` or `cumulative` | `auto` |" in markdown()
+    assert "or `survival` or `grade` | required | what the labels are: " in pages()["labels.md"]
+    assert "or `cox` or `cumulative` | `auto` |" in pages()["finetune.md"]
     assert '"grade"' in schema()
 
 

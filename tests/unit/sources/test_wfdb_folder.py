@@ -12,7 +12,7 @@ import pytest
 import wfdb
 
 from ecglfm.config import LEADS, Selector, SourceConfig, SourceSlice, UserError
-from ecglfm.config.documentation import INTRODUCTION
+from ecglfm.config.documentation import TEXTS
 from ecglfm.data.ingest import run_ingest
 from ecglfm.data.labels.selectors import select
 from ecglfm.sources import open_source
@@ -281,10 +281,9 @@ def test_headers_written_by_wfdb(tmp_path: Path):
 
 
 def test_the_documented_example_of_a_new_kind_works(folder: Path, tmp_path: Path):
-    after = INTRODUCTION.read_text(encoding="utf-8").split("`ecglfm/sources/clips.py`\n\n")[1]
-    lines = after[: after.index("\nand the line")].splitlines()
+    after = TEXTS.joinpath("data.md").read_text(encoding="utf-8").split("`ecglfm/sources/clips.py`\n\n")[1]
     names: dict = {}
-    exec("\n".join(line[4:] for line in lines), names)
+    exec(after.partition("```python\n")[2].partition("```")[0], names)
     shutil.copytree(folder, tmp_path / "clips/wave")
     (tmp_path / "clips/clips.csv").write_text("clip,person\na/10,7\na/2,7\n")
     config = SourceConfig(kind="wfdb_folder", root=str(tmp_path / "clips"), table="clips.csv")  # for its `tables`

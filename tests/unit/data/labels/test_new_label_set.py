@@ -1,9 +1,7 @@
-"""A label set is one YAML: those of config/README.md, word for word, run by the command line."""
+"""A label set is one YAML: those of docs/config/labels.md, word for word, run by the command line."""
 
 from __future__ import annotations
 
-import re
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +10,14 @@ import pytest
 
 from ecglfm.cli import main
 from ecglfm.config import Project, read_yaml
+from tests.pages import blocks
 
 COLUMNS = {"path": "", "age": 50.0, "sex": None, "fold": None, "codes": [], "report": ""}
 
 
 def examples(repository: Path) -> list[str]:
     """The YAML files in the section about label sets, as a reader would copy them."""
-    section = (repository / "config/README.md").read_text().split("## A new label set\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
-    return [textwrap.dedent(block).strip("\n") + "\n" for block in blocks if block.lstrip().startswith("kind:")]
+    return [block.text for block in blocks(repository / "docs/config/labels.md", "yaml")]
 
 
 @pytest.fixture

@@ -13,14 +13,19 @@ import torch
 
 import ecglfm
 from ecglfm.cli import main
+from tests.pages import blocks, commands
 from tests.unit.app.prediction.test_predict import write_wfdb
 
 PATH = "path/to/ptb-xl"
 RECORDS = 24
 
 
-def blocks(repository: Path, form: str) -> list[str]:
-    return re.findall(form, (repository / "docs/released-weights.md").read_text(), re.M | re.S)
+PAGE = "docs/released-weights.md"
+
+
+def ours(repository: Path) -> list[list[str]]:
+    """The page's commands, without `python -m ecglfm`."""
+    return [command.split()[3:] for command in commands(repository / PAGE) if command.startswith("python -m ecglfm ")]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +41,20 @@ def done(repository: Path, peers: Path, tmp_path_factory: pytest.TempPathFactory
         write_wfdb(folder / PATH / "records500", f"{number:05d}_hr", seconds=10, seed=number)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        for command in blocks(repository, r"^    python -m ecglfm ([^\n]+)"):
-            assert main(command.split()) == 0, command
+        for command in ours(repository):
+            assert main(command) == 0, command
     return folder
 
 
 def test_commands_are_these(repository: Path) -> None:
-    commands = [command.split()[0] for command in blocks(repository, r"^    python -m ecglfm ([^\n]+)")]
-    assert commands == ["import-checkpoint", "embed", "import-checkpoint", "embed", "import-checkpoint", "predict"]
+    assert [command[0] for command in ours(repository)] == [
+        "import-checkpoint",
+        "embed",
+        "import-checkpoint",
+        "embed",
+        "import-checkpoint",
+        "predict",
+    ]
 
 
 def test_the_encoder_gives_the_authors_embedding_of_their_own_input(done: Path, peers: Path) -> None:
@@ -91,8 +102,8 @@ def test_the_probe_finds_what_lies_in_the_vectors(
         }
     ).to_csv(done / PATH / "ptbxl_database.csv", index=False)
     monkeypatch.chdir(done)
-    (code,) = blocks(repository, r"```python\n(.*?)```")
-    exec(compile(code, "docs/released-weights.md", "exec"), {})
+    (code,) = blocks(repository / PAGE, "python")
+    exec(compile(code.text, PAGE, "exec"), {})
     area, count = re.fullmatch(r"AUROC (\S+) of (\d+) recordings\n", capsys.readouterr().out).groups()
     assert int(count) == RECORDS // 3
     assert float(area) >= 0.8
