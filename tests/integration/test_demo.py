@@ -277,10 +277,12 @@ def test_the_python_of_the_pages_and_of_the_notebook_runs(demo) -> None:
     notebook = json.loads((demo.root / "docs/from-python.ipynb").read_text())
     code += ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in notebook["cells"] if cell["cell_type"] == "code")  # they would age
+    code += [block.text.replace("own-data/", "") for block in blocks(demo.root / "docs/own-ecgs.md", "python")]
     (demo.root / "run.py").write_text("\n".join(code))
     shown = demo.run("python", "run.py").stdout.strip().splitlines()
     files = len(list((demo.results / "synthetic/demo-ptbxl/records500/00000").glob("*.hea")))
     assert f"{files} (2, 64) 1 ['AFIB', 'LBBB', 'MI', 'PVC']" in shown
+    assert any(re.match(r"(dropped|flagged) +\w+ +\d+$", line) for line in shown), shown  # the ledger, by reason
 
 
 def test_predict_says_what_evaluate_says(demo) -> None:
