@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ecglfm.config.base import Section
+
 #: Characters of a value in a message; longer ones are cut.
 VALUE_LENGTH = 60
 
@@ -35,7 +37,7 @@ class Change(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.key} {_shown(self.before)} -> {_shown(self.after)}"
+        return f"{self.key} {shown(self.before)} -> {shown(self.after)}"
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -69,6 +71,17 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def changed(section: Section) -> dict[str, Any]:
+    """Keys of a section that differ from their defaults, nested, as JSON has them; of two kinds always which."""
+    content, different = section.model_dump(mode="json"), dict[str, Any]()
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        is_usual = not field.is_required() and value == field.get_default(call_default_factory=True)
+        if name in content and (name == "kind" or not is_usual):
+            different[name] = changed(value) if isinstance(value, Section) else content[name]
+    return different
+
+
 def _equal(one: Any, other: Any) -> bool:
     """Equality as YAML sees it: a tuple is a list, and True is not 1."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -76,7 +89,7 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(isinstance(one, bool) == isinstance(other, bool) and one == other)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as a config file would say it, on one line."""
     text = " ".join(str(value).split())
     text = {"None": "null", "True": "true", "False": "false"}.get(text, text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ecglfm.config.base import OneOf, Section, Seed, UserError
-from ecglfm.config.fits import Mode
+from ecglfm.config.fits import Mode, is_variant
 from ecglfm.config.kinds import KINDS
 from ecglfm.config.schedule import ScheduleConfig
 
@@ -64,7 +64,7 @@ class FinetuneConfig(Section):
     """Fine-tuning of encoders to tasks."""
 
     # Keys that say which fits there are; each fit's name holds its part of them.
-    NAMED: ClassVar[frozenset[str]] = frozenset({"modes", "seeds", "fractions", "label_efficiency"})
+    NAMED: ClassVar[frozenset[str]] = frozenset({"modes", "seeds", "fractions", "label_efficiency", "variants"})
 
     modes: list[Mode] = Field(
         ["full"],
@@ -80,6 +80,11 @@ class FinetuneConfig(Section):
     )
     label_efficiency: LabelEfficiencyConfig = Field(
         LabelEfficiencyConfig(), description="`snakemake label_efficiency`: fits with few training patients"
+    )
+    variants: dict[str, dict[str, Any]] = Field(
+        {},
+        description="name: keys of this section with other values, which win over it and over the encoder's own; each "
+        "variant adds its fits beside the plain ones: `{lr3: {lr: 3.0e-3}}` adds `full-s0-lr3`",
     )
     epochs: int = Field(100, ge=1, description="passes over the training records")
     patience: int = Field(10, ge=1, description="epochs without a better `select_by` before training stops")
@@ -175,10 +180,26 @@ class FinetuneConfig(Section):
     )
 
     @model_serializer(mode="wrap")
-    def _without_usual_adapters(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of `lora` are left out: fits from before there was such a mode stay what they are."""
+    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Defaults of `lora` and `variants` are left out: fits from before there were these stay what they are."""
         content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "lora" or self.lora != LoraConfig()}
+        usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants}
+        return {key: value for key, value in content.items() if not usual.get(key)}
+
+    @field_validator("variants")
+    @classmethod
+    def _variants_are_fits(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, own in value.items():
+            if not is_variant(name):
+                raise ValueError(
+                    f"{name!r} becomes the end of a fit's name: begin with a letter, go on with letters, digits and _"
+                    " (`f0of5` is a fold)"
+                )
+            if not own:
+                raise ValueError(f"{name}: no key: the variant would be the plain fit once more")
+            if named := sorted(cls.NAMED & set(own)):
+                raise ValueError(f"{name}: {named[0]} says which fits there are, of every variant: write it above")
+        return value
 
     @model_validator(mode="after")
     def _gammas_are_exponents(self) -> FinetuneConfig:

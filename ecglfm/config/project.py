@@ -20,6 +20,10 @@ class TrackingConfig(Section):
 
     uri: str | None = Field(None, description="tracking URI; null: sqlite:///<results>/mlflow.db")
     enabled: bool = Field(True, description="false: write history.csv only")
+    project: Name | None = Field(
+        None,
+        description="where several projects share a server: experiments are PROJECT/pretrain and so on; null: pretrain",
+    )
 
 
 class CardConfig(Section):

@@ -75,9 +75,11 @@ class EncoderSlice(Section):
 
 
 class FinetuneSlice(Section):
-    """`config/finetune/{encoder}.yaml`: the section, as the encoder has it, without what `--fit` names."""
+    """`config/finetune/{encoder}.yaml` or `…/{encoder}/{variant}.yaml`: the section, as they have it."""
 
-    finetune: FinetuneConfig = Field(description="config.yaml's section, with the keys of the encoder's own over it")
+    finetune: FinetuneConfig = Field(
+        description="config.yaml's section, with the keys of encoder and variant over it, without what `--fit` names"
+    )
 
 
 class EvaluateSlice(Section):
@@ -114,6 +116,7 @@ class TrackingSlice(Section):
     uri: str = Field(description="MLflow tracking URI")
     artifacts: str = Field(description="folder of artifacts, used when the URI is not a server's")
     enabled: bool = Field(description="false: history.csv only")
+    project: str | None = Field(None, description="what experiments begin with, and a tag; None: the working folder")
 
     @property
     def has_password(self) -> bool:

@@ -82,7 +82,11 @@ class Project:
         for name, task in self.tasks.items() if not self.encoders else ():
             check_kind(config.finetune, task.kind, name)
         self.stratifying = load_stratifying(self._definitions, config.manifest.stratify, list(self.sources))
-        self.finetunes = {name: self._finetune(name, where("encoders", name)) for name in self.encoders}
+        self.finetunes = {
+            (name, variant): self._finetune(name, where("encoders", name), variant)
+            for name in self.encoders
+            for variant in (None, *config.finetune.variants)
+        }
         fitted = {task: self.task_sources(task) for task in self.tasks}
         check_cross_validation(config, fitted, self.encoders, self._definitions)
         self.model = find_model(config, self.tasks)
@@ -106,12 +110,17 @@ class Project:
             root = f"{self.config.results}/synthetic/{name}"
         return source.model_copy(update={"root": root})
 
-    def _finetune(self, encoder: str, path: str) -> FinetuneConfig:
-        """Config.yaml's `finetune` with the keys of the encoder's own over it, checked against every task."""
+    def _finetune(self, encoder: str, path: str, variant: str | None) -> FinetuneConfig:
+        """Config.yaml's `finetune` with keys of the encoder and of the variant over it, checked against every task."""
         own = self.encoders[encoder].finetune
-        merged = parse(FinetuneSlice, {"finetune": self.config.finetune.model_dump() | own}, path).finetune
+        where = dict.fromkeys(own, path)
+        over = {} if variant is None else self.config.finetune.variants[variant]
+        if variant is not None:
+            path = f"{self._origin.of('finetune', 'variants', variant)}: finetune.variants.{variant}"
+            where |= dict.fromkeys(over, path)
+        merged = parse(FinetuneSlice, {"finetune": self.config.finetune.model_dump() | own | over}, path).finetune
         for name, task in self.tasks.items():
-            check_kind(merged, task.kind, name, dict.fromkeys(own, path))
+            check_kind(merged, task.kind, name, where)
         return merged
 
     def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:
@@ -129,8 +138,9 @@ class Project:
 
     @property
     def fits(self) -> list[str]:
-        """Names of the fits: mode, seed and share of the training patients, e.g. `full-s0`, `full-s0-10pct`."""
-        return self._fits(self.config.finetune.seeds, self.config.finetune.fractions)
+        """Names of the fits: mode, seed, share of the training patients, variant: `full-s0`, `full-s0-10pct-lr3`."""
+        finetune = self.config.finetune
+        return self._fits(finetune.seeds, finetune.fractions, (None, *finetune.variants))
 
     @property
     def efficiency_fits(self) -> list[str]:
@@ -138,9 +148,14 @@ class Project:
         efficiency = self.config.finetune.label_efficiency
         return self._fits(efficiency.seeds, efficiency.fractions)
 
-    def _fits(self, seeds: list[int], fractions: list[float]) -> list[str]:
-        modes = self.config.finetune.modes
-        return [Fit(mode, seed, part).name for mode in modes for seed in seeds for part in fractions]
+    def _fits(self, seeds: list[int], fractions: list[float], variants: Sequence[str | None] = (None,)) -> list[str]:
+        return [
+            Fit(mode, seed, part, variant=variant).name
+            for mode in self.config.finetune.modes
+            for seed in seeds
+            for part in fractions
+            for variant in variants
+        ]
 
     def cross_validated(self, task: str) -> int | None:
         """Number of folds of a task; None: it has the splits train, valid and test."""
@@ -214,10 +229,10 @@ class Project:
         sha256 = self.imported[config.import_path, "encoder"] if config.import_path else None
         return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess, sha256=sha256)
 
-    def finetune_slice(self, encoder: str) -> FinetuneSlice:
-        """Slice for finetune, the same for every fit of an encoder."""
+    def finetune_slice(self, encoder: str, variant: str | None = None) -> FinetuneSlice:
+        """Slice for finetune, the same for every fit of an encoder in a variant."""
         named = {key: FinetuneConfig.model_fields[key].default for key in FinetuneConfig.NAMED}
-        return FinetuneSlice(finetune=self.finetunes[encoder].model_copy(update=named))
+        return FinetuneSlice(finetune=self.finetunes[encoder, variant].model_copy(update=named))
 
     def evaluate_slice(self) -> EvaluateSlice:
         """Slice for evaluate."""
@@ -245,7 +260,12 @@ class Project:
         """Where metrics go."""
         results = self.config.results
         uri = self.config.tracking.uri or f"sqlite:///{results}/mlflow.db"
-        return TrackingSlice(uri=uri, artifacts=f"{results}/mlartifacts", enabled=self.config.tracking.enabled)
+        return TrackingSlice(
+            uri=uri,
+            artifacts=f"{results}/mlartifacts",
+            enabled=self.config.tracking.enabled,
+            project=self.config.tracking.project,
+        )
 
     def slices(self) -> dict[str, str]:
         """Text of every slice, by its path under `<results>/config` without `.yaml`."""
@@ -264,7 +284,7 @@ class Project:
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
         sections |= {f"verify/{name}": self.verify_slice(name) for name in self.verifications}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
-        sections |= {f"finetune/{name}": self.finetune_slice(name) for name in self.encoders}
+        sections |= {"/".join(filter(None, ("finetune", *one))): self.finetune_slice(*one) for one in self.finetunes}
         return {
             name: yaml.safe_dump(section.model_dump(mode="json"), sort_keys=True, allow_unicode=True).rstrip()
             for name, section in sections.items()

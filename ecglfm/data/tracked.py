@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
+from ecglfm.config.difference import changed
 from ecglfm.data.tables import shard_tables, table_pieces
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
@@ -34,19 +35,19 @@ def label_counts(path: Path) -> dict[str, float]:
     Returns
     -------
     dict
-        `{split}.records`, `{split}.{label}.positives` (of survival: events; of regression: ones),
-        `{split}.{label}.known`.
+        `{split}/records`, `{split}/positives/{label}` (of survival: events; of regression: ones),
+        `{split}/known/{label}`.
     """
     labels = [column for column in pq.read_schema(path).names if column.startswith(("label.", "event."))]
     counts: Counter[str] = Counter()
     for piece in table_pieces(path, ["split", *labels]):
         for split in SPLITS:
             part = piece[piece["split"] == split]
-            counts[f"{split}.records"] += len(part)
+            counts[f"{split}/records"] += len(part)
             for column in labels:
                 name = column.partition(".")[2]
-                counts[f"{split}.{name}.positives"] += int((part[column] == 1).sum())
-                counts[f"{split}.{name}.known"] += int(part[column].notna().sum())
+                counts[f"{split}/positives/{name}"] += int((part[column] == 1).sum())
+                counts[f"{split}/known/{name}"] += int(part[column].notna().sum())
     return {name: float(number) for name, number in counts.items()}
 
 
@@ -68,7 +69,8 @@ def track_labels(slice: TaskSlice, output: Path, *, tracking: TrackingSlice | No
     tags = standard_tags(
         stage="labels", task=slice.task, config_hash=sha256_json(content), data_hash=sha256_file(output), rule=rule
     )
-    with start_run(tracking, stage="labels", name=slice.task, tags=tags, params=content, once=True) as run:
+    about: dict[str, Any] = {"params": changed(slice), "config": content}
+    with start_run(tracking, stage="labels", name=slice.task, tags=tags, **about, once=True) as run:
         run.log(label_counts(output) | {"left_out": pq.read_metadata(ledger).num_rows}, step=0)
         run.artifact(ledger)
 
@@ -109,17 +111,19 @@ def track_manifest(
             metrics, data = _stage_counts(results, stage, source, slice.shards.get(source), ledger)
             tags = standard_tags(stage=stage, config_hash=sha256_json(params), data_hash=data, rule=rule)
             tags |= {"source": source}
-            with start_run(tracking, stage=stage, name=source, tags=tags, params=params, once=True) as run:
+            about: dict[str, Any] = {"params": params, "config": params}
+            with start_run(tracking, stage=stage, name=source, tags=tags, **about, once=True) as run:
                 run.log(metrics, step=0)
     content = slice.model_dump(mode="json")
     tags = standard_tags(stage="manifest", config_hash=sha256_json(content), data_hash=audit["data_hash"], rule=rule)
     counts = {
-        f"{source}.{split}.{unit}": float(number)
+        f"{split}/{unit}/{source}": float(number)
         for source, splits in audit["counts"].items()
         for split, count in splits.items()
         for unit, number in count.items()
     }
-    with start_run(tracking, stage="manifest", name="manifest", tags=tags, params=content, once=True) as run:
+    about = {"params": changed(slice), "config": content}
+    with start_run(tracking, stage="manifest", name="manifest", tags=tags, **about, once=True) as run:
         run.log(counts | {"passed": float(audit["passed"])}, step=0)
         run.artifact(output / "audit.json")
 
@@ -140,7 +144,7 @@ def _stage_counts(
     records, hours = (sum(part) for part in zip(*seconds, strict=True))
     metrics = {"records": float(records), "hours": hours / 3600}
     metrics |= {
-        f"{action}.{reason}": float(number)
+        f"{action}/{reason}": float(number)
         for (of, at, action, reason), number in ledger.items()
         if (of, at) == (source, stage)
     }

@@ -33,9 +33,9 @@ from ecglfm.evaluation.metrics import (
 )
 from ecglfm.evaluation.plots import figures, save_png
 from ecglfm.evaluation.prediction import labelled_records
+from ecglfm.evaluation.tracked import track
 from ecglfm.provenance import code_version, write_json, write_parquet
 from ecglfm.records import data_hash
-from ecglfm.tracking import standard_tags, start_run
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def run_evaluate(
         save_png(figure, output / f"{name}.png")
     first = next(iter(metrics["macro"]))
     logger.info("%s: test macro %s %s", "/".join(identity.values()), first, metrics["macro"][first]["value"])
-    _track(metrics, identity, slice.evaluate, output, tracking, rule)
+    track(metrics, models, slice.evaluate, output, tracking=tracking, rule=rule)
     return metrics
 
 
@@ -173,34 +173,3 @@ def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
         "bootstrap": {"unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence,
                       "seed": config.seed, "min_patients": config.min_patients},
     }  # fmt: skip
-
-
-def _track(
-    metrics: dict[str, Any],
-    identity: dict[str, str],
-    config: EvaluateConfig,
-    output: Path,
-    tracking: TrackingSlice | None,
-    rule: str | None,
-) -> None:
-    """Copy the numbers to MLflow."""
-    tags = standard_tags(stage="evaluate", **identity, data_hash=metrics["data_hash"], rule=rule)
-    parameters = {**identity, "evaluate": config.model_dump()}
-    name = "/".join(identity.values())
-    with start_run(tracking, stage="evaluate", name=name, tags=tags, params=parameters) as run:
-        values: dict[str, Any] = {}
-        for section in ("macro", "micro", "overall"):
-            for metric, entry in metrics.get(section, {}).items():
-                values[f"test.{section}.{metric}"] = entry["value"]
-        first = next(iter(metrics["macro"]))
-        for part in ("ci_low", "ci_high"):
-            values[f"test.macro.{first}.{part}"] = metrics["macro"][first][part]
-        for metric, entry in metrics.get("folds", {}).get("macro", {}).items():
-            values[f"test.mean_of_folds.{metric}"] = entry["mean"]
-        for source, measured in metrics["external"].items():
-            values |= {f"external.{source}.macro.{name}": entry["value"] for name, entry in measured["macro"].items()}
-        for label, entries in metrics["labels"].items():
-            values |= {f"test.{label}.{metric}": entry["value"] for metric, entry in entries.items()}
-        run.log(values, step=0)
-        for file in ("metrics.json", "curves.png", "calibration.png"):
-            run.artifact(output / file)

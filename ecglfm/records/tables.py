@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
+from ecglfm.provenance import read_json
 
 #: Columns of `index/{source}.parquet`; the database's own columns follow as `native.{column}`.
 #: `codes` is a list of {code, likelihood}; `fold` is the database's own fold or null.
@@ -43,6 +44,12 @@ def data_hash_of_pieces(pieces: Iterable[pd.DataFrame]) -> str:
         hashed = piece[HASHED].assign(split=places(piece))
         digest.update(hashed.to_csv(index=False, header=number == 0).encode())
     return digest.hexdigest()
+
+
+def manifest_hash(manifest: Path) -> str | None:
+    """`data_hash` of all records of `manifest/records.parquet`, as the audit beside it says; None without one."""
+    audit = manifest.with_name("audit.json")
+    return read_json(audit).get("data_hash") if audit.is_file() else None
 
 
 def read_folds(manifest: Path) -> dict[str, int]:

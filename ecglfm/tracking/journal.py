@@ -47,6 +47,13 @@ class Artifact(NamedTuple):
     sha256: str
 
 
+class Parent(NamedTuple):
+    """The run that a run belongs to, by our identifier."""
+
+    stage: str
+    key: str
+
+
 @dataclass
 class Content:
     """What a journal says of its run.
@@ -59,6 +66,9 @@ class Content:
         (name, step): (value, milliseconds since 1970).
     artifacts : dict
         By file name.
+    config : dict
+        All of its configuration, of which `params` are what differs from the defaults.
+    parent : Parent or None
     status : str or None
         None: the run has not ended, or was killed.
     began, ended : int
@@ -75,6 +85,8 @@ class Content:
     status: str | None = None
     began: int = 0
     ended: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+    parent: Parent | None = None
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in the next event.
@@ -100,6 +112,8 @@ class Content:
         """A start, or a resumption after `step`: what a killed process logged beyond that is done again."""
         self.key, self.stage, self.name, self.status = run["key"], run["stage"], run["name"], None
         self.tags.update(run["tags"])
+        self.config = dict(run.get("config") or self.config)
+        self.parent = Parent(**run["parent"]) if run.get("parent") else self.parent
         self.params = {**run["params"], **self.params}  # a parameter cannot be changed in MLflow
         self.metrics = {at: value for at, value in self.metrics.items() if at[1] <= int(run["step"])}
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ecglfm.config import TrackingSlice
-from ecglfm.provenance import git_commit
-from ecglfm.tracking.journal import Journal, contents, folder_of, run_key
+from ecglfm.config.difference import flatten
+from ecglfm.tracking.earlier import SEPARATOR, telling_name
+from ecglfm.tracking.journal import Content, Journal, contents, folder_of, run_key
 from ecglfm.tracking.mirror import Mirror, warn
 from ecglfm.tracking.store import valid_name
+from ecglfm.tracking.surroundings import surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -32,45 +34,33 @@ def standard_tags(
     fit: str | None = None,
     config_hash: str | None = None,
     data_hash: str | None = None,
+    manifest_hash: str | None = None,
     rule: str | None = None,
 ) -> dict[str, str]:
-    """Tags that every run carries, so that runs can be found again; those that do not apply are left out.
+    """Tags by which runs can be found again; those that do not apply are left out. `start_run` adds where it runs.
 
     Returns
     -------
     dict
-        `stage, encoder, task, fit, git_commit, config_hash, data_hash, snakemake_rule`.
+        `stage, encoder, task, fit, config_hash, data_hash, manifest_hash, snakemake_rule`.
     """
     tags = {
         "stage": stage,
         "encoder": encoder,
         "task": task,
         "fit": fit,
-        "git_commit": git_commit(),
         "config_hash": config_hash,
         "data_hash": data_hash,
+        "manifest_hash": manifest_hash,
         "snakemake_rule": rule,
     }
     return {key: value for key, value in tags.items() if value is not None}
 
 
-def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested parameters as `section.key: text`, cut to what MLflow holds.
-
-    Parameters
-    ----------
-    content : mapping
-        For instance `section.model_dump()`.
-    """
-    flat: dict[str, str] = {}
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
-        else:
-            text = str(value)
-            flat[valid_name(name)] = text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…"
-    return flat
+def parameters(content: Mapping[str, Any]) -> dict[str, str]:
+    """Nested parameters as `section.key: text`, cut to what MLflow holds."""
+    texts = {valid_name(name): str(value) for name, value in flatten(content).items()}
+    return {k: text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…" for k, text in texts.items()}
 
 
 class Run:
@@ -139,24 +129,33 @@ def start_run(
     name: str,
     tags: Mapping[str, str],
     params: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+    told: Sequence[str] = (),
+    parent: Content | None = None,
     key: str | None = None,
     step: int = 0,
     once: bool = False,
 ) -> Run:
-    """Begin (or continue) a run in the experiment named after the stage.
+    """Begin (or continue) a run in the experiment of the stage.
 
     Parameters
     ----------
     tracking : TrackingSlice or None
         None and `enabled: false` give a run that does nothing; of several ranks, the first alone has one.
     stage : str
-        Name of the experiment.
+        Name of the experiment, after that of the project.
     name : str
-        Name of the run, for people.
+        What the run is about, for people; `telling_name` adds what differs where there is a `config`.
     tags : mapping
-        See `standard_tags`.
+        See `standard_tags`; those of `surroundings` come with them.
     params : mapping
-        Parameters, nested as the config is; see `flatten`.
+        Parameters that people compare, nested as the config is.
+    config : mapping, optional
+        All that the run does, nested; the artifact `config.yaml`.
+    told : sequence of str
+        Keys of `config` that the name always tells.
+    parent : Content, optional
+        The run that it belongs to, see `find_run`.
     key : str, optional
         `Run.key` of a run to continue.
     step : int
@@ -180,8 +179,16 @@ def start_run(
     except OSError as error:
         logger.warning("%s: %s; nothing of this run reaches MLflow", folder, error.strerror)
         return Run()
-    about = {"tags": {valid_name(tag): str(value) for tag, value in tags.items()}, "params": flatten(params)}
-    journal.write({"run": {"key": key, "stage": stage, "name": name, "step": step} | about})
+    named = telling_name(name, config, folder=folder, tags=tags, told=told) if config else name
+    about: dict[str, Any] = {"key": key, "stage": stage, "name": named, "step": step}
+    all_tags = surroundings(tracking) | dict(tags)
+    about["tags"] = {valid_name(tag): str(value) for tag, value in all_tags.items()}
+    about["params"] = parameters(params)
+    if config:
+        about["config"] = config
+    if parent is not None:
+        about["parent"] = {"stage": parent.stage, "key": parent.key}
+    journal.write({"run": about})
     try:
         return Run(journal, Mirror(tracking, journal))
     except Exception as error:  # a broken installation of MLflow
@@ -193,7 +200,7 @@ def _is_known(folder: Path, name: str, tags: Mapping[str, str]) -> bool:
     """Whether a journal tells of a finished run of this name with the same `config_hash` and `data_hash`."""
     return any(
         content.status == "FINISHED"
-        and content.name == name
+        and content.name.split(SEPARATOR)[0] == name
         and all(content.tags.get(hash_) == tags[hash_] for hash_ in ("config_hash", "data_hash"))
         for content in contents(folder)
     )

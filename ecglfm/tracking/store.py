@@ -70,7 +70,7 @@ class Store:
 
     def __init__(self, tracking: TrackingSlice) -> None:
         import_mlflow()
-        self.uri = tracking.uri
+        self.uri, self._project = tracking.uri, tracking.project
         self._artifacts = Path(tracking.artifacts).resolve().as_uri()
         self._database: Path | None = None
         if self.uri.startswith("sqlite:///"):
@@ -98,10 +98,14 @@ class Store:
         with self._locked():
             self._client.search_experiments(max_results=1)
 
+    def experiment_name(self, stage: str) -> str:
+        """Name of a stage's experiment: `pretrain`, or `PROJECT/pretrain` on a server that projects share."""
+        return f"{self._project}/{stage}" if self._project else stage
+
     def runs(self, stage: str, key: str) -> tuple[list[Any], bool]:
         """MLflow's runs with our key, oldest first; and whether the user has deleted one."""
         with self._locked():
-            experiment = self._client.get_experiment_by_name(stage)
+            experiment = self._client.get_experiment_by_name(self.experiment_name(stage))
             if experiment is None:
                 return [], False
             found = self._client.search_runs(
@@ -116,7 +120,7 @@ class Store:
     def deleted_experiment(self, stage: str) -> str | None:
         """MLflow's identifier of a stage's experiment where the user has deleted it: it takes no run then."""
         with self._locked():
-            experiment = self._client.get_experiment_by_name(stage)
+            experiment = self._client.get_experiment_by_name(self.experiment_name(stage))
         deleted = experiment is not None and experiment.lifecycle_stage == "deleted"
         return str(experiment.experiment_id) if deleted else None
 
@@ -170,14 +174,15 @@ class Store:
     def _experiment(self, stage: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        experiment = self._client.get_experiment_by_name(stage)
+        name = self.experiment_name(stage)
+        experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             is_server = self.uri.startswith(("http:", "https:"))
-            artifacts = None if is_server else f"{self._artifacts}/{stage}"
+            artifacts = None if is_server else f"{self._artifacts}/{name}"
             try:
-                return str(self._client.create_experiment(stage, artifacts))
+                return str(self._client.create_experiment(name, artifacts))
             except MlflowException:  # another job made it a moment ago
-                experiment = self._client.get_experiment_by_name(stage)
+                experiment = self._client.get_experiment_by_name(name)
                 if experiment is None:
                     raise
         return str(experiment.experiment_id)

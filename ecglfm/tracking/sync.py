@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ecglfm.config import TrackingSlice, UserError
+from ecglfm.tracking.earlier import heads
 from ecglfm.tracking.journal import Content, reading, results_of
 from ecglfm.tracking.store import Store, without_password
 from ecglfm.tracking.target import Target
@@ -44,7 +45,7 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     done: Counter[str] = Counter()
-    paths = sorted((results / "tracking").glob("*/*.jsonl"))
+    paths = _parents_first(results / "tracking")
     try:
         if paths:
             store = Store(tracking)
@@ -60,6 +61,13 @@ def sync(results: Path, tracking: TrackingSlice) -> Counter[str]:
     return done
 
 
+def _parents_first(folder: Path) -> list[Path]:
+    """Journals by the time at which their runs began: a run knows its parent, which therefore began before it."""
+    known = [(content.began, path) for stage in folder.glob("*/") for path, content in heads(stage)]
+    others = set(folder.glob("*/*.jsonl")) - {path for _, path in known}
+    return [path for _, path in sorted(known)] + sorted(others)
+
+
 def _deleted_experiments(store: Store, stages: set[str]) -> set[str]:
     """Stages whose experiment was deleted in MLflow; each is named."""
     deleted = set()
@@ -69,7 +77,7 @@ def _deleted_experiments(store: Store, stages: set[str]) -> set[str]:
             logger.warning(
                 "the experiment %r was deleted in MLflow: its runs are passed over; to have them again, restore it"
                 " (mlflow experiments restore --experiment-id %s) and sync again",
-                stage, identifier,
+                store.experiment_name(stage), identifier,
             )  # fmt: skip
     return deleted
 

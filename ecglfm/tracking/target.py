@@ -7,11 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ecglfm.provenance import sha256_file
 from ecglfm.tracking.journal import Content
 from ecglfm.tracking.store import Store
 
 logger = logging.getLogger(__name__)
+
+CONFIG = "config.yaml"  # artifact with all of a run's configuration
+PARENT_TAG = "mlflow.parentRunId"  # MLflow's own, by which its table nests runs
 
 
 class Target:
@@ -39,6 +44,7 @@ class Target:
         self.metrics: dict[str, set[int]] = {}
         self.artifacts: dict[str, int] = {}
         self.status = "RUNNING"
+        self._asked_for_parent = False
         found, _ = store.runs(content.stage, content.key)
         if found:
             self._know(found[0])
@@ -62,6 +68,8 @@ class Target:
         Of two values at one step, from before and after a resumption, the store keeps the first.
         """
         self._bring_params(content)
+        self._bring_parent(content)
+        self._bring_config(content)
         self._bring_metrics(content)
         self._bring_artifacts(content)
         status = content.status or "RUNNING"
@@ -83,6 +91,26 @@ class Target:
         self.params.update(params)
         self.tags.update(tags)
         self.sent.update({"parameters": len(params), "tags": len(tags)})
+
+    def _bring_parent(self, content: Content) -> None:
+        """Nest the run in the one it belongs to, once that is there: asked at the beginning and in the end."""
+        if content.parent is None or (self._asked_for_parent and not content.status):
+            return
+        self._asked_for_parent = True
+        found, _ = self.store.runs(*content.parent)
+        if found and self.tags.get(PARENT_TAG) != (run_id := str(found[0].info.run_id)):
+            self.store.log_tags(self.run_id, {PARENT_TAG: run_id})
+            self.tags[PARENT_TAG] = run_id
+            self.sent["tags"] += 1
+
+    def _bring_config(self, content: Content) -> None:
+        if not content.config:
+            return
+        text = yaml.safe_dump(content.config, sort_keys=False, allow_unicode=True)
+        if self.artifacts.get(CONFIG) != (size := len(text.encode())):
+            self.store.call("log_text", self.run_id, text, CONFIG)
+            self.artifacts[CONFIG] = size
+            self.sent["artifacts"] += 1
 
     def _bring_metrics(self, content: Content) -> None:
         lacking = {at: value for at, value in content.metrics.items() if at[1] not in self.metrics.get(at[0], ())}

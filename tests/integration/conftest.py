@@ -64,13 +64,7 @@ class Clone:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run would start: rule and count, without collecting rules and config slices."""
-        shown = self.snakemake("-n", *arguments)
-        if "Nothing to be done" in shown:
-            return {}
-        table = shown.split("Job stats:")[-1].split("\n\n")[0]
-        counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-        assert "total" in counts, shown
-        return {rule: n for rule, n in counts.items() if rule not in {"all", "total", "config_slice"}}
+        return planned_in(self.snakemake("-n", *arguments))
 
     def edit(self, name: str, **change: object) -> None:
         """Merge keys into one YAML file of the copy."""
@@ -80,6 +74,16 @@ class Clone:
 
     def metrics(self, encoder: str, task: str, fit: str) -> dict:
         return read_json(self.results / "evaluate" / encoder / task / fit / "metrics.json")
+
+
+def planned_in(shown: str) -> dict[str, int]:
+    """Jobs of a dry run by what it has shown, see `Clone.planned`."""
+    if "Nothing to be done" in shown:
+        return {}
+    table = shown.split("Job stats:")[-1].split("\n\n")[0]
+    counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    assert "total" in counts, shown
+    return {rule: n for rule, n in counts.items() if rule not in {"all", "total", "config_slice"}}
 
 
 def _merged(old: dict, new: dict) -> dict:

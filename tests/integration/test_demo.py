@@ -21,7 +21,7 @@ from ecglfm import load_encoder, load_model, preprocess, read_record
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
 from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import read_json
-from tests.integration.conftest import copy_clone
+from tests.integration.conftest import copy_clone, planned_in
 from tests.integration.gap import way_in
 from tests.pages import blocks, commands
 
@@ -117,13 +117,22 @@ def test_one_encoder_is_compared_with_none(demo) -> None:
     assert "Nothing to be done" in demo.snakemake()
 
 
-def test_finetune_edit_plans_no_pretraining(demo) -> None:
-    assert demo.planned("--config", "finetune={lr: 3.0e-3}") == {
-        "finetune_model": 3,
-        "evaluate_model": 3,
-        "card_model": 3,
-        "report": 1,
-    }
+def test_finetune_edit_plans_no_pretraining_and_says_what_it_replaces(demo) -> None:
+    shown = demo.snakemake("-n", "--config", "finetune={lr: 3.0e-3}")
+    assert planned_in(shown) == {"finetune_model": 3, "evaluate_model": 3, "card_model": 3, "report": 1}
+    assert [line for line in shown.splitlines() if line.startswith("replaces")] == [
+        "replaces results/finetune/tiny/af/full-s0, results/finetune/tiny/coin-toss/full-s0, results/finetune/tiny/"
+        "diagnosis/full-s0 and 3 results made from them (finetune.lr 0.002 -> 0.003); to keep them, take the change back"
+        " and add it as a variant: `finetune: {variants: {NAME: {lr: 0.003}}}`"
+    ]
+
+
+def test_a_variant_is_fitted_beside_the_plain_one(demo) -> None:
+    shown = demo.snakemake("-n", "--config", "finetune={variants: {lr3: {lr: 3.0e-3}}}")
+    models = {"finetune_model": 3, "evaluate_model": 3, "card_model": 3}
+    assert planned_in(shown) == models | {"compare_task": 3, "compare_page": 1, "report": 1}
+    assert "output: results/finetune/tiny/af/full-s0-lr3/model.safetensors" in shown
+    assert "replaces" not in shown
 
 
 def test_finetune_edit_of_an_encoder_plans_no_pretraining(demo) -> None:
@@ -188,14 +197,30 @@ def test_mlflow_has_a_run_per_job(demo) -> None:
         "report": 1,
     }
     assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
-    tags = runs["pretrain"][0].data.tags
+    pretraining = runs["pretrain"][0]
+    tags = pretraining.data.tags
     assert tags["stage"] == "pretrain"
     assert tags["encoder"] == "tiny"
     assert tags["snakemake_rule"] == "pretrain_encoder"
     assert len(tags["config_hash"]) == len(tags["data_hash"]) == 64
     history = pd.read_csv(demo.results / "pretrain/tiny/history.csv")
-    steps = [m.step for m in client.get_metric_history(runs["pretrain"][0].info.run_id, "train.loss")]
+    steps = [m.step for m in client.get_metric_history(runs["pretrain"][0].info.run_id, "train/loss")]
     assert steps == history.loc[history["split"] == "train", "step"].tolist()
+    fits = {run.info.run_id: run for run in runs["finetune"]}
+    assert {fit.data.tags["mlflow.parentRunId"] for fit in fits.values()} == {pretraining.info.run_id}
+    for evaluated in runs["evaluate"]:
+        name = f"tiny/{evaluated.data.tags['task']}/full-s0 · lr 0.002"
+        fit = fits[evaluated.data.tags["mlflow.parentRunId"]]
+        assert fit.info.run_name == evaluated.info.run_name == name
+        assert fit.data.params.items() <= evaluated.data.params.items()
+        assert evaluated.data.params["finetune.lr"] == "0.002"
+        assert len(fit.data.params) < 20
+        about = json.loads((demo.results / "finetune" / name.split(" ")[0] / "model.json").read_text())
+        assert fit.data.metrics["best/epoch"] == about["training"]["best_epoch"]
+        assert fit.data.metrics["best/loss"] == about["training"]["valid_loss"]
+        assert fit.data.tags["config_hash"] == evaluated.data.tags["config_hash"] == about["config_hash"]
+        measured = json.loads((demo.results / "evaluate" / name.split(" ")[0] / "metrics.json").read_text())
+        assert evaluated.data.metrics["test/auroc_macro"] == measured["macro"]["auroc"]["value"]
 
 
 @pytest.mark.parametrize("command", ["python -m ecglfm tracking sync", "snakemake tracking_sync"])

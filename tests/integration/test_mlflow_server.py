@@ -57,12 +57,14 @@ def test_a_dag_whose_server_is_killed_is_made_up(server: Server) -> None:
     server.start()
     assert "finetune" not in runs(server)
     shown = clone.snakemake("tracking_sync")
-    assert "results: 7 runs; artifacts 3, metrics " in shown  # history.csv, model.json, the ledger of the labels
+    assert (
+        "results: 7 runs; artifacts 5, metrics " in shown
+    )  # history.csv, model.json, the ledger of the labels, two of the config
     assert "runs 2" in shown
 
     found = runs(server)
     assert {run.info.status for of in found.values() for run in of} == {"FINISHED"}
-    for stage, folder, key in (("pretrain", "tiny", "train.loss"), ("finetune", "tiny/af/full-s0", "train/loss")):
+    for stage, folder, key in (("pretrain", "tiny", "train/loss"), ("finetune", "tiny/af/full-s0", "train/loss")):
         history = pd.read_csv(clone.results / stage / folder / "history.csv")
         train = history[history["split"] == "train"]
         (run,) = found[stage]
@@ -70,7 +72,7 @@ def test_a_dag_whose_server_is_killed_is_made_up(server: Server) -> None:
         assert [step for step, _ in expected] == list(range(1, len(expected) + 1))
         assert points(server, run.info.run_id, key) == expected
         names = {file.path for file in MlflowClient(server.uri).list_artifacts(run.info.run_id)}
-        assert names == {"history.csv", "encoder.json" if stage == "pretrain" else "model.json"}
+        assert names == {"config.yaml", "history.csv", "encoder.json" if stage == "pretrain" else "model.json"}
     again = clone.ecglfm("tracking", "sync").stdout
     assert "results: 7 runs; MLflow lacked nothing" in again
 

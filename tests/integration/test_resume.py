@@ -72,7 +72,7 @@ def _mlflow_losses(clone) -> list[list[tuple[int, float]]]:
     client = MlflowClient(f"sqlite:///{clone.results}/mlflow.db")
     experiment = client.get_experiment_by_name("pretrain")
     runs = client.search_runs([experiment.experiment_id])
-    return [[(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "train.loss")] for run in runs]
+    return [[(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "train/loss")] for run in runs]
 
 
 def test_killed_run_ends_with_the_same_weights(clone) -> None:

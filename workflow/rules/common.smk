@@ -140,6 +140,12 @@ def get_vectors(wildcards):
     return [f"{folder}/{source}.windows.parquet" for source in PROJECT.task_sources(wildcards.task)]
 
 
+def get_finetune_config(wildcards):
+    """What a fit is told: the section as its encoder has it, or as its variant has it."""
+    variant = parse_fit(wildcards.fit).variant
+    return f"<results>/config/finetune/{wildcards.encoder}{'/' + variant if variant else ''}.yaml"
+
+
 def get_models(wildcards):
     """What is evaluated as one fit of a task: a model, or that of each fold of a cross-validation."""
     names = PROJECT.models(wildcards.task, wildcards.fit)

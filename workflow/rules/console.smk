@@ -1,10 +1,12 @@
-# console: what a run shows while it goes on. A command per job and how many are done; errors in full.
+# console: what a run shows: before it goes on, which finished results it replaces; then a command per job and how many
+# are done; errors in full.
 # Requires: Snakemake's own handler, which it names DefaultStreamHandler.
 # Makes: nothing. Everything else is in the file that Snakemake names at its end, as are the jobs that copy a slice of
 # the config; `--verbose` shows all of it, and so does `-n`.
 
 import logging
 
+from ecglfm.config.replacement import Planned, replacements
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -31,6 +33,37 @@ class Brief(logging.Filter):
             event not in (LogEvent.JOB_INFO, LogEvent.JOB_FINISHED, LogEvent.JOB_STARTED)
             and record.getMessage() != "Select jobs to execute..."
         )
+
+
+class Replacements(logging.Filter):
+    """Before the first job, also of `-n`, say which finished results are about to be replaced, and why."""
+
+    RESULTS = ("pretrain_encoder", "finetune_model", "evaluate_model")
+
+    def filter(self, record):
+        if getattr(record, "event", None) == LogEvent.RUN_INFO and self in logger.filters:
+            logger.removeFilter(self)
+            for line in replacements(self.planned(), SLICES, Path(PROJECT.config.results, "config")):
+                logger.warning(line)
+        return True
+
+    def planned(self):
+        """Jobs whose outputs are all there, in the order of their rules."""
+        dag, planned = workflow.dag, []
+        folders = {
+            job: str(Path(job.output[0]).parent)
+            for job in dag.needrun_jobs()
+            if job.rule.name in self.RESULTS and all(Path(path).exists() for path in job.output)
+        }
+        for job, folder in sorted(folders.items(), key=lambda one: (self.RESULTS.index(one[0].rule.name), one[1])):
+            upstream = [other for other in dag.bfs(dag.dependencies, job, stop=dag.noneedrun_finished) if other != job]
+            slices = sorted(other.wildcards.slice for other in upstream if other.rule.name == "config_slice")
+            made_from = [folders[other] for other in upstream if other in folders]
+            planned.append(Planned(folder, slices, made_from, str(dag.reason(job)).split(":")[0]))
+        return planned
+
+
+logger.addFilter(Replacements())
 
 
 def shorten_console():

@@ -6,7 +6,7 @@
 
 rule finetune_model:
     input:
-        config="<results>/config/finetune/{encoder}.yaml",
+        config=get_finetune_config,
         encoder="<results>/pretrain/{encoder}/encoder.safetensors",
         task="<results>/config/labels/{task}.yaml",
         labels="<results>/labels/{task}.parquet",

@@ -23,7 +23,10 @@ rule report:
         rules.finetune_all.input.models,
         rules.evaluate_all.input.metrics,
         rules.card_all.input.cards,
-        rules.compare_all.input.page if len(ENCODERS) > 1 and TASKS else [],  # one has nothing to be compared with
+        rules.compare_all.input.page
+        if len(ENCODERS) * (1 + len(PROJECT.config.finetune.variants)) > 1 and TASKS
+        else [],
+        # one has nothing to be compared with
         rules.verify_all.input.metrics,
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import EvaluateConfig
+from ecglfm.config.fits import split_variant
 from ecglfm.evaluation.comparison.contenders import (
     Contender,
     check_same,
@@ -63,10 +64,10 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     UserError
         A model was not evaluated, or on other records or labels than the first.
     """
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str | None, str], list[str]] = {}
     for model in models:
         encoder, _, fit = model.partition("/")
-        groups.setdefault((encoder, setting_of(fit)), []).append(fit)
+        groups.setdefault((encoder, split_variant(fit)[1], setting_of(fit)), []).append(fit)
     folders = {key: [evaluations / key[0] / task / fit for fit in fits] for key, fits in groups.items()}
     kind = read_metrics(next(iter(next(iter(folders.values())))))["kind"]
     metrics = compared(kind)
@@ -74,9 +75,12 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
     check_same(tables, kind)
     truth = truth_of(measurable(next(iter(tables.values())), kind), config.min_patients, in_all=MIN_PATIENTS)
     contenders = [
-        contender(*key, groups[key], [measurable(tables[folder], kind) for folder in own], metrics, truth)
-        for key, own in folders.items()
-    ]
+        contender(
+            encoder, setting, groups[encoder, variant, setting], [measurable(tables[folder], kind) for folder in own],
+            metrics, truth, variant=variant,
+        )
+        for (encoder, variant, setting), own in folders.items()
+    ]  # fmt: skip
     pairs = compare(contenders, metrics, truth, config)
     if any(not pair["trainings_tested"] for pair in pairs):
         logger.warning(
@@ -143,8 +147,8 @@ def differences(
     else:
         macro = {"value": None, "verdict": None, "reason": "no label has a value and patients enough"}
     return {
-        "first": first.encoder,
-        "second": second.encoder,
+        "first": first.name,
+        "second": second.name,
         "setting": first.setting,
         "metric": metric,
         "seeds": [len(first.fits), len(second.fits)],

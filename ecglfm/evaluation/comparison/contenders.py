@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.fits import split_variant
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics import Outcome, Truth, outcome_class
 from ecglfm.provenance import read_json
@@ -19,13 +20,13 @@ from ecglfm.provenance import read_json
 
 @dataclass(frozen=True)
 class Contender:
-    """One encoder in one mode: its fits of every seed, on the test records.
+    """One encoder in one mode and one variant: its fits of every seed, on the test records.
 
     Attributes
     ----------
     encoder : str
     setting : str
-        Name of its fits without the seed: `full`, `linear-10pct`.
+        Name of its fits without seed and variant: `full`, `linear-10pct`.
     fits : list of str
     data : Outcome
         What the first fit said of the records.
@@ -41,11 +42,17 @@ class Contender:
     data: Outcome
     values: dict[str, np.ndarray]
     terms: dict[str, np.ndarray]
+    variant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in comparisons: `tiny`, `tiny lr3`."""
+        return self.encoder if self.variant is None else f"{self.encoder} {self.variant}"
 
 
 def setting_of(fit: str) -> str:
-    """Name of a fit without its seed: `full-s0-10pct` is `full-10pct`."""
-    return re.sub(r"-s\d+(?=-|$)", "", fit)
+    """Name of a fit without its seed and variant: `full-s0-10pct` is `full-10pct`, `full-s0-lr3` is `full`."""
+    return re.sub(r"-s\d+(?=-|$)", "", split_variant(fit)[0])
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -89,9 +96,10 @@ def measurable(table: pd.DataFrame, kind: str) -> Outcome:
 
 
 def contender(
-    encoder: str, setting: str, fits: list[str], seeds: Sequence[Outcome], metrics: Sequence[str], truth: Truth
-) -> Contender:
-    """An encoder with some metrics of each of its fits, and what each patient adds to their means."""
+    encoder: str, setting: str, fits: list[str], seeds: Sequence[Outcome], metrics: Sequence[str], truth: Truth,
+    *, variant: str | None = None,
+) -> Contender:  # fmt: skip
+    """An encoder in a variant, with some metrics of each of its fits, and what each patient adds to their means."""
     shape = (len(truth.names), truth.classes.shape[1])
     values = {metric: np.full((len(seeds), len(truth.names)), np.nan) for metric in metrics}
     terms = {metric: np.zeros(shape) for metric in metrics}
@@ -102,4 +110,4 @@ def contender(
                 values[metric][seed, label] = value
                 by_patient = np.bincount(truth.patient_of[known], of_records, minlength=shape[1])
                 terms[metric][label] += by_patient / len(seeds)
-    return Contender(encoder, setting, fits, seeds[0], values, terms)
+    return Contender(encoder, setting, fits, seeds[0], values, terms, variant)

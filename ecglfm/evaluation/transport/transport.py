@@ -15,6 +15,7 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, TrackingSlice, TransportSlice, UserError
+from ecglfm.config.difference import changed
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import check_samples
 from ecglfm.evaluation.evaluate import measure
@@ -212,14 +213,15 @@ def _track(
     model = metrics["model"]
     identity = {key: model[key] for key in ("encoder", "task", "fit") if model[key]}
     tags = standard_tags(stage="transport", **identity, data_hash=metrics["data_hash"], rule=rule)
-    parameters = {"model": model, "cohort": metrics["sources"], "task": metrics["task"], "slice": slice.model_dump()}
+    about = {"model": model, "cohort": metrics["sources"], "task": metrics["task"]}
+    parameters, config = about | {"slice": changed(slice)}, about | slice.model_dump(mode="json", exclude={"model"})
     name = f"{'/'.join(identity.values())} on {metrics['task']}"
-    with start_run(tracking, stage="transport", name=name, tags=tags, params=parameters) as run:
+    with start_run(tracking, stage="transport", name=name, tags=tags, params=parameters, config=config) as run:
         values: dict[str, Any] = {}
         for way in metrics["ways"]:
-            values |= {f"{way['name']}.macro.{metric}": entry["value"] for metric, entry in way["macro"].items()}
+            values |= {f"{way['name']}/{metric}_macro": entry["value"] for metric, entry in way["macro"].items()}
             for label, measured in way["labels"].items():
-                values |= {f"{way['name']}.{label}.{m}": e["value"] for m, e in measured["metrics"].items()}
+                values |= {f"{way['name']}/{m}/{label}": e["value"] for m, e in measured["metrics"].items()}
         run.log(values, step=0)
         for file in ("metrics.json", "index.html", "calibration.png"):
             run.artifact(output / file)

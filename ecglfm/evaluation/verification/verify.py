@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerificationConfig, VerifySlice
+from ecglfm.config.difference import changed
 from ecglfm.data.manifest import Clusters, hash_fraction
 from ecglfm.data.samples import LOCATION, Signals, check_reads, check_samples
 from ecglfm.data.tables import table_pieces, write_pieces
@@ -29,7 +30,7 @@ from ecglfm.evaluation.verification.figure import verification_figure
 from ecglfm.evaluation.verification.identity_pairs import Pairs, choose_pairs, cosines, is_copy
 from ecglfm.evaluation.verification.rates import MEASURES, Scores, auroc, measure
 from ecglfm.provenance import code_version, read_json, write_json
-from ecglfm.tracking import standard_tags, start_run
+from ecglfm.tracking import Content, find_run, standard_tags, start_run
 
 if TYPE_CHECKING:
     from ecglfm.models.encoders import Encoder
@@ -123,7 +124,9 @@ def run_verify(
     save_png(verification_figure(strata, measured), output / "curves.png")
     values = [metrics["overall"][key]["value"] for key in ("eer", "auroc")]
     logger.info("%s/%s: test EER %s, AUROC %s", name, slice.task, *values)
-    _track(metrics, slice, output, tracking, rule)
+    hashes = {key: network.info.get(key) for key in ("config_hash", "data_hash")}
+    pretraining = find_run(tracking, "pretrain", encoder=name, **hashes)
+    _track(metrics, slice, output, tracking, rule, pretraining)
     return metrics
 
 
@@ -303,15 +306,19 @@ def _track(
     output: Path,
     tracking: TrackingSlice | None,
     rule: str | None,
+    pretraining: Content | None,
 ) -> None:
     """Copy the numbers to MLflow."""
     identity = {"encoder": metrics["encoder"], "task": slice.task}
     tags = standard_tags(stage="verify", **identity, data_hash=metrics["data_hash"], rule=rule)
-    params = {**identity, "verify": slice.model_dump(mode="json")}
-    with start_run(tracking, stage="verify", name="/".join(identity.values()), tags=tags, params=params) as run:
-        values = {f"test.overall.{name}": metrics["overall"][name]["value"] for name in MEASURES}
+    config = slice.model_dump(mode="json")
+    with start_run(
+        tracking, stage="verify", name="/".join(identity.values()), tags=tags, config=config,
+        params={**identity, "verify": changed(slice)}, parent=pretraining,
+    ) as run:  # fmt: skip
+        values = {f"test/{name}": metrics["overall"][name]["value"] for name in MEASURES}
         for name in ("auroc", "eer"):
-            values |= {f"test.overall.{name}.{end}": metrics["overall"][name][end] for end in ("ci_low", "ci_high")}
+            values |= {f"test/{name}_{end}": metrics["overall"][name][end] for end in ("ci_low", "ci_high")}
         run.log(values, step=0)
         for file in ("metrics.json", "curves.png"):
             run.artifact(output / file)

@@ -26,7 +26,8 @@ from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import sha256_json, write_text
-from ecglfm.tracking import standard_tags, start_run
+from ecglfm.records import manifest_hash
+from ecglfm.tracking import start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
 from ecglfm.training.finetuning.criterion import make_criterion
@@ -38,6 +39,7 @@ from ecglfm.training.finetuning.resume import saved_epochs
 from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.finetuning.targets import make_link, targets_of
 from ecglfm.training.finetuning.thresholds import Threshold
+from ecglfm.training.finetuning.tracked import NO_PART, best_of, run_of_fit
 from ecglfm.training.inference import predict
 from ecglfm.training.vectors import weights_hash
 
@@ -113,16 +115,15 @@ def run_finetune(
         "%s, %s: %d train and %d valid records, %d labels",
         task.task, fit, len(data.train), len(data.valid), len(data.label_names),
     )  # fmt: skip
-    name = str(model.encoder.info.get("name", "encoder"))
-    no_part = {*FinetuneConfig.NAMED, "num_workers"}  # they change nothing about the fit that is asked for
-    settings = config.model_dump(mode="json", exclude=no_part)
+    settings = config.model_dump(mode="json", exclude=set(NO_PART))
     hashes = {
         "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
         "data_hash": data.hash(),
     }
-    tags = standard_tags(stage="finetune", encoder=name, task=task.task, fit=fit, rule=rule, **hashes)
-    params = {"finetune": settings, **parsed._asdict(), "task": task.config.model_dump(mode="json")}
-    tracking = tracking if distributed.is_main() else None
+    about_run = run_of_fit(
+        tracking if distributed.is_main() else None, encoder=model.encoder.info, task=task, fit=parsed, config=config,
+        hashes=hashes | {"manifest_hash": manifest_hash(manifest)}, rule=rule,
+    )  # fmt: skip
     checkpoints = Checkpoints(
         output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
         pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
@@ -130,11 +131,8 @@ def run_finetune(
     checkpoints.identity["encoder_hash"] = weights_hash(encoder)
     with (
         SavedTraining(checkpoints) as saved,
-        start_run(
-            tracking, stage="finetune", name=f"{name}/{task.task}/{fit}", tags=tags, params=params,
-            key=saved.run_key, step=saved_epochs(saved),
-        ) as run,
-    ):  # fmt: skip
+        start_run(**about_run, key=saved.run_key, step=saved_epochs(saved)) as run,
+    ):
         if distributed.is_main():
             saved.note(run.key)
         learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
@@ -159,6 +157,7 @@ def run_finetune(
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
             save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen, config)})
+            run.log(best_of(history, criterion.select_by), history.best.epoch)
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
             saved.remove()

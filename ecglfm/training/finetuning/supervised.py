@@ -25,6 +25,7 @@ from ecglfm.training.finetuning.batches import Batch
 from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
+from ecglfm.training.finetuning.tracked import spelled
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -112,8 +113,7 @@ def train(
         for split, score in scores.items():
             history.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
         if run is not None:
-            values = {f"{split}/{key}": value for split, score in scores.items() for key, value in score.items()}
-            run.log(values | rates.last, epoch)
+            run.log(spelled(scores, rates.last), epoch)
         if history.best.improves(epoch, scores["valid"][criterion.select_by]):
             weights = full_state_dict(engine, learner.module)
             history.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place

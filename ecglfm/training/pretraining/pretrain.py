@@ -24,13 +24,14 @@ from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.pretraining import Objective, make_objective, objective_class
 from ecglfm.provenance import write_text
-from ecglfm.records import data_hash, require_columns
-from ecglfm.tracking import History, Run, standard_tags, start_run
+from ecglfm.records import data_hash, manifest_hash, require_columns
+from ecglfm.tracking import History, Run, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
 from ecglfm.training.pretraining.loop import history_columns, train
+from ecglfm.training.pretraining.tracked import run_of_pretraining
 from ecglfm.training.pretraining.watchdog import Watchdog
 from ecglfm.training.schedule import phases
 
@@ -104,6 +105,7 @@ class Pretraining:
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
+        self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
         per_epoch = self.train.updates_per_epoch
@@ -221,18 +223,11 @@ class Pretraining:
         """The MLflow run, the one that a resumed training began."""
         if not distributed.is_main():
             return Run()
-        run = start_run(
-            tracking,
-            stage="pretrain",
-            name=self.slice.encoder,
-            tags=standard_tags(
-                stage="pretrain", encoder=self.slice.encoder, data_hash=self.data_hash,
-                config_hash=self.config_hash, rule=rule,
-            ),
-            params=self.slice.config.model_dump(mode="json"),
-            key=self.saved.run_key,
-            step=self.saved.step,
+        about = run_of_pretraining(
+            self.slice, config_hash=self.config_hash, data_hash=self.data_hash, manifest_hash=self.manifest_hash,
+            rule=rule,
         )  # fmt: skip
+        run = start_run(tracking, **about, key=self.saved.run_key, step=self.saved.step)
         self.saved.note(run.key)
         return run
 
@@ -243,7 +238,7 @@ class Pretraining:
         row = {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
         epoch = (step - 1) // self.train.updates_per_epoch + 1
         self.history.append({"step": step, "epoch": epoch, "split": split, **row})
-        run.log({f"{split}.{name}": value for name, value in row.items()}, step)
+        run.log({f"{split}/{name}": value for name, value in row.items()}, step)
 
     def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
         """Write the declared outputs; they need nothing of `checkpoints/`."""

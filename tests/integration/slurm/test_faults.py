@@ -138,4 +138,4 @@ def test_mlflow_server_killed_and_back(training, undisturbed, server):
     assert run.info.status == "FINISHED"
     losses = list(undisturbed[1]["loss"].astype(float).items())
     assert len(losses) == STEPS
-    assert points(server, run.info.run_id, "train.loss") == losses
+    assert points(server, run.info.run_id, "train/loss") == losses

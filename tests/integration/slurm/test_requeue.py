@@ -77,7 +77,7 @@ def test_preempted(training, undisturbed, store):
     assert run.info.status == "FINISHED"
     losses = list(undisturbed[1]["loss"].astype(float).items())
     assert len(losses) == STEPS
-    assert [(point.step, point.value) for point in store.get_metric_history(run.info.run_id, "train.loss")] == losses
+    assert [(point.step, point.value) for point in store.get_metric_history(run.info.run_id, "train/loss")] == losses
 
 
 def test_lost_node(training, undisturbed):

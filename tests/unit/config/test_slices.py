@@ -21,6 +21,7 @@ from tests.unit.config.projects import BASE, project_of
     [
         ({"finetune": {"lr": 0.5}}, {"finetune/tiny"}),
         ({"finetune": {"modes": ["full", "linear"], "seeds": [0, 1]}}, set()),
+        ({"finetune": {"variants": {"lr3": {"lr": 0.5}}}}, {"finetune/tiny/lr3"}),  # and no fit anew
         ({"evaluate": {"bootstrap": 7}}, {"evaluate"}),
         ({"tracking": {"enabled": False}}, {"tracking"}),
         ({"manifest": {"seed": 7}}, {"manifest"}),
@@ -172,3 +173,35 @@ def test_fits_of_shares_and_of_label_efficiency(repository: Path) -> None:
     assert project.finetune_slice("tiny") == project_of(repository).finetune_slice(
         "tiny"
     )  # which fits there are reruns none
+
+
+def test_a_variant_wins_over_the_encoders_own_and_adds_fits(repository: Path, tmp_path: Path) -> None:
+    own = "finetune: {lr: 1e-2, head_lr: 1e-3}"
+    content = BASE | {"encoders": ["tiny", "mine"], "finetune": {"epochs": 7, "variants": {"lr3": {"lr": 0.25}}}}
+    project = Project(content, _two_encoders(repository, tmp_path / "config", own))
+    assert project.fits == ["full-s0", "full-s0-lr3"]
+    assert project.efficiency_fits[:2] == ["full-s0-1pct", "full-s0-5pct"]  # without variants
+    slices = {name: yaml.safe_load(text)["finetune"] for name, text in project.slices().items() if "finetune/" in name}
+    assert {name: (one["lr"], one["head_lr"], one["epochs"]) for name, one in slices.items()} == {
+        "finetune/tiny": (5e-5, None, 7), "finetune/tiny/lr3": (0.25, None, 7),
+        "finetune/mine": (0.01, 0.001, 7), "finetune/mine/lr3": (0.25, 0.001, 7),
+    }  # fmt: skip
+    assert not any("variants" in one for one in slices.values())
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"),
+    [
+        ({"3x": {"lr": 1.0}}, "finetune.variants: '3x' becomes the end of a fit's name: begin with a letter"),
+        ({"f0of5": {"lr": 1.0}}, "finetune.variants: 'f0of5' becomes the end"),
+        ({"same": {}}, "finetune.variants: same: no key: the variant would be the plain fit once more"),
+        ({"more": {"seeds": [1]}}, "finetune.variants: more: seeds says which fits there are"),
+        ({"lr3": {"rl": 1.0}}, "finetune.variants.lr3: finetune.rl: unknown key"),
+        ({"lr3": {"lr": -1.0}}, "finetune.variants.lr3: finetune.lr: Input should be greater than 0, found -1.0"),
+        ({"mse": {"loss": "mse"}}, "finetune.variants.mse: finetune.loss: mse does not fit task coin-toss"),
+    ],
+)
+def test_mistakes_in_a_variant_are_told(repository: Path, variants: dict, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        project_of(repository, finetune={"variants": variants})
+    assert said in str(error.value)

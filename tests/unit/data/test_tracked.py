@@ -21,9 +21,9 @@ LABELLED = pd.DataFrame(
     }
 )
 COUNTS = {
-    "train.records": 3, "train.MI.positives": 1, "train.MI.known": 2,
-    "valid.records": 0, "valid.MI.positives": 0, "valid.MI.known": 0,
-    "test.records": 1, "test.MI.positives": 1, "test.MI.known": 1,
+    "train/records": 3, "train/positives/MI": 1, "train/known/MI": 2,
+    "valid/records": 0, "valid/positives/MI": 0, "valid/known/MI": 0,
+    "test/records": 1, "test/positives/MI": 1, "test/known/MI": 1,
 }  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_labels_have_their_experiment(tmp_path: Path) -> None:
         "stage": "labels", "task": "mi", "snakemake_rule": "label_task",
     }  # fmt: skip
     assert run.data.params["config.labels.MI.ptbxl.scp"] == "['IMI']"
-    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["mi.ledger.parquet"]
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["config.yaml", "mi.ledger.parquet"]
 
 
 @pytest.fixture
@@ -101,10 +101,10 @@ def test_each_data_stage_has_its_experiment_and_no_run_twice(results: Path) -> N
 
     (index,), (ingest,), (preprocess,) = runs("index"), runs("ingest"), runs("preprocess")
     assert index.data.metrics == {"records": 4, "patients": 3}
-    assert ingest.data.metrics == {"records": 3, "hours": 1.0, "dropped.signal_missing": 1}
-    assert preprocess.data.metrics == {"records": 3, "hours": 1.0, "flagged.flat_leads": 1}
+    assert ingest.data.metrics == {"records": 3, "hours": 1.0, "dropped/signal_missing": 1}
+    assert preprocess.data.metrics == {"records": 3, "hours": 1.0, "flagged/flat_leads": 1}
     assert preprocess.data.params == {"sampling_rate": "500"}
     assert ingest.data.tags["source"] == "s"
     assert [run.data.metrics for run in runs("manifest")] == [
-        {"s.train.records": 3, "s.train.patients": 2, "passed": 1}
+        {"train/records/s": 3, "train/patients/s": 2, "passed": 1}
     ]

@@ -386,9 +386,9 @@ def test_mlflow_gets_the_numbers(inputs: dict[str, Path], tmp_path: Path):
     with sqlite3.connect(store) as database:
         logged = dict(database.execute("select key, value from metrics").fetchall())
         tags = dict(database.execute("select key, value from tags").fetchall())
-    assert logged["test.macro.auroc"] == pytest.approx(metrics["macro"]["auroc"]["value"])
-    assert logged["test.HIGH.f1"] == pytest.approx(metrics["labels"]["HIGH"]["f1"]["value"])
-    assert "test.LOW.auroc" not in logged
+    assert logged["test/auroc_macro"] == pytest.approx(metrics["macro"]["auroc"]["value"])
+    assert logged["test/f1/HIGH"] == pytest.approx(metrics["labels"]["HIGH"]["f1"]["value"])
+    assert "test/auroc/LOW" not in logged
     assert tags["snakemake_rule"] == "evaluate_model"
     assert (tags["encoder"], tags["task"], tags["fit"]) == ("ruler", "amplitude", "full-s0")
     assert list((tmp_path / "artifacts").rglob("curves.png"))

@@ -9,10 +9,10 @@ from pathlib import Path
 from ecglfm.config import TrackingSlice
 
 
-def tracking(folder: Path, uri: str | None = None, enabled: bool = True) -> TrackingSlice:
+def tracking(folder: Path, uri: str | None = None, enabled: bool = True, project: str | None = None) -> TrackingSlice:
     """A results folder that logs to an SQLite file in it, or to `uri`."""
     uri = uri or f"sqlite:///{folder}/mlflow.db"
-    return TrackingSlice(uri=uri, artifacts=str(folder / "mlartifacts"), enabled=enabled)
+    return TrackingSlice(uri=uri, artifacts=str(folder / "mlartifacts"), enabled=enabled, project=project)
 
 
 def client(folder: Path):

@@ -34,7 +34,7 @@ def test_passwords_are_left_out(text: str, shown: str) -> None:
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     """A store whose client keeps the batches that it is sent."""
     found = Store.__new__(Store)
-    found.uri, found._database, found.sent = "http://127.0.0.1:1", None, []  # type: ignore[attr-defined]
+    found.uri, found._project, found._database, found.sent = "http://127.0.0.1:1", None, None, []  # type: ignore[attr-defined]
     found._client = SimpleNamespace(log_batch=lambda run, **batch: found.sent.append((run, batch)))  # type: ignore[attr-defined]
     return found
 
@@ -53,6 +53,21 @@ def test_requests_are_as_large_as_mlflow_takes(store: Store) -> None:
     assert sizes(store, "metrics") == [METRICS_PER_REQUEST, 3]
     last = store.sent[-1][1]["metrics"][-1]  # type: ignore[attr-defined]
     assert (last.key, last.value, last.timestamp, last.step) == ("loss", 0.5, 7, METRICS_PER_REQUEST + 2)
+
+
+def test_projects_that_share_a_server_have_experiments_of_their_own(store: Store) -> None:
+    assert store.experiment_name("pretrain") == "pretrain"
+    store._project = "ptbxl"
+    assert store.experiment_name("pretrain") == "ptbxl/pretrain"
+    asked: list[str] = []
+    store._client.get_experiment_by_name = asked.append  # there is none
+    assert store.runs("pretrain", "k") == ([], False)
+    assert store.deleted_experiment("finetune") is None
+    made: list[tuple[str, str | None]] = []
+    store._client.create_experiment = lambda name, artifacts: made.append((name, artifacts))
+    store.experiment("evaluate")
+    assert asked == ["ptbxl/pretrain", "ptbxl/finetune", "ptbxl/evaluate"]
+    assert made == [("ptbxl/evaluate", None)]
 
 
 def test_runs_say_whether_the_user_deleted_one(store: Store) -> None:

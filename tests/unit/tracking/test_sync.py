@@ -14,7 +14,7 @@ import pytest
 
 from ecglfm.cli import main
 from ecglfm.config import TrackingSlice, UserError
-from ecglfm.tracking import start_run
+from ecglfm.tracking import find_run, start_run
 from ecglfm.tracking.store import Store
 from ecglfm.tracking.sync import sync
 from tests.unit.tracking.places import client, rows, run_of, tracking
@@ -31,7 +31,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def results(tmp_path: Path, empty_store: Path) -> Path:
+def results(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("ecglfm.tracking.run.surroundings", lambda _: {})
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     return tmp_path
 
@@ -79,6 +80,73 @@ def test_a_second_sync_changes_nothing(results: Path) -> None:
     before = rows(results / "mlflow.db")
     assert sync(results, tracking(results)) == {"journals": 2}
     assert rows(results / "mlflow.db") == before
+
+
+def family(choice: TrackingSlice, lr: float) -> None:
+    """A pretraining, a fit of it and an evaluation of that, as the stages log them."""
+    tags = {"encoder": "tiny", "config_hash": f"p{lr}"}
+    config = {"pretrain": {"lr": lr}}
+    start_run(choice, stage="pretrain", name="tiny", tags=tags, params=config, config=config).finish()
+    pretraining = find_run(choice, "pretrain", **tags)
+    tags |= {"task": "super", "fit": "full-s0"}
+    start_run(choice, stage="finetune", name="tiny/super/full-s0", tags=tags, params={}, parent=pretraining).finish()
+    fit = find_run(choice, "finetune", **tags)
+    start_run(choice, stage="evaluate", name="tiny/super/full-s0", tags=tags, params={}, parent=fit).finish()
+
+
+def tree(results: Path, project: str = "") -> list[tuple[str, str, str | None]]:
+    """Experiment and config hash of every run, with those of its parent."""
+    store, found = client(results), {}
+    for experiment in store.search_experiments():
+        for run in store.search_runs([experiment.experiment_id]):
+            about = f"{experiment.name.removeprefix(project)} {run.data.tags['config_hash']}"
+            found[run.info.run_id] = about, run.data.tags.get("mlflow.parentRunId")
+    return sorted((about, found[parent][0] if parent else None) for about, parent in found.values())
+
+
+TREE = [
+    ("evaluate p0.1", "finetune p0.1"), ("evaluate p0.2", "finetune p0.2"),
+    ("finetune p0.1", "pretrain p0.1"), ("finetune p0.2", "pretrain p0.2"),
+    ("pretrain p0.1", None), ("pretrain p0.2", None),
+]  # fmt: skip
+
+
+def test_runs_are_nested_in_those_they_stand_on_whatever_came_first(results: Path) -> None:
+    for choice, lr in ((tracking(results), 0.1), (tracking(results, NOWHERE), 0.2)):
+        family(choice, lr)
+    sync(results, tracking(results))  # its folders are in another order: evaluate, finetune, pretrain
+    assert tree(results) == TREE
+    before = rows(results / "mlflow.db")
+    assert sync(results, tracking(results)) == {"journals": 6}
+    assert rows(results / "mlflow.db") == before
+
+
+def test_a_parent_that_arrives_late_is_found_by_the_next_sync(results: Path) -> None:
+    family(tracking(results, NOWHERE), 0.1)
+    (late,) = (results / "tracking/pretrain").glob("*.jsonl")
+    late.rename(results / late.name)
+    sync(results, tracking(results))
+    assert tree(results) == [TREE[0], ("finetune p0.1", None)]
+    (results / late.name).rename(late)
+    assert sync(results, tracking(results)) == {
+        "journals": 3, "runs": 1, "parameters": 1, "tags": 3, "artifacts": 1, "statuses": 1,
+    }  # fmt: skip
+    assert tree(results) == [TREE[0], TREE[2], TREE[4]]
+
+
+def test_another_project_on_the_same_store_has_experiments_of_its_own(results: Path) -> None:
+    family(tracking(results, project="mine"), 0.1)
+    names = {experiment.name for experiment in client(results).search_experiments()}
+    assert names == {"Default", "mine/pretrain", "mine/finetune", "mine/evaluate"}
+    assert tree(results, "mine/") == [TREE[0], TREE[2], TREE[4]]
+    assert sync(results, tracking(results, project="mine")) == {"journals": 3}
+
+
+def test_all_of_the_configuration_is_one_file(results: Path) -> None:
+    family(tracking(results), 0.1)
+    (run,) = client(results).search_runs([client(results).get_experiment_by_name("pretrain").experiment_id])
+    path = results / "mlartifacts/pretrain" / run.info.run_id / "artifacts/config.yaml"
+    assert path.read_text() == "pretrain:\n  lr: 0.1\n"
 
 
 def test_metrics_lost_in_the_middle_are_made_up(results: Path) -> None:
@@ -139,7 +207,7 @@ def test_an_artifact_that_has_changed_since_is_not_copied(results: Path) -> None
 KILLED = """
 import os, sys
 from ecglfm.config import TrackingSlice
-from ecglfm.tracking import start_run
+from ecglfm.tracking import find_run, start_run
 tracking = TrackingSlice(uri="http://127.0.0.1:1", artifacts="mlartifacts", enabled=True)
 run = start_run(tracking, stage="pretrain", name="tiny", tags={}, params={})
 run.log({"train.loss": 1.0}, 1)

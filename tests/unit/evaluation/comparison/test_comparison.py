@@ -85,6 +85,18 @@ def test_settings_are_compared_with_their_like_over_all_seeds(tmp_path: Path) ->
     assert both["second"] == seeds[0]["second"]
 
 
+def test_variants_are_compared_with_the_plain_fit_and_with_other_encoders(tmp_path: Path) -> None:
+    target, rng = planted(80, 2)
+    models = ["a/full-s0", "a/full-s0-lr3", "b/full-s0", "b/linear-s0-lr3"]
+    for model in models:
+        write(tmp_path, model, target, rng.normal(size=target.shape) + target)
+    result = compare(tmp_path, *models)
+    assert [(pair["first"], pair["second"], pair["setting"]) for pair in result["pairs"]] == [
+        ("a", "a lr3", "full"), ("a", "b", "full"), ("a lr3", "b", "full"),
+    ]  # fmt: skip
+    assert result["models"][1] == {"encoder": "a", "setting": "full", "fits": ["full-s0-lr3"]}
+
+
 def test_other_records_are_refused(tmp_path: Path) -> None:
     target, rng = planted(40, 1)
     write(tmp_path, "a/full-s0", target, rng.random(target.shape))

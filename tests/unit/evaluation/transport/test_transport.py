@@ -191,5 +191,5 @@ def test_mlflow_has_every_way(cohort: dict[str, Any], monkeypatch: pytest.Monkey
     assert said["tags"]["data_hash"] == metrics["data_hash"]
     for number, name in enumerate(("as_is", "prior_shift", "local_20")):
         expected = metrics["ways"][number]["labels"]["HIGH"]["metrics"]["ece"]["value"]
-        assert seen.values[f"{name}.HIGH.ece"] == expected
+        assert seen.values[f"{name}/ece/HIGH"] == expected
     assert seen.files == ["metrics.json", "index.html", "calibration.png"]
