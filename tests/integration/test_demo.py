@@ -117,7 +117,7 @@ def test_one_encoder_is_compared_with_none(demo) -> None:
     assert "Nothing to be done" in demo.snakemake()
 
 
-def test_finetune_edit_plans_no_pretraining_and_says_what_it_replaces(demo) -> None:
+def test_finetune_edit_plans_no_pretraining(demo) -> None:
     shown = demo.snakemake("-n", "--config", "finetune={lr: 3.0e-3}")
     assert planned_in(shown) == {"finetune_model": 3, "evaluate_model": 3, "card_model": 3, "report": 1}
     assert [line for line in shown.splitlines() if line.startswith("replaces")] == [
