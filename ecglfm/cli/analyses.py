@@ -1,4 +1,4 @@
-"""Commands of the group `analyses`: `lead-sets`, `lead-sets-page`."""
+"""Commands of the group `analyses`: `lead-sets`, `lead-sets-page`, `confounders`, `confounders-page`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,32 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     gather.add_argument("--results", type=Path, required=True, help="folder of every output")
     gather.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to show")
     gather.set_defaults(run=_lead_sets_page)
+    _add_confounders(commands)
+
+
+def _add_confounders(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ask = commands.add_parser(
+        "confounders", help="what an encoder's vectors, or a model, know of device, site and year, and what is left"
+    )
+    ask.add_argument("--config", type=Path, required=True, help="slice of the config: config/confounders.yaml")
+    ask.add_argument("--evaluation", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    of = ask.add_mutually_exclusive_group(required=True)
+    of.add_argument("--vectors", nargs="+", type=Path, help="embed/{encoder}/{source}.parquet of an encoder")
+    of.add_argument("--evaluated", type=Path, help="folder that evaluate wrote of a model; needs --labels")
+    ask.add_argument("--labels", type=Path, help="labels/{task}.parquet of the model's task")
+    ask.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    ask.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    ask.add_argument(
+        "--ingested", type=Path, required=True, help="folder ingest/, whose tables say the rates as recorded"
+    )
+    ask.add_argument("--output", type=Path, required=True, help="JSON to write")
+    ask.set_defaults(run=_confounders)
+
+    page = commands.add_parser("confounders-page", help="set all encoders and models side by side, on one page")
+    page.add_argument("--results", type=Path, required=True, help="folder of every output")
+    page.add_argument("--encoders", nargs="+", required=True, metavar="ENCODER", help="encoders to show")
+    page.add_argument("--include", nargs="*", default=[], metavar="ENCODER/TASK/FIT", help="models to show")
+    page.set_defaults(run=_confounders_page)
 
 
 def _lead_sets(args: argparse.Namespace) -> None:
@@ -56,3 +82,26 @@ def _lead_sets_page(args: argparse.Namespace) -> None:
     folder = args.results / "lead_sets"
     gather_lead_sets(folder, args.include)
     run_analysis_page("lead_sets", args.results, folder / "index.html")
+
+
+def _confounders(args: argparse.Namespace) -> None:
+    from ecglfm.config import ConfoundersConfig, EvaluateSlice, UserError, load
+    from ecglfm.evaluation.confounders import run_confounders, run_probe_encoder
+
+    config, evaluation = load(ConfoundersConfig, args.config), load(EvaluateSlice, args.evaluation).evaluate
+    shared = {key: getattr(args, key) for key in ("manifest", "index", "ingested", "output")}
+    if args.vectors:
+        run_probe_encoder(config, evaluation, vectors=args.vectors, **shared)
+    elif args.labels is None:
+        raise UserError("--evaluated needs --labels: labels/{task}.parquet of the model's task")
+    else:
+        run_confounders(config, evaluation, evaluated=args.evaluated, labels=args.labels, **shared)
+
+
+def _confounders_page(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.confounders import gather_confounders
+    from ecglfm.evaluation.report import run_analysis_page
+
+    folder = args.results / "confounders"
+    gather_confounders(folder, args.encoders, args.include)
+    run_analysis_page("confounders", args.results, folder / "index.html")

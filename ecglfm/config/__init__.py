@@ -6,7 +6,7 @@ One class per section. `config/schema.json` and `docs/config/` are generated fro
 
 from __future__ import annotations
 
-from ecglfm.config.analyses import LeadSetsConfig
+from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig
 from ecglfm.config.architecture import (
     Architecture,
     AttentionConfig,
@@ -76,6 +76,7 @@ __all__ = [
     "CheckpointEvery",
     "CmscConfig",
     "ConformerConfig",
+    "ConfoundersConfig",
     "ContrastiveConfig",
     "ConvnetConfig",
     "DefineConfig",

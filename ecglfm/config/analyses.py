@@ -1,10 +1,10 @@
-"""What a user may say about analyses that are targets of their own: `lead_sets`."""
+"""What a user may say about analyses that are targets of their own: `confounders`, `lead_sets`."""
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.base import Name, Section
+from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.signals import LEADS
 
 #: Six, three and two are those of the Challenge 2021 (Reyna et al., doi:10.23919/CinC53138.2021.9662687).
@@ -35,3 +35,30 @@ class LeadSetsConfig(Section):
             if unknown or not leads or len(set(leads)) < len(leads):
                 raise ValueError(f"{name}: one lead or more, each once, out of {' '.join(LEADS)}; found {leads}")
         return sets
+
+
+class ConfoundersConfig(Section):
+    """What vectors and models know of the recording that is not the patient."""
+
+    variables: list[str] = Field(
+        ["source", "device", "site", "year", "rate", "filter", "noise"],
+        min_length=1,
+        description="`snakemake confounders`: what is looked for, as far as the databases say it; beside these, a "
+        "column of the manifest (`mains_frequency`, `sex`), or `native.{column}` of the databases' own tables",
+    )
+    min_patients: int = Field(
+        20, ge=5, description="patients that a class of a variable needs; a class of fewer is left out, and named"
+    )
+    folds: int = Field(
+        5, ge=2, description="folds of patients by which probes are cross-validated, at most `min_patients`"
+    )
+    max_records: int = Field(
+        5000, ge=100, description="records that vectors are probed on: those of patients drawn by `seed`"
+    )
+    seed: Seed = Field(0, description="seed of drawing patients and of folds")
+
+    @model_validator(mode="after")
+    def _every_fold_has_every_class(self) -> ConfoundersConfig:
+        if self.folds > self.min_patients:
+            raise ValueError(f"folds {self.folds} is more than min_patients {self.min_patients}: some lack a class")
+        return self

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.analyses import LeadSetsConfig
+from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig
@@ -55,6 +55,9 @@ class ProjectConfig(Section):
     )
     transport: TransportConfig = Field(TransportConfig(), description="`evaluate_on`: what it looks at")
     card: CardConfig = Field(CardConfig(), description="cards of models")
+    confounders: ConfoundersConfig = Field(
+        ConfoundersConfig(), description="what encoders and models know of device, site, year and noise"
+    )
     lead_sets: LeadSetsConfig = Field(LeadSetsConfig(), description="models at fewer leads")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(

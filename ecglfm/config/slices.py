@@ -273,6 +273,7 @@ class Project:
             "preprocess": self.config.preprocess,
             "manifest": self.manifest_slice(),
             "evaluate": self.evaluate_slice(),
+            "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,
             "tracking": self.tracking_slice(),
         }

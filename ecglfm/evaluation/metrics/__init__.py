@@ -20,6 +20,8 @@ from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
 from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
+from ecglfm.evaluation.metrics.influence import auroc_influence
+from ecglfm.evaluation.metrics.intervals import score_interval
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
 from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
@@ -45,6 +47,7 @@ __all__ = [
     "SurvivalPredictions",
     "Truth",
     "all_metrics",
+    "auroc_influence",
     "by_group",
     "chances",
     "cohort_splits",
@@ -66,6 +69,7 @@ __all__ = [
     "point_values",
     "read_outcome",
     "resampled_values",
+    "score_interval",
     "set_metrics",
     "subgroups",
     "summarize",

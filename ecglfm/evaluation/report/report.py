@@ -13,7 +13,7 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.config.fits import split_fold
-from ecglfm.evaluation.report import label_efficiency_section, lead_sets_section
+from ecglfm.evaluation.report import confounders_section, label_efficiency_section, lead_sets_section
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
 from ecglfm.evaluation.report.data_sections import data_section, read_if_there, task_section
@@ -34,7 +34,7 @@ from ecglfm.tracking import standard_tags, start_run
 logger = logging.getLogger(__name__)
 
 #: Analyses with a target of their own, in the order in which they are shown.
-SECTIONS = (label_efficiency_section.SECTION, lead_sets_section.SECTION)
+SECTIONS = (label_efficiency_section.SECTION, lead_sets_section.SECTION, confounders_section.SECTION)
 #: Models whose pictures are shown, about 150 kB each and as much for the recordings; cards have those of the others.
 _DETAILED = 12
 #: What the numbers depend on beside our own code.
