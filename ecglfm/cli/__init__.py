@@ -26,6 +26,7 @@ from ecglfm.cli import (
     explanation,
     labels,
     models,
+    page,
     prediction,
     serving,
     tracking,
@@ -49,6 +50,7 @@ GROUPS = (
     prediction,
     serving,
     explanation,
+    page,
     tracking,
     benchmark,
 )

@@ -43,11 +43,11 @@ def write_sheet(output: Path, figure: Figure, title: str, lines: Sequence[str], 
         save_ecg(output, figure)
         return
     template = environment().get_template("sheet.html.j2")
-    shown = {"title": title, "lines": list(lines), "svg": _svg(figure), "tables": [], "notes": []} | content
+    shown = {"title": title, "lines": list(lines), "svg": svg_of(figure), "tables": [], "notes": []} | content
     write_text(output, template.render(shown))
 
 
-def _svg(figure: Figure) -> str:
+def svg_of(figure: Figure) -> str:
     """The picture as part of a page, without the head that a file has."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "ecglfm"}):

@@ -13,7 +13,8 @@ from ecglfm.app.prediction import FromFiles, Predictor
 from ecglfm.config import UserError
 from ecglfm.provenance import write_json
 
-_NOTES = (
+#: What stands below the tables.
+NOTES = (
     "Integrated gradients say what this model used, from a flat line to this recording; they do not say that it was "
     "right to, nor that the same holds for another recording.",
     "Share: of the absolute values of all samples. Sum: what they add to the explained number, signs and all. "
@@ -76,11 +77,12 @@ def run_explain(
     lines += explanation.lines()
     headed: dict[str, Any] = {"lines": ()} if is_page(output) else {"title": title, "lines": lines}
     sheet = explanation.figure(start=start, layout=layout, **headed)
-    write_sheet(output, sheet, title, lines, tables=_tables(explanation), notes=_NOTES)
+    write_sheet(output, sheet, title, lines, tables=tables_of(explanation), notes=NOTES)
     return explanation
 
 
-def _tables(explanation: Explanation) -> list[dict[str, object]]:
+def tables_of(explanation: Explanation) -> list[dict[str, object]]:
+    """Shares by lead and by part of the beat: `title`, `head` and `rows` of each table, as pages show them."""
     leads, phases = explanation.by_lead(), explanation.by_phase()
     found: list[dict[str, object]] = [
         {
