@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from ecglfm.records import Record, RecordError
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_head
 
+_MAX_RATE = 2000.0  # Hz, that are enough for any ECG
 _COMMENT = re.compile(r"<?(age|sex)>?\s*:\s*(\S+)", re.IGNORECASE)
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 #: What the machine's intervals are called in a MUSE file.
@@ -64,13 +66,20 @@ class Subject(NamedTuple):
         return "by the machine" if self.by == "the machine" else "measured by ecglfm; QTc of Bazett"
 
 
-def look_at(named: str | Path, reader: FromFiles) -> Subject:
-    """Read one recording.
+def look_at(named: str | Path, reader: FromFiles, *, longest: float = math.inf) -> Subject:
+    """Read one recording, and measure its intervals where its file states none.
+
+    Parameters
+    ----------
+    named : path
+    reader : FromFiles
+    longest : float
+        Seconds: what lasts longer is not measured. Nor is what has more samples than that would have at 2000 Hz.
 
     Raises
     ------
     UserError
-        There is none, there are several, or it cannot be read.
+        There is none, there are several, it cannot be read, or is longer than `longest`.
     """
     found = reader.find([named])
     if len(found) > 1:
@@ -82,6 +91,7 @@ def look_at(named: str | Path, reader: FromFiles) -> Subject:
         native, comments = _said(recording.path, record, reader)
     except RecordError as error:
         raise UserError(f"{named}: {error}") from None
+    _check_length(recording.name, record, longest)
     shown, derived = _standard(record)
     stated = _stated(native)
     measured = measure_intervals(shown.signal, shown.sampling_rate, list(shown.leads)) if stated is None else stated
@@ -96,6 +106,14 @@ def look_at(named: str | Path, reader: FromFiles) -> Subject:
         intervals=measured,
         by="ecglfm" if stated is None else "the machine",
     )
+
+
+def _check_length(name: str, record: Record, longest: float) -> None:
+    seconds = len(record.signal) / record.sampling_rate
+    if seconds > longest:
+        raise UserError(f"{name}: lasts {seconds:.0f} s; at most {longest:.0f} s are shown")
+    if len(record.signal) > longest * _MAX_RATE:
+        raise UserError(f"{name}: {len(record.signal)} samples a lead; at most {longest * _MAX_RATE:.0f} are shown")
 
 
 def _standard(record: Record) -> tuple[Record, tuple[str, ...]]:

@@ -13,10 +13,10 @@ import re
 import signal
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecglfm.app.page.form import MAX_BODY, MAX_BYTES, Form, PageError, hidden, read_form
 from ecglfm.app.page.view import LIKELIEST, NONE, NOTICE, answer
@@ -50,7 +50,7 @@ class PageServer(socketserver.ThreadingTCPServer):
     """
 
     allow_reuse_address = True
-    daemon_threads = False  # the folder of an answer that is under way is deleted before the process ends
+    daemon_threads = True  # browsers keep a connection open that they may need; the end waits for none of those
 
     def __init__(self, predictor: Predictor, name: str, port: int) -> None:
         self._predictor, self._name = predictor, name
@@ -70,6 +70,11 @@ class PageServer(socketserver.ThreadingTCPServer):
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
+
+    def server_close(self) -> None:
+        """Wait for the answer that is under way, whose folder is deleted, let none begin, and close."""
+        self._asking.acquire()
+        super().server_close()
 
     def page(self, form: Form | None = None, *, error: str = "") -> bytes:
         """The page: the form alone, or with what the model says of the recordings of a form; raises `PageError`."""
@@ -95,8 +100,18 @@ class PageServer(socketserver.ThreadingTCPServer):
         return content, f"{re.sub(r'[^A-Za-z0-9_-]+', '-', found.now.subject.name)[:60]}.pdf"
 
 
+class _Sent(NamedTuple):
+    """An answer of HTTP; `saved_as` names what a browser saves instead of showing it."""
+
+    content: bytes
+    status: int = 200
+    kind: str = _HTML
+    saved_as: str = ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    _unread = 0  # bytes of the body
     server_version, sys_version = "ecglfm", ""
     timeout = _SECONDS
 
@@ -111,62 +126,80 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Nothing about who asked what is kept."""
 
-    def _answer(self, how: Any) -> None:
+    def _answer(self, how: Callable[[], _Sent]) -> None:
+        try:
+            self._send(self._sent(how))
+        except (TimeoutError, ConnectionError):
+            self.close_connection = True  # whoever asked has gone
+
+    def _sent(self, how: Callable[[], _Sent]) -> _Sent:
+        """What `how` answers, or a sentence that says why not."""
         try:
             if self.headers.get_all("Host", []) not in [[host] for host in self.server.hosts]:
                 raise PageError(f"This page is at {self.server.url} and under no other name.", 403)
-            how()
+            return how()
         except PageError as error:
-            self._send(error.status, _HTML, self.server.page(error=str(error)))
+            self._drain()
+            return _Sent(self.server.page(error=str(error)), error.status)
         except (TimeoutError, ConnectionError):
-            self.close_connection = True  # whoever asked has gone
+            raise
         except Exception:  # our own fault, which one recording must not make everybody's
             logger.exception("the page could not answer")
-            self._send(500, _HTML, self.server.page(error="This went wrong here; the console says where."))
+            return _Sent(self.server.page(error="This went wrong here; the console says where."), 500)
 
-    def _get(self) -> None:
+    def _get(self) -> _Sent:
         if self.path != "/":
             raise PageError("There is no such page.", 404)
-        self._send(200, _HTML, self.server.page())
+        return _Sent(self.server.page())
 
-    def _post(self) -> None:
+    def _post(self) -> _Sent:
+        self._unread = self._length()
         if self.headers.get_all("Origin", []) not in [[f"http://{host}"] for host in self.server.hosts]:
             raise PageError("The form did not come from this page.", 403)
         if self.path not in {"/", "/pdf"}:
             raise PageError("There is no such page.", 404)
         form = read_form(self.headers.get("Content-Type", ""), self._body())
         if self.path == "/":
-            self._send(200, _HTML, self.server.page(form))
-        else:
-            content, name = self.server.pdf(form)
-            self._send(200, _PDF, content, {"Content-Disposition": f'attachment; filename="{name}"'})
+            return _Sent(self.server.page(form))
+        content, name = self.server.pdf(form)
+        return _Sent(content, kind=_PDF, saved_as=name)
+
+    def _length(self) -> int:
+        stated = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"[0-9]{1,15}", stated):
+            raise PageError("The request does not say how long it is.", 411)
+        return int(stated)
 
     def _body(self) -> bytes:
-        stated = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"\d{1,15}", stated):
-            raise PageError("The request does not say how long it is.", 411)
-        length = int(stated)
+        length = self._unread
         if length > MAX_BODY:
-            left = min(length, _DRAINED)
-            while left > 0 and (piece := self.rfile.read(min(left, 2**16))):
-                left -= len(piece)
             raise PageError(f"The files are larger than {MAX_BYTES // 2**20} MB; `ecglfm predict` takes them.", 413)
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionError
+        self._unread = 0
         return body
 
-    def _send(self, status: int, kind: str, content: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        always = {
-            "Content-Type": kind, "Content-Length": str(len(content)), "Content-Security-Policy": self.server.policy,
-            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+    def _drain(self) -> None:
+        """Take what else a browser sends, up to a limit: it reads no answer before."""
+        left = min(self._unread, _DRAINED)
+        while left > 0 and (piece := self.rfile.read(min(left, 2**16))):
+            left -= len(piece)
+
+    def _send(self, sent: _Sent) -> None:
+        self.send_response(sent.status)
+        headers = {
+            "Content-Type": sent.kind, "Content-Length": str(len(sent.content)),
+            "Content-Security-Policy": self.server.policy, "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
             "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
         }  # fmt: skip
-        for name, value in (always | dict(headers or {})).items():
+        if sent.saved_as:
+            headers["Content-Disposition"] = f'attachment; filename="{sent.saved_as}"'
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(sent.content)
 
 
 def run_page(model: Path, *, port: int, threads: int = 1) -> None:

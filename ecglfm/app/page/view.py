@@ -22,6 +22,11 @@ MAX_SECONDS = 300  # of a recording: the page answers while somebody waits
 NOTICE = "Research use, not a medical device."
 LIKELIEST, NONE = "", "-"  # values of the field `label`
 _HEADS = (".hea", ".xml", ".hdf5", ".h5")  # files that a recording is found by
+#: What to do, by what is said of a recording.
+_HINTS = {
+    ": signal_missing: ": "; choose it together with its header",
+    " are shown": "; `ecglfm predict` takes any length",
+}
 _LINE = 140  # characters of a line above the paper
 #: Sets in words, for who never read of conformal prediction.
 SETS = {"present": "present", "absent": "absent", "either": "present or absent", "neither": "neither fits",
@@ -177,17 +182,11 @@ def _look(files: Mapping[str, bytes], exam: str) -> Subject:
         reader = FromFiles()
         try:
             names = [one.name for one in reader.find([folder])]
-            subject = look_at(_one_of(names, exam), reader)
+            return look_at(_one_of(names, exam), reader, longest=MAX_SECONDS)
         except UserError as error:
             said = str(error).replace(f"{folder}/", "").replace(str(folder), "The files")
-            more = "; choose it together with its header" if ": signal_missing: " in said else ""
+            more = next((hint for word, hint in _HINTS.items() if word in said), "")
             raise PageError(f"{said[:MAX_FIELD]}{more}.") from None
-    seconds = len(subject.record.signal) / subject.record.sampling_rate
-    if seconds > MAX_SECONDS:
-        raise PageError(
-            f"{subject.name} lasts {seconds:.0f} s; the page takes {MAX_SECONDS} s, `ecglfm predict` any length."
-        )
-    return subject
 
 
 def _one_of(names: Sequence[str], exam: str) -> str:

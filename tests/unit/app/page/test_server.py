@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -98,6 +99,12 @@ def test_whom_it_does_not_answer(
     assert message in sentence(text.decode())
 
 
+def test_a_large_form_that_is_refused_is_told_why(page: Page):
+    body = body_of(("now", "a.dat", bytes(12 * 2**20)))
+    status, _, text = page.ask("POST", "/", body, Origin="null")
+    assert (status, sentence(text.decode())) == (403, "The form did not come from this page.")
+
+
 def test_its_other_name_is_answered(page: Page):
     status, headers, text = page.ask("GET", "/", Host=f"localhost:{page.server.port}")
     assert status == 200
@@ -156,8 +163,10 @@ def test_the_command_of_the_documentation(repository: Path, tmp_path: Path):
             pytest.fail(said)
         with urllib.request.urlopen(found[0], timeout=60) as answer:
             assert b"Model tiny/diagnosis/full-s0, on this machine." in answer.read()
-        process.send_signal(signal.SIGTERM)
-        said += process.communicate(timeout=60)[1]
+        port = int(found[0].rpartition(":")[2].strip("/"))
+        with socket.create_connection(("127.0.0.1", port)):  # as browsers do that may want one
+            process.send_signal(signal.SIGTERM)
+            said += process.communicate(timeout=45)[1]
     finally:
         process.kill()
     assert process.returncode == 0

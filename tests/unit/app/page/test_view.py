@@ -61,6 +61,11 @@ def _without_samples(folder: Path) -> Form:
     return Form({"now": {"a.hea": b"a 1 500 10\na.dat 16 1000/mV 16 0 0 0 0 I\n"}, "before": {}})
 
 
+def _long(rate: int, samples: int) -> Callable[[Path], Form]:
+    head = f"a 1 {rate} {samples}\na.dat 16 1000/mV 16 0 0 0 0 I\n".encode()
+    return lambda folder: Form({"now": {"a.hea": head, "a.dat": bytes(2 * samples)}, "before": {}})
+
+
 def _exams(folder: Path) -> Form:
     with h5py.File(folder / "x.hdf5", "w") as file:
         file["exam_id"] = np.array([7, 8])
@@ -75,6 +80,8 @@ def _exams(folder: Path) -> Form:
         (lambda _: Form({"now": {"a.dat": b"x"}, "before": {}}), "a.dat came without its header"),
         (lambda _: Form({"now": {"a.xml": b"<a/>"}, "before": {}}), r"^a\.xml: "),
         (_without_samples, r"^a: signal_missing: .*; choose it together with its header\.$"),
+        (_long(100, 30001), r"^a: lasts 300 s; at most 300 s are shown; `ecglfm predict` takes any length\.$"),
+        (_long(10000, 600001), "^a: 600001 samples a lead; at most 600000 are shown; `ecglfm predict`"),
         (_exams, "2 recordings; write the number of one, such as 7, into the field"),
     ],
 )
