@@ -145,7 +145,7 @@ def test_a_port_that_is_taken(page: Page, tmp_path: Path, capsys: pytest.Capture
 
 def test_the_command_of_the_documentation(repository: Path, tmp_path: Path):
     """Started as `docs/trying.md` says, it says where it is, answers, and ends without a traceback."""
-    (command,) = re.findall(r"^    (ecglfm app .*)$", (repository / "docs/trying.md").read_text(), re.MULTILINE)
+    (command,) = re.findall(r"^(ecglfm app .*)$", (repository / "docs/trying.md").read_text(), re.MULTILINE)
     model = make_model(tmp_path / "tiny" / "diagnosis" / "full-s0")
     words = [str(model) if word.startswith("results/") else word for word in command.split()[1:]]
     words[words.index("--port") + 1] = "0"
