@@ -15,7 +15,7 @@ from ecglfm.cli import main
 PICTURE = Path(__file__).resolve().parents[2] / "docs/example.png"
 MODEL = "results/finetune/tiny/diagnosis/full-s0"
 RECORD = "results/synthetic/demo-ptbxl/records500/00000/00015_hr"
-LABEL, WIDTH, COLOURS = "MI", 1300, 48
+LABEL, WIDTH, COLOURS = "MI", 1200, 64
 
 
 def draw() -> None:
@@ -26,7 +26,7 @@ def draw() -> None:
             raise SystemExit("no explanation: run `make demo` first")
         image = Image.open(whole).convert("RGB")
         small = image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.LANCZOS)
-        small.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+        small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

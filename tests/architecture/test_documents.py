@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
+import ecglfm
 from tests.architecture import picture
 
 LONGEST_CELL = 150
@@ -43,6 +46,26 @@ def test_links_between_pages_lead_somewhere(repository: Path) -> None:
                 if anchor not in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}:
                     broken.append(f"{page.name}: {target}#{anchor}")
     assert broken == []
+
+
+def test_the_citation_has_what_its_format_requires(repository: Path) -> None:
+    """Of https://github.com/citation-file-format, 1.2.0; and it is of this version."""
+    about = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert about["cff-version"] == "1.2.0"
+    for cited in (about, *about["references"]):
+        assert cited["title"]
+        assert all(author["name"] for author in cited["authors"])
+    assert about["message"]
+    assert about["version"] == ecglfm.__version__
+    assert about["license"] in (repository / "LICENSE").read_text()
+    assert {one["doi"] for one in about["references"]} <= set(
+        re.findall(r"https://doi\.org/([^)]+)", (repository / "README.md").read_text())
+    )
+
+
+def test_pictures_of_the_pages_are_light(repository: Path) -> None:
+    pictures = [*repository.glob("docs/*.png"), *repository.glob("docs/*.svg")]
+    assert [(one.name, size) for one in pictures if (size := one.stat().st_size) > 150_000] == []
 
 
 def test_files_that_architecture_names_exist(repository: Path) -> None:
