@@ -102,8 +102,8 @@ def test_the_packages_hold_code_and_no_recording(repository: Path, tmp_path: Pat
     package = {name for name in tracked.stdout.splitlines() if name.startswith("ecglfm/")}
     assert set(inside) == package <= set(source) <= {*tracked.stdout.splitlines(), "PKG-INFO"}
     assert {"workflow/Snakefile", "config/config.yaml", "constraints.txt", "README.md"} <= set(source)
-    code = {".cff", ".css", ".csv", ".def", ".html", ".ipynb", ".j2", ".js", ".json", ".md", ".png", ".py", ".rst", ".smk", ".svg", ".toml", ".txt",
-            ".typed", ".yaml"}  # fmt: skip
+    code = {".cff", ".css", ".csv", ".def", ".html", ".ipynb", ".j2", ".js", ".json", ".md", ".png", ".py", ".rst", ".smk", ".svg", ".toml",
+            ".txt", ".typed", ".yaml", ".yml"}  # fmt: skip
     odd = {name for name in source if Path(name).suffix not in code}
     assert odd == {"PKG-INFO", "LICENSE", "Makefile", "Dockerfile", ".gitignore", "workflow/Snakefile"}
 
