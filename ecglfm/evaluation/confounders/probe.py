@@ -1,18 +1,35 @@
-"""How well a variable is predicted from vectors: a linear probe, cross-validated by patient."""
+"""How well a variable is predicted from vectors: a linear probe, cross-validated by patient.
+
+Intervals over patients take predictions for granted; but models of two folds share most of what they learnt from, and
+another cohort would have taught all of them otherwise. Nadeau and Bengio (2003, doi:10.1023/A:1024068626366) say by how
+much the variance of a cross-validated mean is larger: k folds have 1 / k + n_2 / n_1 where 1 / k is taken, n_2 / n_1 =
+1 / (k - 1) being the ratio of test to training records.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from ecglfm.config import ConfoundersConfig, EvaluateConfig
 from ecglfm.evaluation.confounders.variables import Variable
-from ecglfm.evaluation.metrics import Outcome, Predictions, RegressionPredictions, summarize
+from ecglfm.evaluation.metrics import (
+    DIGITS,
+    SQUARES,
+    Outcome,
+    Predictions,
+    RegressionPredictions,
+    Scale,
+    summarize,
+)
 
 #: Inverse strength of the ridge of a logistic regression on standardized columns.
 _INVERSE_RIDGE = 0.1
+_LOGIT = Scale(logit, expit)
 #: Strengths of the ridge of a linear regression, of which generalized cross-validation chooses.
 _RIDGES = np.logspace(0, 5, 11)
 
@@ -108,9 +125,33 @@ def probe(
         min_patients=evaluation.min_patients,
     )  # fmt: skip
     if variable.is_quantity:
-        return about | {"r2": found["labels"]["it"]["r2"]}
-    accuracy = found["overall"]["balanced_accuracy"]
-    return about | {"auroc": found["macro"]["auroc"], "balanced_accuracy": accuracy, "chance": 1 / len(names)}
+        return about | {"r2": widened(found["labels"]["it"]["r2"], SQUARES, config.folds)}
+    entries = {"auroc": found["macro"]["auroc"], "balanced_accuracy": found["overall"]["balanced_accuracy"]}
+    about |= {name: widened(entry, _LOGIT, config.folds) for name, entry in entries.items()}
+    return about | {"chance": 1 / len(names)}
+
+
+def widened(entry: dict[str, Any], scale: Scale, folds: int) -> dict[str, Any]:
+    """An entry whose interval holds the chance of the training folds, too: its ends moved away, on a scale.
+
+    Parameters
+    ----------
+    entry : dict
+        `value`, `ci_low`, `ci_high` of a metric that is 1 at best.
+    scale : Scale
+    folds : int
+        More than one.
+    """
+    if entry["ci_low"] is None:
+        return entry
+    factor = math.sqrt(1 + folds / (folds - 1))
+    found = np.array([entry["value"], entry["ci_low"], entry["ci_high"]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle, low, high = scale.to(found)
+        ends = scale.back(np.array([middle + factor * (low - middle), middle + factor * (high - middle)]))
+    if not np.isfinite(middle):  # at the end of the scale
+        ends = np.minimum(found[0] + factor * (found[1:] - found[0]), 1)
+    return entry | {"ci_low": round(float(ends[0]), DIGITS), "ci_high": round(float(ends[1]), DIGITS)}
 
 
 def _predict_classes(x: np.ndarray, y: np.ndarray, patients: np.ndarray, config: ConfoundersConfig) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecglfm.evaluation.metrics.baselines import majority
 from ecglfm.evaluation.metrics.bootstrap import (
+    DIGITS,
     PatientWeights,
     interval,
     mean_defined,
@@ -21,7 +22,7 @@ from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.influence import auroc_influence
-from ecglfm.evaluation.metrics.intervals import score_interval
+from ecglfm.evaluation.metrics.intervals import SQUARES, Scale, score_interval
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
 from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
@@ -32,10 +33,12 @@ from ecglfm.evaluation.metrics.survival_metrics import SURVIVAL_METRICS
 from ecglfm.evaluation.metrics.truth import Truth, truth_of
 
 __all__ = [
+    "DIGITS",
     "EXTERNAL",
     "LABEL_METRICS",
     "MIN_PATIENTS",
     "QUANTITY_METRICS",
+    "SQUARES",
     "SURVIVAL_METRICS",
     "Metric",
     "Outcome",
@@ -44,6 +47,7 @@ __all__ = [
     "Reference",
     "RegressionPredictions",
     "RiskSets",
+    "Scale",
     "SurvivalPredictions",
     "Truth",
     "all_metrics",

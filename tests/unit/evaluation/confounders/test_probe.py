@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
 
 from ecglfm.config import ConfoundersConfig, EvaluateConfig
-from ecglfm.evaluation.confounders.probe import probe, usable
+from ecglfm.evaluation.confounders.probe import probe, usable, widened
 from ecglfm.evaluation.confounders.variables import Variable
+from ecglfm.evaluation.metrics import SQUARES, Scale
 
 CONFIG, EVALUATION = ConfoundersConfig(), EvaluateConfig(bootstrap=20)
 
@@ -60,3 +62,17 @@ def test_what_is_left_out_is_named() -> None:
     assert few["reason"] == "too few: 39 patients of whom it is known, 40 are wanted"
     same = usable(pd.Series([2001.0] * 60), patients, 20, quantity=True)[1]
     assert same["reason"] == "always the same: 2001"
+
+
+def test_intervals_are_wider_by_what_the_folds_share() -> None:
+    """Five folds: variances 1 + 5 / 4 times as large, so that ends are 1.5 times as far away, on their scale."""
+    scale = Scale(logit, expit)
+    entry = {"value": 0.5, "ci_low": float(expit(-0.4)), "ci_high": float(expit(0.2))}
+    wide = widened(entry, scale, 5)
+    assert [wide[key] for key in entry] == pytest.approx([0.5, expit(-0.6), expit(0.3)])
+    squares = widened({"value": 0.0, "ci_low": 1 - np.exp(0.2), "ci_high": 1 - np.exp(-0.2)}, SQUARES, 5)
+    assert [squares["ci_low"], squares["ci_high"]] == pytest.approx([1 - np.exp(0.3), 1 - np.exp(-0.3)])
+    perfect = widened({"value": 1.0, "ci_low": 0.9, "ci_high": 1.0}, scale, 5)
+    assert [perfect["ci_low"], perfect["ci_high"]] == pytest.approx([0.85, 1.0])
+    none = {"value": 0.5, "ci_low": None, "ci_high": None, "reason": "too few"}
+    assert widened(none, scale, 5) is none
