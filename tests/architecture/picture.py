@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs/rooms.svg"
-WIDTH, BAND, BOX, GAP, MARGIN = 1000, 84, 160, 12, 12
+WIDTH, TITLE, ROW, BOX, GAP, MARGIN = 1000, 27, 66, 180, 12, 12
+IN_A_ROW = (WIDTH - 2 * MARGIN) // (BOX + GAP)
 
 
 def _floors() -> list[list[str]]:
@@ -63,9 +65,9 @@ def _text(x: float, y: float, words: str, style: str = "") -> str:
 def _box(room: Path, x: int, y: int) -> list[str]:
     count, takes = len(_files(room)), _takes(room)
     lines = [f"{count} files" + (f", with {', '.join(inner.name for inner in _rooms(room))}" if _rooms(room) else "")]
-    lines += [f"from {', '.join(takes)}"] if takes else []
+    lines += textwrap.wrap(f"from {', '.join(takes)}", 40) if takes else []
     return [
-        f'<rect x="{x}" y="{y}" width="{BOX}" height="46" rx="6" fill="#fff" stroke="#3b6ea5"/>',
+        f'<rect x="{x}" y="{y}" width="{BOX}" height="{ROW - 10}" rx="6" fill="#fff" stroke="#3b6ea5"/>',
         _text(x + 8, y + 16, room.name, ' font-weight="bold"'),
         *(_text(x + 8, y + 29 + 11 * at, line, ' font-size="9" fill="#555"') for at, line in enumerate(lines)),
     ]
@@ -79,12 +81,16 @@ def _floor(floor: Path, x: int, y: int, width: int) -> list[str]:
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="#eef3f8" stroke="#c5d3e2"/>',
         _text(x + 8, y + 17, floor.name, ' font-size="13" font-weight="bold" fill="#1f3f63"'),
         _text(x + 96, y + 17, f"{_says(floor)} ({note})", ' fill="#555"'),
-        *(line for at, r in enumerate(rooms) for line in _box(r, x + 8 + at * (BOX + GAP), y + 27)),
+        *(
+            line
+            for at, room in enumerate(rooms)
+            for line in _box(room, x + 8 + at % IN_A_ROW * (BOX + GAP), y + TITLE + at // IN_A_ROW * ROW)
+        ),
     ]
 
 
 def _height(floor: Path) -> int:
-    return BAND if _rooms(floor) else 27
+    return TITLE + ROW * -(-len(_rooms(floor)) // IN_A_ROW)
 
 
 def drawn() -> str:
