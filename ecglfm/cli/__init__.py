@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ecglfm import __version__
 from ecglfm.cli import (
@@ -33,6 +34,7 @@ from ecglfm.cli import (
     training,
 )
 from ecglfm.config import UserError
+from ecglfm.metering import metered
 from ecglfm.process import tune_process
 
 GROUPS = (
@@ -62,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
         prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model."
     )
     parser.add_argument("--version", action="version", version=f"ecglfm {__version__}")
+    parser.add_argument(
+        "--cost",
+        type=Path,
+        metavar="FILE",
+        help="append what the command takes (time, memory, GPUs, energy) to this file",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for group in GROUPS:
         group.add_commands(commands)
@@ -83,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=os.environ.get("ECGLFM_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        return int(args.run(args) or 0)
+        with metered(args.cost, args.command) as args.meter:
+            args.meter.status = int(args.run(args) or 0)
+        return args.meter.status
     except UserError as error:
         for line in str(error).splitlines():
             print(f"ecglfm {args.command}: error: {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Commands that turn recordings into vectors: `embed`."""
+"""Commands that turn recordings into vectors, and vectors into a map: `embed`, `umap`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_recordings(parser)
     parser.set_defaults(run=_embed)
 
+    chart = commands.add_parser("umap", help="draw a map of each encoder's vectors, by label, source, device and age")
+    chart.add_argument("--results", type=Path, required=True, help="folder of every output")
+    chart.add_argument("--encoders", nargs="+", required=True, help="those of embed/ to show")
+    chart.add_argument("--tasks", nargs="*", default=[], help="label sets to colour by, the first three")
+    chart.add_argument("--output", type=Path, required=True, help="folder to write into")
+    chart.add_argument("--records", type=int, default=3000, help="at most so many of each encoder, drawn blindly")
+    chart.add_argument("--seed", type=int, default=0)
+    chart.set_defaults(run=_umap)
+
 
 def _embed(args: argparse.Namespace) -> int:
     from ecglfm.app.embedding import run_embed, run_embed_prepared
@@ -45,3 +54,9 @@ def _embed(args: argparse.Namespace) -> int:
     dim = sum(str(column).startswith("vector.") for column in table)
     print(f"{args.output}: {len(table)} recordings, vectors of {dim} numbers")
     return say_left_out(table.set_index("record")["reason"], "no vector")
+
+
+def _umap(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.embedding_map import run_embedding_map
+
+    run_embedding_map(args.results, args.encoders, args.tasks, args.output, records=args.records, seed=args.seed)

@@ -50,6 +50,7 @@ def _pretrain(args: argparse.Namespace) -> int:
     config = load(EncoderSlice, args.config)
     pretrain = config.config.pretrain
     if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
+        args.meter.hand_over()
         return distributed.hand_back(distributed.launch(_command(args, pretrain.processes), pretrain.processes))
     from ecglfm.training.pretraining import run_pretrain
 
@@ -71,7 +72,7 @@ def _pretrain(args: argparse.Namespace) -> int:
 
 def _command(args: argparse.Namespace, processes: int) -> list[str]:
     """The same command for each of several processes, which share the threads."""
-    command = ["pretrain"]
+    command = [*([f"--cost={args.cost}"] if args.cost else []), "pretrain"]
     for name in ("config", "manifest", "signals", "output", "tracking", "rule"):
         value = getattr(args, name)
         command += [f"--{name}={value}"] if value is not None else []

@@ -18,7 +18,7 @@ rule embed_source:
     params:
         encoder=subpath(input.encoder, parent=True),
     shell:
-        "python -m ecglfm embed --encoder {params.encoder:q} --prepared {input.tables:q} --output {output.records:q}"
+        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.encoder:q} --prepared {input.tables:q} --output {output.records:q}"
         " --threads {threads} 2> {log:q}"
 
 

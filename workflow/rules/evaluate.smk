@@ -44,7 +44,7 @@ rule evaluate_model:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.metrics, parent=True),
     shell:
-        "python -m ecglfm evaluate --config {input.config:q} --model {input.model:q} --labels {input.labels:q}"
+        "python -m ecglfm --cost {log:q}.cost evaluate --config {input.config:q} --model {input.model:q} --labels {input.labels:q}"
         " --manifest {input.records:q} --index {input.index:q} --signals {params.results:q}/preprocess --output {params.folder:q}"
         " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 

@@ -37,7 +37,7 @@ rule finetune_model:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "{params.launcher} python -m ecglfm finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
+        "{params.launcher} python -m ecglfm --cost {log:q}.cost finetune --config {input.config:q} --fit {wildcards.fit:q} --encoder {params.encoder:q}"
         " --task {input.task:q} --labels {input.labels:q} --manifest {input.records:q} --signals {params.results:q}/preprocess"
         " --output {params.folder:q} --vectors {params.results:q}/embed/{wildcards.encoder:q} --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 

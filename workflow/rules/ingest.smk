@@ -18,7 +18,7 @@ rule ingest_shard:
     params:
         shards=get_shard_count,
     shell:
-        "python -m ecglfm ingest --config {input.config:q} --index {input.index:q}"
+        "python -m ecglfm --cost {log:q}.cost ingest --config {input.config:q} --index {input.index:q}"
         " --shard {wildcards.shard:q} --shards {params.shards:q} --output {output.signals:q} --workers {threads} 2> {log:q}"
 
 

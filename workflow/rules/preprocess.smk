@@ -17,7 +17,7 @@ rule preprocess_shard:
     conda:
         "../../envs/ecglfm.yaml"
     shell:
-        "python -m ecglfm preprocess --config {input.config:q} --input {input.signals:q} --output {output.signals:q}"
+        "python -m ecglfm --cost {log:q}.cost preprocess --config {input.config:q} --input {input.signals:q} --output {output.signals:q}"
         " --workers {threads} 2> {log:q}"
 
 

@@ -32,7 +32,7 @@ rule pretrain_encoder:
         results=subpath(input.records, ancestor=2),
         folder=subpath(output.weights, parent=True),
     shell:
-        "{params.launcher} python -m ecglfm pretrain --config {input.config:q} --manifest {input.records:q}"
+        "{params.launcher} python -m ecglfm --cost {log:q}.cost pretrain --config {input.config:q} --manifest {input.records:q}"
         " --signals {params.results:q}/preprocess --output {params.folder:q}"
         " --tracking {params.tracking:q} --rule {params.rule:q} --threads {threads} 2> {log:q}"
 

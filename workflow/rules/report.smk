@@ -5,7 +5,12 @@
 import hashlib
 
 #: Analyses with a target of their own: the report shows what has been made of them, and makes none.
-ANALYSES = ["evaluate/label_efficiency.csv", "lead_sets/lead_sets.json", "confounders/confounders.json"]
+ANALYSES = [
+    "evaluate/label_efficiency.csv",
+    "lead_sets/lead_sets.json",
+    "confounders/confounders.json",
+    "umap/umap.json",
+]
 
 
 def get_analyses(wildcards):

@@ -13,9 +13,15 @@ from typing import Any
 
 from ecglfm.config import TrackingSlice, UserError
 from ecglfm.config.fits import split_fold
-from ecglfm.evaluation.report import confounders_section, label_efficiency_section, lead_sets_section
+from ecglfm.evaluation.report import (
+    confounders_section,
+    label_efficiency_section,
+    lead_sets_section,
+    umap_section,
+)
 from ecglfm.evaluation.report.card import beside, trust
 from ecglfm.evaluation.report.comparison_page import comparison_of
+from ecglfm.evaluation.report.cost_section import cost_section
 from ecglfm.evaluation.report.data_sections import data_section, read_if_there, task_section
 from ecglfm.evaluation.report.examples import read_examples
 from ecglfm.evaluation.report.model_sections import (
@@ -34,7 +40,9 @@ from ecglfm.tracking import standard_tags, start_run
 logger = logging.getLogger(__name__)
 
 #: Analyses with a target of their own, in the order in which they are shown.
-SECTIONS = (label_efficiency_section.SECTION, lead_sets_section.SECTION, confounders_section.SECTION)
+SECTIONS = tuple(
+    module.SECTION for module in (umap_section, confounders_section, label_efficiency_section, lead_sets_section)
+)
 #: Models whose pictures are shown, about 150 kB each and as much for the recordings; cards have those of the others.
 _DETAILED = 12
 #: What the numbers depend on beside our own code.
@@ -100,7 +108,7 @@ def _around(results: Path, output: Path, fits: list[FittedModel]) -> dict[str, A
         "command": (command or "snakemake").strip(),
         "versions": [f"Python {platform.python_version()}", *filter(None, map(_version, _LIBRARIES))],
         "detailed": _DETAILED,
-        "costs": None,
+        "costs": cost_section(results),
     }
 
 
