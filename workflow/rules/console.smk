@@ -1,10 +1,12 @@
 # console: what a run shows: before it goes on, which finished results it replaces; then a command per job and how many
-# are done; errors in full.
+# are done, and how far long trainings are; errors in full.
 # Requires: Snakemake's own handler, which it names DefaultStreamHandler.
 # Makes: nothing. Everything else is in the file that Snakemake names at its end, as are the jobs that copy a slice of
 # the config; `--verbose` shows all of it, and so does `-n`.
 
 import logging
+import threading
+import time
 
 from ecglfm.config.replacement import Planned, replacements
 from snakemake.logging import logger
@@ -71,3 +73,11 @@ def shorten_console():
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler" and not workflow.output_settings.verbose:
             handler.addFilter(Brief())
+
+
+def tell_progress():
+    """Once a run starts: a line now and then of each long training, here or on a cluster, out of its progress.json."""
+    from ecglfm.app.follow.trainings import Teller  # not needed to plan
+
+    teller = Teller(Path(PROJECT.config.results), time.time())
+    threading.Thread(target=teller.run, args=[logger.info], daemon=True).start()

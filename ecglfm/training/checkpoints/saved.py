@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from ecglfm import distributed
+from ecglfm.lock import Lock
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
-from ecglfm.training.checkpoints.lock import Lock
 from ecglfm.training.checkpoints.pieces import Piece, Pieces
 from ecglfm.training.checkpoints.saver import Saver
 from ecglfm.training.checkpoints.state import (

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, UserError
@@ -26,6 +25,7 @@ from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
 from ecglfm.training.finetuning.tracked import spelled
+from ecglfm.training.progress import TrainingProgress
 from ecglfm.training.schedule import rate_factor, seed_of
 
 logger = logging.getLogger(__name__)
@@ -98,33 +98,35 @@ def train(
     state = FitState(saved, engine, learner.module, history, config, learner.forwards)
     state.restore()
     rates.note(max(0, engine.global_steps - 1))
-    first, started = history.epochs, time.monotonic()
-    while history.epochs < config.epochs and not history.best.is_over(history.epochs):
-        epoch = history.epochs + 1
-        torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
-        try:
-            scores = {"train": _train_epoch(engine, learner, criterion, rates, state, stop)}
-            broadcast_buffers(engine)
-            scores["valid"] = _validate(learner, criterion, target, epoch, stop if state.is_whole else None)
-        except distributed.Stopped:
-            state.save()
-            logger.warning("stopped by a signal after %s; a rerun resumes", state.describe())
-            raise
-        for split, score in scores.items():
-            history.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
-        if run is not None:
-            run.log(spelled(scores, rates.last), epoch)
-        if history.best.improves(epoch, scores["valid"][criterion.select_by]):
-            weights = full_state_dict(engine, learner.module)
-            history.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place
-        history.end_epoch()
-        state.save_epoch()
-        left = (time.monotonic() - started) / (epoch - first) * (config.epochs - epoch)
-        logger.info(
-            "epoch %d of %d: loss train %.4f, valid %.4f; valid %s; at most %.0f s left",
-            epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
-            ", ".join(f"{name} {scores['valid'][name]:.4f}" for name in criterion.metrics), left,
-        )  # fmt: skip
+    total, done = config.epochs * learner.forwards, history.epochs * learner.forwards + history.part.batches
+    folder = saved.checkpoints.folder.parent if saved is not None else None
+    with TrainingProgress(folder, start=done, total=total, unit="batch", at_most=True) as progress:
+        while history.epochs < config.epochs and not history.best.is_over(history.epochs):
+            epoch = history.epochs + 1
+            torch.manual_seed(seed_of(seed, epoch, distributed.rank()))
+            progress.part = f"epoch {epoch} of {config.epochs}"
+            try:
+                scores = {"train": _train_epoch(engine, learner, criterion, rates, state, progress, stop)}
+                broadcast_buffers(engine)
+                scores["valid"] = _validate(learner, criterion, target, epoch, stop if state.is_whole else None)
+            except distributed.Stopped:
+                state.save()
+                logger.warning("stopped by a signal after %s; a rerun resumes", state.describe())
+                raise
+            for split, score in scores.items():
+                history.rows.append({"epoch": epoch, "split": split, **score, **rates.last})
+            if run is not None:
+                run.log(spelled(scores, rates.last), epoch)
+            if history.best.improves(epoch, scores["valid"][criterion.select_by]):
+                weights = full_state_dict(engine, learner.module)
+                history.weights = {key: value.clone() for key, value in weights.items()}  # training goes on in place
+            history.end_epoch()
+            state.save_epoch()
+            logger.info(
+                "epoch %d of %d: loss train %.4f, valid %.4f; valid %s%s",
+                epoch, config.epochs, scores["train"]["loss"], scores["valid"]["loss"],
+                ", ".join(f"{name} {scores['valid'][name]:.4f}" for name in criterion.metrics), progress.left("; "),
+            )  # fmt: skip
     logger.info("best epoch: %d, validation %s %.4f", history.best.epoch, criterion.select_by, history.best.value)
     return history
 
@@ -184,15 +186,14 @@ class Rates:
 
 
 def _train_epoch(
-    engine: Any, learner: Learner, criterion: Criterion, rates: Rates, state: FitState,
+    engine: Any, learner: Learner, criterion: Criterion, rates: Rates, state: FitState, progress: TrainingProgress,
     stop: distributed.StopFlag | None,
 ) -> dict[str, float]:  # fmt: skip
     """The rest of a pass over the training records; mean loss and metrics of what the module said on the way."""
     epoch, part = state.history.epochs + 1, state.history.part
     engine.train()
-    batches = learner.batches(epoch, part.batches)
-    progress = {"desc": f"epoch {epoch}", "initial": part.batches, "total": learner.forwards}
-    for batch in tqdm(batches, leave=False, disable=None, **progress):
+    began, seen, before = time.monotonic(), 0, (epoch - 1) * learner.forwards
+    for batch in learner.batches(epoch, part.batches):
         part.set_random()  # not earlier: a loader that begins draws, too
         inputs = [None if tensor is None else tensor.to(engine.device) for tensor in batch.inputs]
         logits = engine(*inputs)
@@ -207,6 +208,10 @@ def _train_epoch(
         engine.step()
         outputs = criterion.link.outputs(logits.detach().float()).cpu().numpy()
         part.add(loss.item(), outputs, batch.target.numpy())
+        seen += len(batch.target) * distributed.world_size()
+        loss_so_far, rate = part.loss / max(part.known, 1.0), seen / (time.monotonic() - began)
+        progress.describe(loss=loss_so_far, segments_per_second=rate)
+        progress.update(before + part.batches)
         if state.is_whole:
             distributed.end_if(stop)
     total, count = distributed.reduce_values([part.loss, part.known])

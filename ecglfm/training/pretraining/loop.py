@@ -9,14 +9,12 @@ compare records or count codes within a forward (CMSC and diversity).
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from tqdm import tqdm
 
 from ecglfm import distributed
 from ecglfm.config import PretrainConfig
@@ -29,11 +27,10 @@ from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
 from ecglfm.training.pretraining.layer_probe import LayerProbe
 from ecglfm.training.pretraining.watchdog import Guard, Watchdog
+from ecglfm.training.progress import TrainingProgress
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
 
 logger = logging.getLogger(__name__)
-
-LOG_SECONDS = 30.0  # between lines of the log, where no progress bar can be shown
 
 # Streams of random numbers: what a seed is for is part of its key.
 _DROPOUT, _NOISE, _VALIDATION = 1, 2, 3
@@ -63,6 +60,8 @@ class Job(Protocol):
         Of the encoder.
     watchdog : Watchdog
     saver : Saver
+    output : path
+        Folder of what it makes.
     """
 
     config: PretrainConfig
@@ -74,6 +73,7 @@ class Job(Protocol):
     ema: EMA | None
     watchdog: Watchdog
     saver: Saver
+    output: Path
 
     def save(self, engine: Any, step: int) -> None:
         """Have a checkpoint written; every rank must call it."""
@@ -104,42 +104,40 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     batches = job.train.load(start, total, num_workers=config.num_workers)
     segments = 2 * job.train.batch_size * config.accumulate * distributed.world_size()
     engine.train()
-    progress = Progress(start, total)
     saved, seconds, updates = start, 0.0, 0
-    for step in range(start + 1, total + 1):  # the number of the update
-        job.saver.poll()
-        if distributed.any_rank(bool(stop)):
-            if step - 1 > saved:
-                job.save(engine, step - 1)
-            job.saver.finish()
-            progress.close()
-            logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
-            raise distributed.Stopped
-        began = time.perf_counter()
-        rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
-        set_learning_rate(engine, rate)
-        with LayerProbe(job.encoder.context, active=is_due(step, config.log_every, total)) as probe:
-            done = update(engine, batches, step - 1, config)
-        job.watchdog.note_update(step, done.fault, run)
-        if job.ema is not None and done.fault is None:
-            job.ema.update(step)
-        seconds, updates = seconds + time.perf_counter() - began, updates + 1
-        if is_due(step, config.log_every, total):
-            row = average(done.terms) | {"lr": rate, "grad_norm": done.norm, "skipped": job.watchdog.skipped}
-            if done.fault is None:
-                job.watchdog.examine(step, unwrap(engine).warnings(row), probe.states(), run)
-            row |= {"memory_mb": peak_memory_mb(), "segments_per_second": segments * updates / seconds}
-            job.log(run, step, "train", row)
-            progress.describe(row)
-            seconds, updates = 0.0, 0
-        if job.valid is not None and is_due(step, config.validate_every, total):
-            job.log(run, step, "valid", {"lr": rate} | validate(engine, job.valid, step, config))
-        if is_due(step, job.save_every, total):
-            job.save(engine, step)
-            saved = step
-        progress.update(step)
-    job.saver.finish()
-    progress.close()
+    with TrainingProgress(job.output, start=start, total=total) as progress:
+        for step in range(start + 1, total + 1):  # the number of the update
+            job.saver.poll()
+            if distributed.any_rank(bool(stop)):
+                if step - 1 > saved:
+                    job.save(engine, step - 1)
+                job.saver.finish()
+                logger.warning("stopped by a signal at step %d of %d; a rerun resumes", step - 1, total)
+                raise distributed.Stopped
+            began = time.perf_counter()
+            rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
+            set_learning_rate(engine, rate)
+            with LayerProbe(job.encoder.context, active=is_due(step, config.log_every, total)) as probe:
+                done = update(engine, batches, step - 1, config)
+            job.watchdog.note_update(step, done.fault, run)
+            if job.ema is not None and done.fault is None:
+                job.ema.update(step)
+            seconds, updates = seconds + time.perf_counter() - began, updates + 1
+            if is_due(step, config.log_every, total):
+                row = average(done.terms) | {"lr": rate, "grad_norm": done.norm, "skipped": job.watchdog.skipped}
+                if done.fault is None:
+                    job.watchdog.examine(step, unwrap(engine).warnings(row), probe.states(), run)
+                row |= {"memory_mb": peak_memory_mb(), "segments_per_second": segments * updates / seconds}
+                job.log(run, step, "train", row)
+                progress.describe(loss=row["loss"], segments_per_second=row["segments_per_second"])
+                seconds, updates = 0.0, 0
+            if job.valid is not None and is_due(step, config.validate_every, total):
+                job.log(run, step, "valid", {"lr": rate} | validate(engine, job.valid, step, config))
+            if is_due(step, job.save_every, total):
+                job.save(engine, step)
+                saved = step
+            progress.update(step)
+        job.saver.finish()
 
 
 class Update(NamedTuple):
@@ -246,33 +244,3 @@ def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainC
             terms.append(logged(output, objective))
     engine.train()
     return average(terms)
-
-
-class Progress:
-    """A bar with the remaining time on a terminal, elsewhere a line of the log now and then; rank 0 only."""
-
-    def __init__(self, start: int, total: int) -> None:
-        bar = distributed.is_main() and sys.stderr.isatty()
-        self._bar = tqdm(initial=start, total=total, unit="step", disable=not bar)
-        self._lines = distributed.is_main() and not bar
-        self._start, self._total = start, total
-        self._began = self._spoke = time.monotonic()
-        self._text = ""
-
-    def describe(self, row: dict[str, float]) -> None:
-        """Remember the figures to show."""
-        self._text = f"loss {row['loss']:.3f}, {row['segments_per_second']:.0f} segments/s"
-        self._bar.set_postfix_str(self._text, refresh=False)
-
-    def update(self, step: int) -> None:
-        """One update is done."""
-        self._bar.update(1)
-        now = time.monotonic()
-        if self._lines and (now - self._spoke > LOG_SECONDS or step == self._total):
-            remaining = (now - self._began) / (step - self._start) * (self._total - step)
-            logger.info("step %d of %d, %s, %s left", step, self._total, self._text, tqdm.format_interval(remaining))
-            self._spoke = now
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()

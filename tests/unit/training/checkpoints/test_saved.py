@@ -8,8 +8,8 @@ import os
 import pytest
 
 from ecglfm.config import UserError
+from ecglfm.lock import Lock
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
-from ecglfm.training.checkpoints.lock import Lock
 from ecglfm.training.checkpoints.saved import SavedTraining
 
 

@@ -16,9 +16,9 @@ import yaml
 
 from ecglfm import distributed
 from ecglfm.config import UserError
+from ecglfm.lock import Lock
 from ecglfm.provenance import read_json, sha256_file, write_json
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
-from ecglfm.training.checkpoints.lock import Lock
 from ecglfm.training.finetuning import resume, supervised
 from tests.unit.training.finetuning.test_finetune import TASK, fit, make_data, make_encoder, slice_of
 from tests.unit.training.pretraining.small_pretraining import StopAfter

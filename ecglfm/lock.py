@@ -38,7 +38,7 @@ class Lock:
             "pid": os.getpid(),
             "started": _process_start(os.getpid()),
             "host": socket.gethostname(),
-            "job": os.environ.get("SLURM_JOB_ID"),
+            "job": _own_job(),
         }
         while not self._take():
             pass
@@ -52,7 +52,7 @@ class Lock:
             file.seek(0)
             holder = _parse_holder(file.read())
             if holder is not None:
-                if _is_running(holder, self._me):
+                if is_running(holder):
                     raise UserError(
                         f"{self.path}: process {holder['pid']} on {holder['host']} (job {holder['job']}) already trains"
                         " here; wait for it or stop it. If it is gone for certain, delete this file"
@@ -94,12 +94,24 @@ def _process_start(pid: int) -> str | None:
         return None
 
 
-def _is_running(holder: dict[str, Any], me: dict[str, Any]) -> bool:
+def _own_job() -> str | None:
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def holder_of(path: Path) -> dict[str, Any] | None:
+    """Who holds a lock, by its own words: `pid`, `started`, `host`, `job` of Slurm or None; None for nobody."""
+    try:
+        return _parse_holder(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def is_running(holder: dict[str, Any]) -> bool:
     """Whether the holder of a lock still runs; also when that cannot be told."""
-    if holder["host"] == me["host"]:
+    if holder["host"] == socket.gethostname():
         return holder["started"] is not None and _process_start(int(holder["pid"])) == holder["started"]
     if holder["job"] is None:
         return True
-    if holder["job"] == me["job"]:  # our own earlier life, before a requeue
+    if holder["job"] == _own_job():  # our own earlier life, before a requeue
         return False
     return slurm.is_alive(str(holder["job"]))

@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.training.checkpoints.lock import Lock
+from ecglfm.lock import Lock
 
 
 def test_a_held_lock_stops_the_second_run(tmp_path):
-    code = f"from ecglfm.training.checkpoints.lock import Lock; Lock({str(tmp_path / 'lock')!r}); print('ok', flush=True); input()"
+    code = f"from ecglfm.lock import Lock; Lock({str(tmp_path / 'lock')!r}); print('ok', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:  # fmt: skip
