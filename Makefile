@@ -101,5 +101,11 @@ serve: setup
 	  MLFLOW_TRACKING_URI=$${made#* in } exec mlflow models serve -m "$${made%% *}" \
 	  --env-manager local --host 127.0.0.1 --port $(SERVE_PORT) --workers 1
 
-clean:
-	rm -rf results logs .snakemake
+# The results of config/config.yaml, after it has said which and asked; those of other recipes stay. KEEP=models|encoders|reports
+# leaves more, CONFIGFILE=mine.yaml is another recipe's, YES=1 does not ask.
+KEEP ?=
+CONFIGFILE ?=
+YES ?=
+
+clean: setup
+	@python -m ecglfm clean $(if $(KEEP),--keep '$(KEEP)') $(if $(CONFIGFILE),--configfile '$(CONFIGFILE)') $(if $(YES),--yes)

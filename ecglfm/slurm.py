@@ -12,6 +12,8 @@ import os
 import re
 import socket
 import subprocess
+from collections.abc import Sequence
+from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -83,15 +85,45 @@ def is_alive(job: str) -> bool:
     return bool(shown.stdout.strip())
 
 
+class Queued(NamedTuple):
+    """A job in the queue.
+
+    Attributes
+    ----------
+    state : str
+        `RUNNING`, `PENDING`, …
+    nodes, reason, ends : str
+        Where it runs, why it waits, and when its time is over; as Slurm says it, or empty.
+    """
+
+    state: str
+    nodes: str = ""
+    reason: str = ""
+    ends: str = ""
+
+
+def queue(jobs: Sequence[str]) -> dict[str, Queued] | None:
+    """Those of some jobs that wait or run, by id; None where Slurm cannot be asked."""
+    shown = _run("squeue", "--noheader", "--array", "--jobs", ",".join(jobs), "--format", "%i|%T|%N|%r|%e", seconds=20)
+    if shown is None or (shown.returncode != 0 and "Invalid job id" not in shown.stderr):
+        return None
+    rows = (line.strip().split("|") for line in shown.stdout.splitlines())
+    return {
+        row[0]: Queued(*(text if text not in ("N/A", "None", "(null)") else "" for text in row[1:5]))
+        for row in rows
+        if len(row) == 5
+    }
+
+
 def _fields(kind: str, name: str) -> dict[str, str]:
     """What `scontrol show` says of a node or job; nothing where it cannot be asked."""
     shown = _run("scontrol", "show", kind, name)
     return dict(re.findall(r"(?:^|\s)(\w+)=(\S+)", shown.stdout)) if shown else {}
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
+def _run(*command: str, seconds: float = 60) -> subprocess.CompletedProcess[str] | None:
     """Run one of Slurm's programs; None where it is missing or hangs."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -25,6 +25,7 @@ from ecglfm.cli import (
     embedding,
     evaluation,
     explanation,
+    follow,
     labels,
     models,
     page,
@@ -54,6 +55,7 @@ GROUPS = (
     explanation,
     page,
     tracking,
+    follow,
     benchmark,
 )
 

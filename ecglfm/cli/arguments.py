@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,16 @@ def tracking_of(args: argparse.Namespace) -> TrackingSlice | None:
     return load(TrackingSlice, args.tracking) if args.tracking else None
 
 
-def read_config(path: Path, recipes: Sequence[Path]) -> dict[str, Any]:
-    """A config file with recipes laid over it, as Snakemake's `--configfile` does."""
+def read_config(path: Path, recipes: Sequence[Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A config file with recipes, and values of `--config`, laid over it, as Snakemake does."""
     content = read_yaml(path)
-    if recipes:
+    if recipes or given:
         need("snakemake", extra="workflow", what="--configfile")
         from snakemake.utils import update_config
 
         for recipe in recipes:
             update_config(content, read_yaml(recipe))
+        update_config(content, given or {})
     return content
 
 

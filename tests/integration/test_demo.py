@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from ecglfm import load_encoder, load_model, preprocess, read_record
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
@@ -94,6 +95,28 @@ def test_nothing_is_lost_and_the_audit_passes(demo) -> None:
 
 def test_a_second_run_has_nothing_to_do(demo) -> None:
     assert "Nothing to be done" in demo.snakemake()
+
+
+def test_its_status_and_why_an_edit_reruns_are_told_and_nothing_is_written(demo) -> None:
+    def written() -> list[Path]:
+        return sorted(path for path in (demo.root / ".snakemake").rglob("*") if path.is_file())
+
+    before = written()
+    table = demo.ecglfm("status").stdout
+    jobs = re.match(r"results: (\d+) of (\d+) jobs done; Snakemake does not run here\n\n", table)
+    assert jobs is not None, table
+    assert jobs[1] == jobs[2]
+    assert re.findall(r"^(\w+) +(\w+)", table[jobs.end() :], re.M)[-1] == ("report", "done")
+    assert set(re.findall(r"^\w+ +(\w+)", table[jobs.end() :], re.M)) == {"done"}
+    lr = yaml.safe_load((demo.root / "config/config.yaml").read_text())["finetune"]["lr"]
+    fit, edit = "results/finetune/tiny/diagnosis/full-s0", ["--config", "finetune={lr: 0.0123}"]
+    assert demo.ecglfm("why", fit, *edit).stdout == (
+        "finetune tiny/diagnosis/full-s0 would run again, because\n"
+        f"  finetune.lr {lr} -> 0.0123\n    in results/config/finetune/tiny.yaml\n"
+    )
+    assert "  finetune.lr" in demo.ecglfm("why", "report", *edit).stdout
+    assert re.search(r"^finetune  stale +3 of 3: finetune.lr", demo.ecglfm("status", *edit).stdout, re.M)
+    assert written() == before
 
 
 def test_targets_work_without_flags(demo) -> None:

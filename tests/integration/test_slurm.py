@@ -116,6 +116,8 @@ def test_tasks_are_fine_tuned_side_by_side_and_neither_a_failing_nor_a_warned_on
         assert (clone.results / f"finetune/random-tiny/{task}/full-s0/model.safetensors").exists()
     assert "error: label 'WPW' of task 'wpw' matches none of 120 records: " in said
     assert not (clone.results / "finetune/random-tiny/wpw").exists()
+    shown = run(clone, slurm, "python", "-m", "ecglfm", "status", "finetune_all")
+    assert re.search(r"labels +failed +wpw: ecglfm labels: error: label 'WPW' of task 'wpw' matches none", shown), shown
     client = MlflowClient(f"sqlite:///{clone.results}/mlflow.db")  # three jobs made it and wrote to it at once
     (experiment,) = [found for found in client.search_experiments() if found.name == "finetune"]
     runs = client.search_runs([experiment.experiment_id])

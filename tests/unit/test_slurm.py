@@ -114,3 +114,23 @@ def test_port_differs_between_steps_and_is_not_ephemeral(monkeypatch):
         ports.add(slurm.port())
     assert len(ports) == 3
     assert all(1024 < port < 32768 for port in ports)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "found"),
+    [
+        ("12|RUNNING|node[1-2]|None|2026-11-30T16:00:00\n13_4|PENDING||Priority|N/A\n", 0,
+         {"12": slurm.Queued("RUNNING", "node[1-2]", "", "2026-11-30T16:00:00"), "13_4": slurm.Queued("PENDING", "", "Priority")}),
+        ("", 0, {}),
+        ("slurm_load_jobs error: Invalid job id specified", 1, {}),
+        ("slurm_load_jobs error: Unable to contact slurm controller", 1, None),
+    ],
+)  # fmt: skip
+def test_the_queue_is_read(tmp_path, monkeypatch, said, status, found):
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        f"#!/bin/sh\n[ \"$4\" = 12,13_4 ] || exit 3\nprintf '{said}' >&{2 if status else 1}\nexit {status}\n"
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert slurm.queue(["12", "13_4"]) == found

@@ -64,6 +64,9 @@ def test_snakemake_killed_and_rerun_while_its_job_still_runs(training, undisturb
     training.reach(2 * EVERY)
     training.pause()
     job = training.job(process)
+    shown = training.finish(training.start("python", "-m", "ecglfm", "status", "pretrain"))
+    assert f"Snakemake runs here, process {process.pid}" in shown
+    assert re.search(rf"pretrain +running +tiny: step \d+ of {STEPS}.*\(Slurm job {job} on node\[1-2\], since ", shown), shown
     process.kill()
     process.wait()
     training.finish(training.start("snakemake", "--unlock"))
