@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import math
 import sys
@@ -53,7 +54,7 @@ class TrainingProgress:
         self._total, self._unit, self._at_most = total, unit, at_most
         self._start, self._began = start, math.nan  # of what time left is told from: a first step takes longer
         self._spoke = time.monotonic()
-        self._wrote = -math.inf
+        self._wrote, self._warned = -math.inf, False
         self._step, self._loss, self._rate = start, math.nan, math.nan
 
     def describe(self, *, loss: float, segments_per_second: float) -> None:
@@ -96,8 +97,10 @@ class TrainingProgress:
             assert self._folder is not None
             write_progress(self._folder, self._now(now))
         except OSError as error:
-            logger.warning("%s/%s cannot be written, the training goes on: %s", self._folder, FILE, error)
-            self._folder = None
+            if not self._warned:
+                why = errno.errorcode.get(error.errno or 0, type(error).__name__)
+                logger.warning("%s/%s cannot be written (%s), the training goes on", self._folder, FILE, why)
+            self._warned = True
 
     def __enter__(self) -> TrainingProgress:
         return self

@@ -147,7 +147,7 @@ def test_every_kind_of_fit_resumes_bit_for_bit(
     with pytest.raises(distributed.Stopped):
         fit(data, tmp_path / "out", name, epochs=EPOCHS, stop=StopAfter(polls - 1), **options)
     assert f"stopped by a signal after {where}; a rerun resumes" in caplog.messages
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints"]  # and no lock
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "progress.json"]  # and no lock
     caplog.clear()
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 3)
@@ -212,7 +212,7 @@ def test_a_command_that_is_asked_to_end_saves_and_the_same_command_goes_on(data:
     asked = subprocess.run([sys.executable, "-c", ASKED, *command], capture_output=True, text=True, check=False)
     assert asked.returncode == distributed.STOPPED, asked.stderr
     assert "stopped by a signal after epoch 2 of 4 and batch 3 of 6; a rerun resumes" in asked.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "progress.json"]
     again = [sys.executable, "-m", "ecglfm", *command]
     assert (
         "resumed after epoch 2 of 4 and batch 3 of 6"
