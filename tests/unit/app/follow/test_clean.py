@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from ecglfm.app.follow.clean import find_parts, remove, show_parts, size_text
+from ecglfm.app.follow.clean import BY_SOURCE, WITHOUT_KEEP, find_parts, remove, show_parts, size_text
 from ecglfm.config import Project, UserError
 from ecglfm.lock import Lock
 
@@ -147,3 +148,9 @@ def test_nothing_goes_while_something_runs(project: Project) -> None:
         find_parts(project, "reports")
     lock.write_text(json.dumps(json.loads(lock.read_text()) | {"started": "1"}))
     assert find_parts(project, "reports")[0]
+
+
+def test_every_folder_of_the_workflow_is_known(repository: Path) -> None:
+    rules = "".join(path.read_text() for path in (repository / "workflow/rules").glob("*.smk"))
+    made = set(re.findall(r"<results>/(\w+)", rules))
+    assert made - {*BY_SOURCE, *WITHOUT_KEEP, "embed", "pretrain", "finetune"} == set()
