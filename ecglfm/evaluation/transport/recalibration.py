@@ -5,18 +5,24 @@ fitted to, `a` with b = 1 is the calibration-in-the-large, 0 where as many have 
 is the calibration slope, 1 where they are neither too extreme (below 1) nor too timid (Van Calster et al. 2019, BMC Med
 17:230, doi:10.1186/s12916-019-1466-7).
 
-Shapes: n records, r weightings of them.
+Classes of which a record has exactly one get an intercept each and one slope together, log p' = a_k + b log p less what
+makes the sum 1 (vector scaling with one slope; Guo et al. 2017, arXiv:1706.04599).
+
+Shapes: n records, r weightings of them, k classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.optimize import minimize
+from scipy.special import expit, logit, logsumexp, softmax
 
 SMALLEST = 1e-7  # probabilities are kept so far from 0 and 1
 _STEPS, _CLOSE, _LONGEST = 100, 1e-10, 2.0
+_FARTHEST, _SLOPES = 20.0, (0.05, 5.0)  # of classes: intercepts, and slopes as temperatures have them
 
 Fitted = Literal["intercept and slope", "intercept", "nothing"]
 
@@ -68,6 +74,49 @@ def fit_recalibration(
         if slope > 0:  # not NaN either
             return Recalibration(intercept, slope, "intercept and slope")
     return Recalibration(float(fit_intercept(target, scores, ones)[0]), 1.0, "intercept")
+
+
+def apply_classes(probability_nk: np.ndarray, found: Sequence[Recalibration]) -> np.ndarray:
+    """Probabilities of classes that exclude each other after their recalibrations; their sum is 1."""
+    intercept_k, slope_k = (np.array([getattr(one, name) for one in found]) for name in ("intercept", "slope"))
+    return np.asarray(softmax(intercept_k + slope_k * _logs(probability_nk), axis=1))
+
+
+def fit_classes(
+    target_nk: np.ndarray, probability_nk: np.ndarray, patients: np.ndarray, *, min_patients: int
+) -> list[Recalibration]:
+    """The likeliest intercepts, whose mean is 0, and slope of classes that exclude each other.
+
+    Parameters
+    ----------
+    target_nk, probability_nk : ndarray, shape (n, k)
+        A record whose class is unknown has no part in it.
+    patients : ndarray, shape (n,)
+    min_patients : int
+        Of every class, from which the slope is fitted, too; with one of each the intercepts, else nothing.
+    """
+    known = ~np.isnan(target_nk).any(axis=1)
+    target_nk, logs_nk, whose = target_nk[known], _logs(probability_nk[known]), patients[known]
+    least = min(len(np.unique(whose[target == 1])) for target in target_nk.T)
+    if least == 0:
+        return [Recalibration()] * target_nk.shape[1]
+    sloped = least >= min_patients
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        scores_nk = values[:-1] + values[-1] * logs_nk
+        rest_nk = softmax(scores_nk, axis=1) - target_nk
+        value = float((logsumexp(scores_nk, axis=1) - (target_nk * scores_nk).sum(axis=1)).mean())
+        return value, np.append(rest_nk.mean(axis=0), (rest_nk * logs_nk).sum(axis=1).mean())
+
+    start = np.append(np.zeros(target_nk.shape[1]), 1.0)
+    bounds = [(-_FARTHEST, _FARTHEST)] * target_nk.shape[1] + [_SLOPES if sloped else (1.0, 1.0)]
+    values = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14}).x
+    fitted: Fitted = "intercept and slope" if sloped else "intercept"
+    return [Recalibration(float(one), float(values[-1]), fitted) for one in values[:-1] - values[:-1].mean()]
+
+
+def _logs(probability_nk: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(np.clip(probability_nk.astype(np.float64), SMALLEST, 1 - SMALLEST)))
 
 
 def fit_intercept(target: np.ndarray, scores: np.ndarray, weight_nr: np.ndarray) -> np.ndarray:

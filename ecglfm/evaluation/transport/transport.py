@@ -88,12 +88,15 @@ def run_transport(
     write_parquet(output / "predictions.parquet", table.assign(split=np.where(local, LOCAL, "test")))
 
     test, prior = rows_of(everybody, ~local), prior_of(info, home_metrics, names)
-    prevalence = prevalences(test, prior, slice.evaluate)
+    # Of classes of which a record has exactly one, unless the labels know of some of them alone.
+    exclusive = KINDS[info["kind"]].exclusive and len(names) == len(info["label_names"])
+    prevalence = prevalences(test, prior, slice.evaluate, exclusive=exclusive)
     told = {name: entry["told"]["value"] for name, entry in prevalence.items()}
-    ways = [Way("as_is", {}, test), with_prior(test, prior, told)]
+    ways = [Way("as_is", {}, test), with_prior(test, prior, told, exclusive=exclusive)]
     for size, rows in sets.items():
         chosen, least = rule_of(slice.finetune), slice.evaluate.min_patients
-        ways.append(with_local(test, rows_of(everybody, rows), chosen, size=size, min_patients=least))
+        some = rows_of(everybody, rows)
+        ways.append(with_local(test, some, chosen, size=size, min_patients=least, exclusive=exclusive))
     metrics: dict[str, Any] = {
         "model": {key: info.get(key) for key in ("task", "fit")}
         | {"encoder": info.get("encoder", {}).get("name", "encoder"), "folder": slice.model, "sha256": slice.sha256},

@@ -75,7 +75,13 @@ def cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     labels["label.HIGH"], labels["label.LOW"] = HIGH, np.float32(0)
     write_parquet(tmp_path / "labels/amplitude.parquet", labels.iloc[::-1])
     prior = {"HIGH": 0.5, "LOW": 0.5, "ELSE": 0.5}
-    info = {"encoder": {"name": "ruler"}, "task": "amplitude", "fit": "full-s0", "training": {"prior": prior}}
+    info = {
+        "kind": "multilabel",
+        "encoder": {"name": "ruler"},
+        "task": "amplitude",
+        "fit": "full-s0",
+        "training": {"prior": prior},
+    }
     write_json(tmp_path / "model/model.json", info | {"label_names": ["HIGH", "LOW", "ELSE"]})
     return {
         "task": "amplitude",

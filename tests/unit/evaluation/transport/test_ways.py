@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -123,3 +123,56 @@ def test_a_label_of_one_class_stays_as_it_is() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(way.predictions.probabilities[:, 1], data.probabilities[:, 1])
     assert set(way.predictions.thresholds[:, 1]) == {0.6}
+
+
+HOME_K, HERE_K = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5])
+PLACES = np.array([[0.0, 0.0], [1.5, 0.0], [0.0, 1.5]])  # of the classes: scores N(place, 1)
+
+
+def classes(seed: int = 0, *, distort: bool = False, count: int = COUNT) -> Predictions:
+    """Three classes with shares HERE_K, and the probabilities that are right where they are HOME_K.
+
+    Distorted they are softmax(2 log p + (1, 0, -1)): half of that slope mends them.
+    """
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, count, p=HERE_K)
+    x = PLACES[truth] + rng.normal(size=(count, 2))
+    said = softmax(np.log(HOME_K) - 0.5 * ((x[:, None] - PLACES) ** 2).sum(axis=2), axis=1)
+    said = softmax(2 * np.log(said) + [1, 0, -1], axis=1) if distort else said
+    patients = np.array([f"p{i // 2}" for i in range(count)])
+    return Predictions(["A", "B", "C"], np.eye(3)[truth], said, np.full((count, 3), 0.4), patients)
+
+
+def test_classes_are_shifted_together() -> None:
+    data, home = classes(), dict(zip("ABC", HOME_K.tolist(), strict=True))
+    found = prevalences(data, home, CONFIG, exclusive=True)
+    told = np.array([found[name]["told"]["value"] for name in "ABC"])
+    np.testing.assert_allclose(told, HERE_K, atol=0.03)
+    assert told.sum() == pytest.approx(1, abs=1e-9)
+    assert all(found[name]["told"]["ci_low"] < here < found[name]["told"]["ci_high"] for name, here in zip("ABC", HERE_K, strict=True))  # fmt: skip
+    after = with_prior(data, home, dict(zip("ABC", HERE_K, strict=True)), exclusive=True).predictions.probabilities
+    np.testing.assert_allclose(after.sum(axis=1), 1, atol=1e-12)
+    # Bayes by hand, of the first record.
+    by_hand = data.probabilities[0] * HERE_K / HOME_K
+    np.testing.assert_allclose(after[0], by_hand / by_hand.sum())
+    np.testing.assert_allclose(after.mean(axis=0), data.targets.mean(axis=0), atol=0.015)
+    without = with_prior(data, home, {"A": 0.2, "B": None, "C": 0.5}, exclusive=True)
+    np.testing.assert_array_equal(without.predictions.probabilities, data.probabilities)
+
+
+def test_classes_are_recalibrated_together() -> None:
+    data, local = classes(distort=True), classes(1, distort=True, count=2000)
+    way = with_local(data, local, RULE, size=2000, min_patients=5, exclusive=True)
+    about = [way.about["labels"][name] for name in "ABC"]
+    assert {one["fitted"] for one in about} == {"intercept and slope"}
+    # log p here = log p home + log(HERE / HOME) + c, and what was said is 2 log p home + (1, 0, -1) + c.
+    expected = np.log(HERE_K / HOME_K) - [0.5, 0, -0.5]
+    np.testing.assert_allclose([one["slope"] for one in about], 0.5, atol=0.05)
+    np.testing.assert_allclose([one["intercept"] for one in about], expected - expected.mean(), atol=0.15)
+    after = way.predictions.probabilities
+    np.testing.assert_allclose(after.sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(after.mean(axis=0), data.targets.mean(axis=0), atol=0.03)
+    few = with_local(data, rows_of(local, np.arange(2000) < 40), RULE, size=40, min_patients=30, exclusive=True)
+    assert {(one["fitted"], one["slope"]) for one in few.about["labels"].values()} == {("intercept", 1.0)}
+    lacking = with_local(data, rows_of(local, local.targets[:, 2] == 0), RULE, size=9, min_patients=5, exclusive=True)
+    np.testing.assert_array_equal(lacking.predictions.probabilities, data.probabilities)
