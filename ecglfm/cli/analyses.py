@@ -1,4 +1,4 @@
-"""Commands of the group `analyses`: `lead-sets`, `lead-sets-page`, `confounders`, `confounders-page`."""
+"""Commands of the group `analyses`: `lead-sets`, `lead-sets-page`, `confounders`, `confounders-page`, `serial`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     gather.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to show")
     gather.set_defaults(run=_lead_sets_page)
     _add_confounders(commands)
+
+    serial = commands.add_parser("serial", help="measure how far several recordings of the same people agree")
+    serial.add_argument("--config", type=Path, required=True, help="slice of the config: config/serial.yaml")
+    serial.add_argument("--results", type=Path, required=True, help="folder of every output")
+    serial.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to measure")
+    serial.add_argument("--encoders", nargs="+", required=True, metavar="ENCODER", help="encoders to measure")
+    serial.set_defaults(run=_serial)
 
 
 def _add_confounders(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -105,3 +112,14 @@ def _confounders_page(args: argparse.Namespace) -> None:
     folder = args.results / "confounders"
     gather_confounders(folder, args.encoders, args.include)
     run_analysis_page("confounders", args.results, folder / "index.html")
+
+
+def _serial(args: argparse.Namespace) -> None:
+    from ecglfm.config import SerialSlice, load
+    from ecglfm.evaluation.report import run_analysis_page
+    from ecglfm.evaluation.serial import run_serial
+
+    folder = args.results / "serial"
+    config = load(SerialSlice, args.config)
+    run_serial(config, args.results, include=args.include, encoders=args.encoders, output=folder)
+    run_analysis_page("serial", args.results, folder / "index.html")

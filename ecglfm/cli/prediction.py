@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecglfm.cli.arguments import add_recordings, recordings_of, say_left_out
+from ecglfm.cli.arguments import add_recordings, files_reader, recordings_of, say_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,24 +24,35 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet or .json")
     add_recordings(parser)
+    parser.add_argument(
+        "--previous", type=Path, nargs="*", metavar="FILE_OR_FOLDER",
+        help="what has changed since the last recording of the same person before each: that recording, or where to "
+        "look for it by patient and date; without a path among the recordings themselves",
+    )  # fmt: skip
     parser.set_defaults(run=_predict)
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from ecglfm.app.prediction import run_predict
+    from ecglfm.app.prediction import Earlier, run_predict
 
     recordings, reader = recordings_of(args)
     folders = [args.model] if args.model else args.ensemble
-    table = run_predict(folders, recordings, reader, args.output, workers=args.workers, threads=args.threads)
+    previous = None
+    if args.previous is not None:
+        earlier = files_reader(args)
+        previous = Earlier(earlier.find(args.previous), earlier) if args.previous else Earlier(recordings, reader)
+    table = run_predict(
+        folders, recordings, reader, args.output, previous=previous, workers=args.workers, threads=args.threads
+    )
     if len(table) <= _SHOWN:
         _say_answers(table)
     print(f"{args.output}: {len(table)} recordings")
-    return _say_abstained(table)
+    return max(_say_abstained(table), _say_unpaired(table))
 
 
 def _answers(table: pd.DataFrame) -> list[str]:
     """Columns of what is said of each label."""
-    beside = {"spread", "threshold", "decision", "set"}
+    beside = {"spread", "threshold", "decision", "set", "previous", "change"}
     return [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
 
 
@@ -56,10 +67,27 @@ def _say_answers(table: pd.DataFrame) -> None:
         said = []
         for what, _, label in (column.partition(".") for column in _answers(table)):
             decision = None if row["abstained"] else row.get(f"decision.{label}")
-            said.append(
-                f"{label} {row[f'{what}.{label}']:.2f}" + ("" if decision is None else " yes" if decision else " no")
-            )
+            answer = "" if decision is None else " yes" if decision else " no"
+            change = row.get(f"change.{label}", float("nan"))
+            since = "" if change != change else f" ({change:+.2f})"
+            said.append(f"{label} {row[f'{what}.{label}']:.2f}{answer}{since}")
         print(f"{row['record']}: {', '.join(said)}" + (f" (not decided: {row['reason']})" if row["abstained"] else ""))
+        if row.get("previous"):
+            days = row["previous_days"]
+            print(f"  changed since {row['previous']}" + ("" if days != days else f", {days:.1f} days before"))
+
+
+def _say_unpaired(table: pd.DataFrame) -> int:
+    """Print how many have nothing to be compared with, and why; exit status 1 where a file is of somebody else."""
+    if "previous_reason" not in table:
+        return 0
+    why = table["previous_reason"]
+    for record, reason in zip(table["record"], why, strict=True) if len(table) <= _SHOWN else ():
+        if reason:
+            print(f"{record}: no change is told: {reason}")
+    if len(table) > _SHOWN and (why != "").any():
+        print(f"no change is told of {(why != '').sum()} of {len(table)}; the table has the `previous_reason`")
+    return int(why.str.startswith("another patient").any())
 
 
 def _say_abstained(table: pd.DataFrame) -> int:

@@ -6,7 +6,7 @@ One class per section. `config/schema.json` and `docs/config/` are generated fro
 
 from __future__ import annotations
 
-from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig
+from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.architecture import (
     Architecture,
     AttentionConfig,
@@ -49,6 +49,7 @@ from ecglfm.config.slice_keys import (
     EvaluateSlice,
     FinetuneSlice,
     ManifestSlice,
+    SerialSlice,
     SourceSlice,
     TaskSlice,
     TrackingSlice,
@@ -116,6 +117,8 @@ __all__ = [
     "ScheduleConfig",
     "Section",
     "Selector",
+    "SerialConfig",
+    "SerialSlice",
     "SourceConfig",
     "SourceSlice",
     "TaskConfig",

@@ -1,6 +1,9 @@
-"""What a user may say about analyses that are targets of their own: `confounders`, `lead_sets`."""
+"""What a user may say about analyses that are targets of their own: `confounders`, `lead_sets`, `serial`."""
 
 from __future__ import annotations
+
+import itertools
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
@@ -62,3 +65,25 @@ class ConfoundersConfig(Section):
         if self.folds > self.min_patients:
             raise ValueError(f"folds {self.folds} is more than min_patients {self.min_patients}: some lack a class")
         return self
+
+
+class SerialConfig(Section):
+    """Reliability of scores and embeddings within a person, by the time between recordings."""
+
+    gaps: list[Annotated[float, Field(gt=0)]] = Field(
+        [1, 30, 365],
+        min_length=1,
+        description="`snakemake serial`: ends of the bins of time between two recordings, in days",
+    )
+    time: dict[Name, str] = Field(
+        {"ptbxl": "recording_date", "mimic_iv_ecg": "ecg_time", "muse_xml": "AcquisitionDate"},
+        description="kind of a database: the column of its own table that says when a recording was made, a date or a "
+        "number of days; of a kind that is not named nothing is known",
+    )
+
+    @field_validator("gaps")
+    @classmethod
+    def _gaps_grow(cls, gaps: list[float]) -> list[float]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(gaps)):
+            raise ValueError(f"days that grow, e.g. [1, 30, 365]; found {gaps}")
+        return gaps

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig
+from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.finetuning import FinetuneConfig
@@ -59,6 +59,7 @@ class ProjectConfig(Section):
         ConfoundersConfig(), description="what encoders and models know of device, site, year and noise"
     )
     lead_sets: LeadSetsConfig = Field(LeadSetsConfig(), description="models at fewer leads")
+    serial: SerialConfig = Field(SerialConfig(), description="several recordings of the same people")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"

@@ -110,6 +110,18 @@ class VerifySlice(Section):
     min_patients: int = Field(description="patients with several recordings that an interval needs")
 
 
+class SerialSlice(Section):
+    """`config/serial.yaml`."""
+
+    sources: list[str] = Field(description="sources of the project")
+    gaps: list[float] = Field(description="ends of the bins of time between two recordings (days)")
+    time: dict[str, str] = Field(description="source: column of its table that says when a recording was made")
+    bootstrap: int = Field(description="resamples of patients behind each interval")
+    confidence: float = Field(description="coverage of the intervals")
+    seed: int = Field(description="seed of the resampling")
+    min_patients: int = Field(description="patients with several recordings that an interval needs")
+
+
 class TrackingSlice(Section):
     """`config/tracking.yaml`: where metrics go; a change of it reruns nothing."""
 

@@ -26,6 +26,7 @@ from ecglfm.config.slice_keys import (
     EvaluateSlice,
     FinetuneSlice,
     ManifestSlice,
+    SerialSlice,
     SourceSlice,
     TaskSlice,
     TrackingSlice,
@@ -256,6 +257,13 @@ class Project:
         shared = self.config.evaluate.model_dump(include={"bootstrap", "confidence", "seed", "min_patients"})
         return VerifySlice(task=task, config=config, **shared)
 
+    def serial_slice(self) -> SerialSlice:
+        """Slice for serial."""
+        chosen = self.config.serial
+        time = {n: chosen.time[s.native_kind] for n, s in self.sources.items() if s.native_kind in chosen.time}
+        shared = self.config.evaluate.model_dump(include={"bootstrap", "confidence", "seed", "min_patients"})
+        return SerialSlice(sources=list(self.sources), gaps=chosen.gaps, time=time, **shared)
+
     def tracking_slice(self) -> TrackingSlice:
         """Where metrics go."""
         results = self.config.results
@@ -275,6 +283,7 @@ class Project:
             "evaluate": self.evaluate_slice(),
             "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,
+            "serial": self.serial_slice(),
             "tracking": self.tracking_slice(),
         }
         if self.model is not None:

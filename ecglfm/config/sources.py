@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     ),
     "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }
-_SYNTHETIC = ("layout", "patients", "records_per_patient", "seed")
+_SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[
     "chapman_shaoxing", "cpsc_2018", "cpsc_2018_extra", "georgia", "ningbo", "ptb", "ptb-xl", "st_petersburg_incart"
@@ -178,6 +178,13 @@ class SourceConfig(Section):
     )
     records_per_patient: int = Field(2, ge=1, description="`synthetic` only: recordings of each patient")
     seed: Seed = Field(0, description="`synthetic` only: seed of the generator")
+    difficulty: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="`synthetic` only: 0, a patient has one condition, in all recordings and plain to see; 1, they come"
+        " and go, are slight or have mimics, recordings are noisy and readers err (docs/demo.md)",
+    )
 
     @property
     def n_patients(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -350,6 +351,22 @@ def test_predict_says_what_evaluate_says(demo) -> None:
     assert len(both) == theirs["record_id"].str.startswith("demo-ptbxl/").sum() > 20
     for label in ("AFIB", "LBBB", "MI", "PVC"):
         np.testing.assert_allclose(both[f"probability.{label}.ours"], both[f"probability.{label}"], atol=1e-5)
+
+
+def test_predict_tells_the_change_since_the_last_one(demo) -> None:
+    """The page's commands: one recording against an earlier one, and all of a patient against each other's."""
+    for words in ("--previous results",), ("p10000000 --output",):
+        command = _command(demo, "docs/serial.md", *words)
+        shown = demo.run("bash", "-c", command).stdout
+        assert re.search(r"AFIB \d\.\d\d (yes|no) \([+-]\d\.\d\d\), LBBB ", shown)
+    table = pd.read_csv(demo.root / "changes.csv")
+    index = pd.read_parquet(demo.results / "index/demo-mimic.parquet").set_index("record_id")
+    times = pd.to_datetime(index["native.ecg_time"])
+    names = [f"demo-mimic/{Path(path).name}" for path in table["record"]]
+    gaps = [(times[b] - times[a]) / pd.Timedelta(days=1) for a, b in itertools.pairwise(names)]
+    assert table["previous"].isna().tolist() == [True, False, False]
+    np.testing.assert_allclose(table["previous_days"][1:], gaps, atol=1e-4)
+    np.testing.assert_allclose(table["change.MI"][1:], table["probability.MI"].diff()[1:], atol=1e-9)
 
 
 def test_plot_and_explain(demo) -> None:

@@ -9,6 +9,7 @@ ANALYSES = [
     "evaluate/label_efficiency.csv",
     "lead_sets/lead_sets.json",
     "confounders/confounders.json",
+    "serial/serial.json",
     "umap/umap.json",
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecglfm.app.prediction.predictor import Predictor
+from ecglfm.app.prediction.previous import Earlier, match, origins, with_changes
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.provenance import atomic
@@ -19,6 +20,7 @@ def run_predict(
     reader: Reader,
     output: Path,
     *,
+    previous: Earlier | None = None,
     workers: int = 1,
     threads: int = 1,
 ) -> pd.DataFrame:
@@ -32,6 +34,8 @@ def run_predict(
     reader : Reader
     output : path
         `.csv`, `.parquet` or `.json` (a list of rows), a row per recording in the order of `recordings`.
+    previous : Earlier, optional
+        Where the last recording before each is looked for; adds the columns of `with_changes`.
     workers : int
         Processes that read and prepare.
     threads : int
@@ -49,10 +53,33 @@ def run_predict(
     """
     if output.suffix not in _WRITERS:
         raise UserError(f"--output {output}: the ending says the format; write one of *{', *'.join(_WRITERS)}")
-    table = Predictor.load(folders, threads=threads).table(recordings, reader, workers=workers)
+    predictor = Predictor.load(folders, threads=threads)
+    table = predictor.table(recordings, reader, workers=workers)
+    if previous is not None:
+        table = _compared(predictor, table, recordings, reader, previous, workers=workers)
     with atomic(output) as temporary:
         _WRITERS[output.suffix](table, temporary)
     return table
+
+
+def _compared(
+    predictor: Predictor,
+    table: pd.DataFrame,
+    recordings: Sequence[Recording],
+    reader: Reader,
+    previous: Earlier,
+    *,
+    workers: int,
+) -> pd.DataFrame:
+    """The table beside what is said of the recordings before; each is asked once, and not if it has a row already."""
+    pairs = match(origins(recordings, reader), origins(previous.recordings, previous.reader))
+    wanted = {pair.name for pair in pairs.values()}
+    if previous.reader is not reader or not wanted <= set(table["record"]) | {None}:
+        asked = [one for one in previous.recordings if one.name in wanted]
+        before = predictor.table(asked, previous.reader, workers=workers) if asked else table.iloc[:0]
+    else:
+        before = table
+    return with_changes(table, before, pairs, predictor.outputs)
 
 
 def _write_json(table: pd.DataFrame, path: Path) -> None:

@@ -123,6 +123,12 @@ class Predictor:
         return pd.DataFrame(tqdm(rows, "predict", total=len(recordings), unit="record", disable=None))
 
     @property
+    def outputs(self) -> dict[str, str]:
+        """Each label and the column of what is said of it."""
+        kind = self.models[0].link.kind
+        return {name: kind.output_column(name) for name in self.models[0].label_names}
+
+    @property
     def _encoder(self) -> Any:
         return self.models[0].encoder
 

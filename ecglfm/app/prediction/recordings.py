@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ecglfm.config import SourceConfig, SourceSlice, UserError
+from ecglfm.config import SerialConfig, SourceConfig, SourceSlice, UserError
 from ecglfm.records import Record, RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source
@@ -20,6 +21,7 @@ from ecglfm.sources.files import read_record
 from ecglfm.sources.folder import files_of
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_head
+from ecglfm.sources.origin import Origin, read_origin
 
 #: What Python names: in memory, files, folders, one or several of them.
 Records = Record | str | Path | Iterable[Record | str | Path]
@@ -38,11 +40,14 @@ class Recording(NamedTuple):
         None where the list does not say whose it is; the file may.
     path : str
         What `Reader.read` takes.
+    when : datetime or None
+        When it was made, where the list says it.
     """
 
     name: str
     patient_id: str | None
     path: str
+    when: datetime | None = None
 
 
 class Reader(ABC):
@@ -55,6 +60,10 @@ class Reader(ABC):
     def patient(self, path: str) -> str | None:
         """Whose it is, by the file itself; raises `RecordError`."""
         return None
+
+    def origin(self, path: str) -> Origin:
+        """Whose it is and when it was made, by the file itself; raises `RecordError`."""
+        return Origin()
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,10 @@ class FromFiles(Reader):
         """The `PatientID` of a MUSE file."""
         place = Path(path)
         return read_head(Root(place.parent, self.links), place.name).patient or None if _ends(path, _MUSE) else None
+
+    def origin(self, path: str) -> Origin:
+        """What a MUSE file or a WFDB header says."""
+        return read_origin(path, links=self.links)
 
     def find(self, named: Sequence[str | Path]) -> list[Recording]:
         """Recordings of some files and folders, each once, however many of its files are named.
@@ -149,9 +162,19 @@ class FromSource(Reader):
         """Every recording of the database; raises `UserError` as the stage `index`."""
         found = []
         for piece in open_source(self.slice).pieces():  # another than `read` has: what it opens goes to no worker
-            for record, patient, path in piece[["record_id", "patient_id", "path"]].itertuples(index=False, name=None):
-                found.append(Recording(record, None if pd.isna(patient) else patient, path))
+            times = self._times(piece)
+            columns = (piece[name] for name in ("record_id", "patient_id", "path"))
+            for record, patient, path, when in zip(*columns, times, strict=True):
+                found.append(Recording(record, None if pd.isna(patient) else patient, path, when))
         return found
+
+    def _times(self, piece: pd.DataFrame) -> list[datetime | None]:
+        """When recordings were made, by the column of their kind (`serial.time`)."""
+        column = f"native.{SerialConfig().time.get(self.slice.config.native_kind)}"
+        if column not in piece:
+            return [None] * len(piece)
+        times = pd.to_datetime(piece[column], errors="coerce", format="mixed")
+        return [None if pd.isna(when) else when.to_pydatetime() for when in times]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.influence import auroc_influence
-from ecglfm.evaluation.metrics.intervals import SQUARES, Scale, score_interval
+from ecglfm.evaluation.metrics.intervals import LOG, SQUARES, Scale, scaled_interval, score_interval
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
 from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
@@ -36,6 +36,7 @@ __all__ = [
     "DIGITS",
     "EXTERNAL",
     "LABEL_METRICS",
+    "LOG",
     "MIN_PATIENTS",
     "QUANTITY_METRICS",
     "SQUARES",
@@ -73,6 +74,7 @@ __all__ = [
     "point_values",
     "read_outcome",
     "resampled_values",
+    "scaled_interval",
     "score_interval",
     "set_metrics",
     "subgroups",

@@ -23,7 +23,8 @@ from ecglfm.provenance import atomic
 from ecglfm.sources.parallel import ordered_map
 from ecglfm.sources.synthesis import tables
 from ecglfm.sources.synthesis.heart import RATE, quantize, record_leads
-from ecglfm.sources.synthesis.patient import Patient, Population, condition_of, draw_patient, generator
+from ecglfm.sources.synthesis.patient import Population, condition_of, generator
+from ecglfm.sources.synthesis.visit import draw_visit
 from ecglfm.sources.wfdb_reader.files import write_record
 
 LAYOUTS = ("ptbxl", "mimic_iv_ecg")
@@ -126,32 +127,33 @@ def _write_patients(task: _Task) -> Rows:
     rows: Rows = {}
     with threadpool_limits(1):  # the matrices are small, and threads of several workers only wait for each other
         for number, fold in zip(task.patients, task.folds, strict=True):
-            patient = draw_patient(population(task.config), number)
             for record in range(task.config.records_per_patient):
-                for name, row in _write_recording(task, patient, record, fold).items():
+                for name, row in _write_recording(task, number, record, fold).items():
                     rows.setdefault(name, []).append(row)
     return rows
 
 
-def _write_recording(task: _Task, patient: Patient, record: int, fold: int) -> dict[str, tuple[Any, ...]]:
+def _write_recording(task: _Task, number: int, record: int, fold: int) -> dict[str, tuple[Any, ...]]:
     config = task.config
-    key = (*population(config), patient.number, record)
-    leads, times = record_leads(patient, generator(*key), mains=_MAINS[config.layout])
+    key = (*population(config), number, record)
+    visit = draw_visit(population(config), number, record, difficulty=config.difficulty)
+    mains = _MAINS[config.layout]
+    leads, times = record_leads(visit.heart, generator(*key), mains=mains, setting=visit.setting)
     chance = generator(*key, 0)  # of the tables: nothing that the heart or the noise has drawn from
-    ordinal = patient.number * config.records_per_patient + record
+    ordinal = number * config.records_per_patient + record
     if config.layout == "ptbxl":
-        made = tables.recorded_at(record, chance, first_year=1985)
+        made = tables.recorded_at(visit, chance, first_year=1985)
         _write_ptbxl(config, task.output, ordinal + 1, leads)
-        return {"ptbxl_database.csv": tables.ptbxl_row(patient, ordinal + 1, made, fold, chance)}
-    made = tables.recorded_at(record, chance, first_year=2110)
-    subject, study, place = tables.mimic_ids(patient.number, ordinal)
+        return {"ptbxl_database.csv": tables.ptbxl_row(visit, ordinal + 1, made, fold, chance)}
+    made = tables.recorded_at(visit, chance, first_year=2110)
+    subject, study, place = tables.mimic_ids(number, ordinal)
     folder = task.output / place
     folder.mkdir(parents=True, exist_ok=True)
     write_record(
         folder, str(study), quantize(leads, _MIMIC_GAIN)[:, _MIMIC_ORDER], leads=_MIMIC_LEADS, gain=_MIMIC_GAIN,
         sampling_rate=RATE, start=f"{made:%H:%M:%S %d/%m/%Y}", comments=[f"<subject_id>: {subject}"],
     )  # fmt: skip
-    rows = tables.mimic_rows(patient, ordinal, made, float(np.diff(times).mean()), chance)
+    rows = tables.mimic_rows(visit, ordinal, made, float(np.diff(times).mean()), chance)
     return dict(zip(("record_list.csv", "machine_measurements.csv"), rows, strict=True))
 
 

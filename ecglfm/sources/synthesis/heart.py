@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 
 from ecglfm.sources.synthesis.patient import HEART_RATE, PR_MS, QT_PER_RR, QTC_MS, Patient
+from ecglfm.sources.synthesis.setting import QUIET, RATE, Setting
 
-RATE = 500  # Hz
 SECONDS = 10
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -64,7 +64,7 @@ def beat_times(
     count = int(2.0 * seconds / mean) + 6
     wobble = rng.standard_normal(count)
     if patient.condition == "AFIB":  # no two intervals alike, no memory
-        intervals = np.clip(mean * np.exp(0.24 * wobble - 0.03), 0.34, 2.2)
+        intervals = np.clip(mean * np.exp(patient.look.irregularity * wobble - 0.03), 0.34, 2.2)
     elif patient.condition == "SVTAC":  # a re-entry circuit is a clock
         intervals = mean * (1.0 + 0.004 * wobble)
     else:
@@ -73,14 +73,26 @@ def beat_times(
         breath = np.sin(2 * np.pi * (patient.breathing * clock + rng.random()))
         mayer = np.sin(2 * np.pi * (0.1 * clock + rng.random()))  # blood pressure waves at 0.1 Hz
         intervals = mean * (1.0 + arrhythmia * breath + 0.015 * mayer + 0.008 * wobble)
+        _hasten(intervals, patient.look.early_beats, rng, span=int(seconds / mean))
     times = np.cumsum(intervals) - intervals[0] * (1.0 + rng.random())
     times = times[: int(np.searchsorted(times, seconds)) + 2]
     ectopic = np.zeros(len(times), dtype=bool)
     if patient.ectopy:
-        ectopic[rng.integers(2, 4) :: rng.integers(2, 5)] = True
+        if patient.look.ectopic_beats is None:
+            ectopic[rng.integers(2, 4) :: rng.integers(2, 5)] = True
+        else:  # never two in a row, nor the first and the last, which may lie outside
+            places = rng.permutation(np.arange(2, len(times) - 1, 2))
+            ectopic[places[: patient.look.ectopic_beats]] = True
         early = np.maximum(rng.uniform(0.55, 0.68) * mean, 0.40)
         times[ectopic] = times[np.flatnonzero(ectopic) - 1] + early
     return times, ectopic
+
+
+def _hasten(intervals: np.ndarray, count: int, rng: np.random.Generator, *, span: int) -> None:
+    """Make some beats of the recording come early, with a pause after each that does not make up for it (atrial)."""
+    if count:
+        for place in rng.permutation(np.arange(3, max(span, 5), 2))[:count]:
+            intervals[place : place + 2] *= rng.uniform(0.62, 0.80), 1.08
 
 
 def _bumps(out: np.ndarray, centres: np.ndarray, sigmas: np.ndarray, rate: float) -> None:
@@ -159,7 +171,9 @@ def _mains(n: int, frequency: float) -> np.ndarray:
     return np.stack([np.sin(phase), np.cos(phase), np.sin(3 * phase), np.cos(3 * phase)]).astype(np.float32)
 
 
-def record_leads(patient: Patient, rng: np.random.Generator, *, mains: float) -> tuple[np.ndarray, np.ndarray]:
+def record_leads(
+    patient: Patient, rng: np.random.Generator, *, mains: float, setting: Setting = QUIET
+) -> tuple[np.ndarray, np.ndarray]:
     """One recording of a patient, with breathing, electrode misplacement and noise.
 
     Parameters
@@ -169,6 +183,8 @@ def record_leads(patient: Patient, rng: np.random.Generator, *, mains: float) ->
         Of this recording alone.
     mains : float
         Mains frequency, Hz.
+    setting : Setting
+        Where it is made and how well.
 
     Returns
     -------
@@ -186,7 +202,7 @@ def record_leads(patient: Patient, rng: np.random.Generator, *, mains: float) ->
     seen = np.empty((len(basis), 8))
 
     vectors = LEAD_VECTORS.copy()
-    vectors[2:] += rng.normal(0.0, 0.04, (6, 3))  # chest electrodes are never placed twice alike
+    vectors[2:] += rng.normal(0.0, setting.placement, (6, 3))  # chest electrodes are never placed twice alike
     basis[:3] = dipole(patient, times, ectopic, n)
     seen[:3] = vectors.T
     np.sin(np.float32(2 * np.pi) * (np.float32(patient.breathing) * seconds + np.float32(rng.random())), out=basis[7])
@@ -195,22 +211,29 @@ def record_leads(patient: Patient, rng: np.random.Generator, *, mains: float) ->
     seen[3:6] = (vectors @ (turn + _BREATH_GAIN * np.eye(3))).T
 
     basis[6] = _f_waves(rng, seconds) if patient.condition == "AFIB" else 0.0
-    seen[6] = vectors @ _F_WAVE
+    seen[6] = vectors @ _F_WAVE * patient.look.f_waves
 
     slow = np.sort(rng.uniform(0.03, 0.6, 4)).astype(np.float32)[:, None]  # basis[7] is the breathing one
     np.sin(np.float32(2 * np.pi) * (slow * seconds + rng.random((4, 1), dtype=np.float32)), out=basis[8:12])
-    wander = 0.03 * np.exp(0.6 * rng.standard_normal()) * rng.standard_normal((5, 9))
+    wander = setting.wander * 0.03 * np.exp(0.6 * rng.standard_normal()) * rng.standard_normal((5, 9))
     seen[7:12] = wander @ ELECTRODES_TO_LEADS
 
     basis[12:16] = _mains(n, mains)
-    hum = 0.004 * np.exp(0.8 * rng.standard_normal()) * rng.standard_normal((4, 9)) * [[1.0], [1.0], [0.2], [0.2]]
+    hum = (
+        setting.hum
+        * 0.004
+        * np.exp(0.8 * rng.standard_normal())
+        * rng.standard_normal((4, 9))
+        * [[1.0], [1.0], [0.2], [0.2]]
+    )
     seen[12:16] = hum @ ELECTRODES_TO_LEADS
 
     muscle = _muscle(rng, n + 1)
     np.subtract(muscle[:, 1:], np.float32(0.4) * muscle[:, :-1], out=basis[16:])  # surface EMG has little below 20 Hz
-    strength = 0.006 * np.exp(0.5 * rng.standard_normal()) * np.exp(0.3 * rng.standard_normal((9, 1)))
+    strength = setting.muscle * 0.006 * np.exp(0.5 * rng.standard_normal()) * np.exp(0.3 * rng.standard_normal((9, 1)))
     seen[16:] = strength * ELECTRODES_TO_LEADS
-    return seen.T.astype(np.float32) @ basis, times
+    leads = seen.T.astype(np.float32) @ basis
+    return setting.finish(leads, ELECTRODES_TO_LEADS, rng), times
 
 
 def _muscle(rng: np.random.Generator, n: int) -> np.ndarray:

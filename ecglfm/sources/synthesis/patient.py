@@ -5,7 +5,7 @@ a fixed direction in the body (McSharry et al. 2003, doi:10.1109/TBME.2003.80880
 2007, doi:10.1155/2007/43407). Axes are Frank's: x to the patient's left, y to the feet, z to the back.
 A patient keeps direction, size and timing of the waves in all recordings, so that two of them resemble
 each other more than those of other patients. What is planted here, and only that, is the truth that a
-model can learn.
+model can learn. `visit.py` says what of it shows in one recording.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ Population = tuple[int, int]  # number of the layout, seed: two databases never 
 #: Share of patients with each condition; every label reaches 10 % of the records.
 PREVALENCE = {"NORM": 0.33, "AFIB": 0.11, "SBRAD": 0.11, "SVTAC": 0.11, "CLBBB": 0.11, "AMI": 0.12, "IMI": 0.11}
 _CONDITIONS = list(PREVALENCE)
+#: At difficulty 1: years by which patients with a condition are older than others, and the share of women among them.
+_OLDER = {"NORM": -8.0, "AFIB": 12.0, "SBRAD": -2.0, "SVTAC": -8.0, "CLBBB": 11.0, "AMI": 6.0, "IMI": 6.0}
+_WOMEN = {"AMI": 0.33, "IMI": 0.33, "SVTAC": 0.6}
 _BOUNDS = list(accumulate(PREVALENCE.values()))[:-1]
 #: Share of patients in sinus rhythm who also have ventricular ectopy, in every recording.
 PVC_PREVALENCE = 0.2
@@ -82,6 +85,40 @@ _SVT_ST = [(95.0, 28.0, (-0.05, -0.06, 0.02))]  # retrograde P in the ST segment
 
 
 @dataclass(frozen=True)
+class Look:
+    """How much of a condition shows; the defaults are a textbook's.
+
+    Attributes
+    ----------
+    shares : tuple of (condition, share)
+        By how much the waves are a condition's and no normal heart's, 0 to 1; empty: the patient's, by 1.
+    injury : float
+        Share of an infarction's ST elevation.
+    f_waves : float
+        Size of fibrillatory waves, 1 about 0.06 mV in V1.
+    irregularity : float
+        Standard deviation of the logarithm of RR in atrial fibrillation.
+    ectopic_size : float
+        Size of premature ventricular beats.
+    ectopic_beats : int or None
+        Number of premature ventricular beats in a recording; None: every second to fourth beat.
+    early_beats : int
+        Number of premature atrial beats, narrow as the others.
+    """
+
+    shares: tuple[tuple[str, float], ...] = ()
+    injury: float = 1.0
+    f_waves: float = 1.0
+    irregularity: float = 0.24
+    ectopic_size: float = 1.0
+    ectopic_beats: int | None = None
+    early_beats: int = 0
+
+
+TEXTBOOK = Look()
+
+
+@dataclass(frozen=True)
 class Patient:
     """One synthetic patient.
 
@@ -108,6 +145,8 @@ class Patient:
         Premature beats, same columns; (0, 5) without ectopy.
     pr, qtc : float
         This patient's intervals (s).
+    look : Look
+        How much of all this shows.
     """
 
     number: int
@@ -123,6 +162,7 @@ class Patient:
     ectopic_waves: np.ndarray
     pr: float
     qtc: float
+    look: Look = TEXTBOOK
 
 
 def pr_law(age: float, sex: Sex) -> float:
@@ -167,19 +207,43 @@ def _start(population: Population) -> tuple[float, float]:
     return first, second
 
 
-def draw_patient(population: Population, patient: int) -> Patient:
-    """Draw patient number `patient` of a population; independent of every other patient."""
+def draw_patient(
+    population: Population, patient: int, *, difficulty: float = 0.0, shown: tuple[str, bool, Look] | None = None
+) -> Patient:
+    """Draw patient number `patient` of a population; independent of every other patient.
+
+    Parameters
+    ----------
+    population, patient
+        Who.
+    difficulty : float
+        0 to 1: how much age and sex go with the condition.
+    shown : (condition, ectopy, look), optional
+        What shows of the same heart in a recording, instead of all that the patient has.
+    """
     rng = generator(*population, patient)
     condition, ectopy = condition_of(population, patient)
-    age = float(np.round(np.clip(rng.normal(58.0, 17.0), 18.0, 96.0)))
-    sex: Sex = "female" if rng.random() < 0.5 else "male"
-    return make_patient(patient, condition, ectopy=ectopy, age=age, sex=sex, rng=rng)
+    age = float(np.round(np.clip(rng.normal(58.0, 17.0) + difficulty * _OLDER[condition], 18.0, 96.0)))
+    women = 0.5 + difficulty * (_WOMEN.get(condition, 0.5) - 0.5)
+    sex: Sex = "female" if rng.random() < women else "male"
+    condition, ectopy, look = shown or (condition, ectopy, TEXTBOOK)
+    return make_patient(patient, condition, ectopy=ectopy, age=age, sex=sex, rng=rng, look=look)
 
 
 def make_patient(
-    number: int, condition: str, *, ectopy: bool, age: float, sex: Sex, rng: np.random.Generator | None
+    number: int,
+    condition: str,
+    *,
+    ectopy: bool,
+    age: float,
+    sex: Sex,
+    rng: np.random.Generator | None,
+    look: Look = TEXTBOOK,
 ) -> Patient:
-    """Make the patient with these attributes; `rng` None gives the mean anatomy, without individual variation."""
+    """Make the patient with these attributes; `rng` None gives the mean anatomy, without individual variation.
+
+    What is drawn depends on neither condition nor look: the same `rng` makes the same heart, whatever it shows.
+    """
     spread = 0.0 if rng is None else 1.0
     rng = rng or generator(0)
     mean, between, low, high = HEART_RATE.get(condition, HEART_RATE["sinus"])
@@ -187,8 +251,7 @@ def make_patient(
     qtc = qtc_law(age, sex) + spread * 0.010 * rng.standard_normal()
     voltage = voltage_law(age, sex) * np.exp(spread * 0.12 * rng.standard_normal())
     heart_rate = min(max(mean + spread * between * rng.standard_normal(), low), high)
-    waves, n_p, n_t = _waves(condition)
-    waves = waves.copy()
+    waves = _waves(look.shares or ((condition, 1.0),), look.injury).copy()
     turn = _rotation(spread * rng.normal(0.0, np.deg2rad([10.0, 10.0, 14.0])))
     waves[:, 2:] = waves[:, 2:] @ turn.T
     waves[:, 2:] *= voltage * np.exp(spread * 0.12 * rng.standard_normal((len(waves), 1)))
@@ -196,6 +259,7 @@ def make_patient(
     own = rng.spawn(1)[0]  # a stream beside `rng`, whose later numbers stay as they are
     waves[:, 2:] += spread * _WAVE_SPREAD * strength * own.standard_normal((len(waves), 3))
     waves[:, 1] *= np.exp(spread * 0.05 * rng.standard_normal(len(waves)))
+    n_p = 0 if condition in {"AFIB", "SVTAC"} else len(_P)
     return Patient(
         number=number,
         condition=condition,
@@ -204,24 +268,36 @@ def make_patient(
         sex=sex,
         heart_rate=heart_rate,
         breathing=float(rng.uniform(0.2, 0.3)),
-        waves=waves,
+        waves=waves[len(_P) - n_p :],
         n_p=n_p,
-        n_t=n_t,
-        ectopic_waves=_ectopic_waves(rng, voltage) if ectopy else np.empty((0, 5)),
+        n_t=len(_NO_ST) + len(_T),
+        ectopic_waves=_ectopic_waves(rng, voltage * look.ectopic_size) if ectopy else np.empty((0, 5)),
         pr=float(pr),
         qtc=float(qtc),
+        look=look,
     )
 
 
 @cache
-def _waves(condition: str) -> tuple[np.ndarray, int, int]:
-    """Mean waves of a condition in s and mV, the number of P waves and of waves that move with QT."""
-    p = [] if condition in {"AFIB", "SVTAC"} else _P
+def _condition_waves(condition: str) -> np.ndarray:
+    """Mean waves of a condition in s and mV, shape (8, 5): two of P, three of QRS, one of ST, two of T."""
     qrs = {"CLBBB": _LBBB_QRS, "AMI": _AMI_QRS, "IMI": _IMI_QRS}.get(condition, _QRS)
     st = {"CLBBB": _LBBB_ST, "AMI": _AMI_ST, "IMI": _IMI_ST, "SVTAC": _SVT_ST}.get(condition, _NO_ST)
     t = _LBBB_T if condition == "CLBBB" else _T
-    rows = [(centre / 1000.0, sigma / 1000.0, *dipole) for centre, sigma, dipole in [*p, *qrs, *st, *t]]
-    return np.array(rows), len(p), len(st) + len(t)
+    rows = [(centre / 1000.0, sigma / 1000.0, *dipole) for centre, sigma, dipole in [*_P, *qrs, *st, *t]]
+    return np.array(rows)
+
+
+def _waves(shares: tuple[tuple[str, float], ...], injury: float) -> np.ndarray:
+    """Mean waves of a normal heart, moved towards those of conditions by their shares."""
+    normal = _condition_waves("NORM")
+    total = normal.copy()
+    for condition, share in shares:
+        change = share * (_condition_waves(condition) - normal)
+        if condition in {"AMI", "IMI"}:
+            change[len(_P) + len(_QRS)] *= injury
+        total += change
+    return total
 
 
 def _ectopic_waves(rng: np.random.Generator, voltage: float) -> np.ndarray:

@@ -252,16 +252,26 @@ def parse_header(text: str, record: str) -> Header:
     return Header(record, rate, n_samples, signals, segments, comments)
 
 
-def read_header(root: Root, folder: str, record: str) -> Header:
-    """Read `record.hea` in a folder of the database (`Root.folder`).
+def read_text(root: Root, folder: str, record: str) -> str:
+    """Text of `record.hea` in a folder of the database (`Root.folder`).
 
     Raises
     ------
     RecordError
-        `header_missing`, `path_outside_root`, `file_unreadable`, and what `parse_header` raises.
+        `header_missing`, `path_outside_root`, `file_unreadable`, `header_invalid`: it is too long.
     """
     with root.open(folder, f"{record}.hea", "header_missing") as (descriptor, size):
         if size > MAX_HEADER_BYTES:
             raise RecordError("header_invalid", f"{record}.hea is longer than {MAX_HEADER_BYTES} bytes")
-        content = os.read(descriptor, MAX_HEADER_BYTES)
-    return parse_header(decode(content), record)
+        return decode(os.read(descriptor, MAX_HEADER_BYTES))
+
+
+def read_header(root: Root, folder: str, record: str) -> Header:
+    """Read `record.hea` in a folder of the database.
+
+    Raises
+    ------
+    RecordError
+        What `read_text` and `parse_header` raise.
+    """
+    return parse_header(read_text(root, folder, record), record)

@@ -10,6 +10,7 @@ import yaml
 
 from ecglfm.cli import main
 from tests.unit.evaluation.confounders.planted import CONFIG, EVALUATION, write_site
+from tests.unit.evaluation.serial.test_serial import config, write_results
 
 
 def test_confounders_of_an_encoder_and_of_a_model_come_on_one_page(
@@ -40,3 +41,12 @@ def test_confounders_of_an_encoder_and_of_a_model_come_on_one_page(
     assert table.loc[("predicted from vectors", "site", "auroc"), "value"] > 0.95
     assert table.loc[("within strata", "site", "auroc"), "value"] == pytest.approx(0.5, abs=0.1)
     assert (results / "confounders/index.html").is_file()
+
+
+def test_serial_writes_numbers_picture_and_page(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    (tmp_path / "serial.yaml").write_text(yaml.safe_dump(config(bootstrap=20).model_dump()))
+    given = ["--config", str(tmp_path / "serial.yaml"), "--results", str(tmp_path)]
+    assert main(["serial", *given, "--include", "e/t/full-s0", "--encoders", "e"]) == 0
+    made = {path.name for path in (tmp_path / "serial").iterdir()}
+    assert made == {"serial.json", "serial.csv", "serial.png", "index.html"}

@@ -22,7 +22,8 @@ from tests.unit.config.projects import BASE, project_of
         ({"finetune": {"lr": 0.5}}, {"finetune/tiny"}),
         ({"finetune": {"modes": ["full", "linear"], "seeds": [0, 1]}}, set()),
         ({"finetune": {"variants": {"lr3": {"lr": 0.5}}}}, {"finetune/tiny/lr3"}),  # and no fit anew
-        ({"evaluate": {"bootstrap": 7}}, {"evaluate"}),
+        ({"evaluate": {"bootstrap": 7}}, {"evaluate", "serial"}),
+        ({"serial": {"gaps": [7]}}, {"serial"}),
         ({"tracking": {"enabled": False}}, {"tracking"}),
         ({"manifest": {"seed": 7}}, {"manifest"}),
         ({"preprocess": {"notch": {}}}, {"preprocess", "pretrain/tiny"}),

@@ -77,6 +77,6 @@ def test_a_database_by_its_table(tmp_path: Path) -> None:
     (tmp_path / "db/t.csv").write_text("path,patient_id\na,7\n")
     config = SourceConfig(kind="wfdb_folder", root=str(tmp_path / "db"), table="t.csv")
     reader = FromSource(SourceSlice(source="lab", config=config))
-    assert reader.find() == [("lab/a", "lab/7", "a")]
+    assert reader.find() == [("lab/a", "lab/7", "a", None)]
     assert vars(reader) == {"slice": reader.slice}  # nothing opened: it goes to worker processes
     assert reader.read("a").signal[1, 0] == pytest.approx(0.012)

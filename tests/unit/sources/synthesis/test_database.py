@@ -22,7 +22,7 @@ def hashes(root: Path) -> dict[str, str]:
 @pytest.fixture(scope="module", params=["ptbxl", "mimic_iv_ecg"])
 def database(request, tmp_path_factory) -> tuple[SourceSlice, Path]:
     root = tmp_path_factory.mktemp(request.param)
-    return make(root, layout=request.param), root
+    return make(root, layout=request.param, difficulty=1.0), root
 
 
 def test_goes_through_the_adapter_of_its_layout(database: tuple[SourceSlice, Path]):
@@ -55,13 +55,13 @@ def test_wfdb_reads_the_files(database: tuple[SourceSlice, Path]):
 
 
 def test_same_bytes_whatever_the_workers(database: tuple[SourceSlice, Path], tmp_path: Path):
-    make(tmp_path, workers=2, layout=database[0].config.layout)
+    make(tmp_path, workers=2, layout=database[0].config.layout, difficulty=1.0)
     assert hashes(tmp_path) == hashes(database[1])
 
 
 def test_more_patients_change_nothing_in_the_first_ones(tmp_path: Path):
-    make(tmp_path / "few", patients=4)
-    make(tmp_path / "many", patients=20)
+    make(tmp_path / "few", patients=4, difficulty=1.0)
+    make(tmp_path / "many", patients=20, difficulty=1.0)
     few, many = hashes(tmp_path / "few"), hashes(tmp_path / "many")
     records = [name for name in few if name.startswith("records500")]
     assert len(records) == 16

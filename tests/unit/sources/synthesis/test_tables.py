@@ -81,3 +81,20 @@ def test_mimic_table_says_the_same_in_the_carts_words(tmp_path: Path, monkeypatc
     rr = index["native.rr_interval"].astype(float)
     assert (rr[index.report.str.startswith("Sinus bradycardia")] > 1000).all()
     assert (rr[index.report.str.startswith("Supraventricular")] < 400).all()
+
+
+def test_a_hard_table_tells_site_device_and_changing_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ecglfm.sources.synthesis.database.write_record", lambda *_, **__: None)
+    make(tmp_path / "p", patients=240, difficulty=1.0)
+    rows = pd.read_csv(tmp_path / "p" / "ptbxl_database.csv", parse_dates=["recording_date"])
+    assert rows.groupby("site").device.unique().map(list).to_dict() == {
+        0.0: ["SYNTHETIC A"], 1.0: ["SYNTHETIC B"], 2.0: ["SYNTHETIC C"],
+    }  # fmt: skip
+    assert 0.2 < (rows.groupby("patient_id").scp_codes.nunique() == 2).mean() < 0.5
+    assert (rows.groupby("patient_id").recording_date.diff().dropna() > pd.Timedelta(0)).all()
+    assert rows.nurse.mean() == pytest.approx(0.5, abs=3 * 0.5 / np.sqrt(480))
+    make(tmp_path / "m", patients=40, layout="mimic_iv_ecg", difficulty=1.0)
+    carts = pd.read_csv(tmp_path / "m" / "machine_measurements.csv")
+    assert set(carts.bandwidth) == {"0.005-150 Hz", "0.5-40 Hz", "0.05-100 Hz"}
+    assert carts.groupby("subject_id").bandwidth.nunique().max() == 1
+    assert set(carts.cart_id) == {6_848_296, 6_848_297}

@@ -1,0 +1,100 @@
+"""When recordings were made, and pairs of one person's by the time between them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from ecglfm.config import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> pd.Series:
+    """When each recording was made, in days; NaN where a database does not say.
+
+    Parameters
+    ----------
+    indices : mapping of str to path
+        `index/{source}.parquet` of each source.
+    columns : mapping of str to str
+        The column of a source's own table that says when, a date or a number of days.
+
+    Returns
+    -------
+    Series of float
+        By `record_id`.
+
+    Raises
+    ------
+    UserError
+        A source's table has no such column.
+    """
+    parts = []
+    for source, path in indices.items():
+        names, column = pq.read_schema(path).names, f"native.{columns.get(source, '')}"
+        if source in columns and column not in names:
+            have = ", ".join(name.removeprefix("native.") for name in names if name.startswith("native."))
+            raise UserError(f"serial.time: {source}: no column {columns[source]!r} in its table, which has: {have}")
+        table = pd.read_parquet(path, columns=["record_id", *([column] if source in columns else [])])
+        days = _days(table[column]) if source in columns else pd.Series(np.nan, index=table.index)
+        unread = int(days.isna().sum())
+        if unread:
+            logger.warning("%s: %d of %d recordings have no time: no pair by time has them", source, unread, len(days))
+        parts.append(days.set_axis(table["record_id"]))
+    return pd.concat(parts)
+
+
+def _days(column: pd.Series) -> pd.Series:
+    """Days of numbers of days, or of dates."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.notna().sum() == column.notna().sum():
+        return numbers.astype("float64")
+    dates = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
+    return (dates - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)
+
+
+def bin_names(gaps: Sequence[float]) -> list[str]:
+    """What the bins of time between two recordings are called, e.g. `< 1 d`, `1 to 30 d`, `>= 30 d`."""
+    inner = [f"{low:g} to {high:g} d" for low, high in itertools.pairwise(gaps)]
+    return [f"< {gaps[0]:g} d", *inner, f">= {gaps[-1]:g} d"]
+
+
+def pairs_by_gap(patients: np.ndarray, days: np.ndarray, gaps: Sequence[float]) -> list[np.ndarray]:
+    """Rows of one pair of recordings of each person whose distance in time lies in a bin: everybody counts once.
+
+    Of several pairs in a bin it is the earliest first recording, and the earliest second one after it.
+
+    Parameters
+    ----------
+    patients : ndarray, shape (n,)
+    days : ndarray, shape (n,)
+        NaN: unknown, in no pair.
+    gaps : sequence of float
+        Ends of the bins, days; an end belongs to the bin above it.
+
+    Returns
+    -------
+    list of ndarray of int, shape (pairs, 2)
+        One array a bin.
+    """
+    found: list[list[tuple[int, int]]] = [[] for _ in range(len(gaps) + 1)]
+    known = np.flatnonzero(np.isfinite(days))
+    order = known[np.lexsort((known, days[known], patients[known]))]
+    changes = np.flatnonzero(patients[order][1:] != patients[order][:-1]) + 1
+    for rows in np.split(order, changes):
+        open_bins = set(range(len(found)))
+        for place, first in enumerate(rows[:-1]):
+            bins = np.searchsorted(gaps, days[rows[place + 1 :]] - days[first], side="right")
+            for number in sorted(open_bins & set(bins.tolist())):
+                found[number].append((int(first), int(rows[place + 1 + int(np.argmax(bins == number))])))
+                open_bins.remove(number)
+            if not open_bins:
+                break
+    return [np.array(pairs, dtype=np.int64).reshape(-1, 2) for pairs in found]

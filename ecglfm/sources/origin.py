@@ -1,0 +1,71 @@
+"""Whose a recording is and when it was made, by its own file: what orders several of one person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ecglfm.sources.inside import Root, spelled
+from ecglfm.sources.muse_xml import read_head
+from ecglfm.sources.wfdb_reader.header import read_text, split_header
+
+#: header(5): base time and base date end the record line, here in any order, as databases write them.
+_TIME = re.compile(r"(?<!\S)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?!\S)", re.ASCII)
+_DATE = re.compile(r"(?<!\S)(\d{1,2})/(\d{1,2})/(\d{4})(?!\S)", re.ASCII)
+#: As MIMIC-IV-ECG and exports say whose a record is, in a comment.
+_PATIENT = re.compile(r"<?(?:subject|patient)[ _-]?id>?\s*[:=]\s*(\S+)", re.ASCII | re.IGNORECASE)
+
+
+class Origin(NamedTuple):
+    """Whose and when; None where the file does not say."""
+
+    patient: str | None = None
+    when: datetime | None = None
+
+
+def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside") -> Origin:
+    """What a WFDB header (base date, a comment `subject_id` or `patient id`) or a MUSE file says.
+
+    Parameters
+    ----------
+    path : path
+        As `ecglfm.read_record` takes it.
+    links
+        As there.
+
+    Raises
+    ------
+    RecordError
+        The file cannot be read.
+    """
+    place = Path(path)
+    root = Root(place.parent, links)
+    if place.suffix.lower() == ".xml":
+        head = read_head(root, place.name)
+        text = f"{head.native['AcquisitionDate'] or ''} {head.native['AcquisitionTime'] or '00:00:00'}"
+        return Origin(head.patient or None, _parsed(text, "%m-%d-%Y %H:%M:%S"))
+    for name in (place.name, place.stem):
+        if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():
+            lines, comments = split_header(read_text(root, root.folder(()), name))
+            said = next(filter(None, map(_PATIENT.search, comments)), None)
+            return Origin(said[1] if said else None, _started(lines[0] if lines else ""))
+    return Origin()
+
+
+def _started(line: str) -> datetime | None:
+    """Base date and time of a record line; without a date a time says nothing."""
+    date, time = _DATE.search(line), _TIME.search(line)
+    if date is None:
+        return None
+    hour, minute, second = time.groups() if time else ("0", "0", "0")
+    return _parsed(f"{date[1]}/{date[2]}/{date[3]} {hour}:{minute}:{second or '0'}", "%d/%m/%Y %H:%M:%S")
+
+
+def _parsed(text: str, form: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, form)
+    except ValueError:
+        return None

@@ -1,0 +1,114 @@
+"""What a patient shows in a recording, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pytest
+
+from ecglfm.sources.synthesis.heart import beat_times
+from ecglfm.sources.synthesis.patient import TEXTBOOK, draw_patient, generator
+from ecglfm.sources.synthesis.visit import MISSED, OVERREAD, Visit, draw_visit
+
+PTBXL, MIMIC = (0, 1), (1, 1)
+PATIENTS, RECORDS = 1000, 2
+
+
+def visits(population: tuple[int, int], difficulty: float = 1.0) -> Iterator[Visit]:
+    for number, record in product(range(PATIENTS), range(RECORDS)):
+        yield draw_visit(population, number, record, difficulty=difficulty)
+
+
+@pytest.fixture(scope="module")
+def hard() -> list[Visit]:
+    return list(visits(PTBXL))
+
+
+def test_without_difficulty_the_patient_is_seen_as_is():
+    for number in range(30):
+        visit, patient = draw_visit((0, 5), number, 1, difficulty=0.0), draw_patient((0, 5), number)
+        assert (visit.condition, visit.ectopy, visit.site) == (patient.condition, patient.ectopy, None)
+        assert visit.heart.look == TEXTBOOK
+        np.testing.assert_array_equal(visit.heart.waves, patient.waves)
+
+
+def test_a_patients_heart_is_the_same_with_and_without_the_arrhythmia(hard: list[Visit]):
+    changed = 0
+    for first, second in zip(hard[::2], hard[1::2], strict=True):
+        if first.heart.condition == "AFIB" and second.heart.condition == "NORM":
+            changed += 1
+            np.testing.assert_array_equal(first.heart.waves[-5:-3], second.heart.waves[-5:-3])  # R and S
+            assert (first.heart.n_p, second.heart.n_p) == (0, 2)
+            assert (first.heart.age, first.heart.sex) == (second.heart.age, second.heart.sex)
+    assert changed > 5
+
+
+def test_conditions_come_and_go(hard: list[Visit]):
+    """Of patients who have it at all, the share whose second recording differs from the first."""
+    pairs = list(zip(hard[::2], hard[1::2], strict=True))
+    for condition in ("AFIB", "SVTAC", "CLBBB"):
+        seen = [(a.heart.condition == condition) != (b.heart.condition == condition)
+                for a, b in pairs if condition in {a.heart.condition, b.heart.condition}]  # fmt: skip
+        assert 0.1 < np.mean(seen) < 0.6, condition
+    went = [a.heart.condition in {"AMI", "IMI"} and b.heart.condition == "NORM" for a, b in pairs]
+    assert not any(went)  # an infarction comes, and stays
+    came = [a.heart.condition == "NORM" and b.heart.condition in {"AMI", "IMI"} for a, b in pairs]
+    assert 0.02 * sum(b.heart.condition in {"AMI", "IMI"} for _, b in pairs) < sum(came)
+
+
+def test_the_left_bundle_is_blocked_at_higher_rates(hard: list[Visit]):
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    for a, b in zip(hard[::2], hard[1::2], strict=True):
+        if {a.heart.condition, b.heart.condition} == {"CLBBB", "NORM"} and draw_patient(
+            PTBXL, a.heart.number
+        ).condition == "CLBBB":
+            for visit in (a, b):
+                rates[visit.heart.condition == "CLBBB"].append(visit.heart.heart_rate)
+    assert np.mean(rates[True]) > np.mean(rates[False]) + 3
+
+
+@pytest.mark.parametrize(("population", "error"), [(PTBXL, 1.0), (MIMIC, 2.0)])
+def test_readers_err_as_often_as_stated(hard: list[Visit], population: tuple[int, int], error: float):
+    everything = hard if population == PTBXL else list(visits(population))
+    there = [v for v in everything if v.heart.condition not in {"NORM", "AMI", "IMI"}]
+    missed = np.mean([v.condition == "NORM" for v in there])
+    assert missed == pytest.approx(error * MISSED, abs=4 * np.sqrt(error * MISSED / len(there)))
+    assert all(v.condition in {"NORM", v.heart.condition} for v in there)
+    healthy = [v for v in everything if v.heart.condition == "NORM"]
+    for label in ("AFIB", "CLBBB", "AMI", "IMI"):
+        said = np.mean([v.condition == label for v in healthy])
+        assert said == pytest.approx(error * OVERREAD, abs=4 * np.sqrt(error * OVERREAD / len(healthy)))
+    infarcts = [v for v in everything if v.heart.condition in {"AMI", "IMI"}]
+    women, men = ([v.condition == "NORM" for v in infarcts if v.heart.sex == sex] for sex in ("female", "male"))
+    assert np.mean(women) == pytest.approx(2 * error * MISSED, abs=4 * np.sqrt(2 * error * MISSED / len(women)))
+    assert np.mean(men) == pytest.approx(error * MISSED, abs=4 * np.sqrt(error * MISSED / len(men)))
+
+
+def test_age_sex_and_site_go_with_conditions(hard: list[Visit]):
+    old = {c: np.mean([v.heart.age for v in hard if v.heart.condition == c]) for c in ("AFIB", "NORM", "SVTAC")}
+    assert old["AFIB"] > old["NORM"] + 8 > old["SVTAC"]
+    women = np.mean([v.heart.sex == "female" for v in hard if v.heart.condition in {"AMI", "IMI"}])
+    assert women == pytest.approx(0.33, abs=0.06)
+    ward = [np.mean([v.site == 2 for v in hard if (v.condition == "AMI") == ill]) for ill in (True, False)]
+    assert ward[0] > ward[1] + 0.03
+
+
+def test_premature_beats_are_as_many_as_drawn(hard: list[Visit]):
+    with_some = [v.heart for v in hard if v.heart.ectopy][:100]
+    for heart in with_some:
+        times, ectopic = beat_times(heart, generator(1, heart.number))
+        places = len(np.arange(2, len(times) - 1, 2))
+        assert ectopic.sum() == min(heart.look.ectopic_beats or 0, places)
+        assert (np.diff(times) > 0).all()
+    assert not any(v.heart.look.ectopic_beats for v in hard if not v.heart.ectopy)
+
+
+def test_recordings_follow_each_other_in_time():
+    days = np.array([[draw_visit((0, 5), n, r, difficulty=0.0).days for r in range(4)] for n in range(200)])
+    gaps = np.diff(days)
+    assert ((gaps >= 0.05) & (gaps <= 1200)).all()
+    for low, high in ((0, 1), (1, 30), (30, 365), (365, 1201)):  # each bin of a study of reliability has some
+        assert ((gaps >= low) & (gaps < high)).mean() > 0.08
+    assert (days[:, 0] < 3650).all()

@@ -1,0 +1,56 @@
+"""Whose a recording is and when it was made, as files say it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from ecglfm.records import RecordError
+from ecglfm.sources.origin import Origin, read_origin
+from tests.unit.sources.muse_file import muse
+
+NOON = datetime(2019, 3, 4, 12, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "when"),
+    [
+        ("r 12 500 5000 12:00:05 04/03/2019", NOON),
+        ("r 12 500 5000 4/3/2019 12:00:05.250", NOON),  # the other way round, as some databases write it
+        ("r 12 500 5000 04/03/2019", datetime(2019, 3, 4)),
+        ("r 12 500 5000 12:00:05", None),  # on no day
+        ("r 12 500 5000 12:00:05 31/02/2019", None),
+        ("r 12 500 5000", None),
+    ],
+)
+def test_when_a_header_says_it_was_made(tmp_path: Path, line: str, when: datetime | None):
+    (tmp_path / "r.hea").write_text(f"# before\n{line}\nr.dat 16 1000/mV 16 0 0 0 0 I\n")
+    assert read_origin(tmp_path / "r") == read_origin(tmp_path / "r.hea") == Origin(None, when)
+
+
+@pytest.mark.parametrize(
+    ("comment", "patient"),
+    [
+        ("<subject_id>: 10000032", "10000032"),
+        ("Patient ID: p-7 <age>: 3", "p-7"),
+        ("patient_id=12", "12"),
+        ("patient is well", None),
+    ],
+)
+def test_whose_a_comment_says_it_is(tmp_path: Path, comment: str, patient: str | None):
+    (tmp_path / "r.hea").write_text(f"r 1 500 5000\nr.dat 16 1000/mV 16 0 0 0 0 I\n# a note\n#{comment}\n")
+    assert read_origin(tmp_path / "r").patient == patient
+
+
+def test_what_a_muse_file_says(tmp_path: Path):
+    (tmp_path / "a.xml").write_bytes(muse(""))
+    found = read_origin(tmp_path / "a.xml")
+    assert found == Origin("P1", datetime(2020, 8, 17, 9, 15, 11))
+
+
+def test_other_files_say_nothing_and_a_missing_one_is_an_error(tmp_path: Path):
+    assert read_origin(tmp_path / "exams.hdf5#7") == Origin()
+    with pytest.raises(RecordError):
+        read_origin(tmp_path / "none.xml")
