@@ -22,9 +22,9 @@ FORMS = {
 LINEAR = (nn.Linear,)
 
 
-def forms(encoder: ECGEncoder) -> list[str]:
+def forms(encoder: ECGEncoder, device: str = "cpu") -> list[str]:
     """Backward passes of ours in the graph of a forward."""
-    found, seen, left = [], set(), [encoder(torch.ones(1, 12, 400)).grad_fn]
+    found, seen, left = [], set(), [encoder(torch.ones(1, 12, 400, device=device)).grad_fn]
     while left:
         node = left.pop()
         if node is None or node in seen:
@@ -45,6 +45,13 @@ def test_a_switch_turns_all_of_them_off(monkeypatch, value):
     found = forms(encoder)
     assert set(found) == (set() if value == "0" else FORMS)
     assert len(found) == (0 if value == "0" else 1 + 4 + 1 + 1 + 3)  # norms before Linears, swishes before them
+
+
+def test_elsewhere_than_on_a_cpu_all_but_the_swish_are_plain():
+    """Of a tensor without numbers, which stands for one of any device."""
+    config = architecture(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.0)
+    encoder = ECGEncoder(config, LEADS, 500, PreprocessConfig(), 5.0).to("meta")
+    assert forms(encoder, "meta") == ["_SwishLinearBackward"] * 3
 
 
 def test_dropout_is_then_pytorchs(monkeypatch):
