@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.integration import warm
 
 
 def run_one_and_two(script: str, plans: Sequence[object], folder: Path, *arguments: str) -> None:
@@ -27,7 +28,7 @@ def run_one_and_two(script: str, plans: Sequence[object], folder: Path, *argumen
         }  # fmt: skip
         for rank in range(world):
             with (work / f"log-{world}-{rank}.txt").open("w") as log:
-                command = [sys.executable, str(Path(__file__).with_name(script)), str(path), str(folder), *arguments]
+                command = [warm.script(), str(Path(__file__).with_name(script)), str(path), str(folder), *arguments]
                 ranked = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
                 process = subprocess.Popen(command, env=ranked, stdout=log, stderr=subprocess.STDOUT)
             processes.append((process, Path(log.name)))

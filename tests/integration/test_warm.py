@@ -22,6 +22,7 @@ if sys.argv[1] == "stop":
 if sys.argv[1] == "fail":
     raise KeyError("nothing")
 if sys.argv[1] == "wait":
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
     open("pid", "w").write(str(os.getpid()))
     time.sleep(600)
 sys.exit({"end": None, "three": 3, "say": "said"}[sys.argv[1]])
@@ -61,13 +62,24 @@ def test_it_ends_as_python_would(package: Path, word: str, status: int, errors: 
         assert done.stdout == f"['{word}'] {package} b\udce9 False asked\nat exit\n"
 
 
-def test_it_ends_with_whom_it_was_started_by(package: Path) -> None:
+def waiting(package: Path, deadline: float) -> tuple[subprocess.Popen[bytes], int]:
+    """A command that waits, and the process that does so in its place."""
     started = subprocess.Popen(command("wait"), cwd=package, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
     while not ((package / "pid").exists() and (package / "pid").read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    job = int((package / "pid").read_text())
+    return started, int((package / "pid").read_text())
+
+
+def test_it_hears_signals(package: Path) -> None:
+    started, _ = waiting(package, time.monotonic() + 300)
+    started.send_signal(signal.SIGUSR1)
+    assert started.wait(300) == 75
+
+
+def test_it_ends_with_whom_it_was_started_by(package: Path) -> None:
+    deadline = time.monotonic() + 300
+    started, job = waiting(package, deadline)
     started.kill()
     started.wait()
     while os.path.exists(f"/proc/{job}"):
@@ -78,3 +90,17 @@ def test_it_ends_with_whom_it_was_started_by(package: Path) -> None:
 def test_another_python_is_the_real_one(package: Path) -> None:
     done = subprocess.run([warm.shims() / "python", "-c", "import sys; print('torch' in sys.modules)"], stdout=-1)
     assert done.stdout == b"False\n"
+
+
+def test_code_and_files_run_as_scripts(package: Path) -> None:
+    """With PYTHONPATH, and as `__main__` of arguments of their own; what they start is warm where it is the package."""
+    (package / "elsewhere").mkdir()
+    (package / "elsewhere/beside.py").write_text("word = 'found'")
+    code = "import beside, sys; print(__name__, sys.argv[1:], beside.word, 'torch' in sys.modules, sys.executable)"
+    (package / "file.py").write_text(code)
+    for words in (["-c", code], [package / "file.py"]):
+        done = subprocess.run(
+            [warm.script(), *words, "a", "b"], cwd=package, env={"PYTHONPATH": str(package / "elsewhere")}, stdout=-1
+        )
+        assert done.returncode == 0
+        assert done.stdout.decode() == f"__main__ ['a', 'b'] found True {warm.shims() / 'python'}\n"

@@ -2,9 +2,10 @@
 
 A job of a small workflow computes for a second, and imports for five. `shims()` is a folder for the front of PATH: its
 `python -m ecglfm …` and `snakemake …` run in a fork of the process that waits here, with the caller's arguments, folder,
-environment and files; anything else is the real Python. The package itself is imported anew by each, from the folder
-that it runs in. Whoever ends the caller ends the fork. The demo, trainings on Slurm and whatever is killed do without:
-they are started as a user's are.
+environment and files; anything else is the real Python. `script()` there does the same with `-c CODE …` or a file, for
+ranks and commands that a test itself makes. The package itself is imported anew by each, from the folder that it runs
+in. Signals reach the fork, and whoever kills the caller ends it. The demo, trainings on Slurm and whatever is killed
+from outside do without: they are started as a user's are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import types
 from pathlib import Path
 
 #: What jobs import that is not ours; DeepSpeed comes after its settings.
@@ -40,6 +42,8 @@ if name == "python" and arguments[:2] != ["-m", "ecglfm"]:
 asked = json.dumps([name, arguments, os.getcwd(), dict(os.environ)]).encode("utf-8", "surrogateescape")
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
+    for passed in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(passed, lambda number, _: server.sendall(bytes([number])))
     socket.send_fds(server, [len(asked).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(asked)
     status = int.from_bytes(server.recv(8) or b"\\1", "big", signed=True)  # 1 where the watcher died
@@ -56,7 +60,7 @@ def shims() -> Path:
     """Folder of `python` and `snakemake` that run warm; the process behind them ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     address = str(folder / "socket")
-    for name in ("python", "snakemake"):
+    for name in ("python", "snakemake", "script"):
         shim = folder / name
         shim.write_text(SHIM.format(python=sys.executable, name=name, address=address))
         shim.chmod(0o755)
@@ -69,6 +73,11 @@ def shims() -> Path:
             stdin=subprocess.PIPE, stdout=log, stderr=log,
         )  # fmt: skip
     return folder
+
+
+def script() -> str:
+    """A `python` for `-c CODE …` and for files, whose code finds all imported."""
+    return str(shims() / "script")
 
 
 def serve(listening: socket.socket) -> None:
@@ -101,11 +110,14 @@ def _watch(caller: socket.socket) -> None:
     for file in files:
         os.close(file)
     ended = os.pidfd_open(job)
-    ready, *_ = select.select([ended, caller], [], [])
-    if ended not in ready:
-        os.kill(job, signal.SIGTERM)
+    alive = True
+    while alive and ended not in select.select([ended, caller], [], [])[0]:
+        numbers = caller.recv(64)
+        alive = bool(numbers)
+        for number in numbers or [signal.SIGTERM]:
+            os.kill(job, number)
     status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
-    if ended in ready:
+    if alive:
         caller.sendall(status.to_bytes(8, "big", signed=True))
     os._exit(0)
 
@@ -119,15 +131,19 @@ def _become(files: list[int], name: str, arguments: list[str], folder: str, envi
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [name, *arguments]
-    sys.path[0] = folder
+    sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(":"))]
     status: object = 0
     try:
         if name == "snakemake":
             from snakemake.cli import main
 
             sys.exit(main())
-        sys.argv = ["ecglfm", *arguments[2:]]
-        runpy.run_module("ecglfm", run_name="__main__", alter_sys=True)
+        sys.executable = str(SHIMS / "python")  # ranks that `launch` starts, and nothing else, are warm too
+        if name == "script":
+            _run_script(arguments)
+        else:
+            sys.argv = ["ecglfm", *arguments[2:]]
+            runpy.run_module("ecglfm", run_name="__main__", alter_sys=True)
     except SystemExit as stopped:
         status = stopped.code
         if isinstance(status, str):
@@ -139,6 +155,18 @@ def _become(files: list[int], name: str, arguments: list[str], folder: str, envi
     sys.exit(int(status or 0))  # type: ignore[call-overload]
 
 
+def _run_script(arguments: list[str]) -> None:
+    """What Python would do of `-c CODE …` or `FILE …`."""
+    if arguments[0] != "-c":
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+        return
+    sys.argv = ["-c", *arguments[2:]]
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    exec(compile(arguments[1], "<string>", "exec"), main.__dict__)
+
+
 if __name__ == "__main__":
+    SHIMS = Path(sys.argv[2])
     serve(socket.socket(fileno=int(sys.argv[1])))
-    shutil.rmtree(sys.argv[2])
+    shutil.rmtree(SHIMS)

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +19,7 @@ from ecglfm.lock import Lock
 from ecglfm.provenance import read_json, sha256_file, write_json
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
 from ecglfm.training.finetuning import resume, supervised
+from tests.integration import warm
 from tests.unit.training.finetuning.test_finetune import TASK, fit, make_data, make_encoder, slice_of
 from tests.unit.training.pretraining.small_pretraining import StopAfter
 
@@ -108,7 +108,7 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     fit(data, tmp_path / "whole", epochs=EPOCHS)
-    killed = subprocess.run([sys.executable, "-c", DYING, data, tmp_path / "out"], check=False)
+    killed = subprocess.run([warm.script(), "-c", DYING, data, tmp_path / "out"], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "out/model.safetensors").exists()
     with caplog.at_level("INFO", "ecglfm"):
@@ -209,11 +209,11 @@ def test_a_command_that_is_asked_to_end_saves_and_the_same_command_goes_on(data:
         f"--manifest={data / 'records.parquet'}", f"--signals={data / 'preprocess'}", f"--output={tmp_path / 'out'}",
         "--threads=1",
     ]  # fmt: skip
-    asked = subprocess.run([sys.executable, "-c", ASKED, *command], capture_output=True, text=True, check=False)
+    asked = subprocess.run([warm.script(), "-c", ASKED, *command], capture_output=True, text=True, check=False)
     assert asked.returncode == distributed.STOPPED, asked.stderr
     assert "stopped by a signal after epoch 2 of 4 and batch 3 of 6; a rerun resumes" in asked.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "progress.json"]
-    again = [sys.executable, "-m", "ecglfm", *command]
+    again = [str(warm.shims() / "python"), "-m", "ecglfm", *command]
     assert (
         "resumed after epoch 2 of 4 and batch 3 of 6"
         in subprocess.run(again, capture_output=True, text=True, check=True).stderr

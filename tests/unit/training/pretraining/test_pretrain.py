@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -28,6 +27,7 @@ from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.loop import history_columns
 from ecglfm.training.pretraining.pretrain import Pretraining, run_pretrain
+from tests.integration import warm
 from tests.unit.shard_leads import name_leads
 from tests.unit.training.pretraining.small_pretraining import (
     LEADS,
@@ -418,7 +418,7 @@ def command(prepared, output, **options):
     config = output / "config.yaml"
     config.write_text(yaml.safe_dump(encoder_slice(**options).model_dump(mode="json")))
     return [
-        sys.executable, "-m", "ecglfm", "pretrain", f"--config={config}", f"--manifest={prepared / 'records.parquet'}",
+        str(warm.shims() / "python"), "-m", "ecglfm", "pretrain", f"--config={config}", f"--manifest={prepared / 'records.parquet'}",
         f"--signals={prepared / 'preprocess'}", f"--output={output}", "--threads=1",
     ]  # fmt: skip
 
@@ -433,9 +433,9 @@ def wait_for(path, process, seconds=120):
 
 @pytest.mark.slow
 def test_two_processes_share_the_work_and_resume_after_a_signal(prepared, tmp_path):
-    options = {"processes": 2, "zero_stage": 1, "steps": 80, "checkpoint_every": {"steps": 20}}
+    options = {"processes": 2, "zero_stage": 1, "steps": 50, "checkpoint_every": {"steps": 10}}
     with subprocess.Popen(command(prepared, tmp_path, **options), stderr=subprocess.PIPE, text=True) as process:
-        wait_for(tmp_path / "checkpoints" / "step-00000020", process)
+        wait_for(tmp_path / "checkpoints" / "step-00000010", process)
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(60) == 75, process.stderr.read()
     again = subprocess.run(command(prepared, tmp_path, **options), capture_output=True, text=True, timeout=120)

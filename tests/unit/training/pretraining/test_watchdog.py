@@ -6,7 +6,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -22,6 +21,7 @@ from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.layer_probe import LayerState
 from ecglfm.training.pretraining.watchdog import Watchdog
+from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 
 ALIVE = LayerState(change=0.1, spread=0.5, gradient=1e-9)
@@ -284,7 +284,7 @@ def test_all_ranks_skip_or_stop_for_the_fault_of_one(repository, prepared, tmp_p
     environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", code],
+            [warm.script(), "-c", code],
             env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
