@@ -1,6 +1,6 @@
 """Ranks: who this process is, how the processes find each other, and how they agree to stop.
 
-The launcher may be `srun`, `torchrun`, our own `launch` (`pretrain.processes` without Slurm) or none at
+The launcher may be `srun`, `torchrun`, our own (`training.launcher`, for `pretrain.processes` without Slurm) or none at
 all. Everything else asks `is_main`. torch is imported late, so that a stop signal is heard while the slow
 imports still run.
 """
@@ -13,13 +13,9 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm import slurm
@@ -33,7 +29,7 @@ logger = logging.getLogger(__name__)
 STOPPED = 75  # EX_TEMPFAIL: stopped by a signal, resumable
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _SAME = 1.0  # s within which two signals are one: a process group and our own launcher both pass it on
-_STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started find each other
+STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started find each other
 _PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
 
 
@@ -189,8 +185,8 @@ def _store() -> torch.distributed.Store | None:
 
     if world_size() == 1:
         return dist.HashStore()
-    if _STORE in os.environ:
-        return dist.FileStore(os.environ[_STORE], world_size())
+    if STORE in os.environ:
+        return dist.FileStore(os.environ[STORE], world_size())
     if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ:  # torchrun
         return None
     port = slurm.port()
@@ -288,61 +284,7 @@ def hand_back(status: int) -> int:
         The same, for the exit of the process.
     """
     if status == STOPPED:
-        if is_main() and _STORE not in os.environ:  # not in a rank of `launch`, whose parent asks
+        if is_main() and STORE not in os.environ:  # not in a rank of `launch`, whose parent asks
             slurm.requeue()
         barrier()  # `srun --kill-on-bad-exit` ends the others once one has left
     return status
-
-
-def launch(command: Sequence[str], processes: int) -> int:
-    """Run one command as several ranks on this machine; they meet through a file, not a port.
-
-    Parameters
-    ----------
-    command : sequence of str
-        Arguments of `python -m ecglfm`.
-    processes : int
-        Ranks.
-
-    Returns
-    -------
-    int
-        0; or `STOPPED`; or the status of the first rank that failed (the others are then ended).
-    """
-    with tempfile.TemporaryDirectory(prefix="ecglfm-") as folder:
-        environment = os.environ | {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-        environment[_STORE] = str(Path(folder) / "store")
-        ranks = [
-            subprocess.Popen(
-                [sys.executable, "-m", "ecglfm", *command],
-                env=environment | {"RANK": str(number), "LOCAL_RANK": str(number)},
-            )
-            for number in range(processes)
-        ]
-
-        def forward(received: int, _frame: object) -> None:
-            for one in ranks:
-                one.send_signal(received)
-
-        for number in STOP_SIGNALS:
-            signal.signal(number, forward)
-        try:
-            return _wait(ranks)
-        finally:
-            for one in ranks:
-                if one.poll() is None:
-                    one.kill()
-                    one.wait()
-
-
-def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:
-    """Wait for all ranks, or for the first that fails."""
-    while True:
-        codes = [one.poll() for one in ranks]
-        failed = [code for code in codes if code not in (None, 0, STOPPED)]
-        if failed:
-            time.sleep(2)  # let the others say what they have to say
-            return failed[0] if failed[0] and failed[0] > 0 else 1
-        if None not in codes:
-            return max(code or 0 for code in codes)
-        time.sleep(0.1)

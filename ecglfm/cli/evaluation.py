@@ -47,12 +47,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     transport.add_argument("--threads", type=int, default=1, help="threads of torch")
     transport.set_defaults(run=_evaluate_on)
 
-    efficiency = commands.add_parser("label-efficiency", help="table and curves over the share of training patients")
-    efficiency.add_argument("--results", type=Path, required=True, help="folder of every output")
-    efficiency.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to compare")
-    efficiency.add_argument("--output", type=Path, required=True, help="folder to write into")
-    efficiency.set_defaults(run=_label_efficiency)
-
     verify = commands.add_parser("verify", help="measure how well an encoder tells people apart, on the test split")
     verify.add_argument("--config", type=Path, required=True, help="slice of the config: config/verify/{task}.yaml")
     verify.add_argument("--encoder", type=Path, required=True, help="folder that pretrain wrote")
@@ -63,6 +57,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_tracking(verify)
     verify.add_argument("--threads", type=int, default=1, help="threads of torch")
     verify.set_defaults(run=_verify)
+    _add_pages(commands)
+
+
+def _add_pages(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What sums up the results of other commands."""
+    efficiency = commands.add_parser("label-efficiency", help="table and curves over the share of training patients")
+    efficiency.add_argument("--results", type=Path, required=True, help="folder of every output")
+    efficiency.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to compare")
+    efficiency.add_argument("--output", type=Path, required=True, help="folder to write into")
+    efficiency.set_defaults(run=_label_efficiency)
 
     report = commands.add_parser("report", help="write the HTML report of a results folder")
     report.add_argument("--results", type=Path, required=True, help="folder of every output")

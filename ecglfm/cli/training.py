@@ -50,8 +50,10 @@ def _pretrain(args: argparse.Namespace) -> int:
     config = load(EncoderSlice, args.config)
     pretrain = config.config.pretrain
     if pretrain is not None and pretrain.processes > 1 and not distributed.is_launched():
+        from ecglfm.training.launcher import launch
+
         args.meter.hand_over()
-        return distributed.hand_back(distributed.launch(_command(args, pretrain.processes), pretrain.processes))
+        return distributed.hand_back(launch(_command(args, pretrain.processes), pretrain.processes))
     from ecglfm.training.pretraining import run_pretrain
 
     try:

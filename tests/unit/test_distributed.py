@@ -186,7 +186,3 @@ def test_two_processes_agree_and_listen_on_localhost_only(environment, tmp_path,
         out, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
         assert f"rank {number} of 2" in out
-
-
-def test_launch_gives_back_the_status_of_a_failing_rank(environment):
-    assert distributed.launch(["pretrain", "--no-such-option"], 2) == 2  # argparse's status, from both

@@ -8,14 +8,12 @@ without a tag is fetched anew. A resumed request asks for the rest on condition 
 
 from __future__ import annotations
 
-import email.utils
 import hashlib
 import logging
 import os
 import random
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +23,7 @@ import requests
 
 from ecglfm import __version__
 from ecglfm.config import UserError
+from ecglfm.sources.download.answers import describe, retry_after, version_of
 from ecglfm.sources.download.listing import RemoteFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -160,7 +159,7 @@ class Client:
         response.close()
         reason = f"HTTP {response.status_code} {response.reason}"
         if response.status_code in _RETRIED:
-            raise _InterruptedError(reason, _retry_after(response.headers.get("Retry-After", "")))
+            raise _InterruptedError(reason, retry_after(response.headers.get("Retry-After", "")))
         raise TransferError(f"{reason} for {url}")
 
     def _check_redirect(self, response: requests.Response, **_: object) -> None:
@@ -173,7 +172,7 @@ class Client:
 
     def _wait(self, what: str, error: Exception, attempt: int) -> None:
         """Pause before another attempt; raises `TransferError` when there is none."""
-        reason = _describe(error)
+        reason = describe(error)
         if attempt + 1 >= self.attempts or isinstance(error, (requests.exceptions.SSLError, ValueError)):
             raise TransferError(reason) from None
         pause = self.pause * 2**attempt * random.uniform(1.0, 1.5)  # noqa: S311 (not for secrets)
@@ -215,7 +214,7 @@ class _Download:
         if response.status_code == 200:
             return False
         start = response.headers.get("Content-Range", "").partition("-")[0]
-        if response.status_code == 416 or start != f"bytes {have}" or _version(response) != self.version:
+        if response.status_code == 416 or start != f"bytes {have}" or version_of(response) != self.version:
             self._forget()
             raise _InterruptedError("the file changed on the server")
         return True
@@ -223,7 +222,7 @@ class _Download:
     def _save(self, response: requests.Response, hasher: hashlib._Hash, have: int) -> None:
         if response.status_code == 416:
             raise TransferError(f"HTTP 416 {response.reason} for {self.file.url}")
-        self.version = _version(response)
+        self.version = version_of(response)
         text = response.headers.get("Content-Length", "")
         length = int(text) if text.isdecimal() else 0
         self.ended = text.isdecimal() or response.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -274,32 +273,3 @@ def _feed(hasher: hashlib._Hash, path: Path) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _version(response: requests.Response) -> str:
-    """What `If-Range` may name: a strong ETag, else Last-Modified, else nothing."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _retry_after(text: str) -> float:
-    """Seconds of a `Retry-After` header, which is a number or a date; 0 when it is neither."""
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
-def _describe(error: Exception) -> str:
-    """One short line for what requests tells in a long one."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS certificate is not trusted"
-    if isinstance(error, requests.exceptions.Timeout) or "Read timed out" in str(error):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return "no connection"
-    return " ".join(str(error).split())

@@ -107,14 +107,7 @@ def run_finetune(
     device = distributed.init(threads)
     data = _read(task, parsed, labels, manifest, signals)
     model = _build(encoder, data, parsed, config).to(device)
-    check_reads(
-        data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=model.encoder.sampling_rate,
-        leads=model.encoder.leads, anew="the stage `pretrain`",
-    )  # fmt: skip
-    logger.info(
-        "%s, %s: %d train and %d valid records, %d labels",
-        task.task, fit, len(data.train), len(data.valid), len(data.label_names),
-    )  # fmt: skip
+    _check_and_say(data, model, f"{task.task}, {fit}", encoder)
     settings = config.model_dump(mode="json", exclude=set(NO_PART))
     hashes = {
         "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
@@ -124,11 +117,7 @@ def run_finetune(
         tracking if distributed.is_main() else None, encoder=model.encoder.info, task=task, fit=parsed, config=config,
         hashes=hashes | {"manifest_hash": manifest_hash(manifest)}, rule=rule,
     )  # fmt: skip
-    checkpoints = Checkpoints(
-        output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
-        pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
-    )  # fmt: skip
-    checkpoints.identity["encoder_hash"] = weights_hash(encoder)
+    checkpoints = _checkpoints(output, config, hashes, weights_hash(encoder))
     with (
         SavedTraining(checkpoints) as saved,
         start_run(**about_run, key=saved.run_key, step=saved_epochs(saved)) as run,
@@ -137,21 +126,9 @@ def run_finetune(
             saved.note(run.key)
         learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
-        history = train(
-            learner,
-            config,
-            criterion,
-            seed=parsed.seed,
-            target=data.target[data.valid],
-            run=run,
-            saved=saved,
-            stop=stop,
-        )
-        # A fresh module: the engine may have partitioned or halved the weights of the one it trained.
-        model = _build(encoder, data, parsed, config)
-        (model.head if model.mode == "linear" else model).load_state_dict(history.weights)
-        merge(model.encoder)
-        model.to(device).eval()
+        target = data.target[data.valid]
+        history = train(learner, config, criterion, seed=parsed.seed, target=target, run=run, saved=saved, stop=stop)
+        model = _best(encoder, data, parsed, config, history).to(device).eval()
         chosen = decide(model, data, config)
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
@@ -162,6 +139,16 @@ def run_finetune(
             run.artifact(output / "model.json")
             saved.remove()
     return model
+
+
+def _checkpoints(output: Path, config: FinetuneConfig, hashes: dict[str, str], encoder_hash: str) -> Checkpoints:
+    """States of a fit that goes on only with the same config, data, encoder and global batch."""
+    checkpoints = Checkpoints(
+        output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
+        pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
+    )  # fmt: skip
+    checkpoints.identity["encoder_hash"] = encoder_hash
+    return checkpoints
 
 
 def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path) -> Labelled:
@@ -214,6 +201,24 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     model.freeze(fit.mode, config.freeze_frontend and model.encoder.info.get("weights") != "random")
     if fit.mode == "lora":
         adapt(model.encoder, config.lora)
+    return model
+
+
+def _check_and_say(data: Labelled, model: ECGModel, what: str, encoder: Path) -> None:
+    """Raise `UserError` where the signals are not as the encoder reads them; log what the fit is about."""
+    check_reads(
+        data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=model.encoder.sampling_rate,
+        leads=model.encoder.leads, anew="the stage `pretrain`",
+    )  # fmt: skip
+    counts = len(data.train), len(data.valid), len(data.label_names)
+    logger.info("%s: %d train and %d valid records, %d labels", what, *counts)
+
+
+def _best(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig, history: TrainingHistory) -> ECGModel:
+    """The model of the best epoch: a fresh one, since the engine may have partitioned or halved what it trained."""
+    model = _build(encoder, data, fit, config)
+    (model.head if model.mode == "linear" else model).load_state_dict(history.weights)
+    merge(model.encoder)
     return model
 
 
