@@ -41,6 +41,8 @@ class Explanation:
         Part of the beat of each sample: places in `PHASES`.
     beats : int
         Beats that were found.
+    standardized : bool
+        Whether the path of the attribution ends at the standardised recording, which such an encoder reads.
     """
 
     label: str
@@ -51,6 +53,7 @@ class Explanation:
     attribution: Attribution
     phase: np.ndarray
     beats: int
+    standardized: bool = False
 
     def by_lead(self) -> dict[str, dict[str, float]]:
         """Of each lead `share` (of all absolute values), `sum`, and `occlusion`."""
@@ -95,7 +98,7 @@ class Explanation:
             "explained": self.meaning,
             "score": found.score,
             "flat_line": found.flat,
-            "method": "integrated gradients from a flat line",
+            "method": f"integrated gradients from a flat line to the {'standardised ' * self.standardized}recording",
             "completeness_error": found.error,
             "steps": found.steps,
             "beats": self.beats,
@@ -165,4 +168,12 @@ def explain(model: ECGModel, record: Record | Prepared, label: str) -> Explanati
         attribution=found,
         phase=phase,
         beats=beats,
+        standardized=_standardizes(model),
     )
+
+
+def _standardizes(model: ECGModel) -> bool:
+    import torch
+
+    x = torch.zeros(1, len(model.encoder.leads), 8)
+    return model.encoder.standardized(x) is not x

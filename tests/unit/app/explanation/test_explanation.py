@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from ecglfm.app.explanation import Explanation, explain
 from ecglfm.app.prediction import Prepared
-from ecglfm.config import LEADS, UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.evaluation.attribution import Attribution
 from ecglfm.evaluation.beats import PHASES
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.heads import ECGModel
 from ecglfm.records import Record
+from tests.unit.architectures import small
 from tests.unit.evaluation.attribution.models import linear_model
 
 
@@ -35,6 +39,7 @@ def test_shares_and_sums():
     ]
     content = one.content()
     assert content["attribution"]["I"] == [0.03] * 50 + [-0.01] * 50
+    assert content["method"] == "integrated gradients from a flat line to the recording"
     assert (content["completeness_error"], content["steps"]) == (0.004, 80)
 
 
@@ -44,6 +49,16 @@ def test_without_beats_there_are_no_parts():
     assert (one.beats, one.by_phase()) == (0, {})
     assert "no beat was found" in one.lines()[1]
     one.figure()
+
+
+def test_of_an_encoder_that_standardises_the_method_says_so():
+    torch.manual_seed(0)
+    shape = small("wav2vec2", standardize=True)
+    encoder = make_encoder(shape, list(LEADS), 100, PreprocessConfig(sampling_rate=100), 5.0)
+    model = ECGModel(encoder, ["a"], "full", "multilabel").eval()
+    signal = np.random.default_rng(0).integers(-500, 500, (500, 12)).astype(np.int16)
+    method = "integrated gradients from a flat line to the standardised recording"
+    assert explain(model, Prepared("", None, signal), "a").content()["method"] == method
 
 
 def test_a_record_goes_the_way_of_the_pipeline():
