@@ -120,7 +120,7 @@ def make_small(repository: Path, target: Path, *, tracking: bool = False) -> Clo
         evaluate={"bootstrap": 20},
         card={"records": 0},
     )
-    copy.edit("config/sources/demo-ptbxl.yaml", patients=60, shards=1)
+    copy.edit("config/sources/demo-ptbxl.yaml", patients=60, shards=1, difficulty=0.0)
     copy.edit("config/tasks/af.yaml", sources=["demo-ptbxl"])
     copy.edit("config/encoders/tiny.yaml", model={"layers": 1, "dim": 16, "ffn_dim": 16, "conv_channels": 16})
     copy.edit("config/encoders/tiny.yaml", pretrain={"steps": 12, "batch_size": 4, "checkpoint_every": {"steps": 4}})

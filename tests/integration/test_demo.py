@@ -31,7 +31,10 @@ pytestmark = pytest.mark.slow
 
 
 def test_planted_conditions_are_learnt(demo) -> None:
-    assert demo.metrics("tiny", "diagnosis", "full-s0")["macro"]["auroc"]["value"] >= 0.90
+    """And not perfectly: at the demo's difficulty some are slight, and readers err."""
+    found = demo.metrics("tiny", "diagnosis", "full-s0")
+    assert 0.85 <= found["macro"]["auroc"]["value"] <= 0.99
+    assert min(found["labels"][name]["auroc"]["value"] for name in found["label_names"]) <= 0.97
 
 
 def test_the_console_can_be_read(demo) -> None:
@@ -64,7 +67,7 @@ def test_a_coin_toss_is_not_learnt(demo) -> None:
 def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path: Path) -> None:
     """On test patients, with its interval."""
     clone = copy_clone(demo, tmp_path / "clone")
-    probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2}
+    probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2, "batch_size": 16}
     chosen = {"encoders": ["tiny", "random-tiny"], "tasks": ["diagnosis"], "tracking": {"enabled": False}}
     clone.edit("config/config.yaml", finetune=probe, evaluate={"bootstrap": 20}, card={"records": 0}, **chosen)
     clone.snakemake("evaluate_all", "embed_all")
