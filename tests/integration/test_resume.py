@@ -49,7 +49,7 @@ def _kill_after(clone, checkpoint: str) -> None:
         assert time.monotonic() < deadline, "no checkpoint within five minutes"
         assert started.poll() is None, "training ended before it could be killed"
         time.sleep(0.02)
-    found = subprocess.run(["pgrep", "-f", "ecglfm pretrain"], capture_output=True, text=True).stdout.split()
+    found = subprocess.run(["pgrep", "-f", "ecglfm .*pretrain --config"], capture_output=True, text=True).stdout.split()
     ours = [pid for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(clone.root)]
     for pid in ours:
         os.kill(int(pid), signal.SIGKILL)

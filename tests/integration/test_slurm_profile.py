@@ -90,9 +90,10 @@ def test_pretraining_is_submitted_as_a_person_would(site, ranks, sbatch, srun):
     extra = "--signal=USR1@60 --open-mode=append"
     expected = f"sbatch --parsable --export=ALL -p gpu -t 1440 --mem 16000 {sbatch.format(extra=extra)}"
     assert line == shlex.split(expected)
-    (command,) = re.findall(r"^Shell command: (.* -m ecglfm pretrain .*)", said, re.M)
+    (command,) = re.findall(r"^Shell command: (.* -m ecglfm .* pretrain .*)", said, re.M)
     assert command == srun + (
-        "python -m ecglfm pretrain --config results/config/pretrain/tiny.yaml --manifest results/manifest/records.parquet"
+        "python -m ecglfm --cost results/logs/pretrain/tiny.log.cost pretrain"
+        " --config results/config/pretrain/tiny.yaml --manifest results/manifest/records.parquet"
         " --signals results/preprocess --output results/pretrain/tiny --tracking results/config/tracking.yaml"
         " --rule pretrain_encoder --threads 4 2> results/logs/pretrain/tiny.log"
     )
@@ -108,10 +109,10 @@ def test_a_finetuning_is_started_by_srun_and_warned_as_a_pretraining_is(site):
         "sbatch --parsable --export=ALL -p main -t 480 --mem 16000 --nodes=1 --requeue --ntasks=1 --cpus-per-task=4"
     )
     assert line == shlex.split(f"{expected} --signal=USR1@60 --open-mode=append")
-    (command,) = re.findall(r"^Shell command: (.* -m ecglfm finetune) ", said, re.M)
+    (command,) = re.findall(r"^Shell command: (.* -m ecglfm) --cost \S+ finetune ", said, re.M)
     assert (
         command
-        == "srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=4 --kill-on-bad-exit=1 python -m ecglfm finetune"
+        == "srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=4 --kill-on-bad-exit=1 python -m ecglfm"
     )
 
 

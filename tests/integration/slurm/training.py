@@ -134,7 +134,7 @@ class Training:
 
     def ranks(self) -> list[int]:
         """Processes that train in the clone."""
-        return processes(self.clone.root, "-m\0ecglfm\0pretrain")
+        return processes(self.clone.root, "\0pretrain\0")
 
     def pause(self) -> None:
         """Stop the ranks where they are, so that a test has time to act."""
