@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, UNCALIBRATED_METRICS, label_metrics
+from ecglfm.evaluation.metrics.challenge import Challenge
+from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, UNCALIBRATED_METRICS, Records, label_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.entries import summarize
 from ecglfm.evaluation.metrics.label import Cases, auprc, auroc
@@ -182,6 +183,7 @@ def test_every_reason():
         assert told(np.array([])).reason(metric, 0) == "no test record with a known label"
     assert told(np.array([0.0, 1])).reason("auroc", 0) == "undefined"
     assert told(np.array([0.0, 1]), 0.7).reason("npv", 0) == free
+    assert told(np.array([0.0, 1]), 0.5).reason("npv", 0) == free  # what is at the threshold is called
 
 
 def test_errors_of_the_probability_are_those_before_the_calibration_and_after() -> None:
@@ -190,3 +192,41 @@ def test_errors_of_the_probability_are_those_before_the_calibration_and_after() 
     found = {metric.name: float(metric.of(after)[0]) for metric in (*LABEL_METRICS[-2:], *UNCALIBRATED_METRICS)}
     wanted = {"brier_uncalibrated": 0.025, "ece_uncalibrated": 0.15, "brier": 0.125, "ece": 0.35}
     assert found == pytest.approx(wanted)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        # a quarter in train, a fifth in test: every record is told 0.25
+        ([1, 0, 0, 0], [1, 0, 0, 0, 0], [0.5, 0.2, 1 / 3, 0, 1, 0.2, 0.8, 0.2 * 0.75**2 + 0.8 * 0.25**2]),
+        ([1, 1, 1, 0], [1, 0, 0, 0, 0], [0.5, 0.2, 1 / 3, 1, 0, 0.2, 0.8, 0.2 * 0.25**2 + 0.8 * 0.75**2]),
+        ([1, 0], [1, 0], [0.5, 0.5, 2 / 3, 1, 0, 0.5, 0.5, 0.25]),
+        ([1, 0, 0, 0], [1, 1], [NAN, NAN, 1, 0, NAN, 1, 0, 0.75**2]),
+        ([1, 0, 0, 0], [0, 0], [NAN, NAN, NAN, NAN, 1, 0, 1, 0.25**2]),
+    ],
+)
+def test_what_the_constant_answer_reaches(train: list[int], test: list[int], expected: list[float]) -> None:
+    names = ["auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "npv", "brier"]
+    constants = {metric.name: metric.constant for metric in (*LABEL_METRICS, *UNCALIBRATED_METRICS)}
+    assert [name for name, constant in constants.items() if constant is not None] == names
+    found = [constants[name](np.array(train), np.array(test)) for name in names]  # type: ignore[misc]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_metrics_of_whole_records() -> None:
+    """Classes 0, 0, 1, of which the first and last are found; twice the last in the second weighting."""
+    targets, probabilities = np.eye(2)[[0, 0, 1]], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    weight_nr = np.array([[1, 1.0], [1, 1], [1, 2]])
+    # calling class 1 (here "normal") where 0 is true earns 1/4, of two named classes 1/8
+    challenge = Challenge(np.array([[1, 0.25], [0.25, 1]]), normal=1)
+    records = Records(targets, probabilities, probabilities >= 0.5, weight_nr, True, challenge)
+    found = {metric.name: metric.of(records) for metric in records.metrics}
+    assert [metric.name for metric in records.metrics] == list(found)
+    np.testing.assert_allclose(found["accuracy"], [2 / 3, 3 / 4])
+    np.testing.assert_allclose(found["balanced_accuracy"], [3 / 4, 3 / 4])
+    # called 1 + 1/8 + 1, right 3, all normal 1/8 + 1/8 + 1
+    np.testing.assert_allclose(found["challenge_metric"], [(2.125 - 1.25) / (3 - 1.25), (3.125 - 2.25) / (4 - 2.25)])
+    assert [metric.name for metric in Records(*[targets] * 4, exclusive=False, challenge=None).metrics] == []

@@ -49,6 +49,23 @@ def test_no_positive_at_all_is_undefined_for_every_weighting():
     assert np.isnan([auroc(np.zeros(2), np.arange(2)), auprc(np.ones(2), np.arange(2))]).all()
 
 
+def test_labels_together_are_cases_of_their_records():
+    """Three records of two labels, of which four are known; of the second weighting the third record is there twice."""
+    targets = np.array([[1, 0], [np.nan, 1], [0, np.nan]])
+    probabilities = np.array([[0.9, 0.6], [0.4, 0.5], [0.3, 0.2]])
+    thresholds, weight_nr = np.tile([0.7, 0.5], (3, 1)), np.array([[1, 1.0], [1, 0], [1, 2]])
+    raw = Cases(np.ones(1), np.ones(1), 0.5, np.ones((1, 1)))
+    cases = Cases.pooled(targets, probabilities, thresholds, weight_nr, known_nl=~np.isnan(targets), uncalibrated=raw)
+    assert cases.counts.shape == (21, 2)
+    # by record: (1, 0.9) called, (0, 0.6) called; (1, 0.5) called; (0, 0.3) not called
+    np.testing.assert_array_equal(cases.decided, [[2, 1], [1, 1], [0, 0], [1, 2]])
+    np.testing.assert_allclose(cases.squared, [0.01 + 0.36 + 0.25 + 0.09, 0.01 + 0.36 + 2 * 0.09])
+    np.testing.assert_array_equal(cases.total, [4, 4])
+    np.testing.assert_allclose(cases.ranking["auroc"], [3 / 4, 1])  # only 0.5 below 0.6 is wrong
+    np.testing.assert_array_equal(cases.threshold, [0.7, 0.5, 0.5, 0.7])
+    assert cases.raw is raw
+
+
 def test_what_each_record_adds():
     """A true positive, a false one on the threshold, a false negative and a true negative in the first and last bins."""
     target, probability = np.array([1, 0, 1, 0.0]), np.array([0.97, 0.5, 0.4, 0.0])
