@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from ecglfm.app.follow import workings
+from ecglfm.app.follow.trainings import holders
 from ecglfm.config import Project, UserError
-from ecglfm.lock import holder_of, is_running
+from ecglfm.lock import is_running
 
 Keep = Literal["models", "encoders", "reports"]
 KEEPS: tuple[str, ...] = get_args(Keep)
@@ -152,9 +153,8 @@ def _check_idle(results: Path) -> None:
             f"{results}: Snakemake holds its lock: a run is under way; wait for it, or stop it. After a kill, once none"
             " of its jobs runs any more: snakemake --unlock"
         )
-    for lock in [*results.glob("pretrain/*/checkpoints.lock"), *results.glob("finetune/*/*/*/checkpoints.lock")]:
-        holder = holder_of(lock)
-        if holder is not None and is_running(holder):
+    for lock, holder in holders(results):
+        if is_running(holder):
             raise UserError(
                 f"{lock}: process {holder['pid']} on {holder['host']} trains there; wait for it, or stop it"
             )

@@ -13,6 +13,7 @@ from ecglfm import slurm
 from ecglfm.app.follow import workings
 from ecglfm.app.follow.causes import causes
 from ecglfm.app.follow.plan import Job, Plan
+from ecglfm.app.follow.trainings import holders
 from ecglfm.app.follow.workings import Failure, Started
 from ecglfm.lock import holder_of, is_running
 from ecglfm.progress import duration, read_progress
@@ -54,7 +55,9 @@ class Workings:
 def read_workings(results: Path) -> Workings:
     """Look once at Snakemake's folder, the processes of this machine and, where jobs are there, Slurm's queue."""
     started = workings.started()
-    jobs = sorted({one.job for one in started.values() if one.job is not None})
+    # A job that runs has written its own start over that of its submission, without its number: its lock has that.
+    numbers = [one.job for one in started.values()] + [holder["job"] for _, holder in holders(results)]
+    jobs = sorted({str(number) for number in numbers if number is not None})
     return Workings(
         started=started,
         failed=workings.failures(),
@@ -132,9 +135,12 @@ def _under_way(job: Job, known: Workings, now: float) -> Standing | None:
     if started is None:
         return _running(job, now, f"process {holder['pid']} on {holder['host']}") if alive and holder else None
     since = f"since {_clock(started.since, now)}"
-    if started.job is not None:
-        queued = (known.queue or {}).get(started.job)
-        name = f"Slurm job {started.job}"
+    number = started.job
+    if number is None and holder is not None and holder["job"] in (known.queue or {}):
+        number = str(holder["job"])
+    if number is not None:
+        queued = (known.queue or {}).get(number)
+        name = f"Slurm job {number}"
         if queued is not None and queued.state == "PENDING":
             return Standing(job, "waiting", f"{name} is in the queue" + (f": {queued.reason}" if queued.reason else ""))
         if queued is not None:

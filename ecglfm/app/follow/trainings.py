@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from ecglfm.lock import holder_of
 from ecglfm.progress import FILE, Progress, read_progress
 
 POLL_SECONDS = 10.0
@@ -20,6 +22,15 @@ def trainings(results: Path) -> Iterator[tuple[str, Progress]]:
             progress = read_progress(path.parent)
             if progress is not None:
                 yield f"{stage} {path.parent.relative_to(results / stage)}", progress
+
+
+def holders(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Lock of each training that has begun and not ended, and who holds it."""
+    for pattern in ("pretrain/*/checkpoints.lock", "finetune/*/*/*/checkpoints.lock"):
+        for lock in sorted(results.glob(pattern)):
+            holder = holder_of(lock)
+            if holder is not None:
+                yield lock, holder
 
 
 class Teller:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm import slurm
-from ecglfm.app.follow.standing import Workings, standings
+from ecglfm.app.follow.standing import Workings, read_workings, standings
 from ecglfm.app.follow.workings import Started
 from ecglfm.lock import Lock
 from tests.unit.app.follow.planted import (
@@ -63,3 +63,19 @@ def test_a_training_that_outlives_its_snakemake_runs() -> None:
     lock = Path(OUTPUT[ENCODER]).parent / "checkpoints.lock"
     lock.write_text(json.dumps(json.loads(lock.read_text()) | {"started": "1"}))  # a later process of the same number
     assert standings(plan(WAITING), Workings(), NOW)[1].state == "stopped"
+
+
+def test_a_training_on_a_node_is_known_by_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There Snakemake writes the job's start again, without its number."""
+    half_way()
+    lock = Path(OUTPUT[ENCODER]).parent / "checkpoints.lock"
+    lock.write_text(json.dumps({"pid": 1, "started": "1", "host": "node1", "job": "47"}))
+    monkeypatch.setattr(slurm, "queue", lambda jobs: {job: slurm.Queued("RUNNING", "node[1-2]") for job in jobs})
+    assert read_workings(Path("results")).queue == {"47": slurm.Queued("RUNNING", "node[1-2]")}
+    known = Workings(
+        started={OUTPUT[ENCODER]: Started(None, NOW - 3600)},
+        process=77,
+        queue={"47": slurm.Queued("RUNNING", "node[1-2]")},
+    )
+    monkeypatch.setattr(slurm, "is_alive", lambda job: True)
+    assert standings(plan(WAITING), known, NOW)[1].detail.endswith("(Slurm job 47 on node[1-2], since 15:00)")
