@@ -2,6 +2,7 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
+import hashlib
 import json
 import re
 import shlex
@@ -32,6 +33,14 @@ FOLD_FITS = sorted({name for task in TASKS for fit in FITS for name in PROJECT.m
 SLICES = PROJECT.slices()
 TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
 TRACKING_SLICE = SLICES.pop("tracking")
+#: Analyses with a target of their own: the report shows what has been made of them, and makes none.
+ANALYSES = [
+    "evaluate/label_efficiency.csv",
+    "lead_sets/lead_sets.json",
+    "confounders/confounders.json",
+    "serial/serial.json",
+    "umap/umap.json",
+]
 
 
 wildcard_constraints:
@@ -143,13 +152,20 @@ def get_vectors(wildcards):
 def get_finetune_config(wildcards):
     """What a fit is told: the section as its encoder has it, or as its variant has it."""
     variant = parse_fit(wildcards.fit).variant
-    return f"<results>/config/finetune/{wildcards.encoder}{'/' + variant if variant else ''}.yaml"
+    name = f"{wildcards.encoder}/{variant}" if variant else wildcards.encoder
+    return f"<results>/config/finetune/{name}.yaml"
 
 
 def get_models(wildcards):
     """What is evaluated as one fit of a task: a model, or that of each fold of a cross-validation."""
     names = PROJECT.models(wildcards.task, wildcards.fit)
     return [f"<results>/finetune/{wildcards.encoder}/{wildcards.task}/{name}/model.safetensors" for name in names]
+
+
+def get_analyses(wildcards):
+    """Those that there are, with a hash: a new one, or a changed one, makes the report anew."""
+    found = [Path(PROJECT.config.results) / name for name in ANALYSES]
+    return [f"{path}:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in found if path.is_file()]
 
 
 def require(*keys):

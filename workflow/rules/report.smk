@@ -2,23 +2,6 @@
 # Requires: the manifest, every training history and every evaluation.
 # Makes: <results>/report/index.html.
 
-import hashlib
-
-#: Analyses with a target of their own: the report shows what has been made of them, and makes none.
-ANALYSES = [
-    "evaluate/label_efficiency.csv",
-    "lead_sets/lead_sets.json",
-    "confounders/confounders.json",
-    "serial/serial.json",
-    "umap/umap.json",
-]
-
-
-def get_analyses(wildcards):
-    """Those that there are, with a hash: a new one, or a changed one, makes the report anew."""
-    found = [Path(PROJECT.config.results) / name for name in ANALYSES]
-    return [f"{path}:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in found if path.is_file()]
-
 
 rule report:
     input:
