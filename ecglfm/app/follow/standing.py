@@ -19,6 +19,8 @@ from ecglfm.lock import holder_of, is_running
 from ecglfm.progress import duration, read_progress
 
 State = Literal["done", "removed", "stale", "running", "waiting", "stopped", "failed"]
+#: What a later job waits for is told of, the first of these before the next.
+_TOLD_OF: tuple[State, ...] = ("failed", "stopped", "running")
 
 
 class Standing(NamedTuple):
@@ -68,7 +70,10 @@ def read_workings(results: Path) -> Workings:
 
 
 def standings(plan: Plan, known: Workings, now: float | None = None) -> list[Standing]:
-    """Where each job stands, in the plan's order, without those that copy a slice of the config."""
+    """Where each job stands, in the plan's order, without those that copy a slice of the config.
+
+    Where targets were named, their jobs, and those before them that run, failed or were stopped.
+    """
     now = time.time() if now is None else now
     found = {
         place: _standing(plan, place, known, now)
@@ -81,7 +86,18 @@ def standings(plan: Plan, known: Workings, now: float | None = None) -> list[Sta
             if before is not None:
                 ends = {"failed": ", which failed", "stopped": ", which was stopped"}.get(before.state, "")
                 found[place] = one._replace(detail=f"after {before.job.name}{ends}")
-    return [found[place] for place in sorted(set(plan.asked) & set(found))]
+    held_up = {place for place in _before(plan) if place in found and found[place].state in _TOLD_OF}
+    return [found[place] for place in sorted((set(plan.asked) & set(found)) | held_up)]
+
+
+def _before(plan: Plan) -> set[int]:
+    """Places of what the jobs that were asked for need, near or far."""
+    seen, waiting = set(plan.asked), list(plan.asked)
+    while waiting:
+        new = [at for at in plan.jobs[waiting.pop()].upstream if at not in seen]
+        seen.update(new)
+        waiting += new
+    return seen
 
 
 def _nearest(plan: Plan, place: int, found: Mapping[int, Standing]) -> Standing | None:
@@ -93,7 +109,7 @@ def _nearest(plan: Plan, place: int, found: Mapping[int, Standing]) -> Standing 
             seen.add(at)
             met += [found[at]] if at in found else []
             waiting.extend(plan.jobs[at].upstream)
-    for state in ("failed", "stopped", "running"):
+    for state in _TOLD_OF:
         for one in met:
             if one.state == state:
                 return one

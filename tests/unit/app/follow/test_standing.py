@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ecglfm.lock import Lock
 from tests.unit.app.follow.planted import (
     ENCODER,
     MANIFEST,
+    METRICS,
     NOW,
     OUTPUT,
     WAITING,
@@ -79,3 +81,11 @@ def test_a_training_on_a_node_is_known_by_its_lock(monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.setattr(slurm, "is_alive", lambda job: True)
     assert standings(plan(WAITING), known, NOW)[1].detail.endswith("(Slurm job 47 on node[1-2], since 15:00)")
+
+
+def test_what_a_target_waits_for_is_told_of() -> None:
+    """Of the evaluation alone: that, and the training two jobs before it that was stopped; not the data, which are there."""
+    half_way()
+    found = standings(replace(plan(WAITING), asked=[METRICS]), Workings(), NOW)
+    assert [(one.job.stage, one.state) for one in found] == [("pretrain", "stopped"), ("evaluate", "waiting")]
+    assert found[1].detail == "after pretrain tiny, which was stopped"
