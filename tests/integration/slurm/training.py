@@ -134,7 +134,7 @@ class Training:
 
     def ranks(self) -> list[int]:
         """Processes that train in the clone."""
-        return processes(self.clone.root, "\0pretrain\0")
+        return processes(self.clone.root, r"\0ecglfm\0(--cost\0[^\0]*\0)?pretrain\0")  # no `snakemake pretrain`
 
     def pause(self) -> None:
         """Stop the ranks where they are, so that a test has time to act."""
@@ -166,14 +166,14 @@ def weights(clone: Clone) -> str:
 
 
 def processes(root: Path, words: str) -> list[int]:
-    """Processes of this folder whose command line has these words."""
+    """Processes of this folder whose command line has this pattern; a NUL parts its words."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 here = os.path.realpath(entry / "cwd") == str(root)
                 command = (entry / "cmdline").read_text()
-                if here and words in command and Path(command.split("\0")[0]).name.startswith("python"):  # not srun
+                if here and re.search(words, command) and Path(command.split("\0")[0]).name.startswith("python"):  # not srun
                     found.append(int(entry.name))
             except OSError:  # ended meanwhile, or not ours
                 continue
