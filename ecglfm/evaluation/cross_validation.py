@@ -16,8 +16,8 @@ import pandas as pd
 from ecglfm import distributed
 from ecglfm.config import UserError
 from ecglfm.config.fits import split_fold
-from ecglfm.evaluation.metrics import Outcome, fold_means
-from ecglfm.evaluation.prediction import predict_records
+from ecglfm.evaluation.metrics import Outcome, cohort_splits, fold_means
+from ecglfm.evaluation.prediction import labelled_records, predict_records
 from ecglfm.provenance import read_json
 
 if TYPE_CHECKING:
@@ -58,6 +58,29 @@ class Models(NamedTuple):
         """What the models' prediction sets promise; None where not all have them."""
         promised = [network.conformal.coverage if network.conformal else None for network in self.networks]
         return None if None in promised else promised[0]
+
+    def read_records(
+        self, labels: Path, manifest: Path, tested_only: Sequence[str]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The manifest, and the records of it with a label, as `predict` takes them.
+
+        Parameters
+        ----------
+        labels, manifest : path
+            `labels/{task}.parquet`, `manifest/records.parquet`.
+        tested_only : sequence of str
+            Sources whose test records are a cohort of their own.
+
+        Raises
+        ------
+        UserError
+            The labels do not hold what the models predict, or the models are not those of the folds.
+        """
+        all_records = pd.read_parquet(manifest)
+        records = labelled_records(pd.read_parquet(labels), all_records, self.names, labels, self.kind)
+        self.check(records, labels)
+        records["split"] = cohort_splits(records, tested_only)
+        return all_records, records
 
     def check(self, records: pd.DataFrame, labels: Path) -> None:
         """Raise `UserError` where one of records and models has folds and the other has not, or has others."""

@@ -22,9 +22,9 @@ from ecglfm.data.samples import check_samples
 from ecglfm.evaluation.cross_validation import read_models, training_records
 from ecglfm.evaluation.metrics import (
     Outcome,
-    cohort_splits,
     external_cohorts,
     group_names,
+    how_resampled,
     majority,
     read_outcome,
     set_metrics,
@@ -32,7 +32,6 @@ from ecglfm.evaluation.metrics import (
     summarize,
 )
 from ecglfm.evaluation.plots import figures, save_png
-from ecglfm.evaluation.prediction import labelled_records
 from ecglfm.evaluation.tracked import track
 from ecglfm.provenance import code_version, write_json, write_parquet
 from ecglfm.records import data_hash
@@ -95,11 +94,8 @@ def run_evaluate(
     torch.set_num_threads(max(1, threads))
     models = read_models([model] if isinstance(model, Path) else model)
     identity, names, kind = models.identity, models.names, models.kind
-    all_records = pd.read_parquet(manifest)
-    records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
-    models.check(records, labels)
+    all_records, records = models.read_records(labels, manifest, slice.tested_only)
     check_samples(records, signals)
-    records["split"] = cohort_splits(records, slice.tested_only)
     predictions = models.predict(records, signals)
     write_parquet(output / "predictions.parquet", predictions)
     about = records.set_index("record_id", drop=False).loc[predictions["record_id"]].reset_index(drop=True)
@@ -166,10 +162,13 @@ def measure(test: Outcome, config: EvaluateConfig) -> dict[str, Any]:
     )
     described = test.describe()
     counts = {"records": len(test.patients), "patients": len(np.unique(test.patients))}
-    return summary | described | {
-        "split": "test",
-        "label_names": test.names,
-        "n": counts | described["n"],
-        "bootstrap": {"unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence,
-                      "seed": config.seed, "min_patients": config.min_patients},
-    }  # fmt: skip
+    return (
+        summary
+        | described
+        | {
+            "split": "test",
+            "label_names": test.names,
+            "n": counts | described["n"],
+            "bootstrap": how_resampled(config),
+        }
+    )

@@ -20,11 +20,11 @@ from ecglfm.evaluation.confounders.alone import fit_alone
 from ecglfm.evaluation.confounders.probe import probe, usable
 from ecglfm.evaluation.confounders.strata import Areas
 from ecglfm.evaluation.confounders.variables import Variable, read_variables
+from ecglfm.evaluation.metrics import how_resampled, log_odds
 from ecglfm.provenance import code_version, read_json, write_json
 from ecglfm.records import data_hash
 
 _STRATA = 5  # of a quantity, as many patients' records in each
-_SMALLEST = 1e-7  # probability, where log odds end
 #: The stratum of all variables together.
 TOGETHER = "all together"
 
@@ -72,7 +72,7 @@ def run_probe_encoder(
     }
     about = {"records": len(records), "patients": records["patient_id"].nunique(), "dim": x.shape[1]}
     content: dict[str, Any] = {"encoder": output.parent.name, "n": about, "probes": found, "missing": missing}
-    content |= {"folds": config.folds, "bootstrap": _bootstrap(evaluation)}
+    content |= {"folds": config.folds, "bootstrap": how_resampled(evaluation)}
     write_json(output, content | {"data_hash": data_hash(all_records), "code": code_version()})
     return content
 
@@ -146,7 +146,7 @@ def run_confounders(
         "missing": missing,
         "labels": {},
         "folds": config.folds,
-        "bootstrap": _bootstrap(evaluation),
+        "bootstrap": how_resampled(evaluation),
     }
     if kind.has_classes:
         for number, name in enumerate(names):
@@ -218,17 +218,3 @@ def strata_of(variable: Variable, patients: pd.Series, min_patients: int) -> pd.
             return "nearly always the same: its quintiles are one"
         values = cut.astype(object).map(str, na_action="ignore")
     return values.where(values.notna(), None)
-
-
-def log_odds(probability: np.ndarray) -> np.ndarray:
-    """Log odds, of probabilities that are held off 0 and 1."""
-    inside = probability.clip(_SMALLEST, 1 - _SMALLEST)
-    return np.asarray(np.log(inside / (1 - inside)))
-
-
-def _bootstrap(evaluation: EvaluateConfig) -> dict[str, Any]:
-    """How intervals were made, as in `metrics.json`."""
-    return {
-        "unit": "patient", "resamples": evaluation.bootstrap, "confidence": evaluation.confidence,
-        "seed": evaluation.seed, "min_patients": evaluation.min_patients,
-    }  # fmt: skip

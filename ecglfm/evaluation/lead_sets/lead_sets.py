@@ -22,9 +22,8 @@ from ecglfm.evaluation.cross_validation import read_models
 from ecglfm.evaluation.evaluate import measure
 from ecglfm.evaluation.lead_sets.figure import lead_sets_figure
 from ecglfm.evaluation.lead_sets.gather import lead_sets_table
-from ecglfm.evaluation.metrics import MIN_PATIENTS, Outcome, cohort_splits, compared, read_outcome, truth_of
+from ecglfm.evaluation.metrics import MIN_PATIENTS, Outcome, compared, read_outcome, truth_of
 from ecglfm.evaluation.plots import save_png
-from ecglfm.evaluation.prediction import labelled_records
 from ecglfm.provenance import code_version, write_json, write_text
 from ecglfm.records import data_hash
 
@@ -80,10 +79,7 @@ def run_lead_sets(
     torch.set_num_threads(max(1, threads))
     models = read_models(model)
     kind, names = models.kind, models.names
-    all_records = pd.read_parquet(manifest)
-    records = labelled_records(pd.read_parquet(labels), all_records, names, labels, kind)
-    models.check(records, labels)
-    records["split"] = cohort_splits(records, evaluation.tested_only)
+    all_records, records = models.read_records(labels, manifest, evaluation.tested_only)
     records = records[records["split"] == "test"] if not models.folds else records
     check_samples(records, signals)
     said = pd.read_parquet(predictions)

@@ -17,13 +17,14 @@ from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, label_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
 from ecglfm.evaluation.metrics.conformal import set_metrics
-from ecglfm.evaluation.metrics.entries import entry_of, nothing, summarize
+from ecglfm.evaluation.metrics.entries import entry_of, how_resampled, nothing, summarize
 from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.influence import auroc_influence
 from ecglfm.evaluation.metrics.intervals import LOG, SQUARES, Scale, scaled_interval, score_interval
 from ecglfm.evaluation.metrics.metric import Metric
+from ecglfm.evaluation.metrics.odds import SMALLEST, log_odds
 from ecglfm.evaluation.metrics.outcomes import Outcome, outcome_class, read_outcome
 from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
 from ecglfm.evaluation.metrics.references import Reference, make_reference
@@ -39,6 +40,7 @@ __all__ = [
     "LOG",
     "MIN_PATIENTS",
     "QUANTITY_METRICS",
+    "SMALLEST",
     "SQUARES",
     "SURVIVAL_METRICS",
     "Metric",
@@ -61,8 +63,10 @@ __all__ = [
     "external_cohorts",
     "fold_means",
     "group_names",
+    "how_resampled",
     "interval",
     "label_metrics",
+    "log_odds",
     "majority",
     "make_reference",
     "mean_defined",

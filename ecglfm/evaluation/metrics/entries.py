@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ecglfm.config import EvaluateConfig, SerialSlice, VerifySlice
 from ecglfm.evaluation.metrics.bootstrap import (
     DIGITS,
     NO_INTERVAL,
@@ -231,6 +232,14 @@ def _entry(metric: Metric, value: float, resampled: np.ndarray, ends: tuple[floa
     if metric.too_high:
         low = max(0.0, low - 2 * max(0.0, float(np.nanmean(resampled)) - value))
     return _rounded(value, (low, high))
+
+
+def how_resampled(config: EvaluateConfig | VerifySlice | SerialSlice) -> dict[str, Any]:
+    """What files of results say under `bootstrap` of how their intervals were made."""
+    return {
+        "unit": "patient", "resamples": config.bootstrap, "confidence": config.confidence, "seed": config.seed,
+        "min_patients": config.min_patients,
+    }  # fmt: skip
 
 
 def nothing(reason: str) -> dict[str, Any]:

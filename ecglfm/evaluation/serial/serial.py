@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm.config import SerialSlice, UserError
 from ecglfm.config.kinds import KINDS
+from ecglfm.evaluation.metrics import how_resampled, log_odds
 from ecglfm.evaluation.plots import save_png
 from ecglfm.evaluation.serial.figure import serial_figure
 from ecglfm.evaluation.serial.pairs import bin_names, pairs_by_gap, recording_days
@@ -23,7 +24,6 @@ from ecglfm.evaluation.serial.reliability import Reliability, reliability
 from ecglfm.provenance import read_json, write_json, write_text
 
 ALL = "all"
-_LEAST = 1e-6  # a probability nearer to 0 or 1 is as near as this
 _COLUMNS = ["encoder", "task", "fit", "value", "time", "patients", "recordings", "icc", "ci_low", "ci_high", "within"]
 
 
@@ -79,9 +79,9 @@ def run_serial(
             own = {"encoder": values.encoder, "task": values.task, "fit": values.fit}
             labels = {label: _times(found, place) for place, label in enumerate(values.names)}
             models.append(own | {"labels": labels})
-    boot = {"resamples": config.bootstrap, "confidence": config.confidence, "seed": config.seed}
     content = {
-        "times": [ALL, *bin_names(config.gaps)], "bootstrap": boot, "models": models, "embeddings": embeddings,
+        "times": [ALL, *bin_names(config.gaps)], "bootstrap": how_resampled(config),
+        "models": models, "embeddings": embeddings,
     }  # fmt: skip
     write_json(output / "serial.json", content)
     write_text(output / "serial.csv", pd.DataFrame(rows, columns=_COLUMNS).to_csv(index=False))
@@ -100,8 +100,7 @@ def _scores(results: Path, name: str) -> _Values:
     table = pd.read_parquet(folder / "predictions.parquet", columns=["record_id", "patient_id", "split", *columns])
     table = table[table["split"] == "test"].set_index("record_id").drop(columns="split")
     if output == "probability":
-        share = table[columns].clip(_LEAST, 1 - _LEAST)
-        table[columns] = np.log(share / (1 - share))
+        table[columns] = log_odds(table[columns].to_numpy())
     return _Values(encoder, task, fit, table.rename(columns=dict(zip(columns, names, strict=True))), names)
 
 

@@ -18,9 +18,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit, logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
-SMALLEST = 1e-7  # probabilities are kept so far from 0 and 1
+from ecglfm.evaluation.metrics import SMALLEST, log_odds
+
 _STEPS, _CLOSE, _LONGEST = 100, 1e-10, 2.0
 _FARTHEST, _SLOPES = 20.0, (0.05, 5.0)  # of classes: intercepts, and slopes as temperatures have them
 
@@ -37,11 +38,6 @@ class Recalibration(NamedTuple):
     def apply(self, probability: np.ndarray) -> np.ndarray:
         """Probabilities after it; their order stays, as the slope is above 0."""
         return np.asarray(expit(self.intercept + self.slope * log_odds(probability)))
-
-
-def log_odds(probability: np.ndarray) -> np.ndarray:
-    """Logit, finite also of 0 and 1."""
-    return np.asarray(logit(np.clip(np.asarray(probability, np.float64), SMALLEST, 1 - SMALLEST)))
 
 
 def fit_recalibration(

@@ -21,6 +21,7 @@ from ecglfm.config.difference import changed
 from ecglfm.data.samples import Signals, check_reads, check_samples
 from ecglfm.data.tables import table_pieces, write_pieces
 from ecglfm.evaluation.leakage import leakage
+from ecglfm.evaluation.metrics import how_resampled
 from ecglfm.evaluation.plots import save_png
 from ecglfm.evaluation.verification.figure import verification_figure
 from ecglfm.evaluation.verification.identity_pairs import Pairs, cosines
@@ -111,8 +112,7 @@ def run_verify(
         **measured,
         "centring": centring,
         "n": _counts(test, *kept) | {"left_out": {"known_patients": known} | left_out},
-        "bootstrap": {"unit": "patient", "resamples": slice.bootstrap, "confidence": slice.confidence,
-                      "seed": slice.seed, "min_patients": slice.min_patients},
+        "bootstrap": how_resampled(slice),
         "leakage": leakage(audited, network.info, partial(table_pieces, manifest), test),
         "data_hash": audited["data_hash"], "code": code_version(),
     }  # fmt: skip

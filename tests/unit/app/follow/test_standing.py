@@ -16,21 +16,15 @@ from ecglfm.app.follow.workings import Started
 from ecglfm.lock import Lock
 from tests.unit.app.follow.planted import (
     ENCODER,
-    MANIFEST,
     METRICS,
     NOW,
     OUTPUT,
     WAITING,
     half_way,
-    make,
     plan,
 )
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    make(MANIFEST)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.mark.parametrize(

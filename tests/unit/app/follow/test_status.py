@@ -14,7 +14,6 @@ from tests.unit.app.follow.planted import (
     ENCODER,
     FIT,
     LR,
-    MANIFEST,
     METRICS,
     NOW,
     OUTPUT,
@@ -27,11 +26,7 @@ from tests.unit.app.follow.planted import (
     remade,
 )
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    make(MANIFEST)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def _table(reasons: dict[int, Reason], known: Workings) -> str:

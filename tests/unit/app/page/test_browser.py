@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.app.page.chromium import Chromium
 from tests.unit.app.page.conftest import Page
+from tests.unit.chromium import Chromium
 
 #: What is wrong with a page, by its own account: it is too wide, a field has no name, a picture did not load.
 FAULTS = """(() => {
@@ -24,16 +22,6 @@ FAULTS = """(() => {
 })()"""
 HEADING = "document.querySelector('h1').innerText"
 FOCUS = "(one => one.id || one.innerText)(document.activeElement)"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium here to open the page in")
-    found = Chromium(program, tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
 
 
 def files_of(path: Path) -> list[Path]:

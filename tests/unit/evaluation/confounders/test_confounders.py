@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.evaluation.confounders.confounders import draw_patients, log_odds, strata_of
+from ecglfm.evaluation.confounders.confounders import draw_patients, strata_of
 from ecglfm.evaluation.confounders.variables import Variable
 from ecglfm.provenance import read_json, write_parquet
 from tests.unit.evaluation.confounders.planted import PATIENTS, confounders, probe_encoder, write_site
@@ -109,7 +109,3 @@ def test_a_quantity_has_five_strata_of_as_many_records() -> None:
     assert strata.isna().sum() == 11
     few = strata_of(Variable(rare, "x"), patients, 40)
     assert few == "too few: only 1 of 3 classes has 40 patients"
-
-
-def test_log_odds_of_a_certain_model_are_finite() -> None:
-    np.testing.assert_allclose(log_odds(np.array([0.5, 0.0, 1.0])), [0, -16.118, 16.118], atol=1e-3)

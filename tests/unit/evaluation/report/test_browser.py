@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from matplotlib.figure import Figure
 
 from ecglfm.evaluation.plots import save_png
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.model_sections import FittedModel
-from tests.unit.app.page.chromium import Chromium
+from tests.unit.chromium import Chromium
 from tests.unit.evaluation.report.pages_read import page_of
 
 #: What is wrong with a page: it is wider than the window, a picture did not load, something was fetched.
@@ -29,16 +26,6 @@ FAULTS = """(() => {
 LISTEN = "window.complaints = []; addEventListener('error', event => complaints.push(event.message))"
 PAPER = "getComputedStyle(document.body).backgroundColor"
 HINT = "getComputedStyle(document.querySelector('.scroll:has(table.wide)'), '::before').fontSize"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium here to open the page in")
-    found = Chromium(program, tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
 
 
 def test_every_window_dark_systems_and_paper(browser: Chromium, results: Path) -> None:

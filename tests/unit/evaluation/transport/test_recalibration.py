@@ -12,7 +12,6 @@ from ecglfm.evaluation.transport.recalibration import (
     fit_intercept,
     fit_line,
     fit_recalibration,
-    log_odds,
 )
 
 RNG = np.random.default_rng(0)
@@ -87,8 +86,3 @@ def test_few_records_tell_fewer_numbers() -> None:
     assert fit_recalibration(np.zeros(5), said, patients, min_patients=1) == Recalibration()
     one_patient = fit_recalibration(target, said, np.array(list("aabbb")), min_patients=2)
     assert one_patient.fitted == "intercept"
-
-
-def test_certainty_is_finite() -> None:
-    assert np.isfinite(log_odds(np.array([0.0, 1.0]))).all()
-    assert log_odds(np.array([0.25]))[0] == pytest.approx(np.log(1 / 3))

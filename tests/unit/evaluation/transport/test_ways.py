@@ -10,9 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.evaluate import measure
-from ecglfm.evaluation.metrics import Predictions
+from ecglfm.evaluation.metrics import Predictions, log_odds
 from ecglfm.evaluation.transport.prevalence import shifted
-from ecglfm.evaluation.transport.recalibration import log_odds
 from ecglfm.evaluation.transport.ways import (
     calibration_lines,
     prevalences,
