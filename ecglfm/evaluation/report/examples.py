@@ -1,8 +1,8 @@
 """Test records that a model got right and wrong, with what in them spoke for its answer.
 
 A page of successes would flatter the model: of each label one hit, one false alarm and one miss are shown, drawn
-blindly by their name, so that the answer is the same at every run. The card makes them, since it has the model at hand;
-the report shows them.
+blindly by their name, so that the answer is the same at every run. One that cannot be explained is named, and the next
+takes its place. The card makes them, since it has the model at hand; the report shows them.
 
 Shapes: n samples, l leads.
 """
@@ -31,6 +31,7 @@ from ecglfm.provenance import read_json, write_json
 logger = logging.getLogger(__name__)
 
 _SECONDS = 10.0  # of a record that are shown, from its beginning
+_TRIED = 3  # records of a group, until one can be explained
 _LEADS = 2  # of a record, those with the largest share of its attribution
 _SMOOTH = 0.02  # s
 _GROUPS = {"True positives": "Hit", "False positives": "False alarm", "Misses": "Miss"}
@@ -92,12 +93,13 @@ def write_examples(
     try:
         model = load_model(results / "finetune" / fit.path)
         for number, name in enumerate(found.labels):
-            examples = _examples(model, name, found.test, found.read)
+            examples, passed_over = _examples(model, name, found.test, found.read)
             file = f"{number}.png"
             if examples:
                 sheet = draw_examples(examples, model.encoder.leads, model.encoder.sampling_rate)
                 save_png(sheet, folder / file, dpi=110)
-            labels.append({"name": name, "picture": file if examples else None, "records": len(examples)})
+            shown = {"name": name, "picture": file if examples else None, "records": len(examples)}
+            labels.append(shown | {"passed_over": passed_over})
     except (UserError, OSError) as error:
         logger.warning("%s: no examples: %s", fit.path, error)
         write_json(folder / "examples.json", {"reason": f"They could not be made: {error}"})
@@ -105,14 +107,14 @@ def write_examples(
     write_json(folder / "examples.json", {"labels": labels, "left_out": found.left_out})
 
 
-def _examples(model: Any, label: str, test: pd.DataFrame, read: Any) -> list[Example]:
-    """One record of each group that has some."""
+def _examples(model: Any, label: str, test: pd.DataFrame, read: Any) -> tuple[list[Example], list[str]]:
+    """One record of each group that has some; and those that were drawn and could not be explained."""
     from ecglfm.evaluation.attribution import attribute, choose_records
 
     rows = test.set_index("record_id")
     samples = round(_SECONDS * model.encoder.sampling_rate)
-    found = []
-    for group, (names, of) in choose_records(test, label, 1).items():
+    found, passed_over = [], []
+    for group, (names, of) in choose_records(test, label, _TRIED).items():
         for name in names:
             signal_uv = read(name)[:samples]
             try:
@@ -120,11 +122,13 @@ def _examples(model: Any, label: str, test: pd.DataFrame, read: Any) -> list[Exa
                 values = attribute(model, signal_uv, model.label_names.index(label), occlude=False, tolerance=0.05)
             except UserError as error:
                 logger.warning("%s: not among the examples: %s", name, error)
+                passed_over.append(f"{_GROUPS[group]} {name}")
                 continue
             said, limit = (rows[f"{what}.{label}"][name] for what in ("probability", "threshold"))
             title = f"{_GROUPS[group]} (1 of {of}): {name}, probability {said:.2f}, called from {limit:.2f}"
             found.append(Example(title, signal_uv.astype(np.float64) / 1000.0, values.values))
-    return found
+            break
+    return found, passed_over
 
 
 def draw_examples(examples: Sequence[Example], leads: Sequence[str], fs: float) -> Figure:

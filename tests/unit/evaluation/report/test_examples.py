@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecglfm.config import CardConfig
+from ecglfm.config import CardConfig, UserError
+from ecglfm.evaluation import attribution
 from ecglfm.evaluation.report import examples
 from ecglfm.evaluation.report.examples import Example, draw_examples, read_examples, write_examples
 from ecglfm.provenance import write_json
@@ -40,6 +42,28 @@ def test_a_hit_a_false_alarm_and_a_miss_of_a_label(modelled: Path, monkeypatch: 
     (label,) = read["labels"]
     assert (label["name"], label["records"], read["left_out"]) == ("AF", 3, ["LBBB"])
     assert label["picture"].startswith("data:image/png;base64,")
+
+
+def test_what_cannot_be_explained_is_named_and_the_next_takes_its_place(
+    modelled: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of the two hits the one that is drawn first, and the only miss."""
+    explain, calls = attribution.attribute, []
+
+    def attribute(*args: object, **options: object):
+        calls.append(args)
+        if len(calls) in (1, 4):  # a hit, the other hit, a false alarm, the miss
+            raise UserError("does not add up")
+        return explain(*args, **options)
+
+    monkeypatch.setattr(attribution, "attribute", attribute)
+    folder = modelled / "evaluate" / FIT.path / "examples"
+    write_examples(modelled, FIT, METRICS, CardConfig(records=1, labels=1), folder)
+    read = read_examples(folder)
+    assert read is not None
+    (label,) = read["labels"]
+    first = min(("alpha/0", "alpha/3"), key=lambda name: hashlib.sha256(name.encode()).digest())
+    assert (label["records"], label["passed_over"]) == (2, [f"Hit {first}", "Miss alpha/2"])
 
 
 def test_the_two_leads_that_count_most_are_drawn_in_their_order():
