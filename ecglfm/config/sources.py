@@ -1,74 +1,14 @@
-"""What a user may say about a database, and the kinds of database there are."""
+"""What a user may say about a database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, Seed
+from ecglfm.config.source_kinds import KINDS
 
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of database.
-
-    Attributes
-    ----------
-    adapter : str
-        `module:class` of its `ecglfm.sources.base.Source`; a name only, so that Snakemake need not import it.
-    tables : tuple of str
-        Tables that its index is made from, relative to the root.
-    options : tuple of str
-        Keys of `SourceConfig` that only some kinds take, and this one does.
-    required : tuple of str
-        Those of them that it cannot do without.
-    home : str or None
-        URL that `download` fetches it from: a folder with SHA256SUMS.txt, or a record of Zenodo's API.
-    """
-
-    adapter: str
-    tables: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    home: str | None = None
-
-
-_PHYSIONET = "https://physionet.org/files"
-
-#: Every kind but `synthetic`, which writes a database of one of these. A new kind is one file and one line here.
-KINDS: dict[str, Kind] = {
-    "ptbxl": Kind(
-        "ecglfm.sources.ptbxl:PtbXl",
-        ("ptbxl_database.csv", "scp_statements.csv"),
-        ("rate", "checks"),
-        home=f"{_PHYSIONET}/ptb-xl/1.0.3/",
-    ),
-    "mimic_iv_ecg": Kind(
-        "ecglfm.sources.mimic_iv_ecg:MimicIvEcg",
-        ("record_list.csv", "machine_measurements.csv"),
-        ("checks",),
-        home=f"{_PHYSIONET}/mimic-iv-ecg/1.0/",
-    ),
-    "challenge2021": Kind(
-        "ecglfm.sources.challenge2021:Challenge2021",
-        (),
-        ("databases", "checks", "patients"),
-        home=f"{_PHYSIONET}/challenge-2021/1.0.3/",
-    ),
-    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), ("checks",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
-    "wfdb_folder": Kind(
-        "ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns", "leads", "file_leads", "checks")
-    ),
-    "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
-    "numpy_folder": Kind(
-        "ecglfm.sources.numpy_folder:NumpyFolder",
-        options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),
-        required=("table", "sampling_rate", "file_leads"),
-    ),
-    "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
-}
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[

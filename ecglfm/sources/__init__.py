@@ -40,7 +40,7 @@ with file, row and column.
 them in the root, also behind symlinks; `links` of the config says where symlinks may lead beside it. No pickle,
 no eval, and no memory for a size that only a header claims.
 
-To add a kind, write its adapter here and add one line to `KINDS` in `ecglfm/config/sources.py`; `docs/config/data.md`
+To add a kind, write its adapter here and one line in `KINDS` of `ecglfm/config/source_kinds.py`; `docs/config/data.md`
 has an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.
 """
 
@@ -51,7 +51,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm.config import SourceSlice, UserError
-from ecglfm.config.sources import KINDS
+from ecglfm.config.source_kinds import KINDS
 
 if TYPE_CHECKING:
     from ecglfm.sources.base import Source

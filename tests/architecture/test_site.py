@@ -14,7 +14,8 @@ from mkdocs.config import load_config
 from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import parse
 from ecglfm.config.project import ProjectConfig
-from ecglfm.config.sources import KINDS, SourceConfig
+from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.training import EncoderConfig
 from tests.pages import Block, blocks

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
-from ecglfm.config.sources import KINDS
+from ecglfm.config.source_kinds import KINDS
 from ecglfm.data.labels.counts import LabelCounts, check_places
 from ecglfm.data.labels.reasons import ledger_of, left_out
 from ecglfm.data.labels.selectors import near_spellings

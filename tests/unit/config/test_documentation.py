@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ecglfm.config.documentation import PAGES, TEXTS, pages, schema
 from ecglfm.config.project import ProjectConfig
-from ecglfm.config.sources import KINDS, SourceConfig
+from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.sources import SourceConfig
 
 
 def test_generated_files_are_up_to_date(repository: Path) -> None:
@@ -37,7 +38,7 @@ def _named(text: str, start: str, end: str) -> list[str]:
 
 
 def test_every_kind_of_database_is_told_of_where_one_looks_for_it() -> None:
-    """A new one in `ecglfm/config/sources.py` is named in `ecglfm/config/pages/data.md`, among those of its sort."""
+    """A new one in `ecglfm/config/source_kinds.py` is named in `ecglfm/config/pages/data.md`, among those of its sort."""
     text = TEXTS.joinpath("data.md").read_text(encoding="utf-8")
     told = "name it in ecglfm/config/pages/data.md, then `make docs`"
     published = _named(text, "database by its layout:", "Kinds for your own files")
