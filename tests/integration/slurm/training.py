@@ -209,8 +209,24 @@ def check_whole(training: Training, weights: str, history: pd.DataFrame) -> None
     check_nothing_left(training.clone)
 
 
+def end_stuck_steps(clone: Clone) -> None:
+    """Ends job steps of Snakemake that hang since their job was cancelled, as a cluster's control group does.
+
+    Snakemake 9 takes a lock in its handler of SIGTERM (`JobScheduler.exit_gracefully`) that the same thread may hold
+    already: the step then waits for itself for ever. Slurm's SIGKILL follows on a cluster; the sandbox has no control
+    groups, and does not find a process whose parent is gone. A step only waits: what it started is judged as ever.
+    """
+    steps = "--executor\0slurm-jobstep\0"
+    patience = time.monotonic() + 20  # what still ends by itself removes its marks in `.snakemake`
+    while (left := processes(clone.root, steps)) and time.monotonic() < patience:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+
 def check_nothing_left(clone: Clone) -> None:
     """No process, in jobs or out of them, no lock that somebody holds and no half file."""
+    end_stuck_steps(clone)
     wait("end of all processes", lambda: not processes(clone.root, ""), seconds=30)
     assert [path for path in clone.results.rglob("*lock") if path.read_text()] == []
     assert [*clone.root.glob(".snakemake/locks/*"), *clone.root.glob(".snakemake/incomplete/*")] == []
