@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +18,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
 from ecglfm.sources.inside import Root
-from ecglfm.sources.muse_xml import age_in_years, read_muse
+from ecglfm.sources.muse_xml import read_muse
 from tests.unit.sources.muse_file import LEADS as EIGHT
 from tests.unit.sources.muse_file import lead, muse, rhythm, statements, waveform
 
@@ -207,19 +206,6 @@ def test_table_is_the_index_and_files_fill_it_up(database: Path, caplog: pytest.
 def test_folder_without_files(tmp_path: Path):
     with pytest.raises(UserError, match=r"no \.xml file in it; is `root` the right folder"):
         source(tmp_path).index()
-
-
-@pytest.mark.parametrize(
-    ("age", "unit", "years"),
-    [
-        ("61", "YEARS", 61), ("061", "", 61), ("6", "MONTHS", 0.5), ("73", "DAYS", 73 / 365.25), ("3", "WEEKS", 21 / 365.25),
-        ("12", "HOURS", 12 / 8766), ("", "YEARS", None), ("", "DAYS", None), ("-3", "MONTHS", None), ("x", "YEARS", None),
-        ("999", "YEARS", None), ("5", "DECADES", None), ("nan", "DAYS", None),
-    ],
-)  # fmt: skip
-def test_ages(age: str, unit: str, years: float | None):
-    found = age_in_years(age, unit)
-    assert math.isnan(found) if years is None else found == pytest.approx(years)
 
 
 # ---- files that are not what they should be ----------------------------------------------------------------------
