@@ -57,6 +57,9 @@ KINDS: dict[str, Kind] = {
         "ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns", "leads", "file_leads", "checks")
     ),
     "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
+    "code_test": Kind("ecglfm.sources.code_test:CodeTest", ("attributes.csv", "annotations/gold_standard.csv")),
+    "sph": Kind("ecglfm.sources.sph:Sph", ("metadata.csv", "code.csv")),
+    "echonext": Kind("ecglfm.sources.echonext:EchoNext", ("echonext_metadata_100k.csv",)),
     "numpy_folder": Kind(
         "ecglfm.sources.numpy_folder:NumpyFolder",
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),

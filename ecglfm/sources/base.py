@@ -104,10 +104,10 @@ def in_id_order(frames: Iterable[pd.DataFrame], path: Path) -> Iterator[pa.Table
 
 
 def unique(tables: Iterable[pa.Table], where: str, hint: str = "; record ids must be unique") -> Iterator[pa.Table]:
-    """Pass on tables sorted by `ORDER`; raises as `check_neighbours`."""
+    """Pass on tables sorted by `ORDER`; raises as `check_neighbours`, with record ids where `ORDER` is no text."""
     last: list[object] = []
     for table in tables:
-        ids = table[ORDER].to_pylist()
+        ids = table["record_id" if pa.types.is_binary(table.schema.field(ORDER).type) else ORDER].to_pylist()
         check_neighbours([*last, *ids], where, hint)
         last = ids[-1:]
         yield table

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +24,7 @@ from ecglfm.config import LEADS, SourceConfig, UserError
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.base import Source, unique
 from ecglfm.sources.csv_table import fail_at, number_column, read_pieces
+from ecglfm.sources.hdf5 import Hdf5File
 from ecglfm.sources.inside import Root
 from ecglfm.sources.record_table import years_column
 from ecglfm.sources.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, sort, to_frame, to_table
@@ -38,7 +38,6 @@ DIAGNOSES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg")
 FOLLOW_UP = ["death", "timey"]
 _REQUIRED = ["exam_id", "age", "is_male", "patient_id", "trace_file", *FOLLOW_UP, *DIAGNOSES]
 _MAX_EXAMS = 1_000_000  # a part has about 20,000; no memory for whatever a damaged file claims
-_MAX_CHUNK_BYTES = 1 << 28
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -175,53 +174,22 @@ class ExamFile:
     """
 
     def __init__(self, root: Root, name: str) -> None:
-        folder, file_name = root.split(name)
-        path = root.resolve(Path(folder, file_name))
-        if not path.is_file():
-            raise RecordError("signal_missing", f"{name} does not exist")
-        self.name = name
-        try:
-            self._file = h5py.File(path, "r")
-            self._tracings = self._dataset("tracings", "f", 3)
-            exams = self._dataset("exam_id", "iu", 1)
-            if self._tracings.shape[1:] != (N_SAMPLES, len(FILE_LEADS)) or exams.shape != self._tracings.shape[:1]:
-                raise self._unreadable(f"tracings are {self._tracings.shape} and exam_id {exams.shape}")
-            if len(exams) > _MAX_EXAMS:
-                raise self._unreadable(f"{len(exams)} exams in one part")
-            self.exams: np.ndarray = exams[:].astype(np.int64)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py makes of a damaged file
-            if isinstance(error, RecordError):
-                raise
-            raise self._unreadable(str(error)) from None
-
-    def _unreadable(self, what: str) -> RecordError:
-        return RecordError("signal_unreadable", f"{self.name}: {what}; see {__name__} for what a part holds")
-
-    def _dataset(self, name: str, kinds: str, dimensions: int) -> h5py.Dataset:
-        """A data set whose samples lie in this very file."""
-        link = self._file.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise self._unreadable(f"no data set {name!r} of its own")
-        found = self._file[name]
-        if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
-            raise self._unreadable(f"{name!r} is no data set of its own")
-        if found.dtype.kind not in kinds or found.ndim != dimensions:
-            raise self._unreadable(f"{name} is {found.dtype} {found.shape}")
-        if found.chunks and np.prod(found.chunks, dtype=float) * found.dtype.itemsize > _MAX_CHUNK_BYTES:
-            raise self._unreadable(f"{name} has chunks of {found.chunks}")
-        return found
+        self._file = Hdf5File(root, name, f"; see {__name__} for what a part holds")
+        self._tracings = self._file.dataset("tracings", "f", 3)
+        exams = self._file.dataset("exam_id", "iu", 1)
+        if self._tracings.shape[1:] != (N_SAMPLES, len(FILE_LEADS)) or exams.shape != self._tracings.shape[:1]:
+            raise self._file.unreadable(f"tracings are {self._tracings.shape} and exam_id {exams.shape}")
+        if len(exams) > _MAX_EXAMS:
+            raise self._file.unreadable(f"{len(exams)} exams in one part")
+        self.exams: np.ndarray = self._file.read(exams, slice(None), "exam_id").astype(np.int64)
 
     def read(self, exam: int) -> Record:
         """An exam without its padding; raises as `Code15.read`."""
         rows = np.flatnonzero(self.exams == exam)
         if len(rows) != 1:
             reason = "exam_repeated" if len(rows) else "exam_missing"
-            raise RecordError(reason, f"{self.name} holds exam {exam} {len(rows)} times")
-        try:
-            tracing = self._tracings[int(rows[0])]
-        except (OSError, RuntimeError, ValueError) as error:
-            raise self._unreadable(f"exam {exam}: {error}") from None
-        signal = without_padding(tracing)
+            raise RecordError(reason, f"{self._file.name} holds exam {exam} {len(rows)} times")
+        signal = without_padding(self._file.read(self._tracings, int(rows[0]), f"exam {exam}"))
         return Record(signal.astype(np.float64), FILE_LEADS, SAMPLING_RATE)
 
 

@@ -12,10 +12,7 @@ Arrays of Python objects, which are pickles, are refused. No more is read than t
 
 from __future__ import annotations
 
-import io
-import math
 import os
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,19 +21,14 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
+from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.base import Source
 from ecglfm.sources.folder import Known, files_of
+from ecglfm.sources.npy import read_header, read_numbers
 from ecglfm.sources.record_table import table_pieces
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
-_MAX_HEADER = 1 << 16  # bytes; NumPy itself believes the length that a file states
-#: Of each version of .npy, how the header's length is stored, and what reads it with the header.
-_HEADERS = {
-    (1, 0): ("<H", np.lib.format.read_array_header_1_0),
-    (2, 0): ("<I", np.lib.format.read_array_header_2_0),
-}
 
 
 class NumpyFolder(Source):
@@ -109,55 +101,10 @@ def _read_npz(file: BinaryIO, part: str, path: str) -> np.ndarray:
 
 def _read_npy(file: BinaryIO, size: int, path: str, row: int | None) -> np.ndarray:
     """The array of a .npy file, or one row of it; `size` in bytes is what the header's shape is held against."""
-    shape, fortran, kind = _header(file, path)
-    if kind.kind not in "fiu":  # floats and whole numbers
-        raise RecordError("signal_unreadable", f"{path}: an array of {kind}; samples must be numbers")
-    start, held = file.tell(), math.prod(shape) * kind.itemsize
-    if held > size - start:
-        raise RecordError("signal_truncated", f"{path}: {shape} {kind} are {held} bytes, there are {size - start}")
-    if row is not None:
-        if len(shape) != 3 or fortran:
-            raise RecordError("shape_unknown", f"{path}: {shape} is no array of (recordings, samples, leads)")
-        if row >= shape[0]:
-            raise RecordError("signal_missing", f"{path}: it holds {shape[0]} recordings, numbered from 0")
-        shape = shape[1:]
-        file.seek(start + row * math.prod(shape) * kind.itemsize)
-    if math.prod(shape) > MAX_SAMPLES:
-        raise RecordError("signal_too_long", f"{path}: {shape} are more than {MAX_SAMPLES} samples")
-    wanted = math.prod(shape) * kind.itemsize
-    content = file.read(wanted)
-    if len(content) < wanted:
-        raise RecordError("signal_truncated", f"{path}: {len(content)} of {wanted} bytes")
-    return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
-
-
-def _header(file: BinaryIO, path: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
-            raise RecordError("signal_unreadable", f"{path}: .npy of version {version}")
-        form, read_header = _HEADERS[version]
-        stated = file.read(struct.calcsize(form))
-        (length,) = struct.unpack(form, stated)
-        if length > _MAX_HEADER:
-            raise RecordError("signal_unreadable", f"{path}: a header of {length} bytes")
-        shape, fortran, kind = read_header(io.BytesIO(stated + file.read(length)))
-    except (
-        struct.error,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        TypeError,
-        MemoryError,
-        RecursionError,
-        OverflowError,
-    ) as error:
-        if isinstance(error, RecordError):
-            raise
-        raise RecordError("signal_unreadable", f"{path}: no .npy array: {str(error).splitlines()[0]}") from None
-    if min(shape, default=0) < 0:
-        raise RecordError("signal_unreadable", f"{path}: shape {shape}")
-    return shape, fortran, kind
+    array = read_header(file, size, path)
+    if row is not None and (len(array.shape) != 3 or array.fortran):
+        raise RecordError("shape_unknown", f"{path}: {array.shape} is no array of (recordings, samples, leads)")
+    return read_numbers(file, array, path, row)
 
 
 def samples_first(array: np.ndarray, n_leads: int, path: str) -> np.ndarray:

@@ -138,8 +138,8 @@ def _check_repeats(
 def _ids(table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: tuple[str, ...]) -> pd.Series:
     """Native ids: `record_id`, or the path without its ending."""
     if "record_id" in has:
-        return _filled(table, has["record_id"], path)
-    return _filled(table, has["path"], path).map(lambda p: str(PurePosixPath(stem(p, endings))))
+        return filled_column(table, has["record_id"], path)
+    return filled_column(table, has["path"], path).map(lambda p: str(PurePosixPath(stem(p, endings))))
 
 
 def _rows(
@@ -149,7 +149,7 @@ def _rows(
     ids = _ids(table, has, path, endings)
     record_id = name + "/" + ids
     unknown = pd.Series(pd.NA, index=table.index, dtype="object")
-    patients = parse_column(table, has.get("patient_id"), path, _stated, "a patient's number or name")
+    patients = identifiers(table, has.get("patient_id"), path)
     fold = number_column(table, has["fold"], path, integer=True) if "fold" in has else unknown
     index = pd.DataFrame(
         {
@@ -157,7 +157,7 @@ def _rows(
             "record_id": record_id,
             "source": name,
             "patient_id": (name + "/" + patients).where(patients.notna(), None).astype("string"),
-            "path": _filled(table, has.get("path") or has["record_id"], path),
+            "path": filled_column(table, has.get("path") or has["record_id"], path),
             "age": parse_column(table, has.get("age"), path, parse_age, "an age in years, with a decimal point").astype(
                 "float64"
             ),
@@ -214,6 +214,11 @@ def completed(index: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([index.assign(**given), said[native]], axis=1)
 
 
+def identifiers(table: pd.DataFrame, column: str | None, path: Path) -> pd.Series:
+    """Ids of a column of patients, null where it does not state one, or where `column` is None."""
+    return parse_column(table, column, path, _stated, "a patient's number or name")
+
+
 def _stated(text: str) -> str | None:
     """Text of an identifier; None where it is not stated."""
     return None if text.strip().lower() in _UNSTATED else text.strip()
@@ -225,7 +230,8 @@ def stem(path: str, endings: tuple[str, ...]) -> str:
     return path[: len(path) - len(ending)]
 
 
-def _filled(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+def filled_column(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """Text of a column, stripped; an empty cell raises `UserError` naming its row."""
     text = table[column].str.strip().replace("", None)
     fail_at(path, text.isna(), f"{column} is empty", table[column])
     return text

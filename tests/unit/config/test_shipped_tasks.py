@@ -11,7 +11,7 @@ import pytest
 from ecglfm.config import TaskConfig, load
 
 N_LABELS = {
-    "af": 1, "age": 1, "challenge-2021": 26, "code15": 6, "code15-mortality": 1, "coin-toss": 1, "cpsc2018": 9,
+    "af": 1, "age": 1, "challenge-2021": 26, "code15": 6, "code15-mortality": 1, "code-test": 6, "echonext": 12, "coin-toss": 1, "cpsc2018": 9,
     "diagnosis": 4, "eight-diseases": 8, "ptbxl-all": 71, "ptbxl-diagnostic": 44, "ptbxl-form": 19, "ptbxl-rhythm": 12,
     "ptbxl-subdiagnostic": 23, "ptbxl-superdiagnostic": 5, "sex": 1,
 }  # fmt: skip
