@@ -27,14 +27,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     page.set_defaults(run=_compare_page)
 
     card = commands.add_parser("card", help="write the card of an evaluated model, one HTML page")
+    card.add_argument("--config", type=Path, required=True, help="slice of the config: config/card.yaml")
     card.add_argument("--results", type=Path, required=True, help="folder of every output")
     card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
     card.add_argument("--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random weights")
     card.add_argument("--output", type=Path, required=True, help="the HTML file")
-    card.add_argument(
-        "--beats", type=int, default=0, metavar="N", help="records of a group behind each mean beat; 0: no mean beats"
-    )
-    card.add_argument("--beat-labels", type=int, default=4, metavar="N", help="labels that have mean beats")
+    card.add_argument("--copy", type=Path, metavar="FILE", help="the same page once more, in the folder of the model")
     card.add_argument("--threads", type=int, default=1, help="threads of torch")
     card.set_defaults(run=_card)
 
@@ -58,11 +56,10 @@ def _compare_page(args: argparse.Namespace) -> None:
 
 
 def _card(args: argparse.Namespace) -> None:
-    from ecglfm.config import CardConfig
+    from ecglfm.config import CardSlice, load
     from ecglfm.evaluation.report import parse_model, run_card
 
-    config = CardConfig(records=args.beats, labels=args.beat_labels)
     run_card(
-        args.results, parse_model(args.model, "--model"), args.output, baselines=args.baselines, config=config,
-        threads=args.threads,
+        args.results, parse_model(args.model, "--model"), args.output, baselines=args.baselines,
+        config=load(CardSlice, args.config), threads=args.threads, copy=args.copy,
     )  # fmt: skip

@@ -37,7 +37,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     bundle = parser.add_argument_group("a bundle, which needs onnxruntime and NumPy alone")
     bundle.add_argument("--bundle", type=Path, metavar="FILE.zip", help="graphs from raw samples on, card, test vector")
     bundle.add_argument("--rate", type=float, metavar="HZ", help="of the recordings; default: the encoder's own")
-    bundle.add_argument("--card", type=Path, metavar="FILE", help="default: card.html of the model's evaluation")
+    bundle.add_argument(
+        "--card", type=Path, metavar="FILE", help="default: card.html of the evaluation, or beside the model"
+    )
     bundle.add_argument("--licence", type=Path, metavar="FILE", help="what may be done with the model")
     parser.set_defaults(run=_export)
 

@@ -44,6 +44,7 @@ from ecglfm.config.signals import (
     RangeTest,
 )
 from ecglfm.config.slice_keys import (
+    CardSlice,
     DownloadSlice,
     EncoderSlice,
     EvaluateSlice,
@@ -74,6 +75,7 @@ __all__ = [
     "AttentionConfig",
     "BandpassConfig",
     "CardConfig",
+    "CardSlice",
     "CheckpointEvery",
     "CmscConfig",
     "ConformerConfig",

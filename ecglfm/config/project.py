@@ -27,7 +27,7 @@ class TrackingConfig(Section):
 
 
 class CardConfig(Section):
-    """Mean beats of a model's hits, false alarms and misses on its card, shaded by what they add to the answer."""
+    """Cards of models: what their makers mean them for, and mean beats of hits, false alarms and misses."""
 
     records: int = Field(
         0,
@@ -35,6 +35,14 @@ class CardConfig(Section):
         description="test records of each group of a label, drawn blindly; 0: no mean beats, and no time for them",
     )
     labels: int = Field(4, ge=1, description="labels that have them, those with most positive test records")
+    intended_use: str | None = Field(
+        None,
+        min_length=1,
+        description="for whom and for what models are meant; null: the card says that nobody has said",
+    )
+    out_of_scope: str | None = Field(
+        None, min_length=1, description="what they are not to be used for, beside what the card says of itself"
+    )
 
 
 class ProjectConfig(Section):

@@ -13,6 +13,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from ecglfm.config.base import Section
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
+from ecglfm.config.project import CardConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
@@ -97,6 +98,13 @@ class TransportSlice(Section):
     transport: TransportConfig = Field(description="the section")
     evaluate: EvaluateConfig = Field(description="the section")
     finetune: FinetuneConfig = Field(description="the section as far as it says how thresholds are chosen")
+
+
+class CardSlice(Section):
+    """`config/card.yaml`: what cards say beside what the run found."""
+
+    card: CardConfig = Field(CardConfig(), description="the section")
+    licences: dict[str, str | None] = Field({}, description="source: what may be done with its recordings")
 
 
 class VerifySlice(Section):

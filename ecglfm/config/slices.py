@@ -21,6 +21,7 @@ from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_de
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.slice_keys import (
+    CardSlice,
     DownloadSlice,
     EncoderSlice,
     EvaluateSlice,
@@ -281,6 +282,9 @@ class Project:
             "preprocess": self.config.preprocess,
             "manifest": self.manifest_slice(),
             "evaluate": self.evaluate_slice(),
+            "card": CardSlice(
+                card=self.config.card, licences={name: one.licence for name, one in self.sources.items()}
+            ),
             "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,
             "serial": self.serial_slice(),

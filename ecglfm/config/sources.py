@@ -70,6 +70,12 @@ class SourceConfig(Section):
     root: str | None = Field(
         None, description="folder of the database; `roots:` in config.yaml overrides it; null for `synthetic`"
     )
+    licence: str | None = Field(
+        None,
+        min_length=1,
+        exclude=True,  # no slice but that of the cards has it: it changes no number
+        description="what may be done with its recordings, e.g. CC BY 4.0; cards say it; null: they say it is unknown",
+    )
     shards: int = Field(1, ge=1, description="number of jobs (and files) that ingest and preprocess are split into")
     rate: Literal[100, 500] = Field(500, description=f"{_takers('rate')} only: read records100/ or records500/ (Hz)")
     databases: list[ChallengeDatabase] = Field(

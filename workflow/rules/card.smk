@@ -1,11 +1,13 @@
 # card: one page about a model: its numbers beside its baselines, and whether they can be trusted.
 # Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit;
 # of the mean beats the model and the prepared signals, which the evaluation had.
-# Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html; examples/ with recordings that it got right and wrong.
+# Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html; examples/ with recordings that it got right and wrong;
+# <results>/finetune/{encoder}/{task}/{fit}/card.html, the same page where the model is, so that it goes along.
 
 
 rule card_model:
     input:
+        config="<results>/config/card.yaml",
         metrics="<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
         baselines=expand(
             "<results>/evaluate/{random}/{{task}}/{{fit}}/metrics.json",
@@ -22,6 +24,7 @@ rule card_model:
             subcategory="{task}",
             labels={"encoder": "{encoder}", "fit": "{fit}", "what": "card"},
         ),
+        beside="<results>/finetune/{encoder}/{task}/{fit}/card.html",
         examples=report(
             directory("<results>/evaluate/{encoder}/{task}/{fit}/examples"),
             patterns=["{number}.png"],
@@ -37,12 +40,9 @@ rule card_model:
     params:
         results=subpath(input.records, ancestor=2),
         baselines=RANDOM_ENCODERS,
-        beats=PROJECT.config.card.records,
-        labels=PROJECT.config.card.labels,
     shell:
-        "python -m ecglfm card --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
-        " --baselines {params.baselines:q} --beats {params.beats:q} --beat-labels {params.labels:q} --threads {threads}"
-        " --output {output.card:q} 2> {log:q}"
+        "python -m ecglfm card --config {input.config:q} --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
+        " --baselines {params.baselines:q} --threads {threads} --output {output.card:q} --copy {output.beside:q} 2> {log:q}"
 
 
 rule card_all:

@@ -79,7 +79,7 @@ def write_bundle(
     rate : float, optional
         Of the recordings that it will be given, Hz; the encoder's own by default.
     card : path, optional
-        Its card; by default `evaluate/…/card.html` of the results folder that the model lies in.
+        Its card; by default `evaluate/…/card.html` of the results folder that the model lies in, or the copy beside it.
     licence : path, optional
         What the reader may do; without it the page says that nobody has said so.
 
@@ -124,12 +124,11 @@ def write_bundle(
 
 
 def _card_of(folder: Path) -> Path | None:
-    """The card of a model in a results folder, if it was made."""
-    parts = folder.resolve().parts
-    if len(parts) < 5 or parts[-4] != "finetune":
-        return None
-    card = Path(*parts[:-4], "evaluate", *parts[-3:], CARD)
-    return card if card.is_file() else None
+    """The card by a model's evaluation in the same results folder, or the copy beside the model, if one was made."""
+    cards, parts = [folder / CARD], folder.resolve().parts
+    if len(parts) >= 5 and parts[-4] == "finetune":
+        cards.insert(0, Path(*parts[:-4], "evaluate", *parts[-3:], CARD))
+    return next((card for card in cards if card.is_file()), None)
 
 
 def _about(model: dict[str, Any], rate: float, difference: Difference) -> dict[str, Any]:

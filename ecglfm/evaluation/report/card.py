@@ -8,11 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import CardConfig, UserError
+from ecglfm.config import CardSlice, UserError
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.beat_sections import beats_section
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
+from ecglfm.evaluation.report.disclosure import (
+    calibrated,
+    finetuning_of,
+    limits,
+    threshold_rule,
+    training_data,
+    uses,
+)
 from ecglfm.evaluation.report.examples import read_examples, write_examples
 from ecglfm.evaluation.report.model_sections import FittedModel, encoder_section, evaluation_section
 from ecglfm.evaluation.report.pages import environment, link, report_of
@@ -27,8 +35,9 @@ def run_card(
     output: Path,
     *,
     baselines: Sequence[str] = (),
-    config: CardConfig | None = None,
+    config: CardSlice | None = None,
     threads: int = 1,
+    copy: Path | None = None,
 ) -> None:
     """Write the card of one evaluated model, and `examples/` beside it.
 
@@ -41,10 +50,13 @@ def run_card(
         The HTML file.
     baselines : sequence of str
         Encoders with random weights; their fits of the same name on the same task are shown beside it.
-    config : CardConfig, optional
-        Which mean beats are shown; none without.
+    config : CardSlice, optional
+        Which mean beats are shown, and what only people can know; neither without.
     threads : int
         Of torch, for the mean beats.
+    copy : path, optional
+        Where the page is written once more: beside the model, so that whoever gets the folder gets the card. It must
+        lie as deep in `results` as `output`, or its way back to the report is wrong.
 
     Raises
     ------
@@ -54,20 +66,29 @@ def run_card(
     row = evaluation_section(results, fit)
     if row is None:
         raise UserError(f"{results}/evaluate/{fit.path}/metrics.json: no such file; run `evaluate` of this model first")
-    config = config or CardConfig()
+    said = config or CardSlice()
+    metrics = row["metrics"]
     examples = output.with_name("examples")
-    write_examples(results, fit, row["metrics"], config, examples, threads)
+    write_examples(results, fit, metrics, said.card, examples, threads)
+    encoder, leakage_found = encoder_section(results, fit.encoder), trust(results, fit)
     content = {
         "row": row | {"explained": read_examples(examples)},
         "home_link": link(output, report_of(results)),
         "code": code_version(),
-        "encoder": encoder_section(results, fit.encoder),
+        "encoder": encoder,
+        "uses": uses(results, fit, metrics, said),
+        "trained": training_data(results, fit, metrics, said),
+        "thresholds": threshold_rule(finetuning_of(results, fit)) if "thresholds" in metrics else "",
+        "calibrated": calibrated(metrics),
+        "limits": limits(metrics, leakage_found, encoder),
         "baselines": beside(results, fit, baselines),
         "is_baseline": fit.encoder in baselines,
-        "leakage": trust(results, fit),
-        "beats": beats_section(results, fit, row["metrics"], config, threads),
+        "leakage": leakage_found,
+        "beats": beats_section(results, fit, metrics, said.card, threads),
     }
-    write_text(output, environment().get_template("card.html.j2").render(content))
+    page = environment().get_template("card.html.j2").render(content)
+    for path in filter(None, (output, copy)):
+        write_text(path, page)
 
 
 def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from tests.unit.config.projects import BASE, project_of
         ({"evaluate": {"bootstrap": 7}}, {"evaluate", "serial"}),
         ({"serial": {"gaps": [7]}}, {"serial"}),
         ({"tracking": {"enabled": False}}, {"tracking"}),
+        ({"card": {"intended_use": "teaching"}}, {"card"}),
         ({"manifest": {"seed": 7}}, {"manifest"}),
         ({"preprocess": {"notch": {}}}, {"preprocess", "pretrain/tiny"}),
         ({"tasks": ["coin-toss", "coin-toss-2"]}, {"labels/coin-toss-2"}),
@@ -118,6 +119,19 @@ def test_number_of_shards_reruns_the_manifest_but_no_index(repository: Path, tmp
     source.write_text(source.read_text().replace("shards: 2", "shards: 5"))
     after = Project(BASE, config).slices()
     assert {name for name in after if after[name] != before[name]} == {"manifest"}
+
+
+def test_a_licence_is_told_to_the_cards_alone(repository: Path, tmp_path: Path) -> None:
+    """It changes no number: no recording is read anew for it."""
+    shutil.copytree(repository / "config", tmp_path / "config")
+    before = Project(BASE, tmp_path / "config").slices()
+    source = tmp_path / "config/sources/demo-ptbxl.yaml"
+    text = source.read_text()
+    assert "licence: simulated, of no person\n" in text
+    source.write_text(text.replace("simulated, of no person", "CC BY 4.0"))
+    after = Project(BASE, tmp_path / "config").slices()
+    assert {name for name in after if after[name] != before[name]} == {"card"}
+    assert yaml.safe_load(after["card"])["licences"] == {"demo-ptbxl": "CC BY 4.0"}
 
 
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:

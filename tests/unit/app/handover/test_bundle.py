@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 from ecglfm.app.handover import write_bundle
+from ecglfm.app.handover.bundle import _card_of
 from ecglfm.app.prediction import Predictor
 from ecglfm.cli import main
 from ecglfm.config import LEADS, UserError
-from ecglfm.provenance import read_json
+from ecglfm.provenance import read_json, write_text
 from ecglfm.records import Record
 from tests.unit.app.handover.conftest import LABELS, RATE
 
@@ -159,3 +161,16 @@ def test_graphs_that_give_other_numbers_are_not_left(model: Path, tmp_path: Path
     made = bundle.write_bundle(model, tmp_path / "b.zip", rate=RATE)
     assert made.lacking == {"a licence": "--licence"}
     assert (tmp_path / "b.zip").read_bytes() == (model.parents[4] / "model.zip").read_bytes()
+
+
+def test_the_card_is_that_of_the_evaluation_or_the_copy_beside_the_model(tmp_path: Path):
+    model = tmp_path / "results/finetune/tiny/af/full-s0"
+    evaluated = tmp_path / "results/evaluate/tiny/af/full-s0/card.html"
+    assert _card_of(model) is None
+    write_text(model / "card.html", "the copy")
+    assert _card_of(model) == model / "card.html"
+    write_text(evaluated, "the card")
+    assert _card_of(model) == evaluated
+    given_away = tmp_path / "full-s0"
+    shutil.copytree(model, given_away)
+    assert _card_of(given_away) == given_away / "card.html"

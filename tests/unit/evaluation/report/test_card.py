@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.config import UserError
+from ecglfm.config import CardConfig, CardSlice, UserError
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.report.report import run_report
@@ -70,6 +70,52 @@ def test_what_the_card_says(results: Path) -> None:
     assert "NORM 6 of 12 0.500 0.200 – 0.750 4 in valid, smoothed 1.000" in seen
     assert "MI 3 of 12 0.250 0 in valid, not chosen " in seen
     assert "below each its 95 % interval over resampled validation patients" in seen
+
+
+def test_every_heading_names_what_it_answers(results: Path) -> None:
+    """A section of the model-card paper or items of TRIPOD+AI, or that neither asks for it."""
+    seen_on(results)
+    page = (results / "card.html").read_text()
+    assert page.count("<h2>") == 12
+    found = re.findall(r"<h2>([^<]+)</h2>\s*<p class=\"terms quiet\"><small>([^<]+)</small>", page)
+    terms = dict(found)
+    assert len(terms) == 12
+    assert terms["What is it for?"] == "Model card: Intended Use · TRIPOD+AI 3b, 4, 27"
+    assert terms["How were thresholds chosen?"] == "Model card: Metrics (decision thresholds) · TRIPOD+AI 15"
+    assert terms["Right and wrong"] == "In neither list"
+    wanted = ["Model Details", "Intended Use", "Factors", "Metrics", "Evaluation Data", "Training Data",
+              "Quantitative Analyses", "Ethical Considerations", "Caveats and Recommendations"]  # fmt: skip
+    assert [section for section in wanted if section not in " ".join(terms.values())] == []
+
+
+def test_a_card_says_what_it_is_for_and_what_it_learnt_from(results: Path) -> None:
+    counts = {"train": {"records": 40, "patients": 7}, "test": {"records": 12, "patients": 2}}
+    path = results / "manifest/audit.json"
+    write_json(path, read_json(path) | {"counts": {"alpha": counts, "unused": counts}})
+    path = results / "pretrain/tiny/encoder.json"
+    write_json(path, read_json(path) | {"training": {"sources": ["alpha", "elsewhere"]}})
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    write_json(path, read_json(path) | {"sources": ["alpha"]})
+    path = results / "finetune/tiny/super/full-s0/model.json"
+    n = {"train_records": 39, "train_patients": 7, "valid_records": 8, "valid_patients": 3}
+    write_json(path, read_json(path) | {"training": n})
+    said = CardSlice(card=CardConfig(intended_use="Triage in <b>Bern</b>."), licences={"alpha": "CC BY 4.0"})
+    seen = seen_on(results, config=said)
+    assert "Meant for Triage in <b>Bern</b>. Not for Its makers have not said: card.out_of_scope ." in seen
+    assert "Anything that is none of its labels: it knows NORM, MI." in seen
+    assert "alpha pretraining, fine-tuning and test 40 7 patients – 12 2 patients CC BY 4.0" in seen
+    assert "elsewhere pretraining – – – unknown: licence of the source says nothing" in seen
+    assert "unused" not in seen
+    assert "Fitted to 39 records of 7 patients, validated on 8 of 3." in seen
+    assert "Its makers have not said: card.intended_use in the config." in seen_on(results)
+
+
+def test_a_copy_goes_with_the_model(results: Path) -> None:
+    copy = results / "finetune/tiny/super/full-s0/card.html"
+    output = results / "evaluate/tiny/super/full-s0/card.html"
+    run_card(results, FittedModel("tiny", "super", "full-s0"), output, copy=copy)
+    assert copy.read_bytes() == output.read_bytes()
+    assert 'href="../../../../report/index.html"' in copy.read_text()  # as deep, so that it leads there from either
 
 
 def test_prediction_sets_beside_their_promise(results: Path) -> None:
