@@ -1,0 +1,194 @@
+"""What the methods section says of models: encoder, pretraining, fine-tuning, thresholds, measurement and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ecglfm.config.fits import parse_fit
+from ecglfm.config.kinds import KINDS
+from ecglfm.evaluation.methods.run import Run, Said
+from ecglfm.evaluation.metrics import title_of
+from ecglfm.evaluation.plots import with_interval
+from ecglfm.evaluation.report import FittedModel, finetuning_of, fitted_to, threshold_rule
+
+_SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
+
+
+def encoder(run: Run, name: str) -> Iterator[Said]:
+    """What an encoder is and reads, and where its weights are from."""
+    file = f"pretrain/{name}/encoder.json"
+    info = run.json(file)
+    if info is None:
+        return
+    model = info.get("model", {})
+    shape = ", ".join(f"{key.replace('_', ' ')} {model[key]}" for key in _SHAPE if key in model)
+    yield Said(f"Encoder {name}: {model.get('kind', 'of unknown kind')}{f' ({shape})' if shape else ''}.", (file,))
+    if {"leads", "crop_seconds", "sampling_rate"} <= set(info):
+        yield Said(
+            f"It reads {len(info['leads'])} leads x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz.", (file,)
+        )
+    yield Said(f"Origin of its weights: {info.get('weights', 'unknown')}.", (file,))
+
+
+def pretraining(run: Run, name: str) -> Iterator[Said]:
+    """Objective and course of an encoder's pretraining; nothing of one that was not pretrained here."""
+    file = f"pretrain/{name}/encoder.json"
+    info = run.json(file)
+    if info is None or info.get("weights") != "pretrain":
+        return
+    training = info.get("training", {})
+    if training.get("sources"):
+        yield Said(f"Encoder {name} was pretrained on {', '.join(training['sources'])}.", (file,))
+    slice_ = run.encoder(name)
+    if slice_ is not None and slice_.config.pretrain is not None:
+        config, told = slice_.config.pretrain, (f"config/pretrain/{name}.yaml",)
+        terms = config.objective.model_dump(mode="json", exclude_none=True)
+        named = [
+            f"{term.replace('_', ' ')} (weight {value['weight']:g})" for term, value in terms.items() if _is_term(value)
+        ]
+        yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", told)
+        yield Said(
+            f"Learning rate {config.lr:g} ({config.schedule.kind} schedule), weight decay {config.weight_decay:g},"
+            f" batch size {config.batch_size} x {config.processes} processes x {config.accumulate} accumulated,"
+            f" precision {config.precision}, seed {config.seed}.",
+            told,
+        )
+    counted = [f"{training[key]:g} {key}" for key in ("steps", "epochs") if training.get(key) is not None]
+    if counted:
+        yield Said(f"It ran for {', '.join(counted)}.", (file,))
+
+
+def _is_term(value: Any) -> bool:
+    return isinstance(value, dict) and "weight" in value
+
+
+def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """How a model was fitted: mode, optimisation, and which epoch was kept."""
+    name, told = parse_fit(fit.fit), f"finetune/{fit.path}/model.json"
+    info = run.json(told) or {}
+    part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
+    yield Said(f"{fit.path}: mode {name.mode}, seed {name.seed}{part}.", (f"evaluate/{fit.path}/metrics.json",))
+    config = finetuning_of(run.results, fit)
+    if config is not None:
+        yield Said(
+            f"At most {config.epochs} epochs, stopped after {config.patience} without a better {config.select_by};"
+            f" learning rate {config.lr:g}, batch size {config.batch_size}, weight decay {config.weight_decay:g}.",
+            (_told(fit),),
+        )
+    training = info.get("training", {})
+    if {"best_epoch", "epochs"} <= set(training):
+        yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (told,))
+
+
+def _told(fit: FittedModel) -> str:
+    """The slice that a fit was told by."""
+    return f"config/finetune/{'/'.join(filter(None, (fit.encoder, parse_fit(fit.fit).variant)))}.yaml"
+
+
+def imbalance(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Loss, and how classes were weighted in it."""
+    config = finetuning_of(run.results, fit)
+    if config is not None:
+        yield Said(f"{fit.path}: loss {config.loss}, class weights {config.class_weights}.", (_told(fit),))
+
+
+def fitted(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Records and patients that a model was fitted to and validated on."""
+    n = fitted_to(run.results, fit)
+    if {"train_records", "train_patients", "valid_records", "valid_patients"} <= set(n):
+        yield Said(
+            f"{fit.path}: fitted to {n['train_records']} records of {n['train_patients']} patients, validated on"
+            f" {n['valid_records']} of {n['valid_patients']}.",
+            (f"finetune/{fit.path}/model.json",),
+        )
+
+
+def decisions(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Calibration, and how thresholds were chosen and what they are."""
+    metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
+    if temperatures := metrics.get("calibration", {}).get("temperature"):
+        said = ", ".join(f"{name} {_number(value)}" for name, value in temperatures.items())
+        fitted_on = metrics["calibration"]["fitted_on"]
+        yield Said(f"{fit.path}: probabilities were calibrated by temperatures fitted on {fitted_on}: {said}.", (file,))
+    if "thresholds" not in metrics:
+        return
+    if rule := threshold_rule(finetuning_of(run.results, fit)):
+        yield Said(f"{fit.path}: {rule[0].lower()}{rule[1:]}", (_told(fit),))
+    said = ", ".join(f"{name} {_number(value)}" for name, value in metrics["thresholds"].items())
+    yield Said(f"{fit.path}, thresholds: {said}.", (file,))
+
+
+def _number(value: Any) -> str:
+    """A number, or those of the models of a cross-validation."""
+    return " / ".join(f"{one:.3f}" for one in (value if isinstance(value, list) else [value]))
+
+
+def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Test records, metrics and how intervals were made."""
+    metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
+    n, boot = metrics["n"], metrics["bootstrap"]
+    yield Said(f"{fit.path}: tested on {n['records']} records of {n['patients']} patients.", (file,))
+    yield Said(f"Metrics: {'; '.join(title_of(name) for name in metrics['macro'])}.", (file,))
+    yield Said(
+        f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
+        f" {boot['resamples']} bootstrap resamples, seed {boot.get('seed', 'unknown')}; labels of fewer than"
+        f" {boot.get('min_patients', 'unknown')} positive or negative patients have none.",
+        (file,),
+    )
+
+
+def results(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Headline metrics, over labels and of each."""
+    metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
+    headline = KINDS[metrics.get("kind", "multilabel")].headline
+    macro = ", ".join(f"{title_of(name)} {with_interval(metrics['macro'].get(name))}" for name in headline)
+    yield Said(f"{fit.path}, mean over labels: {macro}.", (file,))
+    for label in metrics["label_names"]:
+        entries = metrics["labels"][label]
+        one = ", ".join(f"{title_of(name)} {with_interval(entries[name])}" for name in headline if name in entries)
+        yield Said(f"{label}: {one}.", (file,))
+
+
+def counts(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """Test records with each label."""
+    n, file = run.metrics(fit)["n"], f"evaluate/{fit.path}/metrics.json"
+    events = n.get("positives") or n.get("events")
+    if events:
+        said = ", ".join(f"{name} {number} of {n['known'][name]}" for name, number in events.items())
+        yield Said(f"{fit.path}, test records with the label: {said}.", (file,))
+
+
+def subgroups(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """The first headline metric in each subgroup."""
+    metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
+    first = KINDS[metrics.get("kind", "multilabel")].headline[0]
+    for variable, groups in metrics.get("subgroups", {}).items():
+        parts = [
+            f"{name} {group['reason'] if 'reason' in group else with_interval(group['macro'].get(first))}"
+            for name, group in groups.items()
+        ]
+        yield Said(f"{fit.path}, {title_of(first)} by {variable}: {'; '.join(parts)}.", (file,))
+
+
+def elsewhere(run: Run, fit: FittedModel) -> Iterator[Said]:
+    """The headline metrics on sources that were only tested."""
+    metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
+    headline = KINDS[metrics.get("kind", "multilabel")].headline
+    for source, measured in metrics.get("external", {}).items():
+        macro = ", ".join(f"{title_of(name)} {with_interval(measured['macro'].get(name))}" for name in headline)
+        n = measured["n"]
+        yield Said(
+            f"{fit.path} on {source} ({n['records']} records of {n['patients']} patients, none in training): {macro}.",
+            (file,),
+        )
+
+
+def software(run: Run) -> Iterator[Said]:
+    """Version and commit of the code that evaluated each model."""
+    for fit in run.fits:
+        code = run.metrics(fit).get("code", {})
+        if {"version", "commit"} <= set(code):
+            file = f"evaluate/{fit.path}/metrics.json"
+            yield Said(f"{fit.path}: ecglfm {code['version']}, commit {code['commit']}.", (file,))
+    yield Said("Versions of other libraries do not stand in the results.", ())
