@@ -11,7 +11,7 @@ import pandas as pd
 from ecglfm.config import CardSlice, UserError
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
-from ecglfm.evaluation.report.beat_sections import beats_section
+from ecglfm.evaluation.report.beat_sections import beats_section, explainable
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
 from ecglfm.evaluation.report.disclosure import (
     calibrated,
@@ -69,7 +69,8 @@ def run_card(
     said = config or CardSlice()
     metrics = row["metrics"]
     examples = output.with_name("examples")
-    write_examples(results, fit, metrics, said.card, examples, threads)
+    explained = explainable(results, fit, metrics, said.card, threads)
+    write_examples(explained, examples)
     encoder, leakage_found = encoder_section(results, fit.encoder), trust(results, fit)
     content = {
         "row": row | {"explained": read_examples(examples)},
@@ -84,7 +85,7 @@ def run_card(
         "baselines": beside(results, fit, baselines),
         "is_baseline": fit.encoder in baselines,
         "leakage": leakage_found,
-        "beats": beats_section(results, fit, metrics, said.card, threads),
+        "beats": beats_section(explained),
     }
     page = environment().get_template("card.html.j2").render(content)
     for path in filter(None, (output, copy)):

@@ -16,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
-from ecglfm.config import CardConfig, UserError
+from ecglfm.config import UserError
 from ecglfm.evaluation.plots import GREY, INK, data_uri, highlight, save_png
-from ecglfm.evaluation.report.beat_sections import explainable
+from ecglfm.evaluation.report.beat_sections import Explainable
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.provenance import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -60,63 +58,50 @@ class Example:
         return np.sort(np.argsort(-shares, kind="stable")[:_LEADS])
 
 
-def write_examples(
-    results: Path, fit: FittedModel, metrics: dict[str, Any], config: CardConfig, folder: Path, threads: int = 1
-) -> None:
+def write_examples(found: Explainable | str, folder: Path) -> None:
     """Write `examples.json` and a picture for each of the labels with most positive test records.
 
     Parameters
     ----------
-    results : path
-    fit : FittedModel
-    metrics : dict
-        Its `metrics.json`.
-    config : CardConfig
+    found : Explainable or str
+        Of `explainable`; a sentence is why there are none.
     folder : path
         Is made; pictures of another run in it are taken away.
-    threads : int
-        Of torch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    found = explainable(results, fit, metrics, config)
     if isinstance(found, str):
         write_json(folder / "examples.json", {"reason": found})
         return
-    import torch
-
-    from ecglfm.models.bundle import load_model
-
-    torch.set_num_threads(max(1, threads))
     labels: list[dict[str, Any]] = []
     try:
-        model = load_model(results / "finetune" / fit.path)
         for number, name in enumerate(found.labels):
-            examples, passed_over = _examples(model, name, found.test, found.read)
+            examples, passed_over = _examples(found, name)
             file = f"{number}.png"
             if examples:
-                sheet = draw_examples(examples, model.encoder.leads, model.encoder.sampling_rate)
+                sheet = draw_examples(examples, found.model.encoder.leads, found.model.encoder.sampling_rate)
                 save_png(sheet, folder / file, dpi=110)
             shown = {"name": name, "picture": file if examples else None, "records": len(examples)}
             labels.append(shown | {"passed_over": passed_over})
     except (UserError, OSError) as error:
-        logger.warning("%s: no examples: %s", fit.path, error)
+        logger.warning("%s: no examples: %s", found.folder, error)
         write_json(folder / "examples.json", {"reason": f"They could not be made: {error}"})
         return
     write_json(folder / "examples.json", {"labels": labels, "left_out": found.left_out})
 
 
-def _examples(model: Any, label: str, test: pd.DataFrame, read: Any) -> tuple[list[Example], list[str]]:
+def _examples(of_model: Explainable, label: str) -> tuple[list[Example], list[str]]:
     """One record of each group that has some; and those that were drawn and could not be explained."""
     from ecglfm.evaluation.attribution import attribute, choose_records
 
-    rows = test.set_index("record_id")
+    model = of_model.model
+    rows = of_model.test.set_index("record_id")
     samples = round(_SECONDS * model.encoder.sampling_rate)
     found, passed_over = [], []
-    for group, (names, of) in choose_records(test, label, _TRIED).items():
+    for group, (names, of) in choose_records(of_model.test, label, _TRIED).items():
         for name in names:
-            signal_uv = read(name)[:samples]
+            signal_uv = of_model.read(name)[:samples]
             try:
                 # as of a mean beat, more may be missing than where somebody asks of one recording
                 values = attribute(model, signal_uv, model.label_names.index(label), occlude=False, tolerance=0.05)

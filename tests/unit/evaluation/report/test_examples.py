@@ -11,6 +11,7 @@ import pytest
 from ecglfm.config import CardConfig, UserError
 from ecglfm.evaluation import attribution
 from ecglfm.evaluation.report import examples
+from ecglfm.evaluation.report.beat_sections import explainable
 from ecglfm.evaluation.report.examples import Example, draw_examples, read_examples, write_examples
 from ecglfm.provenance import write_json
 from tests.unit.evaluation.report.conftest import FIT
@@ -30,7 +31,7 @@ def test_a_hit_a_false_alarm_and_a_miss_of_a_label(modelled: Path, monkeypatch: 
     folder = modelled / "evaluate" / FIT.path / "examples"
     folder.mkdir()
     (folder / "7.png").write_bytes(b"of an earlier run")
-    write_examples(modelled, FIT, METRICS, CardConfig(records=1, labels=1), folder)
+    write_examples(explainable(modelled, FIT, METRICS, CardConfig(records=1, labels=1)), folder)
     (found,) = drawn
     hit, alarm, miss = (one.title for one in found)
     assert hit in {f"Hit (1 of 2): alpha/{n}, probability 0.90, called from 0.50" for n in (0, 3)}
@@ -58,7 +59,7 @@ def test_what_cannot_be_explained_is_named_and_the_next_takes_its_place(
 
     monkeypatch.setattr(attribution, "attribute", attribute)
     folder = modelled / "evaluate" / FIT.path / "examples"
-    write_examples(modelled, FIT, METRICS, CardConfig(records=1, labels=1), folder)
+    write_examples(explainable(modelled, FIT, METRICS, CardConfig(records=1, labels=1)), folder)
     read = read_examples(folder)
     assert read is not None
     (label,) = read["labels"]
@@ -81,7 +82,7 @@ def test_the_two_leads_that_count_most_are_drawn_in_their_order():
 
 def test_where_there_are_none_a_sentence_says_why(tmp_path: Path):
     assert read_examples(tmp_path) is None
-    write_examples(tmp_path, FIT, METRICS, CardConfig(records=0), tmp_path / "examples")
+    write_examples(explainable(tmp_path, FIT, METRICS, CardConfig(records=0)), tmp_path / "examples")
     assert read_examples(tmp_path / "examples") == {"reason": "Not wanted: card.records is 0."}
     write_json(tmp_path / "examples.json", {"labels": [{"name": "AF", "picture": None, "records": 0}], "left_out": []})
     assert read_examples(tmp_path)["labels"][0]["picture"] is None
