@@ -65,5 +65,10 @@ KINDS: dict[str, Kind] = {
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),
         required=("table", "sampling_rate", "file_leads"),
     ),
+    "array_folder": Kind(
+        "ecglfm.sources.array_folder:ArrayFolder",
+        options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit", "array", "axes", "ids"),
+        required=("table", "sampling_rate", "file_leads", "array", "axes"),
+    ),
     "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }

@@ -103,6 +103,21 @@ class SourceConfig(Section):
         f" them (needed by {_needers('file_leads')}); empty: the files'",
     )
     unit: Literal["mV", "uV", "V"] = Field("mV", description=f"{_takers('unit')} only: what the arrays count in")
+    array: str | None = Field(
+        None,
+        description=f"{_takers('array')} only: file with all recordings, relative to the root, and behind a `#` what"
+        " the array is called in there: `ecg.npy`, `ecg.h5#ecg`, `ecg.parquet#signal`",
+    )
+    axes: list[Literal["record", "lead", "sample"]] = Field(
+        [],
+        description=f"{_takers('axes')} only: what its dimensions are, [record, lead, sample] or [record, sample,"
+        " lead]",
+    )
+    ids: str | None = Field(
+        None,
+        description=f"{_takers('ids')} only: name, in the same file, of an id per recording (for a `.npy`: name of"
+        " another one), which `path` of the table then means; null: `path` is the row of the array, from 0",
+    )
     links: Literal["inside", "follow"] | list[str] = Field(
         "inside",
         description="where symbolic links in the root may lead: `inside` it; `follow`: anywhere; or a list of folders "
@@ -182,6 +197,8 @@ class SourceConfig(Section):
             raise ValueError(f"`patients` is a number for `kind: synthetic` and a path for {_takers('patients')}")
         if self.kind == "synthetic" and self.download != DownloadConfig():
             raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
+        if self.axes and (sorted(self.axes) != ["lead", "record", "sample"] or self.axes[0] != "record"):
+            raise ValueError(f"`axes` is [record, lead, sample] or [record, sample, lead], found {self.axes}")
         if self.columns and self.table is None:
             raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
         relative = [] if isinstance(self.links, str) else [path for path in self.links if not path.startswith("/")]
