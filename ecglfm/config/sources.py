@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Section, Seed
 from ecglfm.config.source_kinds import KINDS
 
+#: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
+_LATER = ("array", "axes", "ids")
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[
@@ -174,6 +176,12 @@ class SourceConfig(Section):
         if self.download.only:
             return self.download.only
         return [f"records{self.rate}/*"] if self.kind == "ptbxl" else [f"training/{name}/*" for name in self.databases]
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        fields = type(self).model_fields
+        return {key: v for key, v in content.items() if key not in _LATER or getattr(self, key) != fields[key].default}
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> SourceConfig:

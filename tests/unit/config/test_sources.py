@@ -55,3 +55,16 @@ def test_download_takes_what_the_source_reads_and_its_edit_reruns_nothing(reposi
 def test_what_is_odd_about_files_is_said_in_known_words(keys: dict, message: str):
     with pytest.raises(UserError, match=message):
         parse(SourceConfig, {"kind": "wfdb_folder", "root": "r"} | keys, "s.yaml")
+
+
+def test_keys_that_came_later_are_in_no_slice_of_a_source_that_has_none() -> None:
+    """So that an index from before there were such keys is not made anew."""
+    before = SourceConfig(kind="ptbxl", root="r").model_dump(mode="json")
+    assert {"array", "axes", "ids"} & set(before) == set()
+    content = {"kind": "array_folder", "root": "r", "array": "a.npy", "axes": ["record", "lead", "sample"]}
+    config = parse(
+        SourceConfig, content | {"table": "t", "sampling_rate": 1, "file_leads": ["I"], "ids": "k"}, "s.yaml"
+    )
+    dumped = config.model_dump(mode="json")
+    assert (dumped["array"], dumped["axes"], dumped["ids"]) == ("a.npy", ["record", "lead", "sample"], "k")
+    assert parse(SourceConfig, dumped, "slice.yaml") == config
