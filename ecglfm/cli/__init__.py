@@ -61,6 +61,13 @@ GROUPS = (
     benchmark,
 )
 
+#: What to do next, behind what the system says of a file.
+HINTS = {
+    FileExistsError: "this is a file where a folder belongs: choose another place",
+    NotADirectoryError: "this is a file where a folder belongs: choose another place",
+    PermissionError: "choose a place that you may read and write, or ask whose it is",
+}
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of every command."""
@@ -104,5 +111,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"ecglfm {args.command}: error: {where}{error.strerror or error}", file=sys.stderr)
+        hint = next((f"; {what}" for kind, what in HINTS.items() if isinstance(error, kind)), "")
+        print(f"ecglfm {args.command}: error: {where}{error.strerror or error}{hint}", file=sys.stderr)
         return 1

@@ -5,7 +5,6 @@ Snakemake parses `ecglfm.config` at every start, so it imports pydantic and yaml
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ecglfm.config.origin import Origin
+from ecglfm.config.wording import nearest, unknown, worded, yaml_problem
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 #: PyTorch, NumPy and hashing all take it.
@@ -117,21 +117,29 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = _content(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        near = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(near) or 'nothing'}") from None
+        names = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        near = nearest(path.stem, names)
+        raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(names) or 'nothing'}{near}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}: not UTF-8; save the file in that encoding") from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """What the text of a file says; raises `UserError` as `read_yaml`, which see."""
+    try:
+        content = _content(text)
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: brackets in brackets, too deep to read") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = " ".join(str(getattr(error, "problem", error)).split())
+        problem = yaml_problem(str(getattr(error, "problem", error)))
         raise UserError(f"{where}: not valid YAML: {problem}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
@@ -225,8 +233,7 @@ def _unknown(place: _Place) -> str:
     key = str(place.location[-1])
     if any(key in other.model_fields for other in place.others):
         return f"kind {place.kind!r} has no key {key!r}; leave it out"
-    near = difflib.get_close_matches(key, place.section.model_fields if place.section is not None else [], 1)
-    return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    return unknown(key, place.section.model_fields if place.section is not None else [])
 
 
 def inner_section(hint: Any) -> type[Section] | None:
@@ -251,18 +258,13 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Orig
         for problem in error.errors():
             place = _place(cls, problem["loc"])
             key = ".".join(str(part) for part in place.location if part != "[key]") or "(whole file)"
-            text = problem["msg"].removeprefix("Value error, ")
+            file = str(where.of(*place.location) if isinstance(where, Origin) else where)
             if problem["type"] == "extra_forbidden":
                 text = _unknown(place)
             elif problem["type"] == "union_tag_invalid":
                 text = f"kind {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
-            elif problem["type"] == "missing":
-                text = "this key is required"
-            elif isinstance(problem.get("input"), bool) and problem["type"] == "string_type":
-                text = "YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"
-            elif problem["type"] not in {"value_error"}:
-                text += f", found {problem.get('input')!r}"
-            file = where.of(*place.location) if isinstance(where, Origin) else where
+            else:
+                text = worded(problem)
             lines.append(f"{file}: {key}: {text}")
         raise UserError("\n".join(lines)) from None
 

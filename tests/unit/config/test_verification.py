@@ -35,5 +35,5 @@ def test_a_verification_with_a_mistake_is_told_as_such(repository: Path, tmp_pat
     with pytest.raises(UserError) as found:
         load_task(path)
     assert str(found.value).splitlines() == [
-        f"{path}: labels: unknown key", f"{path}: max_pair: unknown key; did you mean 'max_pairs'?"
+        f"{path}: labels: unknown key; there are kind, description, sources, center, max_pairs", f"{path}: max_pair: unknown key; did you mean 'max_pairs'?"
     ]  # fmt: skip
