@@ -1,4 +1,4 @@
-"""`ecglfm config`: check the project's config, or write its generated documentation."""
+"""`ecglfm config`: check the project's config, lift it to the current version, or write its generated documentation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="write schema.json into the folder, and the pages of docs/config beside it",
     )
     parser.set_defaults(run=_config)
+    actions = parser.add_subparsers(metavar="migrate")
+    migrate = actions.add_parser("migrate", help="give renamed keys of config files their present names")
+    migrate.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="project, recipe, encoder, … (default: all of --folder)"
+    )
+    migrate.add_argument("--check", action="store_true", help="only say what would change; status 1 if anything would")
+    migrate.set_defaults(run=_migrate)
 
 
 def _config(args: argparse.Namespace) -> None:
@@ -31,3 +38,25 @@ def _config(args: argparse.Namespace) -> None:
     project = Project(read_yaml(args.folder / "config.yaml"), args.folder)
     print(f"{args.folder}: sound; {len(project.sources)} sources, {len(project.encoders)} encoders, "
           f"{len(project.config.tasks)} tasks, {len(project.fits)} fits each")  # fmt: skip
+
+
+def _migrate(args: argparse.Namespace) -> int:
+    from ecglfm.config import UserError, read_yaml
+    from ecglfm.config.migration import migrate
+    from ecglfm.provenance import write_text
+
+    files = args.files or sorted(args.folder.rglob("*.yaml"))
+    if not files:
+        raise UserError(f"{args.folder}/: no *.yaml in it; name the files, or the folder with --folder")
+    for path in files:  # all are looked at before one is written
+        read_yaml(path)
+    lifted = {path: migrate(path.read_bytes().decode(), path) for path in files}
+    changed = {path: found for path, found in lifted.items() if found.changes}
+    for path, found in changed.items():
+        if not args.check:
+            write_text(path, found.text)
+        for change in found.changes:
+            print(f"{path}: {change}")
+    if not changed:
+        print("nothing to do: every key has its present name")
+    return int(args.check and bool(changed))

@@ -26,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ecglfm.config.origin import Origin
+from ecglfm.config.version import renamed
 from ecglfm.config.wording import nearest, unknown, worded, yaml_problem
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -146,6 +147,11 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     return content
 
 
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Nodes of text that `parse_yaml` has read: what stands where."""
+    return yaml.compose(text, Loader=_StrictLoader)
+
+
 SectionT = TypeVar("SectionT", bound=Section)
 
 
@@ -260,7 +266,7 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Orig
             key = ".".join(str(part) for part in place.location if part != "[key]") or "(whole file)"
             file = str(where.of(*place.location) if isinstance(where, Origin) else where)
             if problem["type"] == "extra_forbidden":
-                text = _unknown(place)
+                text = renamed(place.location, file) or _unknown(place)
             elif problem["type"] == "union_tag_invalid":
                 text = f"kind {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
             else:

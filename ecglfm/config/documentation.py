@@ -42,7 +42,7 @@ def _of_project(*keys: str) -> tuple[Table, ...]:
 
 #: The pages, by name of file. Every key of `config.yaml` is on one of them.
 PAGES: dict[str, tuple[Table, ...]] = {
-    "index": _of_project("results", "sources", "encoders", "tasks", "define"),
+    "index": _of_project("version", "results", "sources", "encoders", "tasks", "define"),
     "data": (*_of_project("roots", "preprocess"), Table("`sources/{source}.yaml`", SourceConfig)),
     "splits": _of_project("manifest"),
     "labels": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +14,7 @@ from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.training import EvaluateConfig, TransportConfig
+from ecglfm.config.version import newer
 
 
 class TrackingConfig(Section):
@@ -48,6 +50,11 @@ class CardConfig(Section):
 class ProjectConfig(Section):
     """`config/config.yaml`: what to run. It chooses sources, encoders and tasks by file name."""
 
+    version: int = Field(
+        1,
+        ge=1,
+        description="of the names of keys, for `ecglfm config migrate`; 1: from before it was said",
+    )
     results: str = Field("results", description="folder of every output")
     sources: list[Name] = Field(min_length=1, description="stems of config/sources/*.yaml, or names under `define`")
     encoders: list[Name] = Field(description="likewise of config/encoders/*.yaml; [] for the data alone")
@@ -73,6 +80,14 @@ class ProjectConfig(Section):
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_newer(cls, content: Any) -> Any:
+        """Before its keys are looked at, of which some may be unknown here."""
+        if isinstance(content, dict) and (said := newer(content)):
+            raise ValueError(said)
+        return content
+
     @field_validator("results")
     @classmethod
     def _one_spelling(cls, value: str) -> str:
@@ -87,7 +102,7 @@ class ProjectConfig(Section):
         for key in ("sources", "encoders", "tasks"):
             names = getattr(self, key)
             if len(names) != len(set(names)):
-                raise ValueError(f"`{key}` names one twice: {names}")
+                raise ValueError(f"`{key}` names one twice: {names}; name each once")
         by_source = {
             "roots": list(self.roots),
             "manifest.folds": list(self.manifest.folds),

@@ -12,12 +12,14 @@ from ecglfm.config import Project
 from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
 from ecglfm.config.imported import remember
+from ecglfm.config.made_with import check_made_with, write_made_with
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
 
 try:
     PROJECT = Project(config, CONFIG_DIR, over=GIVEN)
     check_identity(PROJECT)
+    check_made_with(Path(PROJECT.config.results))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -69,6 +71,7 @@ def prepare_results():
             "--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile"
         )
     write_identity(PROJECT)
+    write_made_with(Path(PROJECT.config.results))
     remember(PROJECT.config.results, PROJECT.imported)
     write_text(f"{PROJECT.config.results}/config/command.txt", f"{get_command()}\n")
     write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 
+from ecglfm.config.made_with import earlier
 from ecglfm.config.replacement import Planned, replacements
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -45,6 +46,8 @@ class Replacements(logging.Filter):
     def filter(self, record):
         if getattr(record, "event", None) == LogEvent.RUN_INFO and self in logger.filters:
             logger.removeFilter(self)
+            if said := earlier(Path(PROJECT.config.results)):
+                logger.warning(said)
             for line in replacements(self.planned(), SLICES, Path(PROJECT.config.results, "config")):
                 logger.warning(line)
         return True
