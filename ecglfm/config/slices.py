@@ -18,6 +18,7 @@ from ecglfm.config.definitions import Definitions
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits
 from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_description, remembered
+from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.slice_keys import (
@@ -81,6 +82,8 @@ class Project:
                 check_preprocess(theirs, config.preprocess, f"{at}: {encoder.import_path}")
         for name, task in tasks.items():
             self._check_sources(task.sources, f"{where('tasks', name)}: sources", "tasks")
+        for name, task in self.tasks.items():
+            check_label_sources(task, self._kinds(name), where("tasks", name))
         for name, task in self.tasks.items() if not self.encoders else ():
             check_kind(config.finetune, task.kind, name)
         self.stratifying = load_stratifying(self._definitions, config.manifest.stratify, list(self.sources))
@@ -173,6 +176,10 @@ class Project:
         named = (self.tasks | self.verifications)[task].sources
         return [name for name in self.sources if named is None or name in named]
 
+    def _kinds(self, task: str) -> dict[str, str]:
+        """Kinds whose selectors apply to the sources of a task."""
+        return {name: self.sources[name].native_kind for name in self.task_sources(task)}
+
     def pretrain_sources(self, encoder: str) -> list[str]:
         """Sources of an encoder's `pretrain` section, in the project's order; none without that section.
 
@@ -216,9 +223,8 @@ class Project:
 
     def task_slice(self, task: str) -> TaskSlice:
         """Slice for labels."""
-        sources = self.task_sources(task)
-        kinds = {name: self.sources[name].native_kind for name in sources}
-        config = self.tasks[task].model_copy(update={"sources": sources})
+        kinds = self._kinds(task)
+        config = self.tasks[task].model_copy(update={"sources": list(kinds)})
         return TaskSlice(task=task, config=config, kinds=kinds, fitted=bool(self.encoders))
 
     def encoder_slice(self, encoder: str) -> EncoderSlice:

@@ -27,6 +27,7 @@ from ecglfm.sources.origin import Origin, read_origin
 Records = Record | str | Path | Iterable[Record | str | Path]
 #: Endings of files that hold recordings; a WFDB record is found by its header.
 _WFDB, _MUSE, _CODE15 = (".hea",), (".xml",), (".hdf5", ".h5")
+_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 
 
 class Recording(NamedTuple):
@@ -100,7 +101,7 @@ class FromFiles(Reader):
         Raises
         ------
         UserError
-            There is no such file or folder, or a folder holds no recording.
+            There is no such file or folder, it is a table, or a folder holds no recording.
         """
         found: dict[str, Recording] = {}
         for path in map(Path, named):
@@ -126,6 +127,11 @@ class FromFiles(Reader):
             yield from self._exams(path)
         elif path.suffix in {".hea", ".dat", ".mat"} and path.with_suffix(".hea").is_file():
             yield str(path.with_suffix(""))
+        elif _ends(path.name, _TABLES) and path.is_file():
+            raise UserError(
+                f"{path}: a table, no recording: name the recordings' files or their folder; a table that lists them"
+                " belongs into a source (`table:`), which --source takes"
+            )
         elif "#" in path.name or path.is_file() or path.with_name(f"{path.name}.hea").is_file():
             yield str(path)
         else:

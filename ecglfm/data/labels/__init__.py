@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecglfm.data.labels.labels import check_kinds, read_left_out, run_labels
+from ecglfm.data.labels.labels import read_left_out, run_labels
 from ecglfm.data.labels.preview import describe
 from ecglfm.data.labels.preview_pairs import describe_pairs
 from ecglfm.data.labels.reasons import left_out
@@ -10,7 +10,6 @@ from ecglfm.data.labels.source_targets import SourceTargets, target_columns
 
 __all__ = [
     "SourceTargets",
-    "check_kinds",
     "describe",
     "describe_pairs",
     "left_out",

@@ -8,7 +8,6 @@ Tables are read and written some thousand rows at a time.
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 from collections import Counter
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
-from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.label_sources import check_label_sources
 from ecglfm.data.labels.counts import LabelCounts, check_places
 from ecglfm.data.labels.reasons import ledger_of, left_out
 from ecglfm.data.labels.selectors import near_spellings
@@ -35,23 +34,6 @@ logger = logging.getLogger(__name__)
 
 #: Records with their labels, and why each is left out of the task, null for those that stay.
 LabelledChunk = tuple[pd.DataFrame, pd.Series]
-
-
-def check_kinds(slice: TaskSlice) -> None:  # noqa: A002
-    """Raise `UserError` for a selector of an unknown kind, and for a label no source of the task can have."""
-    present = set(slice.kinds.values())
-    for place, kind, _ in slice.config.selectors():
-        if kind not in KINDS:
-            near = difflib.get_close_matches(kind, KINDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(KINDS)}"
-            of = place.rpartition(".")[0]
-            raise UserError(f"task {slice.task!r}: {of}: {kind!r} is no kind of source{hint}")
-    for label, selectors in slice.config.labels.items():
-        if present.isdisjoint(selectors):
-            raise UserError(
-                f"task {slice.task!r}: labels.{label}: no selector for the kinds of its sources "
-                f"({', '.join(sorted(present))}); add one, or change the task's `sources`"
-            )
 
 
 class LabelledRecords:
@@ -81,7 +63,7 @@ class LabelledRecords:
     """
 
     def __init__(self, slice: TaskSlice, manifest: Path, index: list[Path]) -> None:  # noqa: A002
-        check_kinds(slice)
+        check_label_sources(slice.config, slice.kinds, f"task {slice.task!r}")
         self._slice, self._manifest = slice, manifest
         self._paths = {path.stem: path for path in index}
         absent = [source for source in slice.kinds if source not in self._paths]

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import ManifestConfig, TaskSlice
-from ecglfm.data.labels import SourceTargets, check_kinds, left_out, target_columns
+from ecglfm.config.label_sources import check_label_sources
+from ecglfm.data.labels import SourceTargets, left_out, target_columns
 from ecglfm.data.manifest.splits import hash_fraction
 
 #: With fewer patients chance decides what each split gets of a rare label: 1 % of 3000 in a tenth is 3, +- 1.7.
@@ -65,9 +66,9 @@ class SourceLabels:
 
 
 def open_labels(slices: Sequence[TaskSlice], source: str, offered: list[str]) -> SourceLabels:
-    """`SourceLabels` of tasks whose selectors were looked through; raises `UserError` as `check_kinds` does."""
+    """`SourceLabels` of tasks whose selectors were looked through; raises `UserError` as `check_label_sources` does."""
     for slice_ in slices:
-        check_kinds(slice_)
+        check_label_sources(slice_.config, slice_.kinds, f"task {slice_.task!r}")
     return SourceLabels(slices, source, offered)
 
 

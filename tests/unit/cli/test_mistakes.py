@@ -44,6 +44,9 @@ IN_THE_CONFIG = [
     (TASK, "kind: multi-label\nlabels: {AF: {ptbxl: {scp: [AFIB]}}}\n", "kind: Input should be 'binary', 'multilabel',"),
     (TASK, "kind: binary\n", "coin-toss.yaml: labels: this key is required"),
     (TASK, "kind: binary\nlabels: {AF: {ptbxl: {scpp: [AFIB]}}}\n", "labels.AF.ptbxl.scpp: unknown key; did you mean 'scp'?"),
+    (TASK, "kind: binary\nlabels: {AF: {demo-ptbxl: {scp: [AFIB]}}}\n", "labels.AF: 'demo-ptbxl' is a source; selectors stand under its kind: write 'ptbxl'"),
+    (TASK, "kind: binary\nlabels: {AF: {ptb_xl: {scp: [AFIB]}}}\n", "coin-toss.yaml: labels.AF: 'ptb_xl' is no kind of source; did you mean 'ptbxl'?"),
+    (TASK, "kind: binary\nlabels: {AF: {ludb: {column: {a: [b]}}}}\n", "labels.AF: no selector for the kinds of its sources (ptbxl); add one, or change"),
     (TASK, "kind: binary\nlabels: {AF: {ptbxl: {scp: AFIB}}}\n", "labels.AF.ptbxl.scp: a list belongs here: [AFIB]"),
 ]  # fmt: skip
 
@@ -69,6 +72,7 @@ COMMANDS = [
     ("predict --model {encoder} {ecg} --output {new}.csv", 1, "what lies here is the encoder, not the model"),
     ("predict --model {none} {ecg} --output {new}.csv", 1, "give the folder that holds model.json and model.safetensors"),
     ("predict --model {model} {none} --output {new}.csv", 1, "none: no such file or folder, nor a WFDB record of that name"),
+    ("predict --model {model} {encoder}/../table/scp_statements.csv --output {new}.csv", 1, "a table, no recording: name the recordings'"),
     ("predict --model {model} --output {new}.csv", 1, "name files or folders, or a database with --source YAML"),
     ("predict --model {model} {ecg} --output {new}.xlsx", 1, "the ending says the format; write one of *.csv,"),
     ("predict --model {model} {ecg} --output {file}/o.csv", 1, "this is a file where a folder belongs: choose another place"),

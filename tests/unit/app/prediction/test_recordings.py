@@ -64,10 +64,15 @@ def test_leads_are_named_as_a_person_says(tmp_path: Path) -> None:
     [
         ("none", "none: no such file or folder, nor a WFDB record"),
         ("empty", r"empty: no recording in it; looked for \*.hea"),
+        (
+            "list.CSV",
+            r"list\.CSV: a table, no recording: name the recordings' files or their folder; .* --source takes",
+        ),
     ],
 )
 def test_nothing_there_is_one_sentence(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "list.CSV").write_text("path\na\n")
     with pytest.raises(UserError, match=message):
         FromFiles().find([tmp_path / name])
 
