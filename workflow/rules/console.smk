@@ -68,7 +68,15 @@ class Replacements(logging.Filter):
         return planned
 
 
+class Commands(logging.Filter):
+    """Of a rule that only gathers, as `all`, Snakemake says "Shell command: None": there is none to say."""
+
+    def filter(self, record):
+        return getattr(record, "event", None) != LogEvent.SHELLCMD or record.shellcmd is not None
+
+
 logger.addFilter(Replacements())
+logger.addFilter(Commands())
 
 
 def shorten_console():

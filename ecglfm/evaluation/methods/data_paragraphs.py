@@ -141,15 +141,17 @@ def outcome(run: Run, task: str) -> Iterator[Said]:
     files = (f"config/labels/{task}.yaml",)
     config = slice_.config
     said = f": {config.description}" if config.description else ""
-    yield Said(f"Task {task} ({config.kind}){said}, with the labels {', '.join(config.labels)}.", files)
+    yield Said(f"{config.kind.capitalize()}{said}, with the labels {', '.join(config.labels)}.", files, task)
     kinds = sorted(set(slice_.kinds.values()))
     written = config.model_dump(mode="json", exclude_defaults=True).get("labels", {})
     for label, selectors in written.items():
         for kind in kinds:
             if clauses := (selectors or {}).get(kind):
-                parts = [f"{key} {_words(value)}" for key, value in clauses.items()]
-                yield Said(f"{label} in {kind}: {'; '.join(parts)}.", files)
+                parts = [f"{key.replace('_', ' ')} {_words(value)}" for key, value in clauses.items()]
+                yield Said(f"{label} in {kind}: {'; '.join(parts)}.", files, task)
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"`{key}` is {_words(one)}" for key, one in value.items())
     return ", ".join(f"`{one}`" for one in value) if isinstance(value, list) else f"`{value}`"

@@ -13,6 +13,7 @@ from ecglfm.evaluation.methods.run import Run, Said, find_run
 from ecglfm.evaluation.report import FittedModel
 from ecglfm.provenance import write_text
 
+_LISTED = 3  # more sentences of a model than these are a list
 AUTHORS = "to be written by the authors"
 _OPENING = """# Methods
 
@@ -22,11 +23,11 @@ only people can know is left to them: "to be written by the authors".
 _CHECKLIST = """## TRIPOD+AI checklist
 
 Items of Collins et al., BMJ 2024;385:e078378 ([10.1136/bmj-2023-078378](https://doi.org/10.1136/bmj-2023-078378)), in
-short: the paper's own wording decides. What a run knows answers an item in part; rationale, setting and meaning are the
-authors'.
+short: the paper's own wording decides. What a run knows stands above and answers an item in part; rationale, setting
+and meaning are the authors'.
 
-| Item | What it asks | From this run | File |
-|---|---|---|---|
+| Item | What it asks | Where it stands |
+|---|---|---|
 """
 Sentences = Callable[[Run], Iterable[Said]]
 
@@ -124,28 +125,57 @@ def write_methods(
     """
     run = find_run(results, encoders=encoders, tasks=tasks, fits=fits)
     said = {topic: list(sentences(run)) for topic, sentences in TOPICS.items()}
-    rows = [_row(item.number, item.asks, [one for topic in item.topics for one in said[topic]]) for item in ITEMS]
-    parts = [_part(heading, [said[topic] for topic in topics]) for heading, topics in HEADINGS.items()]
+    rows = [_row(item.number, item.asks, [topic for topic in item.topics if said[topic]]) for item in ITEMS]
+    everything = [{fit.path for fit in run.fits}, set(run.encoders), set(run.tasks)]
+    parts = [
+        _part(heading, {topic: said[topic] for topic in topics}, everything) for heading, topics in HEADINGS.items()
+    ]
     write_text(output, "\n".join([_OPENING, *parts, _CHECKLIST.rstrip("\n"), *rows]) + "\n")
     return sum(AUTHORS in row for row in rows)
 
 
-def _part(heading: str, topics: list[list[Said]]) -> str:
-    """A heading, a paragraph per topic that the run knows of, and the files that they were read off."""
-    known = [sentences for sentences in topics if sentences]
+def _part(heading: str, topics: dict[str, list[Said]], everything: Sequence[set[str]]) -> str:
+    """A heading, then each topic that the run knows of: its sentences, and the files that they were read off."""
+    known = {topic: sentences for topic, sentences in topics.items() if sentences}
     if not known:
         return f"## {heading}\n\n{AUTHORS.capitalize()}: the run says nothing of it.\n"
-    paragraphs = "\n\n".join(" ".join(one.text for one in sentences) for sentences in known)
-    return f"## {heading}\n\n{paragraphs}\n\n<small>From {_files([one for part in known for one in part])}.</small>\n"
+    parts = [
+        ("" if topic == heading else f"### {topic}\n\n")
+        + f"{_told(sentences, everything)}\n\n<small>From {_files(sentences)}.</small>\n"
+        for topic, sentences in known.items()
+    ]
+    return "\n".join([f"## {heading}\n", *parts])
 
 
-def _row(number: str, asks: str, sentences: list[Said]) -> str:
-    if not sentences:
-        return f"| {number} | {asks} | {AUTHORS} | |"
-    text = " ".join(one.text for one in sentences).replace("|", "\\|").replace("\n", " ")
-    return f"| {number} | {asks} | {text} | {_files(sentences)} |"
+def _told(sentences: list[Said], everything: Sequence[set[str]]) -> str:
+    """A paragraph, or a list of what is said of which models, encoders or tasks; what is the same of several once."""
+    about: dict[str, dict[str, None]] = {}
+    for one in sentences:
+        about.setdefault(one.text, {})[one.about] = None
+    of: dict[tuple[str, ...], list[str]] = {}
+    for text, who in about.items():
+        of.setdefault(tuple(who), []).append(text)
+    own = " ".join(of.pop(("",), []))
+    told = [
+        f"- {_named(named, everything)}:"
+        + "".join(f"\n  - {text}" if len(texts) > _LISTED else f" {text}" for text in texts)
+        for named, texts in of.items()
+    ]
+    return "\n\n".join(filter(None, ["\n".join(told), own]))
+
+
+def _named(models: tuple[str, ...], everything: Sequence[set[str]]) -> str:
+    if len(models) > 1 and set(models) in everything:
+        return "All"
+    return ", ".join(f"`{model}`" for model in models)
+
+
+def _row(number: str, asks: str, topics: list[str]) -> str:
+    return f"| {number} | {asks} | {'; '.join(topics) or AUTHORS} |"
 
 
 def _files(sentences: list[Said]) -> str:
-    """Files behind some sentences, each once, in the order in which they are first needed."""
-    return ", ".join(f"`{file}`" for file in dict.fromkeys(file for one in sentences for file in one.files))
+    """Files behind some sentences, each once; of several models as one with `{model}` in the place of their names."""
+    files = {file.replace(one.about, "{model}") if "/" in one.about else file: None
+             for one in sentences for file in one.files}  # fmt: skip
+    return ", ".join(f"`{file}`" for file in files)

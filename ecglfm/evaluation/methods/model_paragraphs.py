@@ -12,6 +12,17 @@ from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.report import FittedModel, finetuning_of, fitted_to, threshold_rule
 
+_WEIGHTS = {
+    "pretrain": "Its weights are of the pretraining below.",
+    "random": "Its weights are random: it is a baseline.",
+    "import": "Its weights were imported.",
+}
+_MODES = {
+    "full": "Encoder and head were trained",
+    "frozen": "The encoder was frozen and the head trained",
+    "linear": "The encoder was frozen and a linear head trained on its vectors",
+    "lora": "Low-rank adapters of the encoder and the head were trained",
+}
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
 
@@ -23,12 +34,11 @@ def encoder(run: Run, name: str) -> Iterator[Said]:
         return
     model = info.get("model", {})
     shape = ", ".join(f"{key.replace('_', ' ')} {model[key]}" for key in _SHAPE if key in model)
-    yield Said(f"Encoder {name}: {model.get('kind', 'of unknown kind')}{f' ({shape})' if shape else ''}.", (file,))
+    yield Said(f"A {model.get('kind', 'network of unknown kind')}{f' ({shape})' if shape else ''}.", (file,), name)
     if {"leads", "crop_seconds", "sampling_rate"} <= set(info):
-        yield Said(
-            f"It reads {len(info['leads'])} leads x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz.", (file,)
-        )
-    yield Said(f"Origin of its weights: {info.get('weights', 'unknown')}.", (file,))
+        read = f"{len(info['leads'])} leads x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz"
+        yield Said(f"It reads {read}.", (file,), name)
+    yield Said(_WEIGHTS.get(str(info.get("weights")), "The origin of its weights is unknown."), (file,), name)
 
 
 def pretraining(run: Run, name: str) -> Iterator[Said]:
@@ -39,7 +49,7 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
         return
     training = info.get("training", {})
     if training.get("sources"):
-        yield Said(f"Encoder {name} was pretrained on {', '.join(training['sources'])}.", (file,))
+        yield Said(f"Pretrained on {', '.join(training['sources'])}.", (file,), name)
     slice_ = run.encoder(name)
     if slice_ is not None and slice_.config.pretrain is not None:
         config, told = slice_.config.pretrain, (f"config/pretrain/{name}.yaml",)
@@ -47,16 +57,17 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
         named = [
             f"{term.replace('_', ' ')} (weight {value['weight']:g})" for term, value in terms.items() if _is_term(value)
         ]
-        yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", told)
+        yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", told, name)
+        size = config.batch_size * config.processes * config.accumulate
         yield Said(
             f"Learning rate {config.lr:g} ({config.schedule.kind} schedule), weight decay {config.weight_decay:g},"
-            f" batch size {config.batch_size} x {config.processes} processes x {config.accumulate} accumulated,"
-            f" precision {config.precision}, seed {config.seed}.",
+            f" {size} patients an update, precision {config.precision}, seed {config.seed}.",
             told,
+            name,
         )
     counted = [f"{training[key]:g} {key}" for key in ("steps", "epochs") if training.get(key) is not None]
     if counted:
-        yield Said(f"It ran for {', '.join(counted)}.", (file,))
+        yield Said(f"It ran for {', '.join(counted)}.", (file,), name)
 
 
 def _is_term(value: Any) -> bool:
@@ -68,17 +79,18 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     name, told = parse_fit(fit.fit), f"finetune/{fit.path}/model.json"
     info = run.json(told) or {}
     part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
-    yield Said(f"{fit.path}: mode {name.mode}, seed {name.seed}{part}.", (f"evaluate/{fit.path}/metrics.json",))
+    yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (f"evaluate/{fit.path}/metrics.json",), fit.path)
     config = finetuning_of(run.results, fit)
     if config is not None:
         yield Said(
             f"At most {config.epochs} epochs, stopped after {config.patience} without a better {config.select_by};"
             f" learning rate {config.lr:g}, batch size {config.batch_size}, weight decay {config.weight_decay:g}.",
             (_told(fit),),
+            fit.path,
         )
     training = info.get("training", {})
     if {"best_epoch", "epochs"} <= set(training):
-        yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (told,))
+        yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (told,), fit.path)
 
 
 def _told(fit: FittedModel) -> str:
@@ -90,7 +102,9 @@ def imbalance(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Loss, and how classes were weighted in it."""
     config = finetuning_of(run.results, fit)
     if config is not None:
-        yield Said(f"{fit.path}: loss {config.loss}, class weights {config.class_weights}.", (_told(fit),))
+        kind = run.metrics(fit).get("kind", "multilabel")
+        loss = next(iter(KINDS[kind].losses)) if config.loss == "auto" else config.loss
+        yield Said(f"Loss {loss}, class weights {config.class_weights}.", (_told(fit),), fit.path)
 
 
 def fitted(run: Run, fit: FittedModel) -> Iterator[Said]:
@@ -98,9 +112,10 @@ def fitted(run: Run, fit: FittedModel) -> Iterator[Said]:
     n = fitted_to(run.results, fit)
     if {"train_records", "train_patients", "valid_records", "valid_patients"} <= set(n):
         yield Said(
-            f"{fit.path}: fitted to {n['train_records']} records of {n['train_patients']} patients, validated on"
+            f"Fitted to {n['train_records']} records of {n['train_patients']} patients, validated on"
             f" {n['valid_records']} of {n['valid_patients']}.",
             (f"finetune/{fit.path}/model.json",),
+            fit.path,
         )
 
 
@@ -108,33 +123,37 @@ def decisions(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Calibration, and how thresholds were chosen and what they are."""
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     if temperatures := metrics.get("calibration", {}).get("temperature"):
-        said = ", ".join(f"{name} {_number(value)}" for name, value in temperatures.items())
         fitted_on = metrics["calibration"]["fitted_on"]
-        yield Said(f"{fit.path}: probabilities were calibrated by temperatures fitted on {fitted_on}: {said}.", (file,))
+        said = f"Probabilities were calibrated by temperatures fitted on {fitted_on}: {_numbers(temperatures)}."
+        yield Said(said, (file,), fit.path)
     if "thresholds" not in metrics:
         return
     if rule := threshold_rule(finetuning_of(run.results, fit)):
-        yield Said(f"{fit.path}: {rule[0].lower()}{rule[1:]}", (_told(fit),))
-    said = ", ".join(f"{name} {_number(value)}" for name, value in metrics["thresholds"].items())
-    yield Said(f"{fit.path}, thresholds: {said}.", (file,))
+        yield Said(rule, (_told(fit),), fit.path)
+    yield Said(f"Thresholds: {_numbers(metrics['thresholds'])}.", (file,), fit.path)
 
 
-def _number(value: Any) -> str:
-    """A number, or those of the models of a cross-validation."""
-    return " / ".join(f"{one:.3f}" for one in (value if isinstance(value, list) else [value]))
+def _numbers(values: dict[str, Any]) -> str:
+    """A number of each label, or those of the models of a cross-validation; one that all labels have is said once."""
+    said = {name: " / ".join(f"{one:.3f}" for one in (value if isinstance(value, list) else [value]))
+            for name, value in values.items()}  # fmt: skip
+    if len(said) > 1 and len(set(said.values())) == 1:
+        return f"{next(iter(said.values()))} of every label"
+    return ", ".join(f"{name} {value}" for name, value in said.items())
 
 
 def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Test records, metrics and how intervals were made."""
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     n, boot = metrics["n"], metrics["bootstrap"]
-    yield Said(f"{fit.path}: tested on {n['records']} records of {n['patients']} patients.", (file,))
-    yield Said(f"Metrics: {'; '.join(title_of(name) for name in metrics['macro'])}.", (file,))
+    yield Said(f"Tested on {n['records']} records of {n['patients']} patients.", (file,), fit.path)
+    yield Said(f"Metrics: {'; '.join(title_of(name) for name in metrics['macro'])}.", (file,), fit.path)
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
         f" {boot['resamples']} bootstrap resamples, seed {boot.get('seed', 'unknown')}; labels of fewer than"
         f" {boot.get('min_patients', 'unknown')} positive or negative patients have none.",
         (file,),
+        fit.path,
     )
 
 
@@ -143,11 +162,12 @@ def results(run: Run, fit: FittedModel) -> Iterator[Said]:
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     headline = KINDS[metrics.get("kind", "multilabel")].headline
     macro = ", ".join(f"{title_of(name)} {with_interval(metrics['macro'].get(name))}" for name in headline)
-    yield Said(f"{fit.path}, mean over labels: {macro}.", (file,))
+    if len(metrics["label_names"]) > 1:
+        yield Said(f"Mean over labels: {macro}.", (file,), fit.path)
     for label in metrics["label_names"]:
         entries = metrics["labels"][label]
         one = ", ".join(f"{title_of(name)} {with_interval(entries[name])}" for name in headline if name in entries)
-        yield Said(f"{label}: {one}.", (file,))
+        yield Said(f"{label}: {one}.", (file,), fit.path)
 
 
 def counts(run: Run, fit: FittedModel) -> Iterator[Said]:
@@ -156,7 +176,7 @@ def counts(run: Run, fit: FittedModel) -> Iterator[Said]:
     events = n.get("positives") or n.get("events")
     if events:
         said = ", ".join(f"{name} {number} of {n['known'][name]}" for name, number in events.items())
-        yield Said(f"{fit.path}, test records with the label: {said}.", (file,))
+        yield Said(f"Test records with the label: {said}.", (file,), fit.path)
 
 
 def subgroups(run: Run, fit: FittedModel) -> Iterator[Said]:
@@ -165,10 +185,15 @@ def subgroups(run: Run, fit: FittedModel) -> Iterator[Said]:
     first = KINDS[metrics.get("kind", "multilabel")].headline[0]
     for variable, groups in metrics.get("subgroups", {}).items():
         parts = [
-            f"{name} {group['reason'] if 'reason' in group else with_interval(group['macro'].get(first))}"
+            f"{name} {group['reason'] if 'reason' in group else _measured(group['macro'].get(first))}"
             for name, group in groups.items()
         ]
-        yield Said(f"{fit.path}, {title_of(first)} by {variable}: {'; '.join(parts)}.", (file,))
+        yield Said(f"{title_of(first)} by {variable}: {'; '.join(parts)}.", (file,), fit.path)
+
+
+def _measured(entry: dict[str, Any] | None) -> str:
+    known = entry is not None and entry.get("value") is not None
+    return with_interval(entry) if known else "of no label, too few of each"
 
 
 def elsewhere(run: Run, fit: FittedModel) -> Iterator[Said]:
@@ -179,8 +204,9 @@ def elsewhere(run: Run, fit: FittedModel) -> Iterator[Said]:
         macro = ", ".join(f"{title_of(name)} {with_interval(measured['macro'].get(name))}" for name in headline)
         n = measured["n"]
         yield Said(
-            f"{fit.path} on {source} ({n['records']} records of {n['patients']} patients, none in training): {macro}.",
+            f"On {source} ({n['records']} records of {n['patients']} patients, none in training): {macro}.",
             (file,),
+            fit.path,
         )
 
 
@@ -190,5 +216,5 @@ def software(run: Run) -> Iterator[Said]:
         code = run.metrics(fit).get("code", {})
         if {"version", "commit"} <= set(code):
             file = f"evaluate/{fit.path}/metrics.json"
-            yield Said(f"{fit.path}: ecglfm {code['version']}, commit {code['commit']}.", (file,))
+            yield Said(f"Evaluated with ecglfm {code['version']}, commit {code['commit']}.", (file,), fit.path)
     yield Said("Versions of other libraries do not stand in the results.", ())

@@ -25,10 +25,19 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class Said(NamedTuple):
-    """A sentence and the files of the results that it was read off."""
+    """A sentence, the files of the results that it was read off, and what it is about.
+
+    Attributes
+    ----------
+    text : str
+    files : tuple of str
+    about : str
+        `{encoder}/{task}/{fit}` of a model, name of an encoder or task; empty: the sentence says it itself.
+    """
 
     text: str
     files: tuple[str, ...]
+    about: str = ""
 
 
 @dataclass(frozen=True)

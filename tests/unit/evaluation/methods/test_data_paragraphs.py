@@ -37,9 +37,10 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert "at 400 Hz. Band-pass filter: none; mains notch: frequency 50.0, quality 30.0." in prepared
     assert "Missing runs of up to 0.2 s were interpolated; longer ones were set to 0." in prepared
     assert text_of(data.outcome(run, "super")) == (
-        "Task super (multilabel): Two superclasses, with the labels MI, NORM."
-        " MI in ptbxl: scp_class `MI`; min_likelihood `50.0`. NORM in ptbxl: scp_class `NORM`."
+        "Multilabel: Two superclasses, with the labels MI, NORM."
+        " MI in ptbxl: scp class `MI`; min likelihood `50.0`. NORM in ptbxl: scp class `NORM`."
     )
+    assert {one.about for one in data.outcome(run, "super")} == {"super"}
 
 
 @pytest.mark.parametrize(

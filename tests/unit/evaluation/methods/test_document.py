@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from ecglfm.evaluation.methods import write_methods
@@ -11,18 +12,16 @@ from ecglfm.evaluation.methods.document import HEADINGS, TOPICS
 from ecglfm.provenance import read_json, write_json
 from tests.unit.evaluation.methods.planted import finish
 
-METRICS = "`evaluate/tiny/super/full-s0/metrics.json`"
-
 
 def parts_of(text: str) -> dict[str, str]:
     """What stands below each heading."""
     return {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in text.split("\n## ")[1:]}
 
 
-def rows_of(text: str) -> dict[str, tuple[str, str]]:
-    """Answer and files of each item of the checklist."""
+def rows_of(text: str) -> dict[str, str]:
+    """What answers each item of the checklist."""
     cells = [re.split(r" ?(?<!\\)\|", line) for line in text.splitlines() if re.match(r"\| \d", line)]
-    return {cell[1].strip(): (cell[3].strip(), cell[4].strip()) for cell in cells}
+    return {cell[1].strip(): cell[3].strip() for cell in cells}
 
 
 def test_every_number_is_that_of_a_file(results: Path, tmp_path: Path) -> None:
@@ -32,18 +31,37 @@ def test_every_number_is_that_of_a_file(results: Path, tmp_path: Path) -> None:
     said = parts_of(text)
     assert list(said) == [*HEADINGS, "TRIPOD+AI checklist"]
     assert said["Data"] == (
-        "alpha: 60 records of 12 patients.\n\nalpha: CC BY 4.0.\n\n"
-        "<small>From `manifest/audit.json`, `config/card.yaml`.</small>"
+        "### Data sources\n\nalpha: 60 records of 12 patients.\n\n<small>From `manifest/audit.json`.</small>\n\n"
+        "### Licences\n\nalpha: CC BY 4.0.\n\n<small>From `config/card.yaml`.</small>"
     )
+    assert "- `tiny/super/full-s0`: Loss bce, class weights balanced." in said["Fine-tuning"]
+    assert said["Results"].endswith("<small>From `evaluate/{model}/metrics.json`.</small>")
     rows = rows_of(text)
-    assert rows["18e"] == ("alpha: CC BY 4.0.", "`config/card.yaml`")
-    assert rows["13"] == (
-        "tiny/super/full-s0: loss auto, class weights balanced.",
-        "`config/finetune/tiny.yaml`",
+    assert rows["18e"] == "Licences"
+    assert rows["12a"] == "Splits; Leakage"
+    assert rows["23a"] == "Results"  # of no subgroup
+    assert rows["17"] == "to be written by the authors"
+
+
+def test_what_is_said_of_several_models_stands_once(results: Path, tmp_path: Path) -> None:
+    finish(results)
+    for folder in ("evaluate", "finetune"):
+        shutil.copytree(results / folder / "tiny/super/full-s0", results / folder / "tiny/super/full-s1")
+    path = results / "finetune/tiny/super/full-s1/model.json"
+    info = read_json(path)
+    write_json(path, info | {"training": info["training"] | {"best_epoch": 7}})
+    write_methods(results, tmp_path / "methods.md")
+    said = parts_of((tmp_path / "methods.md").read_text())["Fine-tuning"]
+    assert said.startswith(
+        "- `tiny/super/full-s0`: Encoder and head were trained, seed 0. Epoch 6 of 8 was kept.\n"
+        "- All: At most 8 epochs, stopped after 2 without a better loss;"
     )
-    assert rows["3b"] == ("Not for: Children.", "`config/card.yaml`")
-    assert rows["17"] == ("to be written by the authors", "")
-    assert METRICS in rows["23a"][1]
+    assert "\n- `tiny/super/full-s1`: Encoder and head were trained, seed 1. Epoch 7 of 8 was kept.\n" in said
+    assert "\n- All: Loss bce, class weights balanced.\n" in said
+    assert (
+        "<small>From `evaluate/{model}/metrics.json`, `config/finetune/tiny.yaml`, `finetune/{model}/model.json`.</small>"
+        in said
+    )
 
 
 def test_the_same_run_gives_the_same_text_and_another_number_another(results: Path, tmp_path: Path) -> None:
@@ -71,7 +89,7 @@ def test_what_a_run_does_not_know_is_left_to_the_authors(results: Path, tmp_path
     assert {heading for heading, part in said.items() if part == unknown} == {
         "Intended use", "Data", "Splits", "Preparation", "Outcome", "Encoder and pretraining",
     }  # fmt: skip
-    assert left == sum(answer == "to be written by the authors" for answer, _ in rows_of(text).values())
+    assert left == sum(answer == "to be written by the authors" for answer in rows_of(text).values())
 
 
 def test_the_checklist_is_whole() -> None:

@@ -26,31 +26,33 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
         for what in whats
     }
     assert texts["encoder"] == (
-        "Encoder tiny: conformer (layers 2, dim 64). It reads 12 leads x 5 s at 100 Hz. Origin of its weights: pretrain."
+        "A conformer (layers 2, dim 64). It reads 12 leads x 5 s at 100 Hz. Its weights are of the pretraining below."
     )
-    assert texts["pretraining"].startswith("Encoder tiny was pretrained on alpha. Objective: ")
+    assert texts["pretraining"].startswith("Pretrained on alpha. Objective: ")
     assert "Learning rate 0.0005 (" in texts["pretraining"]
+    assert ", 32 patients an update, " in texts["pretraining"]
     assert texts["pretraining"].endswith("It ran for 200 steps, 12.5 epochs.")
     assert texts["finetuning"] == (
-        "tiny/super/full-s0: mode full, seed 0. At most 8 epochs, stopped after 2 without a better loss;"
+        "Encoder and head were trained, seed 0. At most 8 epochs, stopped after 2 without a better loss;"
         " learning rate 0.003, batch size 128, weight decay 0. Epoch 6 of 8 was kept."
     )
     assert "the highest that reaches a sensitivity of 0.9." in texts["decisions"]
-    assert texts["decisions"].endswith("tiny/super/full-s0, thresholds: MI 0.250, NORM 0.500.")
-    assert "tested on 12 records of 2 patients." in texts["measurement"]
+    assert texts["decisions"].endswith(" Thresholds: MI 0.250, NORM 0.500.")
+    assert "Tested on 12 records of 2 patients." in texts["measurement"]
     assert "Intervals cover 95 % and are over patients: 100 bootstrap resamples, seed 0;" in texts["measurement"]
-    assert texts["counts"] == "tiny/super/full-s0, test records with the label: MI 3 of 12, NORM 6 of 12."
+    assert texts["counts"] == "Test records with the label: MI 3 of 12, NORM 6 of 12."
     assert "MI: AUROC 0.667" in texts["results"]  # 18 of 27 pairs
     assert list(models.imbalance(run, FIT)) == [
-        Said("tiny/super/full-s0: loss auto, class weights balanced.", ("config/finetune/tiny.yaml",))
+        Said("Loss bce, class weights balanced.", ("config/finetune/tiny.yaml",), FIT.path)
     ]
     assert list(models.fitted(run, FIT)) == [
         Said(
-            "tiny/super/full-s0: fitted to 39 records of 7 patients, validated on 8 of 3.",
+            "Fitted to 39 records of 7 patients, validated on 8 of 3.",
             ("finetune/tiny/super/full-s0/model.json",),
+            FIT.path,
         )
     ]
-    assert next(models.software(run)) == Said("tiny/super/full-s0: ecglfm 0.1.0, commit abc.", (METRICS,))
+    assert next(models.software(run)) == Said("Evaluated with ecglfm 0.1.0, commit abc.", (METRICS,), FIT.path)
 
 
 def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_by_side(results: Path) -> None:
@@ -60,7 +62,8 @@ def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_b
     path = results / METRICS
     calibration = {"fitted_on": "valid", "temperature": {"MI": [1.5, 0.5]}}
     group = {"macro": {"auroc": {"value": 0.7, "ci_low": 0.6, "ci_high": 0.8}}}
-    subgroups = {"sex": {"female": group, "male": {"reason": "fewer than 20 test patients"}}}
+    none = {"macro": {"auroc": {"value": None}}}
+    subgroups = {"sex": {"female": group, "male": {"reason": "fewer than 20 test patients"}, "unknown": none}}
     external = {"clinic": {"n": {"records": 7, "patients": 5}, "macro": {"auroc": {"value": 0.611}}}}
     more = {
         "calibration": calibration,
@@ -73,8 +76,11 @@ def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_b
     assert list(models.pretraining(run, "tiny")) == []
     first, *_, last = (one.text for one in models.decisions(run, FIT))
     assert first.endswith("calibrated by temperatures fitted on valid: MI 1.500 / 0.500.")
-    assert last == "tiny/super/full-s0, thresholds: MI 0.250 / 0.750."
+    assert last == "Thresholds: MI 0.250 / 0.750."
     (said,) = models.subgroups(run, FIT)
-    assert said.text.endswith("AUROC by sex: female 0.700 [0.600, 0.800]; male fewer than 20 test patients.")
+    assert said.text == (
+        "AUROC by sex: female 0.700 [0.600, 0.800]; male fewer than 20 test patients;"
+        " unknown of no label, too few of each."
+    )
     (said,) = models.elsewhere(run, FIT)
-    assert "on clinic (7 records of 5 patients, none in training): AUROC 0.611," in said.text
+    assert "On clinic (7 records of 5 patients, none in training): AUROC 0.611," in said.text
