@@ -14,7 +14,7 @@ class Kind:
     adapter : str
         `module:class` of its `ecglfm.sources.base.Source`; a name only, so that Snakemake need not import it.
     tables : tuple of str
-        Tables that its index is made from, relative to the root.
+        Tables that its index is made from, relative to the root; `{institution}` stands for each of them.
     options : tuple of str
         Keys of `SourceConfig` that only some kinds take, and this one does.
     required : tuple of str
@@ -69,6 +69,15 @@ KINDS: dict[str, Kind] = {
         "ecglfm.sources.array_folder:ArrayFolder",
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit", "array", "axes", "ids"),
         required=("table", "sampling_rate", "file_leads", "array", "axes"),
+    ),
+    "heedb": Kind(
+        "ecglfm.sources.heedb:Heedb",
+        (
+            "{institution}/metadata/metadata.csv",
+            "{institution}/12SL_diagnoses/diagnoses_acquisition.csv",
+            "{institution}/12SL_diagnoses/diagnoses_v24.csv",
+        ),
+        ("institutions", "checks"),
     ),
     "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }

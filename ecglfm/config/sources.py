@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -10,12 +10,13 @@ from ecglfm.config.base import Section, Seed
 from ecglfm.config.source_kinds import KINDS
 
 #: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
-_LATER = ("array", "axes", "ids")
+_LATER = ("array", "axes", "ids", "institutions")
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[
     "chapman_shaoxing", "cpsc_2018", "cpsc_2018_extra", "georgia", "ningbo", "ptb", "ptb-xl", "st_petersburg_incart"
 ]
+Institution = Literal["I0001", "I0006"]
 StandardLead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 #: What a row of a user's own `table` may say about a recording.
 TableColumn = Literal["path", "record_id", "patient_id", "age", "sex", "fold", "report"]
@@ -82,6 +83,11 @@ class SourceConfig(Section):
     rate: Literal[100, 500] = Field(500, description=f"{_takers('rate')} only: read records100/ or records500/ (Hz)")
     databases: list[ChallengeDatabase] = Field(
         [], description=f"{_takers('databases')} only: folders of training/ to take; empty: all that are there"
+    )
+    institutions: list[Institution] = Field(
+        [],
+        description=f"{_takers('institutions')} only: hospitals to take, I0001 (Massachusetts General) or I0006"
+        " (Emory); empty: both",
     )
     table: str | None = Field(
         None,
@@ -163,7 +169,11 @@ class SourceConfig(Section):
     @property
     def tables(self) -> tuple[str, ...]:
         """Tables of the database, relative to its root."""
-        return KINDS[self.native_kind].tables + ((self.table,) if self.table else ())
+        own = KINDS[self.native_kind].tables
+        places = self.institutions or get_args(Institution)
+        if any("{institution}" in name for name in own):
+            own = tuple(name.format(institution=place) for place in places for name in own)
+        return own + ((self.table,) if self.table else ())
 
     @property
     def download_url(self) -> str | None:

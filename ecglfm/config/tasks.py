@@ -21,8 +21,8 @@ from ecglfm.config.kinds import KINDS, TaskKind
 from ecglfm.config.text import split_codes
 
 #: Clauses that choose records, any of which is enough.
-CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "report", "column", "codes", "where")
-_OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "report")
+CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report", "column", "codes", "where")
+_OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report")
 _LIKELIHOODS = ("scp", "scp_class", "scp_subclass")
 
 
@@ -83,6 +83,15 @@ class Selector(Section):
         description="`challenge2021`, and `wfdb_folder` whose headers have `#Dx:`: SNOMED CT codes; those that the "
         "Challenge scores as one diagnosis count as one",
     )
+    statement: list[str] = Field(
+        [],
+        description="`heedb`: numbers of 12SL statements; where the table has no row of a recording they are unknown",
+    )
+    read_by: Literal["physician", "software", "v24"] = Field(
+        "physician",
+        description="whose `statement` counts: the physician's or the software's at the time, or that of version 24 of"
+        " the software",
+    )
     report: list[str] = Field([], description="regular expressions searched in the report text, case ignored")
     not_report: list[str] = Field(
         [], description="a mention by `report` does not count in a statement where one of these is found"
@@ -124,11 +133,12 @@ class Selector(Section):
 
     @model_serializer(mode="wrap")
     def _without_unused_codes(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """No `codes` are left out: labels from before there was such a clause stay what they are."""
+        """No `codes` and no `statement` are left out: labels from before there were such clauses stay what they are."""
         content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "codes" or value}
+        needs = {"codes": "codes", "statement": "statement", "read_by": "statement"}
+        return {key: value for key, value in content.items() if key not in needs or content[needs[key]]}
 
-    @field_validator("snomed", mode="before")
+    @field_validator("snomed", "statement", mode="before")
     @classmethod
     def _unquoted_codes(cls, codes: Any) -> Any:
         """Codes are numbers to YAML unless they are quoted; both are meant as text."""
@@ -148,6 +158,11 @@ class Selector(Section):
             odd = [code for code in codes if not code or code != "".join(split_codes(code)) or "*" in code[:-1]]
             if odd or not codes:
                 raise ValueError(f"codes.{name}: {odd or codes}: each is one code, without blanks; `*` only at its end")
+        odd = [number for number in self.statement if not number.isdecimal()]
+        if odd:
+            raise ValueError(f"statement {odd[0]!r}: 12SL statements are numbers, e.g. 161")
+        if self.read_by != "physician" and not self.statement:
+            raise ValueError("`read_by` says whose `statement` counts, which is missing")
         for key in ("where", "among"):
             if getattr(self, key) is not None:
                 parse_condition(getattr(self, key))

@@ -23,7 +23,7 @@ from ecglfm.records import require_columns
 
 _DELIMITERS = (";", "\t", "|")  # besides the comma
 _DECIMAL_COMMA = r"[-+]?\d+,\d+"
-_MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
+MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
 csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less than Arrow takes
 
 
@@ -72,7 +72,8 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
         position = -1  # the header is a row to the reader
         for batch in reader:
             frame = batch.select(only or columns).to_pandas().set_axis(range(position, position + len(batch)))
-            frame = frame[_filled(batch)]
+            filled = _filled(batch)
+            frame = frame if filled.all() else frame[filled]  # a copy, which most tables need not
             yield frame.iloc[1:] if position < 0 else frame
             position += len(batch)
     except FileNotFoundError:
@@ -162,6 +163,6 @@ def number_column(
         bad |= numbers.notna() & (numbers % 1 != 0)
     fail_at(path, bad, f"{column} must be {kind}", frame[column])
     if integer:
-        beyond = (numbers < 0) | (numbers >= _MAX_WHOLE)
-        fail_at(path, beyond, f"{column} must be from 0 to {_MAX_WHOLE - 1}", frame[column])
+        beyond = (numbers < 0) | (numbers >= MAX_WHOLE)
+        fail_at(path, beyond, f"{column} must be from 0 to {MAX_WHOLE - 1}", frame[column])
     return numbers

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"}
 #: So few recordings of one patient are never too many.
 FEW = 100
-_PLAIN = r"^[^/]*/[1-9][0-9]{0,17}$"
+_PLAIN = r"^[^/]*/(?:I000[16]/)?[1-9][0-9]{0,17}$"  # HEEDB: `I0001/` before the number
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?(e[+-]?\d{1,2})?", re.ASCII)
 _ODD = {"zeros": re.compile("0+"), "spreadsheet": re.compile(r"\d(\.\d+)?[eE]\+\d{2}", re.ASCII)}  # the latter Excel's
 _EXAMPLES = 3

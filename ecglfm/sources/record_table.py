@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 OLDEST = 90.0  # what ages above 89, which databases withhold to protect patients, are set to
 _WITHHELD = 300.0  # PTB-XL's and the Challenge's number for them
-_MAX_AGE = 125.0  # years; above it a number is no age
+MAX_AGE = 125.0  # years; above it a number is no age
 _AGE = re.compile(r"(?P<above>>\s*)?(?P<years>\d{1,4}(?:\.\d*)?)", re.ASCII)
 _UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-"}
 #: What a lab's table writes, in the languages that were met; `divers` and its like are neither of the two that we hold.
@@ -53,7 +53,7 @@ def parse_age(text: str) -> float:
     years = float(match["years"])
     if years == _WITHHELD:
         return OLDEST
-    if years > _MAX_AGE:
+    if years > MAX_AGE:
         raise ValueError(f"{text!r} is no age")
     return years + 1 if match["above"] else years
 
@@ -62,7 +62,7 @@ def years_column(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     """Ages of a column of numbers, by the rule of `parse_age`; one that is none raises `UserError` naming its row."""
     ages = number_column(table, name, path)
     withheld = ages == _WITHHELD
-    fail_at(path, (ages < 0) | ((ages > _MAX_AGE) & ~withheld), f"{name} must be an age in years", table[name])
+    fail_at(path, (ages < 0) | ((ages > MAX_AGE) & ~withheld), f"{name} must be an age in years", table[name])
     return ages.mask(withheld, OLDEST)
 
 

@@ -78,6 +78,9 @@ class Sorter:
     ----------
     *by : str
         Columns to sort by, without nulls. Rows that are alike in them stay in the order in which they came.
+    run : int, optional
+        Bytes that are sorted in memory, a few times which is held; by default 8 MB. Of very many rows, larger runs
+        are fewer and are read in larger pieces.
 
     Raises
     ------
@@ -85,12 +88,12 @@ class Sorter:
         There is no room for the temporary file.
     """
 
-    def __init__(self, *by: str) -> None:
-        self._by = by
+    def __init__(self, *by: str, run: int | None = None) -> None:
+        self._by, self._run = by, run or _RUN
         self._schema: pa.Schema | None = None
         self._held: list[pa.Table] = []
         self._held_bytes = self._n_rows = 0
-        self._runs = _Runs()
+        self._runs = _Runs(self._run)
 
     def __len__(self) -> int:
         """Rows that were added."""
@@ -106,7 +109,7 @@ class Sorter:
         self._held.append(table.cast(self._schema))
         self._held_bytes += table.nbytes
         self._n_rows += len(table)
-        if self._held_bytes >= _RUN:
+        if self._held_bytes >= self._run:
             with _room(self._n_rows):
                 self._runs.write([self._sorted()])
 
@@ -131,7 +134,7 @@ class Sorter:
         while len(runs) > _FAN_IN:
             n_merged = min(_FAN_IN, len(runs) - _FAN_IN + 1)
             start = start if start + n_merged <= len(runs) else 0
-            merged = _Runs()
+            merged = _Runs(self._run)
             merged.write(_merge(runs[start : start + n_merged], self._by))
             runs[start : start + n_merged] = merged.read()
             start += 1
@@ -141,7 +144,8 @@ class Sorter:
 class _Runs:
     """Sorted tables in a temporary file, written one after the other and then read side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: int) -> None:
+        self._run = run  # bytes of one
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
         self._writer: ipc.RecordBatchFileWriter | None = None
         self._ends = [0]  # of the runs, in batches
@@ -156,7 +160,7 @@ class _Runs:
             if self._writer is None:
                 options = ipc.IpcWriteOptions(compression="lz4")
                 self._writer = ipc.new_file(self._file, table.schema, options=options)
-            rows = max(1, len(table) * _RUN // (_FAN_IN * max(1, table.nbytes)))
+            rows = max(1, len(table) * self._run // (_FAN_IN * max(1, table.nbytes)))
             for batch in table.combine_chunks().to_batches(max_chunksize=rows):
                 self._writer.write_batch(batch)
                 end += 1
@@ -255,9 +259,9 @@ def rechunked(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield held
 
 
-def sort(tables: Iterable[pa.Table], *by: str) -> Iterator[pa.Table]:
+def sort(tables: Iterable[pa.Table], *by: str, run: int | None = None) -> Iterator[pa.Table]:
     """The rows of many tables, in order; as a `Sorter`, into which they all go before the first one comes out."""
-    sorter = Sorter(*by)
+    sorter = Sorter(*by, run=run)
     for table in tables:
         sorter.add(table)
     yield from sorter.tables()

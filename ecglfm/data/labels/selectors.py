@@ -31,6 +31,13 @@ def columns_used(selector: Selector, offered: Iterable[str], where: str) -> set[
     """Columns of a table that a selector's clauses read by name; raises `UserError` for one that is not there."""
     offered = list(offered)
     used = {find_column(offered, name, where) for name in (*selector.column, *selector.codes)}
+    if selector.statement:
+        column = _statement_column(selector)
+        if column not in offered:
+            raise UserError(
+                f"{where}: `statement` needs a database with 12SL statements; use `report` or `column` here"
+            )
+        used.add(column)
     if selector.where is not None:
         used |= set(resolve(parse_condition(selector.where), offered, where).values())
     used |= {find_target(offered, name, where) for name in (selector.value, selector.time) if name is not None}
@@ -42,6 +49,10 @@ def columns_used(selector: Selector, offered: Iterable[str], where: str) -> set[
             else set(resolve(condition, offered, where).values())
         )
     return used
+
+
+def _statement_column(selector: Selector) -> str:
+    return f"native.codes_{selector.read_by}"
 
 
 def _by_value(values: pd.Series, test: Callable[[Any], object]) -> np.ndarray:
@@ -96,6 +107,8 @@ def select(
             raise UserError(f"{where}: `snomed` needs a database with SNOMED CT codes; use `report` or `column` here")
         assert statements is not None
         selected |= statements.rows("codes", {merged(code) for code in selector.snomed})
+    if selector.statement:
+        selected |= _by_value(index[_statement_column(selector)], _HasCode(selector.statement))
     if selector.report:
         selected |= _by_value(index["report"], Mentions(selector))
     for name, values in selector.column.items():
@@ -165,6 +178,13 @@ def _by_scp(index: pd.DataFrame, selector: Selector, where: str, statements: Sta
     return selected
 
 
+def is_unread(index: pd.DataFrame, selector: Selector) -> np.ndarray:
+    """Rows of which nobody read what a selector asks: no row of statements, which says less than one without any."""
+    if not selector.statement:
+        return np.zeros(len(index), bool)
+    return index[_statement_column(selector)].isna().to_numpy(bool)
+
+
 def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None = None) -> np.ndarray:
     """Rows that say nothing at all of what a selector asks: no codes, no report, empty cells, no row in the file.
 
@@ -174,6 +194,8 @@ def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.Data
     silent = np.ones(len(index), bool)
     if selector.scp or selector.scp_class or selector.scp_subclass or selector.snomed:
         silent &= np.array([len(row) == 0 for row in index["codes"]], bool)
+    if selector.statement:
+        silent &= is_unread(index, selector)
     if selector.report:
         silent &= _is_blank(index["report"])
     for name in (*selector.column, *selector.codes):
@@ -208,6 +230,9 @@ def near_spellings(index: pd.DataFrame, selector: Selector, file: pd.DataFrame |
             offers[native.removeprefix("native.")] = (words, {name for row in index[native] for name in row if name})
     if selector.snomed:
         offers["snomed"] = (selector.snomed, {c["code"] for row in index["codes"] for c in row})
+    if selector.statement:
+        cells = index[_statement_column(selector)].dropna().unique()
+        offers["statement"] = (selector.statement, {code for cell in cells for code in split_codes(str(cell))})
     for name, values in selector.column.items():
         column = table[find_column(table.columns, name, name)]
         offers[name] = (values, {str(value) for value in column.dropna().unique()})

@@ -20,6 +20,7 @@ from ecglfm.data.labels.selectors import (
     condition_met,
     find_target,
     is_silent,
+    is_unread,
     says_nothing,
     select,
 )
@@ -134,6 +135,7 @@ class SourceTargets:
             unknown = np.isnan(time) | np.isnan(event)
             return [np.where(unknown, np.nan, time), np.where(unknown, np.nan, event)]
         selected = select(index, selector, where, file, statements).astype(np.float64)
+        selected[(selected == 0) & is_unread(index, selector)] = np.nan
         if self.slice.config.missing == "ignore":
             selected[(selected == 0) & is_silent(index, selector, where, file)] = np.nan
         return [selected]

@@ -39,6 +39,8 @@ def test_binary_task_has_one_label() -> None:
             task_of("binary", a={"scp": ["NORM"], "min_likelihood": 60, "max_likelihood": 50}),
             "`min_likelihood` is above `max_likelihood`: no code can count",
         ),
+        (task_of("binary", a={"statement": ["AF"]}), "statement 'AF': 12SL statements are numbers"),
+        (task_of("binary", a=SELECTOR | {"read_by": "v24"}), "`read_by` says whose `statement` counts, which is missing"),
         (task_of("binary", a=SELECTOR | {"not_report": ["no"]}), "`not_report` only narrows `report`, which is missing"),
         (task_of("binary", a={"scp": ["NORM"], "file": {"path": "own.csv"}}), "`scp` asks the database and `file` a table"),
         (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import Selector, UserError
-from ecglfm.data.labels.selectors import columns_used, is_silent, near_spellings, select
+from ecglfm.data.labels.selectors import columns_used, is_silent, is_unread, near_spellings, select
 from tests.unit.data.labels.indexes import CHALLENGE, MIMIC, PTBXL
 
 
@@ -60,6 +60,32 @@ def test_codes_in_one_cell(codes, expected):
     assert columns_used(selector, index.columns, "here") == {"native.icd"}
 
 
+@pytest.mark.parametrize(
+    ("selector", "carried", "unread"),
+    [
+        ({"statement": [161]}, [0], [3]),
+        ({"statement": ["161", 22], "read_by": "physician"}, [0, 1], [3]),
+        ({"statement": [161], "read_by": "software"}, [1, 4], [2]),
+        ({"statement": [161], "read_by": "v24"}, [], [0, 1, 2, 3, 4]),
+        ({"statement": [16]}, [], [3]),  # a number, no part of one
+    ],
+)
+def test_statements_of_one_reader(selector, carried, unread):
+    index = pd.DataFrame(
+        {
+            "native.codes_physician": ["161,1699", "22, 1699", "", None, "1610"],
+            "native.codes_software": ["22", " 161", None, "", "1699,161"],
+            "native.codes_v24": pd.Series([None] * 5, dtype="str"),
+        }
+    )
+    selector = Selector(**selector)
+    assert select(index, selector, "here").nonzero()[0].tolist() == carried
+    assert is_unread(index, selector).nonzero()[0].tolist() == unread
+    assert is_silent(index, selector, "here").nonzero()[0].tolist() == unread  # an empty cell says that there is none
+    assert columns_used(selector, index.columns, "here") == {f"native.codes_{selector.read_by}"}
+    assert near_spellings(index, Selector(statement=[23])) == "statement '23': near ones are 22"
+
+
 def test_codes_that_nobody_has_are_told_with_those_that_are_there():
     index = pd.DataFrame({"native.icd": ["I48.0;E11", None]})
     assert near_spellings(index, Selector(codes={"icd": ["I48.1"]})) == "icd 'I48.1': near ones are I48.0"
@@ -93,8 +119,13 @@ def test_snomed_codes(code):
         (PTBXL, {"snomed": ["59118001"]}, "here: `snomed` needs a database with SNOMED CT codes"),
         (MIMIC, {"scp": ["AFIB"]}, "here: `scp` needs a database with SCP-ECG codes"),
         (MIMIC, {"scp_subclass": ["IMI"]}, "here: `scp_subclass` needs a database with SCP-ECG codes"),
+        (MIMIC, {"statement": [161]}, "here: `statement` needs a database with 12SL statements"),
     ],
 )
 def test_clause_that_the_kind_cannot_answer_is_refused(index, selector, message):
-    with pytest.raises(UserError, match=message):
+    def asked():
+        columns_used(Selector(**selector), index.columns, "here")
         select(index, Selector(**selector), "here")
+
+    with pytest.raises(UserError, match=message):
+        asked()

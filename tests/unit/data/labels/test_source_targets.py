@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
@@ -64,3 +65,17 @@ def test_among_says_of_which_records_a_selector_knows(run):
     table, ledger = run(labels, kind="binary")
     assert values(table, "label.SR") == {0: 1, 2: 0, 3: 1, 5: 0, 7: 1, 8: 0}
     assert ledger == {1: "label_unknown", 4: "label_unknown", 6: "label_unknown", 9: "no_split"}
+
+
+@pytest.mark.parametrize("missing", ["negative", "ignore"])
+def test_a_recording_that_nobody_read_is_unknown_and_one_without_statements_is_negative(run, missing):
+    cells = pd.Series(["161", "22,1699", "", None, "", None, "161", "161", None, "161"], dtype="str")
+    index = INDEX.assign(**{"native.codes_v24": cells})
+    labels = {
+        "AF": {"statement": [161], "read_by": "v24"},
+        "or": {"statement": [161], "read_by": "v24", "where": "grade == 3"},
+    }
+    table, ledger = run(labels, index, kind="multilabel", missing=missing)
+    assert values(table, "label.AF") == pytest.approx({0: 1, 1: 0, 2: 0, 3: np.nan, 4: 0, 6: 1, 7: 1}, nan_ok=True)
+    assert values(table, "label.or")[3] == 1  # by the other clause
+    assert ledger == {5: "label_unknown", 8: "label_unknown", 9: "no_split"}
