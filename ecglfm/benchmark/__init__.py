@@ -9,6 +9,7 @@ from __future__ import annotations
 from ecglfm.benchmark import (
     audit,
     bootstrap,
+    cardiosoft,
     checkpoint,
     comparisons,
     conformal,
@@ -40,6 +41,7 @@ BENCHMARKS = (
     synthesize,
     index_tables,
     ingest,
+    cardiosoft,
     intervals,
     predict,
     serve,

@@ -86,7 +86,7 @@ def _prepare(project: Project, results: Path, patients: int) -> None:
         slice_ = slice_.model_copy(update={"config": slice_.config.model_copy(update={"patients": patients})})
         index = results / "index" / f"{source}.parquet"
         run_synthesize(slice_, Path(slice_.config.root or ""))
-        write_index(index, open_source(slice_).pieces())
+        write_index(index, open_source(slice_).recordings())
         ingested = results / "ingest" / source / "000.npy"
         run_ingest(slice_, index, 0, 1, ingested)
         run_preprocess(project.config.preprocess, ingested, results / "preprocess" / source / "000.npy", 1)

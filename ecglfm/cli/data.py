@@ -81,7 +81,7 @@ def _index(args: argparse.Namespace) -> None:
 
     with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
         config = load(SourceSlice, args.config)
-        records, patients, unknown = write_index(args.output, open_source(config).pieces(), warned, config)
+        records, patients, unknown = write_index(args.output, open_source(config).recordings(), warned, config)
     for text in warned:
         print(f"{args.output}: warning: {text}")
     whose = "patients unknown" if unknown == records else f"{patients - unknown} patients"

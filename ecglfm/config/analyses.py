@@ -76,7 +76,12 @@ class SerialConfig(Section):
         description="`snakemake serial`: ends of the bins of time between two recordings, in days",
     )
     time: dict[Name, str] = Field(
-        {"ptbxl": "recording_date", "mimic_iv_ecg": "ecg_time", "muse_xml": "AcquisitionDate"},
+        {
+            "ptbxl": "recording_date",
+            "mimic_iv_ecg": "ecg_time",
+            "muse_xml": "AcquisitionDate",
+            "cardiosoft_xml": "ObservationDateTime",
+        },
         description="kind of a database: the column of its own table that says when a recording was made, a date or a "
         "number of days; of a kind that is not named nothing is known",
     )

@@ -79,5 +79,10 @@ KINDS: dict[str, Kind] = {
         ),
         ("institutions", "checks"),
     ),
+    "cardiosoft_xml": Kind(
+        "ecglfm.sources.cardiosoft_xml:CardioSoftXml",
+        (),
+        ("table", "columns", "leads", "file_leads", "people", "visits"),
+    ),
     "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }

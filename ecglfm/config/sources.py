@@ -10,7 +10,7 @@ from ecglfm.config.base import Section, Seed
 from ecglfm.config.source_kinds import KINDS
 
 #: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
-_LATER = ("array", "axes", "ids", "institutions")
+_LATER = ("array", "axes", "ids", "institutions", "people", "visits", "exclude_patients")
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[
@@ -94,8 +94,20 @@ class SourceConfig(Section):
         description=f"{_takers('table')}: a CSV with a row per recording, relative to the root (needed by"
         f" {_needers('table')}); null: every recording there",
     )
+    people: str | None = Field(
+        None,
+        description=f"{_takers('people')}: path of a CSV with a row per person, which says age and sex by the id of the"
+        " file names; null: what the files say",
+    )
     columns: dict[TableColumn, str] = Field(
-        {}, description="with `table`: our name of a column and the CSV's; default: the same names"
+        {},
+        description="with `table` or `people`: our name of a column and the CSV's; default: the same names. With"
+        " `people`, `{instance}` in that of `age` is the recording's: `p21003_i{instance}`",
+    )
+    visits: Literal["first", "all"] = Field(
+        "all",
+        description=f"{_takers('visits')}: of each person whom UK Biobank's file names tell; `first`: the recording of"
+        " the lowest instance, then array",
     )
     sampling_rate: float | None = Field(
         None, gt=0, description=f"{_takers('sampling_rate')} only: samples per second (Hz)"
@@ -138,6 +150,11 @@ class SourceConfig(Section):
         " `off`: nothing",
     )
     patient_id: PatientIds = Field(PatientIds(), description="how ids of patients are taken")
+    exclude_patients: str | None = Field(
+        None,
+        description="path of a file with an id a line: patients, such as those who withdrew, of whom nothing is"
+        " indexed, read or kept; an id added to it makes everything anew that the patient was in",
+    )
     download: DownloadConfig = Field(DownloadConfig(), description="for `snakemake download`")
     layout: Literal["ptbxl", "mimic_iv_ecg"] = Field("ptbxl", description="`synthetic` only: the file layout to write")
     patients: Annotated[int, Field(ge=1)] | str = Field(
@@ -174,6 +191,12 @@ class SourceConfig(Section):
         if any("{institution}" in name for name in own):
             own = tuple(name.format(institution=place) for place in places for name in own)
         return own + ((self.table,) if self.table else ())
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """Paths of files beside the database that decide what is in its index."""
+        of_patients = self.patients if isinstance(self.patients, str) else None
+        return tuple(path for path in (of_patients, self.people, self.exclude_patients) if path)
 
     @property
     def download_url(self) -> str | None:
@@ -217,9 +240,21 @@ class SourceConfig(Section):
             raise ValueError("`download` is not a key of `kind: synthetic`; take it out")
         if self.axes and (sorted(self.axes) != ["lead", "record", "sample"] or self.axes[0] != "record"):
             raise ValueError(f"`axes` is [record, lead, sample] or [record, sample, lead], found {self.axes}")
-        if self.columns and self.table is None:
-            raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
+        _check_tables(self)
         relative = [] if isinstance(self.links, str) else [path for path in self.links if not path.startswith("/")]
         if relative:
             raise ValueError(f"`links` takes `inside`, `follow` or absolute paths of folders, found {relative[0]!r}")
         return self
+
+
+def _check_tables(source: SourceConfig) -> None:
+    """Raise `ValueError` where keys about tables of the user's own contradict each other."""
+    if source.columns and source.table is None and source.people is None:
+        raise ValueError("`columns` names columns of `table`, which is missing; give it, or take `columns` out")
+    if source.table and source.people:
+        raise ValueError("`table` has a row per recording, `people` one per person: give one of them")
+    if source.table and source.visits == "first":
+        raise ValueError("`visits` chooses among the files; with `table` its rows are the recordings: take one out")
+    others = sorted(set(source.columns) - {"patient_id", "age", "sex"}) if source.people else []
+    if others:
+        raise ValueError(f"`columns`: {others[0]!r} is nothing that `people` says; it has patient_id, age and sex")

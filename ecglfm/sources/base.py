@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.provenance import atomic, sha256_file
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
+from ecglfm.sources.excluded import Excluded
 from ecglfm.sources.inside import Root
 from ecglfm.sources.patients import Patients
 from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, sort, to_table
@@ -64,6 +66,12 @@ class Source(ABC):
         """The database's own tables, which `index` reads."""
         return [self.root / name for name in self.config.tables]
 
+    @cached_property
+    def excluded(self) -> Excluded | None:
+        """The people of `exclude_patients`; None without it."""
+        path = self.config.exclude_patients
+        return Excluded(Path(path), self.name, self.config.patient_id) if path else None
+
     @abstractmethod
     def pieces(self) -> Iterator[pd.DataFrame]:
         """Yield the index, some thousand rows at a time: `INDEX_COLUMNS`, then `native.{column}`.
@@ -72,10 +80,28 @@ class Source(ABC):
         `patient_id` is null where the database does not say it.
         """
 
+    def recordings(self) -> Iterator[pd.DataFrame]:
+        """Yield the pieces of the index without the people of `exclude_patients`, of whom nothing goes further.
+
+        Raises
+        ------
+        UserError
+            As `pieces`; or that file cannot be read, or nobody else is left.
+        """
+        if self.excluded is None:
+            yield from self.pieces()
+            return
+        n_left = 0
+        for piece in map(self.excluded.without, self.pieces()):
+            n_left += len(piece)
+            if len(piece):
+                yield piece
+        self.excluded.tell(n_left)
+
     def index(self) -> pd.DataFrame:
         """The whole index at once, for a database that fits into memory."""
         people = Patients(self.name, self.config.patient_id)
-        return standard_first(pd.concat(map(people.add, self.pieces()), ignore_index=True))
+        return standard_first(pd.concat(map(people.add, self.recordings()), ignore_index=True))
 
     def read(self, path: str) -> Record:
         """Read the record at `path`, as the index gives it, its leads as the file names them; raises `RecordError`."""
@@ -139,7 +165,7 @@ def write_index(
     ----------
     path : path
     pieces : iterable of DataFrame
-        As `Source.pieces` yields them.
+        As `Source.recordings` yields them.
     warned : sequence of str
         Goes into the file's metadata as `warnings`, a JSON list; may be filled while the pieces are made.
     slice_ : SourceSlice, optional
@@ -185,8 +211,9 @@ def _made_by(slice_: SourceSlice) -> dict[str, Any]:
 
 
 def _made_of(slice_: SourceSlice) -> dict[str, Any]:
-    """Size and SHA-256 of each table of the database."""
+    """Size and SHA-256 of each table of the database, and of the user's own files."""
     paths = {name: Path(slice_.config.root or "", name) for name in slice_.config.tables}
+    paths |= {str(Path(name).resolve()): Path(name) for name in slice_.config.own_files}
     return {name: [path.stat().st_size, sha256_file(path)] for name, path in paths.items() if path.is_file()}
 
 

@@ -53,6 +53,11 @@ def normal_number(text: str) -> str:
 _NORMAL: dict[str, Callable[[str], str]] = {"as_written": str, "text": normal_text, "number": normal_number}
 
 
+def normal_id(text: str, config: PatientIds) -> str:
+    """What spellings of one patient have in common, by `patient_id.normalise`."""
+    return _NORMAL[config.normalise or "as_written"](text)
+
+
 class Patients:
     """Passes an index on with its patients filled in, and says what is odd about their ids.
 

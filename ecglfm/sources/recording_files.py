@@ -79,7 +79,7 @@ class RecordingFiles(Source):
         (path,) = self.tables()
         known = Known(path)
         rows = table_pieces(self.name, path, self.config.columns, self.endings)
-        for index in (completed(index, self._said(index, faults)) for index in rows):
+        for index in (completed(index, self.said(index, faults)) for index in rows):
             known.add(index["path"])
             yield index
         known.warn_of_others(files_of(self._inside, self.endings))
@@ -94,24 +94,30 @@ class RecordingFiles(Source):
             index = pd.DataFrame({"record_id": ids, "source": self.name, "patient_id": pd.NA, "path": paths} | blank)
             index["codes"] = [[] for _ in paths]
             index = index.astype({"patient_id": "string", "sex": "string", "fold": "Int64"})
-            yield completed(index, self._said(index, faults))
+            yield completed(index, self.said(index, faults))
         if not last:
             raise UserError(f"{self.root}: no {' or '.join(self.endings)} file in it; is `root` the right folder?")
 
-    def _heads(self, paths: list[str], faults: list[str]) -> list[Head | None]:
-        """Head of each file; None for one that cannot be read, which is added to `faults`."""
-        heads: list[Head | None] = []
-        for path in paths:
-            try:
-                heads.append(self.head(path))
-            except RecordError as error:
-                heads.append(None)
-                faults.append(f"{path}: {error}")
-        return heads
+    def whose(self, path: str) -> str:
+        """The patient whom the name of a file tells; empty where it does not."""
+        return ""
 
-    def _said(self, index: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
+    def _head(self, path: str, faults: list[str]) -> Head:
+        """Head of a file; of one that cannot be read, which is added to `faults`, what its name tells.
+
+        One whose name tells an excluded patient is not opened, and no message names it.
+        """
+        person = self.whose(path)
+        if not (person and self.excluded and f"{self.name}/{person}" in self.excluded):
+            try:
+                return self.head(path)
+            except RecordError as error:
+                faults.append(f"{path}: {error}")
+        return Head(person, math.nan, None, "", {})
+
+    def said(self, index: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
         """What the files of an index say, row for row, as `completed` takes it."""
-        heads = [head or Head("", math.nan, None, "", {}) for head in self._heads(index["path"].tolist(), faults)]
+        heads = [self._head(path, faults) for path in index["path"]]
         patients = [f"{self.name}/{head.patient}" if head.patient else None for head in heads]
         native = pd.DataFrame([head.native for head in heads], columns=list(self.native))
         native = native.astype("str").where(native.notna()).add_prefix("native.")

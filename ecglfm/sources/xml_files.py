@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections.abc import Collection
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -35,7 +36,7 @@ _WIDER = {"shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "ascii": 
 #: Text encodings for files; Python's others (punycode, unicode_escape, …) transform, and those of bytes unpack.
 _NO_FILES = {"idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "raw-unicode-escape", "undefined",
              "unicode_escape", "unicode-escape", "utf-7"}  # fmt: skip
-_CONTROLS = dict.fromkeys(set(range(32)) - {9, 10, 13})
+_CONTROLS = bytes(set(range(32)) - {9, 10, 13})
 
 
 class _Enough(Exception):  # noqa: N818 (no error)
@@ -45,24 +46,24 @@ class _Enough(Exception):  # noqa: N818 (no error)
 class _Builder:
     """Builds the tree from expat's events."""
 
-    def __init__(self, path: str, stop: str | None) -> None:
+    def __init__(self, path: str, stop: str | None, skip: Collection[str]) -> None:
         self.tree = TreeBuilder()
         self.parser = expat.ParserCreate("utf-8")  # whatever the file declares: it is decoded before
-        self.parser.buffer_text = True
+        self.parser.buffer_text, self.parser.buffer_size = True, _BLOCK
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self.tree.data
         self.parser.EntityDeclHandler = self._refuse_declaration
         self.parser.SkippedEntityHandler = self._refuse_reference
         self._path = path
-        self._stop = stop
+        self._stop, self._skip = stop, skip
         self._open: list[str] = []
         self._elements = 0
         self._fed = 0
 
     def feed(self, text: str, final: bool = False) -> None:
         """Parse more of the file."""
-        content = text.encode()
+        content = text.encode().translate(None, _CONTROLS)  # in UTF-8, too, they are bytes of their own
         self.parser.Parse(content, final)
         self._fed += len(content)
         if self._fed - self.parser.CurrentByteIndex > MAX_TAG:
@@ -79,9 +80,14 @@ class _Builder:
             raise RecordError("xml_invalid", f"{self._path}: more than {MAX_ELEMENTS} elements")
         self._open.append(tag)
         self.tree.start(tag, attributes)
+        if tag in self._skip:
+            self.parser.CharacterDataHandler = None
 
     def _end(self, tag: str) -> None:
-        self.tree.end(self._open.pop())
+        ended = self._open.pop()
+        self.tree.end(ended)
+        if ended in self._skip:
+            self.parser.CharacterDataHandler = self.tree.data
 
     def _refuse_declaration(self, name: str, *_: object) -> NoReturn:
         raise RecordError("xml_invalid", f"{self._path}: declares the entity {name[:40]!r}, which is not accepted")
@@ -112,7 +118,7 @@ def _decoder(start: bytes) -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder(_WIDER.get(name, name) or "utf-8")()
 
 
-def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
+def read_xml(root: Root, path: str, stop: str | None = None, skip: Collection[str] = ()) -> Element:
     """Read an XML file.
 
     Parameters
@@ -123,6 +129,8 @@ def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
         Relative to the root.
     stop : str, optional
         Tag of an element to stop before; the rest of the file is not read.
+    skip : collection of str
+        Tags of elements whose text is left out.
 
     Returns
     -------
@@ -138,12 +146,12 @@ def read_xml(root: Root, path: str, stop: str | None = None) -> Element:
     with root.open(folder, name, "signal_missing") as (descriptor, size):
         if size > MAX_BYTES:
             raise RecordError("xml_invalid", f"{path} is longer than {MAX_BYTES} bytes")
-        builder = _Builder(path, stop)
+        builder = _Builder(path, stop, skip)
         try:
             block = os.read(descriptor, _BLOCK)
             decoder = _decoder(block)
             while block:
-                builder.feed(decoder.decode(block).translate(_CONTROLS))
+                builder.feed(decoder.decode(block))
                 block = os.read(descriptor, _BLOCK)
             builder.feed(decoder.decode(b"", final=True), final=True)
         except _Enough:

@@ -105,12 +105,11 @@ def get_tables(wildcards):
     left out: then `index` runs anew and says which. Results whose whole database was put away stay as they are.
     """
     source = PROJECT.sources[wildcards.source]
+    own = [path for path in source.own_files if Path(path).exists()]
     if source.kind == "synthetic":
-        return f"<results>/synthetic/{wildcards.source}"
+        return [f"<results>/synthetic/{wildcards.source}", *own]
     tables = [Path(source.root) / table for table in source.tables]
-    if isinstance(source.patients, str):  # another database's table, which says whose the recordings are
-        tables.append(Path(source.patients))
-    return [str(table) for table in tables if table.exists() or not Path(source.root).is_dir()]
+    return [str(table) for table in tables if table.exists() or not Path(source.root).is_dir()] + own
 
 
 def get_shard_count(wildcards):

@@ -167,7 +167,7 @@ class FromSource(Reader):
     def find(self) -> list[Recording]:
         """Every recording of the database; raises `UserError` as the stage `index`."""
         found = []
-        for piece in open_source(self.slice).pieces():  # another than `read` has: what it opens goes to no worker
+        for piece in open_source(self.slice).recordings():  # another than `read` has: what it opens goes to no worker
             times = self._times(piece)
             columns = (piece[name] for name in ("record_id", "patient_id", "path"))
             for record, patient, path, when in zip(*columns, times, strict=True):

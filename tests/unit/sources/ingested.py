@@ -16,7 +16,7 @@ from ecglfm.sources.base import write_index
 def ingested(config: SourceSlice, folder: Path) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Microvolts (samples, 12) of each record, in the order of the index, and the dropped rows of the ledger."""
     index, output = folder / f"{config.source}.parquet", folder / "out/000.npy"
-    write_index(index, open_source(config).pieces(), slice_=config)
+    write_index(index, open_source(config).recordings(), slice_=config)
     run_ingest(config, index, 0, 1, output)
     records = pd.read_parquet(output.with_suffix(".parquet"))
     ledger = pd.read_parquet(output.with_suffix(".ledger.parquet"))

@@ -1,0 +1,153 @@
+"""Excluded patients: of every kind of source nothing of them goes further, not even their names in a message."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from ecglfm.app.prediction.recordings import FromSource
+from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
+from ecglfm.config.source_kinds import KINDS
+from ecglfm.data.ingest import run_ingest
+from ecglfm.sources import open_source
+from ecglfm.sources.base import Source, write_index
+from tests.unit.sources.cardiosoft_file import cardiosoft, strip
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Ten people with two recordings each, whose samples are their number, and a file that is no XML of one of them."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for eid in range(1000, 1010):
+        for instance in (2, 3):
+            values = [eid, -eid, eid]
+            (root / f"{eid}_20205_{instance}_0.xml").write_bytes(cardiosoft(strip(dict.fromkeys(LEADS, values))))
+    (root / "1003_20205_2_1.xml").write_bytes(b"no XML")
+    return root
+
+
+def config_of(root: Path, listed: str | None, **more: object) -> SourceSlice:
+    path = root.parent / "withdrawn.csv"
+    if listed is not None:
+        path.write_text(listed)
+        more["exclude_patients"] = str(path)
+    return SourceSlice(source="u", config=SourceConfig(kind="cardiosoft_xml", root=str(root), **more))
+
+
+def made(config: SourceSlice, folder: Path) -> Path:
+    """Index and shards of a source."""
+    warned: list[str] = []
+    write_index(folder / "index/u.parquet", open_source(config).recordings(), warned, config)
+    for shard in range(2):
+        run_ingest(config, folder / "index/u.parquet", shard, 2, folder / f"ingest/u/{shard:03d}.npy")
+    return folder
+
+
+def holds(folder: Path, eid: int) -> list[str]:
+    """Files that hold an id, in a cell, in a table's metadata or in a text, or a sample that is its number."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.suffix == ".npy":
+            hit = bool((np.abs(np.load(path)) == 5 * eid).any())
+        elif path.suffix == ".parquet":
+            hit = f"{eid}" in pd.read_parquet(path).to_csv() + str(pq.read_metadata(path).metadata)
+        else:
+            hit = f"{eid}" in path.read_text()
+        found += [path.name] if hit else []
+    return found
+
+
+def test_an_id_added_to_the_file_leaves_nothing_of_its_patient(
+    people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """Also nothing of a file that cannot be read: only its name says whose it is."""
+    out = tmp_path / "results"
+    made(config_of(people, "1001\n"), out)
+    assert holds(out, 1001) == []
+    assert {path.rpartition(".")[2] for path in holds(out, 1003)} == {"npy", "parquet"}
+    assert len(pd.read_parquet(out / "index/u.parquet")) == 19
+
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "ecglfm"):
+        made(config_of(people, "1001\n1003\n77\n"), out)
+    assert holds(out, 1003) == []
+    assert "1003" not in caplog.text
+    assert "5 recordings of 2 patients are left out" in caplog.text
+    assert "1 of its 3 ids match nobody" in caplog.text
+    index = pd.read_parquet(out / "index/u.parquet")
+    assert sorted(index.patient_id.unique()) == [f"u/{eid}" for eid in range(1000, 1010) if eid not in (1001, 1003)]
+
+
+def test_an_index_that_is_older_than_the_file_is_refused(people: Path, tmp_path: Path):
+    """Whoever runs ingest by hand does not read a person who withdrew since."""
+    index = tmp_path / "u.parquet"
+    config = config_of(people, "1001\n")
+    write_index(index, open_source(config).recordings(), slice_=config)
+    config_of(people, "1001\n1002\n")
+    with pytest.raises(UserError, match=r"this index is older than .*withdrawn.csv, which changed since"):
+        run_ingest(config, index, 0, 1, tmp_path / "000.npy")
+
+
+def test_predictions_of_a_source_leave_them_out(people: Path):
+    found = FromSource(config_of(people, "1001\n")).find()
+    assert len(found) == 19
+    assert "1001" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("listed", "normalise", "left"),
+    [
+        ("eid\n1001\n", None, 19),
+        ('\ufeff"1001"\n\n 1002 \n', None, 17),
+        ("u/1001\n", None, 19),
+        ("01001\n1002.0\n", None, 21),
+        ("01001\n1002.0\n", "number", 17),
+        ("", None, 21),
+    ],
+)
+def test_ids_in_the_file(people: Path, listed: str, normalise: str | None, left: int):
+    config = config_of(people, listed, patient_id={"normalise": normalise})
+    assert len(open_source(config).index()) == left
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("1001,male\n", "line 1: one id a line is expected"),
+        ("\n".join(str(eid) for eid in range(1000, 1010)), "every recording is of a patient in"),
+    ],
+)
+def test_files_that_are_refused(people: Path, listed: str, said: str):
+    with pytest.raises(UserError, match=said):
+        open_source(config_of(people, listed)).index()
+
+
+def test_a_file_that_is_not_there(people: Path):
+    config = config_of(people, None, exclude_patients="nowhere.csv")
+    with pytest.raises(
+        UserError, match=r"nowhere.csv: `exclude_patients` names a file with an id a line: No such file"
+    ):
+        open_source(config).index()
+
+
+def test_every_kind_takes_the_key_and_none_hands_on_pieces_past_it():
+    """`recordings` is the base class's in every kind, whatever its `pieces`."""
+    for name, kind in KINDS.items():
+        assert "exclude_patients" not in kind.options, name
+        module, cls = kind.adapter.split(":")
+        adapter = getattr(__import__(module, fromlist=[cls]), cls)
+        assert adapter.recordings is Source.recordings, name
+
+
+def test_a_config_without_the_key_is_what_it_was():
+    """An upgrade makes no index anew: the key is in no slice that does not use it."""
+    config = SourceConfig(kind="wfdb_folder", root="r")
+    assert not {"people", "visits", "exclude_patients"} & set(json.loads(config.model_dump_json()))
+    assert config.model_copy(update={"exclude_patients": "w"}).model_dump()["exclude_patients"] == "w"
