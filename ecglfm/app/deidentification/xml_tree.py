@@ -1,0 +1,213 @@
+"""XML by a list of what is harmless: an element that the list does not have goes, with all that is in it.
+
+The tree is built anew, so comments, processing instructions, document types and attributes stay behind unless the list
+has them; a value that is not what its element should hold goes, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from ecglfm.app.deidentification.cleaning import Cleaner, kind_of
+from ecglfm.app.deidentification.spelling import words
+from ecglfm.records import RecordError
+from ecglfm.sources.muse_xml import age_in_years
+from ecglfm.sources.record_table import OLDEST
+
+#: Of each element its children, or what it holds; `@name` is an attribute.
+Spec = Mapping[str, Any]
+
+#: Words that elements and attributes of a known kind may hold, in lower case.
+WORDS = frozenset({
+    "resting", "rhythm", "median", "continuous_samples", "none", "endsline", "userinsert", "prevqrs", "postqrs", "true", "false",
+    "male", "female", "unknown", "unspecified", "other", "yes", "no", "medians", "interval", "mean", "normal", "stat",
+    "caucasian", "black", "asian", "oriental", "hispanic", "white", "american indian", "aleut", "hawaiian", "pacific islander",
+    "mongolian", "asian indian", "confirmed", "unconfirmed", "microvolts", "millivolts", "uv", "mv", "uvperlsb", "years", "months",
+    "weeks", "days", "hours", "hz", "ms", "msec", "bpm", "degrees", "deg", "mmhg", "cm", "kg", "s", "sec", "uvs", "restingecg",
+})  # fmt: skip
+HARMLESS_WORDS = frozenset(word for phrase in WORDS for word in words(phrase))
+_NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{1,6})?|-?214748364[78]", re.ASCII)
+_CHECKSUM = re.compile(r"-?\d{1,10}", re.ASCII)
+_SAMPLES = re.compile(r"[A-Za-z0-9+/\s]*=*\s*|[-+\d,;.\s]*", re.ASCII)
+#: Elements whose text is no text: samples, and a checksum of them.
+NO_TEXT = {"samples", "checksum"}
+_DATES = ("", "%m-%d-%Y")  # ISO, and GE's
+
+
+def cleaned(found: Element, spec: Spec, cleaner: Cleaner, where: str) -> bytes:
+    """The document that the list leaves of a tree, UTF-8.
+
+    Raises
+    ------
+    RecordError
+        `lead_unknown`, `signal_unreadable`: samples are none.
+    """
+    new = Element(found.tag)
+    _drop_attributes(found, {}, cleaner)
+    _fill(new, found, spec, cleaner, where)
+    ElementTree.indent(new)
+    return bytes(ElementTree.tostring(new, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _fill(new: Element, found: Element, spec: Spec, cleaner: Cleaner, where: str) -> None:
+    if found.text and found.text.strip():
+        cleaner.drop("unknown", found.text)
+    for child in found:
+        if child.tail and child.tail.strip():
+            cleaner.drop("unknown", child.tail)
+        known, chosen = spec.get(child.tag), cleaner.rules.elements.get(child.tag)
+        if chosen == "drop" or (known is None and chosen != "keep"):
+            _drop(child, cleaner, "unknown")
+            continue
+        kept = Element(child.tag)
+        if isinstance(known, Mapping):
+            _fill(kept, child, known, cleaner, where)
+            _copy_attributes(kept, child, known, cleaner, where)
+        elif known == "moment":
+            _move(kept, child, cleaner)
+        else:
+            kind, _, attribute = (known or "keep").partition("@")
+            text = _leaf(kind, child, found, cleaner, where)
+            for inner in child:
+                _drop(inner, cleaner, "unknown")
+            if text is None:
+                continue
+            kept.text = text
+            _copy_attributes(kept, child, {f"@{attribute}": "lead" if attribute == "lead" else "word"}, cleaner, where)
+        if len(kept) or kept.text or kept.attrib:
+            new.append(kept)
+
+
+def _copy_attributes(kept: Element, found: Element, spec: Spec, cleaner: Cleaner, where: str) -> None:
+    for name, value in found.attrib.items():
+        if f"@{name}" not in spec:
+            continue
+        new = cleaner.lead(value, where) if spec[f"@{name}"] == "lead" else _word(value, cleaner)
+        if new is not None:
+            kept.set(name, new)
+    _drop_attributes(found, spec, cleaner)
+
+
+def _drop_attributes(found: Element, spec: Spec, cleaner: Cleaner) -> None:
+    for name, value in found.attrib.items():
+        if f"@{name}" not in spec:
+            cleaner.drop(kind_of(name), value)
+
+
+def _drop(element: Element, cleaner: Cleaner, inherited: str) -> None:
+    """Note all that an element holds; what its name does not tell is of the kind of what it stands in."""
+    kind = kind_of(element.tag)
+    kind = inherited if kind == "unknown" or inherited in {"birth date", "name", "staff", "site"} else kind
+    day = _moment(element)
+    if day is not None:
+        cleaner.drop(kind, day)
+        return
+    text = element.text or ""
+    cleaner.drop(kind, (_date(text) or text) if kind in {"birth date", "date"} else text)
+    cleaner.drop("unknown", element.tail or "")
+    _drop_attributes(element, {}, cleaner)
+    for child in element:
+        _drop(child, cleaner, kind)
+
+
+def _date(text: str) -> date | None:
+    from ecglfm.app.deidentification.dates import read_date
+
+    return next((day for form in _DATES if (day := read_date(text, form))), None)
+
+
+def _moment(element: Element) -> date | None:
+    """The day of an element that has a year, a month and a day of its own."""
+    try:
+        return date(*(int(element.findtext(name) or "") for name in ("Year", "Month", "Day")))
+    except ValueError:
+        return None
+
+
+def _move(kept: Element, found: Element, cleaner: Cleaner) -> None:
+    """A date and time that stand in elements of their own."""
+    day = _moment(found)
+    if day is None:
+        _drop(found, cleaner, "date")
+        return
+    earlier = cleaner.day(day)
+    time = ":".join(f"{int(found.findtext(name) or 0):02d}" if (found.findtext(name) or "0").isdigit() else "x"
+                    for name in ("Hour", "Minute", "Second"))  # fmt: skip
+    parts = [str(earlier.year), str(earlier.month), str(earlier.day), *(cleaner.time(time) or "").split(":")]
+    for name, text in zip(("Year", "Month", "Day", "Hour", "Minute", "Second"), parts, strict=False):
+        if found.find(name) is not None and text:
+            ElementTree.SubElement(kept, name).text = text
+    for child in found:
+        if kept.find(child.tag) is None:
+            _drop(child, cleaner, "date")
+
+
+def _word(text: str, cleaner: Cleaner) -> str | None:
+    if text.strip().casefold() in WORDS:
+        return text.strip()
+    cleaner.drop("unknown", text)
+    return None
+
+
+def _matching(pattern: re.Pattern[str], text: str, cleaner: Cleaner) -> str | None:
+    if pattern.fullmatch(text.strip()):
+        return text.strip()
+    cleaner.drop("unknown", text)
+    return None
+
+
+def _age(child: Element, parent: Element, cleaner: Cleaner, *, unit: bool) -> str | None:
+    """An age, or the unit beside it: 90 years where it is above 89."""
+    text = (child.text or "").strip()
+    named = text if unit else (parent.findtext("AgeUnits") or child.get("units") or "").strip()
+    age = (parent.findtext("PatientAge") or "").strip() if unit else text
+    if age_in_years(age, named) > OLDEST - 1:
+        if not unit and age != f"{OLDEST:g}":
+            cleaner.drop("age", text)
+        return "YEARS" if unit else f"{OLDEST:g}"
+    return _word(text, cleaner) if unit else _matching(_NUMBER, text, cleaner)
+
+
+def _leaf(kind: str, child: Element, parent: Element, cleaner: Cleaner, where: str) -> str | None:
+    text = child.text or ""
+    if not text.strip():
+        return None
+    if kind == "samples":
+        if not _SAMPLES.fullmatch(text):
+            raise RecordError("signal_unreadable", f"{where}: what stands for samples is neither base64 nor numbers")
+        return text
+    if kind == "date":
+        form = next((form for form in _DATES if cleaner_reads(text, form)), "")
+        return cleaner.date(text, form)
+    if kind in {"age", "unit"}:
+        return _age(child, parent, cleaner, unit=kind == "unit")
+    if kind == "lead":
+        return cleaner.lead(text, where)
+    if kind in {"number", "checksum"}:
+        return _matching(_NUMBER if kind == "number" else _CHECKSUM, text, cleaner)
+    if kind == "word":
+        return _word(text, cleaner)
+    simple = {"patient": cleaner.identifier, "time": cleaner.time, "sex": cleaner.sex, "text": cleaner.text}
+    return simple[kind](text) if kind in simple else text
+
+
+def cleaner_reads(text: str, form: str) -> bool:
+    """Whether a text is a date of a form."""
+    from ecglfm.app.deidentification.dates import read_date
+
+    return read_date(text, form) is not None
+
+
+def texts(found: Element, spec: Spec) -> Iterator[str]:
+    """All that a tree says, but for samples and checksums."""
+    for child in found:
+        known = spec.get(child.tag)
+        yield from child.attrib.values()
+        if str(known).partition("@")[0] not in NO_TEXT:
+            yield child.text or ""
+        yield from texts(child, known if isinstance(known, Mapping) else {})
