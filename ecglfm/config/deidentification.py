@@ -15,7 +15,8 @@ _RULE = re.compile(r"(patient|id|path|date( .*%.*)?|birth|age( days)?|name|text|
 def _known(rule: str) -> str:
     if not _RULE.fullmatch(rule):
         raise ValueError(
-            f"{rule!r} is no rule: patient, id, path, date, 'date %d/%m/%Y', birth, age, 'age days', name, text, keep, drop"
+            f"{rule!r} is no rule: patient, id, path, date, 'date %d/%m/%Y', birth, age, 'age days', name, text, keep, "
+            "drop"
         )
     return rule
 
@@ -28,8 +29,8 @@ class DeidentificationRules(Section):
     """Rules of `ecglfm deidentify`; what no rule and no format says is harmless is removed."""
 
     columns: dict[str, Rule] = Field(
-        {}, description="of tables, by column: patient (whose row it is), id (any other id), path (of a file, or a record's "
-        "name), date (or `date %d/%m/%Y`), birth, age (or `age days`), name, text, keep, drop",
+        {}, description="of tables, by column: patient (whose row it is), id (any other id), path (of a file, or a "
+        "record's name), date (or `date %d/%m/%Y`), birth, age (or `age days`), name, text, keep, drop",
     )  # fmt: skip
     comments: dict[str, Rule] = Field(
         {}, description="of WFDB headers, by key in lower case, as `columns`; without a rule only Age, Sex and Dx stay"
@@ -42,7 +43,8 @@ class DeidentificationRules(Section):
         [], description="words that are somebody's name and harmless all the same (Long, White): not searched for"
     )
     text: Literal["drop", "keep"] = Field(
-        "drop", description="free text (reports, statements): drop it, or keep it less names, ids, dates and long numbers"
+        "drop",
+        description="free text (reports, statements): drop it, or keep it less names, ids, dates and long numbers",
     )
     names: Literal["hash", "keep"] = Field(
         "hash", description="names of files and folders: all by keyed hash, or only those that hold what was removed"

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
 
 from ecglfm.app.deidentification.dates import back, coarse, dates_in, header_date, read_date, shifted
 from ecglfm.app.deidentification.secret import Secret
 from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold, words
+from ecglfm.app.deidentification.vocabulary import CHANNELS, HARMLESS, kind_of
 from ecglfm.config import LEADS
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.records import RecordError, normalize_lead
 from ecglfm.sources.patients import UNSTATED, normal_number, normal_text
 from ecglfm.sources.record_table import OLDEST, parse_age, parse_sex
 
-#: Channels beside the twelve leads that are no name of anybody.
-CHANNELS = {
-    "x", "y", "z", "vx", "vy", "vz", "ecg", "ecg1", "ecg2", "ecg3", "ekg", "mcl1", "mcl6", "mv1", "mv2", "mv5", "es", "as", "ai",
-    "resp", "abp", "art", "pap", "cvp", "icp", "pleth", "ppg", "spo2", "eeg", "emg", "eog", "co2", "temp", "hr", "bp",
-    *(f"c{number}" for number in range(1, 10)), *(f"v{number}" for number in range(7, 10)),
-    *(f"v{number}r" for number in range(1, 10)), *(f"{n}" for n in range(1, 13)),
-}  # fmt: skip
 #: Endings of files that belong to a record of this name, or are a recording or a table.
 ENDINGS = (".hea", ".dat", ".mat", ".xml", ".csv")
-_UKB = re.compile(r"(?P<eid>[0-9A-Za-z]+)(?P<rest>_(?:20205|6025)_\d{1,2}_\d{1,2})", re.ASCII)
+#: Names of UK Biobank's files, which begin with the participant.
+UKB = re.compile(r"(?P<eid>[0-9A-Za-z]+)(?P<rest>_(?:20205|6025)_\d{1,2}_\d{1,2})", re.ASCII)
 _CODES = re.compile(r"[\d\s,;]{1,200}", re.ASCII)
-#: What the name of a field says about its content, the first that fits.
-_HINTS = [
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        ("birth date", r"birth|\bdob\b"),
-        ("staff", r"(overread|editor|edit|order|refer|attend|admit|physician|technic|operator|confirm|acquir|consult|doctor"
-                  r"|nurse|\bmd).*(name|id|initial|last|first)|physician|technician|operator|doctor|nurse|md(his)?id"),
-        ("contact", r"phone|fax|mail|address|street|city|zip|postal|country|state\b"),
-        ("site", r"site|location|room|\bbed\b|facility|department|hospital|ward|institution|cart|service|clinic|unit(name|id)"),
-        ("name", r"name|initials|patient$|prefix|suffix"),
-        ("text", r"reason|text|comment|remark|history|statement|conclusion|report|note|medication|drug|^[hrs]x$|interpretation"),
-        ("vendor", r"version|software|device|manufacturer|model|serial|path|file|vendor|muse|analysis"),
-        ("date", r"date|time|year|month|day\b"),
-        ("id", r"\bid\b|id$|number|mrn|pid|ssn|requisition|accession|order|account|uid|code"),
-    )
-]  # fmt: skip
-
-
-def kind_of(field_name: str) -> str:
-    """Which of `KINDS` a field's name speaks of; `unknown` where of none."""
-    return next((kind for kind, pattern in _HINTS if pattern.search(field_name)), "unknown")
-
 
 @dataclass(frozen=True)
 class Names:
@@ -70,7 +43,9 @@ class Names:
         text = identifier.strip()
         if text.casefold() in UNSTATED:
             return ""
-        return {"number": normal_number, "text": normal_text, "as_written": str}[self.rules.ids](text)
+        if self.rules.ids == "as_written":
+            return text
+        return normal_number(text) if self.rules.ids == "number" else normal_text(text)
 
     def pseudonym(self, identifier: str) -> str:
         """What stands for an id of a person or of anything else; empty for an empty one."""
@@ -79,7 +54,7 @@ class Names:
 
     def stem(self, name: str) -> str:
         """What stands for the name of a record or folder."""
-        match = _UKB.fullmatch(name)
+        match = UKB.fullmatch(name)
         if match:
             return self.pseudonym(match["eid"]) + match["rest"]
         if self.rules.names == "keep" and not self._tells(name):
@@ -128,7 +103,7 @@ class Cleaner:
     known: Forbidden = field(default_factory=Forbidden)
     everybody: Collection[str] = frozenset()
     removed: list[Removed] = field(default_factory=list)
-    new_days: set[date] = field(default_factory=set)
+    new_days: set[datetime.date] = field(default_factory=set)
 
     @property
     def rules(self) -> DeidentificationRules:
@@ -136,13 +111,18 @@ class Cleaner:
         return self.names.rules
 
     @property
+    def harmless(self) -> set[str]:
+        """Words that are never searched for: those of the formats, and those that the rules name."""
+        return {fold(word) for word in self.rules.words} | HARMLESS
+
+    @property
     def days(self) -> int:
         """By how many days the person's dates go back."""
         return self.names.secret.days(self.person, self.rules.shift_days)
 
-    def drop(self, kind: str, value: str | date) -> None:
+    def drop(self, kind: str, value: str | datetime.date) -> None:
         """Note that something is not written."""
-        if isinstance(value, date) or value.strip():
+        if isinstance(value, datetime.date) or value.strip():
             self.removed.append(Removed(kind, value))
 
     def rule(self, rule: str, text: str, key: str = "") -> str | None:
@@ -181,7 +161,7 @@ class Cleaner:
             self.new_days.add(back(day, self.days))
         return shifted(text, self.days, self.rules.time, form)
 
-    def day(self, day: date) -> date:
+    def day(self, day: datetime.date) -> datetime.date:
         """A day, the person's days earlier."""
         self.drop("date", day)
         earlier = back(day, self.days)
@@ -236,5 +216,6 @@ class Cleaner:
         name = text.strip()
         if normalize_lead(name) in LEADS or name.lower() in CHANNELS or name in self.rules.leads:
             return name
-        raise RecordError("lead_unknown", f"{where}: is {name[:40]!r} a lead? `leads: [{name[:40]}]` in --rules says so")
-
+        raise RecordError(
+            "lead_unknown", f"{where}: is {name[:40]!r} a lead? `leads: [{name[:40]}]` in --rules says so"
+        )

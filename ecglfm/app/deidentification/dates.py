@@ -22,7 +22,10 @@ _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(\.\d{1,9})?)?", re.ASCII)
 _HEADER_DATES = ("%d/%m/%Y", "%d-%b-%Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
 _NUMBERS = re.compile(r"(?<!\d)(\d{1,4})(?:([-./_])(\d{1,2})\2(\d{1,4})|\s(\d{1,2})\s(\d{4}))(?!\d)", re.ASCII)
 _COMPACT = re.compile(r"(?<!\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\d{4}(?:\d\d)?)?(?!\d)", re.ASCII)
-_DAY_MONTH = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|er)?[\s.,_-]*(?:(?:of|de|di)\s+)?{_MONTH}[\s.,'_-]*(?:de\s+)?(\d{{4}}|\d\d)(?!\d)", re.I)
+_DAY_MONTH = re.compile(
+    rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|er)?[\s.,_-]*(?:(?:of|de|di)\s+)?{_MONTH}[\s.,'_-]*(?:de\s+)?(\d{{4}}|\d\d)(?!\d)",
+    re.I,
+)
 _MONTH_DAY = re.compile(rf"(?<![a-z]){_MONTH}[\s.,_-]*(\d{{1,2}})(?:st|nd|rd|th)?[\s.,'_-]+(\d{{4}}|\d\d)(?!\d)", re.I)
 _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[\s.,_-]*{_MONTH}[\s.,_-]*(\d{{1,2}})(?!\d)", re.I)
 

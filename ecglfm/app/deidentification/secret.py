@@ -1,7 +1,7 @@
 """The secret that pseudonyms and shifts are made with: who has it can find a known id again, nobody else can.
 
-HMAC-SHA256 (RFC 2104) of what for and of the id. Without the key the few million possible ids of a hospital would be tried
-in a second; with it the same id has the same pseudonym in every format, table and run.
+HMAC-SHA256 (RFC 2104) of what for and of the id. Without the key the few million possible ids of a hospital would be
+tried in a second; with it the same id has the same pseudonym in every format, table and run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether something that must go stands in a text all the same, however it is spelled.
 
 Texts are compared without accents, case and what divides words; `Müller` is `mueller` and `muller`, too. What one file
-holds is searched for in what is made of it, also inside other words; names and ids of all files are searched for as words.
+holds is searched for in what is made of it, also inside other words; names and ids of all files as words.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class Forbidden:
             how, found = KINDS[kind], words(value)
             if how == "words":
                 parts = {form for part in re.split(r"[\W_]+", value) for form in forms(part) if form} - set(harmless)
-                long = {part for part in parts if len(part) >= _SHORT}
+                long = {part for part in parts if _is_id(part) or (len(part) >= _SHORT and part.isalpha())}
                 self.words |= long
-                self.inside.update(part for part in parts if len(part) >= _WITHIN)
+                self.inside.update(part for part in long if len(part) >= _WITHIN)
                 self.short += bool(parts) and not long
             elif how == "date":
                 self.days.update(day for _, _, days in dates_in(value) for day in days)

@@ -6,8 +6,11 @@ Names and meanings as in `ecglfm.sources.muse_xml`, and as public readers of UK 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
+from ecglfm.app.deidentification.cleaning import UKB
 from ecglfm.app.deidentification.xml_tree import Spec
 from ecglfm.records import Record
 from ecglfm.sources.inside import Root
@@ -19,15 +22,16 @@ def _numbers(names: str) -> dict[str, str]:
 
 
 _MEASUREMENTS = _numbers(
-    "SystolicBP DiastolicBP VentricularRate AtrialRate PRInterval QRSDuration QTInterval QTCorrected PAxis RAxis TAxis QRSCount "
-    "QOnset QOffset POnset POffset TOnset TOffset ECGSampleBase ECGSampleExponent QTcFrederica QTcFramingham QTDispersion"
+    "SystolicBP DiastolicBP VentricularRate AtrialRate PRInterval QRSDuration QTInterval QTCorrected PAxis RAxis TAxis "
+    "QRSCount QOnset QOffset POnset POffset TOnset TOffset ECGSampleBase ECGSampleExponent QTcFrederica QTcFramingham "
+    "QTDispersion"
 )
 _DIAGNOSIS = {"Modality": "word", "DiagnosisStatement": {"StmtFlag": "word", "StmtText": "text"}}
 _LEAD_DATA = {
-    **_numbers("LeadByteCountTotal LeadTimeOffset LeadSampleCountTotal LeadAmplitudeUnitsPerBit LeadHighLimit LeadLowLimit "
-               "LeadOffsetFirstSample FirstSampleBaseline LeadSampleSize"),
-    "LeadAmplitudeUnits": "word", "LeadID": "lead", "LeadOff": "word", "BaselineSway": "word", "LeadDataCRC32": "checksum",
-    "ExcessiveACNoise": "word", "MuscleNoise": "word", "WaveFormData": "samples",
+    **_numbers("LeadByteCountTotal LeadTimeOffset LeadSampleCountTotal LeadAmplitudeUnitsPerBit LeadHighLimit "
+               "LeadLowLimit LeadOffsetFirstSample FirstSampleBaseline LeadSampleSize"),
+    "LeadAmplitudeUnits": "word", "LeadID": "lead", "LeadOff": "word", "BaselineSway": "word",
+    "LeadDataCRC32": "checksum", "ExcessiveACNoise": "word", "MuscleNoise": "word", "WaveFormData": "samples",
 }  # fmt: skip
 MUSE: Spec = {
     "PatientDemographics": {
@@ -46,7 +50,7 @@ MUSE: Spec = {
         **_numbers("IntervalMeasurementTimeResolution IntervalMeasurementAmplitudeResolution"),
         "MeasuredInterval": {
             "IntervalMeasurementLeadID": "lead",
-            **_numbers(" ".join(f"IntervalMeasurement{name}" for name in ("POnset", "POffset", "QOnset", "QOffset", "TOffset"))),
+            **{f"IntervalMeasurement{wave}{end}": "number" for wave in "PQT" for end in ("Onset", "Offset")},
         },
     },
     "Waveform": {
@@ -57,29 +61,31 @@ MUSE: Spec = {
 }  # fmt: skip
 
 _WAVES = _numbers(
-    "VentricularRate PQInterval PDuration QRSDuration QTInterval QTCInterval QTDispersion QTDispersionBazett RRInterval "
-    "PPInterval PAxis RAxis QRSAxis TAxis QRSNum POnset POffset QOnset QOffset TOffset SokolovLVHIndex MeanQRSNum"
+    "VentricularRate PQInterval PDuration QRSDuration QTInterval QTCInterval QTDispersion QTDispersionBazett "
+    "RRInterval PPInterval PAxis RAxis QRSAxis TAxis QRSNum POnset POffset QOnset QOffset TOffset "
+    "SokolovLVHIndex MeanQRSNum"
 )
+_ROWS = [f"{wave}{what}" for wave in ("P", "Q", "R", "S", "J", "T", "R1", "S1") for what in ("Amplitude", "Duration")]
 _STRIP = {
     **dict.fromkeys(("NumberOfLeads", "ChannelSampleCountTotal", "ArrhythmiaResults"), "number"),
     "SampleRate": "number@units", "Resolution": "number@units", "WaveformData": "samples@lead",
 }  # fmt: skip
-_CARDIOSOFT_GROUPS: Spec = {
+CARDIOSOFT: Spec = {
     "ObservationType": "word",
     "ObservationDateTime": "moment",
     "PatientInfo": {"PID": "patient", "Age": "age@units", "Gender": "sex", "Race": "word", "Height": "number@units",
-                    "Weight": "number@units"},
+                    "Weight": "number@units", "PaceMaker": "word"},
     "FilterSetting": {**dict.fromkeys(("CubicSpline", "Filter50Hz", "Filter60Hz"), "word"),
                       "LowPass": "number@units", "HighPass": "number@units"},
     "StripData": _STRIP,
     "Strip": {"StripData": _STRIP},
     "RestingECGMeasurements": {
-        **{name: "number@units" for name in _WAVES},
+        **dict.fromkeys(_WAVES, "number@units"),
+        "MeasurementTable": {"LeadOrder": "leads", **dict.fromkeys(_ROWS, "row")},
         "MedianSamples": {**_STRIP, "FirstValid": "number", "LastValid": "number"},
     },
     "Interpretation": {"Diagnosis": {"DiagnosisText": "text"}, "Conclusion": {"ConclusionText": "text"}},
 }  # fmt: skip
-CARDIOSOFT: Spec = _CARDIOSOFT_GROUPS
 
 
 class Vendor(NamedTuple):
@@ -89,6 +95,11 @@ class Vendor(NamedTuple):
     spec: Spec
     patient: str
     read: Callable[[Root, str], Record] | None
+
+    def patient_of(self, found: Element, path: str) -> str:
+        """The patient that the file names; one of UK Biobank is named by its file. Empty where neither does."""
+        match = UKB.fullmatch(PurePosixPath(path).stem)
+        return match["eid"] if match else (found.findtext(self.patient) or "").strip()
 
 
 #: By the name of the root element.

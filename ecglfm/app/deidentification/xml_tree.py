@@ -13,27 +13,21 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ecglfm.app.deidentification.cleaning import Cleaner, kind_of
-from ecglfm.app.deidentification.spelling import words
+from ecglfm.app.deidentification.cleaning import Cleaner
+from ecglfm.app.deidentification.dates import read_date
+from ecglfm.app.deidentification.vocabulary import WORDS, kind_of
 from ecglfm.records import RecordError
-from ecglfm.sources.muse_xml import age_in_years
 from ecglfm.sources.record_table import OLDEST
+from ecglfm.sources.recording_files import age_in_years
 
 #: Of each element its children, or what it holds; `@name` is an attribute.
 Spec = Mapping[str, Any]
 
-#: Words that elements and attributes of a known kind may hold, in lower case.
-WORDS = frozenset({
-    "resting", "rhythm", "median", "continuous_samples", "none", "endsline", "userinsert", "prevqrs", "postqrs", "true", "false",
-    "male", "female", "unknown", "unspecified", "other", "yes", "no", "medians", "interval", "mean", "normal", "stat",
-    "caucasian", "black", "asian", "oriental", "hispanic", "white", "american indian", "aleut", "hawaiian", "pacific islander",
-    "mongolian", "asian indian", "confirmed", "unconfirmed", "microvolts", "millivolts", "uv", "mv", "uvperlsb", "years", "months",
-    "weeks", "days", "hours", "hz", "ms", "msec", "bpm", "degrees", "deg", "mmhg", "cm", "kg", "s", "sec", "uvs", "restingecg",
-})  # fmt: skip
-HARMLESS_WORDS = frozenset(word for phrase in WORDS for word in words(phrase))
 _NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{1,6})?|-?214748364[78]", re.ASCII)
 _CHECKSUM = re.compile(r"-?\d{1,10}", re.ASCII)
+_ROW = re.compile(r"[-+\d.,;\s]{0,400}", re.ASCII)
 _SAMPLES = re.compile(r"[A-Za-z0-9+/\s]*=*\s*|[-+\d,;.\s]*", re.ASCII)
+_PATTERNS = {"number": _NUMBER, "checksum": _CHECKSUM, "row": _ROW}
 #: Elements whose text is no text: samples, and a checksum of them.
 NO_TEXT = {"samples", "checksum"}
 _DATES = ("", "%m-%d-%Y")  # ISO, and GE's
@@ -116,8 +110,6 @@ def _drop(element: Element, cleaner: Cleaner, inherited: str) -> None:
 
 
 def _date(text: str) -> date | None:
-    from ecglfm.app.deidentification.dates import read_date
-
     return next((day for form in _DATES if (day := read_date(text, form))), None)
 
 
@@ -182,25 +174,20 @@ def _leaf(kind: str, child: Element, parent: Element, cleaner: Cleaner, where: s
             raise RecordError("signal_unreadable", f"{where}: what stands for samples is neither base64 nor numbers")
         return text
     if kind == "date":
-        form = next((form for form in _DATES if cleaner_reads(text, form)), "")
+        form = next((form for form in _DATES if read_date(text, form)), "")
         return cleaner.date(text, form)
     if kind in {"age", "unit"}:
         return _age(child, parent, cleaner, unit=kind == "unit")
     if kind == "lead":
         return cleaner.lead(text, where)
-    if kind in {"number", "checksum"}:
-        return _matching(_NUMBER if kind == "number" else _CHECKSUM, text, cleaner)
+    if kind == "leads":
+        return ",".join(cleaner.lead(name, where) for name in text.split(","))
+    if kind in _PATTERNS:
+        return _matching(_PATTERNS[kind], text, cleaner)
     if kind == "word":
         return _word(text, cleaner)
     simple = {"patient": cleaner.identifier, "time": cleaner.time, "sex": cleaner.sex, "text": cleaner.text}
     return simple[kind](text) if kind in simple else text
-
-
-def cleaner_reads(text: str, form: str) -> bool:
-    """Whether a text is a date of a form."""
-    from ecglfm.app.deidentification.dates import read_date
-
-    return read_date(text, form) is not None
 
 
 def texts(found: Element, spec: Spec) -> Iterator[str]:
