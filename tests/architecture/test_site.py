@@ -13,6 +13,7 @@ from mkdocs.config import load_config
 
 from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import parse
+from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import SourceConfig
@@ -116,6 +117,8 @@ def check(content: dict) -> None:
     """Raise `UserError` unless it is a file of config/, or a part of one, by the keys that it has."""
     if content.get("kind") in KINDS:
         parse(SourceConfig, content, "page")
+    elif "shift_days" in content:
+        parse(DeidentificationRules, content, "page")
     elif "labels" in content:
         parse(TaskConfig, content, "page")
     elif content.keys() <= ProjectConfig.model_fields.keys():

@@ -23,6 +23,7 @@ ENDINGS = (".hea", ".dat", ".mat", ".xml", ".csv")
 UKB = re.compile(r"(?P<eid>[0-9A-Za-z]+)(?P<rest>_(?:20205|6025)_\d{1,2}_\d{1,2})", re.ASCII)
 _CODES = re.compile(r"[\d\s,;]{1,200}", re.ASCII)
 
+
 @dataclass(frozen=True)
 class Names:
     """New names of files and folders; the same name is the same everywhere, in tables and headers too.
@@ -72,7 +73,10 @@ class Names:
     def file(self, name: str) -> str:
         """What stands for the name of a file, with its ending where that is one of ours."""
         ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
-        return self.stem(name[: len(name) - len(ending)]) + ending if ending else self.stem(name)
+        stem = name[: len(name) - len(ending)]
+        if ending == ".csv" and not self._tells(stem):  # a table is known by its name, and somebody wrote rules for it
+            return name
+        return self.stem(stem) + ending
 
     def path(self, path: str) -> str:
         """What stands for a path relative to the folder, or for the part of one that a table has."""

@@ -6,22 +6,17 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from ecglfm.app.deidentification import table, wfdb_header
-from ecglfm.app.deidentification.cleaning import ENDINGS, Cleaner, Names
-from ecglfm.app.deidentification.spelling import Forbidden, Removed, words
-from ecglfm.app.deidentification.vendors import VENDORS
-from ecglfm.app.deidentification.xml_tree import cleaned
+from ecglfm.app.deidentification import table
+from ecglfm.app.deidentification.cleaning import Cleaner, Names
+from ecglfm.app.deidentification.spelling import Forbidden, Removed
+from ecglfm.app.deidentification.survey import Survey, Surveyor, stem
 from ecglfm.config import UserError
-from ecglfm.records import RecordError
-from ecglfm.sources.inside import Root
 from ecglfm.sources.parallel import ordered_map
-from ecglfm.sources.xml_files import read_xml
 
 UNKNOWN = "recording "  # begins what stands for the person of a recording of whom nothing is known
 _SIGNALS = (".dat", ".mat")
@@ -32,39 +27,6 @@ class Refused(NamedTuple):
 
     path: str
     reason: str
-
-
-class Survey(NamedTuple):
-    """What a file holds, before it is known what others do.
-
-    Attributes
-    ----------
-    path : str
-    refused : str
-        Why it is not let through; empty where it is.
-    patient : str
-        Its own word for whose recording it is; empty where it has none.
-    parts : tuple of str
-        Segments of a record, as paths without ending.
-    signals : tuple of str
-        Its signal files.
-    linked : tuple of (str, str)
-        Path and patient of rows of a table.
-    everybody, known : frozenset of str
-        Names and ids, long enough to be searched for in all files; and those that no file may be called.
-    short : int
-        Values that are not searched for.
-    """
-
-    path: str
-    refused: str = ""
-    patient: str = ""
-    parts: tuple[str, ...] = ()
-    signals: tuple[str, ...] = ()
-    linked: tuple[tuple[str, str], ...] = ()
-    everybody: frozenset[str] = frozenset()
-    known: frozenset[str] = frozenset()
-    short: int = 0
 
 
 @dataclass
@@ -89,12 +51,6 @@ class Plan:
     everybody: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     short: int = 0
-
-
-def stem(path: str) -> str:
-    """A path without the ending of a recording."""
-    ending = next((ending for ending in ENDINGS if path.lower().endswith(ending)), "")
-    return path[: len(path) - len(ending)]
 
 
 def listed(folder: Path) -> tuple[list[str], list[Refused]]:
@@ -129,58 +85,6 @@ def listed(folder: Path) -> tuple[list[str], list[Refused]]:
     return sorted(files), refused
 
 
-def survey(path: str, *, folder: Path, names: Names) -> Survey:
-    """Read one file for what it holds."""
-    cleaner = Cleaner(names)
-    parts: tuple[str, ...] = ()
-    signals: tuple[str, ...] = ()
-    linked: tuple[tuple[str, str], ...] = ()
-    patient = ""
-    root = Root(folder)
-    try:
-        if path.lower().endswith(".csv"):
-            columns = table.Columns(folder / path, cleaner)
-            linked = tuple(table.linked(columns, cleaner))
-            for _ in table.pieces(columns, cleaner, lambda _: ""):
-                pass
-        elif path.lower().endswith(".xml"):
-            found = read_xml(root, path)
-            vendor = VENDORS.get(found.tag)
-            if vendor is None:
-                return Survey(path, f"<{found.tag[:40]}> is no XML that is known: {', '.join(VENDORS)}")
-            patient = vendor.patient_of(found, path)
-            cleaned(found, vendor.spec, cleaner, path)
-        else:
-            header = wfdb_header.read(root, stem(path))
-            patient = wfdb_header.patient_of(header, cleaner)
-            beside = PurePosixPath(path).parent
-            wfdb_header.cleaned(header, stem(path), cleaner)
-            wfdb_header.check_signals(root, stem(path), header)
-            parts = tuple(str(beside / s.name) for s in header.header.segments if s.name != wfdb_header.GAP)
-            signals = tuple(dict.fromkeys(str(beside / s.file) for s in header.header.signals))
-    except RecordError as error:
-        return Survey(path, error.detail)
-    if patient:
-        cleaner.drop("id", patient)
-    return _of(path, cleaner, patient, parts, signals, linked)
-
-
-def _of(
-    path: str, cleaner: Cleaner, patient: str, parts: tuple[str, ...], signals: tuple[str, ...],
-    linked: tuple[tuple[str, str], ...],
-) -> Survey:  # fmt: skip
-    forbidden = Forbidden().add(cleaner.removed, cleaner.harmless)
-    known = {
-        word
-        for kind, value in cleaner.removed
-        if kind in {"name", "id", "staff"} and isinstance(value, str)
-        for word in [*words(value), "".join(words(value))]
-        if len(word) > 2
-    }
-    return Survey(path, "", cleaner.names.normal(patient), parts, signals, linked, frozenset(forbidden.of_all()),
-                  frozenset(known), forbidden.short)  # fmt: skip
-
-
 def make_plan(folder: Path, names: Names, *, workers: int, look_for: Iterable[Removed] = ()) -> Plan:
     """Read a folder.
 
@@ -206,7 +110,7 @@ def make_plan(folder: Path, names: Names, *, workers: int, look_for: Iterable[Re
     plan.everybody |= forbidden.of_all()
     plan.known |= forbidden.words
     surveys: dict[str, Survey] = {}
-    found = ordered_map(partial(survey, folder=folder, names=names), readable, workers)
+    found = ordered_map(Surveyor(folder, names), readable, workers)
     for one in tqdm(found, total=len(readable), desc="read", unit="file", disable=None):
         surveys[one.path] = one
         plan.everybody |= one.everybody

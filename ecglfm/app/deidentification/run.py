@@ -25,9 +25,10 @@ from tqdm import tqdm
 from ecglfm.app.deidentification import table, wfdb_header, xml_tree
 from ecglfm.app.deidentification.cleaning import Cleaner, Names
 from ecglfm.app.deidentification.dates import header_date
-from ecglfm.app.deidentification.plan import UNKNOWN, Plan, Refused, make_plan, persons, stem, strays
+from ecglfm.app.deidentification.plan import UNKNOWN, Plan, Refused, make_plan, persons, strays
 from ecglfm.app.deidentification.secret import Secret
-from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold
+from ecglfm.app.deidentification.spelling import Forbidden, Removed
+from ecglfm.app.deidentification.survey import stem
 from ecglfm.app.deidentification.vendors import VENDORS
 from ecglfm.config import UserError
 from ecglfm.config.deidentification import DeidentificationRules
@@ -38,9 +39,7 @@ from ecglfm.sources.parallel import ordered_map
 from ecglfm.sources.wfdb_reader.header import parse_header
 from ecglfm.sources.xml_files import read_xml
 
-_TEMPORARY = re.compile(r"\.deidentify-\d+\.tmp")
 _PSEUDONYM = re.compile(r"\b[pr][0-9a-f]{20}(?![0-9a-f])")
-_PRINTED = re.compile(rb"[\x20-\x7e]{6,}")
 _REPORT = ("file", "format", "kind", "removed")
 _REFUSED = ("file", "reason")
 
@@ -206,19 +205,23 @@ class Writer:
         before, after = found.header, parse_header(content.decode(), PurePosixPath(new).stem)
         if [signal[1:4] for signal in before.signals] != [signal[1:4] for signal in after.signals]:
             raise RecordError("signal_changed", f"{path}: its signals would not be what they were")
-        made = [new]
-        for file in dict.fromkeys(signal.file for signal in before.signals):
-            folder, name = root.split(str(beside / file))
-            copied = self._names.path(str(beside / file))
-            with root.open(folder, name, "signal_missing") as (descriptor, _), self._new_file(copied) as temporary:
-                with os.fdopen(os.dup(descriptor), "rb") as samples, temporary.open("wb") as copy:
-                    shutil.copyfileobj(samples, copy)
-                self._search_bytes(path, temporary.read_bytes(), cleaner)
-            made.append(copied)
+        files = {
+            file: self._names.path(str(beside / file)) for file in dict.fromkeys(one.file for one in before.signals)
+        }
         with self._new_file(new) as temporary:
             temporary.write_bytes(content)
-            self._search(path, [*made, temporary.read_text(encoding="utf-8")], cleaner)
-        return "WFDB", tuple(made)
+            self._search(path, [new, *files.values(), temporary.read_text(encoding="utf-8")], cleaner)
+            for file, copied in files.items():
+                self._copy(root, str(beside / file), copied, cleaner)
+        return "WFDB", (new, *files.values())
+
+    def _copy(self, root: Root, path: str, new: str, cleaner: Cleaner) -> None:
+        """Copy a signal file bit for bit."""
+        folder, name = root.split(path)
+        with root.open(folder, name, "signal_missing") as (descriptor, _), self._new_file(new) as temporary:
+            with os.fdopen(os.dup(descriptor), "rb") as samples, temporary.open("wb") as copy:
+                shutil.copyfileobj(samples, copy)
+            self._search_bytes(path, temporary.read_bytes(), cleaner)
 
     def _table(self, path: str, new: str, cleaner: Cleaner) -> tuple[str, tuple[str, ...]]:
         columns = table.Columns(self._source / path, cleaner)
@@ -257,12 +260,11 @@ class Writer:
                 raise RecordError("left", f"{path}: {left} is left in what it became; it is not written")
 
     def _search_bytes(self, path: str, content: bytes, cleaner: Cleaner) -> None:
-        """Search what can be read as letters in a signal file, also of two bytes each, for what is long enough."""
-        long = {part for part in cleaner.known.inside if len(part) > 5}
-        for printed in _PRINTED.findall(content) + _PRINTED.findall(content.replace(b"\0", b"")):
-            text = fold(printed.decode("ascii"))
-            if any(part in text for part in long):
-                raise RecordError("left", f"{path}: a name or an id is left in its signal file; it is not written")
+        """Search a signal file for what is long enough, in letters of one byte and of two."""
+        lower = content.lower()
+        for part in cleaner.known.inside:
+            if len(part) > 5 and (part.encode() in lower or part.encode("utf-16-le") in lower):
+                raise RecordError("left", f"{path}: a name or an id is left in it; it is not written")
 
     @contextmanager
     def _new_file(self, path: str) -> Iterator[Path]:
@@ -271,7 +273,7 @@ class Writer:
         final.parent.mkdir(parents=True, exist_ok=True)
         if not final.parent.resolve().is_relative_to(self._target):
             raise RecordError("path_outside_root", f"{final.parent}: leads out of the folder")
-        temporary = final.with_name(f".deidentify-{os.getpid()}.tmp")
+        temporary = final.with_name(f".deidentify-{os.getpid()}-{final.name}.tmp")
         try:
             yield temporary
             try:

@@ -141,8 +141,10 @@ class Forbidden:
 
     def cut(self, text: str, everybody: Collection[str] = ()) -> str:
         """A text less names, ids, whatever looks like a date, and long numbers."""
-        for start, end, _ in sorted(dates_in(text), reverse=True):
-            text = f"{text[:start]}[date]{text[end:]}" if text[start:end].strip("[]") else text
+        begun = len(text)
+        for start, end, days in sorted(dates_in(text), key=lambda found: found[:2], reverse=True):
+            if days and end <= begun:  # of two that overlap the first's rest is a number by itself
+                text, begun = f"{text[:start]}[date]{text[end:]}", start
         parts: list[str] = []
         last = 0
         for start, end, word in _with_places(text):

@@ -70,7 +70,7 @@ def linked(columns: Columns, cleaner: Cleaner) -> Iterator[tuple[str, str]]:
         for name in columns.of("path"):
             for path, person in zip(piece[name].fillna("").tolist(), people, strict=True):
                 if path and cleaner.names.normal(person):
-                    yield path, person
+                    yield path, cleaner.names.normal(person)
 
 
 def pieces(

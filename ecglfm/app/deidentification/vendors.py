@@ -53,6 +53,13 @@ MUSE: Spec = {
             **{f"IntervalMeasurement{wave}{end}": "number" for wave in "PQT" for end in ("Onset", "Offset")},
         },
     },
+    "AmplitudeMeasurements": {
+        "AmplitudeMeasurementMode": "word",
+        "MeasuredAmplitude": {
+            "AmplitudeMeasurementLeadID": "lead", "AmplitudeMeasurementWaveID": "wave",
+            **{f"AmplitudeMeasurement{what}": "number" for what in ("Peak", "Start", "Duration", "Area")},
+        },
+    },
     "Waveform": {
         "WaveformType": "word", "SampleType": "word", "ACFilter": "word",
         **_numbers("WaveformStartTime NumberofLeads SampleBase SampleExponent HighPassFilter LowPassFilter"),

@@ -14,7 +14,7 @@ def _set(text: str) -> frozenset[str]:
 #: What elements and attributes of XML may hold where a word is expected, in lower case.
 WORDS = _set(
     "resting rhythm median continuous_samples none endsline userinsert prevqrs postqrs true false yes no normal stat "
-    "male female unknown unspecified other medians interval mean confirmed unconfirmed restingecg "
+    "male female unknown unspecified other medians interval mean confirmed unconfirmed restingecg restecg "
     "caucasian black white asian oriental hispanic aleut hawaiian mongolian "
     "microvolts millivolts uv mv uvperlsb years months weeks days hours hz ms msec s sec bpm degrees deg mmhg cm kg"
 ) | {"american indian", "pacific islander", "asian indian"}  # fmt: skip
@@ -39,7 +39,7 @@ _HINTS = {
     "name": r"name|initials|patient$|prefix|suffix",
     "text": r"reason|text|comment|remark|history|statement|conclusion|report|note|medicat|drug|^[hrs]x$|interpret",
     "vendor": r"version|software|device|manufacturer|model|serial|path|file|vendor|muse|analysis",
-    "date": r"date|time|year|month|day\b",
+    "date": r"date(?!d)|time|year|month|day\b",
     "id": r"\bid\b|id$|number|mrn|pid|ssn|requisition|accession|order|account|uid|code",
 }
 

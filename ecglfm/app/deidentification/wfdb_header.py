@@ -94,7 +94,8 @@ def _rest(line: str, name: str, where: str) -> str:
 
 
 def _record_line(header: Header, line: str, cleaner: Cleaner) -> str:
-    named = header.name if line.startswith(header.name) else re.split(r"[/\s]", line, maxsplit=1)[0]
+    own = line.startswith(header.name) and line[len(header.name)] in "/ \t"
+    named = header.name if own else re.split(r"[/\s]", line, maxsplit=1)[0]  # Challenge 2020 wrote `E00271.mat`
     match = _COUNTS.fullmatch(line[len(named) :])
     if match is None:
         raise RecordError("header_invalid", f"{header.name}.hea: {line[:60]!r} is no record line")

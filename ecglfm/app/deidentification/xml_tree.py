@@ -25,9 +25,10 @@ Spec = Mapping[str, Any]
 
 _NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{1,6})?|-?214748364[78]", re.ASCII)
 _CHECKSUM = re.compile(r"-?\d{1,10}", re.ASCII)
+_WAVE = re.compile(r"[A-Z]{1,2}_[A-Z]{1,3}\d{0,2}", re.ASCII)  # IE_STJ80
 _ROW = re.compile(r"[-+\d.,;\s]{0,400}", re.ASCII)
 _SAMPLES = re.compile(r"[A-Za-z0-9+/\s]*=*\s*|[-+\d,;.\s]*", re.ASCII)
-_PATTERNS = {"number": _NUMBER, "checksum": _CHECKSUM, "row": _ROW}
+_PATTERNS = {"number": _NUMBER, "checksum": _CHECKSUM, "row": _ROW, "wave": _WAVE}
 #: Elements whose text is no text: samples, and a checksum of them.
 NO_TEXT = {"samples", "checksum"}
 _DATES = ("", "%m-%d-%Y")  # ISO, and GE's

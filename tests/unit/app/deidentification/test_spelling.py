@@ -1,0 +1,68 @@
+"""What must go is found however it is spelled, and what only looks like it is not."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold
+
+
+def forbidden(kind: str, value: str | date) -> Forbidden:
+    return Forbidden().add([Removed(kind, value)], {"male", "v1"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("name", "Müller", "MUELLER"), ("name", "Mueller", "muller, h."), ("name", "Müller", "Mu\u0308ller"),
+        ("name", "Doe^Jane", "seen:JANE_x"), ("name", "Smith", "xSmith2"), ("name", "Kim", "Kim V1"),
+        ("name", "Łukasz", "lukasz"), ("staff", "Dr. O'Hara", "hara"), ("id", "0048-1516-23", "0048151623"),
+        ("id", "48151623", "No.48151623/7"), ("id", "AB-12C", "ab12c"), ("id", "12-345-678", "12 345 678"),
+        ("birth date", "07.03.1931", "3/7/31"), ("date", date(2020, 5, 5), "5 May 2020"),
+        ("site", "St. Swithin", "at st swithin's"), ("unknown", "asked for water", "Asked  for: WATER!"),
+    ],
+)  # fmt: skip
+def test_it_is_found(kind: str, value: str | date, text: str) -> None:
+    assert forbidden(kind, value).found_in(text) is not None
+    assert forbidden(kind, value).found_in("Sinus rhythm 72 V1 male 16 0 -35 16715 0 II") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("name", "Kim", "akimbo"), ("name", "Male", "male"), ("id", "500", "500 Hz"), ("id", "00000000", "00000000"),
+        ("id", "123456", "12 3456"), ("unknown", "yes", "yes"), ("age", "94", "94"),
+    ],
+)  # fmt: skip
+def test_what_is_too_short_or_a_word_of_the_format_is_not(kind: str, value: str, text: str) -> None:
+    assert forbidden(kind, value).found_in(text) is None
+
+
+def test_days_that_were_put_in_are_allowed() -> None:
+    days = forbidden("date", date(2020, 5, 5))
+    assert days.found_in("2020-05-05", allowed={date(2020, 5, 5)}) is None
+    assert days.found_in("2020-05-05", allowed={date(2020, 5, 4)}) == "a date"
+
+
+def test_names_of_everybody_are_searched_for_as_words() -> None:
+    everybody = forbidden("name", "Long John").of_all()
+    assert everybody == {"long", "john"}
+    assert Forbidden().found_in("long QT", everybody) is not None
+    assert Forbidden().found_in("prolonged", everybody) is None
+
+
+def test_a_text_is_cut() -> None:
+    own = forbidden("name", "Mühlenbeck")
+    text = "Frau MUEHLENBECK (*07.03.31, Nr. 48151623): sinus rhythm, Dr Ward, 72/min"
+    assert own.cut(text, {"ward"}) == "Frau [removed] (*[date], Nr. [removed]): sinus rhythm, Dr [removed], 72/min"
+
+
+def test_how_many_are_too_short_is_counted() -> None:
+    found = Forbidden().add([Removed("name", "Li Wu"), Removed("id", "77"), Removed("name", "Lee")], set())
+    assert (found.short, found.words) == (2, {"lee"})
+
+
+def test_letters_are_folded() -> None:
+    assert fold("ÅSA Œuvre Straße ﬁ Łódź Ğ") == "asa oeuvre strasse fi lodz g"
