@@ -102,12 +102,15 @@ def _preprocess(args: argparse.Namespace) -> None:
 
 
 def _manifest(args: argparse.Namespace) -> int:
-    from ecglfm.data.manifest import amplitude_warnings, dropped_because, run_manifest
+    from ecglfm.config.databases import overlaps
+    from ecglfm.data.manifest import amplitude_warnings, dropped_because, held_databases, run_manifest
     from ecglfm.data.tracked import track_manifest
     from ecglfm.provenance import write_json
     from ecglfm.records import SPLITS
 
     config = load(ManifestSlice, args.config)
+    for one in overlaps(held_databases(config, args.results)):  # before any signal is compared
+        print(f"{args.output}: suspected overlap: {one['a']} and {one['b']}: {one['why']}", flush=True)
     audit = run_manifest(config, args.results, args.output, args.workers)
     for source, splits in audit["counts"].items():
         parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())

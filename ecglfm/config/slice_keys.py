@@ -49,6 +49,13 @@ class ManifestSlice(Section):
     )
     tasks: dict[str, TaskConfig] = Field({}, description="those of `stratify`, with the sources filled in")
     kinds: dict[str, str] = Field({}, description="with `tasks`, source: kind whose selectors apply")
+    holds: dict[str, list[str]] = Field({}, description="source: published databases that it says its files come from")
+
+    @model_serializer(mode="wrap")
+    def _where_it_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `holds` the key is left out: manifests from before there was one stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "holds" or value}
 
 
 class TaskSlice(Section):
@@ -105,6 +112,9 @@ class CardSlice(Section):
 
     card: CardConfig = Field(CardConfig(), description="the section")
     licences: dict[str, str | None] = Field({}, description="source: what may be done with its recordings")
+    pretrained_on: dict[str, list[str]] = Field(
+        {}, description="imported encoder: published databases that it says it was pretrained on"
+    )
 
 
 class VerifySlice(Section):

@@ -219,7 +219,10 @@ class Project:
         tasks = self.stratifying
         kinds = {name: source.native_kind for name, source in self.sources.items() if tasks}
         manifest = self.config.manifest
-        return ManifestSlice(sources=list(self.sources), manifest=manifest, shards=shards, tasks=tasks, kinds=kinds)
+        holds = {name: source.holds for name, source in self.sources.items() if source.holds}
+        return ManifestSlice(
+            sources=list(self.sources), manifest=manifest, shards=shards, tasks=tasks, kinds=kinds, holds=holds
+        )
 
     def task_slice(self, task: str) -> TaskSlice:
         """Slice for labels."""
@@ -289,7 +292,9 @@ class Project:
             "manifest": self.manifest_slice(),
             "evaluate": self.evaluate_slice(),
             "card": CardSlice(
-                card=self.config.card, licences={name: one.licence for name, one in self.sources.items()}
+                card=self.config.card,
+                licences={name: one.licence for name, one in self.sources.items()},
+                pretrained_on={name: one.pretrained_on for name, one in self.encoders.items() if one.pretrained_on},
             ),
             "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,

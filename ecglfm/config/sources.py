@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ecglfm.config.base import Section, Seed
+from ecglfm.config.databases import check_known
 from ecglfm.config.source_kinds import KINDS
 
 #: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
@@ -78,6 +79,12 @@ class SourceConfig(Section):
         min_length=1,
         exclude=True,  # no slice but that of the cards has it: it changes no number
         description="what may be done with its recordings, e.g. CC BY 4.0; cards say it; null: they say it is unknown",
+    )
+    holds: list[str] = Field(
+        [],
+        exclude=True,  # the audit alone reads it: no index is made anew
+        description="published databases that the files come from, where `kind` does not say it, e.g. [qtdb]: the audit"
+        " then names what is known to be in another source, too; names are in `ecglfm/config/databases.py`",
     )
     shards: int = Field(1, ge=1, description="number of jobs (and files) that ingest and preprocess are split into")
     rate: Literal[100, 500] = Field(500, description=f"{_takers('rate')} only: read records100/ or records500/ (Hz)")
@@ -209,6 +216,12 @@ class SourceConfig(Section):
         if self.download.only:
             return self.download.only
         return [f"records{self.rate}/*"] if self.kind == "ptbxl" else [f"training/{name}/*" for name in self.databases]
+
+    @field_validator("holds")
+    @classmethod
+    def _holds_what_is_known(cls, names: list[str]) -> list[str]:
+        check_known(names)
+        return names
 
     @model_serializer(mode="wrap")
     def _without_later_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Name, Section, Seed
+from ecglfm.config.databases import check_known
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
 from ecglfm.config.schedule import ScheduleConfig
@@ -189,6 +190,14 @@ class EncoderConfig(Section):
         None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
     )
     pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
+    # As `finetune`, left out of every dump.
+    pretrained_on: list[str] = Field(
+        [],
+        exclude=True,
+        description="`import` only: published databases that its makers pretrained it on, e.g. [mimic_iv_ecg,"
+        " challenge2021]: cards then name the tested sources that are known to overlap; names are in"
+        " `ecglfm/config/databases.py`",
+    )
     seed: Seed = Field(0, description="`random` only: seed of the weights")
     # Left out of every dump: no edit of it starts a pretraining anew.
     finetune: dict[str, Any] = Field(
@@ -197,6 +206,12 @@ class EncoderConfig(Section):
         description="keys of config.yaml's `finetune` with values for this encoder alone, which win over those there; "
         "a section (`schedule`) as a whole",
     )
+
+    @field_validator("pretrained_on")
+    @classmethod
+    def _pretrained_on_what_is_known(cls, names: list[str]) -> list[str]:
+        check_known(names)
+        return names
 
     @field_validator("finetune")
     @classmethod
@@ -217,6 +232,10 @@ class EncoderConfig(Section):
         if self.weights == "pretrain" and not self.model.pretrainable:
             raise ValueError(
                 f"`kind: {self.model.kind}` is not pretrained: write `weights: random`, and fine-tune in mode `full`"
+            )
+        if self.pretrained_on and self.weights != "import":
+            raise ValueError(
+                f"`pretrained_on` is of imported weights, and there is `weights: {self.weights}`; take it out"
             )
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")

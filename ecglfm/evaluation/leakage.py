@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
+from ecglfm.config.databases import DATABASES, overlap
 from ecglfm.data.tables import TableReader
 from ecglfm.records import HASHED, data_hash_of_pieces
 
@@ -20,6 +21,7 @@ def leakage(
     test: pd.DataFrame,
     *,
     fitted: Iterable[str] = (),
+    pretrained_on: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the leakage line of a model says.
 
@@ -35,6 +37,8 @@ def leakage(
         `record_id` and `patient_id` of the test records.
     fitted : iterable of str
         Records that it was fitted to, or judged on the way.
+    pretrained_on : sequence of str
+        Published databases that an imported encoder says it was pretrained on.
 
     Returns
     -------
@@ -42,9 +46,11 @@ def leakage(
         `audit`: None, or `passed`, the counts `patients` and `duplicates` across splits and folds, and whether there
         are `folds`. `pretraining`: `seen` is None with a `reason` where it cannot be known (also where the encoder's
         `data_hash` is not that of the manifest's records of its sources in train and valid), else the number of records
-        it drew from, and `patients` and `records` of the test split that are among them. `unknown`: the sources among
-        all of these whose index has records of no known patient, and how many (all those of the source). `clean`:
-        nothing was found and all is known.
+        it drew from, and `patients` and `records` of the test split that are among them. `suspected`: sentences on two
+        of all these sources that are known to overlap (the audit has compared their signals), and on what of
+        `pretrained_on` is known to overlap with a tested source. `unknown`: the sources among all of these whose index
+        has records of no known patient, and how many (all those of the source). `clean`: nothing was found and all is
+        known.
     """
     audited = None
     if audit is not None:
@@ -54,15 +60,31 @@ def leakage(
     pretraining = _pretraining(encoder, records, test)
     involved = {record.partition("/")[0] for part in (test["record_id"], fitted) for record in part}
     involved.update(pretraining["sources"])
+    tested = {record.partition("/")[0] for record in test["record_id"]}
     unstated = (audit or {}).get("patients_unknown", {})
     unknown = {source: number for source, number in unstated.items() if source in involved}
     known = audited is not None and audited["passed"] and pretraining["seen"] is not None and not unknown
     return {
         "audit": audited,
         "pretraining": pretraining,
+        "suspected": [*_between(audit or {}, involved), *_with_pretraining(audit or {}, tested, pretrained_on)],
         "unknown": unknown,
         "clean": known and not pretraining["patients"] and not pretraining["records"],
     }
+
+
+def _between(audit: dict[str, Any], sources: set[str]) -> list[str]:
+    """Sentences on known overlaps of two sources."""
+    pairs = audit.get("overlaps", [])
+    return [f"{pair['a']} and {pair['b']}: {pair['why']}" for pair in pairs if {pair["a"], pair["b"]} <= sources]
+
+
+def _with_pretraining(audit: dict[str, Any], tested: set[str], pretrained_on: Sequence[str]) -> list[str]:
+    """Sentences on known overlaps of tested sources with what an encoder was pretrained on elsewhere."""
+    titles = ", ".join(DATABASES[name].title for name in pretrained_on)
+    held = {source: names for source, names in audit.get("databases", {}).items() if source in tested}
+    whys = {source: overlap(names, pretrained_on) for source, names in held.items()}
+    return [f"the encoder's pretraining ({titles}) and {source}: {why}" for source, why in whys.items() if why]
 
 
 def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFrame) -> dict[str, Any]:

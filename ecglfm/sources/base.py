@@ -210,6 +210,11 @@ def _made_by(slice_: SourceSlice) -> dict[str, Any]:
     return {"source": slice_.source, **config, "patients_of": slice_.patients_of}
 
 
+def made_by(path: Path) -> dict[str, Any]:
+    """What of its source's config an index was made by, without defaults; empty in one of an earlier version."""
+    return dict(json.loads((pq.read_metadata(path).metadata or {}).get(MADE_BY.encode(), b"{}")))
+
+
 def _made_of(slice_: SourceSlice) -> dict[str, Any]:
     """Size and SHA-256 of each table of the database, and of the user's own files."""
     paths = {name: Path(slice_.config.root or "", name) for name in slice_.config.tables}
@@ -230,11 +235,11 @@ def check_made_by(path: Path, slice_: SourceSlice) -> None:
 
     One of an earlier version passes.
     """
-    metadata = pq.read_metadata(path).metadata or {}
-    if MADE_BY.encode() not in metadata:
+    metadata, then = pq.read_metadata(path).metadata or {}, made_by(path)
+    if not then:
         return
     again = f"run `ecglfm index` again, or snakemake --forcerun {path}"
-    then, now = json.loads(metadata[MADE_BY.encode()]), _made_by(slice_)
+    now = _made_by(slice_)
     changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     if changed:
         raise UserError(

@@ -73,6 +73,8 @@ def test_copies_across_databases_are_found_and_moved_together(project: Path) -> 
         *((f"challenge/ptb-xl/HR0000{i}", f"ptbxl/{i}") for i in range(1, 6)),
     }
     assert audit["passed"] is True
+    known = [{"a": "challenge", "b": "ptbxl", "why": "both have recordings of PTB-XL"}]
+    assert audit["overlaps"] == known  # of the folders that are there, before any signal was compared
     records = pd.read_parquet(project / "manifest/records.parquet").set_index("record_id")
     assert all(records["split"][a] == records["split"][b] for a, b in pairs)
     linked = set(records["patient_id"][[record for pair in pairs for record in pair]])

@@ -6,6 +6,7 @@ from ecglfm.data.manifest.amplitudes import amplitude_warnings
 from ecglfm.data.manifest.duplicates import Clusters, ShardRecordings, duplicate_pairs
 from ecglfm.data.manifest.ledger import dropped_because
 from ecglfm.data.manifest.manifest import run_manifest
+from ecglfm.data.manifest.overlaps import held_databases
 from ecglfm.data.manifest.splits import hash_fraction
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "dropped_because",
     "duplicate_pairs",
     "hash_fraction",
+    "held_databases",
     "run_manifest",
 ]

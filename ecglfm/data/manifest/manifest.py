@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecglfm.config import ManifestSlice, TaskSlice, UserError
+from ecglfm.config.databases import overlaps
 from ecglfm.config.expression import parse_condition
 from ecglfm.data.columns import matches, resolve
 from ecglfm.data.manifest.amplitudes import about_amplitudes, odd_records, source_medians
@@ -28,6 +29,7 @@ from ecglfm.data.manifest.audit import audit
 from ecglfm.data.manifest.cross_validation import cross_validate
 from ecglfm.data.manifest.duplicates import ShardRecordings, duplicate_pairs, move_clusters, moved
 from ecglfm.data.manifest.ledger import SortedLedger, noted
+from ecglfm.data.manifest.overlaps import held_databases
 from ecglfm.data.manifest.source_tables import SourceTables
 from ecglfm.data.manifest.splits import fold_column
 from ecglfm.data.manifest.stratify import FEW_PATIENTS, open_labels, stratified_splits
@@ -245,6 +247,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
         content["by_chance"] = _by_chance(slice, content["counts"])
+        content["databases"] = held_databases(slice, results)
+        content["overlaps"] = overlaps(content["databases"])
         medians, limits = source_medians(records), slice.manifest.amplitudes
         content["amplitude"] = about_amplitudes(medians, noted(odd_records(records, medians, limits), ledger), limits)
         content["data_hash"] = data_hash_of_pieces(records(columns))

@@ -71,7 +71,7 @@ def run_card(
     examples = output.with_name("examples")
     explained = explainable(results, fit, metrics, said.card, threads)
     write_examples(explained, examples)
-    encoder, leakage_found = encoder_section(results, fit.encoder), trust(results, fit)
+    encoder, leakage_found = encoder_section(results, fit.encoder), trust(results, fit, said)
     content = {
         "row": row | {"explained": read_examples(examples)},
         "home_link": link(output, report_of(results)),
@@ -102,7 +102,7 @@ def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dic
     ]
 
 
-def trust(results: Path, fit: FittedModel) -> dict[str, Any] | None:
+def trust(results: Path, fit: FittedModel, said: CardSlice) -> dict[str, Any] | None:
     """What `leakage` says of a model; None where files are missing."""
     table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = pieces_if_there(results / "manifest/records.parquet")
@@ -112,4 +112,5 @@ def trust(results: Path, fit: FittedModel) -> dict[str, Any] | None:
     encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
     labels = read_if_there(results / "labels" / f"{fit.task}.parquet", lambda path: pd.read_parquet(path, columns=_ID))
     fitted: Iterable[str] = [] if labels is None else labels["record_id"]
-    return leakage(audit, encoder, records, table[table["split"].isin(["test", EXTERNAL])], fitted=fitted)
+    test, stated = table[table["split"].isin(["test", EXTERNAL])], said.pretrained_on.get(fit.encoder, ())
+    return leakage(audit, encoder, records, test, fitted=fitted, pretrained_on=stated)

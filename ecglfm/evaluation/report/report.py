@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import platform
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import TrackingSlice, UserError
+from ecglfm.config import CardSlice, TrackingSlice, UserError, load
 from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.report import (
     confounders_section,
@@ -150,6 +151,7 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
     sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
     random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
+    said = read_if_there(results / "config/card.yaml", partial(load, CardSlice)) or CardSlice()
     evaluations = []
     shown = 0
     for task in tasks:
@@ -157,7 +159,7 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         made = {fit: evaluation_section(results, fit) for fit in own}
         # Every fit of an encoder was pretrained and is tested alike.
         evaluated = {fit.encoder: fit for fit, row in made.items() if row is not None}
-        leaks = {encoder: trust(results, fit) for encoder, fit in evaluated.items()}
+        leaks = {encoder: trust(results, fit, said) for encoder, fit in evaluated.items()}
         rows = [
             row
             | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}

@@ -46,6 +46,7 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
     assert clean == {
         "audit": {"passed": True, "patients": 0, "duplicates": 0, "folds": False},
         "pretraining": {"seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": ""},
+        "suspected": [],
         "unknown": {},
         "clean": True,
     }
@@ -94,3 +95,21 @@ def test_what_was_pretrained_on_another_manifest_is_not_known(tmp_path: Path, ch
         table_pieces, records_of(tmp_path, sha256=list("1234569"))
     )  # of t, which it did not draw from
     assert leakage(AUDIT, encoder, other_source, test[:0])["clean"] is True
+
+
+def test_known_overlaps_are_told_of_the_sources_of_a_model_and_of_a_stated_pretraining(tmp_path: Path) -> None:
+    records = records_of(tmp_path, record_id=[f"s/{k}" if k < 4 else f"t/{k}" for k in range(7)])
+    encoder, pieces = pretrained_on(records), partial(table_pieces, records)
+    test = pd.DataFrame({"record_id": ["t/5"], "patient_id": ["F"]})
+    pairs = [{"a": "s", "b": "t", "why": "both have recordings of PTB-XL"}, {"a": "s", "b": "u", "why": "why"}]
+    audit = AUDIT | {"databases": {"s": ["ptbxl"], "t": ["challenge2021"]}, "overlaps": pairs}
+    found = leakage(audit, encoder, pieces, test)
+    assert found["suspected"] == ["s and t: both have recordings of PTB-XL"]
+    assert found["clean"] is True  # the audit has compared their signals
+    elsewhere = leakage(audit, {"weights": "import"}, pieces, test, pretrained_on=["mimic_iv_ecg", "ptbxl"])
+    assert elsewhere["suspected"] == [
+        "the encoder's pretraining (MIMIC-IV-ECG, PTB-XL) and t: both have recordings of PTB-XL"
+    ]
+    assert leakage(audit, {"weights": "import"}, pieces, test, pretrained_on=["heedb"])["suspected"] == [
+        "the encoder's pretraining (HEEDB) and t: Georgia and HEEDB: both have patients of Emory in Atlanta"
+    ]

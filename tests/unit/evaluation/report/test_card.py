@@ -23,10 +23,12 @@ def seen_on(results: Path, **options) -> str:
 
 def test_the_card_says_that_patients_are_unknown(results: Path) -> None:
     path = results / "manifest/audit.json"
-    write_json(path, read_json(path) | {"patients_unknown": {"alpha": 54}})
-    seen = seen_on(results)
+    write_json(path, read_json(path) | {"patients_unknown": {"alpha": 54}, "databases": {"alpha": ["challenge2021"]}})
+    seen = seen_on(results, config=CardSlice(pretrained_on={"tiny": ["ptbxl"], "other": ["code15"]}))
     assert "Leakage not excluded" in seen
     assert "Patients unknown: leakage cannot be excluded : 54 records of alpha state no patient;" in seen
+    said = "Suspected overlap: the encoder's pretraining (PTB-XL) and alpha: both have recordings of PTB-XL."
+    assert seen.count("Suspected overlap") == seen.count(said) == 1
 
 
 def test_what_the_card_says(results: Path) -> None:

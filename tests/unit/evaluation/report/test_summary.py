@@ -114,8 +114,11 @@ def test_what_the_index_passed_over_is_on_the_page(two: Path):
 def test_amplitudes_unlike_their_source_are_on_the_page(two: Path):
     audit = read_json(two / "manifest/audit.json")
     odd = {"alpha": {"median": 1.2, "odd": 2, "examples": ["alpha/1", "alpha/2"]}}
-    write_json(two / "manifest/audit.json", audit | {"amplitude": odd})
+    assert "Known beforehand" not in words(page_of(two))
+    known = [{"a": "alpha", "b": "beta", "why": "both have recordings of PTB-XL"}]
+    write_json(two / "manifest/audit.json", audit | {"amplitude": odd, "overlaps": known})
     seen = words(page_of(two))
+    assert "whatever the signals say: alpha and beta, both have recordings of PTB-XL." in seen
     assert "alpha : 2 records have an amplitude under 0.333 or over 3.5 times the source's median" in seen
 
 

@@ -1,0 +1,68 @@
+"""What is known of databases that contain each other, against facts of their own pages."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from ecglfm.config.databases import DATABASES, known_databases, overlap, overlaps
+from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.sources import ChallengeDatabase
+
+OWN_FILES = {"wfdb_folder", "numpy_folder", "array_folder", "muse_xml", "vendor_files", "cardiosoft_xml"}
+
+
+@pytest.mark.parametrize("partner", ["mitdb", "stdb", "svdb", "ltdb", "nsrdb", "edb"])
+def test_qtdb_is_a_partner_of_each_of_the_six_that_it_was_cut_from(partner: str) -> None:
+    assert overlap(["qtdb"], [partner]) == overlap([partner], ["qtdb"])
+    assert overlap([partner], ["qtdb"]) == f"both have recordings of {DATABASES[partner].title}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("ptbxl", "challenge2021", "both have recordings of PTB-XL"),
+        (
+            "challenge2020",
+            "challenge2021",
+            "both have recordings of CPSC-Extra, CPSC2018, Georgia, PTB, PTB-XL, St Pet",
+        ),
+        ("ecg_arrhythmia", "challenge2021", "both have recordings of Chapman-Shaoxing, Ningbo"),
+        ("cpsc_2018", "challenge2021", "both have recordings of CPSC2018"),
+        ("code", "code15", "both have recordings of CODE-15 %"),
+        ("code15", "code_test", "CODE-15 % and CODE's test set: both are of the Telehealth Network"),
+        ("ptb", "ptbxl", "PTB and PTB-XL: both were collected by"),
+        ("challenge2021", "heedb", "Georgia and HEEDB: both have patients of Emory"),
+        ("mimic_iv_ecg_ext_icd", "mimic_iv_ecg", "both have recordings of MIMIC-IV-ECG"),
+        ("ptbxl", "ptbxl", "both have recordings of PTB-XL"),
+        ("ptbxl", "code15", ""),
+        ("mitdb", "edb", ""),
+        ("echonext", "sph", ""),
+    ],
+)
+def test_known_overlaps(one: str, other: str, why: str) -> None:
+    for found in (overlap([one], [other]), overlap([other], [one])):
+        assert found.startswith(why) if why else found == ""
+
+
+def test_every_name_in_the_table_is_in_it_and_so_is_every_published_kind() -> None:
+    named = {name for one in DATABASES.values() for name in (*one.parts, *one.kin)}
+    assert named <= DATABASES.keys()
+    assert set(KINDS) - OWN_FILES <= DATABASES.keys()
+    assert known_databases("challenge2021", get_args(ChallengeDatabase)) == sorted(DATABASES["challenge2021"].parts)
+
+
+def test_what_a_source_holds() -> None:
+    assert known_databases("challenge2021") == ["challenge2021"]
+    assert known_databases("challenge2021", ["ptb-xl", "ningbo"]) == ["ningbo", "ptbxl"]
+    assert known_databases("wfdb_folder") == known_databases("synthetic") == []
+    assert known_databases("wfdb_folder", holds=["qtdb"]) == ["qtdb"]
+
+
+def test_each_two_sources_are_looked_at_once() -> None:
+    holds = {"mine": ["qtdb"], "a": ["ptbxl"], "other": ["mitdb"], "c": ["georgia", "ptbxl"], "none": []}
+    assert overlaps(holds) == [
+        {"a": "a", "b": "c", "why": "both have recordings of PTB-XL"},
+        {"a": "mine", "b": "other", "why": "both have recordings of MIT-BIH Arrhythmia"},
+    ]
