@@ -71,6 +71,17 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert set(pd.read_parquet(tmp_path / "t.parquet")["label.heads"]) == {0.0, 1.0}
 
 
+def test_databases_that_hold_each_other_are_told_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    holds = "{a: [qtdb], b: [mitdb], c: [ptbxl]}"
+    (tmp_path / "m.yaml").write_text(f"sources: [a, b, c]\nmanifest: {{}}\nholds: {holds}\n")
+    results = ["--results", str(tmp_path), "--output", str(tmp_path / "manifest")]
+    assert main(["manifest", "--config", str(tmp_path / "m.yaml"), *results]) != 0  # there is no index
+    said = f"{tmp_path}/manifest: suspected overlap: a and b: both have recordings of MIT-BIH Arrhythmia\n"
+    assert capsys.readouterr().out == said
+
+
 def test_an_amplitude_unlike_its_source_is_said_and_in_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run_until_preprocess(tmp_path)
     path = tmp_path / "preprocess/s/001.parquet"

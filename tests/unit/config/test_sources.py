@@ -68,3 +68,17 @@ def test_keys_that_came_later_are_in_no_slice_of_a_source_that_has_none() -> Non
     dumped = config.model_dump(mode="json")
     assert (dumped["array"], dumped["axes"], dumped["ids"]) == ("a.npy", ["record", "lead", "sample"], "k")
     assert parse(SourceConfig, dumped, "slice.yaml") == config
+
+
+def test_what_files_come_from_is_of_known_databases_and_in_the_slice_of_the_manifest_alone(
+    repository: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"'qtdbs' is no database that is known here; near ones: qtdb"):
+        parse(SourceConfig, {"kind": "wfdb_folder", "root": "r", "holds": ["qtdbs"]}, "s.yaml")
+    folder = shutil.copytree(repository / "config", tmp_path / "config")
+    before = Project(BASE | {"sources": ["demo-ptbxl", "wfdb-example"]}, folder).slices()
+    with (folder / "sources/wfdb-example.yaml").open("a") as file:
+        file.write("holds: [qtdb]\n")
+    after = Project(BASE | {"sources": ["demo-ptbxl", "wfdb-example"]}, folder).slices()
+    assert {name for name in after if after[name] != before[name]} == {"manifest"}
+    assert yaml.safe_load(after["manifest"])["holds"] == {"wfdb-example": ["qtdb"]}

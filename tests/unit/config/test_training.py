@@ -33,3 +33,15 @@ def test_two_frames_are_hidden_at_least() -> None:
     with pytest.raises(UserError, match="length 1 needs min_spans 2 or more"):
         parse(PretrainConfig, {"steps": 1, "mask": {"length": 1, "min_spans": 1}}, "pretrain")
     assert parse(PretrainConfig, {"steps": 1, "mask": {"length": 2, "min_spans": 1}}, "pretrain").mask.length == 2
+
+
+def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> None:
+    model = {"kind": "conformer", "layers": 3, "dim": 24, "ffn_dim": 8, "heads": 2}
+    content = {"model": model, "weights": "import", "path": "x", "pretrained_on": ["mimic_iv_ecg"]}
+    config = parse(EncoderConfig, content, "e.yaml")
+    assert config.pretrained_on == ["mimic_iv_ecg"]
+    assert "pretrained_on" not in config.model_dump()  # no edit of it makes an encoder anew
+    with pytest.raises(UserError, match="'mimic' is no database that is known here; near ones: mimic_iv_ecg"):
+        parse(EncoderConfig, content | {"pretrained_on": ["mimic"]}, "e.yaml")
+    with pytest.raises(UserError, match="`pretrained_on` is of imported weights, and there is `weights: random`"):
+        parse(EncoderConfig, content | {"weights": "random", "path": None}, "e.yaml")
