@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ecglfm import slurm
+from ecglfm import gpu, slurm
 from ecglfm.config import UserError
 
 if TYPE_CHECKING:
@@ -107,12 +107,20 @@ def ignore_signals(_worker: int = 0) -> None:
 
 
 def choose_device() -> torch.device:
-    """`cuda:{local rank modulo devices}`, or `cpu` without a GPU."""
+    """`cuda:{local rank modulo devices}`, or `cpu` without a GPU.
+
+    Raises
+    ------
+    UserError
+        This process was given a GPU that torch cannot use; it would otherwise crawl on the processor for days.
+    """
     import torch
 
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", local_rank() % torch.cuda.device_count())
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank() % torch.cuda.device_count())
+    if (given := gpu.given()) is not None:
+        raise UserError(f"{given} gives a GPU, but torch sees none: {gpu.why_none()}; or ask for none, to use the CPU")
+    return torch.device("cpu")
 
 
 def init(threads: int | None = None) -> torch.device:
@@ -140,8 +148,9 @@ def init(threads: int | None = None) -> torch.device:
         logging.getLogger("ecglfm").setLevel(logging.ERROR)  # rank 0 says it once for all
     if dist.is_initialized():
         return device
-    # DeepSpeed asks for it. Nothing more: processes that this one starts, Slurm jobs even, are no ranks of ours.
-    os.environ["LOCAL_RANK"] = str(local_rank())
+    # DeepSpeed takes it for the number of the device, which it is not where each task sees one GPU, number 0.
+    # Nothing more: processes that this one starts, Slurm jobs even, are no ranks of ours.
+    os.environ["LOCAL_RANK"] = str(local_rank() if device.index is None else device.index)
     if _nodes() == 1:
         # Nothing that other machines could reach: gloo and NCCL would otherwise listen on the network.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

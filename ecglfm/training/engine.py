@@ -127,7 +127,15 @@ def initialize(
     if distributed.world_size() == 1 and not engine.zero_optimization():
         # Nobody to agree with: DeepSpeed would copy all gradients into buckets of 2 GB, and back.
         engine.enable_backward_allreduce = False
+    logger.info(describe_rank(engine.device, config.precision))
     return engine
+
+
+def describe_rank(device: torch.device, precision: str) -> str:
+    """One line for the log, as `rank 0 of 16 on cuda:0 NVIDIA H100, nccl, bf16`."""
+    name = f" {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    where = f"rank {distributed.rank()} of {distributed.world_size()} on {device}{name}"
+    return f"{where}, {torch.distributed.get_backend()}, {precision}"
 
 
 def _allocate_moments(optimizer: torch.optim.AdamW) -> None:

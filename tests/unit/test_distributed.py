@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import signal
 import subprocess
@@ -12,12 +13,13 @@ import time
 import pytest
 import torch
 
-from ecglfm import distributed
+from ecglfm import distributed, gpu
 from ecglfm.config import UserError
 
 VARIABLES = [
     "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
     "SLURM_STEP_NUM_NODES", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_STEP_NODELIST", "MASTER_ADDR", "MASTER_PORT",
+    "SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES",
 ]  # fmt: skip
 
 
@@ -116,6 +118,32 @@ def test_a_network_interface_that_is_down_is_one_sentence(monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     with pytest.raises(UserError, match=r"interface lo, which is missing or down: bring it up \(`ip link set lo up`\)"):
         distributed.init()
+
+
+@pytest.mark.parametrize(("task", "gpus", "index"), [(3, 8, 3), (3, 1, 0), (5, 4, 1)])
+def test_deepspeed_takes_the_gpu_that_we_take(environment, monkeypatch, task, gpus, index):
+    """`srun --gpus-per-task=1`: each rank sees one GPU, number 0. DeepSpeed calls set_device(LOCAL_RANK)."""
+    environment(SLURM_STEP_NUM_TASKS=8, SLURM_PROCID=task, SLURM_LOCALID=task, SLURM_STEP_NUM_NODES=1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(distributed, "_store", lambda: None)
+    monkeypatch.setattr(distributed.atexit, "register", lambda _: None)
+    monkeypatch.setattr(logging.getLogger("ecglfm"), "setLevel", lambda _: None)
+    assert distributed.init() == torch.device("cuda", index)
+    assert os.environ["LOCAL_RANK"] == str(index)
+
+
+def test_a_gpu_that_torch_does_not_see_is_no_processor(environment, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert distributed.choose_device() == torch.device("cpu")
+    environment(SLURM_JOB_GPUS="0")
+    monkeypatch.setattr(gpu, "driver", lambda: "470.1")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(UserError, match=r"SLURM_JOB_GPUS=0 gives .* torch sees none: .* driver 470.1: take a newer"):
+        distributed.choose_device()
 
 
 def test_a_signal_is_noted():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from ecglfm import gpu
 from ecglfm.app.doctor.finding import Finding, fail, ok, warn
 
 TRIAL_SECONDS = 300  # importing DeepSpeed and one update; seconds on a healthy machine
@@ -18,7 +19,7 @@ def check_cuda() -> Iterator[Finding]:
     """GPUs: those that the driver has, and those that torch can calculate on."""
     import torch
 
-    driver = _driver()
+    driver = gpu.driver()
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(number)
@@ -31,26 +32,10 @@ def check_cuda() -> Iterator[Finding]:
                            "CUDA_VISIBLE_DEVICES")  # fmt: skip
             else:
                 yield ok(f"{name}, driver {driver or 'unknown'}, CUDA {torch.version.cuda}")
-    elif driver is None:
+    elif driver is None and (given := gpu.given()) is None:
         yield warn("CUDA: no GPU here, so training is on the processor: enough for the demo, not for a pretraining")
-    elif torch.version.cuda is None:
-        yield fail(f"CUDA: driver {driver} is there, but torch {torch.__version__} is built without CUDA: install "
-                   "PyPI's torch (`make setup` without PIP_FLAGS, in a new environment)")  # fmt: skip
     else:
-        yield fail(f"CUDA: torch is built for CUDA {torch.version.cuda} and cannot use driver {driver}: take a newer "
-                   "driver or a torch for an older CUDA, and look at CUDA_VISIBLE_DEVICES")  # fmt: skip
-
-
-def _driver() -> str | None:
-    """Version of the NVIDIA driver; None where no GPU answers."""
-    try:
-        shown = subprocess.run(
-            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return shown.stdout.strip().splitlines()[0] if shown.returncode == 0 and shown.stdout.strip() else None
+        yield fail(f"CUDA: {gpu.why_none()}" + ("" if driver else f"; {given} says that there is one"))
 
 
 def check_engine() -> Iterator[Finding]:

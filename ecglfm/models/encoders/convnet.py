@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ecglfm.config import ConvnetConfig, ModelConfig, PreprocessConfig
 from ecglfm.models.encoders.encoder import Encoder
-from ecglfm.models.layers import MaskedBatchNorm, at_least_float32
+from ecglfm.models.layers import MaskedBatchNorm, at_least_float32, in_float32
 
 
 class ChannelsFirstBatchNorm(MaskedBatchNorm):
@@ -156,7 +156,9 @@ class XResNet(nn.Module):
     def forward(self, x_blt: Tensor, mask_bt: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames (batch, dim, frames), and the mask (batch, frames) of the real ones."""
         x, mask = x_blt, mask_bt
-        for convolution in cast("list[Convolution]", self.stem):
+        first, *others = cast("list[Convolution]", self.stem)
+        x, mask = in_float32(lambda millivolts: first(millivolts, mask_bt), x), strided(mask, first.stride)
+        for convolution in others:
             x, mask = convolution(x, mask), strided(mask, convolution.stride)
         if mask is not None:
             x = x.masked_fill(~mask[:, None], 0.0)  # nothing is below zero here

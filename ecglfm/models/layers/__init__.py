@@ -14,7 +14,7 @@ from ecglfm.models.layers.normalization import (
     make_norm,
     standardize,
 )
-from ecglfm.models.layers.precision import at_least_float32
+from ecglfm.models.layers.precision import at_least_float32, in_float32
 
 __all__ = [
     "Depthwise",
@@ -33,6 +33,7 @@ __all__ = [
     "gated_depthwise",
     "gather_rows",
     "group_rank",
+    "in_float32",
     "make_norm",
     "mean_over_ranks",
     "normed_linear",

@@ -98,7 +98,9 @@ class GumbelQuantizer(nn.Module):
         scores_sv = at_least_float32(self.weight_proj(features_sc))
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
-        usage_v = torch.bincount(best_s, minlength=codes).to(scores_sv.dtype) / best_s.numel()
+        # not bincount: on a GPU it reads the smallest and the largest code, and the host would wait for them
+        counts_v = scores_sv.new_zeros(codes).index_add_(0, best_s, scores_sv.new_ones(()).expand(best_s.numel()))
+        usage_v = counts_v / best_s.numel()
         usage_v, mean_v = mean_over_ranks(torch.stack([usage_v, scores_sv.softmax(dim=1).mean(dim=0)]))
         if gumbel_sv is None:
             chosen_s = best_s

@@ -180,3 +180,12 @@ def test_deepspeed_does_not_bring_mlflow_along():
         "import sys; from ecglfm.training import engine; engine._import_deepspeed(); sys.exit('mlflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_a_rank_says_what_it_calculates_on(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "16")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda: "nccl")
+    said = engines.describe_rank(torch.device("cuda", 0), "bf16")
+    assert said == "rank 0 of 16 on cuda:0 NVIDIA H100, nccl, bf16"

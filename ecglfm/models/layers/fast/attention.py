@@ -75,10 +75,11 @@ def relative_shift(scores_bhtp: Tensor) -> Tensor:
     if exporting():  # as below with a copy, in operations that every runtime has
         flat = functional.pad(scores_bhtp, (0, 1)).flatten(2)[..., frames - 1 : -1]
         return flat.view(batch, heads, frames, positions)[..., :frames]
-    scores_bhtp = scores_bhtp.contiguous()
-    # Row i starts one place earlier than row i-1: a view with a row stride of 2T-2 and no copy.
+    # Row i starts one place earlier than row i-1: a view with a row stride of 2T-2 and no copy. Its first place is that
+    # of a slice, because a compiler does not know the place of a tensor in its memory, and would end its graph here.
+    first = scores_bhtp.contiguous().flatten(2)[..., frames - 1 :]
     strides = (heads * frames * positions, frames * positions, positions - 1, 1)
-    return scores_bhtp.as_strided((batch, heads, frames, frames), strides, scores_bhtp.storage_offset() + frames - 1)
+    return first.as_strided((batch, heads, frames, frames), strides)
 
 
 def _heads(x_btd: Tensor, heads: int) -> Tensor:

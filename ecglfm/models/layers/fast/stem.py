@@ -15,6 +15,7 @@ from torch.nn import functional
 from ecglfm.models.layers.convolution import SampleConvolution
 from ecglfm.models.layers.fast.choice import fast
 from ecglfm.models.layers.normalization import MaskedGroupNorm
+from ecglfm.models.layers.precision import in_float32
 
 
 def first_stage(x_bln: Tensor, conv: nn.Module, norm: nn.Module, mask_bt: Tensor | None = None) -> Tensor:
@@ -36,7 +37,7 @@ def first_stage(x_bln: Tensor, conv: nn.Module, norm: nn.Module, mask_bt: Tensor
     """
     possible = mask_bt is None and not x_bln.requires_grad and x_bln.dtype == torch.float32
     if not possible or not fast(x_bln, (conv, (SampleConvolution,)), (norm, (MaskedGroupNorm,))):
-        return functional.gelu(norm(conv(x_bln), mask_bt)).transpose(1, 2)
+        return functional.gelu(in_float32(lambda x: norm(conv(x), mask_bt), x_bln)).transpose(1, 2)
     conv, norm = cast(nn.Conv1d, conv), cast(nn.GroupNorm, norm)
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     return cast(Tensor, _ConvolveNormalizeGELU.apply(x_bln, *parameters, conv.stride[0], norm.eps))
@@ -49,8 +50,7 @@ class _ConvolveNormalizeGELU(torch.autograd.Function):
     channel of weights w has variance w'Cw over the frames, C being the covariance of what the frames see. So the
     GroupNorm becomes part of each record's weights; and in the backward pass, which works out again what enters the
     GELU, all sums over frames follow from one product. Gradients as in batch normalisation (arXiv:1502.03167, 3); that
-    of the convolution's bias is zero, because the mean is taken away. In float32 under autocast, too: there is little
-    to multiply, and bfloat16 would have two digits of the millivolts.
+    of the convolution's bias is zero, because the mean is taken away. In float32 under autocast, too, see `in_float32`.
     """
 
     @staticmethod

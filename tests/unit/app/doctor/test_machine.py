@@ -23,10 +23,21 @@ from tests.unit.app.doctor.findings import lines
 )
 def test_no_usable_gpu(programs, monkeypatch: pytest.MonkeyPatch, driver, built_for, line: str) -> None:
     programs("nvidia-smi", f"echo {driver}" if driver else "echo No devices were found; exit 9")
+    for name in ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", built_for)
     (found,) = lines(machine.check_cuda())
     assert found.startswith(line)
+
+
+def test_a_gpu_that_slurm_gives_and_nobody_sees(programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs("nvidia-smi", "exit 9")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("SLURM_STEP_GPUS", "1")
+    (found,) = lines(machine.check_cuda())
+    assert found.startswith("fail CUDA: no GPU answers `nvidia-smi` here")
+    assert found.endswith("SLURM_STEP_GPUS=1 says that there is one")
 
 
 def test_two_gpus_one_of_them_broken(programs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,10 @@ def test_small_differences_of_a_smooth_signal_on_a_baseline():
         torch.testing.assert_close(
             first_stage(x, front.convs[0], front.group_norm).double(), expected, rtol=0, atol=1e-4
         )
+        # with a mask it is the plain form, as on a GPU: in float32, and handed on with bfloat16's 8 binary digits
+        plain = first_stage(x, front.convs[0], front.group_norm, torch.ones(1, 1250, dtype=torch.bool))
+    assert plain.dtype == torch.bfloat16
+    torch.testing.assert_close(plain.double(), expected, rtol=2**-7, atol=1e-3)
     assert torch.equal(x, before)  # what the frames of one lead see is the signal itself
 
 
