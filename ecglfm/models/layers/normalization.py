@@ -137,7 +137,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         if not self.training or (mask_bt is None and not self._crosses_ranks()):
             normed = functional.batch_norm(x_nc, mean, variance, weight, bias, self.training, momentum, self.eps)
             return normed.view_as(x_btc).to(x_btc.dtype)
-        count, batch_mean, batch_variance = self._statistics(x_nc, None if mask_bt is None else mask_bt.view(-1, 1))
+        count, batch_mean, batch_variance = self._statistics(x_nc, None if mask_bt is None else mask_bt.reshape(-1, 1))
         with torch.no_grad():  # PyTorch keeps the unbiased variance
             unbiased = batch_variance * count / (count - 1).clamp(min=1)
             mean.lerp_(batch_mean.detach(), momentum)

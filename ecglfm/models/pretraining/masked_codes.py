@@ -133,7 +133,7 @@ class MaskedCodes(Objective):
         real = sum(int(lengths_b.sum()) for _, lengths_b, _ in drawn) / len(drawn)
         real = distributed.reduce_values([real])[0]
         for keys_b, _, spans_bt in drawn:  # that of the codes is large: drawn when it is asked for
-            yield self._noise(keys_b, trim_spans(keys_b, spans_bt, keep), real)
+            yield self._noise(keys_b, trim_spans(keys_b, spans_bt, keep), keep, real)
 
     def _real_frames(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Real frames of each record of a batch, int64 of shape (batch,)."""
@@ -142,9 +142,9 @@ class MaskedCodes(Objective):
             return torch.full((records,), self.encoder.frames(samples))
         return torch.tensor([self.encoder.frames(valid) for valid in batch["valid"].tolist()])
 
-    def _noise(self, keys_b: Tensor, mask_bt: Tensor, real_frames: float | None = None) -> Noise:
+    def _noise(self, keys_b: Tensor, mask_bt: Tensor, masked: int, real_frames: float | None = None) -> Noise:
         """Noise of one forward in the module's mode and where it lies, each record's from its own key."""
-        device, masked = self.mask_emb.device, int(mask_bt[0].sum())
+        device = self.mask_emb.device
         keys_b = keys_b.to(device, non_blocking=True)
         gumbel_sv = None
         if self.training:
@@ -160,7 +160,8 @@ class MaskedCodes(Objective):
         lengths_b = torch.full((batch,), frames) if real_bt is None else real_bt.sum(dim=1).cpu()
         keys_b = record_keys(seed, 0, batch)
         spans_bt = draw_spans(keys_b, lengths_b, frames, self.mask_config, rounding=rounding_of(seed))
-        return self._noise(keys_b, trim_spans(keys_b, spans_bt, most_hidden(spans_bt, lengths_b)))
+        keep = most_hidden(spans_bt, lengths_b)
+        return self._noise(keys_b, trim_spans(keys_b, spans_bt, keep), keep)
 
     def forward(
         self, x: Tensor, *, step: int, generator_seed: int = 0, noise: Noise | None = None, mask: Tensor | None = None

@@ -1,0 +1,198 @@
+"""One step of a training on fake CUDA tensors, in a CPU build of torch: no data, no GPU, seconds.
+
+Run as a process of its own, because the stand-in for the CUDA runtime must be loaded before torch:
+
+    python fake_step.py GUARD.so NAME...   ->  a line of JSON for each: what `Step` found
+
+A NAME is an encoder of `config/encoders` or one of `OTHERS`, with `+finetune` behind it for a step of fine-tuning. Shapes, types and devices
+are the product's own; no kernel runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LIBRARIES = Path(importlib.util.find_spec("torch").origin).parent / "lib"
+for _library in (_LIBRARIES / "libc10.so", _LIBRARIES / "libtorch_cpu.so", sys.argv[1]):
+    ctypes.CDLL(str(_library), mode=ctypes.RTLD_GLOBAL)
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
+
+torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
+torch.cuda.is_bf16_supported = lambda *_, **__: True
+
+from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load  # noqa: E402
+from ecglfm.data.loading import on_device  # noqa: E402
+from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
+from ecglfm.models.heads import ECGModel  # noqa: E402
+from ecglfm.models.layers import initialization  # noqa: E402
+from ecglfm.models.pretraining import make_objective  # noqa: E402
+from ecglfm.models.pretraining.random import record_keys  # noqa: E402
+from ecglfm.training.engine import Autocast  # noqa: E402
+from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
+
+initialization.normal_ = lambda tensor, std: None  # draws a seed, and reads it; weights are fake here
+
+PAIRS, HIDDEN = 2, 20
+#: Kinds that no config ships an encoder of.
+OTHERS = {
+    "wav2vec2": {"model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2}, "weights": "random"}
+}
+#: Operations whose result is read on the host, which waits for the device.
+_WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_unique2", "equal", "bincount"}
+_PRODUCTS = {"mm", "addmm", "bmm", "convolution"}
+
+
+class Step(TorchDispatchMode):
+    """Watches a step.
+
+    Attributes
+    ----------
+    waits, crossings : list of str
+        Where the host reads from the device, and where a tensor goes from one device to another.
+    products : list of list of str
+        Types of the factors of each matrix product and convolution.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+        self.crossings: list[str] = []
+        self.products: list[list[str]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        before = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        name = func._schema.name.split("::")[1]
+        if name in _WAITS and any(x.is_cuda for x in before):
+            self.waits.append(f"{name} at {_place()}")
+        out = func(*args, **kwargs)
+        devices = {x.device.type for x in [*before, *tree_leaves(out)] if isinstance(x, Tensor)}
+        if name in {"_to_copy", "copy_"} and len(devices) > 1:
+            self.crossings.append(_place())
+        if name in _PRODUCTS:
+            self.products.append([str(x.dtype).removeprefix("torch.") for x in before[:2]])
+        return out
+
+
+def _place() -> str:
+    """Line of the product that is being run."""
+    for frame in reversed(traceback.extract_stack()):
+        if "/ecglfm/" in frame.filename and "/tests/" not in frame.filename:
+            return f"{frame.filename.rsplit('/ecglfm/', 1)[1]}:{frame.lineno}"
+    return "torch"
+
+
+def bincount(x: Tensor, minlength: int = 0, **_: object) -> Tensor:
+    """CUDA's reads the smallest and the largest number on the host; fake tensors have none."""
+    for mode in torch.utils._python_dispatch._get_current_dispatch_mode_stack():
+        if isinstance(mode, Step):
+            mode.waits.append(f"bincount at {_place()}")
+    return torch.empty(minlength, dtype=torch.int64, device=x.device)
+
+
+torch.bincount = bincount
+
+
+def onto_cuda(module: nn.Module) -> None:
+    """Fake weights and buffers where a GPU has them."""
+    for part in module.modules():
+        for name, value in part._parameters.items():
+            if value is not None:
+                part._parameters[name] = nn.Parameter(torch.empty(value.shape, device="cuda"))
+        for name, value in part._buffers.items():
+            if value is not None:
+                part._buffers[name] = torch.empty(value.shape, dtype=value.dtype, device="cuda")
+
+
+@contextmanager
+def watched(module: nn.Module, found: dict[str, object]) -> Iterator[Step]:
+    """A step of `module`; what it did stands in `found` afterwards."""
+    with Step() as step:
+        yield step
+    found["waits"], found["crossings"], found["first"] = step.waits, step.crossings, step.products[0]
+    found["without_gradient"] = [
+        name
+        for name, value in module.named_parameters()
+        if value.requires_grad and (value.grad is None or not value.grad.is_cuda)
+    ]
+
+
+def encoder_of(name: str) -> tuple[EncoderConfig, Encoder, int]:
+    """An encoder's config, the encoder and the samples of a crop."""
+    config = (
+        EncoderConfig.model_validate(OTHERS[name])
+        if name in OTHERS
+        else load(EncoderConfig, f"config/encoders/{name}.yaml")
+    )
+    prepared = PreprocessConfig()
+    seconds, rate = config.pretrain.crop_seconds if config.pretrain else 5.0, prepared.sampling_rate
+    encoder = make_encoder(config.model, prepared.leads, int(rate), prepared, seconds)
+    return config, encoder, round(seconds * rate)
+
+
+def pretrain(name: str) -> dict[str, object]:
+    """A forward and a backward of the objective, with noise of its own making, after the one that fills its tables."""
+    config, encoder, samples = encoder_of(name)
+    assert config.pretrain is not None
+    objective = make_objective(encoder, config.pretrain).train()
+    onto_cuda(objective)
+    rows, found, leads = 2 * PAIRS, {}, len(encoder.leads)
+    frames = encoder.frames(samples)
+    training = Autocast(objective, torch.bfloat16)
+    for _ in range(2):
+        batch = {
+            "signal": torch.empty(rows, samples, leads, dtype=torch.int16),
+            "lead_mask": torch.empty(rows, leads, dtype=torch.bool),
+        }
+        x, mask = on_device(batch, torch.device("cuda"))
+        spans = torch.empty(rows, frames, dtype=torch.bool)
+        noise = objective._noise(record_keys(0, 0, rows), spans, HIDDEN, float(rows * frames))
+        with watched(objective, found):
+            loss = training(x, step=0, noise=noise, mask=mask)["loss"]
+            loss.backward()
+        found["loss"] = str(loss.device)
+    return found
+
+
+def finetune(name: str) -> dict[str, object]:
+    """A forward and a backward of a model of two labels, all of which learns, of padded records."""
+    _, encoder, samples = encoder_of(name)
+    model = ECGModel(encoder, ["a", "b"], "full").train()
+    onto_cuda(model)
+    found: dict[str, object] = {}
+    training, loss_of = Autocast(model, torch.bfloat16), make_loss(FinetuneConfig(), model.link, np.zeros((4, 2)))
+    for _ in range(2):
+        x = torch.empty(4, len(encoder.leads), samples, device="cuda")
+        mask = torch.empty(4, samples, dtype=torch.bool, device="cuda")
+        target = torch.empty(4, 2, device="cuda")
+        with watched(model, found):
+            loss = loss_of(training(x, mask), target)
+            loss.backward()
+        found["loss"] = str(loss.device)
+    return found
+
+
+def main() -> None:
+    """A line for each step."""
+    for name in sys.argv[2:]:
+        encoder, _, kind = name.partition("+")
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            found = finetune(encoder) if kind else pretrain(encoder)
+        sys.stdout.write(json.dumps({"step": name} | found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

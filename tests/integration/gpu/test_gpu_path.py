@@ -1,0 +1,59 @@
+"""What a CPU can say of a training on a GPU: devices, waits, types of numbers. No kernel runs, and none is timed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo import explain
+
+from ecglfm.config import EncoderConfig, PreprocessConfig, load
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.meta_device import on_meta_device
+
+HERE = Path(__file__).parent
+STEPS = ["small", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune"]
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory) -> dict[str, dict]:
+    """What one step of each did, on fake CUDA tensors."""
+    home, guard = Path(torch.__file__).parent, tmp_path_factory.mktemp("guard") / "guard.so"
+    include = [f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include"]
+    source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(guard), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
+    subprocess.run(["g++", "-std=c++20", "-O0", "-shared", "-fPIC", *include, *source], check=True)
+    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {found.pop("step"): found for found in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_stays_on_the_gpu(steps, name):
+    """Every weight gets a gradient there, the host reads nothing, and no tensor comes or goes."""
+    found = steps[name]
+    assert found["loss"] == "cuda:0"
+    assert found["without_gradient"] == []
+    assert found["waits"] == []
+    assert found["crossings"] == []
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_millivolts_are_multiplied_in_float32(steps, name):
+    """bfloat16 has two digits of them."""
+    assert steps[name]["first"] == ["float32", "float32"]
+
+
+def test_a_layer_is_one_graph():
+    """`pretrain.compile` fuses within a graph only; the device `meta` takes the branches of a GPU."""
+    prepared, model = PreprocessConfig(), load(EncoderConfig, "config/encoders/tiny.yaml").model
+    with on_meta_device():
+        encoder = make_encoder(model.model_copy(update={"dropout": 0.1}), prepared.leads, 500, prepared, 5.0).train()
+    frames = encoder.frames(2500)
+    x = torch.empty(4, frames, model.dim, device="meta", requires_grad=True)
+    found = explain(encoder.context.layers[0])(x, torch.empty(2 * frames - 1, model.dim, device="meta"), None)
+    assert (found.graph_count, found.break_reasons) == (1, [])
