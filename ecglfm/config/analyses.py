@@ -81,6 +81,7 @@ class SerialConfig(Section):
             "mimic_iv_ecg": "ecg_time",
             "muse_xml": "AcquisitionDate",
             "cardiosoft_xml": "ObservationDateTime",
+            "vendor_files": "acquired",
         },
         description="kind of a database: the column of its own table that says when a recording was made, a date or a "
         "number of days; of a kind that is not named nothing is known",

@@ -84,5 +84,8 @@ KINDS: dict[str, Kind] = {
         (),
         ("table", "columns", "leads", "file_leads", "people", "visits"),
     ),
+    "vendor_files": Kind(
+        "ecglfm.sources.vendor_files:VendorFiles", (), ("table", "columns", "leads", "file_leads", "checks")
+    ),
     "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }

@@ -1,4 +1,4 @@
-"""One recording from a file that a person names, by its ending."""
+"""One recording from a file that a person names: WFDB by its header, others by what they are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.code15 import ExamFile, split_path
+from ecglfm.sources.device_files import known_format, read_device_file
 from ecglfm.sources.inside import Root, spelled
 from ecglfm.sources.muse_xml import read_muse
+from ecglfm.sources.recognition import identify
 from ecglfm.sources.wfdb_reader.files import read_wfdb
+from ecglfm.sources.wfdb_reader.header import read_text
 
 
 def read_record(
@@ -25,8 +28,9 @@ def read_record(
     Parameters
     ----------
     path : path
-        A WFDB record name (`folder/00001_hr`) or any of its files (`.hea`, `.dat`, `.mat`); a GE MUSE `.xml`; an exam
-        of CODE-15 %, `exams_part0.hdf5#EXAM_ID`.
+        A WFDB record name (`folder/00001_hr`) or any of its files (`.hea`, `.dat`, `.mat`); an exam of CODE-15 %,
+        `exams_part0.hdf5#EXAM_ID`; a file in another format, known by its content whatever its ending: GE MUSE
+        and CardioSoft XML, and with `ecglfm[formats]` DICOM, HL7 aECG, SCP-ECG, EDF and others (docs/vendor-files.md).
     leads, file_leads, checks, links
         As the keys of a source in `config/sources/`: `leads={"C1": "V1"}`, `file_leads=["I", "II"]`,
         `checks="strict"`, `links="follow"`.
@@ -41,7 +45,8 @@ def read_record(
     ------
     RecordError
         There is no such record (`header_missing`, `signal_missing`), or it cannot be read; its files must lie in one
-        folder. `rate_unknown`: a `.npy` or `.npz`, which says neither rate nor leads.
+        folder. `rate_unknown`: a `.npy` or `.npz`, which says neither rate nor leads. `format_not_installed`:
+        `ecglfm[formats]` reads it; `format_unsupported`, `format_unknown`: nothing does.
     """
     record = _read(Path(path), checks, links)
     return record.named(leads or {}, file_leads) if leads or file_leads else record
@@ -50,8 +55,6 @@ def read_record(
 def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
     ending = Path(path.name.partition("#")[0]).suffix.lower()
     root = Root(path.parent, links)
-    if ending == ".xml":
-        return read_muse(root, path.name)
     if ending in {".hdf5", ".h5"}:
         name, exam = split_path(path.name)
         return ExamFile(root, name).read(exam)
@@ -60,11 +63,34 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
             "rate_unknown",
             f"{path}: an array says neither rate nor leads; make its folder a source of kind numpy_folder",
         )
-    names = [path.name] if path.suffix.lower() != ".hea" else []
-    names += [path.stem] if path.suffix else []
-    for name in names:
-        if name and (path.parent / spelled(str(path.parent), f"{name}.hea")).is_file():
-            return read_wfdb(root, name, checks)
+    header = wfdb_name(path)
+    if header and _is_part(root, header, path):
+        return read_wfdb(root, header, checks)
+    if identify(root, path.name) is not None:
+        return read_device_file(root, path.name, known_format(root, path.name), checks)
+    if ending == ".xml":
+        return read_muse(root, path.name)  # which says what is wrong with it
+    if path.is_file():
+        raise RecordError("format_unknown", f"{path}: in none of the formats that are known, and of no WFDB header")
     raise RecordError(
         "header_missing", f"{path}: no WFDB header {path.with_suffix('.hea')}; records are read by header"
     )
+
+
+def wfdb_name(path: Path) -> str:
+    """Name of the WFDB header that lies beside a file, or that a record's name means; empty where there is none."""
+    names = [path.name] if path.suffix.lower() != ".hea" else []
+    names += [path.stem] if path.suffix else []
+    found = (name for name in names if name and (path.parent / spelled(str(path.parent), f"{name}.hea")).is_file())
+    return next(found, "")
+
+
+def _is_part(root: Root, header: str, path: Path) -> bool:
+    """Whether a path is a record of a header: its name, its own files, or one that it names, whatever its ending.
+
+    `a.dcm` beside `a.hea` is another recording.
+    """
+    if path.suffix.lower() in {".hea", ".dat", ".mat"} or not path.is_file():
+        return True
+    text = read_text(root, root.folder(()), header)
+    return any(line.split()[:1] == [path.name] for line in text.splitlines()[1:])

@@ -82,7 +82,7 @@ class RecordingFiles(Source):
         for index in (completed(index, self.said(index, faults)) for index in rows):
             known.add(index["path"])
             yield index
-        known.warn_of_others(files_of(self._inside, self.endings))
+        known.warn_of_others(self.files())
 
     def _from_files(self, faults: list[str]) -> Iterator[pd.DataFrame]:
         files, last = ((path, path) for path in self.files()), ""
@@ -96,7 +96,8 @@ class RecordingFiles(Source):
             index = index.astype({"patient_id": "string", "sex": "string", "fold": "Int64"})
             yield completed(index, self.said(index, faults))
         if not last:
-            raise UserError(f"{self.root}: no {' or '.join(self.endings)} file in it; is `root` the right folder?")
+            what = f"{' or '.join(self.endings)} file" if any(self.endings) else "recording"
+            raise UserError(f"{self.root}: no {what} in it; is `root` the right folder?")
 
     def whose(self, path: str) -> str:
         """The patient whom the name of a file tells; empty where it does not."""

@@ -11,6 +11,7 @@ The standard library's expat fetches no external DTD and no external entity by i
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import re
 from collections.abc import Collection
@@ -116,6 +117,21 @@ def _decoder(start: bytes) -> codecs.IncrementalDecoder:
         if name in _NO_FILES or name.startswith("utf-16") or not codecs.lookup(name)._is_text_encoding:
             raise LookupError(f"the file is not in the encoding {name!r} that it declares")
     return codecs.getincrementaldecoder(_WIDER.get(name, name) or "utf-8")()
+
+
+def first_tag(start: bytes) -> str | None:
+    """Tag of the root element of a file that begins like this, without its prefix; None where it is no XML."""
+    found: list[str] = []
+
+    def stop(tag: str, _: dict[str, str]) -> NoReturn:
+        found.append(tag.rpartition(":")[2])
+        raise _Enough
+
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler = stop
+    with contextlib.suppress(_Enough, expat.ExpatError, LookupError, ValueError):
+        parser.Parse(_decoder(start).decode(start).translate(_CONTROLS).encode(), False)
+    return found[0] if found else None
 
 
 def read_xml(root: Root, path: str, stop: str | None = None, skip: Collection[str] = ()) -> Element:
