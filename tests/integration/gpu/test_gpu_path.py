@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ STEPS = ["small", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune"]
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory) -> dict[str, dict]:
     """What one step of each did, on fake CUDA tensors."""
+    if shutil.which("g++") is None:
+        pytest.skip("the stand-in for CUDA is compiled with g++, which is not there")
     home, guard = Path(torch.__file__).parent, tmp_path_factory.mktemp("guard") / "guard.so"
     include = [f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include"]
     source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(guard), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
