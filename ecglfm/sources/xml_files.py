@@ -130,7 +130,7 @@ def first_tag(start: bytes) -> str | None:
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = stop
     with contextlib.suppress(_Enough, expat.ExpatError, LookupError, ValueError):
-        parser.Parse(_decoder(start).decode(start).translate(_CONTROLS).encode(), False)
+        parser.Parse(_decoder(start).decode(start).encode().translate(None, _CONTROLS), False)
     return found[0] if found else None
 
 
