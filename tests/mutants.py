@@ -3,6 +3,8 @@
 Each mutant is the module with one small fault (`<` for `<=`, a sign, a default), as mutmut makes them. One that no test
 fails on stands for a fault that nobody would see. Works on a copy in `build/mutants/`, so the checkout stays as it is.
 There pytest imports and collects once, and each mutant is a fork of that process: a second, not a start of Python.
+What lives is run once more in a process of its own: a function that is called while its module is imported was called
+before the fork.
 """
 
 from __future__ import annotations
@@ -107,7 +109,13 @@ def inside(tests: list[str], processes: int) -> int:
     """In the copy: run the tests on each mutant of the list, and write what became of it."""
     path = Path(LIST)
     forks = Forks(json.loads(path.read_text()), processes=processes)
-    status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *tests], plugins=[forks])
+    command = ["-q", "--no-header", "-p", "no:cacheprovider", *tests]
+    status = pytest.main(command, plugins=[forks])
+    for name in [name for name, state in forks.seen.items() if state == "survived"]:
+        alone = [sys.executable, "-m", "pytest", "--exitfirst", *command]
+        environment = os.environ | {"MUTANT_UNDER_TEST": name}
+        if subprocess.run(alone, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            forks.seen[name] = "killed"
     path.write_text(json.dumps(forks.seen))
     return int(status)
 

@@ -56,6 +56,13 @@ def test_patients_behind_a_ppv_are_those_that_are_called() -> None:
     assert made(patients).support(0, np.unique(patients, return_inverse=True)[1])["ppv"] == (2,)
 
 
+def test_a_probability_at_its_threshold_is_called() -> None:
+    data = made()
+    groups = replace(data, thresholds=data.probabilities).groups(0)
+    assert groups["called"].all()
+    assert not groups["not called"].any()
+
+
 def test_a_resample_keeps_each_rows_threshold() -> None:
     patients = np.array(["a", "b", "b", "c", "d", "d", "e", "f", "g"])
     values = resampled_values(made(patients), 30, seed=2)[0]
