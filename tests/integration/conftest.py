@@ -203,12 +203,20 @@ def slurm(slurm_sandbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session")
 def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The demo as `make demo` runs it, once for all tests that look at its results; in the air gap where one can be."""
+    """The demo as `make demo` runs it, once for all tests that look at its results; in the air gap where one can be.
+
+    Its jobs are forked, as those of other tests, but from a process that imported all in the gap.
+    """
 
     def make(folder: Path) -> None:
         copy = Clone(make_clone(repository, folder / "clone").root, warm=False)
-        command = [*gap.way_in(), "make", f"--old-file={sys.prefix}/.ecglfm-setup", "demo"]
-        made = copy.run(*command, VIRTUAL_ENV=sys.prefix, **gap.watched(folder))
+        gap_in, watch = gap.way_in(), gap.watched(folder)
+        environment = Path(tempfile.mkdtemp(prefix="demo-"))  # what make takes for the virtual environment of a user
+        (environment / "bin").mkdir()
+        (environment / ".ecglfm-setup").touch()
+        with warm.start(environment / "bin", *gap_in, **watch):
+            made = copy.run(*gap_in, "make", "demo", VIRTUAL_ENV=str(environment), **watch)
+        shutil.rmtree(environment)
         (folder / "console.txt").write_text(made.stdout)
 
     return Clone(made_once(tmp_path_factory, "demo", make).root / "clone")

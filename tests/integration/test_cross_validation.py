@@ -19,8 +19,8 @@ FOLDS = 3
 
 @pytest.fixture(scope="module")
 def cohort(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """30 patients of two recordings, an encoder with random weights, a linear probe."""
-    clone = make_small(repository, tmp_path_factory.mktemp("folds") / "clone")
+    """30 patients of two recordings, an encoder with random weights, a linear probe; each job starts as a user's does."""
+    clone = Clone(make_small(repository, tmp_path_factory.mktemp("folds") / "clone").root, warm=False)
     clone.edit("config/sources/demo-ptbxl.yaml", patients=30)
     labels = {"NORM": {"ptbxl": {"scp": ["NORM"]}}}
     clone.edit("config/tasks/normal.yaml", kind="binary", sources=["demo-ptbxl"], labels=labels)

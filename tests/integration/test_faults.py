@@ -15,17 +15,15 @@ import pytest
 import yaml
 
 from ecglfm.provenance import read_json
-from tests.integration.conftest import Clone
+from tests.integration.conftest import Clone, copy_clone
 
 pytestmark = pytest.mark.slow
 
 
-def _database(clone) -> Path:
-    """The clone's synthetic PTB-XL as a database of the user's own, of kind ptbxl."""
-    clone.snakemake("results/synthetic/demo-ptbxl")
+def _database(clone: Clone, with_manifest: Clone) -> Path:
+    """A synthetic PTB-XL as a database of the user's own, of kind ptbxl."""
     root = clone.root / "mydata"
-    (clone.results / "synthetic/demo-ptbxl").rename(root)
-    shutil.rmtree(clone.results)
+    shutil.copytree(with_manifest.results / "synthetic/demo-ptbxl", root)
     _own_database(clone, "mydata")
     return root
 
@@ -59,8 +57,8 @@ def _set_samples(record: Path, change) -> None:
     _rewrite(record, plain)
 
 
-def test_broken_recordings_become_ledger_rows(clone) -> None:
-    root = _database(clone)
+def test_broken_recordings_become_ledger_rows(clone, with_manifest) -> None:
+    root = _database(clone, with_manifest)
     dat = _record(root, 1).with_suffix(".dat")
     dat.write_bytes(dat.read_bytes()[:-1000])
     _record(root, 2).with_suffix(".dat").unlink()
@@ -98,8 +96,8 @@ def test_broken_recordings_become_ledger_rows(clone) -> None:
     assert flagged["demo-ptbxl/7"] == "leads_ignored"  # X3, so that V3 is missing
 
 
-def test_leak_between_splits_fails_the_build(clone) -> None:
-    root = _database(clone)
+def test_leak_between_splits_fails_the_build(clone, with_manifest) -> None:
+    root = _database(clone, with_manifest)
     table = pd.read_csv(root / "ptbxl_database.csv")
     patients = table.groupby("patient_id")["ecg_id"].first()
     first, second = table.loc[table["ecg_id"] == patients.iloc[0]], table.loc[table["ecg_id"] == patients.iloc[1]]
@@ -211,8 +209,8 @@ def test_results_may_have_any_name_and_nothing_in_it_runs(clone) -> None:
     assert not list(clone.root.rglob("x"))
 
 
-def test_missing_column_names_file_and_column(clone) -> None:
-    root = _database(clone)
+def test_missing_column_names_file_and_column(clone, with_manifest) -> None:
+    root = _database(clone, with_manifest)
     table = pd.read_csv(root / "ptbxl_database.csv").drop(columns="strat_fold")
     table.to_csv(root / "ptbxl_database.csv", index=False)
     shown = clone.snakemake("index", check=False)
@@ -220,7 +218,8 @@ def test_missing_column_names_file_and_column(clone) -> None:
     assert "Traceback" not in shown
 
 
-def test_label_without_records_stops_its_task_alone(clone) -> None:
+def test_label_without_records_stops_its_task_alone(with_manifest, tmp_path: Path) -> None:
+    clone = copy_clone(with_manifest, tmp_path / "clone")
     text = yaml.safe_dump(
         {"kind": "binary", "sources": ["demo-ptbxl"], "labels": {"WPW": {"ptbxl": {"scp": ["WPWW"]}}}}
     )

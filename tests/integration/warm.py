@@ -4,8 +4,8 @@ A job of a small workflow computes for a second, and imports for five. `shims()`
 `python -m ecglfm …` and `snakemake …` run in a fork of the process that waits here, with the caller's arguments, folder,
 environment and files; anything else is the real Python. `script()` there does the same with `-c CODE …` or a file, for
 ranks and commands that a test itself makes. The package itself is imported anew by each, from the folder that it runs
-in. Signals reach the fork, and whoever kills the caller ends it. The demo, trainings on Slurm and whatever is killed
-from outside do without: they are started as a user's are.
+in. Signals reach the fork, and whoever kills the caller ends it. Trainings on Slurm, whatever is killed from outside and
+one whole DAG do without: they are started as a user's are.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ sys.exit(status)
 def shims() -> Path:
     """Folder of `python` and `snakemake` that run warm; the process behind them ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    start(folder)
+    return folder
+
+
+def start(folder: Path, *way_in: str, **environment: str) -> subprocess.Popen[bytes]:
+    """Put the same into a folder; the process behind it begins by these words, with this in its environment."""
     address = str(folder / "socket")
     for name in ("python", "snakemake", "script"):
         shim = folder / name
@@ -67,12 +73,11 @@ def shims() -> Path:
     with socket.socket(socket.AF_UNIX) as listening, (folder / "log").open("w") as log:
         listening.bind(address)
         listening.listen(64)
-        command = [sys.executable, str(Path(__file__).resolve()), str(listening.fileno()), str(folder)]
-        subprocess.Popen(
-            command, env=os.environ | QUIET, pass_fds=[listening.fileno()], cwd="/",
+        command = [*way_in, sys.executable, str(Path(__file__).resolve()), str(listening.fileno()), str(folder)]
+        return subprocess.Popen(
+            command, env=os.environ | environment | QUIET, pass_fds=[listening.fileno()], cwd="/",
             stdin=subprocess.PIPE, stdout=log, stderr=log,
         )  # fmt: skip
-    return folder
 
 
 def script() -> str:

@@ -15,6 +15,7 @@ from ecglfm.benchmark import train
 from ecglfm.benchmark.step import Measurement
 from ecglfm.cli import main
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
+from tests.integration import warm
 
 #: A machine of half the original's rate, on which a step takes as long as the original's took there.
 MEASURED = Measurement(
@@ -133,6 +134,7 @@ def test_train_benchmark_compares_variants_in_processes_of_their_own(
     capsys: pytest.CaptureFixture[str], repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository)
+    monkeypatch.setattr(train.sys, "executable", str(warm.shims() / "python"))
     arguments = ["--encoder", "tiny", "--batch", "4", "--steps", "1", "--warmup", "0", "--way", "original"]
     assert main(["benchmark", "train", *arguments, "--compare", "compile"]) == 0
     name, heads, original, compiled, _ = capsys.readouterr().out.splitlines()

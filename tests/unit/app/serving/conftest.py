@@ -27,10 +27,8 @@ class Place(NamedTuple):
     log: Path
 
 
-@pytest.fixture(scope="session")
-def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """`make serve` on a model of two labels, windows of 2 s at 500 Hz."""
-    root = tmp_path_factory.mktemp("served")
+def make_results(root: Path) -> tuple[Path, str]:
+    """A results folder with a model of two labels, windows of 2 s at 500 Hz; the model and the MLflow store."""
     model = make_model(root / "results/finetune/tiny/t/full-s0")
     (model / "history.csv").write_text("epoch\n")  # what a model does not consist of
     store = f"sqlite:///{root}/results/mlflow.db"
@@ -38,6 +36,14 @@ def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (root / "results/config/tracking.yaml").write_text(
         f"uri: {store}\nartifacts: {root}/results/mlartifacts\nenabled: true\n"
     )
+    return model, store
+
+
+@pytest.fixture(scope="session")
+def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """`make serve` on such a model."""
+    root = tmp_path_factory.mktemp("served")
+    model, store = make_results(root)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

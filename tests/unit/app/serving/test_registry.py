@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from mlflow import MlflowClient
@@ -11,13 +14,29 @@ from mlflow.models import Model
 from ecglfm.app.serving.registry import output_type
 from ecglfm.cli import main
 from tests.unit.app.prediction.test_predict import make_model
-from tests.unit.app.serving.conftest import Place
+from tests.unit.app.serving.conftest import make_results
 
 NAME = "encoder-t-full-s0"
 
 
+class Place(NamedTuple):
+    """A results folder with one model, and the store in which it is registered."""
+
+    model: Path
+    store: str
+
+
 def register(*arguments: object) -> int:
     return main(["register", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    made = Place(*make_results(tmp_path_factory.mktemp("registered")))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert register("--model", made.model) == 0
+    assert said.getvalue() == f"models:/{NAME}/1 registered in {made.store}\n"
+    return made
 
 
 def test_nothing_is_pickled_and_it_says_what_goes_in_and_out(place: Place):
