@@ -22,6 +22,7 @@ def test_unknown_labels_are_left_out():
     score = np.array([0.9, 0.0, 0.2, 0.1, 1.0, 0.3])
     known = ~np.isnan(target)
     assert auroc(target, score) == pytest.approx(sk.roc_auc_score(target[known], score[known])) == 0.5
+    assert auprc(target, score) == pytest.approx(sk.average_precision_score(target[known], score[known]))
 
 
 def test_a_weighting_without_a_class_is_nan_and_not_one_half():
