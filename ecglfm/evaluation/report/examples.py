@@ -134,17 +134,17 @@ def draw_examples(examples: Sequence[Example], leads: Sequence[str], fs: float) 
     traces = [trace for rows in shown for _, trace, _ in rows]
     low = min(-0.5, *(float(np.percentile(trace, 0.1)) for trace in traces)) - 0.1
     high = max(1.0, *(float(np.percentile(trace, 99.9)) for trace in traces)) + 0.1
-    title, strip = 0.24, 0.62  # inches
+    title, strip = 0.27, 0.62  # inches
     height = sum(title + strip * len(rows) for rows in shown)
     figure = Figure(figsize=(11.0, height), facecolor="white")
     top = height
     for one, rows in zip(examples, shown, strict=True):
-        figure.text(0.003, (top - 0.06) / height, one.title, size=9, weight="bold", color=INK, va="top")
+        figure.text(0.003, (top - 0.06) / height, one.title, size=10.5, weight="bold", color=INK, va="top")
         top -= title
         full = float(np.percentile(np.abs(gaussian_filter1d(one.values, _SMOOTH * fs, axis=0)), 99.0)) or 1.0
         for lead, trace, values in rows:
             top -= strip
-            axes = figure.add_axes((0.035, top / height, 0.962, strip / height), frame_on=False, xticks=[], yticks=[])
+            axes = figure.add_axes((0.04, top / height, 0.957, strip / height), frame_on=False, xticks=[], yticks=[])
             _paper(axes, low, high)
             at = np.arange(len(trace)) / fs
             shade = gaussian_filter1d(values, _SMOOTH * fs) / full
@@ -152,7 +152,7 @@ def draw_examples(examples: Sequence[Example], leads: Sequence[str], fs: float) 
             stroke.set_linewidth(4.5)  # strips are lower than a sheet
             axes.add_collection(stroke, autolim=False)
             axes.plot(at, trace, color=INK, linewidth=0.8, zorder=3)
-            axes.text(-0.08, 0.0, lead, size=8.5, color=GREY, ha="right", va="center", weight="bold")
+            axes.text(-0.08, 0.0, lead, size=10, color=GREY, ha="right", va="center", weight="bold")
     return figure
 
 

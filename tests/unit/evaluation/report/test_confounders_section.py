@@ -31,6 +31,8 @@ def test_numbers_and_reasons_stand_on_the_page(tmp_path: Path) -> None:
     together = "0.620 0.570 – 0.670 -0.020 -0.070 – +0.030 2 strata, 50.0 %"
     assert f"{head} AF 0.900 0.850 – 0.950 {site} {together} 0.880 0.830 – 0.930 +0.020 -0.030 – +0.070" in seen
     assert text.count('class="bad"') == 1
+    assert "Left out in print: intervals of the differences" in seen
+    assert text.count("unprinted") == 2 * 2 + 1 + 1  # two strata, the variables alone, the style
 
 
 def test_a_task_without_classes_says_why_it_has_no_strata(tmp_path: Path) -> None:
