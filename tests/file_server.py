@@ -32,6 +32,10 @@ class FileServer:
         Paths that were asked for if changed, and had not.
     versions : dict
         Path: ETag; by default the length.
+    authorization : str
+        `Authorization` header without which everything is refused; empty: anybody is served.
+    sent : list
+        Those headers of every request that had one.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -40,6 +44,8 @@ class FileServer:
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    authorization: str = ""
+    sent: list[str] = field(default_factory=list)
     url: str = ""
 
     def add_folder(self, folder: Path, names: list[str]) -> None:
@@ -58,6 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
         files: FileServer = self.server.files  # type: ignore[attr-defined]
         path = self.path.lstrip("/")
         asked = self.headers.get("Range")
+        authorization = self.headers.get("Authorization", "")
+        files.sent += [authorization] if authorization else []
+        if files.authorization and authorization != files.authorization:
+            self._head(403 if authorization else 401, 0, {})
+            return
         version = files.versions.get(path, f'"{len(files.files.get(path, b""))}"')
         if self.headers.get("If-None-Match") == version:
             files.unchanged.append(path)

@@ -24,5 +24,6 @@ def _download(args: argparse.Namespace) -> None:
 
     if not args.config:
         print("nothing to download: no source of the config is published, or each root is there already")
-    for path in args.config:
-        print(run_download(load(DownloadSlice, path), args.connections))
+    configs = [load(DownloadSlice, path) for path in args.config]
+    for config in sorted(configs, key=lambda config: config.url is None):  # those that only a person can get come last
+        print(run_download(config, args.connections), flush=True)

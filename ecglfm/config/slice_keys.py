@@ -34,9 +34,13 @@ class DownloadSlice(Section):
 
     source: str = Field(description="name of the source")
     root: str = Field(description="folder to fill")
-    url: str = Field(description="a folder with SHA256SUMS.txt, or a record of Zenodo's API")
+    url: str | None = Field(
+        description="a folder with SHA256SUMS.txt, or a record of Zenodo's API; null: it is fetched from nowhere"
+    )
     only: list[str] = Field([], description="patterns of paths; empty: every file")
     tables: tuple[str, ...] = Field((), description="files that are fetched whatever the patterns")
+    page: str | None = Field(None, description="where people get it, or apply for access")
+    credentialed: bool = Field(False, description="access is applied for there")
 
 
 class ManifestSlice(Section):

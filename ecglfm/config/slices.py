@@ -35,6 +35,7 @@ from ecglfm.config.slice_keys import (
     TransportSlice,
     VerifySlice,
 )
+from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
@@ -201,9 +202,11 @@ class Project:
         return SourceSlice(source=source, config=config, patients_of=of)
 
     def download_slice(self, source: str) -> DownloadSlice | None:
-        """Slice for download; None for a source that nobody publishes."""
+        """Slice for download; None for a source that nobody has but its owner."""
         config = self.sources[source]
-        if config.download_url is None:
+        kind = KINDS.get(config.kind)
+        page = kind.page if kind else None
+        if config.download_url is None and page is None:
             return None
         return DownloadSlice(
             source=source,
@@ -211,6 +214,8 @@ class Project:
             url=config.download_url,
             only=config.download_patterns,
             tables=config.tables,
+            page=page,
+            credentialed=kind is not None and kind.credentialed,
         )
 
     def manifest_slice(self) -> ManifestSlice:

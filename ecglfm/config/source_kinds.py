@@ -21,6 +21,10 @@ class Kind:
         Those of them that it cannot do without.
     home : str or None
         URL that `download` fetches it from: a folder with SHA256SUMS.txt, or a record of Zenodo's API.
+    page : str or None
+        Where people get it, for a database that has no `home`, or that is handed out to those who apply for it.
+    credentialed : bool
+        Access is applied for at `page`.
     """
 
     adapter: str
@@ -28,6 +32,8 @@ class Kind:
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     home: str | None = None
+    page: str | None = None
+    credentialed: bool = False
 
 
 _PHYSIONET = "https://physionet.org/files"
@@ -58,8 +64,16 @@ KINDS: dict[str, Kind] = {
     ),
     "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
     "code_test": Kind("ecglfm.sources.code_test:CodeTest", ("attributes.csv", "annotations/gold_standard.csv")),
-    "sph": Kind("ecglfm.sources.sph:Sph", ("metadata.csv", "code.csv")),
-    "echonext": Kind("ecglfm.sources.echonext:EchoNext", ("echonext_metadata_100k.csv",)),
+    "sph": Kind(
+        "ecglfm.sources.sph:Sph", ("metadata.csv", "code.csv"), page="https://doi.org/10.6084/m9.figshare.c.5779802"
+    ),
+    "echonext": Kind(
+        "ecglfm.sources.echonext:EchoNext",
+        ("echonext_metadata_100k.csv",),
+        home=f"{_PHYSIONET}/echonext/1.1.0/",
+        page="https://physionet.org/content/echonext/",
+        credentialed=True,
+    ),
     "numpy_folder": Kind(
         "ecglfm.sources.numpy_folder:NumpyFolder",
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),
@@ -78,11 +92,15 @@ KINDS: dict[str, Kind] = {
             "{institution}/12SL_diagnoses/diagnoses_v24.csv",
         ),
         ("institutions", "checks"),
+        page="https://bdsp.io/content/heedb/",
+        credentialed=True,
     ),
     "cardiosoft_xml": Kind(
         "ecglfm.sources.cardiosoft_xml:CardioSoftXml",
         (),
         ("table", "columns", "leads", "file_leads", "people", "visits"),
+        page="https://www.ukbiobank.ac.uk/enable-your-research/apply-for-access",
+        credentialed=True,
     ),
     "vendor_files": Kind(
         "ecglfm.sources.vendor_files:VendorFiles", (), ("table", "columns", "leads", "file_leads", "checks")

@@ -47,6 +47,15 @@ class DownloadConfig(Section):
         " empty: what the source reads",
     )
 
+    @field_validator("url")
+    @classmethod
+    def _url_holds_no_password(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url.partition("//")[2].partition("/")[0]:
+            raise ValueError(
+                "a password in `url` would be in the results: put it into ~/.netrc (docs/config/data.md#download)"
+            )
+        return url
+
 
 class PatientIds(Section):
     """What the ids of patients are taken for."""

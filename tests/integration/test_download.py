@@ -14,6 +14,9 @@ from tests.pages import commands
 pytestmark = pytest.mark.slow
 
 
+TOKEN = "-".join(("planted", "7f3a9c"))  # in two, for the clone has this file, too
+
+
 def test_readme_command_fills_the_root_and_leaves_a_users_copy_alone(clone, real_data: Path) -> None:
     command = "snakemake download --configfile config/recipes/ptb-xl-small.yaml"
     assert all(command in commands(clone.root / page) for page in ("README.md", "docs/own-ecgs.md"))
@@ -27,21 +30,30 @@ def test_readme_command_fills_the_root_and_leaves_a_users_copy_alone(clone, real
         server.files["SHA256SUMS.txt"] = "".join(sums).encode()
         clone.edit("config/sources/ptbxl.yaml", shards=1, download={"url": server.url})
         root = clone.root / "data/ptb-xl"
+        server.authorization = f"Bearer {TOKEN}"
+        told = {"ECGLFM_DOWNLOAD_PTBXL": TOKEN}
 
-        assert "data/ptb-xl: 12 files, 12 of them fetched now, 0 were there" in clone.run(*command.split()).stdout
+        assert (
+            "data/ptb-xl: 12 files, 12 of them fetched now, 0 were there" in clone.run(*command.split(), **told).stdout
+        )
         for name in (*names, "scp_statements.csv", "ptbxl_database.csv"):
             assert (root / name).read_bytes() == server.files[name]
         assert not (root / "records100").exists()
 
         server.requests.clear()
-        assert "data/ptb-xl: 12 files, 0 of them fetched now, 12 were there" in clone.run(*command.split()).stdout
+        assert (
+            "data/ptb-xl: 12 files, 0 of them fetched now, 12 were there" in clone.run(*command.split(), **told).stdout
+        )
         assert server.requests == []
-        clone.run(*command.replace("download", "ingest").split())
+        clone.run(*command.replace("download", "ingest").split(), **told)
         assert len(pd.read_parquet(clone.root / "results/ptb-xl-small/ingest/ptbxl/000.parquet")) == 5
 
         (root / ".download").rename(root / "put-there-by-hand")
-        assert "nothing to download" in clone.run(*command.split()).stdout
+        assert "nothing to download" in clone.run(*command.split(), **told).stdout
         assert server.requests == []
+    files = [path for path in clone.root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert any(".snakemake" in path.parts for path in files)
+    assert [str(path) for path in files if TOKEN.encode() in path.read_bytes()] == []
 
 
 def test_no_other_target_downloads(clone) -> None:

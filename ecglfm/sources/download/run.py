@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ecglfm.config import DownloadSlice, UserError
 from ecglfm.sources.download.archives import is_unpacked, unpack
+from ecglfm.sources.download.credentials import advice, auth_of, by_hand
 from ecglfm.sources.download.listing import Choice, RemoteFile, is_zenodo
 from ecglfm.sources.download.published import Listing
 from ecglfm.sources.download.transfer import Client, TransferError, has_checksum
@@ -45,13 +46,16 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
     Raises
     ------
     UserError
-        The listing cannot be had or is refused, files are missing at the end, the disk is full, or another download
-        fills the same root. Whatever was fetched stays, and the same command goes on from there.
+        The database is fetched from nowhere, its listing cannot be had or is refused, files are missing at the end, the
+        disk is full, or another download fills the same root. Whatever was fetched stays, and the same command goes on
+        from there.
     """
     if connections < 1:
         raise UserError(f"--connections {connections}: at least 1, please")
+    if config.url is None:
+        raise UserError(by_hand(config))
     root, url = Path(config.root), config.url if is_zenodo(config.url) else config.url.rstrip("/") + "/"
-    client = client or Client(url)
+    client = client or Client(url, auth=auth_of(config), advice=advice(config))
     wanted = Choice(config.only, config.tables)
     with Verified(root) as verified:
         listing = Listing(client, url, verified, config.tables)

@@ -24,6 +24,7 @@ import requests
 from ecglfm import __version__
 from ecglfm.config import UserError
 from ecglfm.sources.download.answers import describe, retry_after, version_of
+from ecglfm.sources.download.credentials import Auth, nobody
 from ecglfm.sources.download.listing import RemoteFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,6 +63,10 @@ class Client:
         In a row that bring a file no further.
     pause : float
         Seconds before the second attempt; doubled for each one after.
+    auth : callable
+        Signs requests to the host of `url`, and to no other.
+    advice : str
+        What to do where the server refuses.
 
     Raises
     ------
@@ -69,7 +74,17 @@ class Client:
         The URL is neither https nor http.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0, attempts: int = 6, pause: float = 1.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 60.0,
+        attempts: int = 6,
+        pause: float = 1.0,
+        auth: Auth = nobody,
+        advice: str = "",
+    ) -> None:
+        self._home, self._auth, self._advice = urlsplit(url)[:2], auth, advice
         self._schemes = {"https", urlsplit(url).scheme}
         if not self._schemes <= {"https", "http"} or not urlsplit(url).hostname:
             raise UserError(f"{url!r} is not an https:// URL")
@@ -153,14 +168,18 @@ class Client:
             session.headers["Accept-Encoding"] = "identity"
             session.max_redirects = 5
             session.hooks["response"].append(self._check_redirect)
-        response: requests.Response = self._local.session.get(url, headers=headers, stream=True, timeout=self.timeout)
+        auth = self._auth if urlsplit(url)[:2] == self._home else nobody
+        response: requests.Response = self._local.session.get(
+            url, headers=headers, stream=True, timeout=self.timeout, auth=auth
+        )
         if response.status_code in {200, 206, 304, 416}:
             return response
         response.close()
         reason = f"HTTP {response.status_code} {response.reason}"
         if response.status_code in _RETRIED:
             raise _InterruptedError(reason, retry_after(response.headers.get("Retry-After", "")))
-        raise TransferError(f"{reason} for {url}")
+        advice = f": {self._advice}" if self._advice and response.status_code in {401, 403} else ""
+        raise TransferError(f"{reason} for {url}{advice}")
 
     def _check_redirect(self, response: requests.Response, **_: object) -> None:
         if response.is_redirect:

@@ -31,6 +31,8 @@ def test_download_takes_what_the_source_reads_and_its_edit_reruns_nothing(reposi
         "url": "https://physionet.org/files/ptb-xl/1.0.3/",
         "only": ["records500/*"],
         "tables": ["ptbxl_database.csv", "scp_statements.csv"],
+        "page": None,
+        "credentialed": False,
     }
     assert "download/demo-ptbxl" not in before
     with (folder / "sources/ptbxl.yaml").open("a") as file:

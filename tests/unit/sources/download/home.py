@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ecglfm.config import DownloadSlice
+from ecglfm.sources.download.credentials import advice, auth_of
 from ecglfm.sources.download.run import run_download
 from ecglfm.sources.download.transfer import Client
 from tests.file_server import FileServer
@@ -14,7 +15,7 @@ from tests.file_server import FileServer
 
 def download(server: FileServer, root: Path, *, connections: int = 2, **options) -> str:
     config = DownloadSlice(source="s", root=str(root), **({"url": server.url} | options))
-    client = Client(config.url, timeout=0.5, attempts=4, pause=0.01)
+    client = Client(config.url or "", timeout=0.5, attempts=4, pause=0.01, auth=auth_of(config), advice=advice(config))
     return run_download(config, connections, client)
 
 
