@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 #: What a processor with units for bf16 products has among its flags; the last two are ARM's.
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
 CPUINFO = Path("/proc/cpuinfo")
+#: Gradients are sent in parts, while the backward pass goes on; DeepSpeed's own part, 5e8, is all of most encoders.
+_OVERLAPPED = {"overlap_comm": True, "reduce_bucket_size": 50_000_000}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -72,7 +74,7 @@ def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
         "train_micro_batch_size_per_gpu": config.batch_size,
         "gradient_accumulation_steps": config.accumulate,
         "gradient_clipping": config.clip_norm,
-        "zero_optimization": {"stage": config.zero_stage},
+        "zero_optimization": {"stage": config.zero_stage} | (_OVERLAPPED if config.zero_stage else {}),
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,  # an optimizer that is offloaded is PyTorch's too: nothing to compile
         "fp16": {"enabled": config.precision == "fp16"},

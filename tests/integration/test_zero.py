@@ -85,6 +85,9 @@ def plans() -> tuple[dict, dict]:
     ranks |= {f"bf16-zero{stage}": training(PAIRS, zero_stage=stage, precision="bf16") for stage in STAGES}
     ranks |= {f"synced-zero{stage}": training(PAIRS, SYNCED, zero_stage=stage) for stage in (0, 3)}
     ranks["doubled-accumulated"] = training(PAIRS // 2, accumulate=2, objective=PER_RECORD, zero_stage=2)
+    ranks["accumulated-zero1"] = training(PAIRS // 2, accumulate=2, objective=PER_RECORD, zero_stage=1)
+    parts = {"zero_optimization": {"reduce_bucket_size": 2000}}
+    ranks["parts-zero1"] = training(PAIRS, zero_stage=1, deepspeed=parts)
     return alone, ranks
 
 
@@ -187,3 +190,25 @@ def test_parameters_agree_on_all_ranks_after_every_step(trained):
         first, second = (notes(trained, name, rank)["parameters"] for rank in (0, 1))
         assert first == second
         assert len(set(first)) == STEPS  # and every step moves them
+
+
+def test_gradients_in_parts_are_the_same(trained):
+    """As those of a large encoder go, while its backward pass does."""
+    check_same(terms(trained, "fp32"), terms(trained, "parts-zero1"))
+    check_encoders(trained, "fp32", "parts-zero1")
+    assert len(notes(trained, "parts-zero1")["sent"]) > 2
+
+
+@pytest.mark.parametrize(
+    ("name", "sendings"),
+    [
+        ("fp32-zero0", 1),
+        ("fp32-zero1", 1),
+        ("fp32-zero2", 1),
+        ("accumulated-zero1", 1),  # of the sum, once an update
+        ("doubled-accumulated", 2),  # ZeRO 2 keeps no gradients of others: one for each of two forwards
+    ],
+)
+def test_gradients_are_sent_as_seldom_as_can_be(trained, name, sendings):
+    sent = notes(trained, name)["sent"]
+    assert len(sent) == sendings, sent

@@ -37,7 +37,27 @@ def watched(batches, seen):
         yield batch
 
 
-def train(slice_: EncoderSlice, folder: Path, name: str) -> None:
+class Collectives:
+    """Counts what goes between the ranks and is larger than any number that they agree on; `names` in their order."""
+
+    SENDS = ("all_reduce", "reduce", "reduce_scatter_tensor")
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        for name in self.SENDS:
+            setattr(torch.distributed, name, self.counting(name, getattr(torch.distributed, name)))
+
+    def counting(self, name, send):
+        def counted(*tensors, **options):
+            tensor = options.get("tensor", tensors[0] if tensors else None)
+            if isinstance(tensor, torch.Tensor) and tensor.numel() > 1000:
+                self.names.append(f"{name} {tensor.dtype} {tensor.numel()}")
+            return send(*tensors, **options)
+
+        return counted
+
+
+def train(slice_: EncoderSlice, folder: Path, name: str, sent: Collectives) -> None:
     """One training; writes what each step gave, and the consolidated encoder."""
     config = slice_.config.pretrain
     job = Pretraining(slice_, folder / "records.parquet", folder / "preprocess", folder / name)
@@ -48,12 +68,14 @@ def train(slice_: EncoderSlice, folder: Path, name: str) -> None:
     batches = watched(job.train.load(0, config.steps), seen)
     rows, parameters, buffers = [], [], []
     for step in range(config.steps):
+        sent.names.clear()
         done = update(engine, batches, step, config)
         rows.append(average(done.terms) | {"grad_norm": done.norm})
+        collectives = list(sent.names)
         state = full_state_dict(engine, objective)
         parameters.append(digest(state[key] for key, _ in objective.named_parameters()))
         buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
-    note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen}
+    note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen, "sent": collectives}
     (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
     encoder = full_state_dict(engine, objective.encoder)
     if distributed.is_main():
@@ -64,8 +86,9 @@ def main() -> None:
     """Read the plan and follow it."""
     plan, folder = (Path(argument) for argument in sys.argv[1:])
     distributed.init(threads=1)
+    sent = Collectives()
     for name, options in json.loads(plan.read_text()).items():
-        train(EncoderSlice.model_validate(options), folder, name)
+        train(EncoderSlice.model_validate(options), folder, name, sent)
     torch.distributed.barrier()
 
 
