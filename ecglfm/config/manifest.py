@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,6 +20,7 @@ from ecglfm.config.expression import parse_condition
 from ecglfm.config.text import as_text
 
 Fold = StrictBool | int | str
+_RANGE = re.compile(r"(\d{1,4})\.\.(\d{1,4})")
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -39,10 +42,33 @@ class FoldsConfig(Section):
     valid: list[Fold] = Field([], description="those of the validation split; required without `k`")
     test: list[Fold] = Field([], description="those of the locked test split; required without `k`")
 
+    across: Literal["fail", "last"] = Field(
+        "fail",
+        description="a patient with recordings in several of the splits, as by years: `fail`, the audit ends the build;"
+        " `last`, they are all the patient's last split's (test, else valid), and those of the others are in none",
+    )
+
+    @field_validator("train", "valid", "test", mode="before")
+    @classmethod
+    def _ranges(cls, folds: Any) -> Any:
+        """`1990..2018` is all whole numbers from the one to the other."""
+        if not isinstance(folds, list):
+            return folds
+        matches = [_RANGE.fullmatch(fold) if isinstance(fold, str) else None for fold in folds]
+        spans = [
+            [fold] if match is None else list(range(int(match[1]), int(match[2]) + 1))
+            for fold, match in zip(folds, matches, strict=True)
+        ]
+        if not all(spans):
+            raise ValueError(f"{folds[spans.index([])]!r} holds no number; write the smaller one first")
+        return list(itertools.chain.from_iterable(spans))
+
     @model_serializer(mode="wrap")
     def _one_of_the_two(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What does not apply is left out: manifests from before there was `k` stay what they are."""
+        """What does not apply is left out: manifests from before there were `k` and `across` stay what they are."""
         content: dict[str, Any] = write(self)
+        if self.across == "fail":
+            del content["across"]
         return {key: value for key, value in content.items() if (key == "k") == (self.k is not None)}
 
     @model_validator(mode="after")

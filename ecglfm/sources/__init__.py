@@ -13,12 +13,12 @@ An adapter is a class of `ecglfm.sources.base.Source`, made with the source's na
 
 **Ids.** `record_id` is `{source}/{native id}` and unique, `patient_id` is `{source}/{native patient}`; a recording
 whose patient is not stated is its own. Rows are in natural order of the native id (2 before 10), or in the order of
-the files where one file holds many recordings (`code15`).
+the files where one file holds many recordings (`code15`), or of the letters of paths that number alike (`heedb`).
 
 **Columns.** `age` in years, 90 where the database withholds ages above 89 (`>89`, 300); any other above 125 or below 0
-is an error in a table and empty, with a warning, where a recording's own file says it; `sex` male, female or null;
-`fold` the database's own or null; `codes` a list of {code, likelihood 0-100}, 100 where a code is just listed;
-`report` text.
+is an error in a table and empty, with a warning, where a recording's own file says it or the table is `heedb`'s; `sex`
+male, female or null; `fold` the database's own or null; `codes` a list of {code, likelihood 0-100}, 100 where a code is
+just listed; `report` text.
 What the database does not say is null or empty, never guessed.
 
 **Leads and units.** `Record.leads` has the file's leads in the file's order, spelled by `records.normalize_lead`; the

@@ -148,7 +148,7 @@ class _Site:
             numbered = pa.array([f"row-{row + 2}" for row in table.index], _TEXT)  # as a spreadsheet counts them
             self._note(f"{path}: %d rows name no file", numbered.filter(pc.is_null(names)))
             names = pc.coalesce(names, numbered)
-        days = _numbers(table, rows, "AgeAtAcquisition", path)
+        days = _days(table, rows, path)
         impossible = (days < 0) | (days > MAX_AGE * DAYS_PER_YEAR)
         self._note(f"{path}: %d rows with no age in days in AgeAtAcquisition", pa.array(days[impossible]))
         years = np.where(impossible, np.nan, days) / DAYS_PER_YEAR
@@ -158,8 +158,13 @@ class _Site:
         return rows
 
     def _patients(self, table: pd.DataFrame, rows: pa.Table) -> pa.Array:
-        """Numbers of patients as text, null where none is stated; 123.0 is 123."""
-        numbers = _numbers(table, rows, "BDSPPatientID", self._metadata)
+        """Ids of patients, null where none is stated; 123.0 is 123, and what is no number stays as it is."""
+        written = rows["BDSPPatientID"].combine_chunks()
+        try:
+            numbers = written.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:  # pseudonyms, blanks
+            text = pc.replace_substring_regex(pc.ascii_trim_whitespace(written), r"^(\d+)\.0+$", r"\1")
+            return pc.if_else(pc.equal(text, ""), pa.scalar(None, _TEXT), text)
         wrong = pd.Series((numbers % 1 > 0) | (numbers >= MAX_WHOLE), index=table.index)
         fail_at(self._metadata, wrong, "BDSPPatientID must be a whole number", table["BDSPPatientID"])
         stated = numbers >= 0
@@ -213,12 +218,12 @@ def _names(written: pa.ChunkedArray) -> pa.Array:
     return pc.if_else(pc.equal(names, ""), pa.scalar(None, _TEXT), names)
 
 
-def _numbers(table: pd.DataFrame, rows: pa.Table, name: str, path: Path) -> np.ndarray:
-    """A column as float64, NaN where empty; raises as `number_column`, which is slower and takes more spellings."""
+def _days(table: pd.DataFrame, rows: pa.Table, path: Path) -> np.ndarray:
+    """Ages as float64, NaN where empty; raises as `number_column`, which is slower and takes more spellings."""
     try:
-        numbers = rows[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        numbers = rows["AgeAtAcquisition"].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        return number_column(table, name, path).to_numpy()
+        return number_column(table, "AgeAtAcquisition", path).to_numpy()
     return np.where(np.isinf(numbers), np.nan, numbers)
 
 

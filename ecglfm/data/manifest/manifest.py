@@ -33,6 +33,7 @@ from ecglfm.data.manifest.overlaps import held_databases
 from ecglfm.data.manifest.source_tables import SourceTables
 from ecglfm.data.manifest.splits import fold_column
 from ecglfm.data.manifest.stratify import FEW_PATIENTS, open_labels, stratified_splits
+from ecglfm.data.manifest.whole_patients import keep_whole
 from ecglfm.data.samples import check_shards
 from ecglfm.data.signals import QUALITY
 from ecglfm.data.tables import TableReader, shard_tables, table_pieces, write_pieces
@@ -227,6 +228,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         carried = build_manifest(slice, results, table, ledger)
         check_shards(_shards(slice, results), workers)
         records: TableReader = partial(table_pieces, table)
+        whole = [source for source, own in slice.manifest.folds.items() if own.across == "last"]
+        records = keep_whole(records, whole, ledger) if whole else records
         recordings = ShardRecordings(records, results / "preprocess")
         at_least = slice.manifest.duplicate_correlation
         pairs = duplicate_pairs(records, recordings, duplicate_correlation=at_least, workers=workers)

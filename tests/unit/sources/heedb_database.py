@@ -51,33 +51,44 @@ def write_table(path: Path, header: list[str], rows: list[list[object]]) -> None
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-def write_heedb(root: Path, number: int, *, seconds: float = 10) -> list[Written]:
-    """Write `number` recordings, two thirds of them I0001's, two of a patient, years 1990 to 2019 by patient's turn.
+def _patient(row: int) -> int:
+    return 111000000 + row // 2
+
+
+def facts(number: int) -> list[Written]:
+    """What `write_heedb` writes, two thirds of it I0001's, two recordings of a patient, years 1990 to 2019 in turn.
 
     Statements: 161 (every third), else 22; of every fifth none, and every seventh has no row. A tenth of Emory's
-    patients are not stated. The last recording of Emory's is `BAD`, whose header is cut off.
+    patients are not stated. The last recording of Emory's is `BAD`.
     """
     written = []
+    for row in range(number):
+        harvard, year = row < number * 2 // 3, 1990 + row % 30
+        place = "I0001" if harvard else "I0006"
+        name = f"S000{1 + row % 4}/{year}/{1 + row % 12:02d}/de_{_patient(row)}_20010203_{row}"
+        name = name if harvard else f"{year}/MUSE_20191206_094318_{row:05d}"
+        name, year = (name, year) if row < number - 1 else (BAD, 2013)
+        patient = f"heedb/{place}/{_patient(row)}" if harvard or row // 2 % 10 else None
+        stated = None if row % 7 == 0 else [] if row % 5 == 0 else [161, 1699] if row % 3 == 0 else [22, 1699]
+        written.append(Written(f"heedb/{place}/{name}", patient, year, stated))
+    return written
+
+
+def write_heedb(root: Path, number: int, *, seconds: float = 10) -> None:
+    """Write the tables and files of `facts(number)`; the header of `BAD` is cut off."""
     tables: dict[str, dict[str, list[list[object]]]] = {
         place: {"metadata": [], "acquisition": [], "v24": []} for place in ("I0001", "I0006")
     }
     random = np.random.default_rng(0)
-    for row in range(number):
-        harvard, patient, year = row < number * 2 // 3, row // 2, 1990 + row % 30
-        place = "I0001" if harvard else "I0006"
-        name = f"S000{1 + row % 4}/{year}/{1 + row % 12:02d}/de_{111000000 + patient}_20010203_{row}"
-        name = name if harvard else f"{year}/MUSE_20191206_094318_{row:05d}"
-        name = name if row < number - 1 else BAD
+    for row, fact in enumerate(facts(number)):
+        _, place, name = fact.record_id.split("/", 2)
+        harvard = place == "I0001"
         shown = ("/" if harvard else "WFDB/") + name
-        stated = None if row % 7 == 0 else [] if row % 5 == 0 else [161, 1699] if row % 3 == 0 else [22, 1699]
-        id_ = "" if not harvard and patient % 10 == 0 else f"{111000000 + patient}" + ("" if harvard else ".0")
-        sex = "Female" if patient % 2 else "Male"
-        days = 20000.0 + patient
-        tables[place]["metadata"].append(
-            [id_, shown, name.rpartition("/")[2], "Other", sex, "2001-02-03 04:05:06", days]
-        )
-        if stated is not None:
-            codes = ", ".join(map(str, stated))
+        id_ = "" if fact.patient is None else f"{_patient(row)}" + ("" if harvard else ".0")
+        about = ["Other", "Female" if row // 2 % 2 else "Male", "2001-02-03 04:05:06", 20000.0 + row // 2]
+        tables[place]["metadata"].append([id_, shown, name.rpartition("/")[2], *about])
+        if fact.statements is not None:
+            codes = ", ".join(map(str, fact.statements))
             tables[place]["acquisition"].append([shown, codes, codes, 1.0])
             tables[place]["v24"].append([f"./{name}.hea\n" if harvard else shown, codes])
         rate = 250 if row % 4 == 0 else 500
@@ -85,8 +96,6 @@ def write_heedb(root: Path, number: int, *, seconds: float = 10) -> list[Written
         digital = np.rint(noise - noise.mean(axis=0)).clip(-2500, 2500).astype(np.int16)
         folder = root / place / "WFDB" / name.rpartition("/")[0]
         (write_mat if harvard else write_dat)(folder, name.rpartition("/")[2], digital, rate)
-        whose = f"heedb/{place}/{111000000 + patient}" if id_ else None
-        written.append(Written(f"heedb/{place}/{name}", whose, 2013 if name == BAD else year, stated))
     (root / "I0006/WFDB" / f"{BAD}.hea").write_text("MUSE_20200225_081000_06000 12 50")
     for place, sex in (("I0001", "SexDSC"), ("I0006", "Sex")):
         of, folder = tables[place], root / place / "12SL_diagnoses"
@@ -95,4 +104,3 @@ def write_heedb(root: Path, number: int, *, seconds: float = 10) -> list[Written
         acquisition = ["FileName", "codes_software", "codes_physician", "jaccard_index"]
         write_table(folder / "diagnoses_acquisition.csv", acquisition, of["acquisition"])
         write_table(folder / "diagnoses_v24.csv", ["FileName", "codes"], of["v24"])
-    return written

@@ -14,6 +14,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources import heedb, open_source, reorder
 from ecglfm.sources.base import Source, write_index
 from tests.unit.sources import heedb_database as written
+from tests.unit.sources.ingested import ingested
 
 METADATA = {
     "I0001": "BDSPPatientID,FileName,FileID,PatientRace,SexDSC,AgeAtAcquisition\n"
@@ -148,8 +149,34 @@ def test_signals_of_both_kinds_of_file_are_read_by_the_names_of_their_leads(tmp_
         assert (value["aVF"], value["aVL"], value["aVR"], value["V1"]) == (0.09, 0.10, 0.11, 0.03)
 
 
+def test_pseudonyms_of_patients_stay_as_written(database: Path) -> None:
+    path = database / "I0001/metadata/metadata.csv"
+    path.write_text(path.read_text().replace("112062478,", "p0a1b2c3, ").replace("\n114877230,", "\n 114877230.0 ,"))
+    patients = source(database).index()["patient_id"].tolist()
+    assert patients[:3] == ["h/I0001/p0a1b2c3", "h/I0001/114877230", "h/I0001/114877230"]
+
+
 @pytest.mark.parametrize("path", ["I0006/WFDB/row-4", "I0001/WFDB/S0001/../../../etc/x"])
 def test_a_row_without_a_file_of_its_own_is_a_reason_of_the_ledger(database: Path, path: str) -> None:
     with pytest.raises(RecordError) as error:
         source(database).read(path)
     assert error.value.reason in {"header_missing", "path_outside_root"}
+
+
+def test_every_row_is_a_recording_or_a_row_of_the_ledger(tmp_path: Path) -> None:
+    facts = written.facts(24)
+    written.write_heedb(tmp_path, 24, seconds=2)
+    config = SourceConfig.model_validate({"kind": "heedb", "root": str(tmp_path)})
+    signals, dropped = ingested(SourceSlice(source="heedb", config=config), tmp_path / "results")
+    bad = f"heedb/I0006/{written.BAD}"
+    assert dict(zip(dropped["record_id"], dropped["reason"], strict=True)) == {bad: "header_invalid"}
+    assert sorted([bad, *signals]) == sorted(fact.record_id for fact in facts)
+    index = pd.read_parquet(tmp_path / "results/heedb.parquet").set_index("record_id")
+    assert len({fact.patient for fact in facts}) == 11 + 1  # eleven, and one that nobody states
+    for fact in facts:
+        row = index.loc[fact.record_id]
+        assert (row["patient_id"], row["native.year"]) == (fact.patient or fact.record_id, fact.year)
+        numbers = None if fact.statements is None else ", ".join(map(str, fact.statements))
+        for name in ("software", "physician", "v24"):
+            said = row[f"native.codes_{name}"]
+            assert (None if pd.isna(said) else said) == numbers
