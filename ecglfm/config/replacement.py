@@ -56,7 +56,8 @@ def replacements(planned: Sequence[Planned], slices: Mapping[str, str], config: 
     causes: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for one in first:
         changes = {name: found for name in one.slices if (found := _changes(name, slices[name], config))}
-        told = _some([str(change) for found in changes.values() for change in found], "; ") if changes else one.reason
+        keys = dict.fromkeys(str(change) for found in changes.values() for change in found)  # once, of several sources
+        told = _some(list(keys), "; ") if changes else one.reason
         causes.setdefault((tuple(changes), told), []).append(one.folder)
     lines = []
     for (changed, told), own in causes.items():

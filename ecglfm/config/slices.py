@@ -134,7 +134,7 @@ class Project:
         if unknown:
             raise UserError(
                 f"{where}: {unknown[0]!r} is not in {self.whose('sources')} sources: {', '.join(self.sources)};"
-                f" choose others in {self.whose(chosen)} `{chosen}` ([] for none), or mend that file"
+                f" add it there, choose others in {self.whose(chosen)} `{chosen}` ([] for none), or mend that file"
             )
 
     def whose(self, key: str) -> str:

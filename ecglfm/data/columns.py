@@ -26,19 +26,26 @@ def resolve(condition: Condition, offered: Iterable[str], where: str) -> dict[st
     Raises
     ------
     UserError
-        There is no such column; near names are listed.
+        There is no such column; near names, or all, are listed.
     """
     offered = sorted(set(offered))
     found = {}
     for name in columns_of(condition):
         column = next((one for one in (name, f"native.{name}") if one in offered), None)
         if column is None:
-            short = {one.removeprefix("native."): one for one in offered}
-            short |= {one: one for one in short if one in offered}
-            near = [short[one] for one in difflib.get_close_matches(name.removeprefix("native."), short, 3, 0.6)]
-            raise UserError(f"{where}: there is no column {name!r}; near names: {', '.join(near or offered)}")
+            raise UserError(f"{where}: there is no column {name!r}; {_offered(name, offered)}")
         found[name] = column
     return found
+
+
+def _offered(name: str, columns: Iterable[str]) -> str:
+    """Columns that are nearly named so, or else all, each once; for a message."""
+    names = dict(sorted((column.removeprefix("native."), column) for column in columns))
+    near = difflib.get_close_matches(name.removeprefix("native."), names, 3, 0.6)
+    if not near:
+        return f"there are {', '.join(names)}"
+    full = name.startswith("native.")
+    return f"near names: {', '.join(names[one] if full else one for one in near)}"
 
 
 def matches(condition: Condition, frame: pd.DataFrame, names: dict[str, str], where: str) -> np.ndarray:
@@ -121,12 +128,10 @@ def find_column(columns: Iterable[str], name: str, where: str) -> str:
     Raises
     ------
     UserError
-        There is none; near names are listed.
+        There is none; near names, or all, are listed.
     """
     columns = list(columns)
     for candidate in (f"native.{name}", name):
         if candidate in columns:
             return candidate
-    known = [column.removeprefix("native.") for column in columns]
-    near = difflib.get_close_matches(name, known, 3, 0.6) or sorted(known)
-    raise UserError(f"{where}: column {name!r} is not in the database's table; near names: {', '.join(near[:12])}")
+    raise UserError(f"{where}: column {name!r} is not in the database's table; {_offered(name, columns)}")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from tests.pages import commands
+from tests.integration.conftest import planned_in
+from tests.pages import blocks, commands
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +68,21 @@ def test_targets_that_need_more_say_so(clone, real_data: Path, target: str) -> N
         in done.stdout
     )
     assert "Exception" not in done.stdout + (done.stderr or "")
+
+
+def test_a_label_set_and_an_encoder_in_the_recipe_are_all_that_it_takes(clone, real_data: Path) -> None:
+    """As docs/own-labels.md has it: with `root` in the source's YAML the command needs nothing else."""
+    root = _add(clone, real_data, ["00001_hr"])
+    clone.edit("config/sources/mine.yaml", root=str(root))
+    task = "kind: binary\nlabels: {AFIB: {wfdb_folder: {column: {afib: ['1']}}}}\n"
+    (clone.root / "config/tasks/mine.yaml").write_text(task)
+    command = "snakemake --configfile config/recipes/own-data.yaml"
+    page = clone.root / "docs/own-labels.md"
+    assert command in commands(page)
+    (recipe,) = (block.text for block in blocks(page, "yaml") if "encoders:" in block.text)
+    clone.edit("config/recipes/own-data.yaml", **yaml.safe_load(recipe))
+    planned = planned_in(clone.run(*shlex.split(f"{command} -n --quiet rules")).stdout)
+    assert planned["pretrain_encoder"] == planned["label_task"] == planned["finetune_model"] == planned["report"] == 1
 
 
 def test_a_table_that_is_not_there_never_leaves_the_old_index(clone, real_data: Path) -> None:

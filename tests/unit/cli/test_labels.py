@@ -123,3 +123,15 @@ def test_what_to_make_first_and_a_task_that_is_not_there(folder: Path, capsys: p
     assert "records.parquet: not there yet; make it first: snakemake manifest\n" in capsys.readouterr().err
     assert main(["describe-labels", "tt", "--config", str(folder / "config.yaml")]) == 1
     assert "tasks/tt.yaml: no such file" in capsys.readouterr().err
+
+
+def test_an_index_from_before_an_edit_is_not_believed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = folder.parent / "results/config/source/a.yaml"
+    written.parent.mkdir(parents=True)
+    command = ["describe-labels", "t", "--config", str(folder / "config.yaml")]
+    written.write_text("source: a\nconfig: {kind: ptbxl, root: elsewhere, checks: strict}\n")
+    assert main(command) == 1
+    said = "index/a.parquet: made before config.checks strict -> stated; make it anew: snakemake manifest\n"
+    assert said in capsys.readouterr().err
+    written.write_text("source: a\nconfig: {kind: ptbxl, root: elsewhere}\n")
+    assert main(command) == 0

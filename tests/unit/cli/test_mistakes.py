@@ -58,7 +58,7 @@ NAMES = [
     ("tiny", "tiny.yaml", "encoders.0: a name is the file's, without folder and `.yaml`"),
     ("[demo-ptbxl]", "demo-ptbxl", "config.yaml: sources: a list belongs here: [demo-ptbxl]"),
     ("sources: [demo-ptbxl]\n", "", "config.yaml: sources: this key is required"),
-    ("coin-toss", "ptbxl-all", "'ptbxl' is not in config.yaml's sources: demo-ptbxl; choose others in config.yaml's `tasks`"),
+    ("coin-toss", "ptbxl-all", "'ptbxl' is not in config.yaml's sources: demo-ptbxl; add it there, choose others in config.yaml's `tasks`"),
     ("coin-toss", "false", "tasks.0: YAML reads an unquoted yes/no/on/off as true/false; put it in quotes"),
     ("[tiny]", "[tiny, tiny]", "`encoders` names one twice: ['tiny', 'tiny']; name each once"),
     (CONFIG, "- a\n", "config.yaml: expected `key: value` lines, found list"),

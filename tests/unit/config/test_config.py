@@ -31,7 +31,8 @@ def test_a_mistake_is_named_where_it_stands(repository: Path) -> None:
     assert "my.yaml: finetune.lrr: unknown key" in str(error.value)
     other = {"sources": ["demo-mimic"]}
     with pytest.raises(
-        UserError, match=r"is not in --config's sources: demo-mimic; choose others in config\.yaml's `tasks`"
+        UserError,
+        match=r"is not in --config's sources: demo-mimic; add it there, choose others in config\.yaml's `tasks`",
     ):
         Project(BASE | other | {"tasks": ["diagnosis", "ptbxl-all"]}, repository / "config", over=[("--config", other)])
 

@@ -13,6 +13,7 @@ BEFORE = {
     "finetune/tiny": {"finetune": {"lr": 0.001, "epochs": 3, "schedule": {"kind": "constant", "warmup": 9}}},
     "pretrain/tiny": {"config": {"pretrain": {"steps": 200}}, "preprocess": {"sampling_rate": 500}},
     "evaluate": {"evaluate": {"bootstrap": 1000}},
+    "other": {"evaluate": {"bootstrap": 1000}},
 }
 FITS = [Planned(f"results/finetune/tiny/{task}/full-s0", ["finetune/tiny"], [], "newer") for task in "abcde"]
 
@@ -62,6 +63,8 @@ def test_many_results_of_one_cause_are_one_line_and_sections_stay_whole(config: 
          "(preprocess.sampling_rate 500 -> 250); to keep it, choose another folder for the new ones: `--config"
          " results=FOLDER`"),
         (["evaluate", "finetune/tiny"], {"evaluate": {"evaluate": {"bootstrap": 7}}},
+         "(evaluate.bootstrap 1000 -> 7); to keep it, choose another folder"),
+        (["evaluate", "other"], {"evaluate": {"evaluate": {"bootstrap": 7}}, "other": {"evaluate": {"bootstrap": 7}}},
          "(evaluate.bootstrap 1000 -> 7); to keep it, choose another folder"),
         (["evaluate"], {}, "(Code has changed); to keep it, choose another folder"),
     ],

@@ -102,7 +102,7 @@ def test_ids_of_another_source_of_the_task_are_not_unknown(tmp_path, caplog):
             "record_id,x\n1,1\n",
             {"column": {"y": ["1"]}},
             {},
-            r"own\.csv: column 'y' is not in .*near names: record_id, x",
+            r"own\.csv: column 'y' is not in .*there are record_id, x",
         ),
         ("record_id,x\n1,1\n", {"where": "y > 1"}, {}, r"own\.csv: there is no column 'y'"),
         ("record,x\n1,1\n", {"where": "x > 1"}, {}, r"own\.csv: column 'record_id' is missing"),
