@@ -102,13 +102,22 @@ def get_tables(wildcards):
     """Files of a database that its index is made from.
 
     Snakemake takes an old index for good when an input of its rule is missing, so a table that is not in the root is
-    left out: then `index` runs anew and says which. Results whose whole database was put away stay as they are.
+    left out: then `index` runs anew and says which. Results whose whole database was put away stay as they are; where
+    there are none it exits, as `require` does.
     """
     source = PROJECT.sources[wildcards.source]
     own = [path for path in source.own_files if Path(path).exists()]
     if source.kind == "synthetic":
         return [f"<results>/synthetic/{wildcards.source}", *own]
     tables = [Path(source.root) / table for table in source.tables]
+    index = Path(PROJECT.config.results, "index", f"{wildcards.source}.parquet")
+    if tables and not Path(source.root).is_dir() and not index.exists():
+        fetch = get_command().replace("snakemake", "snakemake download", 1)
+        sys.exit(
+            f"{source.root}: no such folder, where source {wildcards.source!r} should lie: "
+            + (f"fetch it with `{fetch}`, or " if f"download/{wildcards.source}" in SLICES else "")
+            + f"say where it is: --config 'roots={{{wildcards.source}: FOLDER}}'"
+        )
     return [str(table) for table in tables if table.exists() or not Path(source.root).is_dir()] + own
 
 

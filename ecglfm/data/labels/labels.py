@@ -242,6 +242,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
             raise UserError(
                 f"label {label!r} of task {slice.task!r} matches none of {labels.n_records} records"
                 + (f": {hint}" if hint else "; check its selectors")
+                + "; where nobody has it, take the label out"
             )
     enough = set(slice.config.labels) - set(kept.too_few())
     for label, why in kept.rare().items() if _is_learnt(slice, kept) else ():
