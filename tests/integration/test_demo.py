@@ -23,7 +23,7 @@ from ecglfm import load_encoder, load_model, preprocess, read_record
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
 from ecglfm.evaluation.prediction import predictions_on_test
 from ecglfm.provenance import read_json
-from tests.integration.conftest import copy_clone, planned_in
+from tests.integration.conftest import Clone, copy_clone, planned_in
 from tests.integration.gap import way_in
 from tests.pages import blocks, commands
 
@@ -347,10 +347,10 @@ def test_the_python_of_the_pages_and_of_the_notebook_runs(demo) -> None:
 
 
 def test_predict_says_what_evaluate_says(demo) -> None:
-    """README's command and answer; then the whole database by its tables, against what `evaluate` predicted."""
+    """README's command, begun as a user does, and its answer; then the whole database, against what `evaluate` predicted."""
     command = _command(demo, "README.md", " predict ")
     (told,) = (block.text for block in blocks(demo.root / "README.md", "text") if "00015_hr" in block.text)
-    shown = demo.run("bash", "-c", command).stdout
+    shown = Clone(demo.root, warm=False).run("bash", "-c", command).stdout
     answer = re.compile(r"(\w+) (\d\.\d\d) (yes|no)")
     said, wanted = ({name: (float(p), so) for name, p, so in answer.findall(text)} for text in (shown, told))
     assert {name: so for name, (_, so) in said.items()} == {name: so for name, (_, so) in wanted.items()}

@@ -92,6 +92,14 @@ def test_another_python_is_the_real_one(package: Path) -> None:
     assert done.stdout == b"False\n"
 
 
+def test_the_command_is_the_package_too(package: Path) -> None:
+    done = subprocess.run(
+        [warm.shims() / "ecglfm", "three"], cwd=package, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    assert done.returncode == 3
+    assert done.stdout.startswith(b"['three'] ")
+
+
 def test_code_and_files_run_as_scripts(package: Path) -> None:
     """With PYTHONPATH, and as `__main__` of arguments of their own; what they start is warm where it is the package."""
     (package / "elsewhere").mkdir()

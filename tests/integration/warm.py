@@ -1,7 +1,7 @@
 """Jobs of a test's workflow are forked from a process that has imported PyTorch, DeepSpeed, MLflow and Snakemake already.
 
 A job of a small workflow computes for a second, and imports for five. `shims()` is a folder for the front of PATH: its
-`python -m ecglfm …` and `snakemake …` run in a fork of the process that waits here, with the caller's arguments, folder,
+`python -m ecglfm …`, `ecglfm …` and `snakemake …` run in a fork of the process that waits here, with the caller's arguments, folder,
 environment and files; anything else is the real Python. `script()` there does the same with `-c CODE …` or a file, for
 ranks and commands that a test itself makes. The package itself is imported anew by each, from the folder that it runs
 in. Signals reach the fork, and whoever kills the caller ends it. Trainings on Slurm, whatever is killed from outside and
@@ -39,6 +39,8 @@ import json, os, signal, socket, sys
 name, arguments = {name!r}, sys.argv[1:]
 if name == "python" and arguments[:2] != ["-m", "ecglfm"]:
     os.execv({python!r}, [{python!r}, *arguments])
+if name == "ecglfm":
+    name, arguments = "python", ["-m", "ecglfm", *arguments]
 asked = json.dumps([name, arguments, os.getcwd(), dict(os.environ)]).encode("utf-8", "surrogateescape")
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
@@ -57,7 +59,7 @@ sys.exit(status)
 
 @functools.cache
 def shims() -> Path:
-    """Folder of `python` and `snakemake` that run warm; the process behind them ends with this one."""
+    """Folder of `python`, `ecglfm` and `snakemake` that run warm; the process behind them ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     start(folder)
     return folder
@@ -66,7 +68,7 @@ def shims() -> Path:
 def start(folder: Path, *way_in: str, **environment: str) -> subprocess.Popen[bytes]:
     """Put the same into a folder; the process behind it begins by these words, with this in its environment."""
     address = str(folder / "socket")
-    for name in ("python", "snakemake", "script"):
+    for name in ("python", "ecglfm", "snakemake", "script"):
         shim = folder / name
         shim.write_text(SHIM.format(python=sys.executable, name=name, address=address))
         shim.chmod(0o755)

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from html import unescape
 from http.client import HTTPConnection
@@ -19,6 +18,7 @@ from ecglfm.app.page import PageServer
 from ecglfm.app.page.form import MAX_BODY
 from ecglfm.cli import main
 from ecglfm.config import UserError
+from tests.integration import warm
 from tests.unit.app.page.conftest import Page, body_of, recording
 from tests.unit.app.prediction.test_predict import make_model
 
@@ -150,7 +150,7 @@ def test_the_command_of_the_documentation(repository: Path, tmp_path: Path):
     words = [str(model) if word.startswith("results/") else word for word in command.split()[1:]]
     words[words.index("--port") + 1] = "0"
     process = subprocess.Popen(
-        [sys.executable, "-m", "ecglfm", *words], cwd=repository, stderr=subprocess.PIPE, text=True
+        [str(warm.shims() / "ecglfm"), *words], cwd=repository, stderr=subprocess.PIPE, text=True
     )
     said = ""
     try:
