@@ -214,9 +214,13 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
         environment = Path(tempfile.mkdtemp(prefix="demo-"))  # what make takes for the virtual environment of a user
         (environment / "bin").mkdir()
         (environment / ".ecglfm-setup").touch()
-        with warm.start(environment / "bin", *gap_in, **watch):
+        process = warm.start(environment / "bin", os.getpid(), *gap_in, **watch)
+        try:
             made = copy.run(*gap_in, "make", "demo", VIRTUAL_ENV=str(environment), **watch)
-        shutil.rmtree(environment)
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(environment)
         (folder / "console.txt").write_text(made.stdout)
 
     return Clone(made_once(tmp_path_factory, "demo", make).root / "clone")

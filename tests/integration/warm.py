@@ -10,6 +10,7 @@ one whole DAG do without: they are started as a user's are.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import gc
 import importlib
@@ -59,14 +60,23 @@ sys.exit(status)
 
 @functools.cache
 def shims() -> Path:
-    """Folder of `python`, `ecglfm` and `snakemake` that run warm; the process behind them ends with this one."""
-    folder = Path(tempfile.mkdtemp(prefix="warm-"))
-    start(folder)
+    """Folder of `python`, `ecglfm` and `snakemake` that run warm, the same for all processes of a run of tests."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        start(folder, os.getpid())
+        return folder
+    folder = Path(tempfile.gettempdir()) / f"warm-{run}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "socket").exists():
+            start(folder, os.getppid())  # it ends with the run, not with the first of its processes
     return folder
 
 
-def start(folder: Path, *way_in: str, **environment: str) -> subprocess.Popen[bytes]:
-    """Put the same into a folder; the process behind it begins by these words, with this in its environment."""
+def start(folder: Path, owner: int, *way_in: str, **environment: str) -> subprocess.Popen[bytes]:
+    """Put the same into a folder; the process behind it begins by these words and ends with its owner."""
     address = str(folder / "socket")
     for name in ("python", "ecglfm", "snakemake", "script"):
         shim = folder / name
@@ -75,10 +85,11 @@ def start(folder: Path, *way_in: str, **environment: str) -> subprocess.Popen[by
     with socket.socket(socket.AF_UNIX) as listening, (folder / "log").open("w") as log:
         listening.bind(address)
         listening.listen(64)
-        command = [*way_in, sys.executable, str(Path(__file__).resolve()), str(listening.fileno()), str(folder)]
+        arguments = map(str, (Path(__file__).resolve(), listening.fileno(), folder, owner))
+        command = [*way_in, sys.executable, *arguments]
         return subprocess.Popen(
             command, env=os.environ | environment | QUIET, pass_fds=[listening.fileno()], cwd="/",
-            stdin=subprocess.PIPE, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
 
 
@@ -87,15 +98,16 @@ def script() -> str:
     return str(shims() / "script")
 
 
-def serve(listening: socket.socket) -> None:
-    """Import, and then fork for whoever comes, until the process that started this one is no more."""
+def serve(listening: socket.socket, owner: int) -> None:
+    """Import, and then fork for whoever comes, until the owner is no more."""
+    ended = os.pidfd_open(owner)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch
     for name in MODULES:
         importlib.import_module(name)
     for name in QUIET:
         os.environ.pop(name)
     gc.freeze()
-    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+    while ended not in select.select([listening, ended], [], [])[0]:
         caller, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
@@ -175,5 +187,5 @@ def _run_script(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     SHIMS = Path(sys.argv[2])
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[3]))
     shutil.rmtree(SHIMS)
