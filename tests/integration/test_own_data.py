@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -31,6 +32,15 @@ def _add(clone, real_data: Path, names: list[str]) -> Path:
     return root
 
 
+def _holding(folder: Path, text: str) -> list[str]:
+    """Files that hold a text, in a cell or anywhere."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = pd.read_parquet(path).to_csv().encode() if path.suffix == ".parquet" else path.read_bytes()
+        found += [str(path.relative_to(folder))] if text.encode() in content else []
+    return found
+
+
 def _words(clone) -> str:
     page = (clone.root / RESULTS / "manifest/summary.html").read_text()
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
@@ -41,6 +51,8 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
         assert README in commands(clone.root / page)
     root = _add(clone, real_data, ["00001_hr", "00002_hr", "00003_hr"])
     (root / "00009_hr.dat").write_bytes(b"")
+    (clone.root / "withdrawn.csv").write_text("77\n")
+    clone.edit("config/sources/mine.yaml", exclude_patients="withdrawn.csv")
     shown = clone.run(*shlex.split(README)).stdout
     passed_over = f"{root}: 1 signal files have no header of their name, the first: 00009_hr"
     assert f"{RESULTS}/index/mine.parquet: warning: {passed_over}" in shown
@@ -55,6 +67,17 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
     assert not (clone.root / RESULTS / "report").exists()
     assert "Nothing to be done" in clone.run(*shlex.split(README)).stdout
     clone.run(*shlex.split(README.replace("snakemake", "snakemake report")))  # also without a model
+    assert "1 of its 1 ids match nobody" in words
+
+    (clone.root / "withdrawn.csv").write_text("77\n00002_hr\n")  # a patient of no known id goes by the record's
+    assert _holding(clone.root / RESULTS, "00002_hr")
+    clone.run(*shlex.split(README.replace("snakemake", "snakemake report")))
+    assert _holding(clone.root / RESULTS, "00002_hr") == []
+    assert pd.read_parquet(clone.root / RESULTS / "manifest/records.parquet")["record_id"].tolist() == [
+        "mine/00001_hr", "mine/00003_hr",
+    ]  # fmt: skip
+    assert len(np.load(clone.root / RESULTS / "preprocess/mine/000.npy")) == 2 * 5000
+    assert "1 recordings of 1 patients are left out" in _words(clone)
 
 
 @pytest.mark.parametrize("target", ["labels", "pretrain", "finetune_all", "evaluate_all"])
