@@ -42,17 +42,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _embed(args: argparse.Namespace) -> int:
     from ecglfm.app.embedding import run_embed, run_embed_prepared
+    from ecglfm.evaluation.verification import sharing_risks
 
     if args.prepared:
         if args.recordings or args.source:
             raise UserError("--prepared stands for files, folders and --source: one of them")
         count = run_embed_prepared(args.encoder, args.prepared, args.output, threads=args.threads)
-        print(f"{args.output}: {count} recordings")
+        print("\n".join([f"{args.output}: {count} recordings", *sharing_risks(args.encoder)]))
         return 0
     recordings, reader = recordings_of(args)
     table = run_embed(args.encoder, recordings, reader, args.output, workers=args.workers, threads=args.threads)
     dim = sum(str(column).startswith("vector.") for column in table)
     print(f"{args.output}: {len(table)} recordings, vectors of {dim} numbers")
+    print("\n".join(sharing_risks(args.encoder)))
     return say_left_out(table.set_index("record")["reason"], "no vector")
 
 

@@ -26,6 +26,7 @@ from ecglfm.evaluation.plots import save_png
 from ecglfm.evaluation.verification.figure import verification_figure
 from ecglfm.evaluation.verification.identity_pairs import Pairs, cosines
 from ecglfm.evaluation.verification.rates import MEASURES, Scores, auroc, measure
+from ecglfm.evaluation.verification.risk import sharing_risk
 from ecglfm.evaluation.verification.selection import comparable, draw_records, unseen_records
 from ecglfm.provenance import code_version, read_json, write_json
 from ecglfm.tracking import Content, find_run, standard_tags, start_run
@@ -120,6 +121,7 @@ def run_verify(
     save_png(verification_figure(strata, measured), output / "curves.png")
     values = [metrics["overall"][key]["value"] for key in ("eer", "auroc")]
     logger.info("%s/%s: test EER %s, AUROC %s", name, slice.task, *values)
+    logger.info("%s", sharing_risk(metrics))
     hashes = {key: network.info.get(key) for key in ("config_hash", "data_hash")}
     pretraining = find_run(tracking, "pretrain", encoder=name, **hashes)
     _track(metrics, slice, output, tracking, rule, pretraining)

@@ -22,7 +22,10 @@ def test_files_are_written_whole_and_what_has_no_vector_is_said(
 ) -> None:
     model, path = make_model(tmp_path / "model"), write_wfdb(tmp_path / "ecgs", "a")
     assert embed(path, "--encoder", model, "--output", tmp_path / "v.csv") == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'v.csv'}: 1 recordings, vectors of 16 numbers\n"
+    assert capsys.readouterr().out == (
+        f"{tmp_path / 'v.csv'}: 1 recordings, vectors of 16 numbers\n"
+        "vectors may tell who somebody is, which `snakemake verify_all` measures; see docs/deidentify.md before sharing them\n"
+    )
     (tmp_path / "notes.txt").write_text("not an ECG")
     assert embed(path, tmp_path / "notes.txt", "--encoder", model, "--output", tmp_path / "v.parquet") == 1
     assert "no vector for 1 of 2: header_missing 1" in capsys.readouterr().out
