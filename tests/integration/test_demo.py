@@ -20,8 +20,10 @@ import torch
 import yaml
 
 from ecglfm import load_encoder, load_model, preprocess, read_record
+from ecglfm.evaluation.metrics import set_metrics
 from ecglfm.evaluation.metrics.bootstrap import paired_bootstrap
 from ecglfm.evaluation.prediction import predictions_on_test
+from ecglfm.models.conformal import fit_conformal, set_names
 from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, copy_clone, planned_in
 from tests.integration.gap import way_in
@@ -62,6 +64,33 @@ def test_nothing_outside_is_asked_for(demo) -> None:
 
 def test_a_coin_toss_is_not_learnt(demo) -> None:
     assert abs(demo.metrics("tiny", "coin-toss", "full-s0")["macro"]["auroc"]["value"] - 0.5) <= 0.1
+
+
+def test_prediction_sets_hold_the_truth_as_often_as_promised(demo) -> None:
+    """Over 50 resplits of the patients of valid and test, one half choosing: 112 patients of one split cannot tell."""
+    table = pd.read_parquet(demo.results / "evaluate/tiny/diagnosis/full-s0/predictions.parquet")
+    names = demo.metrics("tiny", "diagnosis", "full-s0")["label_names"]
+    target, said = (table[[f"{what}.{name}" for name in names]].to_numpy(float) for what in ("target", "probability"))
+    who = table["patient_id"].to_numpy(str)
+    patients = np.unique(who)
+    held, exact, tested = 0.0, 0.0, 0
+    for seed in range(50):
+        chooses = np.isin(who, np.random.default_rng(seed).permutation(patients)[: len(patients) // 2])
+        cuts = fit_conformal(target[chooses], said[chooses], who[chooses], 0.9)
+        sets = dict(zip([f"set.{name}" for name in names], set_names([cuts], said[None]).T, strict=True))
+        resplit = table.assign(split=np.where(chooses, "valid", "test"), **sets)
+        found = set_metrics(resplit, names, 0.9, 0.95)["labels"]
+        for label, name in enumerate(names):
+            if "reason" in found[name]:
+                continue
+            for side, chose in (("present", cuts.positives[label]), ("absent", cuts.negatives[label])):
+                one = found[name][side]
+                held += (one["coverage"] or 0) * one["patients"]
+                exact += np.ceil(0.9 * (chose + 1) - 1e-9) / (chose + 1) * one["patients"]
+                tested += one["patients"]
+    assert tested > 10_000
+    assert held / tested == pytest.approx(0.9, abs=0.02)
+    assert held / tested == pytest.approx(exact / tested, abs=0.01)  # the promise in whole patients
 
 
 def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path: Path) -> None:
