@@ -1,7 +1,8 @@
 """Has a model met the people of a cohort before? By the tables of the results folder in which it lies.
 
 A recording is known by the SHA-256 of its prepared samples, whatever it is called here, a person by the id, which says
-something only where the source has the same name.
+something only where the source has the same name. A model that lies elsewhere now knows its recordings by the
+fingerprints in its folder, and nothing of who they are.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.leakage import SEEN, leakage
+from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
 from ecglfm.training.finetuning import hash_of_fit
 
@@ -56,7 +59,9 @@ def home_of(folder: Path, info: dict[str, Any]) -> Home | None:
     return Home(folder.resolve().parents[3], encoder, task, fit)
 
 
-def acquaintance(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:
+def acquaintance(
+    cohort: pd.DataFrame, home: Home | None, info: dict[str, Any], folder: Path | None = None
+) -> dict[str, Any]:
     """Records and patients of a cohort that a model was trained on, or chosen by.
 
     Parameters
@@ -66,15 +71,24 @@ def acquaintance(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) 
     home : Home or None
     info : dict
         `model.json`.
+    folder : path, optional
+        Of the model, for what travels with it (`ecglfm.models.seen`).
 
     Returns
     -------
     dict
         `finetuning` and `pretraining`, each with `seen`, the number of records that it drew from, and `records` and
-        `patients` of the cohort among them, or all three None with a `reason` where that cannot be known; `clean`: all
-        is known, and nobody was met.
+        `patients` of the cohort among them, or None with a `reason` where that cannot be known, of a model that lies
+        elsewhere `patients` alone; `clean`: all is known, and nobody was met.
     """
     parts = {"finetuning": _fitted(cohort, home, info), "pretraining": _pretrained(cohort, home, info)}
+    carried = {} if folder is None else read_seen(folder)
+    made_of = {"finetuning": info.get("data_hash"), "pretraining": info.get("encoder", {}).get("data_hash")}
+    for name, part in parts.items():
+        of, seen = carried.get(name, (None, None))
+        if part["seen"] is None and seen is not None and of == made_of[name]:
+            records = int(np.isin(_prints(cohort), seen).sum())
+            parts[name] = {"seen": len(seen), "records": records, "patients": None, "reason": _BY_SAMPLES}
     return parts | {"clean": all(part["records"] == part["patients"] == 0 for part in parts.values())}
 
 
@@ -86,6 +100,13 @@ _ELSEWHERE = (
     "the model does not lie in the results folder that it was made in: what it was trained on is not known here"
 )
 _CHANGED = "what lies beside the model is not what it was trained on: that is not known here"
+
+
+_BY_SAMPLES = "the model lies elsewhere: it knows what it saw by its samples, not whose they are"
+
+
+def _prints(cohort: pd.DataFrame) -> np.ndarray:
+    return fingerprints(cohort["sha256"])
 
 
 def _met(cohort: pd.DataFrame, seen: pd.DataFrame) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def run_transport(
         "home": _home(home_metrics, names),
         "prevalence": prevalence,
         "ways": [way.about | {"name": way.name} | _measured(way, slice) for way in ways],
-        "acquaintance": acquaintance(cohort, home, info),
+        "acquaintance": acquaintance(cohort, home, info, folder),
         "data_hash": data_hash(cohort),
         "code": code_version(),
     }
@@ -198,11 +198,12 @@ def _warn(found: dict[str, Any], folder: Path) -> None:
         met = found[part]
         if met["records"] or met["patients"]:
             logger.warning(
-                "%s: its %s saw %d of these records and %d of these patients: on them it says nothing about new ones",
-                folder, part, met["records"], met["patients"],
+                "%s: its %s saw %d of these records and %s of these patients: on them it says nothing about new ones",
+                folder, part, met["records"], "an unknown number" if met["patients"] is None else met["patients"],
             )  # fmt: skip
-        elif met["records"] is None:
-            logger.warning("%s: whether its %s saw these records is unknown: %s", folder, part, met["reason"])
+        elif met["patients"] is None:
+            what = "records" if met["records"] is None else "patients"
+            logger.warning("%s: whether its %s saw these %s is unknown: %s", folder, part, what, met["reason"])
 
 
 def _track(

@@ -27,8 +27,8 @@ def sharing_risk(metrics: Mapping[str, Any]) -> str:
     if "confidence" in metrics.get("bootstrap", {}):
         interval = interval.replace("95 %", f"{100 * metrics['bootstrap']['confidence']:g} %")
     return (
-        f"{who} tell one person's recordings from two people's with an equal error rate of {eer['value']:.1%}{interval}, "
-        f"50 % being chance ({metrics['task']}, {people} people): they are personal data; {_PAGE}"
+        f"{who} tell one person's recordings from two people's with an equal error rate of {eer['value']:.1%}"
+        f"{interval}, 50 % being chance ({metrics['task']}, {people} people): they are personal data; {_PAGE}"
     )
 
 

@@ -25,6 +25,7 @@ from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.seen import fingerprints, read_seen, write_seen
 from ecglfm.provenance import sha256_json, write_text
 from ecglfm.records import manifest_hash
 from ecglfm.tracking import start_run
@@ -133,6 +134,8 @@ def run_finetune(
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
+            known = read_seen(encoder)
+            write_seen(output, known | {"finetuning": (hashes["data_hash"], fingerprints(data.records["sha256"]))})
             save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen, config)})
             run.log(best_of(history, criterion.select_by), 0)  # one value a run: a bar in MLflow
             run.artifact(output / "history.csv")

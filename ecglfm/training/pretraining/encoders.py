@@ -12,6 +12,7 @@ from ecglfm.config.imported import check_preprocess
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.pretraining import objective_class
+from ecglfm.models.seen import read_seen, write_seen
 from ecglfm.provenance import write_text
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.loop import history_columns
@@ -43,6 +44,8 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
         if encoder.info.get("weights") == "random":
             info["weights"] = "random"  # it stays a control wherever it is brought from
         _check_import(encoder, slice_)
+        if known := read_seen(Path(config.path or "")):
+            write_seen(output, known)
     save_encoder(output, encoder, info)
     usual = objective_class(PretrainConfig.model_fields["objective"].default)
     write_text(output / "history.csv", ",".join(history_columns(usual.columns)) + "\n")

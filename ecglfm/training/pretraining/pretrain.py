@@ -23,6 +23,7 @@ from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.pretraining import Objective, make_objective, objective_class
+from ecglfm.models.seen import fingerprints, write_seen
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, manifest_hash, require_columns
 from ecglfm.tracking import History, Run, start_run
@@ -105,6 +106,7 @@ class Pretraining:
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
+        self.seen = fingerprints(seen["sha256"])
         self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
@@ -257,6 +259,7 @@ class Pretraining:
             "config_hash": self.config_hash,
             "training": self._summary(),
         }
+        write_seen(self.output, {"pretraining": (self.data_hash, self.seen)})
         save_encoder(self.output, whole, info)
         write_text(self.output / "history.csv", self.history.path.read_text(encoding="utf-8"))
         run.artifact(self.output / "history.csv")

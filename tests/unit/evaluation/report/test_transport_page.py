@@ -72,3 +72,7 @@ def test_who_was_met_is_said_first(tmp_path: Path) -> None:
     assert "Fine-tuning saw 3 of these records and 2 of these patients" in seen
     assert "say nothing about new patients" in seen
     assert "Its own test split is not known here" in seen
+    some = {"seen": 9, "records": 0, "patients": None, "reason": "moved"}
+    seen = words(tmp_path, acquaintance={"finetuning": some, "pretraining": some | {"records": 3}}, home=None)
+    assert "Fine-tuning saw none of these records; whether of these patients: unknown : moved." in seen
+    assert "Pretraining saw 3 of these records and an unknown number of these patients : moved." in seen

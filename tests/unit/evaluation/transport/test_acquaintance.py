@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.evaluation.transport.acquaintance import acquaintance, home_of
+from ecglfm.models.seen import fingerprints, write_seen
 from ecglfm.provenance import read_json, write_json, write_parquet
 from ecglfm.records import data_hash
 from ecglfm.training.finetuning import hash_of_fit
@@ -91,6 +92,23 @@ def test_a_model_that_was_moved_is_unknown(root: Path, tmp_path: Path) -> None:
     assert [told[part]["seen"] for part in ("finetuning", "pretraining")] == [None, None]
     assert "does not lie in the results folder" in told["finetuning"]["reason"]
     assert not told["clean"]
+
+
+def test_a_model_that_was_moved_knows_what_it_saw_by_the_samples(root: Path, tmp_path: Path) -> None:
+    info, folder = info_of(root), tmp_path / "model"
+    (root / MODEL).rename(folder)
+    saw = fingerprints(f"{i:064x}" for i in range(16, 20))
+    cohort = pd.DataFrame({"record_id": ["b/x", "b/y"], "patient_id": ["b/p0", "b/p1"], "sha256": ["1" * 64, "2" * 64]})
+    write_seen(folder, {
+        "finetuning": (info["data_hash"], fingerprints(["1" * 64, "3" * 64])), "pretraining": (info["encoder"]["data_hash"], saw),
+    })  # fmt: skip
+    told = acquaintance(cohort, None, info, folder)
+    assert [(told[part]["seen"], told[part]["records"], told[part]["patients"]) for part in ("finetuning", "pretraining")] == [
+        (2, 1, None), (4, 0, None),
+    ]  # fmt: skip
+    assert not told["clean"]
+    write_seen(folder, {"finetuning": ("of other data", saw)})
+    assert acquaintance(cohort, None, info, folder)["finetuning"]["seen"] is None
 
 
 def test_tables_that_are_not_those_of_the_training_tell_nothing(root: Path) -> None:

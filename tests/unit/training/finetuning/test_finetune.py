@@ -24,6 +24,7 @@ from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.calibration import fit_calibration
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.outputs import link_of
+from ecglfm.models.seen import FILE, fingerprints, read_seen
 from ecglfm.provenance import read_json, write_json
 from ecglfm.training.checkpoints.pieces import Piece
 from ecglfm.training.checkpoints.saver import Saver
@@ -356,9 +357,14 @@ def test_same_seed_gives_the_same_bytes_whatever_the_loaders(data: Path, tmp_pat
     for folder, (name, workers) in names.items():
         fit(data, tmp_path / folder, name, num_workers=workers)
     files = [
-        [(tmp_path / f / n).read_bytes() for n in ("model.safetensors", "model.json", "history.csv")] for f in names
+        [(tmp_path / f / n).read_bytes() for n in ("model.safetensors", "model.json", "history.csv", FILE)]
+        for f in names
     ]
     assert files[0] == files[1]
+    records = pd.read_parquet(data / "records.parquet")
+    expected = fingerprints(records.loc[records["split"] != "test", "sha256"])
+    of, found = read_seen(tmp_path / "a")["finetuning"]
+    assert (of, found.tolist()) == (load_model(tmp_path / "a").info["data_hash"], expected.tolist())
     assert files[0][0] != files[2][0]
 
 

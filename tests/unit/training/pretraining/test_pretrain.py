@@ -21,6 +21,7 @@ import yaml
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
+from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.training.engine import initialize
 from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
@@ -302,6 +303,11 @@ def test_random_and_imported_weights_come_in_the_same_form(prepared, undisturbed
     copy, original = load_encoder(tmp_path / "copy"), load_encoder(undisturbed)
     assert all(torch.equal(value, original.state_dict()[name]) for name, value in copy.state_dict().items())
     assert (copy.info["weights"], copy.info["data_hash"]) == ("import", original.info["data_hash"])
+    records = pd.read_parquet(prepared / "records.parquet")
+    of, found = read_seen(tmp_path / "copy")["pretraining"]
+    assert of == original.info["data_hash"]
+    assert found.tolist() == fingerprints(records.loc[records["split"] != "test", "sha256"]).tolist()
+    assert read_seen(tmp_path / "a") == {}
 
 
 def test_an_imported_encoder_of_other_signals_is_refused(undisturbed, tmp_path):
