@@ -192,10 +192,9 @@ class Writer:
             temporary.write_bytes(content)
             out, name = Root(temporary.parent), temporary.name
             self._search(path, [new, *xml_tree.texts(read_xml(out, name), vendor.spec)], cleaner)
-            if vendor.read is not None:
-                before, after = vendor.read(root, path), vendor.read(out, name)
-                if before.leads != after.leads or not np.array_equal(before.signal, after.signal, equal_nan=True):
-                    raise RecordError("signal_changed", f"{path}: its samples would not be what they were")
+            before, after = vendor.read(root, path), vendor.read(out, name)
+            if before.leads != after.leads or not np.array_equal(before.signal, after.signal, equal_nan=True):
+                raise RecordError("signal_changed", f"{path}: its samples would not be what they were")
         return vendor.title, (new,)
 
     def _record(self, path: str, new: str, cleaner: Cleaner) -> tuple[str, tuple[str, ...]]:

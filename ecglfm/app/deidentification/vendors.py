@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from ecglfm.app.deidentification.cleaning import UKB
 from ecglfm.app.deidentification.xml_tree import Spec
 from ecglfm.records import Record
+from ecglfm.sources.cardiosoft_xml import read_cardiosoft
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_muse
 
@@ -101,7 +102,7 @@ class Vendor(NamedTuple):
     title: str
     spec: Spec
     patient: str
-    read: Callable[[Root, str], Record] | None
+    read: Callable[[Root, str], Record]
 
     def patient_of(self, found: Element, path: str) -> str:
         """The patient that the file names; one of UK Biobank is named by its file. Empty where neither does."""
@@ -112,5 +113,5 @@ class Vendor(NamedTuple):
 #: By the name of the root element.
 VENDORS = {
     "RestingECG": Vendor("MUSE XML", MUSE, "PatientDemographics/PatientID", read_muse),
-    "CardiologyXML": Vendor("CardioSoft XML", CARDIOSOFT, "PatientInfo/PID", None),
+    "CardiologyXML": Vendor("CardioSoft XML", CARDIOSOFT, "PatientInfo/PID", read_cardiosoft),
 }

@@ -17,6 +17,7 @@ from ecglfm.app.deidentification.cleaning import Cleaner
 from ecglfm.config import UserError, parse
 from ecglfm.config.base import read_yaml
 from ecglfm.config.deidentification import DeidentificationRules
+from ecglfm.sources.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
 from ecglfm.sources.inside import Root
 from ecglfm.sources.muse_xml import read_head, read_muse
 from ecglfm.sources.wfdb_reader.files import read_wfdb
@@ -90,6 +91,12 @@ def test_signals_are_the_same_sample_for_sample(folder: Path, made: Path) -> Non
         after = read_muse(Root(made), f"{place}/{SECRET.name(name)}.xml")
         assert (before.leads, before.sampling_rate) == (after.leads, after.sampling_rate)
         np.testing.assert_array_equal(before.signal, after.signal)
+    before = read_cardiosoft(Root(folder), f"{planted.NUMBER}_20205_2_0.xml")
+    after = read_cardiosoft(Root(made), f"{PERSON}_20205_2_0.xml")
+    assert (before.leads, before.sampling_rate, len(before.signal)) == (after.leads, after.sampling_rate, 500)
+    np.testing.assert_array_equal(before.signal, after.signal)
+    head = read_cardiosoft_head(Root(made), f"{PERSON}_20205_2_0.xml")
+    assert (head.patient, head.age, head.sex, head.report) == (PERSON, 90, "female", "")
 
 
 def test_one_person_is_one_pseudonym_and_one_shift_in_all_formats(made: Path) -> None:
