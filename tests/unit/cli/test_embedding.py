@@ -28,7 +28,7 @@ def test_files_are_written_whole_and_what_has_no_vector_is_said(
     )
     (tmp_path / "notes.txt").write_text("not an ECG")
     assert embed(path, tmp_path / "notes.txt", "--encoder", model, "--output", tmp_path / "v.parquet") == 1
-    assert "no vector for 1 of 2: header_missing 1" in capsys.readouterr().out
+    assert "no vector for 1 of 2: format_unknown 1" in capsys.readouterr().out
     csv, parquet = pd.read_csv(tmp_path / "v.csv"), pd.read_parquet(tmp_path / "v.parquet")
     assert parquet["record"].tolist() == [str(path), str(tmp_path / "notes.txt")]
     np.testing.assert_array_equal(

@@ -104,12 +104,12 @@ def test_what_cannot_be_read_is_a_row_and_the_rest_goes_through(
     table = pd.read_parquet(output).set_index("record")
     assert table["abstained"].tolist() == [False, True, True, True]
     reasons = [reason.partition(":")[0] for reason in table["reason"]]
-    assert reasons == ["", "signal_truncated", "amplitude", "header_missing"]
+    assert reasons == ["", "signal_truncated", "amplitude", "format_unknown"]
     assert table.loc[str(folder / "b"), "probability.AF"] is None or np.isnan(
         table.loc[str(folder / "b"), "probability.AF"]
     )
     shown = capsys.readouterr().out
-    assert "no answer for 3 of 4: signal_truncated 1, amplitude 1, header_missing 1" in shown
+    assert "no answer for 3 of 4: signal_truncated 1, amplitude 1, format_unknown 1" in shown
 
 
 def test_a_folder_of_muse_files_says_the_patient(tmp_path: Path, model: Path):
