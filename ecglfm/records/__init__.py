@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ecglfm.records.errors import RecordError
 from ecglfm.records.leads import NAME_LEADS, LeadChoice, normalize_lead
+from ecglfm.records.moments import DATES, columns_of, made_at
 from ecglfm.records.record import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Microvolts, Record, to_microvolts
 from ecglfm.records.tables import (
     HASHED,
@@ -24,6 +25,7 @@ from ecglfm.records.tables import (
 
 __all__ = [
     "ALL_LEADS",
+    "DATES",
     "HASHED",
     "INDEX_COLUMNS",
     "LEDGER_COLUMNS",
@@ -36,9 +38,11 @@ __all__ = [
     "Microvolts",
     "Record",
     "RecordError",
+    "columns_of",
     "data_hash",
     "data_hash_of_pieces",
     "ledger_frame",
+    "made_at",
     "manifest_hash",
     "normalize_lead",
     "places",

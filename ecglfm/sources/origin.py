@@ -8,8 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
+from ecglfm.records import DATES, columns_of, made_at
+from ecglfm.sources.device_files import known_format, read_device_head
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.muse_xml import read_head
+from ecglfm.sources.recognition import identify
+from ecglfm.sources.recording_files import Head
 from ecglfm.sources.wfdb_reader.header import read_text, split_header
 
 #: header(5): base time and base date end the record line, here in any order, as databases write them.
@@ -27,7 +32,7 @@ class Origin(NamedTuple):
 
 
 def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside") -> Origin:
-    """What a WFDB header (base date, a comment `subject_id` or `patient id`) or a MUSE file says.
+    """What a WFDB header (base date, a comment `subject_id` or `patient id`) or the file of a device says.
 
     Parameters
     ----------
@@ -43,10 +48,10 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
     """
     place = Path(path)
     root = Root(place.parent, links)
-    if place.suffix.lower() == ".xml":
-        head = read_head(root, place.name)
-        text = f"{head.native['AcquisitionDate'] or ''} {head.native['AcquisitionTime'] or '00:00:00'}"
-        return Origin(head.patient or None, _parsed(text, "%m-%d-%Y %H:%M:%S"))
+    found = known_format(root, place.name) if place.suffix.lower() == ".xml" else identify(root, place.name)
+    if found is not None and found.reader:
+        head = read_device_head(root, place.name, found)
+        return Origin(head.patient or None, _said(head))
     for name in (place.name, place.stem):
         if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():
             lines, comments = split_header(read_text(root, root.folder(()), name))
@@ -55,17 +60,22 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
     return Origin()
 
 
+def _said(head: Head) -> datetime | None:
+    """When the head of a device's file says that it was made."""
+    date = next((name for name in DATES if head.native.get(name)), None)
+    if date is None:
+        return None
+    when = made_at(*(pd.Series([head.native[name]]) for name in columns_of(date, head.native))).iloc[0]
+    return None if pd.isna(when) else when.tz_localize(None).to_pydatetime()
+
+
 def _started(line: str) -> datetime | None:
     """Base date and time of a record line; without a date a time says nothing."""
     date, time = _DATE.search(line), _TIME.search(line)
     if date is None:
         return None
     hour, minute, second = time.groups() if time else ("0", "0", "0")
-    return _parsed(f"{date[1]}/{date[2]}/{date[3]} {hour}:{minute}:{second or '0'}", "%d/%m/%Y %H:%M:%S")
-
-
-def _parsed(text: str, form: str) -> datetime | None:
     try:
-        return datetime.strptime(text, form)
+        return datetime(int(date[3]), int(date[2]), int(date[1]), int(hour), int(minute), int(second or 0))
     except ValueError:
         return None

@@ -14,12 +14,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
+from ecglfm.records import DATES, made_at
 
-#: Columns of `index/{source}.parquet` that say a variable, of PTB-XL, MIMIC-IV-ECG, MUSE and the Challenge 2021.
+#: Columns of `index/{source}.parquet` that say a variable, each of some databases and devices.
 COLUMNS = {
-    "device": ("native.device", "native.cart_id", "native.AcquisitionDevice"),
+    "device": ("native.device", "native.cart_id", "native.AcquisitionDevice", "native.model"),
     "site": ("native.site", "native.Site", "native.database"),
-    "year": ("native.recording_date", "native.ecg_time", "native.AcquisitionDate"),
+    "year": tuple(f"native.{name}" for name in (*DATES, "year")),
     "filter": ("native.filtering", "native.bandwidth"),
 }
 #: Columns in which a person has noted noise; empty: there was none.
@@ -144,9 +145,8 @@ def _text(column: pd.Series) -> pd.Series:
 
 
 def _year(column: pd.Series) -> pd.Series:
-    """The four digits of a date that are a year, of a time when there were electrocardiograms."""
-    digits = column.astype("string").str.extract(r"(?<!\d)(\d{4})(?!\d)", expand=False)
-    years = pd.to_numeric(digits, errors="coerce").astype(np.float64)
+    """Years of dates, of a time when there were electrocardiograms."""
+    years = made_at(column).dt.year.astype(np.float64)
     return years.where(years.between(*_YEARS))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
+from ecglfm.records import columns_of, made_at
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +39,13 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
     """
     parts = []
     for source, path in indices.items():
-        names, column = pq.read_schema(path).names, f"native.{columns.get(source, '')}"
-        if source in columns and column not in names:
-            have = ", ".join(name.removeprefix("native.") for name in names if name.startswith("native."))
-            raise UserError(f"serial.time: {source}: no column {columns[source]!r} in its table, which has: {have}")
-        table = pd.read_parquet(path, columns=["record_id", *([column] if source in columns else [])])
-        days = _days(table[column]) if source in columns else pd.Series(np.nan, index=table.index)
+        have = [name.removeprefix("native.") for name in pq.read_schema(path).names if name.startswith("native.")]
+        if source in columns and columns[source] not in have:
+            said = ", ".join(have)
+            raise UserError(f"serial.time: {source}: no column {columns[source]!r} in its table, which has: {said}")
+        wanted = [f"native.{name}" for name in columns_of(columns[source], have)] if source in columns else []
+        table = pd.read_parquet(path, columns=["record_id", *wanted])
+        days = _days(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
         unread = int(days.isna().sum())
         if unread:
             logger.warning("%s: %d of %d recordings have no time: no pair by time has them", source, unread, len(days))
@@ -51,12 +53,15 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
     return pd.concat(parts)
 
 
-def _days(column: pd.Series) -> pd.Series:
-    """Days of numbers of days, or of dates."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.notna().sum() == column.notna().sum():
+def _days(column: pd.Series, time: pd.Series | None = None) -> pd.Series:
+    """Days of numbers of days, or of dates; `19910305` is a date."""
+    numbers, dates = pd.to_numeric(column, errors="coerce"), made_at(column, time)
+    written = column.dropna().astype("str").str.strip()
+    if (
+        numbers.notna().sum() == len(written)
+        and not (written.str.fullmatch(r"\d{8}") & dates[written.index].notna()).all()
+    ):
         return numbers.astype("float64")
-    dates = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
     return (dates - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ecglfm.records import RecordError
 from ecglfm.sources.origin import Origin, read_origin
+from tests.unit.sources.cardiosoft_file import cardiosoft
 from tests.unit.sources.muse_file import muse
 
 NOON = datetime(2019, 3, 4, 12, 0, 5)
@@ -48,6 +49,13 @@ def test_what_a_muse_file_says(tmp_path: Path):
     (tmp_path / "a.xml").write_bytes(muse(""))
     found = read_origin(tmp_path / "a.xml")
     assert found == Origin("P1", datetime(2020, 8, 17, 9, 15, 11))
+
+
+def test_what_a_cardiosoft_file_says_whatever_its_ending(tmp_path: Path):
+    when = {"Year": "2019", "Month": "10", "Day": "19", "Hour": "12", "Minute": "39", "Second": "11"}
+    for name in ("a.xml", "a.ecg"):
+        (tmp_path / name).write_bytes(cardiosoft("", patient="<PID>P2</PID>", when=when))
+        assert read_origin(tmp_path / name) == Origin("P2", datetime(2019, 10, 19, 12, 39, 11))
 
 
 def test_other_files_say_nothing_and_a_missing_one_is_an_error(tmp_path: Path):

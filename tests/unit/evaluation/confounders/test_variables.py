@@ -19,7 +19,8 @@ NAMES = ["source", "device", "site", "year", "rate", "filter", "noise", "amplitu
 def folder(tmp_path: Path) -> Path:
     """Two recordings of a database in PTB-XL's words, two in MIMIC's."""
     ptbxl = {"native.device": ["CS-12", " "], "native.site": ["0.0", None], "native.nurse": ["7", "8"],
-             "native.recording_date": ["1991-03-05 08:00:00", None], "native.static_noise": [" , I-V1", None]}  # fmt: skip
+             "native.recording_date": ["1991-03-05 08:00:00", None], "native.static_noise": [" , I-V1", None],
+             "native.acquired": [None, "19960229"]}  # fmt: skip
     mimic = {"native.cart_id": ["684", "685"], "native.ecg_time": ["2180-07-23 08:44:00", "2012-01-02 03:04:05"],
              "native.filtering": ["60 Hz notch", None], "native.bandwidth": ["0.005-150 Hz", "0.005-150 Hz"]}  # fmt: skip
     write_parquet(tmp_path / "index/p.parquet", pd.DataFrame({"record_id": ["p/0", "p/1"], **ptbxl}))
@@ -47,7 +48,7 @@ def test_every_database_speaks_its_own_words(folder: Path) -> None:
         "source": ["p", "m", "p", "m"],
         "device": ["CS-12", "684", None, "685"],
         "site": ["0.0", None, None, None],
-        "year": [1991.0, None, None, 2012.0],  # 2180 is no year: MIMIC moves its dates
+        "year": [1991.0, None, 1996.0, 2012.0],  # 2180 is no year: MIMIC moves its dates
         "rate": ["500 Hz", None, "257.5 Hz", None],
         "filter": [None, "60 Hz notch; 0.005-150 Hz", None, "0.005-150 Hz"],
         "noise.lead_off": ["clean", "clean", "flagged", "clean"],

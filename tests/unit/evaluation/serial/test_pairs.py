@@ -48,5 +48,13 @@ def test_times_are_dates_or_numbers_of_days(tmp_path: Path, caplog: pytest.LogCa
     assert days["b/2"] - days["b/1"] == 2.5
     assert days[["a/3", "a/4", "c/1"]].isna().all()
     assert "a: 2 of 4 recordings have no time" in caplog.text
+    muse = {"native.AcquisitionDate": ["03-05-1991", "03-05-1991"], "native.AcquisitionTime": ["18:00:00", None]}
+    indices |= {
+        "d": write_index(tmp_path / "d.parquet", record_id=["d/1", "d/2"], **muse),
+        "e": write_index(tmp_path / "e.parquet", record_id=["e/1", "e/2"], **{"native.on": ["19910228", "19910301"]}),
+    }
+    days = recording_days({name: indices[name] for name in "de"}, {"d": "AcquisitionDate", "e": "on"})
+    assert days["d/1"] - days["d/2"] == 0.75
+    assert days["e/2"] - days["e/1"] == 1
     with pytest.raises(UserError, match=r"serial.time: a: no column 'date' in its table, which has: when"):
         recording_days(indices, {"a": "date"})
