@@ -149,10 +149,11 @@ class _Parquet(Rows):
             raise RecordError("signal_unreadable", f"{self._name}: {str(error).splitlines()[0]}") from None
 
     def _size(self, group: int) -> int:
-        """Bytes of the column in a row group."""
+        """Bytes that the column of a row group takes in memory: zeros alone are next to none in the file."""
         said = self._file.metadata.row_group(group)
         columns = (said.column(number) for number in range(said.num_columns))
-        return sum(c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] == self._column)
+        own = [column for column in columns if column.path_in_schema.split(".")[0] == self._column]
+        return sum(max(column.total_uncompressed_size, 8 * column.num_values) for column in own)
 
     def read(self, row: int) -> np.ndarray:
         group = bisect_right(self._ends, row)

@@ -36,11 +36,14 @@ from ecglfm.data.signals import preprocess, prepare
 from ecglfm.models.bundle import load_model
 from ecglfm.records import RecordError
 from ecglfm.sources import open_source
+from ecglfm.sources.arrays import open_rows
 from ecglfm.sources.files import read_record
+from ecglfm.sources.inside import Root
 
 read_array = open_source(SourceSlice(source="n", config=SourceConfig(
     kind="numpy_folder", root=".", table="table.csv", sampling_rate=500, unit="uV", file_leads=["I"]))).read
-readers = {"record": lambda path: read_record(path).microvolts(), "array": read_array, "model": load_model}
+readers = {"record": lambda path: read_record(path).microvolts(), "array": read_array, "model": load_model,
+           "row": lambda name: open_rows(Root("."), name).read(0)}
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
 said = {}
@@ -115,6 +118,12 @@ def _npz(folder: Path) -> str:
     return path.name
 
 
+def _long_row(folder: Path) -> str:
+    with h5py.File(folder / "row.h5", "w") as file:
+        file.create_dataset("ecg", (2, 12, 10**9), "f4", chunks=(1, 12, 1000))
+    return "row.h5#ecg"
+
+
 def _wide(folder: Path) -> str:
     _sparse(folder / "huge.dat", 24 * 10**9)
     return _wfdb(folder, "wide", "12 500 1000000000", ["huge.dat"] * 12)
@@ -149,6 +158,7 @@ CASES: dict[str, tuple[str, Callable[[Path], str], str]] = {
                                 "many.hdf5: 1000000000 exams in one part"),
     "HDF5 of one chunk": ("record", lambda f: _hdf5(f, "chunk.hdf5", 10**4, chunks=(10**4, 4096, 12), compression="gzip"),
                           "chunk.hdf5: tracings has chunks of"),
+    "HDF5 of a row of a billion samples": ("row", _long_row, "signal_too_long: row.h5: (2, 12, 1000000000) are more than"),
     "zip bomb": ("array", _npz, "signal_too_long: bomb.npz: (134217729, 1) are more than 134217728 samples"),
     "window of 30 years": ("model", lambda f: _model(f, "window", "encoder", "crop_seconds", value=1e9),
                            "windows of crop_seconds 1e+09 at 500 Hz are longer than 1048576 samples"),

@@ -101,9 +101,11 @@ def test_what_is_no_array_is_one_sentence(
 
 
 def test_a_row_group_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _parquet(tmp_path / "a.parquet", [row.ravel() for row in ARRAY])
-    monkeypatch.setattr("ecglfm.sources.arrays._MAX_GROUP", 100)
-    with pytest.raises(RecordError, match=r"signal_too_long: a.parquet: row groups of \d+ bytes; write it with a sm"):
+    """Of zeros, which are next to nothing in the file: 2 rows of 1000 numbers."""
+    _parquet(tmp_path / "a.parquet", [np.zeros(1000)] * 5)
+    assert (tmp_path / "a.parquet").stat().st_size < 8000
+    monkeypatch.setattr("ecglfm.sources.arrays._MAX_GROUP", 15_999)
+    with pytest.raises(RecordError, match=r"signal_too_long: a.parquet: row groups of 16000 bytes; write it with a sm"):
         open_rows(Root(tmp_path), "a.parquet").read(0)
 
 

@@ -285,3 +285,30 @@ def test_a_chain_through_a_record_in_no_split_fails_the_audit_or_moves_as_one(tm
     splits = pd.read_parquet(tmp_path / "manifest/records.parquet").set_index("record_id")["split"]
     assert splits["a/000-0"] == splits["a/002-0"] == "test"
     assert pd.isna(splits["a/001-0"])
+
+
+def test_a_source_that_is_only_tested_gives_training_nothing_and_takes_copies_out_of_it(tmp_path):
+    """A recording of `b` is in `a`, too: of a patient whom the hash puts into train."""
+    alone = index_frame()
+    config = {"fractions": {"b": {"test": 1}}, "valid_fraction": 0.2, "test_fraction": 0.2}
+    split = {p: hash_split(p, seed=0, valid_fraction=0.2, test_fraction=0.2) for p in alone.patient_id.unique()}
+    taught = sorted(patient for patient, where in split.items() if where == "train")[:3]
+    record = alone.record_id[alone.patient_id == taught[0]].iloc[0]
+    signal = np.random.default_rng(9).integers(-500, 500, (1500, 12)).astype(np.int16)
+    write_results(tmp_path, alone, signals={record: signal})
+    write_results(tmp_path, index_frame(source="b"), signals={record.replace("a/", "b/"): signal})
+    failed = run_manifest(manifest_slice("a", "b", **config), tmp_path, tmp_path / "manifest")
+    assert failed["passed"] is False
+    assert [pair["crosses"] for pair in failed["duplicate_pairs"]] == [True]
+    content = run_manifest(manifest_slice("a", "b", **config, duplicates="move"), tmp_path, tmp_path / "manifest")
+    records = pd.read_parquet(tmp_path / "manifest/records.parquet")
+    assert content["passed"] is True
+    assert list(content["counts"]["b"]) == ["test"]
+    assert content["counts"]["b"]["test"]["records"] == 40
+    seen = records[records["split"].isin(["train", "valid"])]
+    assert set(seen["source"]) == {"a"}
+    assert taught[0] not in set(seen["patient_id"])
+    assert set(records.loc[records["patient_id"] == taught[0], "split"]) == {"test"}
+    assert {taught[1], taught[2]} <= set(seen["patient_id"])
+    shared = {key: content["pretraining"][key] for key in ("shared_patients", "shared_records", "duplicates")}
+    assert shared == dict.fromkeys(shared, 0)
