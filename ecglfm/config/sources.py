@@ -142,7 +142,7 @@ class SourceConfig(Section):
     array: str | None = Field(
         None,
         description=f"{_takers('array')} only: file with all recordings, relative to the root, and behind a `#` what"
-        " the array is called in there: `ecg.npy`, `ecg.h5#ecg`, `ecg.parquet#signal`",
+        " the array is called in there: `ecg.npy`, `ecg.h5#ecg`, `ecg.parquet#signal`, `ecg.zarr#ecg`",
     )
     axes: list[Literal["record", "lead", "sample"]] = Field(
         [],

@@ -1,14 +1,13 @@
-"""One big array of many recordings, read by its rows: .npy, a data set of HDF5, a column of Parquet.
+"""One big array of many recordings, read by its rows: .npy, a data set of HDF5, a column of Parquet, an array of Zarr.
 
 An array is named by its file, and what it is called in there behind a `#`: `ecg.npy`, `ecg.h5#group/ecg`,
-`ecg.parquet#signal`; the name may be left out where the file holds one. No more of it is read than the row that is
-asked for, or the row group that this is in.
+`ecg.parquet#signal`, `ecg.zarr#group/ecg`; the name may be left out where the file holds one. No more of it is read
+than the row that is asked for, or the row group or chunks that this is in.
 """
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,32 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecglfm.records import MAX_SAMPLES, RecordError
+from ecglfm.records import RecordError
 from ecglfm.sources.hdf5 import Hdf5File
 from ecglfm.sources.inside import Root
 from ecglfm.sources.npy import Array, read_header, read_numbers
+from ecglfm.sources.rows import Rows, as_text
+from ecglfm.sources.zarr_rows import ZarrRows
 
 _MAX_GROUP = 1 << 30  # bytes of a row group that are held
-
-
-class Rows(ABC):
-    """The rows of an array.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        (n, …); of what lies behind n only what the file says without its numbers being read.
-    """
-
-    shape: tuple[int, ...]
-
-    @abstractmethod
-    def read(self, row: int) -> np.ndarray:
-        """The numbers of a row, from 0, which is there; raises `RecordError` where they cannot be read."""
-
-    @abstractmethod
-    def ids(self, name: str) -> pa.ChunkedArray:
-        """What the file has under another name, a value per row, as text; raises `RecordError`."""
 
 
 def open_rows(root: Root, name: str) -> Rows:
@@ -96,7 +77,7 @@ class _Npy(Rows):
     def ids(self, name: str) -> pa.ChunkedArray:
         """Whole numbers of another .npy file."""
         with self._file(name) as (file, array):
-            return _as_text(read_numbers(file, array, name), name)
+            return as_text(read_numbers(file, array, name), name)
 
 
 class _Hdf5(Rows):
@@ -115,7 +96,7 @@ class _Hdf5(Rows):
 
     def ids(self, name: str) -> pa.ChunkedArray:
         """Numbers or strings of another data set of the file."""
-        return _as_text(self._file.read(self._file.dataset(name, "iuSO", 1), slice(None), name), name)
+        return as_text(self._file.read(self._file.dataset(name, "iuSO", 1), slice(None), name), name)
 
 
 class _Parquet(Rows):
@@ -188,17 +169,7 @@ def _depth(kind: pa.DataType) -> tuple[int, bool]:
     return depth, 0 < depth <= 2 and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-def _as_text(values: np.ndarray, name: str) -> pa.ChunkedArray:
-    """Ids as text: whole numbers, or strings, which HDF5 has as bytes."""
-    if values.ndim != 1 or values.dtype.kind not in "iuSO" or len(values) > MAX_SAMPLES:
-        raise RecordError("signal_unreadable", f"{name}: {values.dtype} {values.shape} are no ids, one a recording")
-    if values.dtype.kind in "iu":
-        return pa.chunked_array([pa.array(values).cast(pa.large_string())])
-    texts = (one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values)
-    return pa.chunked_array([pa.array(texts, pa.large_string())])
-
-
 #: By the ending of the file.
-KINDS: dict[str, type[_Npy] | type[_Hdf5] | type[_Parquet]] = {
-    ".npy": _Npy, ".h5": _Hdf5, ".hdf5": _Hdf5, ".hdf": _Hdf5, ".parquet": _Parquet,
+KINDS: dict[str, type[_Npy] | type[_Hdf5] | type[_Parquet] | type[ZarrRows]] = {
+    ".npy": _Npy, ".h5": _Hdf5, ".hdf5": _Hdf5, ".hdf": _Hdf5, ".parquet": _Parquet, ".zarr": ZarrRows,
 }  # fmt: skip
