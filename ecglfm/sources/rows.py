@@ -35,6 +35,7 @@ def as_text(values: np.ndarray, name: str) -> pa.ChunkedArray:
     if values.ndim != 1 or values.dtype.kind not in "iuSO" or len(values) > MAX_SAMPLES:
         raise RecordError("signal_unreadable", f"{name}: {values.dtype} {values.shape} are no ids, one a recording")
     if values.dtype.kind in "iu":
-        return pa.chunked_array([pa.array(values).cast(pa.large_string())])
+        own = values.astype(values.dtype.newbyteorder("="))  # Arrow reads no other order of bytes
+        return pa.chunked_array([pa.array(own).cast(pa.large_string())])
     texts = (one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values)
     return pa.chunked_array([pa.array(texts, pa.large_string())])
