@@ -33,3 +33,10 @@ def tune_process() -> None:
             os.environ[variable] = str(value % 2**64)
             if mallopt is not None:
                 mallopt(parameter, value)
+
+
+def give_back_memory() -> None:
+    """Hand what was freed back to the kernel, once, where `tune_process` keeps it: weights that have moved to a GPU."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if trim is not None:
+        trim(0)

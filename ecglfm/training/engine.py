@@ -24,6 +24,7 @@ from torch import nn
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
 from ecglfm.extras import need
+from ecglfm.process import give_back_memory
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,8 @@ def initialize(
     if distributed.world_size() == 1 and not engine.zero_optimization():
         # Nobody to agree with: DeepSpeed would copy all gradients into buckets of 2 GB, and back.
         engine.enable_backward_allreduce = False
+    if engine.device.type == "cuda":
+        give_back_memory()  # that of the weights, which have left
     logger.info(describe_rank(engine.device, config.precision))
     return engine
 
@@ -274,11 +277,13 @@ def broadcast_buffers(engine: Any) -> None:
             torch.distributed.broadcast(buffer, 0)
 
 
-def full_state_dict(engine: Any, module: nn.Module) -> dict[str, torch.Tensor]:
+def full_state_dict(engine: Any, module: nn.Module, *, everywhere: bool = True) -> dict[str, torch.Tensor]:
     """Weights of `module` (the engine's, or a part of it) in float32 on the CPU, whatever the ZeRO stage.
 
-    Every rank must call it; every rank gets them.
+    Every rank must call it; every rank gets them, or rank 0 alone where `everywhere` is false, which spares a node of
+    many GPUs as many copies. The others get nothing.
     """
+    wanted = everywhere or distributed.is_main()
     deepspeed = _import_deepspeed()
     state = {
         name: value.detach().float() if value.is_floating_point() else value.detach()
@@ -287,9 +292,9 @@ def full_state_dict(engine: Any, module: nn.Module) -> dict[str, torch.Tensor]:
     partitioned = engine.zero_optimization_partition_weights()
     for name, parameter in module.named_parameters():
         with deepspeed.zero.GatheredParameters([parameter], enabled=partitioned):
-            value = parameter.detach().float().cpu().clone()
+            value = parameter.detach().float().cpu().clone() if wanted else parameter.detach()
         if engine.fp16_enabled() and parameter.requires_grad:
             master = deepspeed.utils.safe_get_full_fp32_param(parameter)
-            value = value if master is None else master.detach().float().cpu().clone()
+            value = value if master is None or not wanted else master.detach().float().cpu().clone()
         state[name] = value
-    return {name: value.cpu().contiguous() for name, value in state.items()}
+    return {name: value.cpu().contiguous() for name, value in state.items()} if wanted else {}

@@ -77,7 +77,8 @@ def train(slice_: EncoderSlice, folder: Path, name: str, sent: Collectives) -> N
         buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
     note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen, "sent": collectives}
     (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
-    encoder = full_state_dict(engine, objective.encoder)
+    encoder = full_state_dict(engine, objective.encoder, everywhere=False)
+    assert bool(encoder) == distributed.is_main()
     if distributed.is_main():
         save_file(encoder, folder / f"{name}.safetensors")
 

@@ -1,6 +1,8 @@
 """What a command sets for itself and its children before it works, and what stays the user's."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +35,25 @@ def test_the_c_library_may_be_left_alone(monkeypatch):
     monkeypatch.setenv("ECGLFM_KEEP_MEMORY", "0")
     tune_process()
     assert not os.environ.keys() & set(VARIABLES)
+
+
+def test_memory_that_is_kept_can_be_given_back():
+    """300 MB in pieces, as weights are; in a process of its own, whose memory nothing else moves."""
+    script = """
+import re
+from pathlib import Path
+from ecglfm.process import give_back_memory, tune_process
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+tune_process()
+before = resident()
+weights = [bytearray(b"x" * 1_000_000) for _ in range(300)]
+del weights
+kept = resident() - before
+give_back_memory()
+print(kept, resident() - before)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    kept, left = map(int, said.split())
+    assert kept > 250
+    assert left < 50

@@ -244,7 +244,7 @@ class Pretraining:
 
     def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
         """Write the declared outputs; they need nothing of `checkpoints/`."""
-        state = full_state_dict(engine, encoder)  # a collective operation
+        state = full_state_dict(engine, encoder, everywhere=False)  # a collective operation
         if self.ema is not None:
             state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         if not distributed.is_main():
