@@ -26,6 +26,7 @@ from ecglfm.models.bundle import save_model
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import architecture
+from tests.unit.sources.cardiosoft_file import cardiosoft, strip
 
 #: Reads what it is given, with 300 MB more than it has taken for its imports.
 READER = """
@@ -77,6 +78,11 @@ def _hdf5(folder: Path, name: str, n: int, **how: Any) -> str:
 
 def _xml(folder: Path, name: str, content: bytes) -> str:
     (folder / name).write_bytes(b"<RestingECG>" + content + b"</RestingECG>")
+    return name
+
+
+def _cardiosoft(folder: Path, name: str, **odd: str) -> str:
+    (folder / name).write_bytes(cardiosoft(strip({"I": [1, 2, 3]}, **odd)))
     return name
 
 
@@ -154,6 +160,10 @@ CASES: dict[str, tuple[str, Callable[[Path], str], str]] = {
                                     "names.xml: a tag or comment of more than 1048576 bytes"),
     "XML of a long text": ("record", lambda f: _xml(f, "text.xml", b"<a>" + b"QUJD" * 1_000_000 + b"</a>"),
                            "signal_missing: text.xml: 0 waveforms of type Rhythm"),
+    "CardioSoft that states a billion samples": (
+        "record", lambda f: _cardiosoft(f, "count.xml", count="999999999"), "count.xml: 3 samples of 1e+09 that are stated"),
+    "CardioSoft of a number without end": (
+        "record", lambda f: _cardiosoft(f, "digits.xml", divider="7" * 1_000_000), "digits.xml: lead I: holds a number of 1e+09"),
     "HDF5 of a billion exams": ("record", lambda f: _hdf5(f, "many.hdf5", 10**9, chunks=(1, 4096, 12)),
                                 "many.hdf5: 1000000000 exams in one part"),
     "HDF5 of one chunk": ("record", lambda f: _hdf5(f, "chunk.hdf5", 10**4, chunks=(10**4, 4096, 12), compression="gzip"),
