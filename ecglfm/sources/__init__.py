@@ -33,7 +33,7 @@ warning wherever the index sees it: files of `ludb` and of the kinds for a perso
 mistake (no table or an empty one, a row of too few cells, a cell that cannot be read, an id twice) is a `UserError`
 with file, row and column.
 
-**Excluded people.** What makes an index or lists recordings takes `Source.recordings()`, the pieces without the patients
+**Excluded people.** What makes an index or lists recordings takes `Source.recordings()`, the pieces without patients
 of `exclude_patients`; an adapter need not know. No message names a recording whose file name tells that it is of one.
 
 **Memory.** A database may have millions of recordings, so nothing is held of all of them: tables are read in pieces
