@@ -131,7 +131,7 @@ def _append(clone, name: str, text: bytes) -> None:
         (lambda c: c.edit("config/config.yaml", finetune={"learning_rate": 1}), "config/config.yaml: finetune.learning_rate: unknown key"),
         (lambda c: _append(c, "config/config.yaml", b"results: here\n"), "not valid YAML: key 'results' stands twice"),
         (lambda c: _append(c, "config/config.yaml", b"# caf\xe9\n"), ": not UTF-8; save the file in that encoding"),
-        (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: base, ecg-lfm, ecglfm-600m, random-small, random-tiny, small, tiny, xresnet1d101"),
+        (lambda c: c.edit("config/config.yaml", encoders=["tinny"]), "config/encoders/tinny.yaml: no such file; config/encoders/ has: base, "),
         (lambda c: c.edit("config/tasks/af.yaml", labels={"AFIB": {"ptbxl": {"spc": ["AFIB"]}}}), "config/tasks/af.yaml: labels.AFIB.ptbxl.spc: unknown key; did you mean 'scp'?"),
     ],
 )  # fmt: skip
@@ -139,7 +139,7 @@ def test_config_mistakes_are_one_line(clone, break_it, line: str) -> None:
     break_it(clone)
     done = clone.run("snakemake", "-n", check=False)
     assert done.returncode != 0
-    assert line in done.stdout
+    assert line in done.stdout.splitlines()[-1]  # no `WorkflowError in file …` around it
     assert "Traceback" not in done.stdout
 
 
@@ -236,4 +236,7 @@ def test_missing_database_is_named(clone) -> None:
     _own_database(clone, "nowhere")
     done = clone.run("snakemake", "index", check=False)
     assert done.returncode != 0
-    assert "nowhere/ptbxl_database.csv" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "nowhere: no such folder, where source 'demo-ptbxl' should lie: fetch it with `snakemake download`, or say where it"
+        " is: --config 'roots={demo-ptbxl: FOLDER}'"
+    )

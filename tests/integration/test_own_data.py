@@ -93,16 +93,6 @@ def test_targets_that_need_more_say_so(clone, real_data: Path, target: str) -> N
     assert "Exception" not in done.stdout + (done.stderr or "")
 
 
-def test_a_database_that_is_not_there_is_fetched_or_named(clone) -> None:
-    command = "snakemake -n --configfile config/recipes/ptb-xl-small.yaml"
-    done = clone.run(*shlex.split(command), check=False)
-    assert done.returncode != 0
-    assert done.stdout.splitlines()[-1] == (
-        "data/ptb-xl: no such folder, where source 'ptbxl' should lie: fetch it with `snakemake download --configfile"
-        " config/recipes/ptb-xl-small.yaml`, or say where it is: --config 'roots={ptbxl: FOLDER}'"
-    )
-
-
 def test_a_label_set_and_an_encoder_in_the_recipe_are_all_that_it_takes(clone, real_data: Path) -> None:
     """As docs/own-labels.md has it: with `root` in the source's YAML the command needs nothing else."""
     root = _add(clone, real_data, ["00001_hr"])

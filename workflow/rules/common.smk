@@ -13,6 +13,7 @@ from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
 from ecglfm.config.imported import remember
 from ecglfm.config.made_with import check_made_with, write_made_with
+from snakemake.exceptions import WorkflowError
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
 
@@ -21,7 +22,7 @@ try:
     check_identity(PROJECT)
     check_made_with(Path(PROJECT.config.results))
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))
 
 SOURCES = list(PROJECT.sources)
 ENCODERS = list(PROJECT.encoders)

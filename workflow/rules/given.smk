@@ -9,12 +9,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir).parent))  # a clone works before ecglfm is installed
 
 from ecglfm.config import UserError, read_yaml
-from snakemake.exceptions import WorkflowError
 
 try:
     if Path("config/config.yaml").exists():
         read_yaml("config/config.yaml")
     GIVEN = [(os.path.relpath(path), read_yaml(path)) for path in workflow.overwrite_configfiles]
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))  # the line alone: Snakemake would put its own around that of any other error
 GIVEN += [("--config", workflow.config_settings.config)]
