@@ -69,7 +69,7 @@ class Replacements(logging.Filter):
 
 
 class Commands(logging.Filter):
-    """Of a rule that only gathers, as `all`, Snakemake says "Shell command: None": there is none to say."""
+    """Where nothing is run, as for `all`, Snakemake says "Shell command: None": there is none to say."""
 
     def filter(self, record):
         return getattr(record, "event", None) != LogEvent.SHELLCMD or record.shellcmd is not None
