@@ -123,12 +123,7 @@ def in_id_order(frames: Iterable[pd.DataFrame], path: Path) -> Iterator[pa.Table
     UserError
         There is no row, or an id stands twice; `path` is named.
     """
-    yield from tables_in_id_order(map(to_table, frames), path)
-
-
-def tables_in_id_order(tables: Iterable[pa.Table], path: Path, run: int | None = None) -> Iterator[pa.Table]:
-    """As `in_id_order`, of rows that are Arrow tables already; `run` as of a `Sorter`."""
-    for number, table in enumerate(unique(sort(tables, ORDER, run=run), f"{path}:")):
+    for number, table in enumerate(unique(sort(map(to_table, frames), ORDER), f"{path}:")):
         if not number and not len(table):
             raise UserError(f"{path}: holds no recording")
         yield table

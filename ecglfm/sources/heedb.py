@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -27,10 +28,10 @@ import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import Institution
-from ecglfm.sources.base import Source, tables_in_id_order, unique
+from ecglfm.sources.base import Source, unique
 from ecglfm.sources.csv_table import MAX_WHOLE, fail_at, number_column, read_pieces
 from ecglfm.sources.record_table import MAX_AGE, parse_sex
-from ecglfm.sources.reorder import NESTED, ORDER, merge_join, rechunked, sort, to_frame
+from ecglfm.sources.reorder import NESTED, ORDER, Sorter, merge_join, rechunked, to_frame
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +124,16 @@ class _Site:
 
     def rows(self) -> Iterator[pa.Table]:
         """Rows of `metadata.csv` by name, with what is stated of each."""
-        pieces = read_pieces(self._metadata, _REQUIRED)
-        recordings = tables_in_id_order(map(self._recordings, pieces), self._metadata, _RUN)
-        stated = [
-            unique(sort(self._stated(path, names), ORDER, run=_RUN), f"{path}: FileName", hint="")
-            for path, names in self._statements.items()
-        ]
-        for rows, *others in merge_join([recordings, *stated], ORDER):
+        recordings = map(self._recordings, read_pieces(self._metadata, _REQUIRED))
+        with ThreadPoolExecutor() as pool:  # Arrow, which does most of the work, lets them run at once
+            tables = [recordings, *(self._stated(path, names) for path, names in self._statements.items())]
+            sorted_, *stated = pool.map(_sorter, tables)
+        if not len(sorted_):
+            raise UserError(f"{self._metadata}: holds no recording")
+        streams = [unique(sorted_.tables(), f"{self._metadata}:")]
+        for path, sorter in zip(self._statements, stated, strict=True):
+            streams.append(unique(sorter.tables(), f"{path}: FileName", hint=""))
+        for rows, *others in merge_join(streams, ORDER):
             names = rows[ORDER].combine_chunks()
             for path, other in zip(self._statements, others, strict=True):
                 keys = other[ORDER].combine_chunks()
@@ -205,6 +209,14 @@ class _Site:
         """Tell what was odd in all the rows."""
         for what, number in self._odd.items():
             logger.warning(f"{what}, the first: %s", number, self._example[what])
+
+
+def _sorter(tables: Iterable[pa.Table]) -> Sorter:
+    """All rows, to be had by name."""
+    sorter = Sorter(ORDER, run=_RUN)
+    for table in tables:
+        sorter.add(table)
+    return sorter
 
 
 def _names(written: pa.ChunkedArray) -> pa.Array:

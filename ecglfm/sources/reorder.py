@@ -259,9 +259,9 @@ def rechunked(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield held
 
 
-def sort(tables: Iterable[pa.Table], *by: str, run: int | None = None) -> Iterator[pa.Table]:
+def sort(tables: Iterable[pa.Table], *by: str) -> Iterator[pa.Table]:
     """The rows of many tables, in order; as a `Sorter`, into which they all go before the first one comes out."""
-    sorter = Sorter(*by, run=run)
+    sorter = Sorter(*by)
     for table in tables:
         sorter.add(table)
     yield from sorter.tables()

@@ -138,6 +138,18 @@ def test_a_broken_table_is_one_clear_line(database: Path, file: str, old: str, n
     assert str(path) in str(error.value)
 
 
+def test_tables_of_a_header_alone(database: Path) -> None:
+    for path in source(database).tables():
+        header = path.read_text().partition("\n")[0]
+        if "metadata" not in str(path) or "I0006" in str(path):
+            path.write_text(header + "\n")
+    with pytest.raises(UserError, match=r"I0006/metadata/metadata\.csv: holds no recording"):
+        source(database).index()
+    frame = source(database, institutions=["I0001"]).index()
+    assert len(frame) == 3
+    assert frame[["native.codes_v24", "native.codes_physician"]].isna().all(axis=None)
+
+
 def test_signals_of_both_kinds_of_file_are_read_by_the_names_of_their_leads(tmp_path: Path) -> None:
     digital = np.tile(np.arange(12, dtype=np.int16) * 10, (500, 1))
     written.write_mat(tmp_path / "I0001/WFDB/S0001/1988/04", "de_a", digital, 250)
