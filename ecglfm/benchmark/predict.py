@@ -1,7 +1,7 @@
 """`benchmark predict`: recordings on disk to a table of answers, against the model's forward alone on the same windows.
 
 Recordings of two windows, 12 leads x 10 s at 500 Hz, in WFDB format 16; an encoder of `config/encoders/` with random
-weights, one process with one thread.
+weights, one process; PyTorch has one thread, and another reads and prepares the next recordings meanwhile.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def signal_numbers(x_blt: Tensor, valid_b: Tensor, rate: float) -> Tensor:
     upper = torch.triu_indices(leads, leads, 1, device=x_blt.device)
     together = (gram / power[:, :, None] / power[:, None, :])[:, upper[0], upper[1]]
     mean = x_blt.sum(dim=-1, keepdim=True) / valid_b[:, None, None].clamp(min=1)
-    spectrum = torch.fft.rfft((x_blt - mean) * real_bt[:, None]).abs().square().sum(dim=1)
+    spectrum = torch.view_as_real(torch.fft.rfft((x_blt - mean) * real_bt[:, None])).square().sum(dim=(1, 3))
     frequency = torch.fft.rfftfreq(samples, 1.0 / rate, device=x_blt.device)
     inside = [(frequency >= low) & (frequency < high) for low, high in itertools.pairwise(OCTAVES)]
     octaves = torch.stack([spectrum[:, rows].sum(dim=1) for rows in inside], dim=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from ecglfm.data.samples import cut_windows, padded
 from ecglfm.data.signals import prepare
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.parallel import ordered_map
+
+PieceT = TypeVar("PieceT")
 
 _CHUNK = 8  # recordings that a worker reads at a time
 _TOGETHER = 256  # windows of the recordings that are answered together: some batches
@@ -103,10 +106,20 @@ class Held:
         return padded([self._signals[row][start : start + length] for row, start in places], length)
 
 
+def read_ahead(pieces: Iterator[PieceT]) -> Iterator[PieceT]:
+    """The same pieces; while one is looked at, a thread makes the next one."""
+    done = object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[PieceT | object] = thread.submit(next, pieces, done)
+        while (piece := waiting.result()) is not done:
+            waiting = thread.submit(next, pieces, done)
+            yield cast(PieceT, piece)
+
+
 def prepared_together(
     recordings: Sequence[Recording], preparer: Preparer, length: int, *, workers: int = 1
 ) -> Iterator[list[Prepared]]:
-    """Recordings in their order, as many at a time as have windows for some batches.
+    """Recordings in their order, as many at a time as have windows for some batches; the next are read meanwhile.
 
     Parameters
     ----------
@@ -117,6 +130,12 @@ def prepared_together(
     workers : int
         Processes that read and prepare; what comes out does not depend on it.
     """
+    return read_ahead(_together(recordings, preparer, length, workers))
+
+
+def _together(
+    recordings: Sequence[Recording], preparer: Preparer, length: int, workers: int
+) -> Iterator[list[Prepared]]:
     chunks = [recordings[start : start + _CHUNK] for start in range(0, len(recordings), _CHUNK)]
     waiting, windows = list[Prepared](), 0
     for one in itertools.chain.from_iterable(ordered_map(preparer, chunks, workers)):
