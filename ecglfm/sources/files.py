@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.code15 import ExamFile, split_path
-from ecglfm.sources.device_files import known_format, read_device_file
+from ecglfm.sources.device_files import known_format, read_device_file, read_device_head
 from ecglfm.sources.inside import Root, spelled
+from ecglfm.sources.muse_xml import read_head as muse_head
 from ecglfm.sources.muse_xml import read_muse
 from ecglfm.sources.recognition import identify
+from ecglfm.sources.recording_files import Head
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 from ecglfm.sources.wfdb_reader.header import read_text
 
@@ -63,7 +65,7 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
             "rate_unknown",
             f"{path}: an array says neither rate nor leads; make its folder a source of kind numpy_folder",
         )
-    header = wfdb_name(path)
+    header = _wfdb_name(path)
     if header and _is_part(root, header, path):
         return read_wfdb(root, header, checks)
     if identify(root, path.name) is not None:
@@ -77,7 +79,29 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
     )
 
 
-def wfdb_name(path: Path) -> str:
+def read_head(path: str | Path, *, links: str | Sequence[str | Path] = "inside") -> Head | None:
+    """What a file says beside its waveforms; None for WFDB and arrays, which have no such part.
+
+    Parameters
+    ----------
+    path, links
+        As `read_record` takes them.
+
+    Raises
+    ------
+    RecordError
+        The file cannot be read.
+    """
+    place = Path(path)
+    root, header = Root(place.parent, links), _wfdb_name(place)
+    if "#" in place.name or (header and _is_part(root, header, place)):
+        return None
+    if identify(root, place.name) is None:
+        return muse_head(root, place.name) if place.suffix.lower() == ".xml" else None  # which says what is wrong
+    return read_device_head(root, place.name, known_format(root, place.name))
+
+
+def _wfdb_name(path: Path) -> str:
     """Name of the WFDB header that lies beside a file, or that a record's name means; empty where there is none."""
     names = [path.name] if path.suffix.lower() != ".hea" else []
     names += [path.stem] if path.suffix else []

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from ecglfm.records import DATES, columns_of, made_at
-from ecglfm.sources.device_files import known_format, read_device_head
+from ecglfm.sources.files import read_head
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.recognition import identify
 from ecglfm.sources.recording_files import Head
 from ecglfm.sources.wfdb_reader.header import read_text, split_header
 
@@ -48,9 +47,8 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
     """
     place = Path(path)
     root = Root(place.parent, links)
-    found = known_format(root, place.name) if place.suffix.lower() == ".xml" else identify(root, place.name)
-    if found is not None and found.reader:
-        head = read_device_head(root, place.name, found)
+    head = read_head(place, links=links)
+    if head is not None:
         return Origin(head.patient or None, _said(head))
     for name in (place.name, place.stem):
         if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():

@@ -12,15 +12,16 @@ from ecglfm.app.prediction import FromFiles
 from ecglfm.config import LEADS, UserError
 from ecglfm.evaluation.beats import Intervals, measure_intervals
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.inside import Root
-from ecglfm.sources.muse_xml import read_head
+from ecglfm.sources.files import read_head
 
 _MAX_RATE = 2000.0  # Hz, that are enough for any ECG
 _COMMENT = re.compile(r"<?(age|sex)>?\s*:\s*(\S+)", re.IGNORECASE)
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
-#: What the machine's intervals are called in a MUSE file.
-_MUSE = {"rate": "VentricularRate", "pr": "PRInterval", "qrs": "QRSDuration", "qt": "QTInterval",
-         "qtc": "QTCorrected", "axis": "RAxis"}  # fmt: skip
+#: What the machine's intervals are called: in MUSE and CardioSoft files, and as `ecglfm[formats]` gives them.
+_STATED = {"rate": ("VentricularRate", "heart_rate"), "pr": ("PRInterval", "PQInterval", "pr_interval"),
+           "qrs": ("QRSDuration", "qrs_duration"), "qt": ("QTInterval", "qt_interval"),
+           "qtc": ("QTCorrected", "QTCInterval"), "axis": ("RAxis",)}  # fmt: skip
+_WHEN = ("AcquisitionDate", "AcquisitionTime", "ObservationDateTime", "acquired")
 
 
 class Subject(NamedTuple):
@@ -102,7 +103,7 @@ def look_at(named: str | Path, reader: FromFiles, *, longest: float = math.inf) 
         shown=shown,
         derived=derived,
         patient=", ".join(fact for fact in facts if fact) or "patient not stated",
-        recorded=" ".join(native[key] for key in ("AcquisitionDate", "AcquisitionTime") if native.get(key)),
+        recorded=" ".join(native[key] for key in _WHEN if native.get(key)),
         intervals=measured,
         by="ecglfm" if stated is None else "the machine",
     )
@@ -127,12 +128,11 @@ def _standard(record: Record) -> tuple[Record, tuple[str, ...]]:
 
 
 def _said(path: str, record: Record, reader: FromFiles) -> tuple[dict[str, str], list[str]]:
-    """The machine's own words of a MUSE file, and sex and age of any."""
-    place = Path(path)
-    if place.suffix.lower() != ".xml":
+    """The machine's own words of a device's file, and sex and age of any."""
+    head = read_head(path, links=reader.links)
+    if head is None:
         found = {key.lower(): value for key, value in _COMMENT.findall("\n".join(record.comments))}
         return {}, _sex_and_age(found.get("sex", ""), found.get("age", ""))
-    head = read_head(Root(place.parent, reader.links), place.name)
     age = f"{head.age:.0f}" if head.age == head.age else ""
     return {key: value for key, value in head.native.items() if value}, _sex_and_age(head.sex or "", age)
 
@@ -144,7 +144,8 @@ def _sex_and_age(sex: str, age: str) -> list[str]:
 
 def _stated(native: Mapping[str, str]) -> Intervals | None:
     """The machine's intervals; None where it states neither QRS nor QT."""
-    values = {name: _whole(native.get(key, "")) for name, key in _MUSE.items()}
+    said = {name: next((native[key] for key in keys if native.get(key)), "") for name, keys in _STATED.items()}
+    values = {name: _whole(text) for name, text in said.items()}
     return Intervals(**values) if values["qrs"] is not None or values["qt"] is not None else None
 
 

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ecglfm.sources.recognition import START, recognise
+
 MAX_BYTES = 16 * 2**20  # of the files of one request; five minutes of twelve leads at 1000 Hz are 7
 MAX_BODY = MAX_BYTES * 4 // 3 + 2**20  # hidden fields are base64
 MAX_FILES = 32
 MAX_FIELD = 500  # characters of what is no file
-ENDINGS = (".hea", ".dat", ".mat", ".xml", ".hdf5", ".h5")
+ENDINGS = (".hea", ".dat", ".mat", ".xml", ".hdf5", ".h5")  # others are known by their content
 WHICH = ("now", "before")  # fields with files: the recording, and an earlier one of the person
 _NAME = re.compile(r"\w[\w .()+=-]{0,119}")
 _BOUNDARY = re.compile(r"multipart/form-data\s*;.*?boundary=\"?([0-9A-Za-z'()+_,./:=?-]{1,70})\"?\s*$", re.IGNORECASE)
@@ -124,10 +126,14 @@ def _add(form: Form, which: str, filename: str, content: bytes) -> None:
             f"A file is called {name[:80]!r}: letters, digits, blanks and . _ - ( ) + = are allowed, no path."
         )
     if not name.lower().endswith(ENDINGS):
-        raise PageError(
-            f"{name} is no recording that can be read here; choose WFDB (.hea with its .dat or .mat), "
-            "GE MUSE (.xml) or CODE-15 % (.hdf5)."
-        )
+        found = recognise(content[:START])
+        if found is not None and not found.reader:
+            raise PageError(f"{name} is {found.name}: {found.advice}.")
+        if found is None:
+            raise PageError(
+                f"{name} is no recording that can be read here; choose WFDB (.hea with its .dat or .mat), GE's XML, "
+                "CODE-15 % (.hdf5), or a DICOM, HL7 aECG, SCP-ECG, EDF, Philips, Mortara or ISHNE file."
+            )
     form.files[which][name] = content
     chosen = [kept for files in form.files.values() for kept in files.values()]
     if len(chosen) > MAX_FILES:

@@ -21,7 +21,7 @@ from ecglfm.evaluation.plots import literal, plot_ecg
 MAX_SECONDS = 300  # of a recording: the page answers while somebody waits
 NOTICE = "Research use, not a medical device."
 LIKELIEST, NONE = "", "-"  # values of the field `label`
-_HEADS = (".hea", ".xml", ".hdf5", ".h5")  # files that a recording is found by
+_SIGNALS = (".dat", ".mat")  # files that are no recording by themselves
 #: What to do, by what is said of a recording.
 _HINTS = {
     ": signal_missing: ": "; choose it together with its header",
@@ -175,7 +175,7 @@ def answer(predictor: Predictor, form: Form) -> Answer:
 
 def _look(files: Mapping[str, bytes], exam: str) -> Subject:
     """The one recording of some files."""
-    if not any(name.lower().endswith(_HEADS) for name in files):
+    if all(name.lower().endswith(_SIGNALS) for name in files):
         name = next(iter(files))
         raise PageError(f"{name} came without its header; choose the .hea file together with it.")
     with on_disk(files) as folder:

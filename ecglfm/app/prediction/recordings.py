@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,16 +19,20 @@ from ecglfm.records import Record, RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source
 from ecglfm.sources.code15 import ExamFile
-from ecglfm.sources.files import read_record
+from ecglfm.sources.files import read_head, read_record
 from ecglfm.sources.folder import files_of
 from ecglfm.sources.inside import Root
-from ecglfm.sources.muse_xml import read_head
 from ecglfm.sources.origin import Origin, read_origin
+from ecglfm.sources.recognition import identify
+
+logger = logging.getLogger(__name__)
 
 #: What Python names: in memory, files, folders, one or several of them.
 Records = Record | str | Path | Iterable[Record | str | Path]
 #: Endings of files that hold recordings; a WFDB record is found by its header.
-_WFDB, _MUSE, _CODE15 = (".hea",), (".xml",), (".hdf5", ".h5")
+_WFDB, _XML, _CODE15 = (".hea",), (".xml",), (".hdf5", ".h5")
+#: Files of such a record, and arrays, which do not say what they are.
+_COMPANIONS = (".hea", ".dat", ".mat", ".atr", ".npy", ".npz")
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 
 
@@ -81,12 +87,12 @@ class FromFiles(Reader):
         return read_record(path, leads=self.leads, file_leads=self.file_leads, checks=self.checks, links=self.links)
 
     def patient(self, path: str) -> str | None:
-        """The `PatientID` of a MUSE file."""
-        place = Path(path)
-        return read_head(Root(place.parent, self.links), place.name).patient or None if _ends(path, _MUSE) else None
+        """The patient's id in a device's file."""
+        head = read_head(path, links=self.links)
+        return head.patient or None if head else None
 
     def origin(self, path: str) -> Origin:
-        """What a MUSE file or a WFDB header says."""
+        """What a device's file or a WFDB header says."""
         return read_origin(path, links=self.links)
 
     def find(self, named: Sequence[str | Path]) -> list[Recording]:
@@ -107,7 +113,10 @@ class FromFiles(Reader):
         for path in map(Path, named):
             names = list(self._below(path) if path.is_dir() else self._of_file(path))
             if not names:
-                raise UserError(f"{path}: no recording in it; looked for *{', *'.join(_WFDB + _MUSE + _CODE15)}")
+                raise UserError(
+                    f"{path}: no recording in it; looked for *{', *'.join(_WFDB + _XML + _CODE15)} and"
+                    " the formats of devices"
+                )
             found |= {name: Recording(name, None, name) for name in names}
         return list(found.values())
 
@@ -118,9 +127,24 @@ class FromFiles(Reader):
             source = open_source(SourceSlice(source="files", config=config))
             for piece in source.pieces():  # without the segments of records of several
                 yield from (str(folder / path) for path in piece["path"])
-        yield from (str(folder / path) for path in files_of(root, _MUSE))
+        yield from (str(folder / path) for path in self._devices(root))
         for path in files_of(root, _CODE15):
             yield from self._exams(folder / path)
+
+    def _devices(self, root: Root) -> Iterator[str]:
+        """Files of a tree that are recordings by their content, and XML, which may be a damaged one."""
+        others: Counter[str] = Counter()
+        for path in files_of(root, ("",)):
+            if _ends(path, _COMPANIONS + _CODE15 + _TABLES):
+                continue
+            found = identify(root, path)
+            if _ends(path, _XML) or (found is not None and found.recording):
+                yield path
+            elif found is not None:
+                others[found.name] += 1
+        if others:
+            what = ", ".join(f"{n} {name}" for name, n in others.most_common(5))
+            logger.warning("%s: %d files are no recordings and are not read: %s", root.path, others.total(), what)
 
     def _of_file(self, path: Path) -> Iterator[str]:
         if _ends(path.name, _CODE15) and path.is_file():

@@ -9,8 +9,9 @@ import pytest
 
 from ecglfm.records import RecordError
 from ecglfm.sources.origin import Origin, read_origin
-from tests.unit.sources.cardiosoft_file import cardiosoft
+from tests.unit.sources.cardiosoft_file import cardiosoft, strip
 from tests.unit.sources.muse_file import muse
+from tests.unit.sources.vendor_file import dicom, group, wave
 
 NOON = datetime(2019, 3, 4, 12, 0, 5)
 
@@ -62,3 +63,13 @@ def test_other_files_say_nothing_and_a_missing_one_is_an_error(tmp_path: Path):
     assert read_origin(tmp_path / "exams.hdf5#7") == Origin()
     with pytest.raises(RecordError):
         read_origin(tmp_path / "none.xml")
+
+
+def test_what_files_of_devices_say(tmp_path: Path):
+    (tmp_path / "r.dcm").write_bytes(dicom([group(wave())]))
+    date = {"Year": "2019", "Month": "3", "Day": "4", "Hour": "12", "Minute": "0", "Second": "5"}
+    content = cardiosoft(strip({"I": [1, 2]}), patient="<PID>7</PID>", when=date)
+    (tmp_path / "7_20205_2_0.xml").write_bytes(content)
+    (tmp_path / "r.hea").write_text("r 12 500 5000 12:00:05 04/03/2019\n")  # of another recording
+    assert read_origin(tmp_path / "r.dcm") == Origin("P7", datetime(2011, 2, 3, 4, 5, 6))
+    assert read_origin(tmp_path / "7_20205_2_0.xml") == Origin("7", NOON)

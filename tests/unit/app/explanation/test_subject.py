@@ -12,6 +12,7 @@ from ecglfm.app.explanation import look_at
 from ecglfm.app.prediction import FromFiles
 from ecglfm.config import UserError
 from tests.unit.evaluation.beats.hearts import heart
+from tests.unit.sources import vendor_file
 
 
 def test_a_muse_file_has_patient_and_the_machines_intervals(odd_inputs: Path):
@@ -21,6 +22,18 @@ def test_a_muse_file_has_patient_and_the_machines_intervals(odd_inputs: Path):
         "97/min    PR 122    QRS 74    QT 328    QTc 417 ms    axis 63°    (by the machine)",
     ]
     assert subject.shown.signal.shape[1] == 12
+
+
+def test_a_devices_file_says_whose_it_is_and_what_the_machine_measured(tmp_path: Path):
+    content = vendor_file.mortara(vendor_file.wave(500))
+    cycle = b'<TYPICAL_CYCLE PR_DURATION="160" QRS_DURATION="90" QT="400" BITS="16" UNITS_PER_MV="200"/>'
+    (tmp_path / "a").write_bytes(content.replace(b"</ECG>", cycle + b"</ECG>"))
+    (tmp_path / "b").write_bytes(vendor_file.dicom([vendor_file.group(vendor_file.wave(500))]))
+    assert look_at(tmp_path / "a", FromFiles()).lines() == [
+        "patient P7, male, 61 years    2011-02-03 04:05:06",
+        "70/min    PR 160    QRS 90    QT 400    QTc – ms    axis –    (by the machine)",
+    ]
+    assert look_at(tmp_path / "b", FromFiles()).lines()[0] == "patient P7, male, 61 years    2011-02-03 04:05:06"
 
 
 def test_a_wfdb_header_has_age_and_sex_and_intervals_are_measured(tmp_path: Path):

@@ -8,6 +8,7 @@ import pytest
 
 from ecglfm.app.page.form import MAX_BYTES, PageError, hidden, on_disk, read_form
 from tests.unit.app.page.conftest import BOUNDARY, body_of
+from tests.unit.sources.vendor_file import dicom, group, wave
 
 KIND = f'multipart/form-data; boundary="{BOUNDARY}"'
 #: Line ends, a boundary that is none, and every byte.
@@ -21,6 +22,12 @@ def test_content_arrives_as_it_was_also_by_way_of_hidden_fields():
     assert form.fields == {"label": "Größe"}
     again = read_form(KIND, body_of(*(("before", None, value.encode()) for value in hidden(form.files["now"]))))
     assert again.files["before"] == form.files["now"]
+
+
+def test_a_devices_file_may_have_any_ending_or_none():
+    content = dicom([group(wave())])
+    form = read_form(KIND, body_of(("now", "IM0001", content)))
+    assert form.files["now"] == {"IM0001": content}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,7 @@ def test_names_that_are_paths_or_odd_are_refused(name: str):
         (KIND, body_of(("now", "a.hea", b"x"))[:-8], "did not arrive whole", 400),
         (KIND, body_of(("now", None, b"a.hea/A*")), "choose the files once more", 400),
         (KIND, body_of(("now", "a.npy", b"x")), "a.npy is no recording that can be read here", 400),
+        (KIND, body_of(("now", "a.pdf", b"%PDF-1.7")), "a.pdf is a PDF: a picture of a recording is not read", 400),
         (KIND, body_of(*(("now", f"a{k}.dat", b"") for k in range(33))), "More than 32 files", 413),
         (KIND, body_of(("now", "a.dat", bytes(MAX_BYTES)), ("before", "b.dat", b"x")), "larger than 16 MB", 413),
     ],

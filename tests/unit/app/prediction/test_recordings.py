@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from ecglfm.app.prediction.recordings import FromFiles, FromSource
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.sources.wfdb_reader.files import write_record
+from tests.unit.sources import vendor_file
 from tests.unit.sources.muse_file import LEADS as EIGHT
 from tests.unit.sources.muse_file import muse, rhythm
 
@@ -51,6 +53,25 @@ def test_a_file_of_a_muse_says_whose_it_is(tmp_path: Path) -> None:
     assert recording.patient_id is None
     assert reader.patient(recording.path) == "P1"
     assert reader.patient(write(tmp_path, "r1")) is None
+
+
+def test_files_of_devices_are_found_by_their_content(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = write(tmp_path, "r1")
+    for name, content in {
+        "IM0001": vendor_file.dicom([vendor_file.group(vendor_file.wave())]),
+        "r1.scp": vendor_file.scp(vendor_file.wave()),  # beside the record r1, and another
+        "damaged.xml": b"<",
+        "letter.pdf": b"%PDF-1.7",
+        "notes.txt": b"no recording",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    found = names(tmp_path)
+    assert found == [made, *(str(tmp_path / name) for name in ("IM0001", "damaged.xml", "r1.scp"))]
+    assert "1 files are no recordings and are not read: 1 a PDF" in caplog.text
+    reader = FromFiles()
+    assert [reader.read(path).sampling_rate for path in (found[1], found[3])] == [500, 500]
+    assert [reader.patient(path) for path in (found[0], found[1], found[3])] == [None, "P7", "P7"]
+    assert reader.origin(found[3]) == ("P7", datetime(2011, 2, 3, 4, 5, 6))
 
 
 def test_leads_are_named_as_a_person_says(tmp_path: Path) -> None:
