@@ -33,7 +33,11 @@ def test_conda_environment_has_the_same_pins(repository: Path) -> None:
     """Of what the workflow runs."""
     pins = _pins(repository)
     found = re.findall(r"^      - (\S+)==(\S+)$", (repository / "envs/ecglfm.yaml").read_text(), re.M)
-    only = {name for name, extras in requirements.extras(repository).items() if extras & {"workflow", "train", "umap"}}
+    only = {
+        name
+        for name, extras in requirements.extras(repository).items()
+        if extras & {"formats", "train", "umap", "workflow"}
+    }
     assert {name for name, _ in found} == requirements.plain(repository) | only
     assert {name: version for name, version in found if pins[name] != version} == {}
 
