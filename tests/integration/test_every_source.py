@@ -82,7 +82,10 @@ def test_copies_across_databases_are_found_and_moved_together(project: Path) -> 
         *((f"challenge/ptb-xl/HR0000{i}", f"ptbxl/{i}") for i in range(1, 6)),
     }
     assert audit["passed"] is True
-    known = [{"a": "challenge", "b": "ptbxl", "why": "both have recordings of PTB-XL"}]
+    known = [
+        {"a": "challenge", "b": "heedb", "why": "Georgia and HEEDB: both have patients of Emory in Atlanta"},
+        {"a": "challenge", "b": "ptbxl", "why": "both have recordings of PTB-XL"},
+    ]
     assert audit["overlaps"] == known  # of the folders that are there, before any signal was compared
     records = pd.read_parquet(project / "manifest/records.parquet").set_index("record_id")
     assert all(records["split"][a] == records["split"][b] for a, b in pairs)
@@ -140,8 +143,12 @@ def test_a_split_by_years_tears_nobody(project: Path) -> None:
     }
 
 
-def test_the_recipe_of_the_paper_is_planned(project: Path, real_data: Path) -> None:
-    clone = Clone(project.parent)
+def test_the_recipe_of_the_paper_is_planned(
+    project: Path, repository: Path, real_data: Path, tmp_path: Path
+) -> None:
+    clone = make_clone(repository, tmp_path / "clone")
+    (clone.root / "path/to").mkdir(parents=True)
+    (clone.root / "path/to/heedb").symlink_to(project.parent / "path/to/heedb")
     clone.edit("config/sources/heedb-mgh.yaml", shards=3)  # of 830, which take a minute to plan
     clone.edit("config/sources/mimic_iv_ecg.yaml", shards=2)
     for name, folder in (("mimic", "mimic-iv-ecg"), ("ptb-xl", "ptb-xl")):

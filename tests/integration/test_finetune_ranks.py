@@ -20,8 +20,8 @@ def test_both_stop_and_go_on(tmp_path: Path) -> None:
     run_one_and_two("finetune_ranks.py", [[], plan], tmp_path)
     assert sorted(path.name for path in tmp_path.glob("stopped-*")) == ["stopped-0", "stopped-1"]
     log = (tmp_path / "ranks/log-2-0.txt").read_text()
-    for name in ("model.safetensors", "model.json", "history.csv"):
+    for name in ("model.safetensors", "model.json", "seen.safetensors", "history.csv"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes(), log[-2000:]
     assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == [
-        "history.csv", "model.json", "model.safetensors",
+        "history.csv", "model.json", "model.safetensors", "seen.safetensors",
     ]  # fmt: skip

@@ -205,7 +205,7 @@ def check_whole(training: Training, weights: str, history: pd.DataFrame) -> None
     assert training.weights() == weights
     pd.testing.assert_frame_equal(training.history().drop(columns=TIMING), history.drop(columns=TIMING))
     names = {path.name for path in training.folder.iterdir()}
-    assert names == {"checkpoints", "encoder.json", "encoder.safetensors", "history.csv"}
+    assert names == {"checkpoints", "encoder.json", "encoder.safetensors", "seen.safetensors", "history.csv"}
     check_nothing_left(training.clone)
 
 
