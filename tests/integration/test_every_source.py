@@ -143,9 +143,7 @@ def test_a_split_by_years_tears_nobody(project: Path) -> None:
     }
 
 
-def test_the_recipe_of_the_paper_is_planned(
-    project: Path, repository: Path, real_data: Path, tmp_path: Path
-) -> None:
+def test_the_recipe_of_the_paper_is_planned(project: Path, repository: Path, real_data: Path, tmp_path: Path) -> None:
     clone = make_clone(repository, tmp_path / "clone")
     (clone.root / "path/to").mkdir(parents=True)
     (clone.root / "path/to/heedb").symlink_to(project.parent / "path/to/heedb")
