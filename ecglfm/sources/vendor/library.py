@@ -78,6 +78,8 @@ def read_library(real_path: str, path: str, reader: str, checks: str) -> Content
 def _flags(messages: Sequence[Any], path: str, checks: str) -> tuple[tuple[str, str], ...]:
     flags: list[tuple[str, str]] = []
     for message in messages:
+        if not isinstance(message, UserWarning):
+            continue  # a file of others' that is collected just now, or what a library says of itself: not of this one
         text = " ".join(str(message).split())[:200]
         reason = next((reason for words, reason in _FATAL if words in text), None)
         if type(message).__name__ == "ChecksumWarning" and checks != "off":

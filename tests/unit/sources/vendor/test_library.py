@@ -15,6 +15,7 @@ from ecglfm.records import RecordError
 from ecglfm.sources.device_files import known_format, read_device_head
 from ecglfm.sources.inside import Root
 from ecglfm.sources.recording_files import Head
+from ecglfm.sources.vendor import library
 from tests.unit.sources import vendor_file
 from tests.unit.sources.vendor_file import TWELVE, wave
 
@@ -149,3 +150,9 @@ def test_an_aecg_whose_leads_follow_each_other_is_not_half_a_recording(tmp_path:
         ecglfm.read_record(written(tmp_path, content))
     whole = vendor_file.aecg(STEPS, extra="<component><sequenceSet>" + rest.decode())
     assert ecglfm.read_record(written(tmp_path, whole)).flags[0][1].startswith("2 sequence sets")
+
+
+def test_only_what_is_said_of_the_file_is_its_flag():
+    """A file of somebody else's that the collector closes meanwhile warns, too."""
+    said = [ResourceWarning("unclosed file"), UserWarning("odd field")]
+    assert library._flags(said, "a.xml", "stated") == (("reader_warned", "odd field"),)
