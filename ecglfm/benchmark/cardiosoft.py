@@ -22,9 +22,9 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ecglfm.config import LEADS
-    from ecglfm.sources.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
+    from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
+    from ecglfm.sources.devices.xml_files import read_xml
     from ecglfm.sources.inside import Root
-    from ecglfm.sources.xml_files import read_xml
 
     with tempfile.TemporaryDirectory() as temporary:
         root, generator = Root(temporary), np.random.default_rng(0)

@@ -41,51 +41,57 @@ _PHYSIONET = "https://physionet.org/files"
 #: Every kind but `synthetic`, which writes a database of one of these. A new kind is one file and one line here.
 KINDS: dict[str, Kind] = {
     "ptbxl": Kind(
-        "ecglfm.sources.ptbxl:PtbXl",
+        "ecglfm.sources.databases.ptbxl:PtbXl",
         ("ptbxl_database.csv", "scp_statements.csv"),
         ("rate", "checks"),
         home=f"{_PHYSIONET}/ptb-xl/1.0.3/",
     ),
     "mimic_iv_ecg": Kind(
-        "ecglfm.sources.mimic_iv_ecg:MimicIvEcg",
+        "ecglfm.sources.databases.mimic_iv_ecg:MimicIvEcg",
         ("record_list.csv", "machine_measurements.csv"),
         ("checks",),
         home=f"{_PHYSIONET}/mimic-iv-ecg/1.0/",
     ),
     "challenge2021": Kind(
-        "ecglfm.sources.challenge2021:Challenge2021",
+        "ecglfm.sources.databases.challenge2021:Challenge2021",
         (),
         ("databases", "checks", "patients"),
         home=f"{_PHYSIONET}/challenge-2021/1.0.3/",
     ),
-    "ludb": Kind("ecglfm.sources.ludb:Ludb", ("ludb.csv",), ("checks",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
+    "ludb": Kind("ecglfm.sources.databases.ludb:Ludb", ("ludb.csv",), ("checks",), home=f"{_PHYSIONET}/ludb/1.0.1/"),
     "wfdb_folder": Kind(
-        "ecglfm.sources.wfdb_folder:WfdbFolder", (), ("table", "columns", "leads", "file_leads", "checks")
+        "ecglfm.sources.folders.wfdb_folder:WfdbFolder", (), ("table", "columns", "leads", "file_leads", "checks")
     ),
-    "code15": Kind("ecglfm.sources.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"),
-    "code_test": Kind("ecglfm.sources.code_test:CodeTest", ("attributes.csv", "annotations/gold_standard.csv")),
+    "code15": Kind(
+        "ecglfm.sources.databases.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"
+    ),
+    "code_test": Kind(
+        "ecglfm.sources.databases.code_test:CodeTest", ("attributes.csv", "annotations/gold_standard.csv")
+    ),
     "sph": Kind(
-        "ecglfm.sources.sph:Sph", ("metadata.csv", "code.csv"), page="https://doi.org/10.6084/m9.figshare.c.5779802"
+        "ecglfm.sources.databases.sph:Sph",
+        ("metadata.csv", "code.csv"),
+        page="https://doi.org/10.6084/m9.figshare.c.5779802",
     ),
     "echonext": Kind(
-        "ecglfm.sources.echonext:EchoNext",
+        "ecglfm.sources.databases.echonext:EchoNext",
         ("echonext_metadata_100k.csv",),
         home=f"{_PHYSIONET}/echonext/1.1.0/",
         page="https://physionet.org/content/echonext/",
         credentialed=True,
     ),
     "numpy_folder": Kind(
-        "ecglfm.sources.numpy_folder:NumpyFolder",
+        "ecglfm.sources.folders.numpy_folder:NumpyFolder",
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit"),
         required=("table", "sampling_rate", "file_leads"),
     ),
     "array_folder": Kind(
-        "ecglfm.sources.array_folder:ArrayFolder",
+        "ecglfm.sources.folders.array_folder:ArrayFolder",
         options=("table", "columns", "sampling_rate", "leads", "file_leads", "unit", "array", "axes", "ids"),
         required=("table", "sampling_rate", "file_leads", "array", "axes"),
     ),
     "heedb": Kind(
-        "ecglfm.sources.heedb:Heedb",
+        "ecglfm.sources.databases.heedb:Heedb",
         (
             "{institution}/metadata/metadata.csv",
             "{institution}/12SL_diagnoses/diagnoses_acquisition.csv",
@@ -96,14 +102,14 @@ KINDS: dict[str, Kind] = {
         credentialed=True,
     ),
     "cardiosoft_xml": Kind(
-        "ecglfm.sources.cardiosoft_xml:CardioSoftXml",
+        "ecglfm.sources.devices.cardiosoft_xml:CardioSoftXml",
         (),
         ("table", "columns", "leads", "file_leads", "people", "visits"),
         page="https://www.ukbiobank.ac.uk/enable-your-research/apply-for-access",
         credentialed=True,
     ),
     "vendor_files": Kind(
-        "ecglfm.sources.vendor_files:VendorFiles", (), ("table", "columns", "leads", "file_leads", "checks")
+        "ecglfm.sources.devices.vendor_files:VendorFiles", (), ("table", "columns", "leads", "file_leads", "checks")
     ),
-    "muse_xml": Kind("ecglfm.sources.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
+    "muse_xml": Kind("ecglfm.sources.devices.muse_xml:MuseXml", (), ("table", "columns", "leads", "file_leads")),
 }

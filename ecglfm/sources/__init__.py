@@ -37,14 +37,18 @@ with file, row and column.
 of `exclude_patients`; an adapter need not know. No message names a recording whose file name tells that it is of one.
 
 **Memory.** A database may have millions of recordings, so nothing is held of all of them: tables are read in pieces
-(`csv_table.read_pieces`), sorted through a temporary file (`reorder.sort`) and joined in step (`reorder.merge_join`).
+(`tables.csv_table`), sorted through a temporary file and joined in step (`tables.reorder`).
 
 **Nothing is trusted.** Paths come from tables and headers: open them through `ecglfm.sources.inside`, which keeps
 them in the root, also behind symlinks; `links` of the config says where symlinks may lead beside it. No pickle,
 no eval, and no memory for a size that only a header claims.
 
-To add a kind, write its adapter here and one line in `KINDS` of `ecglfm/config/source_kinds.py`; `docs/config/data.md`
-has an example, and `record_table` and `wfdb_reader.tree` do most of the work for a CSV and for a tree of headers.
+To add a kind, write its adapter in the room where it belongs and one line in `KINDS` of
+`ecglfm/config/source_kinds.py`; `docs/config/data.md` has an example.
+
+**Rooms.** `databases`: those that others have, too. `folders` and `devices`: a person's own recordings, in WFDB and
+arrays, and as devices and hospitals write them. What they are read with: `wfdb_reader`, `arrays`, `tables` (which do
+most of the work for a CSV), `patients`. `download` fetches, `synthesis` makes the databases of the demo.
 """
 
 from __future__ import annotations

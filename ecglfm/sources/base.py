@@ -23,10 +23,10 @@ from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.provenance import atomic, sha256_file
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
-from ecglfm.sources.excluded import Excluded
 from ecglfm.sources.inside import Root
-from ecglfm.sources.patients import Patients
-from ecglfm.sources.reorder import ORDER, ROWS_TOGETHER, sort, to_table
+from ecglfm.sources.patients.excluded import Excluded
+from ecglfm.sources.patients.ids import Patients
+from ecglfm.sources.tables.reorder import ORDER, ROWS_TOGETHER, sort, to_table
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 
 #: Keys of an index's metadata.

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.code15 import ExamFile, split_path
-from ecglfm.sources.device_files import known_format, read_device_file, read_device_head
+from ecglfm.sources.databases.code15 import ExamFile, split_path
+from ecglfm.sources.devices.muse_xml import read_head as muse_head
+from ecglfm.sources.devices.muse_xml import read_muse
+from ecglfm.sources.devices.readers import known_format, read_device_file, read_device_head
+from ecglfm.sources.devices.recognition import identify
+from ecglfm.sources.devices.recording_files import Head
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.muse_xml import read_head as muse_head
-from ecglfm.sources.muse_xml import read_muse
-from ecglfm.sources.recognition import identify
-from ecglfm.sources.recording_files import Head
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 from ecglfm.sources.wfdb_reader.header import read_text
 

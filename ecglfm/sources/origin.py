@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from ecglfm.records import DATES, columns_of, made_at
+from ecglfm.sources.devices.recording_files import Head
 from ecglfm.sources.files import read_head
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.recording_files import Head
 from ecglfm.sources.wfdb_reader.header import read_text, split_header
 
 #: header(5): base time and base date end the record line, here in any order, as databases write them.

@@ -12,7 +12,7 @@ from ecglfm.app.deidentification.cleaning import Cleaner
 from ecglfm.app.deidentification.spelling import Forbidden
 from ecglfm.config import UserError
 from ecglfm.records import RecordError
-from ecglfm.sources.csv_table import read_pieces, row_number
+from ecglfm.sources.tables.csv_table import read_pieces, row_number
 
 _GONE = {"birth", "name", "drop"}
 

@@ -1,6 +1,6 @@
 """What is harmless in the XML of GE MUSE and of GE CardioSoft, element by element.
 
-Names and meanings as in `ecglfm.sources.muse_xml`, and as public readers of UK Biobank's field 20205 have them.
+Names and meanings as in `ecglfm.sources.devices.muse_xml`, and as public readers of UK Biobank's field 20205 have them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from xml.etree.ElementTree import Element
 from ecglfm.app.deidentification.cleaning import UKB
 from ecglfm.app.deidentification.xml_tree import Spec
 from ecglfm.records import Record
-from ecglfm.sources.cardiosoft_xml import read_cardiosoft
+from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft
+from ecglfm.sources.devices.muse_xml import read_muse
 from ecglfm.sources.inside import Root
-from ecglfm.sources.muse_xml import read_muse
 
 
 def _numbers(names: str) -> dict[str, str]:

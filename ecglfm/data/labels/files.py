@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import LabelFile, UserError
-from ecglfm.sources.csv_table import fail_at, number_column, read_pieces, read_table, row_number
+from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces, read_table, row_number
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from ecglfm.data.labels.selectors import near_spellings
 from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_columns
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
 from ecglfm.records import INDEX_COLUMNS, places, read_folds, require_columns
-from ecglfm.sources.reorder import merge_join, rechunked
+from ecglfm.sources.tables.reorder import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from tqdm import tqdm
 from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
-from ecglfm.sources.record_table import parse_age, parse_sex
-from ecglfm.sources.reorder import Sorter, batched, natural_key
-from ecglfm.sources.snomed import parse_dx
+from ecglfm.sources.tables.record_table import parse_age, parse_sex
+from ecglfm.sources.tables.reorder import Sorter, batched, natural_key
 from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES, decode, is_segmented, split_header
+from ecglfm.sources.wfdb_reader.snomed import parse_dx
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from ecglfm.data.labels.labels import run_labels
 from ecglfm.data.manifest.ledger import SortedLedger
 from ecglfm.data.manifest.manifest import build_manifest
 from ecglfm.data.tables import table_pieces
-from ecglfm.sources import reorder
+from ecglfm.sources.tables import reorder
 
 reorder._RUN = 1 << 20
 root, ledger = Path(sys.argv[1]), SortedLedger()

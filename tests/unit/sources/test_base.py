@@ -20,7 +20,7 @@ from ecglfm.sources.base import (
     unknown_patients,
     write_index,
 )
-from ecglfm.sources.reorder import ORDER, to_table
+from ecglfm.sources.tables.reorder import ORDER, to_table
 
 
 def piece(numbers: list[int], patients: list[str | None]) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice, UserError
 from ecglfm.sources import open_source
-from ecglfm.sources.muse_xml import MuseXml
-from ecglfm.sources.ptbxl import PtbXl
+from ecglfm.sources.databases.ptbxl import PtbXl
+from ecglfm.sources.devices.muse_xml import MuseXml
 
 
 def test_a_synthetic_database_is_read_as_the_one_that_it_imitates(tmp_path: Path) -> None:

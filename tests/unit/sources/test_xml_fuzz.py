@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ecglfm.records import RecordError
-from ecglfm.sources.device_files import known_format, read_device_file, read_device_head
+from ecglfm.sources.devices.readers import known_format, read_device_file, read_device_head
 from ecglfm.sources.inside import Root
 from tests.unit.sources import vendor_file
 from tests.unit.sources.cardiosoft_file import cardiosoft, strip

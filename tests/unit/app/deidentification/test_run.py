@@ -17,9 +17,9 @@ from ecglfm.app.deidentification.cleaning import Cleaner
 from ecglfm.config import UserError, parse
 from ecglfm.config.base import read_yaml
 from ecglfm.config.deidentification import DeidentificationRules
-from ecglfm.sources.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
+from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
+from ecglfm.sources.devices.muse_xml import read_head, read_muse
 from ecglfm.sources.inside import Root
-from ecglfm.sources.muse_xml import read_head, read_muse
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 from tests.unit.app.deidentification import planted
 

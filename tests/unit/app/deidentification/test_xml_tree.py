@@ -12,8 +12,8 @@ from ecglfm.app.deidentification.vendors import CARDIOSOFT, MUSE, VENDORS
 from ecglfm.app.deidentification.xml_tree import cleaned, texts
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.records import RecordError
+from ecglfm.sources.devices.xml_files import read_xml
 from ecglfm.sources.inside import Root
-from ecglfm.sources.xml_files import read_xml
 
 SECRET = Secret(b"k" * 32)
 

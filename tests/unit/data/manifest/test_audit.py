@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.data.manifest.audit import audit
-from ecglfm.sources import reorder
+from ecglfm.sources.tables import reorder
 from tests.unit.data.recordings_in_memory import drifting, frame, pieces_of
 
 

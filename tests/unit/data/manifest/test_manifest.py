@@ -14,7 +14,7 @@ from ecglfm.data.manifest.splits import hash_split
 from ecglfm.data.signals.preprocessing import QUALITY
 from ecglfm.provenance import read_json
 from ecglfm.records import data_hash, ledger_frame
-from ecglfm.sources import reorder
+from ecglfm.sources.tables import reorder
 from tests.unit.data.recordings_in_memory import index_frame
 
 

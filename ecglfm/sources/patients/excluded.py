@@ -1,0 +1,95 @@
+"""People who must not be in the data, such as those who withdrew: a file of their ids."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from ecglfm.config import UserError
+from ecglfm.config.sources import PatientIds
+from ecglfm.sources.patients.ids import normal_id
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES = 1 << 28  # ten million ids
+#: What a file's first line may call its column.
+_HEADERS = {"eid", "id", "patient", "patient_id", "patientid", "participant", "subject_id", "f.eid"}
+
+
+class Excluded:
+    """Leaves their recordings out of an index.
+
+    Parameters
+    ----------
+    path : path
+        An id a line, as the database or the index writes it (`1234567`, `ukbiobank/1234567`), or the record's where a
+        recording states no patient; a first line may be a header, quotes and empty lines are passed over.
+    source : str
+    config : PatientIds
+        Which spellings of an id are one patient.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or a line is more than an id.
+    """
+
+    def __init__(self, path: Path, source: str, config: PatientIds) -> None:
+        self._path, self._source, self._config = path, source, config
+        self._ids = {normal_id(text, config) for text in _lines(path)}
+        self._found: set[str] = set()
+        self._n_out = 0
+
+    def without(self, piece: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a piece of an index (`Source.pieces`) whose patient is not excluded."""
+        if not self._ids:
+            return piece
+        whose = piece["patient_id"].astype(object).where(piece["patient_id"].notna(), piece["record_id"])
+        codes, unique = pd.factorize(whose)
+        out = pd.Series([str(text) in self for text in unique], dtype=bool).to_numpy()[codes]
+        self._n_out += int(out.sum())
+        return piece[~out].reset_index(drop=True)
+
+    def __contains__(self, patient: str) -> bool:
+        """Whether a patient of an index, `{source}/{native patient}`, is excluded."""
+        spellings = {normal_id(patient, self._config), normal_id(patient.partition("/")[2], self._config)}
+        found = spellings & self._ids
+        self._found |= found
+        return bool(found)
+
+    def tell(self, left: int) -> None:
+        """Say, once all of the index has passed, what was left out, in numbers and without an id.
+
+        Raises
+        ------
+        UserError
+            Nothing is left.
+        """
+        if not left:
+            raise UserError(
+                f"source {self._source}: every recording is of a patient in {self._path} (`exclude_patients`)"
+            )
+        unmatched = len(self._ids) - len(self._found)
+        logger.warning(
+            "source %s: %d recordings of %d patients are left out, as %s says (`exclude_patients`); %d of its %d ids"
+            " match nobody", self._source, self._n_out, len(self._found), self._path, unmatched, len(self._ids),
+        )  # fmt: skip
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise UserError(f"{path}: `exclude_patients` names a file with an id a line; this one has over 256 MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise UserError(f"{path}: `exclude_patients` names a file with an id a line: {why}") from None
+    lines = [line.strip().strip("\"'").strip() for line in text.splitlines()]
+    if lines and lines[0].casefold() in _HEADERS:
+        lines[0] = ""
+    for number, line in enumerate(lines, 1):
+        if any(mark in line for mark in ",;\t"):
+            raise UserError(f"{path}: line {number}: one id a line is expected, found more; cut out the column of ids")
+    return [line for line in lines if line]

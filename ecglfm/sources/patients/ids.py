@@ -1,0 +1,192 @@
+"""Whose recording is it? Ids of patients as a database writes them: unknown ones, spellings of one, one for everybody.
+
+A patient is what keeps recordings of one person in one split, so what an export or a spreadsheet did to the ids is
+said before anything is split by them. Ids are kept as written unless the config decides otherwise: in one laboratory
+`007` and `7` are two people, in another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ecglfm.config import UserError
+from ecglfm.config.sources import PatientIds
+from ecglfm.sources.tables.reorder import Sorter, merge_join
+
+logger = logging.getLogger(__name__)
+
+#: Words that say that nobody knows the patient.
+UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"}
+#: So few recordings of one patient are never too many.
+FEW = 100
+_PLAIN = r"^[^/]*/(?:I000[16]/)?[1-9][0-9]{0,17}$"  # HEEDB: `I0001/` before the number
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?(e[+-]?\d{1,2})?", re.ASCII)
+_ODD = {"zeros": re.compile("0+"), "spreadsheet": re.compile(r"\d(\.\d+)?[eE]\+\d{2}", re.ASCII)}  # the latter Excel's
+_EXAMPLES = 3
+
+
+def normal_text(text: str) -> str:
+    """The same text for spellings of it: Unicode's forms, letters' case, dashes, spaces, characters of no width."""
+    shown = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf")
+    dashed = "".join("-" if unicodedata.category(c) == "Pd" else c for c in shown)
+    return unicodedata.normalize("NFC", " ".join(dashed.split()).casefold())
+
+
+def normal_number(text: str) -> str:
+    """`normal_text`, and the same whole number for spellings of it: `7`, `007`, `7.0`, `+7`, `7e0`."""
+    text = normal_text(text)
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = Decimal(text)
+    return str(int(number)) if number == number.to_integral_value() else text
+
+
+_NORMAL: dict[str, Callable[[str], str]] = {"as_written": str, "text": normal_text, "number": normal_number}
+
+
+def normal_id(text: str, config: PatientIds) -> str:
+    """What spellings of one patient have in common, by `patient_id.normalise`."""
+    return _NORMAL[config.normalise or "as_written"](text)
+
+
+class Patients:
+    """Passes an index on with its patients filled in, and says what is odd about their ids.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    config : PatientIds
+
+    Attributes
+    ----------
+    records, unknown : int
+        Rows so far, and those of no known patient: such a recording is a patient of its own.
+    """
+
+    def __init__(self, source: str, config: PatientIds) -> None:
+        self._source, self._config = source, config
+        self._unknown_ids = UNSTATED | {text.strip().casefold() for text in config.unknown}
+        self._ids = Sorter("key")
+        self._odd = {"zeros": 0, "spreadsheet": 0}
+        self._example = {"zeros": "", "spreadsheet": ""}
+        self.records = self.unknown = 0
+
+    def add(self, piece: pd.DataFrame) -> pd.DataFrame:
+        """Rows of an index (`patient_id` null where the database does not say) with every patient filled in."""
+        codes, unique = pd.factorize(piece["patient_id"])
+        number = np.bincount(codes[codes >= 0], minlength=len(unique))
+        final = pd.Series(unique, dtype=object)
+        plain = pc.match_substring_regex(pa.array(final, pa.large_string()), _PLAIN).to_numpy(zero_copy_only=False)
+        odd = np.flatnonzero(~plain | bool(self._config.unknown))
+        keys = final.copy()
+        if len(odd):  # most databases number their patients, and nothing about a plain number needs a look
+            final.iloc[odd], keys.iloc[odd] = self._looked_at(final.iloc[odd], number[odd])
+        stated = final.notna().to_numpy()
+        hashes = np.fromiter(map(hash, keys[stated]), np.int64, int(stated.sum()))  # 8 bytes tell keys apart
+        ids = pa.array(final[stated], pa.large_string())
+        self._ids.add(pa.table({"key": hashes, "id": ids, "n": number[stated].astype(np.int64)}))
+        filled = final.reindex(codes).set_axis(piece.index)
+        self.records += len(piece)
+        self.unknown += int(filled.isna().sum())
+        return piece.assign(patient_id=filled.where(filled.notna(), piece["record_id"]).astype("str"))
+
+    def _looked_at(self, written: pd.Series, number: np.ndarray) -> tuple[list[str | None], list[str | None]]:
+        """Some ids as the config wants them, None for nobody, and what spellings of one have in common."""
+        final: list[str | None] = []
+        keys: list[str | None] = []
+        normal = _NORMAL[self._config.normalise or "as_written"]
+        for text, count in zip(written, number.tolist(), strict=True):
+            prefix, _, own = text.partition("/")
+            if own.strip().casefold() in self._unknown_ids:
+                final.append(None)
+                keys.append(None)
+                continue
+            for name, pattern in _ODD.items():
+                if pattern.fullmatch(own):
+                    self._odd[name] += count
+                    self._example[name] = self._example[name] or own
+            final.append(f"{prefix}/{normal(own)}")
+            keys.append(f"{prefix}/{normal_number(own)}")
+        return final, keys
+
+    def _of_id(self) -> Iterator[pd.DataFrame]:
+        """Records `n` of each `id`, all spellings of an id in one table."""
+        for (table,) in merge_join([self._ids.tables()], "key") if len(self._ids) else ():
+            yield table.to_pandas().groupby(["key", "id"], as_index=False, sort=False)["n"].sum()
+
+    def finish(self) -> int:
+        """Warn of what is odd, and count the patients; to be called once, after the last piece.
+
+        Raises
+        ------
+        UserError
+            One id holds an improbable share of the records.
+        """
+        known, spellings, mixed = 0, 0, 0
+        largest = (0, "")
+        examples: list[tuple[int, list[str]]] = []
+        for table in self._of_id():
+            known += len(table)
+            if len(table):
+                numbers = table["n"].to_numpy()
+                largest = max(largest, (int(numbers.max()), str(table["id"].to_numpy()[numbers.argmax()])))
+            again = table[table["key"].duplicated(keep=False)]
+            for _, group in again.groupby("key", sort=False):
+                spellings, mixed = spellings + 1, mixed + int(group["n"].sum())
+                examples.append((-int(group["n"].sum()), sorted(group["id"])))
+            examples = sorted(examples)[:_EXAMPLES]
+        self._warn(spellings, mixed, [ids for _, ids in examples])
+        self._refuse(*largest)
+        return known + self.unknown
+
+    def _warn(self, spellings: int, mixed: int, examples: list[list[str]]) -> None:
+        where = f"source {self._source}"
+        if self.unknown == self.records:
+            logger.warning(
+                "%s: patients unknown: no record of %d states one; each is split on its own, and leakage between those "
+                "of one person cannot be excluded; `columns: {patient_id: COLUMN}` names a column of a table",
+                where, self.records,
+            )  # fmt: skip
+        elif self.unknown:
+            logger.warning(
+                "%s: patients partly unknown: %d of %d records state none; each is split on its own, and leakage "
+                "between those of one person cannot be excluded", where, self.unknown, self.records,
+            )  # fmt: skip
+        if spellings and self._config.normalise is None:
+            shown = "; ".join(" ".join(repr(text.partition("/")[2]) for text in ids[:6]) for ids in examples)
+            logger.warning(
+                "%s: %d patient ids are written in several ways (%d records), and each way is a patient of its own: "
+                "%s; `patient_id: {normalise: text}` or `number` makes them one, `as_written` says that they differ",
+                where, spellings, mixed, shown,
+            )  # fmt: skip
+        if self._odd["spreadsheet"]:
+            logger.warning(
+                "%s: %d records have patient ids such as %r: Excel shortens long numbers so, and different people "
+                "get the same id; export the column as text",
+                where, self._odd["spreadsheet"], self._example["spreadsheet"],
+            )  # fmt: skip
+        if self._odd["zeros"] > 1 and self._config.normalise is None:
+            logger.warning(
+                "%s: %d records have the patient id %r, and count as one patient; if it stands for nobody, write it "
+                "into `patient_id: {unknown: [ID, …]}`", where, self._odd["zeros"], self._example["zeros"],
+            )  # fmt: skip
+
+    def _refuse(self, number: int, patient: str) -> None:
+        share = number / max(1, self.records)
+        if number > FEW and share > self._config.largest_share:
+            shown = patient.partition("/")[2]
+            raise UserError(
+                f"source {self._source}: {number} of {self.records} records have the patient id {shown!r}: an "
+                f"anonymised or shortened id? Write `patient_id: {{unknown: [{shown!r}]}}` if it stands for nobody, or "
+                "`patient_id: {largest_share: 1}` if it is one person's"
+            )
