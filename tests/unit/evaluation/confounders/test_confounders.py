@@ -65,7 +65,7 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     found = probe_encoder(tmp_path)
     assert found["probes"]["source"]["reason"] == "always the same: clinic"
     assert found["missing"] == {
-        "device": "no record of clinic says it (columns looked for: device or cart_id or AcquisitionDevice)",
+        "device": "no record of clinic says it (columns looked for: device or cart_id or AcquisitionDevice or model)",
         "noise": "no record of clinic says it",
         "rate": "no record of clinic says it",
     }

@@ -24,7 +24,7 @@ from tests.unit.training.finetuning.test_finetune import TASK, fit, make_data, m
 from tests.unit.training.pretraining.small_pretraining import StopAfter
 
 EPOCHS = 4
-OUTPUTS = ("history.csv", "model.json", "model.safetensors")
+OUTPUTS = ("history.csv", "model.json", "model.safetensors", "seen.safetensors")
 # Trains on the folder it is given, and dies in the middle of epoch 3 once the state after epoch 2 is on the disk.
 DYING = """
 import os, signal, sys, time
