@@ -220,12 +220,17 @@ def run_page(model: Path, *, port: int, threads: int = 1) -> None:
         The model cannot be read, or the port is not free.
     """
     with PageServer(Predictor.load([model], threads=threads), _name(model), port) as server:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+        def end(*_: object) -> None:
+            """Ask the loop to end: an exception would fall into the middle of a connection that is being taken."""
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # who asks again waits for no answer
+            threading.Thread(target=server.shutdown, daemon=True).start()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
         logger.info("%s: open it in a browser; Ctrl-C ends it", server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            logger.info("ended")
+        server.serve_forever(poll_interval=0.1)
+        logger.info("ended")
 
 
 def _name(model: Path) -> str:

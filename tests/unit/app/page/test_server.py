@@ -170,4 +170,4 @@ def test_the_command_of_the_documentation(repository: Path, tmp_path: Path):
     finally:
         process.kill()
     assert process.returncode == 0
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
