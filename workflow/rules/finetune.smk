@@ -1,6 +1,7 @@
 # finetune: one encoder on one label set, in one mode with one seed.
 # Requires: an encoder, the labels of a task, the prepared signals; mode linear: the vectors of stage embed.
-# Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv.
+# Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv; and
+# seen.safetensors, which recordings it saw (`ecglfm.models.seen`), not declared.
 # Its state lies in checkpoints/ beside them until they are there, and is never declared, so that a failed job resumes.
 
 

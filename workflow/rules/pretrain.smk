@@ -1,6 +1,7 @@
 # pretrain: one encoder, self-supervised; or random or imported weights in the same form.
 # Requires: the manifest and the prepared signals.
-# Makes: <results>/pretrain/{encoder}/encoder.safetensors, encoder.json, history.csv.
+# Makes: <results>/pretrain/{encoder}/encoder.safetensors, encoder.json, history.csv; and beside them
+# seen.safetensors, where it saw recordings (`ecglfm.models.seen`), which is not declared: not every encoder has it.
 # Checkpoints live beside them and are never declared, so that a failed job resumes.
 
 

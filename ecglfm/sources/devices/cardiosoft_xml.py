@@ -28,7 +28,7 @@ from ecglfm.config import LEADS
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.devices.number_text import whole_numbers
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles, age_in_years, stated_sex
-from ecglfm.sources.devices.xml_files import read_xml
+from ecglfm.sources.devices.xml_files import read_xml, text_at
 from ecglfm.sources.inside import Root
 from ecglfm.sources.patients.people import People
 from ecglfm.sources.tables.reorder import Sorter, batched, natural_key
@@ -143,17 +143,13 @@ def _cardiology(root: Root, path: str, skip: set[str]) -> Element:
         found = read_xml(root, path, skip=skip)
     if found.tag != "CardiologyXML":
         raise RecordError("xml_unknown", f"{path}: <{found.tag[:40]}> is no CardioSoft ECG (<CardiologyXML>)")
-    kind = _text(found, "ObservationType").casefold()
+    kind = text_at(found, "ObservationType").casefold()
     if name_of(path).get("field") == EXERCISE or "exercise" in kind or "stress" in kind:
         raise RecordError(
             "exercise_ecg", f"{path} is an exercise ECG (UK Biobank's field {EXERCISE}), of three leads; resting ECGs"
             f" (field {RESTING}) are read",
         )  # fmt: skip
     return found
-
-
-def _text(element: Element, path: str) -> str:
-    return (element.findtext(path) or "").strip()
 
 
 # ---- what a file says beside its waveforms -----------------------------------------------------------------------
@@ -171,12 +167,12 @@ def read_cardiosoft_head(root: Root, path: str) -> Head:
     name = name_of(path)
     native = {key: name.get(key) for key in ("eid", "instance", "array")}
     native["ObservationDateTime"] = _when(found)
-    native |= {name: _text(found, f"{group}/{name}") or None for group, names in NATIVE.items() for name in names}
+    native |= {name: text_at(found, f"{group}/{name}") or None for group, names in NATIVE.items() for name in names}
     age = found.find("PatientInfo/Age")
     return Head(
-        patient=name.get("eid") or _text(found, "PatientInfo/PID"),
+        patient=name.get("eid") or text_at(found, "PatientInfo/PID"),
         age=math.nan if age is None else age_in_years((age.text or "").strip(), age.get("units", ""), path),
-        sex=stated_sex(_text(found, "PatientInfo/Gender"), path),
+        sex=stated_sex(text_at(found, "PatientInfo/Gender"), path),
         report=_report(found),
         native=native | _measurement_table(found),
     )
@@ -184,7 +180,7 @@ def read_cardiosoft_head(root: Root, path: str) -> Head:
 
 def _when(found: Element) -> str | None:
     """`2019-10-19 12:39:11`; None where the date is blanked."""
-    parts = [_text(found, f"ObservationDateTime/{part}") for part in _DATE]
+    parts = [text_at(found, f"ObservationDateTime/{part}") for part in _DATE]
     if not all(re.fullmatch(r"\d{1,4}", part, re.ASCII) for part in parts[:3]):
         return None
     year, month, day, *time = (int(part) if part.isdecimal() else 0 for part in parts)
@@ -196,7 +192,7 @@ def _measurement_table(found: Element) -> dict[str, str | None]:
     table = found.find("RestingECGMeasurements/MeasurementTable")
     if table is None:
         return {}
-    leads = [normalize_lead(name.strip()) for name in _text(table, "LeadOrder").split(",")]
+    leads = [normalize_lead(name.strip()) for name in text_at(table, "LeadOrder").split(",")]
     cells: dict[str, str | None] = {}
     for row in TABLE:
         values = (table.findtext(row) or "").split(",")

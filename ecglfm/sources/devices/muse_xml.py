@@ -24,7 +24,7 @@ import numpy as np
 
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles, age_in_years, stated_sex
-from ecglfm.sources.devices.xml_files import read_xml
+from ecglfm.sources.devices.xml_files import read_xml, text_at
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, unit_key
 
@@ -62,10 +62,6 @@ def _restingecg(root: Root, path: str, stop: str | None = None) -> Element:
     return found
 
 
-def _text(element: Element, path: str) -> str:
-    return (element.findtext(path) or "").strip()
-
-
 # ---- what a file says before its waveforms -----------------------------------------------------------------------
 
 
@@ -78,9 +74,9 @@ def read_head(root: Root, path: str) -> Head:
         `path_outside_root`, `signal_missing`, `xml_invalid`, `xml_unknown`.
     """
     found = _restingecg(root, path, stop="Waveform")
-    native = {name: _text(found, f"{group}/{name}") or None for group, names in NATIVE.items() for name in names}
+    native = {name: text_at(found, f"{group}/{name}") or None for group, names in NATIVE.items() for name in names}
     return Head(
-        patient=_text(found, "PatientDemographics/PatientID"),
+        patient=text_at(found, "PatientDemographics/PatientID"),
         age=age_in_years(native["PatientAge"] or "", native["AgeUnits"] or "", path),
         sex=stated_sex(native["Gender"] or "", path),
         report=_report(found),
@@ -93,7 +89,7 @@ def _report(found: Element) -> str:
     for group in ("Diagnosis", "OriginalDiagnosis"):
         lines = [""]
         for statement in found.iterfind(f"{group}/DiagnosisStatement"):
-            lines[-1] = f"{lines[-1]} {_text(statement, 'StmtText')}".strip()
+            lines[-1] = f"{lines[-1]} {text_at(statement, 'StmtText')}".strip()
             if any((flag.text or "").strip() == "ENDSLINE" for flag in statement.iterfind("StmtFlag")):
                 lines.append("")
         if any(lines):
@@ -125,7 +121,7 @@ def read_muse(root: Root, path: str) -> Record:
         `signal_unreadable`, `signal_truncated`, `signal_checksum`, `signal_empty`.
     """
     found = _restingecg(root, path).findall("Waveform")
-    waveforms = [w for w in found if _text(w, "WaveformType").casefold() == "rhythm"]
+    waveforms = [w for w in found if text_at(w, "WaveformType").casefold() == "rhythm"]
     if len(waveforms) != 1:
         reason = "header_invalid" if waveforms else "signal_missing"
         raise RecordError(reason, f"{path}: {len(waveforms)} waveforms of type Rhythm, one is expected")
@@ -135,19 +131,19 @@ def read_muse(root: Root, path: str) -> Record:
     stated = _number(rhythm, "NumberofLeads", path, len(parts))
     if not rate > 0 or not parts or stated != len(parts):
         raise RecordError("header_invalid", f"{path}: {len(parts)} of {stated:g} leads at {rate:g} Hz")
-    leads = tuple(normalize_lead(_text(part, "LeadID")) for part in parts)
+    leads = tuple(normalize_lead(text_at(part, "LeadID")) for part in parts)
     columns = [_lead(part, f"{path}: lead {lead}") for part, lead in zip(parts, leads, strict=True)]
     if len({len(column) for column in columns}) != 1:
         raise RecordError("header_invalid", f"{path}: leads of {' '.join(str(len(c)) for c in columns)} samples")
     if len(columns[0]) == 0:
         raise RecordError("signal_empty", f"{path} holds no samples")
-    off = [lead for part, lead in zip(parts, leads, strict=True) if _text(part, "LeadOff").casefold() == "true"]
+    off = [lead for part, lead in zip(parts, leads, strict=True) if text_at(part, "LeadOff").casefold() == "true"]
     flags = (("lead_off_stated", f"{' '.join(off)}: the file says LeadOff"),) if off else ()
     return Record(np.stack(columns, axis=1), leads, rate, flags=flags)
 
 
 def _number(element: Element, name: str, where: str, default: float | None = None) -> float:
-    text = _text(element, name)
+    text = text_at(element, name)
     if not text and default is not None:
         return default
     if not _NUMBER.fullmatch(text) or (name == "SampleExponent" and abs(float(text)) > 6):
@@ -161,9 +157,9 @@ def _lead(part: Element, where: str) -> np.ndarray:
                            ("LeadTimeOffset", 0)):  # fmt: skip
         if _number(part, name, where, expected) != expected:
             raise RecordError(
-                "header_invalid", f"{where}: {name} is {_text(part, name)}, only {expected} is understood"
+                "header_invalid", f"{where}: {name} is {text_at(part, name)}, only {expected} is understood"
             )
-    unit, step = _text(part, "LeadAmplitudeUnits"), _number(part, "LeadAmplitudeUnitsPerBit", where)
+    unit, step = text_at(part, "LeadAmplitudeUnits"), _number(part, "LeadAmplitudeUnitsPerBit", where)
     if unit_key(unit) not in MILLIVOLTS or step <= 0:
         raise RecordError("unit_unknown", f"{where}: {step:g} {unit[:20]!r} a bit")
     text = part.findtext("WaveFormData") or ""

@@ -180,3 +180,8 @@ def read_xml(root: Root, path: str, stop: str | None = None, skip: Collection[st
             return builder.close()
         except AssertionError:
             raise RecordError("xml_invalid", f"{path}: no element in it") from None
+
+
+def text_at(element: Element, path: str) -> str:
+    """Text of the first element at a path below another one, without spaces around it; empty where there is none."""
+    return (element.findtext(path) or "").strip()
