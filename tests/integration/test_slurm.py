@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from ecglfm.lock import holder_of
 from ecglfm.provenance import read_json
 from tests.integration import test_zero
 from tests.integration.conftest import Clone, copy_clone
@@ -40,9 +41,11 @@ def show(slurm: dict[str, str], job: str) -> dict[str, str]:
 
 def warn(clone: Clone, slurm: dict[str, str], folder: Path) -> None:
     """Send the job that fits a model USR1, as `--signal` in the profile does, while it trains."""
-    wait("the fit", (folder / "checkpoints.lock").exists, seconds=300)
-    job = json.loads((folder / "checkpoints.lock").read_text())["job"]
-    subprocess.run(["scancel", "--signal=USR1", job], env=slurm, check=True)
+    lock = folder / "checkpoints.lock"
+    wait("the fit", lambda: holder_of(lock), seconds=300)  # the file is there, and empty, a moment before
+    holder = holder_of(lock)
+    assert holder is not None
+    subprocess.run(["scancel", "--signal=USR1", str(holder["job"])], env=slurm, check=True)
 
 
 def losses(clone: Clone) -> np.ndarray:
