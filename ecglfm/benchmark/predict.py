@@ -52,16 +52,16 @@ def run(args: argparse.Namespace) -> None:
         model = load_model(folder / "model")
         windows = torch.from_numpy(rng.normal(0, 0.3, (64, 12, 2500)).astype(np.float32))
 
-        def forward() -> None:
+        def forward(records: int = args.records) -> None:
             with evaluating(model):
-                for first in range(0, 2 * args.records, 64):
-                    model(windows[: 2 * args.records - first])
+                for first in range(0, 2 * records, 64):
+                    model(windows[: 2 * records - first])
 
         def whole() -> None:
             reader = FromFiles()
             run_predict([folder / "model"], reader.find([folder / "ecgs"]), reader, folder / "p.csv")
 
-        forward()
+        forward(64)  # warm
         times = [(seconds(whole), seconds(forward)) for _ in range(args.runs)]
     name = f"predict, {args.encoder.stem}, {args.records} records"
     report(name, [own for own, _ in times], "forward alone", [bare for _, bare in times], per=args.records)
