@@ -53,6 +53,12 @@ class DeidentificationRules(Section):
     shift_days: int = Field(
         365, ge=1, le=36500, description="a person's dates all go back by the same 1 to so many days, by the secret"
     )
+    muse_dates: Literal["month_first", "day_first"] = Field(
+        "month_first",
+        description="order of the numbers in a MUSE file's dates, 07-03-2020, which no such file says: GE writes the"
+        " month first. The report counts dates that could be either (`unclear date`) and those that are none so and are"
+        " left out (`unread date`)",
+    )
     ids: Literal["number", "text", "as_written"] = Field(
         "number", description="which spellings of an id are one person: 007 and 7.0; letters' case and spaces; none"
     )

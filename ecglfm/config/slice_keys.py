@@ -35,7 +35,7 @@ class DownloadSlice(Section):
     source: str = Field(description="name of the source")
     root: str = Field(description="folder to fill")
     url: str | None = Field(
-        description="a folder with SHA256SUMS.txt, or a record of Zenodo's API; null: it is fetched from nowhere"
+        description="a folder with SHA256SUMS.txt, or what Zenodo's or figshare's API lists; null: fetched from nowhere"
     )
     only: list[str] = Field([], description="patterns of paths; empty: every file")
     tables: tuple[str, ...] = Field((), description="files that are fetched whatever the patterns")

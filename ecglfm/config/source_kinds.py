@@ -20,9 +20,11 @@ class Kind:
     required : tuple of str
         Those of them that it cannot do without.
     home : str or None
-        URL that `download` fetches it from: a folder with SHA256SUMS.txt, or a record of Zenodo's API.
+        URL that `download` fetches it from: a folder with SHA256SUMS.txt, a record of Zenodo's API, or an article or a
+        collection of figshare's.
     page : str or None
-        Where people get it, for a database that has no `home`, or that is handed out to those who apply for it.
+        Where people get it: of a database that has no `home`, whose `home` may refuse a program, or that is handed out
+        to those who apply for it.
     credentialed : bool
         Access is applied for at `page`.
     """
@@ -66,11 +68,14 @@ KINDS: dict[str, Kind] = {
         "ecglfm.sources.databases.code15:Code15", ("exams.csv",), home="https://zenodo.org/api/records/4916206"
     ),
     "code_test": Kind(
-        "ecglfm.sources.databases.code_test:CodeTest", ("attributes.csv", "annotations/gold_standard.csv")
+        "ecglfm.sources.databases.code_test:CodeTest",
+        ("attributes.csv", "annotations/gold_standard.csv"),
+        page="https://doi.org/10.5281/zenodo.3765780",
     ),
     "sph": Kind(
         "ecglfm.sources.databases.sph:Sph",
         ("metadata.csv", "code.csv"),
+        home="https://api.figshare.com/v2/collections/5779802",
         page="https://doi.org/10.6084/m9.figshare.c.5779802",
     ),
     "echonext": Kind(

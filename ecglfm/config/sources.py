@@ -38,8 +38,9 @@ class DownloadConfig(Section):
 
     url: str | None = Field(
         None,
-        description="a folder with SHA256SUMS.txt (a mirror, or any database of PhysioNet's) or a record of Zenodo's"
-        " API; null: the kind's public home",
+        description="a folder with SHA256SUMS.txt (a mirror, or any database of PhysioNet's), a record of Zenodo's"
+        " API, or an article or a collection of figshare's (https://api.figshare.com/v2/articles/NUMBER); null: the"
+        " kind's public home",
     )
     only: list[str] = Field(
         [],

@@ -1,4 +1,4 @@
-"""EchoNext (Columbia; physionet.org/content/echonext): 100,000 ECGs with what an echocardiogram found; credentialed.
+"""EchoNext (Columbia; physionet.org/content/echonext): 100,000 ECGs with what an echocardiogram found; restricted.
 
 Table: `echonext_metadata_100k.csv`, a row per ECG with `split` and twelve flags of structural heart disease, 1 or 0.
 `EchoNext_{split}_waveforms.npy` holds (n, 1, 2500, 12) at 250 Hz in the order of `FILE_LEADS`; its rows are those rows

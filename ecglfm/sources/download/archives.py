@@ -1,21 +1,40 @@
-"""Unpack a zip archive that came with a database (CODE-15's HDF5 parts), then remove it.
+"""Unpack an archive that came with a database (CODE-15's HDF5 parts, SPH's records), then remove it.
 
 `.download/{archive}.json` remembers what an archive held, so that it is not fetched again.
 """
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import stat
+import tarfile
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from ecglfm.config import UserError
 from ecglfm.provenance import atomic, read_json, write_json
 from ecglfm.sources.download.listing import RemoteFile, check_path
 
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHUNK = 1 << 20
+_UNSOUND = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
+)  # fmt: skip
+
+
+class _Member(NamedTuple):
+    """A file in an archive: where it belongs, bytes that it says it has, whether it is a plain file."""
+
+    name: str
+    size: int
+    is_plain: bool
+    open: Callable[[], IO[bytes]]
 
 
 def is_unpacked(root: Path, folder: Path, file: RemoteFile) -> bool:
@@ -38,37 +57,60 @@ def unpack(root: Path, folder: Path, file: RemoteFile) -> None:
     Raises
     ------
     UserError
-        It is no sound zip, holds a path outside of the root or a link, or more than the disk has room for.
+        It is no sound archive, holds a path outside of the root or a link, or more than the disk has room for.
     """
     archive = root / file.path
     files = {}
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
+        with _members(archive) as members:
             _check(archive, members)
             for member in members:
-                target = archive.parent / member.filename
-                with opened.open(member) as packed, atomic(target) as temporary, temporary.open("wb") as out:
-                    _copy(packed, out, member.file_size)
+                target = archive.parent / member.name
+                with member.open() as packed, atomic(target) as temporary, temporary.open("wb") as out:
+                    _copy(packed, out, member.size)
                 files[target.relative_to(root).as_posix()] = _state(target)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _UNSOUND as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}") from None
     write_json(_note(folder, file), {"digest": file.digest, "files": files})
     archive.unlink()
 
 
-def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+@contextmanager
+def _members(archive: Path) -> Iterator[list[_Member]]:
+    """What is in an archive, folders left out."""
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive) as opened:
+            yield [_zipped(opened, member) for member in opened.infolist() if not member.is_dir()]
+    else:
+        with tarfile.open(archive) as opened_tar:
+            yield [_tarred(opened_tar, member) for member in opened_tar if not member.isdir()]
+
+
+def _zipped(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Member:
+    is_plain = stat.S_IFMT(member.external_attr >> 16) in {0, stat.S_IFREG}
+    return _Member(member.filename, member.file_size, is_plain, partial(opened.open, member))
+
+
+def _tarred(opened: tarfile.TarFile, member: tarfile.TarInfo) -> _Member:
+    def read() -> IO[bytes]:
+        file = opened.extractfile(member)
+        assert file is not None  # which it is of links and devices alone
+        return file
+
+    return _Member(member.name.removeprefix("./"), member.size, member.isreg() and not member.issparse(), read)
+
+
+def _check(archive: Path, members: list[_Member]) -> None:
     """Refuse links, paths outside, repeated paths, and more bytes than fit."""
-    paths = [check_path(member.filename, str(archive)) for member in members]
+    paths = [check_path(member.name, str(archive)) for member in members]
     if len(set(paths)) < len(paths):
         raise UserError(f"{archive}: holds a file twice")
     for member in members:
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in {0, stat.S_IFREG}:
-            raise UserError(f"{archive}: {member.filename} is not a plain file")
-        if not (archive.parent / member.filename).parent.resolve().is_relative_to(archive.parent.resolve()):
-            raise UserError(f"{archive}: {member.filename} would lie outside the database's root")
-    needed, free = sum(member.file_size for member in members), shutil.disk_usage(archive.parent).free
+        if not member.is_plain:
+            raise UserError(f"{archive}: {member.name} is not a plain file")
+        if not (archive.parent / member.name).parent.resolve().is_relative_to(archive.parent.resolve()):
+            raise UserError(f"{archive}: {member.name} would lie outside the database's root")
+    needed, free = sum(member.size for member in members), shutil.disk_usage(archive.parent).free
     if needed > free:
         raise UserError(f"{archive}: holds {needed / 1e9:.1f} GB, the disk has room for {free / 1e9:.1f} GB")
 

@@ -67,6 +67,8 @@ def _is_private(url: str) -> bool:
 
 def advice(config: DownloadSlice) -> str:
     """What to do where a server refuses: where access is applied for, and how it is told who asks."""
+    if config.page and not config.credentialed:  # what guards a public server lets browsers in, and not always us
+        return f"get it from {config.page} with a browser, and bring the files to {config.root}"
     host = urlsplit(config.url or "").hostname
     apply = f"access is applied for at {config.page}; " if config.credentialed and config.page else ""
     return (

@@ -1,17 +1,20 @@
 """Which files a database consists of, with their checksums, as its home publishes them.
 
-Two forms. PhysioNet and its mirrors: a folder with `SHA256SUMS.txt`, a line `{sha256} {path}` per file, from which
+Three forms. PhysioNet and its mirrors: a folder with `SHA256SUMS.txt`, a line `{sha256} {path}` per file, from which
 MIMIC-IV-ECG's 1.6 million files are read line by line. Zenodo: `…/api/records/{number}` answers JSON whose `files`
-have `key`, `size`, `checksum` (`md5:…`) and `links.self` (https://developers.zenodo.org/#records).
+have `key`, `size`, `checksum` (`md5:…`) and `links.self` (https://developers.zenodo.org/#records). figshare:
+`…/v2/articles/{number}/files` answers a list of files with `name`, `size`, `computed_md5` and `download_url`, and
+`…/v2/collections/{number}/articles` one of articles with their `id` (https://docs.figshare.com).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -21,6 +24,8 @@ from ecglfm.config import UserError
 SUMS = "SHA256SUMS.txt"
 FOLDER = ".download"  # what we remember, in the root
 _LINE = re.compile(r"([0-9a-f]{64}) [ *]?(.+)")  # PhysioNet writes one space, sha256sum two
+_FIGSHARE = re.compile(r"(.+/v2/)(article|collection)s/(\d+)")
+_PAGE = "?page_size=1000"  # figshare's own limit; by default it answers with ten
 _MAX_JSON = 10_000_000  # bytes; CODE-15's is 20 kB
 _MAX_PATH = 1000
 
@@ -50,8 +55,18 @@ class RemoteFile:
 
 
 def is_zenodo(url: str) -> bool:
-    """Whether the files are listed by Zenodo's API, and not by `SHA256SUMS.txt`."""
+    """Whether the files are listed by Zenodo's API."""
     return "/api/records/" in url
+
+
+def is_figshare(url: str) -> bool:
+    """Whether they are listed by figshare's."""
+    return _FIGSHARE.fullmatch(url) is not None
+
+
+def is_folder(url: str) -> bool:
+    """Whether they are listed by `SHA256SUMS.txt` beside them."""
+    return not is_zenodo(url) and not is_figshare(url)
 
 
 def check_path(path: str, where: str) -> str:
@@ -104,9 +119,7 @@ def read_zenodo(answer: bytes, url: str) -> list[RemoteFile]:
         It is not such a JSON, or a path is refused by `check_path`.
     """
     try:
-        if len(answer) > _MAX_JSON:
-            raise ValueError("too long")
-        return [_zenodo_file(entry, url) for entry in json.loads(answer)["files"]]
+        return [_zenodo_file(entry, url) for entry in _json(answer)["files"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
@@ -118,6 +131,52 @@ def _zenodo_file(entry: dict[str, Any], url: str) -> RemoteFile:
     if algorithm not in {"md5", "sha256"} or not re.fullmatch("[0-9a-f]{32,64}", digest):
         raise ValueError(algorithm)
     return RemoteFile(check_path(entry["key"], url), entry["links"]["self"], algorithm, digest, int(entry["size"]))
+
+
+def read_figshare(get: Callable[[str], bytes], url: str) -> list[RemoteFile]:
+    """Files of an article of figshare's API, or of all those in a collection, sorted by path.
+
+    Parameters
+    ----------
+    get : callable
+        Answers a URL.
+    url : str
+
+    Raises
+    ------
+    UserError
+        An answer is not such a list, a path is refused by `check_path`, or two articles have a file of one name.
+    """
+    found = _FIGSHARE.fullmatch(url)
+    assert found is not None
+    base, kind, number = found.groups()
+    try:
+        articles = [int(number)]
+        if kind == "collection":
+            articles = [int(one["id"]) for one in _json(get(f"{url}/articles{_PAGE}"))]
+        listed = [one for article in articles for one in _json(get(f"{base}articles/{article}/files{_PAGE}"))]
+        files = sorted((_figshare_file(entry, url) for entry in listed), key=lambda file: file.path)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{url}: not an article or a collection of figshare's with files and checksums") from None
+    again = next((one.path for one, other in pairwise(files) if one.path == other.path), None)
+    if again is not None:
+        raise UserError(f"{url}: {again} stands twice; name one of its articles in place of the collection")
+    return files
+
+
+def _json(answer: bytes) -> Any:
+    if len(answer) > _MAX_JSON:
+        raise ValueError("too long")
+    return json.loads(answer)
+
+
+def _figshare_file(entry: dict[str, Any], url: str) -> RemoteFile:
+    digest = entry.get("computed_md5") or entry["supplied_md5"]
+    if not re.fullmatch("[0-9a-f]{32}", digest):
+        raise ValueError(digest)
+    return RemoteFile(check_path(entry["name"], url), entry["download_url"], "md5", digest, int(entry["size"]))
 
 
 class Choice:

@@ -8,11 +8,19 @@ from urllib.parse import urljoin
 
 from ecglfm.config import UserError
 from ecglfm.provenance import write_text
-from ecglfm.sources.download.listing import SUMS, RemoteFile, is_zenodo, read_sums, read_zenodo
+from ecglfm.sources.download.listing import (
+    SUMS,
+    RemoteFile,
+    is_figshare,
+    is_zenodo,
+    read_figshare,
+    read_sums,
+    read_zenodo,
+)
 from ecglfm.sources.download.transfer import Client, TransferError
 from ecglfm.sources.download.verified import Verified
 
-_MAX_JSON = 10_000_001  # bytes; `read_zenodo` refuses more than 10 MB
+_MAX_JSON = 10_000_001  # bytes; more than 10 MB are refused
 
 
 class Listing:
@@ -25,7 +33,7 @@ class Listing:
     ----------
     client : Client
     url : str
-        A folder, with a closing slash, or a record of Zenodo's API.
+        A folder, with a closing slash, a record of Zenodo's API, or an article or a collection of figshare's.
     verified : Verified
         Of the root; `.download/listing.txt` there holds URL and version of the list.
     tables : iterable of str
@@ -39,12 +47,13 @@ class Listing:
 
     def __init__(self, client: Client, url: str, verified: Verified, tables: Iterable[str]) -> None:
         self._client, self._url, self._folder = client, url, verified.folder
-        self._sums, self._zenodo = verified.root / SUMS, None
+        self._sums = verified.root / SUMS
+        self._answered: list[RemoteFile] | None = None  # by an API
         self._tables = {table for table in tables if not (verified.root / table).is_file()}
         try:
-            if is_zenodo(url):
-                self._zenodo = read_zenodo(client.get(url, _MAX_JSON), url)
-                self._check(self._zenodo)
+            if is_zenodo(url) or is_figshare(url):
+                self._answered = self._ask()
+                self._check(self._answered)
             elif self._is_here():
                 self._check(read_sums(self._sums, url))
             else:
@@ -53,7 +62,12 @@ class Listing:
             raise UserError(f"{url}: the list of its files cannot be had: {error}") from None
 
     def __iter__(self) -> Iterator[RemoteFile]:
-        return iter(self._zenodo) if self._zenodo is not None else read_sums(self._sums, self._url)
+        return iter(self._answered) if self._answered is not None else read_sums(self._sums, self._url)
+
+    def _ask(self) -> list[RemoteFile]:
+        if is_zenodo(self._url):
+            return read_zenodo(self._client.get(self._url, _MAX_JSON), self._url)
+        return read_figshare(lambda url: self._client.get(url, _MAX_JSON), self._url)
 
     @property
     def _note(self) -> Path:

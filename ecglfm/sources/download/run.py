@@ -16,9 +16,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ecglfm.config import DownloadSlice, UserError
-from ecglfm.sources.download.archives import is_unpacked, unpack
+from ecglfm.sources.download.archives import ENDINGS, is_unpacked, unpack
 from ecglfm.sources.download.credentials import advice, auth_of, by_hand
-from ecglfm.sources.download.listing import Choice, RemoteFile, is_zenodo
+from ecglfm.sources.download.listing import Choice, RemoteFile, is_folder
 from ecglfm.sources.download.published import Listing
 from ecglfm.sources.download.transfer import Client, TransferError, has_checksum
 from ecglfm.sources.download.verified import Verified
@@ -54,7 +54,7 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
         raise UserError(f"--connections {connections}: at least 1, please")
     if config.url is None:
         raise UserError(by_hand(config))
-    root, url = Path(config.root), config.url if is_zenodo(config.url) else config.url.rstrip("/") + "/"
+    root, url = Path(config.root), config.url.rstrip("/") + "/" * is_folder(config.url.rstrip("/"))
     client = client or Client(url, auth=auth_of(config), advice=advice(config))
     wanted = Choice(config.only, config.tables)
     with Verified(root) as verified:
@@ -85,7 +85,7 @@ class _Job:
         self._folder = lru_cache(maxsize=4096)(self._make_folder)
 
     def __call__(self, file: RemoteFile) -> bool:
-        archive = file.path.endswith(".zip")
+        archive = file.path.endswith(ENDINGS)
         if file in self.verified or (archive and is_unpacked(self.root, self.verified.folder, file)):
             return False
         target = self._folder(str(Path(file.path).parent)) / Path(file.path).name

@@ -178,7 +178,7 @@ class Client:
         reason = f"HTTP {response.status_code} {response.reason}"
         if response.status_code in _RETRIED:
             raise _InterruptedError(reason, retry_after(response.headers.get("Retry-After", "")))
-        advice = f": {self._advice}" if self._advice and response.status_code in {401, 403} else ""
+        advice = f": {self._advice}" if self._advice and response.status_code in {202, 401, 403} else ""
         raise TransferError(f"{reason} for {url}{advice}")
 
     def _check_redirect(self, response: requests.Response, **_: object) -> None:

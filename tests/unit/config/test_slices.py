@@ -12,6 +12,7 @@ from ecglfm.config import (
     Project,
     UserError,
 )
+from ecglfm.config.source_kinds import KINDS
 from ecglfm.training.schedule import rate_factor
 from tests.unit.config.projects import BASE, project_of
 
@@ -132,6 +133,15 @@ def test_a_licence_is_told_to_the_cards_alone(repository: Path, tmp_path: Path) 
     after = Project(BASE, tmp_path / "config").slices()
     assert {name for name in after if after[name] != before[name]} == {"card"}
     assert yaml.safe_load(after["card"])["licences"] == {"demo-ptbxl": "CC BY 4.0"}
+
+
+def test_every_shipped_database_says_its_licence(repository: Path) -> None:
+    shipped = {path.stem: yaml.safe_load(path.read_text()) for path in (repository / "config/sources").glob("*.yaml")}
+    of_others = {
+        name for name, one in shipped.items() if one["kind"] in KINDS and "databases" in KINDS[one["kind"]].adapter
+    }
+    assert {"ptbxl", "echonext", "sph", "code_test"} <= of_others
+    assert [name for name in sorted(of_others) if not shipped[name].get("licence")] == []
 
 
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:

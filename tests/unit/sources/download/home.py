@@ -40,6 +40,29 @@ def zenodo(server: FileServer, **files: bytes) -> str:
     return f"{server.url}api/records/4916206"
 
 
+def figshare(server: FileServer, *articles: dict[str, bytes]) -> str:
+    """Serve articles as figshare's API does, and return the URL of a collection of them."""
+    page = "?page_size=1000"
+    for number, files in enumerate(articles, start=17912441):
+        server.files |= {f"files/{number}-{name}": data for name, data in files.items()}
+        entries = [
+            {
+                "id": place,
+                "name": name,
+                "size": len(data),
+                "is_link_only": False,
+                "download_url": f"{server.url}files/{number}-{name}",
+                "supplied_md5": "",
+                "computed_md5": hashlib.md5(data).hexdigest(),
+            }
+            for place, (name, data) in enumerate(files.items())
+        ]
+        server.files[f"v2/articles/{number}/files{page}"] = json.dumps(entries).encode()
+    listed = [{"id": number, "title": "t"} for number, _ in enumerate(articles, start=17912441)]
+    server.files[f"v2/collections/5779802/articles{page}"] = json.dumps(listed).encode()
+    return f"{server.url}v2/collections/5779802"
+
+
 NAMES = [
     "ptbxl_database.csv",
     "scp_statements.csv",

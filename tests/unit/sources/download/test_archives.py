@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from ecglfm.config import UserError
 from tests.file_server import FileServer
-from tests.unit.sources.download.home import content, download, zenodo
+from tests.unit.sources.download.home import content, download, figshare, zenodo
 
 
 def zipped(**members: bytes) -> bytes:
@@ -18,6 +19,21 @@ def zipped(**members: bytes) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(*members: tuple[str, bytes | str], mode: str = "w") -> bytes:
+    """A tar of files, of links where a text says whereto."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            if isinstance(data, str):
+                member.type, member.linkname = tarfile.SYMTYPE, data
+                archive.addfile(member)
+            else:
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
 
 
@@ -51,3 +67,41 @@ def test_an_archive_with_a_link_is_refused(server: FileServer, tmp_path: Path) -
     url = zenodo(server, **{"exams_part0.zip": out.getvalue()})
     with pytest.raises(UserError, match="exams_part0.hdf5 is not a plain file"):
         download(server, tmp_path, url=url)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("records.tar", "w"), ("records.tar.gz", "w:gz"), ("records.tar.gz", "w")])
+def test_sphs_records_are_unpacked_and_not_fetched_twice(
+    server: FileServer, tmp_path: Path, name: str, mode: str
+) -> None:
+    archive = tarred(("./records/A00001.h5", b"one"), ("records/A00002.h5", b"two"), mode=mode)
+    url = figshare(server, {"metadata.csv": b"ECG_ID\n"}, {name: archive})
+    assert download(server, tmp_path, url=url, tables=["metadata.csv"]).endswith(
+        "2 files, 2 of them fetched now, 0 were there"
+    )
+    made = {"metadata.csv": b"ECG_ID\n", "records/A00001.h5": b"one", "records/A00002.h5": b"two"}
+    assert content(tmp_path) == made
+    assert download(server, tmp_path, url=url).endswith("2 files, 0 of them fetched now, 2 were there")
+    (tmp_path / "records/A00002.h5").unlink()
+    assert download(server, tmp_path, url=url).endswith("2 files, 1 of them fetched now, 1 were there")
+    assert content(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([("../outside.h5", b"x")], "outside.h5' is not a path below the database's root"),
+        ([("/outside.h5", b"x")], "outside.h5' is not a path below the database's root"),
+        ([("a", "../.."), ("a/outside.h5", b"x")], "a is not a plain file"),
+        ([("a.h5", b"x"), ("./a.h5", b"y")], "holds a file twice"),
+    ],
+)
+def test_a_tar_that_leads_outside_is_refused(server: FileServer, tmp_path: Path, members: list, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        download(server, tmp_path / "db", url=figshare(server, {"records.tar": tarred(*members)}))
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("broken", [b"no archive", tarred(("a.h5", b"x" * 4096), mode="w:gz")[:60]])
+def test_a_tar_that_is_broken_is_one_line(server: FileServer, tmp_path: Path, broken: bytes) -> None:
+    with pytest.raises(UserError, match=r"records\.tar\.gz: cannot be unpacked: "):
+        download(server, tmp_path, url=figshare(server, {"records.tar.gz": broken}))

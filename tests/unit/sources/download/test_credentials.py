@@ -128,3 +128,9 @@ def test_credentialed_databases_name_their_page(kind: str) -> None:
     assert KINDS[kind].credentialed
     assert (KINDS[kind].page or "").startswith("https://")
     assert (SourceConfig(kind=kind, root="r").download_url is None) == (kind != "echonext")
+
+
+def test_an_open_server_that_refuses_a_program_sends_people_to_its_page(server: FileServer, tmp_path: Path) -> None:
+    server.authorization = "nobody has it"
+    with pytest.raises(UserError, match=f"get it from P with a browser, and bring the files to {tmp_path}"):
+        download(server, tmp_path, page="P")
