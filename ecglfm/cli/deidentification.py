@@ -56,7 +56,14 @@ def _deidentify(args: argparse.Namespace) -> int:
     removed = ", ".join(f"{kind} {count}" for kind, count in sorted(outcome.removed.items()))
     print(f"{args.output}: {outcome.files} files; removed: {removed or 'nothing'}; by file in {args.output}.report.csv")
     if outcome.short:
-        print(f"{outcome.short} values are too short to be searched for: names of 2 letters, numbers of 5 digits")
+        print(
+            f"{outcome.short} values are too short to be searched for: names of 2 letters, numbers of 5 digits;"
+            " --look-for searches for those that it lists"
+        )
+    order = rules.muse_dates.replace("_", "-")
+    for kind, what in (("unclear date", "could be in either order, and are read"), ("unread date", "are none read")):
+        if outcome.removed[kind]:
+            print(f"{outcome.removed[kind]} dates in MUSE files {what} {order}: the rule `muse_dates` says which")
     for path, reason in outcome.refused[:_SHOWN]:
         print(f"not let through: {path}: {reason}")
     if outcome.refused:

@@ -108,7 +108,7 @@ def make_plan(folder: Path, names: Names, *, workers: int, look_for: Iterable[Re
     _check_tables(folder, [path for path in readable if path.lower().endswith(".csv")], names)
     forbidden = Forbidden().add(look_for, set(names.rules.words))
     plan.everybody |= forbidden.of_all()
-    plan.known |= forbidden.words
+    plan.known |= forbidden.words | forbidden.listed
     surveys: dict[str, Survey] = {}
     found = ordered_map(Surveyor(folder, names), readable, workers)
     for one in tqdm(found, total=len(readable), desc="read", unit="file", disable=None):

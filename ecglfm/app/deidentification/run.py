@@ -103,7 +103,7 @@ def run_deidentify(
         if path.exists() and not path.read_text(encoding="utf-8").startswith(",".join(header)):
             raise UserError(f"{path}: is there already, and no report of this command; move it away")
     listed = [
-        Removed("name" if not any(map(str.isdigit, text)) else "id", header_date(text) or text) for text in look_for
+        Removed("listed" if any(map(str.isdigit, text)) else "name", header_date(text) or text) for text in look_for
     ]
     plan = make_plan(source, Names(rules, secret), workers=workers, look_for=listed)
     target.mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,9 @@ class Writer:
         }
         with self._new_file(new) as temporary:
             temporary.write_bytes(content)
-            self._search(path, [new, *files.values(), temporary.read_text(encoding="utf-8")], cleaner)
+            text = temporary.read_text(encoding="utf-8")
+            said = [line.partition(":")[2] or line for line in text.splitlines() if line.startswith("#")]
+            self._search(path, [new, *files.values(), text], cleaner, said=said)
             for file, copied in files.items():
                 self._copy(root, str(beside / file), copied, cleaner)
         return "WFDB", (new, *files.values())
@@ -233,6 +235,7 @@ class Writer:
                     row += 1
                     text = _PSEUDONYM.sub(" ", " | ".join(str(cell) for cell in cells if cell))
                     left = known.found_in(text, everybody) or extra.found_in(text)
+                    left = left or ("an id that is listed" if extra.has_listed(map(str, cells)) else None)
                     if left:
                         raise RecordError("left", f"{path}: {left} is left in row {row} of what it became; not written")
         return "CSV", (new,)
@@ -251,10 +254,12 @@ class Writer:
         cleaner.known = Forbidden().add([*trial.removed, *self._look_for], trial.harmless)
         return make(cleaner)
 
-    def _search(self, path: str, texts: Sequence[str], cleaner: Cleaner) -> None:
-        """Raise RecordError where something is left in what is made of a file."""
+    def _search(self, path: str, texts: Sequence[str], cleaner: Cleaner, *, said: Sequence[str] | None = None) -> None:
+        """Raise RecordError where something is left in what is made of a file; `said`: its values, one by one."""
+        listed = cleaner.known.has_listed(texts if said is None else said)
         for text in texts:
             left = cleaner.known.found_in(_PSEUDONYM.sub(" ", text), self._plan.everybody, cleaner.new_days)
+            left = left or ("an id that is listed" if listed else None)
             if left:
                 raise RecordError("left", f"{path}: {left} is left in what it became; it is not written")
 

@@ -1,7 +1,9 @@
 """Whether something that must go stands in a text all the same, however it is spelled.
 
 Texts are compared without accents, case and what divides words; `Müller` is `mueller` and `muller`, too. What one file
-holds is searched for in what is made of it, also inside other words; names and ids of all files as words.
+holds is searched for in what is made of it, also inside other words; names and ids of all files as words. An id that is
+too short for that is searched for, as a word of texts, where somebody lists it: a number that is all that a cell or an
+element holds is a measurement.
 """
 
 from __future__ import annotations
@@ -22,13 +24,16 @@ _UMLAUT = re.compile("(a|o|u)e")
 _SHORT = 3  # letters of a name that is a word of its file's output
 _WITHIN = 4  # letters of one that is searched for in all files, and inside words
 _DIGITS = 6  # of a number: shorter ones are everywhere
+_NUMBERS = re.compile(r"[-+\d.,;:/\s]*", re.ASCII)
 _CODE = 5  # characters of an id with letters and digits
+_OWN = 3  # characters of a shorter one that is cut out of its own file's texts
 _PHRASE = 8  # letters and digits of a free text or name of a place
 
-#: What is removed, and how it is searched for: by word, as an id, as a date, as a whole.
+#: What is removed, and how it is searched for: by word, as an id, listed or not, as a date, as a whole.
 KINDS = {
     "name": "words", "staff": "words", "id": "id", "birth date": "date", "date": "date", "age": "", "contact": "whole",
     "site": "whole", "text": "whole", "vendor": "whole", "file name": "id", "unknown": "whole", "part of a text": "",
+    "listed": "listed", "unclear date": "date", "unread date": "date",
 }  # fmt: skip
 
 
@@ -73,6 +78,9 @@ class Forbidden:
     phrases : set of str
         What is several words, a space between them and around.
     days : set of date
+    listed, own : set of str
+        Short ids: those that somebody lists, which no text may have, and the file's own, which are cut out of its
+        texts.
     short : int
         Values that are too short to be told from others, and are not searched for.
     """
@@ -81,6 +89,8 @@ class Forbidden:
     inside: set[str] = field(default_factory=set)
     phrases: set[str] = field(default_factory=set)
     days: set[date] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
+    own: set[str] = field(default_factory=set)
     short: int = 0
 
     def add(self, removed: Iterable[Removed], harmless: Collection[str]) -> Forbidden:
@@ -98,11 +108,15 @@ class Forbidden:
                 self.short += bool(parts) and not long
             elif how == "date":
                 self.days.update(day for _, _, days in dates_in(value) for day in days)
-            elif how == "id":
+            elif how in {"id", "listed"}:
                 long = {part for part in ["".join(found), *found] if _is_id(part)} - set(harmless)
                 self.words |= long
                 self.inside |= long
                 self.phrases.update(self._phrase(found) if long and len(found) > 1 else ())
+                if how == "listed" and len(found) == 1:
+                    self.listed.update(set(found) - long)
+                    continue
+                self.own.update(part for part in found[:1] if len(found) == 1 and len(part) >= _OWN)
                 self.short += not long
             elif how == "whole" and len("".join(found)) >= _PHRASE and not set(found) <= set(harmless):
                 self.phrases.update(self._phrase(found))
@@ -139,6 +153,10 @@ class Forbidden:
             return "a date"
         return None
 
+    def has_listed(self, values: Iterable[str]) -> bool:
+        """Whether one of some values, each a text of its own, has a short id that somebody lists."""
+        return any(not _NUMBERS.fullmatch(value) and not self.listed.isdisjoint(words(value)) for value in values)
+
     def cut(self, text: str, everybody: Collection[str] = ()) -> str:
         """A text less names, ids, whatever looks like a date, and long numbers."""
         begun = len(text)
@@ -149,7 +167,8 @@ class Forbidden:
         last = 0
         for start, end, word in _with_places(text):
             folded = fold(word)
-            bad = folded in self.words or folded in everybody or any(part in folded for part in self.inside)
+            bad = any(folded in known for known in (self.words, self.listed, self.own, everybody))
+            bad = bad or any(part in folded for part in self.inside)
             if bad or _is_id(folded):
                 parts += [text[last:start], "[removed]"]
                 last = end

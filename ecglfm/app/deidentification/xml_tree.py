@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ecglfm.app.deidentification.cleaning import Cleaner
-from ecglfm.app.deidentification.dates import read_date
+from ecglfm.app.deidentification.dates import dates_in, read_date
 from ecglfm.app.deidentification.vocabulary import WORDS, kind_of
 from ecglfm.records import RecordError
 from ecglfm.sources.devices.recording_files import age_in_years
@@ -31,7 +31,7 @@ _SAMPLES = re.compile(r"[A-Za-z0-9+/\s]*=*\s*|[-+\d,;.\s]*", re.ASCII)
 _PATTERNS = {"number": _NUMBER, "checksum": _CHECKSUM, "row": _ROW, "wave": _WAVE}
 #: Elements whose text is no text: samples, and a checksum of them.
 NO_TEXT = {"samples", "checksum"}
-_DATES = ("", "%m-%d-%Y")  # ISO, and GE's
+_NUMERIC_DATE = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}", re.ASCII)
 
 
 def cleaned(found: Element, spec: Spec, cleaner: Cleaner, where: str) -> bytes:
@@ -103,15 +103,25 @@ def _drop(element: Element, cleaner: Cleaner, inherited: str) -> None:
         cleaner.drop(kind, day)
         return
     text = element.text or ""
-    cleaner.drop(kind, (_date(text) or text) if kind in {"birth date", "date"} else text)
+    cleaner.drop(kind, (_date(text, cleaner)[0] or text) if kind in {"birth date", "date"} else text)
     cleaner.drop("unknown", element.tail or "")
     _drop_attributes(element, {}, cleaner)
     for child in element:
         _drop(child, cleaner, kind)
 
 
-def _date(text: str) -> date | None:
-    return next((day for form in _DATES if (day := read_date(text, form))), None)
+def _date(text: str, cleaner: Cleaner) -> tuple[date | None, str]:
+    """The day that a text names, ISO or in the order of `muse_dates`, and its form; notes that of the other order."""
+    match = _NUMERIC_DATE.fullmatch(text.strip())
+    if match is None:
+        return read_date(text), ""
+    forms = [match[1].join(parts) for parts in (("%m", "%d", "%Y"), ("%d", "%m", "%Y"))]
+    if cleaner.rules.muse_dates == "day_first":
+        forms.reverse()
+    day, other = (read_date(text, form) for form in forms)
+    if other is not None and other != day:
+        cleaner.drop("unread date" if day is None else "unclear date", other)
+    return day, forms[0]
 
 
 def _moment(element: Element) -> date | None:
@@ -175,8 +185,9 @@ def _leaf(kind: str, child: Element, parent: Element, cleaner: Cleaner, where: s
             raise RecordError("signal_unreadable", f"{where}: what stands for samples is neither base64 nor numbers")
         return text
     if kind == "date":
-        form = next((form for form in _DATES if read_date(text, form)), "")
-        return cleaner.date(text, form)
+        new = cleaner.date(text, _date(text, cleaner)[1])
+        cleaner.new_days.update(day for _, _, days in dates_in(new or "") for day in days)
+        return new
     if kind in {"age", "unit"}:
         return _age(child, parent, cleaner, unit=kind == "unit")
     if kind == "lead":

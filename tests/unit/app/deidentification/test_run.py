@@ -135,6 +135,21 @@ def test_the_report_counts_by_file_and_kind_and_has_no_value(made: Path) -> None
     assert made.with_name("out.refused.csv").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_report_tells_of_dates_that_could_be_of_either_order(folder: Path, made: Path, tmp_path: Path) -> None:
+    """Two files, in each birth dates of 03-07-1931 and 01-02-1960; day first, 08-17-2020 and 09-16-2020 are no dates."""
+
+    def of_muse(path: Path) -> dict[str, int]:
+        report = pd.read_csv(path)
+        counts = report[report["format"] == "MUSE XML"].groupby("kind")["removed"].sum()
+        return {kind: int(counts[kind]) for kind in ("unclear date", "unread date") if kind in counts}
+
+    assert of_muse(made.with_name("out.report.csv")) == {"unclear date": 4}
+    outcome = run(folder, tmp_path / "out", muse_dates="day_first")
+    assert of_muse(tmp_path / "out.report.csv") == {"unclear date": 4, "unread date": 2}
+    assert outcome.refused == []
+    assert not any("AcquisitionDate" in path.read_text() for path in (tmp_path / "out").rglob("*/*/*.xml"))
+
+
 # ---- the scan ----------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +204,37 @@ def test_more_can_be_searched_for(folder: Path, tmp_path: Path) -> None:
     assert run(source, tmp_path / "a").refused == []
     assert "row 2" in run(source, tmp_path / "b", look_for=("Long",)).refused[0].reason
     assert "a date is left in row 3" in run(source, tmp_path / "c", look_for=("05/05/2020",)).refused[0].reason
+
+
+def test_a_short_id_that_is_listed_is_found_in_every_format(folder: Path, tmp_path: Path) -> None:
+    """4711 is planted in a comment, an element, a cell and a name; 4712 stands in them too, and is nobody's."""
+    source = tmp_path / "in"
+    source.mkdir()
+    for ending in (".hea", ".dat"):
+        shutil.copy(folder / f"archive/other{ending}", source / f"ward_4711{ending}")
+    header = (source / "ward_4711.hea").read_text().replace("other", "ward_4711")
+    (source / "ward_4711.hea").write_text(header + "# filter: as of 4712\n")
+    (source / "t.csv").write_text("label\nas 4712 had\n4711\n")
+    (muse,) = folder.rglob("ecg0.xml")
+    (source / "m.xml").write_text(muse.read_text().replace(planted.PLACES["xml_unknown"], "<Note>bed 4712</Note>"))
+    kept = {"comments": {"filter": "keep"}, "elements": {"Note": "keep"}, "names": "keep"}
+    before = run(source, tmp_path / "a", **kept)
+    assert before.refused == []
+    assert (tmp_path / "a/ward_4711.hea").exists()
+    listed = run(source, tmp_path / "b", look_for=("4711",), **kept)
+    assert listed.refused == []
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == sorted(
+        ["m.xml", "t.csv", *(f"{SECRET.name('ward_4711')}{ending}" for ending in (".dat", ".hea"))]
+    )
+    for path in source.iterdir():
+        if path.suffix != ".dat":
+            path.write_text(path.read_text().replace("4712", "4711"))
+    reasons = dict(run(source, tmp_path / "c", look_for=("4711",), **kept).refused)
+    assert reasons == {
+        "m.xml": "m.xml: an id that is listed is left in what it became; it is not written",
+        "t.csv": "t.csv: an id that is listed is left in row 2 of what it became; not written",
+        "ward_4711.hea": "ward_4711.hea: an id that is listed is left in what it became; it is not written",
+    }
 
 
 def test_texts_that_are_kept_have_no_name_in_them(folder: Path, tmp_path: Path) -> None:

@@ -59,6 +59,30 @@ def test_a_text_is_cut() -> None:
     assert own.cut(text, {"ward"}) == "Frau [removed] (*[date], Nr. [removed]): sinus rhythm, Dr [removed], 72/min"
 
 
+@pytest.mark.parametrize(
+    ("listed", "text", "is_there"),
+    [
+        ("4711", "seen as 4711 again", True), ("4711", "No.4711/7", True), ("4711", "seen as 47112", False),
+        ("4711", "4711", False), ("4711", "QTc 4711.5", True), ("7", "bed 7", True), ("A12", "was a12", True),
+        ("Ward 12", "12 mm/s", False), ("4711", "4711, 4712", False),
+    ],
+)  # fmt: skip
+def test_short_ids_are_searched_for_as_words_of_texts_where_somebody_lists_them(
+    listed: str, text: str, is_there: bool
+) -> None:
+    one = forbidden("listed", listed)
+    assert one.has_listed([text]) == is_there
+    assert one.short == 0
+    assert not forbidden("id", listed).has_listed([text])
+    assert forbidden("listed", "48151623").found_in("Nr. 48151623") is not None
+
+
+def test_short_ids_are_cut_out_of_texts() -> None:
+    assert forbidden("listed", "77").cut("was 77, rate 77/min, 771") == "was [removed], rate [removed]/min, 771"
+    assert forbidden("id", "4711").cut("ECG of 4711, 72/min") == "ECG of [removed], 72/min"
+    assert forbidden("id", "72").cut("ECG of 72, 72/min") == "ECG of 72, 72/min"  # too short to be told from a rate
+
+
 def test_how_many_are_too_short_is_counted() -> None:
     found = Forbidden().add([Removed("name", "Li Wu"), Removed("id", "77"), Removed("name", "Lee")], set())
     assert (found.short, found.words) == (2, {"lee"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,27 @@ def test_dates_are_shifted_as_ge_writes_them(tmp_path: Path) -> None:
     assert clean(tmp_path, content.format("09:15:11", "13-13-2020"), cleaner(shift_days=1)) == (
         "<RestingECG><TestDemographics><AcquisitionTime>09:15:11</AcquisitionTime></TestDemographics></RestingECG>"
     )
+
+
+@pytest.mark.parametrize(
+    ("order", "given", "kept", "noted"),
+    [
+        ("month_first", "03-04-2020", "03-03-2020", [("unclear date", date(2020, 4, 3)), ("date", date(2020, 3, 4))]),
+        ("day_first", "03-04-2020", "02-04-2020", [("unclear date", date(2020, 3, 4)), ("date", date(2020, 4, 3))]),
+        ("day_first", "25/12/2020", "24/12/2020", [("date", date(2020, 12, 25))]),
+        ("month_first", "25-12-2020", None, [("unread date", date(2020, 12, 25)), ("date", "25-12-2020")]),
+        ("day_first", "04-04-2020", "03-04-2020", [("date", date(2020, 4, 4))]),
+        ("day_first", "2020-03-04", "2020-03-03", [("date", date(2020, 3, 4))]),
+    ],
+)
+def test_the_order_of_numbers_in_a_date_is_a_rule(
+    tmp_path: Path, order: str, given: str, kept: str | None, noted: list
+) -> None:
+    one = cleaner(shift_days=1, muse_dates=order)
+    content = "<RestingECG><TestDemographics>{}</TestDemographics></RestingECG>"
+    made = clean(tmp_path, content.format(f"<AcquisitionDate>{given}</AcquisitionDate>"), one)
+    assert made == (content.format(f"<AcquisitionDate>{kept}</AcquisitionDate>") if kept else "<RestingECG />")
+    assert [tuple(removed) for removed in one.removed] == noted
 
 
 def test_a_date_in_parts_is_shifted_and_one_of_birth_goes(tmp_path: Path) -> None:
