@@ -7,8 +7,8 @@ counted, nor is what is computed again in the backward pass. This is the "model 
 
 from __future__ import annotations
 
-from ecglfm.config import Architecture, AttentionConfig, MaskedCodesConfig, ObjectiveKind, PretrainConfig
-from ecglfm.models.encoders import CONTEXTS
+from ecglfm.config import Architecture, AttentionConfig, MaskedCodesConfig, ObjectiveKind, PretrainConfig, VitConfig
+from ecglfm.models.encoders import CONTEXTS, VitEncoder
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
 PASSES = 3
@@ -50,6 +50,23 @@ def forward_flops(
         "layers": CONTEXTS[model.kind].flops(model, segments=segments, frames=frames),
         "objective": _objective(model, pretrain, segments, masked),
     }
+
+
+def encoder_flops(model: Architecture, *, segments: int, leads: int, samples: int) -> float | None:
+    """Operations of one forward of an encoder; None where no formula is known.
+
+    Parameters
+    ----------
+    model : Architecture
+    segments, leads, samples : int
+        Shape of the batch.
+    """
+    if isinstance(model, VitConfig):
+        return VitEncoder.flops(model, segments=segments, leads=leads, samples=samples)
+    if not isinstance(model, AttentionConfig) or model.kind not in CONTEXTS:
+        return None
+    frontend, frames = _frontend(model, leads, samples)
+    return segments * frontend + CONTEXTS[model.kind].flops(model, segments=segments, frames=frames)
 
 
 def _frontend(model: AttentionConfig, leads: int, samples: int) -> tuple[float, int]:

@@ -22,7 +22,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     page.add_argument("--results", type=Path, required=True, help="folder of every output")
     page.add_argument("--models", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="evaluated models")
     page.add_argument("--verified", nargs="*", default=[], metavar="ENCODER/TASK", help="verifications")
-    page.add_argument("--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random weights")
+    page.add_argument(
+        "--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random or no weights"
+    )
     page.add_argument("--output", type=Path, required=True, help="the HTML file")
     page.set_defaults(run=_compare_page)
 
@@ -30,7 +32,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     card.add_argument("--config", type=Path, required=True, help="slice of the config: config/card.yaml")
     card.add_argument("--results", type=Path, required=True, help="folder of every output")
     card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
-    card.add_argument("--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random weights")
+    card.add_argument(
+        "--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random or no weights"
+    )
     card.add_argument("--output", type=Path, required=True, help="the HTML file")
     card.add_argument("--copy", type=Path, metavar="FILE", help="the same page once more, in the folder of the model")
     card.add_argument("--threads", type=int, default=1, help="threads of torch")

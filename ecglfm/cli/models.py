@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
     parser = commands.add_parser(
-        "import-checkpoint", help="turn a fairseq checkpoint of ECG-LFM or ECG-FM into an encoder, or a model"
+        "import-checkpoint", help="turn a released checkpoint of another method into an encoder, or a model"
     )
     parser.add_argument("checkpoint", type=Path, metavar="CKPT.pt", help="pretrained or fine-tuned checkpoint")
     parser.add_argument("--output", type=Path, required=True, help="folder for encoder.* and, if fine-tuned, model.*")
@@ -22,6 +22,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--standardize",
         action="store_true",
         help="ECG-FM: bring each lead of a segment to mean 0 and deviation 1 first, as its authors do per recording",
+    )
+    parser.add_argument(
+        "--heads", type=int, metavar="N", help="ECG-JEPA: attention heads, which the file does not say; default: 16"
     )
     parser.set_defaults(run=_import_checkpoint)
 
@@ -53,7 +56,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _import_checkpoint(args: argparse.Namespace) -> None:
     from ecglfm.models.importers import import_checkpoint
 
-    imported = import_checkpoint(args.checkpoint, args.output, args.labels, standardize=args.standardize)
+    imported = import_checkpoint(
+        args.checkpoint, args.output, args.labels, standardize=args.standardize, heads=args.heads
+    )
     count = sum(value.numel() for value in imported.encoder.values())
     print(f"{imported.origin}: {imported.model['layers']} layers of width {imported.model['dim']}, {count:,} numbers")
     if imported.dropped:

@@ -13,6 +13,8 @@ from ecglfm.config.architecture import (
     ConformerConfig,
     ConvnetConfig,
     ModelConfig,
+    StatisticsConfig,
+    VitConfig,
     Wav2Vec2Config,
     parse_model,
 )
@@ -61,6 +63,7 @@ from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
 from ecglfm.config.training import (
+    BASELINES,
     CheckpointEvery,
     EncoderConfig,
     EvaluateConfig,
@@ -70,6 +73,7 @@ from ecglfm.config.training import (
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
+    "BASELINES",
     "LEADS",
     "Architecture",
     "AttentionConfig",
@@ -123,6 +127,7 @@ __all__ = [
     "SerialSlice",
     "SourceConfig",
     "SourceSlice",
+    "StatisticsConfig",
     "TaskConfig",
     "TaskSlice",
     "TrackingConfig",
@@ -132,6 +137,7 @@ __all__ = [
     "UserError",
     "VerificationConfig",
     "VerifySlice",
+    "VitConfig",
     "Wav2Vec2Config",
     "load",
     "load_task",

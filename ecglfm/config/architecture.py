@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
+from ecglfm.config.fits import MODES
 
 _Channels = Annotated[int, Field(ge=1)]
 _Blocks = Annotated[int, Field(ge=1, le=1000)]
@@ -21,12 +22,19 @@ class Architecture(Section):
 
     #: Whether there is a context to pretrain (`ecglfm.models.encoders.context`).
     pretrainable: ClassVar[bool] = False
+    #: Whether it has weights, by which it differs from others of its kind.
+    weighted: ClassVar[bool] = True
 
     kind: str
     dim: int = Field(ge=8, description="width of the encoder and of its embedding")
     dropout: float = Field(
         0.1, ge=0, lt=1, description="dropout everywhere in the encoder; of a convnet, of channels of its output"
     )
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Modes of `finetune` that there are for it: without weights those in which only a head learns."""
+        return MODES if self.weighted else ("linear", "frozen")
 
     @property
     def depth(self) -> int:
@@ -158,9 +166,103 @@ class ConvnetConfig(Architecture):
         return self
 
 
+class VitConfig(Architecture):
+    """A transformer on patches (vision transformer): of one lead or of all leads together."""
+
+    kind: Literal["vit"] = Field(description="a transformer on patches: ECG-JEPA's, ST-MEM's, MERL's")
+    layers: int = Field(ge=1, description="transformer layers")
+    ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")
+    heads: int = Field(ge=1, description="attention heads")
+    head_dim: int | None = Field(None, ge=1, description="width of a head; null: `dim` / `heads`")
+    patch: int = Field(50, ge=1, description="samples of a patch; what is left over in the end is not read")
+    tokens: Literal["lead", "leads"] = Field("lead", description="a patch is of one lead, or of all leads together")
+    positions: Literal["fixed", "learnt"] = Field(
+        "fixed", description="sines of time and, of patches of one lead, of the lead; or learnt by the number in time"
+    )
+    max_patches: int = Field(
+        100, ge=1, le=100_000, description="`positions: learnt` only: how many patches of a lead have one"
+    )
+    repeat_positions: bool = Field(False, description="add them before every layer (true), or once")
+    attention: Literal["all", "lead_or_time"] = Field(
+        "all", description="what a patch sees: all patches, or those of its lead and those of its time"
+    )
+    lead_vectors: bool = Field(False, description="add a learnt vector of its lead to each patch")
+    separators: bool = Field(False, description="learnt tokens before and behind each lead")
+    patch_norm: bool = Field(False, description="LayerNorm of a patch's samples, and of what a Linear makes of them")
+    patch_bias: bool = Field(True, description="that Linear has a bias")
+    qkv_bias: bool = Field(True, description="Linears of queries, keys and values have a bias")
+    norm: Literal["frames", "mean"] = Field(
+        "frames", description="the closing LayerNorm: of each patch, or of the mean over them, which then is the vector"
+    )
+    normalize: Literal["none", "record", "range"] = Field(
+        "none",
+        description="a segment is first brought to mean 0 and deviation 1 (record) or 0 to 1 (range), leads together",
+    )
+
+    @property
+    def depth(self) -> int:
+        """Layers."""
+        return self.layers
+
+    @property
+    def parts(self) -> int:
+        """Layers and that which makes tokens."""
+        return self.layers + 1
+
+    @property
+    def head_width(self) -> int:
+        """Width of a head."""
+        return self.head_dim or self.dim // self.heads
+
+    @property
+    def norm_first(self) -> bool:
+        """Always before each module."""
+        return True
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> VitConfig:
+        if self.head_dim is None and self.dim % self.heads:
+            raise ValueError(
+                f"dim {self.dim} is no multiple of heads {self.heads}; give head_dim, or change one of them"
+            )
+        if self.positions == "fixed" and self.dim % 4:
+            raise ValueError(f"dim {self.dim} is no multiple of 4, as fixed positions need it")
+        if self.tokens == "leads":
+            for key in ("lead_vectors", "separators"):
+                if getattr(self, key):
+                    raise ValueError(f"{key}: patches of all leads together (`tokens: leads`) are of no lead")
+            if self.attention != "all":
+                raise ValueError(
+                    "attention: lead_or_time: patches of all leads together (`tokens: leads`) are of no lead"
+                )
+        if self.separators and (self.positions, self.repeat_positions, self.attention) != ("learnt", False, "all"):
+            raise ValueError("separators need `positions: learnt`, which are added once, and `attention: all`")
+        return self
+
+
+class StatisticsConfig(Architecture):
+    """Signal statistics in the place of an encoder: nothing is chosen, and no weight is trained."""
+
+    weighted: ClassVar[bool] = False
+
+    kind: Literal["statistics"] = Field(
+        description="200 hand-made signal statistics, the control that costs nothing, with `weights: none`"
+    )
+    version: Literal[1] = Field(
+        1, description="of what is computed: a model of another version is refused, not misread"
+    )
+    dim: int = Field(0, ge=0, le=0, exclude=True, description="leave it out: the leads say how many there are")
+    dropout: float = Field(0.0, ge=0, le=0, exclude=True, description="leave it out: there is nothing to drop")
+
+    @property
+    def depth(self) -> int:
+        """None."""
+        return 0
+
+
 #: The architecture of an encoder, by its `kind`.
 ModelConfig = Annotated[
-    ConformerConfig | Wav2Vec2Config | ConvnetConfig,
+    ConformerConfig | Wav2Vec2Config | ConvnetConfig | StatisticsConfig | VitConfig,
     Field(discriminator="kind"),
     usual_kind("conformer"),
 ]

@@ -16,7 +16,7 @@ from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
-from ecglfm.config.fits import Fit, fold_fits
+from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_description, remembered
 from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.origin import Origin
@@ -81,6 +81,11 @@ class Project:
                 at = f"{where('encoders', name)}: path"
                 theirs = read_description(Path(encoder.import_path), "encoder", at).preprocess
                 check_preprocess(theirs, config.preprocess, f"{at}: {encoder.import_path}")
+            if self.tasks and not self._modes(name):
+                raise UserError(
+                    f"{where('encoders', name)}: `kind: {encoder.model.kind}` has no weights to train, only a head"
+                    f" on it: add linear to {self.whose('finetune')} `finetune.modes`, beside which its other fits stay"
+                )
         for name, task in tasks.items():
             self._check_sources(task.sources, f"{where('tasks', name)}: sources", "tasks")
         for name, task in self.tasks.items():
@@ -153,6 +158,18 @@ class Project:
         """Names of the fits of the target `label_efficiency`."""
         efficiency = self.config.finetune.label_efficiency
         return self._fits(efficiency.seeds, efficiency.fractions)
+
+    def _modes(self, encoder: str) -> list[str]:
+        """Modes of `finetune.modes` that there are for an encoder, in the order of its kind."""
+        return [mode for mode in self.encoders[encoder].model.modes if mode in self.config.finetune.modes]
+
+    def has_fit(self, encoder: str, fit: str) -> bool:
+        """Whether an encoder has weights to train in the mode of a fit."""
+        return parse_fit(fit).mode in self._modes(encoder)
+
+    def fit_beside(self, encoder: str, fit: str) -> str:
+        """The fit of an encoder that stands beside one of others: of the same mode, or of one that it has."""
+        return fit if self.has_fit(encoder, fit) else parse_fit(fit)._replace(mode=self._modes(encoder)[0]).name
 
     def _fits(self, seeds: list[int], fractions: list[float], variants: Sequence[str | None] = (None,)) -> list[str]:
         return [

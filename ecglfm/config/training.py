@@ -178,6 +178,10 @@ class PretrainConfig(Section):
         return self
 
 
+#: `weights` of encoders that stand beside others as controls, and what tables call those.
+BASELINES = {"random": "random weights", "none": "signal statistics"}
+
+
 class EncoderConfig(Section):
     """One encoder (`config/encoders/{encoder}.yaml`)."""
 
@@ -185,7 +189,9 @@ class EncoderConfig(Section):
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("model"))
 
     model: ModelConfig = Field(description="architecture; `import`: leave it out, the folder says it")
-    weights: Literal["pretrain", "random", "import"] = Field("pretrain", description="where the weights come from")
+    weights: Literal["pretrain", "random", "import", "none"] = Field(
+        "pretrain", description="where the weights come from; none: `kind: statistics`, which has none"
+    )
     path: str | None = Field(
         None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
     )
@@ -227,6 +233,10 @@ class EncoderConfig(Section):
 
     @model_validator(mode="after")
     def _weights_are_explained(self) -> EncoderConfig:
+        if not self.model.weighted and self.weights in ("pretrain", "random"):
+            raise ValueError(f"`kind: {self.model.kind}` has no weights: write `weights: none`")
+        if self.model.weighted and self.weights == "none":
+            raise ValueError(f"`kind: {self.model.kind}` has weights: write where they come from, or `weights: random`")
         if self.weights == "pretrain" and self.pretrain is None:
             raise ValueError("`weights: pretrain` needs a `pretrain:` section")
         if self.weights == "pretrain" and not self.model.pretrainable:

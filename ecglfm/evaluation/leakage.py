@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecglfm.config import BASELINES
 from ecglfm.config.databases import DATABASES, overlap
 from ecglfm.data.tables import TableReader
 from ecglfm.records import HASHED, data_hash_of_pieces
@@ -90,8 +91,9 @@ def _with_pretraining(audit: dict[str, Any], tested: set[str], pretrained_on: Se
 def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFrame) -> dict[str, Any]:
     """Test records and patients among what the encoder was pretrained on."""
     weights = encoder.get("weights")
-    if weights == "random":
-        return {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": "random weights: no pretraining"}
+    if weights in BASELINES:
+        reason = f"{BASELINES[weights]}: no pretraining"
+        return {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": reason}
     sources = encoder.get("training", {}).get("sources")
     if weights != "pretrain" or not sources:
         reason = "the weights were made elsewhere: what they were trained on is not known here"

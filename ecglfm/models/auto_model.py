@@ -13,7 +13,7 @@ from torch import Tensor
 from ecglfm.config import parse
 from ecglfm.extras import need
 from ecglfm.models.description import EncoderDescription
-from ecglfm.models.encoders import make_encoder, mean_over_frames
+from ecglfm.models.encoders import make_encoder
 
 need("transformers", extra="huggingface", what="a model of Hugging Face's")
 from transformers import PretrainedConfig, PreTrainedModel  # noqa: E402  # after the sentence on its lack
@@ -70,7 +70,7 @@ class EncoderModel(PreTrainedModel):
         """
         mask_bn = None if attention_mask is None else attention_mask.to(torch.bool)
         frames_btd, mask_bt = self.encoder.encode(input_values, mask_bn)
-        vectors_bd = mean_over_frames(frames_btd, mask_bt)
+        vectors_bd = self.encoder.pool(frames_btd, mask_bt)
         if return_dict is False:
             return frames_btd, vectors_bd
         return BaseModelOutputWithPooling(last_hidden_state=frames_btd, pooler_output=vectors_bd)

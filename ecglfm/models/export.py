@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ecglfm import __version__
 from ecglfm.config import UserError
-from ecglfm.models.encoders import Encoder, mean_over_frames
+from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
 
 FORMATS = ("onnx", "torchscript")
@@ -49,7 +49,7 @@ class Exportable(nn.Module):
         """Frames (batch, frames, dim) and embedding (batch, dim), or logits and what they say (batch, labels)."""
         if isinstance(self.module, Encoder):
             frames_btd, mask_bt = self.module.encode(signal, mask)
-            return frames_btd, mean_over_frames(frames_btd, mask_bt)
+            return frames_btd, self.module.pool(frames_btd, mask_bt)
         logits = self.module(signal, mask)
         return logits, self.module.outputs(logits)
 
@@ -145,8 +145,10 @@ def _need(form: str) -> None:
 
 
 def _inputs(encoder: Encoder, batch: int, crops: int, mask: bool) -> tuple[Tensor, ...]:
-    """Noise of 1 mV; with a mask, the last record ends at half."""
+    """Noise of 1 mV, of half a crop where so many crops are too long; with a mask, the last record ends at half."""
     samples = crops * encoder.crop_samples
+    if encoder.longest is not None and samples > encoder.longest:
+        samples = encoder.crop_samples // 2
     signal = torch.randn(batch, len(encoder.leads), samples, generator=torch.Generator().manual_seed(batch))
     if not mask:
         return (signal,)
@@ -175,7 +177,7 @@ def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Fo
     """Write ONNX and give what runs it in onnxruntime."""
     import onnxruntime
 
-    batch, samples = torch.export.Dim("batch", min=1), torch.export.Dim("samples", min=2)
+    batch, samples = torch.export.Dim("batch", min=1), torch.export.Dim("samples", min=2, max=whole.encoder.longest)
     axes = [{0: batch, 2: samples}, {0: batch, 1: samples}][: len(inputs)]
     program = torch.onnx.export(
         whole,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ecglfm.config.fits import MODES
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
-from ecglfm.models.encoders import Encoder, mean_over_frames
+from ecglfm.models.encoders import Encoder
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.outputs import Link, link_of
 from ecglfm.models.reference import Reference
@@ -160,5 +160,5 @@ class ECGModel(nn.Module):
         """What the head reads, (batch, dim): frames pooled as the mode wants; arguments as in `forward`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode in ("full", "lora")):
             frames_btd, mask_bt = self.encoder.encode(x, mask)
-        pool = mean_over_frames if self.pooling is None else self.pooling
+        pool = self.encoder.pool if self.pooling is None else self.pooling
         return pool(frames_btd, mask_bt)

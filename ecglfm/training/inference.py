@@ -62,7 +62,7 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
     module.eval()
     try:
         with torch.inference_mode():
-            yield next(module.parameters()).device
+            yield next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
     finally:
         for part, mode in modes:
             part.training = mode

@@ -12,12 +12,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "wav2vec2": {"layers": 2, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4,
                  "positional_groups": 2, "norm_first": True},
     "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
+    "statistics": {"dim": 0, "dropout": 0.0},
+    "vit": {"layers": 2, "ffn_dim": 24, "heads": 2, "patch": 20},
 }  # fmt: skip
 
 
 def small(kind: str, **changes: Any) -> ModelConfig:
     """The one of `SMALL`, but for some keys."""
-    return architecture(kind=kind, dim=16, **SMALL[kind] | changes)
+    return architecture(**{"kind": kind, "dim": 16} | SMALL[kind] | changes)
 
 
 def architecture(**keys: Any) -> ModelConfig:

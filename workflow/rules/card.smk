@@ -1,5 +1,5 @@
 # card: one page about a model: its numbers beside its baselines, and whether they can be trusted.
-# Requires: its evaluation, those of the encoders with random weights on the same task, the manifest and its audit;
+# Requires: its evaluation, those of the encoders with random or no weights on the same task, the manifest and its audit;
 # of the mean beats the model and the prepared signals, which the evaluation had.
 # Makes: <results>/evaluate/{encoder}/{task}/{fit}/card.html; examples/ with recordings that it got right and wrong;
 # <results>/finetune/{encoder}/{task}/{fit}/card.html, the same page where the model is, so that it goes along.
@@ -9,10 +9,7 @@ rule card_model:
     input:
         config="<results>/config/card.yaml",
         metrics="<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
-        baselines=expand(
-            "<results>/evaluate/{random}/{{task}}/{{fit}}/metrics.json",
-            random=RANDOM_ENCODERS,
-        ),
+        baselines=get_baselines,
         encoder="<results>/pretrain/{encoder}/encoder.json",
         records="<results>/manifest/records.parquet",
         audit="<results>/manifest/audit.json",
@@ -39,7 +36,7 @@ rule card_model:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(input.records, ancestor=2),
-        baselines=RANDOM_ENCODERS,
+        baselines=BASELINES,
     shell:
         "python -m ecglfm card --config {input.config:q} --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
         " --baselines {params.baselines:q} --threads {threads} --output {output.card:q} --copy {output.beside:q} 2> {log:q}"
@@ -50,6 +47,7 @@ rule card_all:
         require("encoders", "tasks"),
         cards=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/card.html",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=FITS,

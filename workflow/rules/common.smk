@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+from itertools import product
 
 from ecglfm.config import Project
 from ecglfm.config.fits import parse_fit
@@ -26,7 +27,7 @@ except UserError as error:
 
 SOURCES = list(PROJECT.sources)
 ENCODERS = list(PROJECT.encoders)
-RANDOM_ENCODERS = [name for name, encoder in PROJECT.encoders.items() if encoder.weights == "random"]
+BASELINES = [name for name, encoder in PROJECT.encoders.items() if encoder.weights in ("random", "none")]
 TASKS = list(PROJECT.tasks)
 VERIFICATIONS = list(PROJECT.verifications)  # tasks of kind verification: no labels, nothing is fine-tuned
 STRATIFY_FILES = sorted({file for task in PROJECT.stratifying.values() for file in task.files})
@@ -86,6 +87,17 @@ def get_shards(source):
 def get_shard_files(stage, sources, ending):
     """One file per shard of each source in a stage's folder."""
     return [f"<results>/{stage}/{source}/{shard}{ending}" for source in sources for shard in get_shards(source)]
+
+
+def only_fits(*values):
+    """Combinations of wildcards, in place of expand's own, without fits in modes that an encoder has no weights for."""
+    return [made for made in product(*values) if PROJECT.has_fit(dict(made)["encoder"], dict(made)["fit"])]
+
+
+def get_baselines(wildcards):
+    """What stands beside a model: encoders with random or no weights, fitted to the same task, as far as they can, likewise."""
+    task, fit = wildcards.task, wildcards.fit
+    return [f"<results>/evaluate/{name}/{task}/{PROJECT.fit_beside(name, fit)}/metrics.json" for name in BASELINES]
 
 
 def get_slice(wildcards):

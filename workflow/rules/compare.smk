@@ -8,11 +8,13 @@ rule compare_task:
         config="<results>/config/evaluate.yaml",
         metrics=expand(
             "<results>/evaluate/{encoder}/{{task}}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             fit=FITS,
         ),
         predictions=expand(
             "<results>/evaluate/{encoder}/{{task}}/{fit}/predictions.parquet",
+            only_fits,
             encoder=ENCODERS,
             fit=FITS,
         ),
@@ -31,7 +33,7 @@ rule compare_task:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(output.comparison, ancestor=3),
-        models=expand("{encoder}/{fit}", encoder=ENCODERS, fit=FITS),
+        models=expand("{encoder}/{fit}", only_fits, encoder=ENCODERS, fit=FITS),
     shell:
         "python -m ecglfm compare --config {input.config:q} --results {params.results:q} --task {wildcards.task:q}"
         " --models {params.models:q} --output {output.comparison:q} 2> {log:q}"
@@ -54,9 +56,9 @@ rule compare_page:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(output[0], ancestor=3),
-        models=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        models=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
-        baselines=RANDOM_ENCODERS,
+        baselines=BASELINES,
     shell:
         "python -m ecglfm compare-page --results {params.results:q} --models {params.models:q}"
         " --verified {params.verified:q} --baselines {params.baselines:q} --output {output:q} 2> {log:q}"

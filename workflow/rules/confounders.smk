@@ -56,6 +56,7 @@ rule confounders:
         encoders=expand("<results>/confounders/{encoder}/embedding.json", encoder=ENCODERS),
         models=expand(
             "<results>/confounders/{encoder}/{task}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=FITS,
@@ -77,7 +78,7 @@ rule confounders:
     params:
         results=subpath(output.page, ancestor=2),
         encoders=ENCODERS,
-        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
     shell:
         "python -m ecglfm confounders-page --results {params.results:q} --encoders {params.encoders:q}"
         " --include {params.include:q} 2> {log:q}"

@@ -54,6 +54,7 @@ rule evaluate_all:
         require("encoders", "tasks"),
         metrics=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=FITS,

@@ -51,6 +51,7 @@ rule finetune_all:
             for encoder in ENCODERS
             for task in TASKS
             for fit in FITS
+            if PROJECT.has_fit(encoder, fit)
             for name in PROJECT.models(task, fit)
         ],
     localrule: True

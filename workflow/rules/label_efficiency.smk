@@ -9,6 +9,7 @@ rule label_efficiency:
         require_splits,
         metrics=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=EFFICIENCY_FITS,
@@ -28,7 +29,7 @@ rule label_efficiency:
     params:
         results=subpath(output.table, ancestor=2),
         folder=subpath(output.table, parent=True),
-        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=EFFICIENCY_FITS),
+        include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=EFFICIENCY_FITS),
     shell:
         "python -m ecglfm label-efficiency --results {params.results:q} --output {params.folder:q}"
         " --include {params.include:q} 2> {log:q}"

@@ -40,6 +40,7 @@ rule lead_sets:
         require("encoders", "tasks"),
         metrics=expand(
             "<results>/lead_sets/{encoder}/{task}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=FITS,
@@ -54,6 +55,6 @@ rule lead_sets:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(output.page, ancestor=2),
-        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
     shell:
         "python -m ecglfm lead-sets-page --results {params.results:q} --include {params.include:q} 2> {log:q}"

@@ -28,7 +28,7 @@ rule report:
         tracking=TRACKING,
         results=subpath(output[0], ancestor=2),
         analyses=get_analyses,
-        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
     shell:
         "python -m ecglfm report --results {params.results:q} --output {output:q} --include {params.include:q}"

@@ -9,6 +9,7 @@ rule serial:
         config="<results>/config/serial.yaml",
         metrics=expand(
             "<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
+            only_fits,
             encoder=ENCODERS,
             task=TASKS,
             fit=FITS,
@@ -32,7 +33,7 @@ rule serial:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(output.page, ancestor=2),
-        include=expand("{encoder}/{task}/{fit}", encoder=ENCODERS, task=TASKS, fit=FITS),
+        include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
         encoders=ENCODERS,
     shell:
         "python -m ecglfm serial --config {input.config:q} --results {params.results:q} --include {params.include:q}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ecglfm.models.encoders import mean_over_frames
 from ecglfm.models.heads import ECGModel
 
 
@@ -57,7 +56,7 @@ class Score(nn.Module):
 
     def _of_frames(self, frames_btd: Tensor, mask_bt: Tensor | None) -> Tensor:
         model = self.model
-        pool = mean_over_frames if model.pooling is None else model.pooling
+        pool = model.encoder.pool if model.pooling is None else model.pooling
         logits_bk = model.head(pool(frames_btd, mask_bt)).float()
         kind = model.link.kind
         if not kind.has_classes:

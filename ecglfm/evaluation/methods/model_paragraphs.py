@@ -16,6 +16,7 @@ _WEIGHTS = {
     "pretrain": "Its weights are of the pretraining below.",
     "random": "Its weights are random: it is a baseline.",
     "import": "Its weights were imported.",
+    "none": "It is made by hand and has no weights: it is a baseline.",
 }
 _MODES = {
     "full": "Encoder and head were trained",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import CardSlice, UserError
+from ecglfm.config import BASELINES, CardSlice, UserError
+from ecglfm.config.fits import parse_fit
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.beat_sections import beats_section, explainable
@@ -22,7 +23,7 @@ from ecglfm.evaluation.report.disclosure import (
     uses,
 )
 from ecglfm.evaluation.report.examples import read_examples, write_examples
-from ecglfm.evaluation.report.model_sections import FittedModel, encoder_section, evaluation_section
+from ecglfm.evaluation.report.model_sections import FittedModel, baseline_of, encoder_section, evaluation_section
 from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, read_json, write_text
 
@@ -49,7 +50,7 @@ def run_card(
     output : path
         The HTML file.
     baselines : sequence of str
-        Encoders with random weights; their fits of the same name on the same task are shown beside it.
+        Encoders with random or no weights; their fits of the same name on the same task are shown beside it.
     config : CardSlice, optional
         Which mean beats are shown, and what only people can know; neither without.
     threads : int
@@ -83,7 +84,7 @@ def run_card(
         "calibrated": calibrated(metrics),
         "limits": limits(metrics, leakage_found, encoder),
         "baselines": beside(results, fit, baselines),
-        "is_baseline": fit.encoder in baselines,
+        "is_baseline": baseline_of(results, fit.encoder) if fit.encoder in baselines else None,
         "leakage": leakage_found,
         "beats": beats_section(explained),
     }
@@ -93,13 +94,20 @@ def run_card(
 
 
 def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dict[str, Any]]:
-    """Metrics of encoders with random weights, fitted in the same way to the same task; None where not evaluated."""
-    folder = results / "evaluate"
-    return [
-        {"encoder": name, "metrics": read_if_there(folder / name / fit.task / fit.fit / "metrics.json", read_json)}
-        for name in encoders
-        if name != fit.encoder
-    ]
+    """Metrics of encoders with random or no weights, fitted likewise to the same task; None where not evaluated.
+
+    One without weights, which has no `full`, is fitted as it can be.
+    """
+    return [_beside(results, fit, name) for name in encoders if name != fit.encoder]
+
+
+def _beside(results: Path, fit: FittedModel, encoder: str) -> dict[str, Any]:
+    called, folder, own = baseline_of(results, encoder), results / "evaluate" / encoder / fit.task, parse_fit(fit.fit)
+    modes = (own.mode,) if called == BASELINES["random"] else dict.fromkeys((own.mode, "linear", "frozen"))
+    names = [own._replace(mode=mode).name for mode in modes]
+    name = next((name for name in names if (folder / name / "metrics.json").exists()), fit.fit)
+    metrics = read_if_there(folder / name / "metrics.json", read_json)
+    return {"encoder": encoder, "called": called, "fit": name, "metrics": metrics}
 
 
 def trust(results: Path, fit: FittedModel, said: CardSlice) -> dict[str, Any] | None:

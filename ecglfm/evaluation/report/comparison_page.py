@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.evaluation.report.data_sections import read_if_there
-from ecglfm.evaluation.report.model_sections import FittedModel, evaluation_section
+from ecglfm.evaluation.report.model_sections import FittedModel, baseline_of, evaluation_section
 from ecglfm.evaluation.report.pages import card_links, environment, link, report_of
 from ecglfm.evaluation.report.verification_sections import verification_sections
 from ecglfm.provenance import code_version, read_json, write_text
@@ -32,7 +32,7 @@ def run_comparison_page(
     output : path
         The HTML file.
     baselines : sequence of str
-        Encoders with random weights.
+        Encoders with random or no weights.
     verified : sequence of str
         `encoder/task` of each verification to show.
 
@@ -47,7 +47,7 @@ def run_comparison_page(
         "code": code_version(),
         "unknown": (read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         "encoders": list(dict.fromkeys(fit.encoder for fit in fits)),
-        "random": list(baselines),
+        "random": {name: baseline_of(results, name) for name in baselines},
         "evaluations": [_task(results, task, fits) for task in dict.fromkeys(fit.task for fit in fits)],
         "verifications": verification_sections(results, verified),
     }

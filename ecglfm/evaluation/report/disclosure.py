@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import CardSlice, FinetuneConfig, FinetuneSlice, TaskSlice, load
+from ecglfm.config import BASELINES, CardSlice, FinetuneConfig, FinetuneSlice, TaskSlice, load
 from ecglfm.config.fits import parse_fit
 from ecglfm.evaluation.metrics import chances, title_of
 from ecglfm.evaluation.report.data_sections import read_if_there
@@ -146,8 +146,8 @@ def limits(metrics: dict[str, Any], leakage: dict[str, Any] | None, encoder: dic
     found += _no_better_than_chance(metrics)
     if left_out := metrics.get("left_out"):
         found.append(f"Labels of the task that it does not know: {', '.join(left_out)}.")
-    if encoder and encoder["weights"] == "random":
-        found.append("Its encoder has random weights: it is a baseline.")
+    if encoder and encoder["weights"] in BASELINES:
+        found.append(f"Its encoder has {BASELINES[encoder['weights']]}: it is a baseline.")
     if encoder and encoder["warnings"]:
         found.append(f"Warnings of the pretraining: {'; '.join(map(str, encoder['warnings']))}.")
     return found

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ecglfm.config import UserError
+from ecglfm.config import BASELINES, UserError
 from ecglfm.config.fits import split_fold
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics import by_group, place_of
@@ -41,6 +41,12 @@ def parse_model(text: str, option: str) -> FittedModel:
     if len(parts) != 3 or not all(parts) or any(part in {".", ".."} for part in parts):
         raise UserError(f"{option} {text}: expected encoder/task/fit, e.g. tiny/af/full-s0")
     return FittedModel(*parts)
+
+
+def baseline_of(results: Path, encoder: str) -> str:
+    """What tables call an encoder that stands beside others as their baseline."""
+    info = read_if_there(results / "pretrain" / encoder / "encoder.json", read_json) or {}
+    return BASELINES.get(info.get("weights", ""), BASELINES["random"])
 
 
 def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:

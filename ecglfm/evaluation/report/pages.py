@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ecglfm.config import BASELINES
 from ecglfm.evaluation.metrics import all_metrics, chances, title_of
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.report.model_sections import FittedModel
@@ -25,7 +26,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     beside = [name for name, metric in all_metrics().items() if metric.beside_constant]
-    made.globals |= {"title_of": title_of, "chances": chances(), "beside_constant": beside}
+    made.globals |= {"title_of": title_of, "chances": chances(), "beside_constant": beside, "called": BASELINES}
     made.globals["measures"] = {name: metric.title for name, metric in MEASURES.items()}
     made.filters |= {
         "ci": with_interval,

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import CardSlice, TrackingSlice, UserError, load
+from ecglfm.config import BASELINES, CardSlice, TrackingSlice, UserError, load
 from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.report import (
     confounders_section,
@@ -150,7 +150,8 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
         tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
     sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
-    random = [name for name, section in sections.items() if section is not None and section["weights"] == "random"]
+    weights = {name: section["weights"] for name, section in sections.items() if section is not None}
+    random = {name: BASELINES[of] for name, of in weights.items() if of in BASELINES}
     said = read_if_there(results / "config/card.yaml", partial(load, CardSlice)) or CardSlice()
     evaluations = []
     shown = 0
@@ -162,7 +163,7 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         leaks = {encoder: trust(results, fit, said) for encoder, fit in evaluated.items()}
         rows = [
             row
-            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, random)}
+            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, list(random))}
             | {"explained": read_examples(results / "evaluate" / fit.path / "examples")}
             for fit, row in made.items()
             if row is not None

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from ecglfm.config import BASELINES
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.leakage import SEEN, leakage
 from ecglfm.models.seen import fingerprints, read_seen
@@ -137,8 +138,8 @@ def _fitted(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> di
 
 def _pretrained(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:
     encoder = info.get("encoder", {})
-    if encoder.get("weights") == "random":
-        return {"seen": 0, "records": 0, "patients": 0, "reason": "random weights: no pretraining"}
+    if (weights := encoder.get("weights")) in BASELINES:
+        return {"seen": 0, "records": 0, "patients": 0, "reason": f"{BASELINES[weights]}: no pretraining"}
     manifest = None if home is None else home.root / "manifest/records.parquet"
     if manifest is None or not manifest.is_file():
         return _unknown(_ELSEWHERE)

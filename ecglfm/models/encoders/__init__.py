@@ -7,6 +7,7 @@ from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder, mean_over_frames
 from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.kinds import make_encoder
+from ecglfm.models.encoders.vit import VitEncoder
 
 __all__ = [
     "CONTEXTS",
@@ -18,6 +19,7 @@ __all__ = [
     "Features",
     "FeedForward",
     "FrontEnd",
+    "VitEncoder",
     "make_encoder",
     "mean_over_frames",
 ]

@@ -16,7 +16,7 @@ from ecglfm.models.encoders.conformer import Conformer
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.wav2vec2 import Wav2Vec2
-from ecglfm.models.layers import standardize
+from ecglfm.models.layers import exporting, standardize
 
 #: What follows the front end, of each `model.kind` that has one.
 CONTEXTS: dict[str, type[Context]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2}
@@ -89,6 +89,11 @@ class Encoder(nn.Module, ABC):
         return round(self.crop_seconds * self.sampling_rate)
 
     @property
+    def longest(self) -> int | None:
+        """Samples that it can read at once; None: any number."""
+        return None
+
+    @property
     def closing(self) -> tuple[str, ...]:
         """Names of modules behind the last layer, which learn as that does."""
         return ()
@@ -101,6 +106,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def frames(self, samples: int) -> int:
         """Number of frames that `samples` samples give."""
+
+    def too_short(self, samples: int) -> bool:
+        """Whether `samples` samples give no frame."""
+        return self.frames(samples) < 1
 
     @abstractmethod
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -119,13 +128,16 @@ class Encoder(nn.Module, ABC):
         """Have the convolutional front end keep its pretrained weights; nothing where there is none."""
 
     def check_input(self, x: Tensor, mask: Tensor | None) -> None:
-        """Raise `ValueError` where the input is not (batch, leads, samples), is too short or its mask does not fit."""
+        """Raise `ValueError`: the input is not (batch, leads, samples), too short or long, or its mask does not fit."""
         if x.dim() != 3 or x.shape[1] != len(self.leads):
             raise ValueError(
                 f"expected (batch, {len(self.leads)} leads, samples), found {tuple(x.shape)}; leads are {self.leads}"
             )
-        if self.frames(x.shape[2]) < 1:
+        if self.too_short(x.shape[2]):
             raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
+        if self.longest is not None and not exporting() and x.shape[2] > self.longest:
+            most = f"the {self.longest} that the encoder has positions for"
+            raise ValueError(f"{x.shape[2]} samples are more than {most}; give windows")
         if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
             raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
 
@@ -151,9 +163,13 @@ class Encoder(nn.Module, ABC):
         """
         return self.encode(x, mask)[0]
 
+    def pool(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """The vector of a recording, (batch, dim), of what `encode` gave: the mean over its real frames."""
+        return mean_over_frames(x_btd, mask_bt)
+
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """One vector per recording, (batch, dim): the mean over its real frames; arguments as in `forward`."""
-        return mean_over_frames(*self.encode(x, mask))
+        """One vector per recording, (batch, dim), its frames pooled; arguments as in `forward`."""
+        return self.pool(*self.encode(x, mask))
 
 
 class ECGEncoder(Encoder):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ecglfm.config import Wav2Vec2Config
+from ecglfm.config import VitConfig, Wav2Vec2Config
 
 
 class PositionalConvolution(nn.Module):
@@ -48,47 +48,68 @@ class PositionalConvolution(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head scaled dot-product self-attention (arXiv:1706.03762, 3.2)."""
+    """Multi-head scaled dot-product self-attention (arXiv:1706.03762, 3.2).
 
-    def __init__(self, dim: int, *, heads: int, dropout: float) -> None:
+    Parameters
+    ----------
+    dim : int
+        Width.
+    heads : int
+    dropout : float
+        Of the attention weights.
+    head_width : int, optional
+        Width of a head; None: `dim` / `heads`.
+    bias : bool
+        Of the Linears of queries, keys and values.
+    """
+
+    def __init__(
+        self, dim: int, *, heads: int, dropout: float, head_width: int | None = None, bias: bool = True
+    ) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.q_proj = nn.Linear(dim, dim)
-        self.k_proj = nn.Linear(dim, dim)
-        self.v_proj = nn.Linear(dim, dim)
-        self.out_proj = nn.Linear(dim, dim)
+        inner = dim if head_width is None else heads * head_width
+        self.q_proj = nn.Linear(dim, inner, bias=bias)
+        self.k_proj = nn.Linear(dim, inner, bias=bias)
+        self.v_proj = nn.Linear(dim, inner, bias=bias)
+        self.out_proj = nn.Linear(inner, dim)
 
-    def forward(self, x_btd: Tensor, bias_b11t: Tensor | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, bias_b1tt: Tensor | None = None) -> Tensor:
         """Attend.
 
         Parameters
         ----------
         x_btd : Tensor, shape (batch, frames, dim)
-        bias_b11t : Tensor, shape (batch, 1, 1, frames), optional
-            Added to the scores of each key.
+        bias_b1tt : Tensor, shape (batch or 1, 1, frames or 1, frames), optional
+            Added to the score of each frame (or of all) for each key.
 
         Returns
         -------
         Tensor, shape (batch, frames, dim)
         """
-        batch, frames, dim = x_btd.shape
+        batch, frames, _ = x_btd.shape
 
         def split(x: Tensor) -> Tensor:
-            return x.view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
+            return x.view(batch, frames, self.heads, -1).transpose(1, 2)
 
         query, key, value = split(self.q_proj(x_btd)), split(self.k_proj(x_btd)), split(self.v_proj(x_btd))
         dropout = self.dropout if self.training else 0.0
-        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias_b11t, dropout_p=dropout)
-        return self.out_proj(out.transpose(1, 2).reshape(batch, frames, dim))
+        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias_b1tt, dropout_p=dropout)
+        return self.out_proj(out.transpose(1, 2).reshape(batch, frames, -1))
 
 
 class TransformerLayer(nn.Module):
-    """Attention, then two Linears with GELU between; LayerNorm before or after each, by `config.norm_first`."""
+    """Attention, then two Linears with GELU between; LayerNorm before or after each, by `config.norm_first`.
 
-    def __init__(self, config: Wav2Vec2Config) -> None:
+    `head_width` and `bias` are those of `SelfAttention`.
+    """
+
+    def __init__(self, config: Wav2Vec2Config | VitConfig, *, head_width: int | None = None, bias: bool = True) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.self_attn = SelfAttention(config.dim, heads=config.heads, dropout=config.dropout)
+        self.self_attn = SelfAttention(
+            config.dim, heads=config.heads, dropout=config.dropout, head_width=head_width, bias=bias
+        )
         self.self_attn_layer_norm = nn.LayerNorm(config.dim)
         self.fc1 = nn.Linear(config.dim, config.ffn_dim)
         self.fc2 = nn.Linear(config.ffn_dim, config.dim)
@@ -97,18 +118,19 @@ class TransformerLayer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def feed_forward(self, x_btd: Tensor) -> Tensor:
         """Transform each frame alone; shapes (batch, frames, dim) in and out."""
         return self.fc2(self.dropout(functional.gelu(self.fc1(x_btd))))
 
-    def forward(self, x_btd: Tensor, bias_b11t: Tensor | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, bias_b1tt: Tensor | None = None) -> Tensor:
         """Transform frames; arguments and shapes as in `SelfAttention.forward`."""
         if self.norm_first:
-            x = x_btd + self.dropout(self.self_attn(self.self_attn_layer_norm(x_btd), bias_b11t))
+            x = x_btd + self.dropout(self.self_attn(self.self_attn_layer_norm(x_btd), bias_b1tt))
             return x + self.dropout(self.feed_forward(self.final_layer_norm(x)))
-        x = self.self_attn_layer_norm(x_btd + self.dropout(self.self_attn(x_btd, bias_b11t)))
+        x = self.self_attn_layer_norm(x_btd + self.dropout(self.self_attn(x_btd, bias_b1tt)))
         return self.final_layer_norm(x + self.dropout(self.feed_forward(x)))
 
 

@@ -13,9 +13,9 @@ from types import ModuleType
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.bundle import save_encoder, save_model
-from ecglfm.models.encoders import ECGEncoder
+from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_fm, ecg_lfm
+from ecglfm.models.importers import ecg_fm, ecg_lfm, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
@@ -24,7 +24,7 @@ from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, vit)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -49,8 +49,9 @@ def convert(checkpoint: Checkpoint) -> Imported:
 
 
 def import_checkpoint(
-    path: str | Path, output: str | Path, labels: str | Path | None = None, *, standardize: bool = False
-) -> Imported:
+    path: str | Path, output: str | Path, labels: str | Path | None = None, *, standardize: bool = False,
+    heads: int | None = None,
+) -> Imported:  # fmt: skip
     """Write a foreign checkpoint as an encoder folder, and a fine-tuned one as a model too.
 
     Parameters
@@ -63,6 +64,8 @@ def import_checkpoint(
     labels : path, optional
         `label_def.csv`, a row per label with its name in column `name` (else the first column); without it the
         labels are `label_0`, `label_1`, …
+    heads : int, optional
+        Attention heads, where the checkpoint does not say how many there are.
     standardize : bool
         Sets `model.standardize`, which only `wav2vec2` has.
 
@@ -79,6 +82,10 @@ def import_checkpoint(
     imported = convert(read_checkpoint(path))
     if standardize:
         imported.model["standardize"] = True
+    if heads is not None:
+        if imported.model["kind"] != "vit" or "head_dim" in imported.model:
+            raise UserError(f"--heads {heads}: {path} says itself how many there are; leave it out")
+        imported.model["heads"] = heads
     names = _label_names(imported, path, Path(labels) if labels else None)
     if not names and (output / "model.json").exists():
         raise UserError(f"{output}: holds a model, to which this encoder does not belong; give another folder")
@@ -94,7 +101,7 @@ def import_checkpoint(
     return imported
 
 
-def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
+def build_encoder(imported: Imported, where: str | Path) -> Encoder:
     """Build the encoder with its weights, in `eval()`, without drawing others first.
 
     Raises
@@ -103,7 +110,7 @@ def build_encoder(imported: Imported, where: str | Path) -> ECGEncoder:
         The architecture that was read off the checkpoint is none that we have.
     """
     with on_meta_device():
-        encoder = ECGEncoder(
+        encoder = make_encoder(
             parse_model(imported.model, f"{where}: architecture"),
             imported.leads,
             imported.sampling_rate,
@@ -149,5 +156,6 @@ def _encoder_yaml(imported: Imported, path: Path, output: Path) -> str:
         "",
         "weights: import",
         f"path: {json.dumps(str(output))}",
+        *([f"pretrained_on: {json.dumps(imported.pretrained_on)}"] if imported.pretrained_on else []),
     ]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """Reads a PyTorch checkpoint that nobody vouches for: its settings as plain data, its weights as tensors.
 
-Only the tensors of `model` are read: optimizer state, twice their size, stays in the file.
+Only the tensors of the model are read: optimizer state, twice their size, stays in the file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from torch import Tensor
 from ecglfm.config import UserError
 from ecglfm.models.importers.unpickle import StoredTensor, Unpickler, plain, shown
 
+#: Under which key a checkpoint has its weights: fairseq's, Lightning's, ECG-JEPA's.
+_HOLDERS = ("model", "state_dict", "encoder")
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _DAMAGE = (
@@ -52,7 +54,7 @@ class Checkpoint:
     config : dict
         Its settings (`cfg`, or `args` of older ones) as plain dicts, lists, numbers and text; empty without any.
     state : dict of str to Tensor
-        Its `model`: every tensor under the name it has there.
+        Its `model`, `state_dict` or `encoder`, or the whole file: every tensor under the name it has there.
     updates : int or None
         Updates of the training, where the file says so.
     """
@@ -143,19 +145,25 @@ def _read_legacy(file: mmap.mmap) -> tuple[Any, dict[str, tuple[int, int]]]:
 
 def _checkpoint(path: Path, content: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> Checkpoint:
     """Read what an importer needs of the content."""
-    model = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(model, dict) or not any(isinstance(value, StoredTensor) for value in model.values()):
+    holders = [*map(content.get, _HOLDERS), content] if isinstance(content, dict) else []
+    model = next((one for one in holders if _holds_weights(one)), None)
+    if model is None:
         found = ", ".join(sorted(map(str, content))[:8]) if isinstance(content, dict) else type(content).__name__
-        raise UserError(f"no `model` with weights in it; found {shown(found)}")
+        raise UserError(f"no `{'` or `'.join(_HOLDERS)}` with weights in it; found {shown(found)}")
     odd = [name for name in model if not isinstance(name, str) or not name.isprintable()]
     if odd:
-        raise UserError(f"a weight in `model` has no readable name: {shown(str(odd[0]))}")
+        raise UserError(f"a weight in it has no readable name: {shown(str(odd[0]))}")
     _check_size(model.values(), len(data))
     state = {name: _read(stored, places, data) for name, stored in model.items() if stored is not None}
     config = plain(content.get("cfg")) or plain(content.get("args")) or {}
     history = plain(content.get("optimizer_history")) or [{}]
     updates = history[-1].get("num_updates") if isinstance(history, list) and isinstance(history[-1], dict) else None
     return Checkpoint(path, config if isinstance(config, dict) else {}, state, updates)
+
+
+def _holds_weights(model: Any) -> bool:
+    """Whether it is a mapping with tensors in it."""
+    return isinstance(model, dict) and any(isinstance(value, StoredTensor) for value in model.values())
 
 
 def _check_size(stored: Iterable[Any], size: int) -> None:
@@ -169,7 +177,7 @@ def _check_size(stored: Iterable[Any], size: int) -> None:
 def _read(stored: Any, places: dict[str, tuple[int, int]], data: mmap.mmap) -> Tensor:
     """Numbers of one tensor; never more than its part of the file holds."""
     if not isinstance(stored, StoredTensor):
-        raise UserError(f"`model` holds something that is no tensor: {type(stored).__name__}")
+        raise UserError(f"among its weights is something that is no tensor: {type(stored).__name__}")
     (dtype, key, size), offset, shape, stride = stored
     start, length = places[key]
     elements = math.prod(shape)

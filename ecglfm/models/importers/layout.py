@@ -46,6 +46,8 @@ class Imported:
         Keys of `pretrain` in an encoder YAML that the checkpoint's settings give.
     dropped : list of str
         Weights that the method never uses.
+    pretrained_on : list of str
+        Published databases that its makers pretrained it on, as the key `pretrained_on` of an encoder YAML names them.
     unverified : str
         Why the result may differ from the original's; empty where a run of the original agrees.
     """
@@ -60,6 +62,7 @@ class Imported:
     objective: dict[str, Tensor] = field(default_factory=dict)
     pretrain: dict[str, Any] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
+    pretrained_on: list[str] = field(default_factory=list)
     unverified: str = ""
 
 
@@ -178,5 +181,6 @@ def assemble(
         crop_seconds=CROP_SECONDS,
         **parts,
         dropped=dropped,
+        pretrained_on=[],
         unverified=layout.doubts(),
     )

@@ -198,7 +198,13 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     """The model before training; the seed decides the head."""
     torch.manual_seed(fit.seed)
     link = make_link(data.kind, data.target[data.train])
-    model = ECGModel(load_encoder(encoder), data.label_names, fit.mode, link)
+    loaded = load_encoder(encoder)
+    if fit.mode not in loaded.config.modes:
+        raise UserError(
+            f"--fit {fit.name}: {encoder} (kind {loaded.config.kind}) has no weights to train in mode {fit.mode};"
+            f" take {' or '.join(loaded.config.modes)}"
+        )
+    model = ECGModel(loaded, data.label_names, fit.mode, link)
     model.aggregate = config.aggregate
     # Random kernels are nothing to keep: a control or a fit from scratch learns all of it.
     model.freeze(fit.mode, config.freeze_frontend and model.encoder.info.get("weights") != "random")

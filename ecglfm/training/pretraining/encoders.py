@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ecglfm.config import EncoderSlice, PretrainConfig, UserError
+from ecglfm.config import BASELINES, EncoderSlice, PretrainConfig, UserError
 from ecglfm.config.imported import check_preprocess
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
@@ -27,7 +27,7 @@ def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
 
 
 def write_untrained(slice_: EncoderSlice, output: Path) -> None:
-    """Write a random or an imported encoder in the form of a pretrained one.
+    """Write an encoder with random, imported or no weights in the form of a pretrained one.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
     """
     config = slice_.config
     info: dict[str, Any] = {"name": slice_.encoder, "weights": config.weights}
-    if config.weights == "random":
+    if config.weights in BASELINES:
         encoder = build_encoder(slice_, config.seed)
         info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
     else:
         encoder = load_encoder(Path(config.path or ""))
-        if encoder.info.get("weights") == "random":
-            info["weights"] = "random"  # it stays a control wherever it is brought from
+        if encoder.info.get("weights") in BASELINES:
+            info["weights"] = encoder.info["weights"]  # it stays a control wherever it is brought from
         _check_import(encoder, slice_)
         if known := read_seen(Path(config.path or "")):
             write_seen(output, known)

@@ -67,7 +67,7 @@ def test_only_encoders_with_a_context_are_pretrained():
 
 def test_each_kind_is_documented_with_its_own_keys():
     rows = [line for line in pages()["pretrain.md"].splitlines() if line.startswith("| `model.")]
-    assert next(row for row in rows if "`model.dim`" in row).endswith("| width of the encoder and of its embedding |")
+    assert next(row for row in rows if "`model.dim`" in row).endswith("width of the encoder and of its embedding |")
     assert len([row for row in rows if "`model.kernel`" in row]) == 2
     assert any("`model.layers` | whole number | required | `conformer` and `wav2vec2` only: " in row for row in rows)
     sections = json.loads(schema())["encoder"]["$defs"]

@@ -188,6 +188,22 @@ def test_fits_are_mode_and_seed(repository: Path) -> None:
     assert project.fits == ["full-s0", "full-s3", "linear-s0", "linear-s3"]
 
 
+def test_an_encoder_without_weights_has_the_fits_in_which_only_a_head_learns(repository: Path) -> None:
+    modes = {"modes": ["full", "frozen", "linear"], "seeds": [3]}
+    project = project_of(repository, encoders=["tiny", "statistics"], finetune=modes)
+    assert [fit for fit in project.fits if project.has_fit("tiny", fit)] == ["full-s3", "frozen-s3", "linear-s3"]
+    assert [fit for fit in project.fits if project.has_fit("statistics", fit)] == ["frozen-s3", "linear-s3"]
+    assert project.fit_beside("statistics", "frozen-s3") == "frozen-s3"
+    assert project.fit_beside("statistics", "full-s3") == "linear-s3"
+    with pytest.raises(UserError) as error:
+        project_of(repository, encoders=["tiny", "statistics"])
+    assert str(error.value) == (
+        f"{repository / 'config/encoders/statistics.yaml'}: `kind: statistics` has no weights to train, only a head on it:"
+        " add linear to config.yaml's `finetune.modes`, beside which its other fits stay"
+    )
+    assert project_of(repository, encoders=["statistics"], tasks=["identification"]).tasks == {}
+
+
 def test_fits_of_shares_and_of_label_efficiency(repository: Path) -> None:
     efficiency = {"fractions": [0.005, 1.0], "seeds": [7, 8]}
     project = project_of(

@@ -14,6 +14,17 @@ ATTENTION = {"layers": 1, "ffn_dim": 24, "heads": 2, "conv_channels": 8}
 OWN = {
     "conformer": ATTENTION | {"kernel": 5},
     "convnet": {"kernel": 5, "expansion": 2, "blocks": [1, 1], "stem": [8], "downsample": 5, "dropout": 0.0},
+    "statistics": {"dim": 0, "dropout": 0.0},
+    "vit": {
+        "layers": 1,
+        "ffn_dim": 24,
+        "heads": 2,
+        "patch": 100,
+        "positions": "learnt",
+        "max_patches": 37,
+        "separators": True,
+        "norm": "mean",
+    },
     "wav2vec2": ATTENTION | {"positional_kernel": 8, "positional_groups": 4, "standardize": True},
 }
 
@@ -24,7 +35,7 @@ MODEL_FACTS = {"kind": "model", "label_names": ["AF", "MI", "NORM"], "thresholds
 def make(folder, kind, what):
     """A saved encoder or model whose every part does something."""
     torch.manual_seed(0)
-    config = architecture(kind=kind, dim=16, **OWN[kind])
+    config = architecture(**{"kind": kind, "dim": 16} | OWN[kind])
     encoder = make_encoder(config, LEADS, 500, PreprocessConfig(), 5.0)
     encoder(torch.randn(2, 12, 1000))  # running statistics move
     for parameter in encoder.parameters():

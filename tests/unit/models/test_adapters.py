@@ -30,7 +30,8 @@ def test_an_adapter_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("kind", "names"), [("conformer", ["linear_q", "linear_v"]), ("wav2vec2", ["q_proj", "v_proj"])]
+    ("kind", "names"),
+    [("conformer", ["linear_q", "linear_v"]), ("wav2vec2", ["q_proj", "v_proj"]), ("vit", ["q_proj", "v_proj"])],
 )
 def test_queries_and_values_are_adapted_unless_targets_say_otherwise(kind, names):
     x, encoder = torch.randn(2, 12, 400), encoder_of(kind)

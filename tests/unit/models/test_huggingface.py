@@ -22,6 +22,8 @@ SHAPES = {
     "conformer": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "conv_channels": 8},
     "wav2vec2": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "conv_channels": 8},
     "convnet": {"dim": 32, "blocks": [1, 1], "stem": [8]},
+    "statistics": {},
+    "vit": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "positions": "learnt", "norm": "mean"},
 }
 
 

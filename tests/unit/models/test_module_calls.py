@@ -16,7 +16,7 @@ from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from tests.unit.architectures import small
 
 MODES = pytest.mark.parametrize("mode", ["train", "eval", "inference"])
-KINDS = pytest.mark.parametrize("kind", list(ENCODERS))
+KINDS = pytest.mark.parametrize("kind", [kind for kind in ENCODERS if small(kind).weighted])
 
 
 def encoder_of(kind: str, mode: str = "train", **changes) -> Encoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,11 @@ def test_what_the_card_says(results: Path) -> None:
     assert "random random weights, full-s0 0.512 0.400 – 0.600" in seen
     assert "absent random weights, full-s0 not run" in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
+    shutil.copytree(folder, results / "evaluate/statistics/super/linear-s0")
+    info = read_json(results / "pretrain/tiny/encoder.json") | {"weights": "none"}
+    write_json(results / "pretrain/statistics/encoder.json", info)
+    others = seen_on(results, baselines=["statistics"])  # which has no `full`: a linear head is all that it has
+    assert "statistics signal statistics, linear-s0 0.512 0.400 – 0.600" in others
     low = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")["labels"]["NORM"]["auroc"]["ci_low"]
     assert f"NORM 6 of 12 0.500 1.000 {low:.3f} – 1.000 0.345 0.300 – 0.390" in seen
     assert "Constant answer, macro 0.500 by definition" in seen

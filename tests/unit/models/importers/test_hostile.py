@@ -49,9 +49,9 @@ PROGRAMS = {
         b"\x80\x02ccollections\nOrderedDict\n(](" + nested(60) + b"N\x86etR.", "a tuple as the key of a dict",
     ),
     "set of such": (b"\x80\x04\x8f(" + nested(60) + b"\x90.", "an opcode that PyTorch never writes"),
-    "a weight that is no tensor": (model(b"]"), "no `model` with weights"),
+    "a weight that is no tensor": (model(b"]"), "with weights in it"),
     "state for a function": (
-        model(b"ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb"), "no `model`",
+        model(b"ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb"), "with weights in it",
     ),
     "item of a function": (b"ctorch._utils\n_rebuild_tensor_v2\nX\x01\x00\x00\x00aK\x01s.", "not a readable"),
     "line breaks in a global": (b"\x80\x04\x8c\x04os\n\x1b\x8c\x06system\x93.", r"would run 'os\n\x1b.system', which"),

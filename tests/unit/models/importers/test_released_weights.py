@@ -35,6 +35,12 @@ def done(repository: Path, peers: Path, tmp_path_factory: pytest.TempPathFactory
     shutil.copy(repository / "tests/parity/proj_pretrain.pt", folder / "ecg-lfm.pt")
     for name in ("mimic_iv_ecg_physionet_pretrained.pt", "mimic_iv_ecg_finetuned.pt"):
         shutil.copy(peers / "ecg-fm" / name, folder)
+    for name in (
+        "ecg-jepa/multiblock_epoch100.pth",
+        "st-mem/st_mem_vit_base_encoder.pth",
+        "merl/vit_tiny_best_encoder.pth",
+    ):
+        shutil.copy(peers / name, folder)
     (folder / "label_def.csv").write_text("name\n" + "".join(f"diagnosis {k}\n" for k in range(17)))
     (folder / PATH).mkdir(parents=True)
     for number in range(RECORDS):
@@ -54,6 +60,8 @@ def test_commands_are_these(repository: Path) -> None:
         "embed",
         "import-checkpoint",
         "predict",
+        *["import-checkpoint"] * 3,
+        "embed",
     ]
 
 

@@ -91,7 +91,7 @@ def test_a_number_in_the_file_allocates_nothing(tmp_path):
     path = tmp_path / "memo.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x/data.pkl", b"\x80\x02}r\xff\xff\xff\xff.")  # C's unpickler would take 64 GB here
-    with pytest.raises(UserError, match="no `model` with weights"):
+    with pytest.raises(UserError, match="with weights in it"):
         read_checkpoint(path)
     torch.save({"model": {"w": torch.zeros(1).expand(10**13)}}, path)
     with pytest.raises(UserError, match=r"would take 40,000,000,000,000 bytes, but the file has only"):
@@ -183,5 +183,5 @@ def test_what_is_no_checkpoint(tmp_path):
         assert message in str(error.value)
     for content in ({"state_dict": {}}, [1], {"model": {}}, {"model": {"a": 1}}):
         torch.save(content, tmp_path / "other.pt")
-        with pytest.raises(UserError, match="no `model` with weights in it"):
+        with pytest.raises(UserError, match="with weights in it"):
             read_checkpoint(tmp_path / "other.pt")

@@ -22,6 +22,7 @@ from ecglfm.config.fits import Fit
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.calibration import fit_calibration
+from ecglfm.models.encoders import kinds
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.outputs import link_of
 from ecglfm.models.seen import FILE, fingerprints, read_seen
@@ -37,7 +38,7 @@ from ecglfm.training.finetuning.labelled import Labelled, load_labelled
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.supervised import Learner, train
 from ecglfm.training.inference import predict, predict_described
-from tests.unit.architectures import architecture
+from tests.unit.architectures import architecture, small
 from tests.unit.hashes import hashes
 from tests.unit.shard_leads import name_leads
 
@@ -540,3 +541,19 @@ def test_the_prevalence_that_probabilities_presuppose(kind: str, weights: str, e
     target = np.array([[1, 0, unknown], [0, 1, unknown], [0, unknown, unknown], [0, unknown, unknown], [1, 1, 1]])
     data = Labelled(pd.DataFrame(), target.astype(np.float32), ["a", "b", "c"], np.arange(4), np.array([4]), None, kind)
     assert prior(data, FinetuneConfig(class_weights=weights)) == pytest.approx(expected)
+
+
+def test_statistics_are_probed_and_have_no_weights_to_train(data: Path, tmp_path: Path) -> None:
+    encoder = kinds.make_encoder(
+        small("statistics"), LEADS, RATE, PreprocessConfig(sampling_rate=RATE, leads=LEADS), 2.5
+    )
+    save_encoder(tmp_path / "encoder", encoder, {"name": "statistics", "weights": "none"})
+    for mode in ("full", "lora"):
+        with pytest.raises(
+            UserError, match=rf"^--fit {mode}-s0: .* has no weights to train in mode {mode}; take linear or frozen$"
+        ):
+            fit(data, tmp_path / "out", f"{mode}-s0", encoder=tmp_path / "encoder")
+    for mode in ("linear", "frozen"):
+        model = fit(data, tmp_path / mode, f"{mode}-s0", encoder=tmp_path / "encoder", epochs=1)
+        assert load_model(tmp_path / mode).encoder.config.kind == "statistics"
+        assert model.head.weight.shape[1] == 3 * 15 + 2 + 9  # of three leads

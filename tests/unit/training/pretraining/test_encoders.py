@@ -38,6 +38,19 @@ def test_random_weights_are_written_with_their_seed_and_an_empty_history(tmp_pat
     assert load_encoder(tmp_path / "copy").info["weights"] == "random"  # it stays a control
 
 
+def test_statistics_are_written_without_weights_and_stay_a_control(tmp_path: Path) -> None:
+    def of(weights: str, path: Path | None = None) -> EncoderSlice:
+        content = {"model": {"kind": "statistics"}, "weights": weights, "path": path and str(path)}
+        return EncoderSlice.model_validate(encoder_slice().model_dump() | {"config": content})
+
+    slice_ = of("none")
+    write_untrained(slice_, tmp_path)
+    encoder = load_encoder(tmp_path)
+    assert (encoder.info["weights"], encoder.state_dict()) == ("none", {})
+    write_untrained(of("import", tmp_path), tmp_path / "copy")
+    assert load_encoder(tmp_path / "copy").info["weights"] == "none"
+
+
 @pytest.mark.parametrize("key", ["leads", "dim"])
 def test_an_encoder_that_reads_something_else_is_refused(tmp_path: Path, key: str) -> None:
     write_untrained(encoder_slice(weights="random"), tmp_path)

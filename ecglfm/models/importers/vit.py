@@ -1,0 +1,191 @@
+"""Checkpoints of three vision transformers: ECG-JEPA (MIT), ST-MEM (CC BY-NC 4.0) and MERL's ViT (MIT).
+
+Small ones with random weights, written by the authors' code, agree; no released file was at hand. What a file does not
+say (leads, rate, window, scaling; of ECG-JEPA also the heads) is as published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
+from ecglfm.models.encoders import VitEncoder, make_encoder
+from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.layout import Imported, take
+from ecglfm.models.meta_device import on_meta_device
+
+_JEPA_RATE, _JEPA_SECONDS = 250, 10.0
+_JEPA_LEADS = ["I", "II", "V1", "V2", "V3", "V4", "V5", "V6"]
+#: As MIMIC-IV-ECG has them: aVF before aVL.
+_MERL_LEADS = [*LEADS[:4], LEADS[5], LEADS[4], *LEADS[6:]]
+#: Attention heads of the published ECG-JEPA, of any width; ST-MEM's and MERL's are 64 wide, so their weights tell.
+_JEPA_HEADS, _HEAD_WIDTH = 16, 64
+_UNSEEN = "no released checkpoint was at hand to compare outputs with"
+
+#: What a layer's modules are called here, and there; `qkv` is taken apart before.
+_JEPA_LAYER = {
+    "self_attn_layer_norm": "norm1", "self_attn.out_proj": "attn.proj", "final_layer_norm": "norm2", "fc1": "mlp.fc1",
+    "fc2": "mlp.fc2", "self_attn.q_proj": "attn.q", "self_attn.k_proj": "attn.k", "self_attn.v_proj": "attn.v",
+}  # fmt: skip
+_OTHER_LAYER = {
+    "self_attn_layer_norm": "attn.norm", "self_attn.out_proj": "attn.fn.to_out.0", "final_layer_norm": "ff.norm",
+    "fc1": "ff.fn.net.0", "fc2": "ff.fn.net.3", "self_attn.q_proj": "attn.fn.to_q", "self_attn.k_proj": "attn.fn.to_k",
+    "self_attn.v_proj": "attn.fn.to_v",
+}  # fmt: skip
+
+
+def recognises(checkpoint: Checkpoint) -> bool:
+    """Whether the weights have the names of one of the three."""
+    return _method(checkpoint.state) is not None
+
+
+def convert(checkpoint: Checkpoint) -> Imported:
+    """Read architecture and weights.
+
+    Raises
+    ------
+    UserError
+        A weight is missing, unknown or has another shape; or fixed positions are not those that are known.
+    """
+    return {"jepa": _jepa, "st_mem": _st_mem, "merl": _merl}[_method(checkpoint.state) or ""](checkpoint)
+
+
+def _method(state: Mapping[str, Tensor]) -> str | None:
+    if "W_P.weight" in state:
+        return "jepa"
+    if any(name.endswith("sep_embedding") for name in state):
+        return "st_mem"
+    return "merl" if "to_patch_embedding.weight" in state and "pos_embedding" in state else None
+
+
+def _jepa(checkpoint: Checkpoint) -> Imported:
+    state = _apart(checkpoint.state, r"(.*\.attn\.)qkv(\.\w+)", r"\1{}\2")
+    dim, patch = state["W_P.weight"].shape
+    ffn_dim, layers = _sizes(checkpoint, r"encoder_blocks\.blocks\.(\d+)\.mlp\.fc1\.weight")
+    model = {
+        "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": _JEPA_HEADS, "dropout": 0.0,
+        "patch": patch, "positions": "fixed", "repeat_positions": True, "attention": "lead_or_time",
+        "qkv_bias": "encoder_blocks.blocks.0.attn.q.bias" in state,
+    }  # fmt: skip
+    _check_positions(checkpoint, model, state.pop("pos_embed"))
+    names = {"vit.patches.linear.": "W_P.", "vit.norm.": "norm."}
+    return _taken(
+        replace(checkpoint, state=state), model, names, ("encoder_blocks.blocks.", _JEPA_LAYER), leads=_JEPA_LEADS,
+        rate=_JEPA_RATE, seconds=_JEPA_SECONDS, origin="ECG-JEPA, pretrained (MIT)",
+        pretrained_on=["ecg_arrhythmia", "code15"],
+        unverified=f"{_UNSEEN}; the file tells no heads: the published {_JEPA_HEADS}, unless --heads was given",
+    )  # fmt: skip
+
+
+def _check_positions(checkpoint: Checkpoint, model: dict[str, Any], table_td: Tensor) -> None:
+    """Raise where the table in the file is not the one that the encoder computes."""
+    section = parse_model(model, f"{checkpoint.path}: architecture")
+    with on_meta_device():
+        encoder = make_encoder(section, _JEPA_LEADS, _JEPA_RATE, PreprocessConfig(), _JEPA_SECONDS)
+    assert isinstance(encoder, VitEncoder)
+    leads = len(_JEPA_LEADS)
+    computed = encoder.vit.positions_of(leads, len(table_td) // leads, torch.zeros(0)).flatten(0, 1)
+    if computed.shape != table_td.shape or not torch.allclose(computed, table_td.float(), atol=1e-4):
+        raise UserError(f"{checkpoint.path}: weight 'pos_embed' is not the table of sines that this method has")
+
+
+def _st_mem(checkpoint: Checkpoint) -> Imported:
+    prefix = "encoder." if "encoder.sep_embedding" in checkpoint.state else ""
+    # Of a whole pretraining the decoder, and the embedding of patches under a second name.
+    dead = sorted(name for name in checkpoint.state if not name.startswith(prefix))
+    state = {name.removeprefix(prefix): value for name, value in checkpoint.state.items() if name not in dead}
+    state = _apart(state, r"(.*\.attn\.fn\.)to_qkv(\.\w+)", r"\1to_{}\2")
+    leads = [state.pop(f"lead_embeddings.{number}", torch.zeros(0)) for number in range(len(LEADS))]
+    state |= {"leads": torch.stack(leads), "positions": state.pop("pos_embedding")[0]}
+    model = _common(checkpoint, state, prefix) | {
+        "patch": state["to_patch_embedding.2.weight"].shape[1], "max_patches": len(state["positions"]) - 2,
+        "lead_vectors": True, "separators": True, "patch_norm": True, "normalize": "record",
+    }  # fmt: skip
+    names = {
+        "vit.patches.norm_in.": "to_patch_embedding.1.", "vit.patches.linear.": "to_patch_embedding.2.",
+        "vit.patches.norm_out.": "to_patch_embedding.3.", "vit.separator": "sep_embedding", "vit.leads": "leads",
+        "vit.positions": "positions", "vit.norm.": "norm.",
+    }  # fmt: skip
+    imported = _taken(
+        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=list(LEADS), rate=250,
+        seconds=9.0, origin="ST-MEM, pretrained (CC BY-NC 4.0: no commercial use)",
+        pretrained_on=["chapman_shaoxing", "ningbo", "code15"],
+        unverified=f"{_UNSEEN}; its authors filter each window from 0.67 to 40 Hz (Butterworth, order 5), for which"
+        " `preprocess.bandpass` is near",
+    )  # fmt: skip
+    return replace(imported, dropped=dead)
+
+
+def _merl(checkpoint: Checkpoint) -> Imported:
+    state = _apart(checkpoint.state, r"(.*\.attn\.fn\.)to_qkv(\.\w+)", r"\1to_{}\2")
+    state["positions"] = state.pop("pos_embedding")[0]
+    kernel_dlp = state["to_patch_embedding.weight"]
+    state["to_patch_embedding.weight"] = kernel_dlp.flatten(1)
+    model = _common(checkpoint, state, "") | {
+        "patch": kernel_dlp.shape[2], "tokens": "leads", "max_patches": len(state["positions"]), "patch_bias": False,
+        "normalize": "range",
+    }  # fmt: skip
+    names = {"vit.patches.linear.": "to_patch_embedding.", "vit.positions": "positions", "vit.norm.": "norm."}
+    return _taken(
+        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=_MERL_LEADS, rate=500,
+        seconds=10.0, origin="MERL, ViT, pretrained (MIT)", pretrained_on=["mimic_iv_ecg"], unverified=_UNSEEN,
+    )  # fmt: skip
+
+
+def _common(checkpoint: Checkpoint, state: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
+    """Keys of `model` that ST-MEM and MERL's ViT share."""
+    ffn_dim, layers = _sizes(checkpoint, rf"{re.escape(prefix)}block(\d+)\.ff\.fn\.net\.0\.weight")
+    inner, dim = state["block0.attn.fn.to_q.weight"].shape
+    return {
+        "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": inner // _HEAD_WIDTH,
+        "head_dim": _HEAD_WIDTH, "dropout": 0.0, "positions": "learnt", "norm": "mean",
+    }  # fmt: skip
+
+
+def _sizes(checkpoint: Checkpoint, pattern: str) -> tuple[int, int]:
+    """Inner width of the feed-forward modules, and the number of layers."""
+    found = [(name, int(match[1])) for name in checkpoint.state if (match := re.fullmatch(pattern, name))]
+    if not found or max(number for _, number in found) != len(found) - 1:
+        raise UserError(f"{checkpoint.path}: its layers are not numbered from 0 to their last one")
+    return checkpoint.state[found[0][0]].shape[0], len(found)
+
+
+def _apart(state: Mapping[str, Tensor], pattern: str, names: str) -> dict[str, Tensor]:
+    """Queries, keys and values as three weights where they are one; `names` says how they are called, by a letter."""
+    apart = {}
+    for name, value in state.items():
+        if re.fullmatch(pattern, name):
+            for letter, part in zip("qkv", value.chunk(3), strict=True):
+                apart[re.sub(pattern, names.format(letter), name)] = part
+        else:
+            apart[name] = value
+    return apart
+
+
+def _taken(
+    checkpoint: Checkpoint, model: dict[str, Any], names: Mapping[str, str], layer: tuple[str, Mapping[str, str]], *,
+    leads: list[str], rate: int, seconds: float, **facts: Any,
+) -> Imported:  # fmt: skip
+    """Every weight of the encoder that `model` says, by the names of its parts and of those of a layer."""
+    section = parse_model(model, f"{checkpoint.path}: architecture")
+    with on_meta_device():
+        encoder = make_encoder(section, leads, rate, PreprocessConfig(), seconds)
+    assert isinstance(encoder, VitEncoder)
+    before, modules = layer
+
+    def original(name: str) -> str:
+        if match := re.fullmatch(r"vit\.layers\.(\d+)\.(.+)\.(\w+)", name):
+            return f"{before}{match[1]}.{modules[match[2]]}.{match[3]}"
+        ours = next(start for start in names if name.startswith(start))
+        return names[ours] + name.removeprefix(ours)
+
+    weights, dropped = take(checkpoint, encoder.state_dict(), original)
+    return Imported(
+        model=model, leads=leads, sampling_rate=rate, crop_seconds=seconds, encoder=weights, dropped=dropped, **facts
+    )
