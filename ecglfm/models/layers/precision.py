@@ -32,7 +32,28 @@ def in_float32(stage: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         `stage(x)`; under autocast computed outside it and in its type of numbers.
     """
     device = x.device.type
-    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+    if not _autocast(device):
         return stage(x)
     with torch.autocast(device, enabled=False):
         return stage(x).to(torch.get_autocast_dtype(device))
+
+
+def _autocast(device: str) -> bool:
+    """Whether products on such a device are taken in half precision now."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def cast_once(x: Tensor) -> Tensor:
+    """What several products take, in autocast's numbers already: else each has its own copy, and its own cast backward.
+
+    Parameters
+    ----------
+    x : Tensor
+
+    Returns
+    -------
+    Tensor
+        `x` where there is no autocast, and on a CPU.
+    """
+    device = x.device.type
+    return x if device == "cpu" or not _autocast(device) else x.to(torch.get_autocast_dtype(device))

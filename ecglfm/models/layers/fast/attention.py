@@ -19,6 +19,7 @@ from torch.nn import functional
 from ecglfm.models.layers.fast.choice import exporting, fast
 from ecglfm.models.layers.fast.dropout import drop_out, keep_mask
 
+_ALIGNED = 8  # elements: the fused kernels of a GPU copy a bias whose rows begin elsewhere
 _TOGETHER = 1 << 22  # scores of the records that are worked on together: 16 MB
 
 
@@ -49,12 +50,16 @@ def attend(
         return cast(Tensor, _Attend.apply(query_btd, key_btd, value_btd, position_pd, *biases, mask_bt, dropout))
     heads, width = u_hw.shape
     query, key, value = (_heads(x, heads) for x in (query_btd, key_btd, value_btd))
-    position_hwp = position_pd.view(-1, heads, width).permute(1, 2, 0) / math.sqrt(width)
-    bias = relative_shift((query + v_hw[:, None]) @ position_hwp)
-    if bias.is_cuda:  # the fused kernels want aligned rows, which the shifted view has not
-        bias = bias.contiguous()
-    if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
-        bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+    if not _fused(query):
+        position_hwp = position_pd.view(-1, heads, width).permute(1, 2, 0) / math.sqrt(width)
+        bias = relative_shift((query + v_hw[:, None]) @ position_hwp)
+        if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
+            bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+    else:
+        u_hw = u_hw.to(
+            query.dtype
+        )  # a sum in half precision moves half the bytes, and needs no cast before its product
+        bias = aligned_bias(query_btd, position_pd, v_hw.to(query.dtype), mask_bt)
     query = query + u_hw[:, None]
     out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     return out.transpose(1, 2).reshape(query_btd.shape)
@@ -80,6 +85,64 @@ def relative_shift(scores_bhtp: Tensor) -> Tensor:
     first = scores_bhtp.contiguous().flatten(2)[..., frames - 1 :]
     strides = (heads * frames * positions, frames * positions, positions - 1, 1)
     return first.as_strided((batch, heads, frames, frames), strides)
+
+
+def _fused(x: Tensor) -> bool:
+    """Whether PyTorch's attention is a kernel that is particular about the bias."""
+    return x.device.type != "cpu" and not exporting()
+
+
+def aligned_bias(query_btd: Tensor, position_pd: Tensor, v_hw: Tensor, mask_bt: Tensor | None) -> Tensor:
+    """Scores by position, as the fused kernels of a GPU read them in place: rows begin at multiples of 8 elements.
+
+    The product is of every head with all records' frames, whose rows are aligned too. What is far under all scores
+    stands at frames of padding.
+
+    Parameters
+    ----------
+    query_btd, position_pd, v_hw, mask_bt
+        As of `attend`.
+
+    Returns
+    -------
+    Tensor, shape (batch, heads, frames, frames)
+        Of what is as wide as the next multiple of 8.
+    """
+    (heads, width), (batch, frames) = v_hw.shape, query_btd.shape[:2]
+    scaled_pd = functional.pad(position_pd / math.sqrt(width), (0, 0, 0, -len(position_pd) % _ALIGNED))
+    query_hsw = (query_btd + v_hw.flatten()).view(batch * frames, heads, width).transpose(0, 1)
+    scores_hsp = query_hsw @ scaled_pd.view(-1, heads, width).permute(1, 2, 0)
+    return cast(Tensor, _AlignedByKey.apply(scores_hsp.view(heads, batch, frames, -1), mask_bt))
+
+
+class _AlignedByKey(torch.autograd.Function):
+    """`relative_shift` of scores whose heads come first, by one copy each way; large and negative where masked."""
+
+    @staticmethod
+    def forward(ctx: Any, scores_hbtp: Tensor, mask_bt: Tensor | None) -> Tensor:
+        ctx.save_for_backward(mask_bt)
+        ctx.shape, frames = scores_hbtp.shape, scores_hbtp.shape[2]
+        wide = _aligned_by_key(scores_hbtp, frames + -frames % _ALIGNED).contiguous()
+        bias = wide[..., :frames]
+        if mask_bt is not None:  # finite: a record without one real frame must not give NaN
+            bias.masked_fill_(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+        return bias
+
+    @staticmethod
+    def backward(ctx: Any, grad_bhtt: Tensor) -> tuple[Tensor, None]:
+        (mask_bt,) = ctx.saved_tensors
+        if mask_bt is not None:
+            grad_bhtt = grad_bhtt.masked_fill(~mask_bt[:, None, None, :], 0.0)
+        grad_hbtp = grad_bhtt.new_zeros(ctx.shape)
+        _aligned_by_key(grad_hbtp, grad_bhtt.shape[-1]).copy_(grad_bhtt)
+        return grad_hbtp, None
+
+
+def _aligned_by_key(scores_hbtp: Tensor, keys: int) -> Tensor:
+    """View (b, h, t, keys) of contiguous scores; what is behind the last frame means nothing."""
+    heads, batch, frames, positions = scores_hbtp.shape
+    strides = (frames * positions, batch * frames * positions, positions - 1, 1)
+    return scores_hbtp.as_strided((batch, heads, frames, keys), strides, frames - 1)
 
 
 def _heads(x_btd: Tensor, heads: int) -> Tensor:

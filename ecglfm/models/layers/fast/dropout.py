@@ -15,21 +15,19 @@ from ecglfm.models.layers.fast.choice import fast
 
 
 def keep_mask(x: Tensor, probability: float) -> Tensor:
-    """Which elements of `x` stay; the others are dropped with `probability`.
+    """Which elements of `x` stay, on a CPU; the others are dropped with `probability`.
 
     Parameters
     ----------
     x : Tensor
-        For its shape and device.
+        For its shape.
     probability : float
-        On a CPU rounded to a multiple of 2^-16.
+        Rounded to a multiple of 2^-16.
 
     Returns
     -------
     Tensor of bool, shape of `x`
     """
-    if x.device.type != "cpu":
-        return torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - probability)
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     return (words.view(torch.int16)[: x.numel()] >= round(probability * 2**16) - 2**15).view(x.shape)
 
@@ -52,5 +50,17 @@ class Dropout(nn.Dropout):
 
 
 def drop_out(x: Tensor, keep: Tensor | None, probability: float) -> Tensor:
-    """Zero what is not `keep`, scale the rest; in place."""
+    """Zero what is not `keep`, scale the rest; in place on a CPU, elsewhere in one kernel that gives the same."""
+    if keep is not None and x.device.type != "cpu":
+        return torch.ops.aten.native_dropout_backward(x, keep, 1 / (1 - probability))
     return x if keep is None else x.mul_(keep).mul_(1 / (1 - probability))
+
+
+def dropped(x: Tensor, probability: float) -> tuple[Tensor, Tensor | None]:
+    """`x` with some elements zeroed, in place on a CPU, and which ones stay; None where none is dropped."""
+    if not probability:
+        return x, None
+    if x.device.type != "cpu":
+        return torch.native_dropout(x, probability, True)
+    keep = keep_mask(x, probability)
+    return drop_out(x, keep, probability), keep

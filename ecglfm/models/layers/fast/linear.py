@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from ecglfm.models.layers.convolution import Pointwise
 from ecglfm.models.layers.fast.choice import fast
-from ecglfm.models.layers.fast.dropout import Dropout, drop_out, keep_mask
+from ecglfm.models.layers.fast.dropout import Dropout, drop_out, dropped
 from ecglfm.models.layers.initialization import Linear
+from ecglfm.models.layers.precision import cast_once
 
 _LINEAR = (Linear, nn.Linear, Pointwise)
 
@@ -26,9 +27,9 @@ def _parameters(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
 
 
 def swish_linear(x: Tensor, layer: nn.Module, dropout: Dropout | None = None) -> Tensor:
-    """Linear of the dropped-out swish; fast, only `x` is kept, also on a GPU.
+    """Linear of the dropped-out swish; fast, on a CPU only `x` is kept, and on a GPU both.
 
-    The swish is worked out again in the backward pass, which costs less than reading it from memory would.
+    On a CPU the swish is worked out again in the backward pass, which costs less than reading it from memory would.
 
     Parameters
     ----------
@@ -46,36 +47,35 @@ def swish_linear(x: Tensor, layer: nn.Module, dropout: Dropout | None = None) ->
         active = functional.silu(x)
         return cast(Tensor, layer(active if dropout is None else dropout(active)))
     probability = dropout.probability if dropout is not None else 0.0
-    keep = keep_mask(x, probability) if probability else None
     weight, bias = _parameters(layer)
     bias = None if bias is None else bias.to(x.dtype)
-    return cast(Tensor, _SwishLinear.apply(x, keep, probability, weight.to(x.dtype), bias))
+    return cast(Tensor, _SwishLinear.apply(x, probability, weight.to(x.dtype), bias))
 
 
 class _SwishLinear(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, keep: Tensor | None, probability: float, weight: Tensor, bias: Tensor | None
-    ) -> Tensor:
-        ctx.save_for_backward(x, keep, weight)
+    def forward(ctx: Any, x: Tensor, probability: float, weight: Tensor, bias: Tensor | None) -> Tensor:
+        active, keep = dropped(functional.silu(x), probability)
+        ctx.save_for_backward(x, keep, weight, None if x.device.type == "cpu" else active)
         ctx.probability = probability
-        return functional.linear(drop_out(functional.silu(x), keep, probability), weight, bias)
+        return functional.linear(active, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, keep, weight = ctx.saved_tensors
+        x, keep, weight, active = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
         grad_sf = grad.reshape(-1, grad.shape[-1])
-        if ctx.needs_input_grad[3]:
-            active = drop_out(functional.silu(x), keep, ctx.probability)
+        if ctx.needs_input_grad[2]:
+            if active is None:
+                active = drop_out(functional.silu(x), keep, ctx.probability)
             grad_weight = grad_sf.t() @ active.reshape(-1, active.shape[-1])
-            del active
-        if ctx.needs_input_grad[4]:
+        del active
+        if ctx.needs_input_grad[3]:
             grad_bias = grad_sf.sum(0)
         if ctx.needs_input_grad[0]:
             grad_x = drop_out((grad_sf @ weight).view(x.shape), keep, ctx.probability)
             grad_x = torch.ops.aten.silu_backward(grad_x, x)
-        return grad_x, None, None, grad_weight, grad_bias
+        return grad_x, None, grad_weight, grad_bias
 
 
 def normed_linear(x: Tensor, norm: nn.Module, *layers: nn.Module) -> tuple[Tensor, ...]:
@@ -94,7 +94,7 @@ def normed_linear(x: Tensor, norm: nn.Module, *layers: nn.Module) -> tuple[Tenso
     tuple of Tensor, each of shape (…, outputs)
     """
     if not fast(x, (norm, (nn.LayerNorm,)), *((layer, _LINEAR) for layer in layers)) or not _alike(x, norm, *layers):
-        normed = norm(x)
+        normed = norm(x) if len(layers) == 1 else cast_once(norm(x))
         return tuple(layer(normed) for layer in layers)
     norm = cast(nn.LayerNorm, norm)
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]

@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 
+from ecglfm.benchmark.gpu_rules import gpu_rules
+from ecglfm.benchmark.traffic import Traffic
 from ecglfm.models.layers.attention import RelativeAttention, sinusoids
 from ecglfm.models.layers.fast import attention
 from ecglfm.models.layers.fast.choice import SWITCH
@@ -94,3 +96,46 @@ def test_training_keeps_nothing_of_the_size_of_the_weights_but_them():
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         layer(x, sinusoids(40, 8), norm=torch.nn.LayerNorm(8))
     assert [size for size in sizes if size > x.numel()] == [3 * 2 * 40 * 40]
+
+
+@pytest.mark.parametrize("frames", [1, 3, 8, 13])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_gpu_attends_as_a_cpu_does(monkeypatch, frames, masked):
+    """Its bias is made in another way; here the way is taken on a CPU, where the numbers can be compared."""
+    torch.manual_seed(0)
+    monkeypatch.setenv(SWITCH, "0")
+    shapes = [(3, frames, 12)] * 3 + [(2 * frames - 1, 12), (2, 6), (2, 6)]
+    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    mask = torch.arange(frames) < torch.tensor([[frames], [max(1, frames - 2)], [0]]) if masked else None
+    weight = torch.randn(3, frames, 12, dtype=torch.float64)
+
+    def outcome() -> tuple[torch.Tensor, ...]:
+        y = attention.attend(*inputs, mask)
+        real = y if mask is None else y * mask.any(1)[:, None, None]  # the last has nothing to attend to
+        return y, *torch.autograd.grad((real * weight).sum(), inputs)
+
+    plain = outcome()
+    monkeypatch.setattr(attention, "_fused", lambda x: True)
+    torch.testing.assert_close(outcome(), plain, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [3, 8, 156])
+def test_rows_of_the_bias_of_a_gpu_are_aligned(frames):
+    bias = attention.aligned_bias(torch.randn(2, frames, 8), torch.randn(2 * frames - 1, 8), torch.randn(2, 4), None)
+    assert bias.shape == (2, 2, frames, frames)
+    assert [step % 8 for step in (*bias.stride()[:3], bias.storage_offset())] == [0, 0, 0, 0]
+    assert bias.stride(3) == 1
+
+
+def test_pytorch_does_not_copy_the_bias_of_a_gpu():
+    """4 x 2 x 156 x 156 scores; only the table of positions is padded, by one row of 311."""
+    inputs = [torch.empty(4, 156, 16, device="meta", requires_grad=True) for _ in range(3)]
+    inputs += [torch.empty(shape, device="meta", requires_grad=True) for shape in ((311, 16), (2, 8), (2, 8))]
+    traffic = Traffic()
+    with gpu_rules(traffic.mark), traffic:
+        attention.attend(*inputs).sum().backward()
+    padded = [one.bytes for one in traffic.operations if one.name == "constant_pad_nd"]
+    assert padded == [4 * 16 * (312 + 311 + 311), 4 * 16 * (311 + 312 + 312)]  # and its gradient
+    large = [one.name for one in traffic.operations if one.bytes > 4 * 2 * 156 * 156 * 4]
+    kernels = ("_scaled_dot_product_efficient_attention", "_scaled_dot_product_efficient_attention_backward")
+    assert sorted(large) == sorted([*kernels, "bmm", "clone", "new_zeros", "copy_", "bmm", "bmm"])

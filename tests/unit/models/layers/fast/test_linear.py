@@ -5,8 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ecglfm.benchmark.gpu_rules import gpu_rules
+from ecglfm.benchmark.traffic import Traffic
 from ecglfm.models.layers.convolution import Pointwise
-from ecglfm.models.layers.fast.dropout import Dropout, keep_mask
+from ecglfm.models.layers.fast.dropout import Dropout, drop_out, keep_mask
 from ecglfm.models.layers.fast.linear import normed_linear, swish_linear
 
 
@@ -113,3 +115,47 @@ def test_normed_linear_keeps_its_input_only():
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         normed_linear(x, norm, linear)
     assert sorted(sizes) == [64, 64, 100, 100, 512, 6400]  # scale and shift, mean and deviation, weights, x
+
+
+def test_on_a_gpu_the_norm_of_three_layers_is_cast_once():
+    """7 rows of 8 and weights of 8 x 8: forward x and three weights to bf16, backward the same back to float32."""
+    norm, layers = nn.LayerNorm(8, device="meta"), [nn.Linear(8, 8, bias=False, device="meta") for _ in range(3)]
+    x = torch.empty(7, 8, device="meta", requires_grad=True)
+    with gpu_rules(), Traffic() as traffic:
+        with torch.autocast("meta", dtype=torch.bfloat16):
+            ys = normed_linear(x, norm, *layers)
+        torch.stack(ys).sum().backward()
+    assert {y.dtype for y in ys} == {torch.bfloat16}
+    casts = [one.bytes // 6 for one in traffic.operations if one.name == "_to_copy"]
+    assert sorted(casts) == sorted(2 * [7 * 8, 64, 64, 64])
+
+
+def test_on_a_cpu_each_layer_gets_the_norm_as_it_is():
+    norm, layers = nn.LayerNorm(8), [nn.Linear(8, 8) for _ in range(2)]
+    found: list[torch.Tensor] = []
+    for layer in layers:
+        layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        normed_linear(torch.randn(7, 8), norm, *layers)
+    assert [x.dtype for x in found] == [torch.float32, torch.float32]
+    assert found[0] is found[1]
+
+
+def test_dropout_on_a_gpu_goes_through_memory_once():
+    """6 x 8 numbers of 4 bytes: each time read and written, and the mask's byte; the swish is taken once."""
+    layer, dropout = nn.Linear(8, 2, device="meta"), Dropout(0.25)
+    x = torch.empty(6, 8, device="meta", requires_grad=True)
+    with gpu_rules(), Traffic() as traffic:
+        swish_linear(x, layer, dropout).sum().backward()
+    found = [(one.name, one.bytes) for one in traffic.operations if one.bytes >= 48 * 8 and "mm" not in one.name]
+    dropped = 48 * (4 + 4 + 1)
+    expected = [("silu", 48 * 8), ("native_dropout", dropped), ("native_dropout_backward", dropped)]
+    assert found == [*expected, ("silu_backward", 48 * 12)]
+
+
+def test_dropout_of_a_gpu_is_that_of_a_cpu():
+    """Bit for bit: the kernel is asked for on a CPU here."""
+    torch.manual_seed(0)
+    x, keep = torch.randn(100, 10), keep_mask(torch.empty(100, 10), 0.3)
+    found = torch.ops.aten.native_dropout_backward(x, keep, 1 / 0.7)
+    assert torch.equal(found, drop_out(x.clone(), keep, 0.3))

@@ -1,0 +1,36 @@
+"""In which numbers something is taken under autocast, on a CPU and as a GPU does it."""
+
+from __future__ import annotations
+
+import torch
+
+from ecglfm.benchmark.gpu_rules import gpu_rules
+from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32
+
+
+def test_half_precision_becomes_float32_and_nothing_else_does():
+    for given, expected in [(torch.bfloat16, torch.float32), (torch.float16, torch.float32)]:
+        assert at_least_float32(torch.ones(2, dtype=given)).dtype == expected
+    for kept in (torch.float32, torch.float64):
+        x = torch.ones(2, dtype=kept)
+        assert at_least_float32(x) is x
+
+
+def test_a_stage_in_float32_gives_what_autocast_takes():
+    """257 is no bfloat16: 256 and 258 are."""
+    x = torch.tensor([[257.0]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = in_float32(lambda millivolts: millivolts @ torch.ones(1, 1) - 256, x)
+        assert (x @ torch.ones(1, 1) - 256).item() != 1.0
+    assert (found.item(), found.dtype) == (1.0, torch.bfloat16)
+    assert in_float32(lambda millivolts: millivolts, x) is x
+
+
+def test_what_several_products_take_is_cast_on_a_gpu_only():
+    x, of_gpu = torch.ones(2), torch.ones(2, device="meta")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert cast_once(x) is x
+    with gpu_rules():
+        assert cast_once(of_gpu) is of_gpu
+        with torch.autocast("meta", dtype=torch.bfloat16):
+            assert cast_once(of_gpu).dtype == torch.bfloat16
