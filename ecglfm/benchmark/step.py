@@ -24,6 +24,7 @@ from ecglfm.benchmark.stopwatch import Clock, Products, TimedEngine
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.samples import Signals
+from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import MaskedCodes, make_objective
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
 from ecglfm.training.pretraining import build_encoder, peak_of_process, update
@@ -107,7 +108,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     memory: dict[str, float] = {"imports": peak_of_process()}
     began = time.perf_counter()
     make = OriginalObjective if original else make_objective
-    objective = make(build_encoder(slice_, config.seed), config)
+    objective = make_on(device, lambda: make(build_encoder(slice_, config.seed), config))
     if not isinstance(objective, MaskedCodes):
         raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
     parameters = sum(parameter.numel() for parameter in objective.parameters())

@@ -25,14 +25,13 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
 from ecglfm.extras import need
 from ecglfm.process import give_back_memory
+from ecglfm.training.deepspeed_json import deepspeed_json
 
 logger = logging.getLogger(__name__)
 
 #: What a processor with units for bf16 products has among its flags; the last two are ARM's.
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
 CPUINFO = Path("/proc/cpuinfo")
-#: Gradients are sent in parts, while the backward pass goes on; DeepSpeed's own part, 5e8, is all of most encoders.
-_OVERLAPPED = {"overlap_comm": True, "reduce_bucket_size": 50_000_000}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -52,39 +51,6 @@ class Autocast(nn.Module):
         """Call the module."""
         with torch.autocast(x.device.type, dtype=self.dtype):
             return self.module(x, *args, **kwargs)
-
-
-def merge(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Merge mappings deeply; `other` wins."""
-    merged = dict(base)
-    for key, value in other.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def deepspeed_config(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
-    """DeepSpeed's JSON; `pretrain.deepspeed` is merged over it last.
-
-    Returns
-    -------
-    dict
-        https://www.deepspeed.ai/docs/config-json/
-    """
-    content: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": config.batch_size,
-        "gradient_accumulation_steps": config.accumulate,
-        "gradient_clipping": config.clip_norm,
-        "zero_optimization": {"stage": config.zero_stage} | (_OVERLAPPED if config.zero_stage else {}),
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,  # an optimizer that is offloaded is PyTorch's too: nothing to compile
-        "fp16": {"enabled": config.precision == "fp16"},
-        "steps_per_print": 10**9,  # we log ourselves
-        "timers": {"throughput": {"enabled": False}},  # and time: DeepSpeed's would wait for the GPU twice a step
-    }
-    if isinstance(config, PretrainConfig):
-        content = merge(content, config.deepspeed)
-    return content
 
 
 def initialize(
@@ -109,12 +75,13 @@ def initialize(
     Raises
     ------
     UserError
-        fp16 without a GPU, or `compile` without a compiler or Python's headers.
+        fp16 without a GPU, `compile` without a compiler or Python's headers, or a mistake in `pretrain.deepspeed`.
     """
     _check_precision(config.precision)
     if isinstance(config, PretrainConfig):
         _prepare_layers(module, config)
     deepspeed = _import_deepspeed()
+    content = deepspeed_json(config)
     if groups is None:
         groups = [{"params": [parameter for parameter in module.parameters() if parameter.requires_grad]}]
     options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
@@ -125,7 +92,7 @@ def initialize(
     _leave_compiler_out()
     optimizer = torch.optim.AdamW(list(groups), fused=True, **options)  # each number is read and written once
     wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
-    engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=deepspeed_config(config))
+    engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=content)
     if not engine.zero_optimization() and not engine.fp16_enabled():  # they replace what is updated
         _allocate_moments(optimizer)
     if distributed.world_size() == 1 and not engine.zero_optimization():

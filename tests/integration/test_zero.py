@@ -88,6 +88,10 @@ def plans() -> tuple[dict, dict]:
     ranks["accumulated-zero1"] = training(PAIRS // 2, accumulate=2, objective=PER_RECORD, zero_stage=1)
     parts = {"zero_optimization": {"reduce_bucket_size": 2000}}
     ranks["parts-zero1"] = training(PAIRS, zero_stage=1, deepspeed=parts)
+    away = {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}
+    ranks |= {f"offloaded-zero{stage}": training(PAIRS, zero_stage=stage, deepspeed=away) for stage in (1, 2, 3)}
+    halved = {"communication_data_type": "bf16"}
+    ranks |= {f"halved-zero{stage}": training(PAIRS, zero_stage=stage, deepspeed=halved) for stage in (0, 1, 2)}
     return alone, ranks
 
 
@@ -197,6 +201,22 @@ def test_gradients_in_parts_are_the_same(trained):
     check_same(terms(trained, "fp32"), terms(trained, "parts-zero1"))
     check_encoders(trained, "fp32", "parts-zero1")
     assert len(notes(trained, "parts-zero1")["sent"]) > 2
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_an_offloaded_optimizer_trains_as_one_process(trained, stage):
+    check_same(terms(trained, "fp32"), terms(trained, f"offloaded-zero{stage}"))
+    check_encoders(trained, "fp32", f"offloaded-zero{stage}")
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_gradients_are_summed_in_bfloat16_where_that_is_asked_for(trained, stage):
+    """`communication_data_type` halves the bytes of each sum, and nothing else is rounded."""
+    whole, halved = (notes(trained, f"{kind}-zero{stage}")["sent"] for kind in ("fp32", "halved"))
+    assert [sent.replace("float32", "bfloat16") for sent in whole] == halved
+    assert all("float32" in sent for sent in whole)
+    loss = terms(trained, f"halved-zero{stage}")["loss"]
+    assert 1e-7 < relative(terms(trained, "fp32")["loss"], loss) < 0.02
 
 
 @pytest.mark.parametrize(

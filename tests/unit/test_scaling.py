@@ -78,6 +78,23 @@ def test_memory(text, objective):
         assert re.search(rf"\| {stage} \| [^|]* \| {here:.1f} GB\* \| {there:.1f} GB\* \|", text), (stage, here, there)
 
 
+def test_memory_of_a_node(text, objective):
+    """Of 8 ranks: imports as measured, a layer, and a copy of the state in blocks of powers of two."""
+    layer = max(4 * count(layer) for layer in objective.encoder.context.layers)
+    assert (
+        f"layer by layer: {layer / 1e9:.1f} GB* at a time, where all of them are {4 * count(objective) / 1e9:.1f} GB*"
+        in text
+    )
+    imports = float(re.search(r"what else a rank imports take ([\d.]+) GB", text).group(1))
+    assert f"8 ranks hold {8 * (imports + layer / 1e9):.1f} GB* before step 1" in text
+    plain = 12 * count(objective)
+    averaged = plain + 4 * count(objective.encoder)
+    locked = [8 * 2 ** math.ceil(math.log2(size / 8)) / 1e9 for size in (plain, averaged)]
+    assert f"{plain / 1e9:.1f} GB* on a node with all ranks (with `ema` {averaged / 1e9:.1f} GB*)" in text
+    assert f"on 8 ranks {locked[0]:.1f} GB* and {locked[1]:.1f} GB*" in text
+    assert f"page-locked: {plain / 1e9:.1f} GB* on a node more" in text
+
+
 def saved_bytes(encoder: torch.nn.Module, segments: int) -> int:
     """What a forward keeps for its backward pass, beside the parameters."""
     parameters = {parameter.untyped_storage()._cdata for parameter in encoder.parameters()}

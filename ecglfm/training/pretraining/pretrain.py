@@ -22,6 +22,7 @@ from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, lo
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.meta_device import on_meta_device
+from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Objective, make_objective, objective_class
 from ecglfm.models.seen import fingerprints, write_seen
 from ecglfm.provenance import write_text
@@ -193,7 +194,10 @@ class Pretraining:
 
     def _build(self) -> tuple[Any, Objective]:
         """Engine and objective, new or as they were at the newest checkpoint."""
-        objective = make_objective(build_encoder(self.slice, self.config.seed), self.config)
+        objective = make_on(
+            distributed.choose_device(),
+            lambda: make_objective(build_encoder(self.slice, self.config.seed), self.config),
+        )
         self.encoder = objective.encoder
         self.saved.restore_weights(objective)
         engine = initialize(objective, self.config)

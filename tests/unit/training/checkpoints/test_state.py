@@ -50,6 +50,22 @@ def test_fp16_resumes_bit_for_bit_with_its_scaler(prepared, tmp_path, monkeypatc
     assert scalers[12][0]["cur_scale"] > scalers[5][0]["cur_scale"] > 2**10
 
 
+@pytest.mark.parametrize("stage", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_an_offloaded_optimizer_resumes_bit_for_bit(prepared, tmp_path, stage):
+    """Its losses are those of one that is not offloaded."""
+    away = {"deepspeed": {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}}
+    options = {"zero_stage": stage, "log_every": 1, "steps": 8}
+    pretrain(prepared, tmp_path / "here", **options)
+    pretrain(prepared, tmp_path / "calm", **options, **away)
+    assert pretrain(prepared, tmp_path / "stopped", stop=StopAfter(5), **options, **away) == 75
+    pretrain(prepared, tmp_path / "stopped", **options, **away)
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "calm")
+    here, calm, stopped = (history(tmp_path / name) for name in ("here", "calm", "stopped"))
+    pd.testing.assert_frame_equal(stopped, calm)
+    assert here["loss"].iloc[-1] != here["loss"].iloc[0]
+    assert (here["loss"] - calm["loss"]).abs().max() < 1e-5
+
+
 @pytest.mark.parametrize("stages", [(0, 2), (3, 0)])
 def test_another_stage_goes_on(prepared, tmp_path, stages):
     options = {"log_every": 1, "steps": 8}

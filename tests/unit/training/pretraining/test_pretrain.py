@@ -317,6 +317,21 @@ def test_an_imported_encoder_of_other_signals_is_refused(undisturbed, tmp_path):
         run_pretrain(other, manifest=tmp_path, signals=tmp_path, output=tmp_path)
 
 
+def test_an_objective_is_made_where_it_trains(prepared, tmp_path, monkeypatch):
+    """Not on the host first; `meta` stands in for a GPU."""
+
+    class Enough(Exception): ...
+
+    def built(objective, _config):
+        assert {value.device.type for value in objective.state_dict().values()} == {"meta"}
+        raise Enough
+
+    monkeypatch.setattr(pretraining.distributed, "choose_device", lambda: torch.device("meta"))
+    monkeypatch.setattr(pretraining, "initialize", built)
+    with pytest.raises(Enough):
+        pretrain(prepared, tmp_path)
+
+
 def objective_of(config):
     return MaskedCodes(build_encoder(config, 0), config.config.pretrain)
 
