@@ -9,6 +9,7 @@ from ecglfm.config import ManifestSlice, PreprocessConfig
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.report import ledger_rows
+from ecglfm.models.settings import was_told
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
 
 AUDIT, MANIFEST, LEDGER = "manifest/audit.json", "config/manifest.yaml", "manifest/ledger.parquet"
@@ -138,7 +139,15 @@ def outcome(run: Run, task: str) -> Iterator[Said]:
     slice_ = run.task(task)
     if slice_ is None:
         return
-    files = (f"config/labels/{task}.yaml",)
+    files: tuple[str, ...] = (f"config/labels/{task}.yaml",)
+    if others := [file for file, info in run.models_of(task) if not was_told(info, slice_)]:
+        yield Said(
+            "Its definition was changed after a model of it was fitted, so which labels that learnt is not known here:"
+            " fit it again.",
+            (*files, *others),
+            task,
+        )
+        return
     config = slice_.config
     said = f": {config.description}" if config.description else ""
     yield Said(f"{config.kind.capitalize()}{said}, with the labels {', '.join(config.labels)}.", files, task)

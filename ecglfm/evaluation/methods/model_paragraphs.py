@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ecglfm.config import FinetuneConfig
 from ecglfm.config.fits import parse_fit
 from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
-from ecglfm.evaluation.report import FittedModel, finetuning_of, fitted_to, threshold_rule
+from ecglfm.evaluation.report import FittedModel, description_of, fitted_to, threshold_rule, told
+from ecglfm.models.settings import pretraining_of
 
 _WEIGHTS = {
     "pretrain": "Its weights are of the pretraining below.",
@@ -24,6 +26,7 @@ _MODES = {
     "linear": "The encoder was frozen and a linear head trained on its vectors",
     "lora": "Low-rank adapters of the encoder and the head were trained",
 }
+_UNSAID = "It was trained by an earlier ecglfm, which did not write its settings beside it."
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
 
@@ -51,19 +54,19 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
     training = info.get("training", {})
     if training.get("sources"):
         yield Said(f"Pretrained on {', '.join(training['sources'])}.", (file,), name)
-    slice_ = run.encoder(name)
-    if slice_ is not None and slice_.config.pretrain is not None:
-        config, told = slice_.config.pretrain, (f"config/pretrain/{name}.yaml",)
+    config = pretraining_of(info, run.results / file)
+    if config is None:
+        yield Said(_UNSAID, (file,), name)
+    else:
         terms = config.objective.model_dump(mode="json", exclude_none=True)
         named = [
             f"{term.replace('_', ' ')} (weight {value['weight']:g})" for term, value in terms.items() if _is_term(value)
         ]
-        yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", told, name)
-        size = config.batch_size * config.processes * config.accumulate
+        yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", (file,), name)
         yield Said(
             f"Learning rate {config.lr:g} ({config.schedule.kind} schedule), weight decay {config.weight_decay:g},"
-            f" {size} patients an update, precision {config.precision}, seed {config.seed}.",
-            told,
+            f" {training['pairs_per_update']} patients an update, precision {config.precision}, seed {config.seed}.",
+            (file,),
             name,
         )
     counted = [f"{training[key]:g} {key}" for key in ("steps", "epochs") if training.get(key) is not None]
@@ -77,35 +80,39 @@ def _is_term(value: Any) -> bool:
 
 def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     """How a model was fitted: mode, optimisation, and which epoch was kept."""
-    name, told = parse_fit(fit.fit), f"finetune/{fit.path}/model.json"
-    info = run.json(told) or {}
+    name, file, config = parse_fit(fit.fit), _file(run, fit), _told(run, fit)
     part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
     yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (f"evaluate/{fit.path}/metrics.json",), fit.path)
-    config = finetuning_of(run.results, fit)
-    if config is not None:
+    if config is None:
+        yield Said(_UNSAID, (file,), fit.path)
+    else:
         yield Said(
             f"At most {config.epochs} epochs, stopped after {config.patience} without a better {config.select_by};"
             f" learning rate {config.lr:g}, batch size {config.batch_size}, weight decay {config.weight_decay:g}.",
-            (_told(fit),),
+            (file,),
             fit.path,
         )
-    training = info.get("training", {})
+    own = f"finetune/{fit.path}/model.json"  # of a cross-validation none: each fold kept an epoch of its own
+    training = (run.json(own) or {}).get("training", {})
     if {"best_epoch", "epochs"} <= set(training):
-        yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (told,), fit.path)
+        yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (own,), fit.path)
 
 
-def _told(fit: FittedModel) -> str:
-    """The slice that a fit was told by."""
-    return f"config/finetune/{'/'.join(filter(None, (fit.encoder, parse_fit(fit.fit).variant)))}.yaml"
+def _file(run: Run, fit: FittedModel) -> str:
+    return description_of(fit, run.metrics(fit))
+
+
+def _told(run: Run, fit: FittedModel) -> FinetuneConfig | None:
+    return told(run.results, fit, run.metrics(fit))
 
 
 def imbalance(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Loss, and how classes were weighted in it."""
-    config = finetuning_of(run.results, fit)
+    config = _told(run, fit)
     if config is not None:
         kind = run.metrics(fit).get("kind", "multilabel")
         loss = next(iter(KINDS[kind].losses)) if config.loss == "auto" else config.loss
-        yield Said(f"Loss {loss}, class weights {config.class_weights}.", (_told(fit),), fit.path)
+        yield Said(f"Loss {loss}, class weights {config.class_weights}.", (_file(run, fit),), fit.path)
 
 
 def fitted(run: Run, fit: FittedModel) -> Iterator[Said]:
@@ -129,8 +136,8 @@ def decisions(run: Run, fit: FittedModel) -> Iterator[Said]:
         yield Said(said, (file,), fit.path)
     if "thresholds" not in metrics:
         return
-    if rule := threshold_rule(finetuning_of(run.results, fit)):
-        yield Said(rule, (_told(fit),), fit.path)
+    if rule := threshold_rule(_told(run, fit)):
+        yield Said(rule, (_file(run, fit),), fit.path)
     yield Said(f"Thresholds: {_numbers(metrics['thresholds'])}.", (file,), fit.path)
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from ecglfm.config import (
     CardSlice,
-    EncoderSlice,
     ManifestSlice,
     PreprocessConfig,
     SourceSlice,
@@ -18,7 +17,7 @@ from ecglfm.config import (
     load,
 )
 from ecglfm.config.base import Section
-from ecglfm.evaluation.report import FittedModel, read_if_there
+from ecglfm.evaluation.report import FittedModel, description_of, read_if_there
 from ecglfm.provenance import read_json
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -69,7 +68,7 @@ class Run:
         return read_if_there(self.results / file, read_json)
 
     def slice(self, cls: type[SectionT], file: str) -> SectionT | None:
-        """A slice of the config as the run had it, None where it does not exist."""
+        """A slice of the config as its jobs were told last, None where it does not exist."""
         return load(cls, self.results / file) if (self.results / file).exists() else None
 
     @property
@@ -100,9 +99,10 @@ class Run:
         """`config/labels/{name}.yaml`."""
         return self.slice(TaskSlice, f"config/labels/{name}.yaml")
 
-    def encoder(self, name: str) -> EncoderSlice | None:
-        """`config/pretrain/{name}.yaml`."""
-        return self.slice(EncoderSlice, f"config/pretrain/{name}.yaml")
+    def models_of(self, task: str) -> list[tuple[str, dict[str, Any]]]:
+        """`model.json` of each model of a task, of a cross-validation the first: the file, and its content."""
+        files = [description_of(fit, self.metrics(fit)) for fit in self.fits if fit.task == task]
+        return [(file, info) for file in files if (info := self.json(file))]
 
     def metrics(self, fit: FittedModel) -> dict[str, Any]:
         """`metrics.json` of a model."""

@@ -16,9 +16,9 @@ from ecglfm.evaluation.report.beat_sections import beats_section, explainable
 from ecglfm.evaluation.report.data_sections import pieces_if_there, read_if_there
 from ecglfm.evaluation.report.disclosure import (
     calibrated,
-    finetuning_of,
     limits,
     threshold_rule,
+    told,
     training_data,
     uses,
 )
@@ -80,7 +80,7 @@ def run_card(
         "encoder": encoder,
         "uses": uses(results, fit, metrics, said),
         "trained": training_data(results, fit, metrics, said),
-        "thresholds": threshold_rule(finetuning_of(results, fit)) if "thresholds" in metrics else "",
+        "thresholds": threshold_rule(told(results, fit, metrics)) if "thresholds" in metrics else "",
         "calibrated": calibrated(metrics),
         "limits": limits(metrics, leakage_found, encoder),
         "baselines": beside(results, fit, baselines),

@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ecglfm.config import BASELINES, CardSlice, FinetuneConfig, FinetuneSlice, TaskSlice, load
-from ecglfm.config.fits import parse_fit
+from ecglfm.config import BASELINES, CardSlice, FinetuneConfig, TaskSlice, load
 from ecglfm.evaluation.metrics import chances, title_of
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.models.settings import finetuning_of
 from ecglfm.provenance import read_json
 
 _TOO_FEW = "too few"
@@ -97,11 +97,16 @@ def fitted_to(results: Path, fit: FittedModel) -> dict[str, int]:
     return {name: training[name] for name in names if name in training}
 
 
-def finetuning_of(results: Path, fit: FittedModel) -> FinetuneConfig | None:
-    """What a fit was told: the slice of its encoder, or of its variant; None where it is not there."""
-    variant = parse_fit(fit.fit).variant
-    path = results / f"config/finetune/{'/'.join(filter(None, (fit.encoder, variant)))}.yaml"
-    return load(FinetuneSlice, path).finetune if path.exists() else None
+def description_of(fit: FittedModel, metrics: dict[str, Any]) -> str:
+    """`model.json` of a model below `results`, of a cross-validation that of its first fold."""
+    name = metrics["folds"]["models"][0]["fit"] if "folds" in metrics else fit.fit
+    return f"finetune/{fit.encoder}/{fit.task}/{name}/model.json"
+
+
+def told(results: Path, fit: FittedModel, metrics: dict[str, Any]) -> FinetuneConfig | None:
+    """What a fit was told, as its model says, whatever the config says now; None where the model does not say."""
+    path = results / description_of(fit, metrics)
+    return finetuning_of(read_if_there(path, read_json) or {}, path)
 
 
 def threshold_rule(config: FinetuneConfig | None) -> str | None:

@@ -30,10 +30,14 @@ def config_hash(config: EncoderSlice) -> str:
     spread; its size is in the identity of a checkpoint.
     """
     content = config.model_dump(mode="json", exclude={"encoder": True, "preprocess": {"quality"}})
-    if content["config"]["pretrain"] is not None:
-        for key in PretrainConfig.EXECUTION | PretrainConfig.SPREAD:
-            del content["config"]["pretrain"][key]
+    if config.config.pretrain is not None:
+        content["config"]["pretrain"] = decisive(config.config.pretrain)
     return sha256_json(content)
+
+
+def decisive(config: PretrainConfig) -> dict[str, Any]:
+    """The section as JSON has it, without `EXECUTION` and `SPREAD` keys: equal trainings have equal ones."""
+    return config.model_dump(mode="json", exclude=set(PretrainConfig.EXECUTION | PretrainConfig.SPREAD))
 
 
 class Checkpoints:

@@ -26,7 +26,8 @@ from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.seen import fingerprints, read_seen, write_seen
-from ecglfm.provenance import sha256_json, write_text
+from ecglfm.models.settings import fit_hash
+from ecglfm.provenance import write_text
 from ecglfm.records import manifest_hash
 from ecglfm.tracking import start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
@@ -111,7 +112,7 @@ def run_finetune(
     _check_and_say(data, model, f"{task.task}, {fit}", encoder)
     settings = config.model_dump(mode="json", exclude=set(NO_PART))
     hashes = {
-        "config_hash": sha256_json({"finetune": settings, "fit": fit, "task": task.model_dump(mode="json")}),
+        "config_hash": fit_hash(settings, fit, task),
         "data_hash": data.hash(),
     }
     about_run = run_of_fit(
@@ -136,7 +137,8 @@ def run_finetune(
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
             known = read_seen(encoder)
             write_seen(output, known | {"finetuning": (hashes["data_hash"], fingerprints(data.records["sha256"]))})
-            save_model(output, model, {**about, **hashes, "training": _summary(history, data, chosen, config)})
+            about |= {"finetune": settings, "training": _summary(history, data, chosen, config)}
+            save_model(output, model, {**about, **hashes})
             run.log(best_of(history, criterion.select_by), 0)  # one value a run: a bar in MLflow
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")

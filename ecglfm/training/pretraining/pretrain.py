@@ -28,7 +28,7 @@ from ecglfm.models.seen import fingerprints, write_seen
 from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, manifest_hash, require_columns
 from ecglfm.tracking import History, Run, start_run
-from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash
+from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash, decisive
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
@@ -261,6 +261,7 @@ class Pretraining:
             "weights": "pretrain",
             "data_hash": self.data_hash,
             "config_hash": self.config_hash,
+            "pretrain": decisive(self.config),
             "training": self._summary(),
         }
         write_seen(self.output, {"pretraining": (self.data_hash, self.seen)})

@@ -43,6 +43,15 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert {one.about for one in data.outcome(run, "super")} == {"super"}
 
 
+def test_labels_that_were_defined_anew_are_not_those_that_a_model_learnt(results: Path) -> None:
+    finish(results)
+    path = results / "config/labels/super.yaml"
+    path.write_text(path.read_text().replace("- MI", "- STTC"))
+    (said,) = data.outcome(find_run(results), "super")
+    assert said.text.startswith("Its definition was changed after a model of it was fitted")
+    assert said.files == ("config/labels/super.yaml", "finetune/tiny/super/full-s0/model.json")
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [

@@ -58,10 +58,7 @@ def test_what_is_said_of_several_models_stands_once(results: Path, tmp_path: Pat
     )
     assert "\n- `tiny/super/full-s1`: Encoder and head were trained, seed 1. Epoch 7 of 8 was kept.\n" in said
     assert "\n- All: Loss bce, class weights balanced.\n" in said
-    assert (
-        "<small>From `evaluate/{model}/metrics.json`, `config/finetune/tiny.yaml`, `finetune/{model}/model.json`.</small>"
-        in said
-    )
+    assert "<small>From `evaluate/{model}/metrics.json`, `finetune/{model}/model.json`.</small>" in said
 
 
 def test_the_same_run_gives_the_same_text_and_another_number_another(results: Path, tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecglfm.config import EncoderConfig, EncoderSlice, FinetuneConfig, FinetuneSlice, PreprocessConfig
 from ecglfm.evaluation.methods import model_paragraphs as models
 from ecglfm.evaluation.methods.run import Said, find_run
 from ecglfm.evaluation.report import FittedModel
 from ecglfm.provenance import read_json, write_json
-from tests.unit.evaluation.methods.planted import finish
+from tests.unit.evaluation.methods.planted import finish, plant_slice
 
 FIT = FittedModel("tiny", "super", "full-s0")
 METRICS = "evaluate/tiny/super/full-s0/metrics.json"
@@ -43,7 +44,7 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert texts["counts"] == "Test records with the label: MI 3 of 12, NORM 6 of 12."
     assert "MI: AUROC 0.667" in texts["results"]  # 18 of 27 pairs
     assert list(models.imbalance(run, FIT)) == [
-        Said("Loss bce, class weights balanced.", ("config/finetune/tiny.yaml",), FIT.path)
+        Said("Loss bce, class weights balanced.", ("finetune/tiny/super/full-s0/model.json",), FIT.path)
     ]
     assert list(models.fitted(run, FIT)) == [
         Said(
@@ -84,3 +85,24 @@ def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_b
     )
     (said,) = models.elsewhere(run, FIT)
     assert "On clinic (7 records of 5 patients, none in training): AUROC 0.611," in said.text
+
+
+def test_settings_are_those_of_the_model_whatever_the_config_says_by_now(results: Path) -> None:
+    finish(results)
+    plant_slice(results, "finetune/tiny", FinetuneSlice(finetune=FinetuneConfig(lr=0.5, loss="focal")))
+    encoder = EncoderConfig(model={"kind": "conformer"}, pretrain={"lr": 0.5, "steps": 7})
+    plant_slice(results, "pretrain/tiny", EncoderSlice(encoder="tiny", config=encoder, preprocess=PreprocessConfig()))
+    run = find_run(results)
+    said = [*models.pretraining(run, "tiny"), *models.finetuning(run, FIT), *models.imbalance(run, FIT)]
+    text = " ".join(one.text for one in said)
+    assert "Learning rate 0.0005 (" in text
+    assert "learning rate 0.003, " in text
+    assert "Loss bce, " in text
+    assert not any(file.startswith("config/") for one in said for file in one.files)
+    for path in (results / "pretrain/tiny/encoder.json", results / "finetune/tiny/super/full-s0/model.json"):
+        info = read_json(path)
+        write_json(path, {key: value for key, value in info.items() if key not in ("pretrain", "finetune")})
+    said = [*models.pretraining(run, "tiny"), *models.finetuning(run, FIT), *models.imbalance(run, FIT)]
+    unsaid = "It was trained by an earlier ecglfm, which did not write its settings beside it."
+    assert [one.text for one in said].count(unsaid) == 2
+    assert not any("earning rate" in one.text for one in said)

@@ -118,6 +118,17 @@ def test_a_card_says_what_it_is_for_and_what_it_learnt_from(results: Path) -> No
     assert "Its makers have not said: card.intended_use in the config." in seen_on(results)
 
 
+def test_the_rule_of_thresholds_is_the_models_own(results: Path) -> None:
+    """Not that of a config which was edited and not trained with."""
+    path = results / "config/finetune/tiny.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("finetune: {threshold: youden}\n")
+    assert "fitted by an earlier ecglfm, which did not write its settings beside it" in seen_on(results)
+    path = results / "finetune/tiny/super/full-s0/model.json"
+    write_json(path, read_json(path) | {"finetune": {"threshold": "f1"}})
+    assert "the one with the largest F1." in seen_on(results)
+
+
 def test_a_copy_goes_with_the_model(results: Path) -> None:
     copy = results / "finetune/tiny/super/full-s0/card.html"
     output = results / "evaluate/tiny/super/full-s0/card.html"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
-from ecglfm.config import FinetuneConfig, FinetuneSlice
-from ecglfm.evaluation.report.disclosure import finetuning_of, limits, threshold_rule
+from ecglfm.config import FinetuneConfig
+from ecglfm.evaluation.report.disclosure import limits, threshold_rule, told
 from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.provenance import write_json
 
 START = "Of each label's thresholds on the validation split, "
 
@@ -33,14 +33,20 @@ def test_the_rule_of_thresholds(keys: dict, said: str) -> None:
     assert threshold_rule(None) is None
 
 
-def test_a_variant_was_told_by_its_own_slice(tmp_path: Path) -> None:
-    for name, lr in (("tiny", 0.001), ("tiny/lr3", 0.003)):
-        path = tmp_path / f"config/finetune/{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(FinetuneSlice(finetune=FinetuneConfig(lr=lr)).model_dump(mode="json")))
-    found = [finetuning_of(tmp_path, FittedModel("tiny", "af", fit)) for fit in ("full-s0", "full-s0-lr3")]
-    assert [config.lr for config in found] == [0.001, 0.003]
-    assert finetuning_of(tmp_path, FittedModel("other", "af", "full-s0")) is None
+def test_a_model_says_itself_what_it_was_told(tmp_path: Path) -> None:
+    """Whatever stands in the config by now; of a cross-validation the first of those that were evaluated says it."""
+    for name, lr in (("full-s0", 0.001), ("full-s0-lr3", 0.003), ("full-s1-f0of5", 0.005), ("full-s1-f0of3", 0.007)):
+        write_json(tmp_path / f"finetune/tiny/af/{name}/model.json", {"finetune": {"lr": lr}})
+    path = tmp_path / "config/finetune/tiny.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("finetune: {lr: 0.5}\n")
+    of_folds = {"folds": {"models": [{"fit": f"full-s1-f{fold}of5"} for fold in range(5)]}}
+    fits = [("full-s0", {}), ("full-s0-lr3", {}), ("full-s1", of_folds)]
+    found = [told(tmp_path, FittedModel("tiny", "af", fit), metrics) for fit, metrics in fits]
+    assert [config.lr for config in found] == [0.001, 0.003, 0.005]
+    write_json(tmp_path / "finetune/tiny/af/full-s0/model.json", {"fit": "full-s0"})  # of an earlier ecglfm
+    assert told(tmp_path, FittedModel("tiny", "af", "full-s0"), {}) is None
+    assert told(tmp_path, FittedModel("other", "af", "full-s0"), {}) is None
 
 
 def test_limits_are_those_of_the_run() -> None:

@@ -26,6 +26,7 @@ from ecglfm.models.encoders import kinds
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.outputs import link_of
 from ecglfm.models.seen import FILE, fingerprints, read_seen
+from ecglfm.models.settings import finetuning_of
 from ecglfm.provenance import read_json, write_json
 from ecglfm.training.checkpoints.pieces import Piece
 from ecglfm.training.checkpoints.saver import Saver
@@ -336,6 +337,8 @@ def test_planted_truth_is_learnt(data: Path, tmp_path: Path, mode: str) -> None:
     assert list(history.columns) == ["epoch", "split", "loss", "auroc", "lr", "head_lr"]
     assert len(history) == 2 * epochs
     content = json.loads((tmp_path / "model.json").read_text())
+    told = finetuning_of(content, tmp_path)
+    assert (told.epochs, told.head_lr, told.batch_size) == (epochs, 0.1, 16)
     assert content["training"]["valid_patients"] == COUNTS["valid"]
     for name, value in zip(model.label_names, model.thresholds, strict=True):
         choice = content["training"]["thresholds"][name]

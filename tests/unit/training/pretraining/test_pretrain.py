@@ -22,6 +22,7 @@ from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.models.seen import fingerprints, read_seen
+from ecglfm.models.settings import pretraining_of
 from ecglfm.training.engine import initialize
 from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
@@ -79,6 +80,9 @@ def test_outputs_are_self_contained(prepared, undisturbed):
     info = json.loads((undisturbed / "encoder.json").read_text())
     training = info["training"]
     assert (info["name"], info["weights"]) == ("tiny", "pretrain")
+    told = pretraining_of(info, undisturbed)
+    assert (told.lr, told.crop_seconds, told.quantizer.codes, told.steps) == (1e-3, 2.0, 8, 12)
+    assert not {"batch_size", "num_workers", "processes"} & set(info["pretrain"])  # equal trainings, equal files
     assert (training["steps"], training["pairs"], training["validation_pairs"]) == (12, 32, 8)
     assert training["epochs"] == 12 / 8  # 32 pairs, 4 an update
     course = pd.read_csv(undisturbed / "history.csv")
