@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.config.wording import counted
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -36,8 +38,8 @@ def _config(args: argparse.Namespace) -> None:
             write_text(args.folder.parent / "docs/config" / name, text)
         return
     project = Project(read_yaml(args.folder / "config.yaml"), args.folder)
-    print(f"{args.folder}: sound; {len(project.sources)} sources, {len(project.encoders)} encoders, "
-          f"{len(project.config.tasks)} tasks, {len(project.fits)} fits each")  # fmt: skip
+    parts = {"source": project.sources, "encoder": project.encoders, "task": project.config.tasks, "fit": project.fits}
+    print(f"{args.folder}: sound; {', '.join(counted(len(names), one) for one, names in parts.items())} each")
 
 
 def _migrate(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from ecglfm.cli.arguments import add_tracking, tracking_of
 from ecglfm.cli.warned import warnings_of
 from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, UserError, load
+from ecglfm.config.wording import counted
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,9 +85,9 @@ def _index(args: argparse.Namespace) -> None:
         records, patients, unknown = write_index(args.output, open_source(config).recordings(), warned, config)
     for text in warned:
         print(f"{args.output}: warning: {text}")
-    whose = "patients unknown" if unknown == records else f"{patients - unknown} patients"
-    rest = f", {unknown} records of unknown patients" if 0 < unknown < records else ""
-    print(f"{args.output}: {records} records, {whose}{rest}")
+    whose = "patients unknown" if unknown == records else counted(patients - unknown, "patient")
+    rest = f", {counted(unknown, 'record')} of unknown patients" if 0 < unknown < records else ""
+    print(f"{args.output}: {counted(records, 'record')}, {whose}{rest}")
 
 
 def _ingest(args: argparse.Namespace) -> None:
@@ -101,6 +102,11 @@ def _preprocess(args: argparse.Namespace) -> None:
     run_preprocess(load(PreprocessConfig, args.config), args.input, args.output, args.workers)
 
 
+def _by_place(counts: dict[str, dict[str, int]]) -> str:
+    """`train 40 of 7 patients, test 12 of 1 patient`."""
+    return ", ".join(f"{place} {n['records']} of {counted(n['patients'], 'patient')}" for place, n in counts.items())
+
+
 def _manifest(args: argparse.Namespace) -> int:
     from ecglfm.config.databases import overlaps
     from ecglfm.data.manifest import amplitude_warnings, dropped_because, held_databases, run_manifest
@@ -113,20 +119,19 @@ def _manifest(args: argparse.Namespace) -> int:
         print(f"{args.output}: suspected overlap: {one['a']} and {one['b']}: {one['why']}", flush=True)
     audit = run_manifest(config, args.results, args.output, args.workers)
     for source, splits in audit["counts"].items():
-        parts = (f"{split} {count['records']} of {count['patients']} patients" for split, count in splits.items())
-        print(f"{source}: records {', '.join(parts)}")
+        print(f"{source}: records {_by_place(splits)}")
     for source, folds in audit.get("folds", {}).items():
-        parts = (f"{fold} {count['records']} of {count['patients']} patients" for fold, count in folds.items())
-        print(f"{source}: folds {', '.join(parts)}")
+        print(f"{source}: folds {_by_place(folds)}")
     for source, number in audit["patients_unknown"].items():
-        print(f"{args.output}: warning: {source}: patients unknown for {number} records: leakage cannot be excluded")
+        unknown = f"patients unknown for {counted(number, 'record')}"
+        print(f"{args.output}: warning: {source}: {unknown}: leakage cannot be excluded")
     for source, texts in amplitude_warnings(audit["amplitude"]).items():
         for text in texts:
             print(f"{args.output}: warning: {source}: {text}")
     kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
     print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
     if audit["by_chance"]:
-        few = ", ".join(f"{source} ({number} patients)" for source, number in audit["by_chance"].items())
+        few = ", ".join(f"{source} ({counted(number, 'patient')})" for source, number in audit["by_chance"].items())
         print(
             f"{args.output}: few patients: {few}; `manifest.stratify: [TASK]` gives each split its share of every label"
         )
@@ -146,11 +151,11 @@ def _manifest(args: argparse.Namespace) -> int:
     if "folds" in audit:
         hint, places = hint and f"{hint}, and out of the splits where a patient is cross-validated", "splits or folds"
     found = {
-        f"patients in two {places}": audit["patient_overlap"],
-        f"pairs of duplicate recordings across {places}": crossing,
-        "records that stand twice": audit["repeated_records"],
+        ("patient", f"in two {places}"): audit["patient_overlap"],
+        ("pair", f"of duplicate recordings across {places}"): crossing,
+        ("record", "in the manifest twice"): audit["repeated_records"],
     }
-    faults = [f"{len(cases)} {what}, e.g. {cases[0]}" for what, cases in found.items() if cases]
+    faults = [f"{counted(len(cases), one)} {what}, e.g. {cases[0]}" for (one, what), cases in found.items() if cases]
     if len(audit["empty"]) == len(SPLITS):
         outside = sum(splits["none"]["records"] for splits in audit["counts"].values())
         outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""

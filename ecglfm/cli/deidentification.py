@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ecglfm.config import UserError, load
+from ecglfm.config.wording import counted
 
 _SHOWN = 5  # files that were not let through
 
@@ -54,10 +55,12 @@ def _deidentify(args: argparse.Namespace) -> int:
         args.input, args.output, secret=secret, rules=rules, look_for=look_for, workers=args.workers
     )
     removed = ", ".join(f"{kind} {count}" for kind, count in sorted(outcome.removed.items()))
-    print(f"{args.output}: {outcome.files} files; removed: {removed or 'nothing'}; by file in {args.output}.report.csv")
+    files, told = counted(outcome.files, "file"), f"{args.output}.report.csv"
+    print(f"{args.output}: {files}; removed: {removed or 'nothing'}; by file in {told}")
     if outcome.short:
+        short = counted(outcome.short, "value is", "values are")
         print(
-            f"{outcome.short} values are too short to be searched for: names of 2 letters, numbers of 5 digits;"
+            f"{short} too short to be searched for: names of 2 letters, numbers of 5 digits;"
             " --look-for searches for those that it lists"
         )
     order = rules.muse_dates.replace("_", "-")
@@ -67,5 +70,6 @@ def _deidentify(args: argparse.Namespace) -> int:
     for path, reason in outcome.refused[:_SHOWN]:
         print(f"not let through: {path}: {reason}")
     if outcome.refused:
-        print(f"{len(outcome.refused)} files were not let through; {args.output}.refused.csv has all, for you alone")
+        refused = counted(len(outcome.refused), "file was", "files were")
+        print(f"{refused} not let through; {args.output}.refused.csv has all, for you alone")
     return 1 if outcome.refused else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecglfm.cli.arguments import add_recordings, recordings_of, say_left_out
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,12 +49,12 @@ def _embed(args: argparse.Namespace) -> int:
         if args.recordings or args.source:
             raise UserError("--prepared stands for files, folders and --source: one of them")
         count = run_embed_prepared(args.encoder, args.prepared, args.output, threads=args.threads)
-        print("\n".join([f"{args.output}: {count} recordings", *sharing_risks(args.encoder)]))
+        print("\n".join([f"{args.output}: {counted(count, 'recording')}", *sharing_risks(args.encoder)]))
         return 0
     recordings, reader = recordings_of(args)
     table = run_embed(args.encoder, recordings, reader, args.output, workers=args.workers, threads=args.threads)
     dim = sum(str(column).startswith("vector.") for column in table)
-    print(f"{args.output}: {len(table)} recordings, vectors of {dim} numbers")
+    print(f"{args.output}: {counted(len(table), 'recording')}, vectors of {dim} numbers")
     print("\n".join(sharing_risks(args.encoder)))
     return say_left_out(table.set_index("record")["reason"], "no vector")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.config.wording import counted
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command of this group."""
@@ -23,4 +25,5 @@ def _methods(args: argparse.Namespace) -> None:
     from ecglfm.evaluation.methods import write_methods
 
     left = write_methods(args.results, args.output, encoders=args.encoder, tasks=args.task, fits=args.fit)
-    print(f"{args.output}: methods, and the checklist of TRIPOD+AI; {left} items are to be written by the authors")
+    items = counted(left, "item is", "items are")
+    print(f"{args.output}: methods, and the checklist of TRIPOD+AI; {items} to be written by the authors")

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecglfm.config.wording import counted
+
 if TYPE_CHECKING:
     from ecglfm.app.handover import Difference
 
@@ -129,7 +131,7 @@ def _verify_bundle(args: argparse.Namespace) -> None:
     from ecglfm.app.handover import verify_bundle
 
     found = verify_bundle(args.bundle)
-    print(f"{args.bundle}: whole, {len(found.files)} files: {', '.join(found.files)}")
+    print(f"{args.bundle}: whole, {counted(len(found.files), 'file')}: {', '.join(found.files)}")
     print(f"labels: {', '.join(found.about.model.label_names)}")
     _say_difference(found.difference)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm.cli.arguments import add_recordings, files_reader, recordings_of, say_left_out
+from ecglfm.config.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def _predict(args: argparse.Namespace) -> int:
     )
     if len(table) <= _SHOWN:
         _say_answers(table)
-    print(f"{args.output}: {len(table)} recordings")
+    print(f"{args.output}: {counted(len(table), 'recording')}")
     return max(_say_abstained(table), _say_unpaired(table))
 
 

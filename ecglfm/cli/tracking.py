@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.config.wording import counted
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -26,4 +28,4 @@ def _sync(args: argparse.Namespace) -> None:
     done = sync(args.results, tracking)
     counts = {name: number for name, number in sorted(done.items()) if number and name != "journals"}
     told = ", ".join(f"{name} {number}" for name, number in counts.items()) or "MLflow lacked nothing"
-    print(f"{args.results}: {done['journals']} runs; {told}")
+    print(f"{args.results}: {counted(done['journals'], 'run')}; {told}")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from ecglfm.config.wording import counted
+
 _MOST = 20  # warnings that are shown; the log has every one
 
 
@@ -19,7 +21,7 @@ class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._said.setdefault(record.getMessage())
         more = len(self._said) - _MOST
-        rest = [f"and {more} more warnings, in the log of the stage index"] if more > 0 else []
+        rest = [f"and {counted(more, 'more warning')}, in the log of the stage index"] if more > 0 else []
         self._texts[:] = [*islice(self._said, _MOST), *rest]
 
 

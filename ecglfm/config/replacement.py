@@ -10,6 +10,7 @@ import yaml
 
 from ecglfm.config.base import UserError, read_yaml
 from ecglfm.config.difference import Change, difference
+from ecglfm.config.wording import counted
 
 NAMED = 3  # folders and changes that a line names; more are counted
 
@@ -62,7 +63,7 @@ def replacements(planned: Sequence[Planned], slices: Mapping[str, str], config: 
     lines = []
     for (changed, told), own in causes.items():
         after = sum(bool(set(own).intersection(one.made_from)) for one in planned)
-        what = _some(own, ", ") + (f" and {after} results made from {_them(own)}" if after else "")
+        what = _some(own, ", ") + (f" and {counted(after, 'result')} made from {_them(own)}" if after else "")
         lines.append(f"replaces {what} ({told}); to keep {_them(own)}, {_advice(changed, slices, config)}")
     return lines
 

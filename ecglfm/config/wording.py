@@ -1,4 +1,4 @@
-"""Words for mistakes in a config, where pydantic's and YAML's own do not say what to write instead."""
+"""Words of messages: numbers with their noun; mistakes in a config, where pydantic's and YAML's words do not help."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ YAML = {
 }
 NAME = "a name is the file's, without folder and `.yaml`: letters, digits, - and _"
 SECTION = "is a section: write its keys below it, indented, or leave it out"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 record`, `2 records`: a number with what it counts; `many` where that is more than an s longer."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def yaml_problem(problem: str) -> str:

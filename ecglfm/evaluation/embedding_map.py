@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.metrics import group_names
 from ecglfm.evaluation.plots import COLOURS, GREY, INK, save_png
 from ecglfm.extras import need
@@ -67,7 +68,7 @@ def run_embedding_map(
         vectors = _vectors(results, encoder, set(about["record_id"]), records)
         if len(vectors) <= _NEIGHBOURS:
             raise UserError(
-                f"umap: {encoder} has vectors of {len(vectors)} records; a map needs more than {_NEIGHBOURS}"
+                f"umap: {encoder} has vectors of {counted(len(vectors), 'record')}; a map needs more than {_NEIGHBOURS}"
             )
         x, y = embed(vectors.drop(columns="record").to_numpy(np.float32), seed).T
         table = pd.DataFrame({"record_id": vectors["record"], "x": x, "y": y}).merge(about, on="record_id")

@@ -54,7 +54,7 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
     (clone.root / "withdrawn.csv").write_text("77\n")
     clone.edit("config/sources/mine.yaml", exclude_patients="withdrawn.csv")
     shown = clone.run(*shlex.split(README)).stdout
-    passed_over = f"{root}: 1 signal files have no header of their name, the first: 00009_hr"
+    passed_over = f"{root}: 1 signal file has no header of its name, the first: 00009_hr"
     assert f"{RESULTS}/index/mine.parquet: warning: {passed_over}" in shown
     records = pd.read_parquet(clone.root / RESULTS / "manifest/records.parquet")
     assert records["record_id"].tolist() == ["mine/00001_hr", "mine/00002_hr", "mine/00003_hr"]
@@ -67,7 +67,7 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
     assert not (clone.root / RESULTS / "report").exists()
     assert "Nothing to be done" in clone.run(*shlex.split(README)).stdout
     clone.run(*shlex.split(README.replace("snakemake", "snakemake report")))  # also without a model
-    assert "1 of its 1 ids match nobody" in words
+    assert "1 of its 1 id matches nobody" in words
 
     (clone.root / "withdrawn.csv").write_text("77\n00002_hr\n")  # a patient of no known id goes by the record's
     assert _holding(clone.root / RESULTS, "00002_hr")
@@ -77,7 +77,7 @@ def test_readme_command_ends_with_the_summary(clone, real_data: Path) -> None:
         "mine/00001_hr", "mine/00003_hr",
     ]  # fmt: skip
     assert len(np.load(clone.root / RESULTS / "preprocess/mine/000.npy")) == 2 * 5000
-    assert "1 recordings of 1 patients are left out" in _words(clone)
+    assert "1 recording of 1 patient is left out" in _words(clone)
 
 
 @pytest.mark.parametrize("target", ["labels", "pretrain", "finetune_all", "evaluate_all"])

@@ -11,6 +11,7 @@ import pandas as pd
 from ecglfm.app.deidentification.cleaning import Cleaner
 from ecglfm.app.deidentification.spelling import Forbidden
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
 from ecglfm.sources.tables.csv_table import read_pieces, row_number
 
@@ -40,8 +41,8 @@ class Columns:
         if unknown:
             lines = ", ".join(f"{name!r}" for name in unknown)
             raise UserError(
-                f"{path}: no rule for {len(unknown)} columns: {lines}; say in the file of --rules what each is, "
-                f"`columns: {{{unknown[0]}: drop}}`: patient, id, path, date, birth, age, name, text, keep or drop"
+                f"{path}: no rule for {counted(len(unknown), 'column')}: {lines}; say in the file of --rules what each"
+                f" is, `columns: {{{unknown[0]}: drop}}`: patient, id, path, date, birth, age, name, text, keep or drop"
             )
         self.rules = {name: cleaner.rules.columns[name] for name in names}
         people = [name for name, rule in self.rules.items() if rule == "patient"]

@@ -11,6 +11,7 @@ from ecglfm.app.explanation.page import is_page, write_sheet
 from ecglfm.app.explanation.subject import look_at
 from ecglfm.app.prediction import FromFiles, Predictor
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.provenance import write_json
 
 #: What stands below the tables.
@@ -95,7 +96,7 @@ def tables_of(explanation: Explanation) -> list[dict[str, object]]:
     if phases:
         found.append(
             {
-                "title": f"By part of the beat ({explanation.beats} beats)",
+                "title": f"By part of the beat ({counted(explanation.beats, 'beat')})",
                 "head": ["Part", "Share", "Sum", "Of the time"],
                 "rows": [[name, _percent(one["share"]), f"{one['sum']:+.3f}", _percent(one["time"])]
                          for name, one in phases.items()],

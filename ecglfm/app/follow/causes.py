@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecglfm.app.follow.plan import Job, Plan
+from ecglfm.config.wording import counted
 
 #: Of more jobs it is told by cause, not job by job.
 MOST_SINGLY = 5
@@ -102,7 +103,7 @@ def _explain_many(plan: Plan, due: list[int]) -> str:
     for place in due:
         for cause in causes(plan, place):
             roots.setdefault((cause.text, cause.way[0]), []).append(place)
-    lines = [f"{len(due)} jobs would run, because"]
+    lines = [f"{counted(len(due), 'job')} would run, because"]
     for (text, root), places in roots.items():
         first, stages = plan.jobs[root], dict.fromkeys(plan.jobs[place].stage for place in places)
         where = f"in {first.outputs[0]}; " if first.reason.changes else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecglfm.app.follow.standing import Standing, State, Workings
+from ecglfm.config.wording import counted
 
 #: States that are told job by job, and how many of a stage at most.
 SINGLY: tuple[State, ...] = ("failed", "stopped", "running", "stale")
@@ -43,7 +44,7 @@ def _head(results: Path, found: Sequence[Standing], known: Workings) -> str:
         who = "Snakemake's lock is held, but not by a process of this machine"
     else:
         who = "Snakemake does not run here"
-    return f"{results}: {done} of {len(found)} jobs done; {who}"
+    return f"{results}: {done} of {counted(len(found), 'job')} done; {who}"
 
 
 def _stage(found: list[Standing]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ecglfm.config import SerialConfig, SourceConfig, SourceSlice, UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import Record, RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source
@@ -144,7 +145,10 @@ class FromFiles(Reader):
                 others[found.name] += 1
         if others:
             what = ", ".join(f"{n} {name}" for name, n in others.most_common(5))
-            logger.warning("%s: %d files are no recordings and are not read: %s", root.path, others.total(), what)
+            files = counted(
+                others.total(), "file is no recording and is not read", "files are no recordings and are not read"
+            )
+            logger.warning("%s: %s: %s", root.path, files, what)
 
     def _of_file(self, path: Path) -> Iterator[str]:
         if _ends(path.name, _CODE15) and path.is_file():

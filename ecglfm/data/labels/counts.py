@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import TaskSlice, UserError
+from ecglfm.config.wording import counted
 from ecglfm.data.labels.source_targets import target_columns
 from ecglfm.records import SPLITS
 
@@ -117,12 +118,11 @@ class LabelCounts:
         for number, name in enumerate(self.names):
             per_split = ", ".join(f"{split} {counts[number]}" for split, counts in positives.items())
             if carried[number] < config.min_positives:
-                plural = "s" if carried[number] > 1 else ""
-                fewer = f"{carried[number]} {words}{plural}, fewer than {config.min_positives}, among"
+                fewer = f"{counted(carried[number], words)}, fewer than {config.min_positives}, among"
                 has = f"no {words} among" if carried[number] == 0 else fewer
-                found[name] = f"has {has} {known[number]} training records ({words}s: {per_split})"
+                found[name] = f"has {has} {counted(known[number], 'training record')} ({words}s: {per_split})"
             elif config.task_kind.independent and carried[number] == known[number]:
-                found[name] = f"is carried by all {known[number]} training records that it is known of"
+                found[name] = f"is carried by all of {counted(known[number], 'training record')} that it is known of"
         return found
 
 

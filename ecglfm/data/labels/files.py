@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import LabelFile, UserError
+from ecglfm.config.wording import counted
 from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces, read_table, row_number
 
 logger = logging.getLogger(__name__)
@@ -104,13 +105,13 @@ class FileTable:
         if array.dtype.kind not in "biuf" or array.ndim != 2 or array.shape[1] != len(names):
             raise UserError(
                 f"{self.config.y_npy}: is {array.dtype} {array.shape}, and {self.config.label_def} names "
-                f"{len(names)} columns"
+                f"{counted(len(names), 'column')}"
             )
         rows = number_column(piece, self.config.row, path, integer=True, required=True).astype("int64")
         fail_at(
             path,
             rows >= len(array),
-            f"{self.config.row}: {self.config.y_npy} has {len(array)} rows",
+            f"{self.config.row}: {self.config.y_npy} has {counted(len(array), 'row')}",
             piece[self.config.row],
         )
         found = array[rows.to_numpy()]

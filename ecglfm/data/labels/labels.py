@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
 from ecglfm.config.label_sources import check_label_sources
+from ecglfm.config.wording import counted
 from ecglfm.data.labels.counts import LabelCounts, check_places
 from ecglfm.data.labels.reasons import ledger_of, left_out
 from ecglfm.data.labels.selectors import near_spellings
@@ -188,7 +189,7 @@ def run_labels(slice: TaskSlice, manifest: Path, index: list[Path], output: Path
             _check_labels(slice, labels, counts)
         if slice.fitted:
             check_places(slice, by_place, labels.folds)
-    logger.info("%s: %d records, %d left out", output, by_place.total(), n_out)
+    logger.info("%s: %s, %d left out", output, counted(by_place.total(), "record"), n_out)
 
 
 def read_left_out(labels: Path) -> dict[str, str]:
@@ -240,7 +241,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
         if matches == 0:
             hint = labels.near(label)
             raise UserError(
-                f"label {label!r} of task {slice.task!r} matches none of {labels.n_records} records"
+                f"label {label!r} of task {slice.task!r} matches none of {counted(labels.n_records, 'record')}"
                 + (f": {hint}" if hint else "; check its selectors")
                 + "; where nobody has it, take the label out"
             )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ecglfm.config import Selector, TaskSlice
 from ecglfm.config.tasks import CLAUSES
+from ecglfm.config.wording import counted
 from ecglfm.data.labels.counts import LabelCounts
 from ecglfm.data.labels.labels import LabelledRecords, finisher
 from ecglfm.data.labels.reasons import DETAILS
@@ -43,8 +44,9 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
     for labelled, reason in map(finisher(slice, {}), records.chunks()):
         counts.add(labelled[reason.isna()])
         reasons.update(reason.dropna())
+    n_labels = counted(len(counts.names), "label")
     parts = [
-        [f"{slice.task}: {slice.config.kind}, {len(counts.names)} labels. {slice.config.description}".strip()],
+        [f"{slice.task}: {slice.config.kind}, {n_labels}. {slice.config.description}".strip()],
         _record_table(slice, counts),
         [f"left out, {why}: {number} ({DETAILS[why]})" for why, number in sorted(reasons.items())],
         _label_table(slice, counts),
@@ -112,7 +114,7 @@ def _overlaps(counts: LabelCounts) -> list[str]:
     for number, first, second, a, b in sorted(pairs)[:_MOST_OVERLAPS]:
         rows.append([f"{first} and {second}", str(-number), *(f"{-100 * number / alone[i]:.1f} %" for i in (a, b))])
     more = len(pairs) - _MOST_OVERLAPS
-    return [*text_table(rows), *([f"and {more} pairs more"] if more > 0 else [])] if pairs else []
+    return [*text_table(rows), *([f"and {counted(more, 'pair')} more"] if more > 0 else [])] if pairs else []
 
 
 def _rare(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A002

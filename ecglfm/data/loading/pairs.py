@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from ecglfm.config.wording import counted
 from ecglfm.data.samples import Signals
 
 logger = logging.getLogger(__name__)
@@ -64,12 +65,14 @@ class PairSampler:
         self._first, self._count = first[paired & enough], count[paired & enough]
         everyone = records["patient_id"].iloc[chosen].nunique()
         logger.info(
-            "%s: %d patients make pairs (%d from two recordings, %d from two halves); %d patients left out"
+            "%s: %s pairs (%d from two recordings, %d from two halves); %s left out"
             " (no %srecording of %d samples), %d more with fewer than min_recordings = %d;"
-            " %d recordings shorter than that",
-            split, len(self), int((two & enough).sum()), int((paired & enough & ~two).sum()),
-            everyone - int(paired.sum()), "" if self._halves else "second ", shortest,
-            int((paired & ~enough).sum()), min_recordings, len(chosen) - len(usable),
+            " %s shorter than that",
+            split, counted(len(self), "patient makes", "patients make"),
+            int((two & enough).sum()), int((paired & enough & ~two).sum()),
+            counted(everyone - int(paired.sum()), "patient"), "" if self._halves else "second ", shortest,
+            int((paired & ~enough).sum()), min_recordings,
+            counted(len(chosen) - len(usable), "recording"),
         )  # fmt: skip
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ecglfm.config import LEADS, UserError
+from ecglfm.config.wording import counted
 from ecglfm.data.loading.loader import load
 from ecglfm.data.loading.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
@@ -168,11 +169,13 @@ class PretrainBatches(Dataset[PairBatch]):
         self.batch_size = min(batch_size, len(sampler) // (parts * (1 if training else updates)))
         if self.batch_size < 1:
             raise UserError(
-                f"{len(sampler)} patients make pairs, too few for {world_size} processes x {accumulate} forwards:"
-                " lower `accumulate` or `processes`, or give more data"
+                f"{counted(len(sampler), 'patient makes', 'patients make')} pairs, too few for {world_size} processes x"
+                f" {accumulate} forwards: lower `accumulate` or `processes`, or give more data"
             )
         if training and self.batch_size < batch_size:
-            logger.warning("only %d pairs: batches of %d instead of %d", len(sampler), self.batch_size, batch_size)
+            logger.warning(
+                "only %s: batches of %d instead of %d", counted(len(sampler), "pair"), self.batch_size, batch_size
+            )
         self.updates_per_epoch = updates
         self.size = self.batch_size * parts
         self.order = self._order(shuffle_block, training)

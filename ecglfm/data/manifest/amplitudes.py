@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config.manifest import AmplitudesConfig
+from ecglfm.config.wording import counted
 from ecglfm.data.tables import TableReader
 
 #: Fewer recordings than that say nothing about their source.
@@ -75,7 +76,7 @@ def amplitude_warnings(said: dict[str, Any]) -> dict[str, list[str]]:
                 " is its unit or gain wrong?"
             )
         if odd:
-            records = f"{odd} records have" if odd > 1 else "1 record has"
+            records = counted(odd, "record has", "records have")
             warnings.setdefault(source, []).append(
                 f"{records} an amplitude under {limits.lowest_ratio:.3g} or over {limits.highest_ratio:g} times the"
                 f" source's median of {median:.3g} mV, e.g. {', '.join(about['examples'])}: is the gain wrong? They are"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.data.manifest.duplicates import Clusters
 from ecglfm.data.manifest.stratify import stratify
 from ecglfm.data.tables import TableReader
@@ -76,8 +77,8 @@ def cross_validate(
     )
     if units < k:
         raise UserError(
-            f"config.yaml: manifest.folds: k: {k}, but {', '.join(sources)} have {units} patients (whom duplicate"
-            " recordings link are one); write a smaller k, or take the source out of `folds`"
+            f"config.yaml: manifest.folds: k: {k}, but {', '.join(sources)} have {counted(units, 'patient')} (whom"
+            " duplicate recordings link are one); write a smaller k, or take the source out of `folds`"
         )
     folds = deal_folds(table, clusters.numbers, k=k, seed=seed)
     held = {clusters.of_patient(patient): fold for patient, fold in folds.items()} if apart else {}

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from ecglfm.config import ManifestSlice, TaskSlice, UserError
 from ecglfm.config.databases import overlaps
 from ecglfm.config.expression import parse_condition
+from ecglfm.config.wording import counted
 from ecglfm.data.columns import matches, resolve
 from ecglfm.data.manifest.amplitudes import about_amplitudes, odd_records, source_medians
 from ecglfm.data.manifest.audit import audit
@@ -238,12 +239,14 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
             records, pairs, rows = cross_validate(
                 records, pairs, carried, sources=folds, seed=slice.manifest.seed, apart=move
             )
-            logger.info("manifest: %d records taken out of their split: their patient is cross-validated", len(rows))
+            logger.info(
+                "manifest: %s taken out of their split: their patient is cross-validated", counted(len(rows), "record")
+            )
             ledger.add(rows)
             columns = [*RECORD_COLUMNS, "fold"]
         if move and any(pair["crosses"] for pair in pairs):
             targets, pairs, rows = move_clusters(records, pairs)
-            logger.info("manifest: %d records moved to the split of their duplicates", len(rows))
+            logger.info("manifest: %s moved to the split of their duplicates", counted(len(rows), "record"))
             ledger.add(rows)
             records = moved(records, targets)
         content = audit(records, pairs, folds=bool(folds))

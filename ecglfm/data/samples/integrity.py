@@ -17,6 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.data.samples.dataset import Signals
 from ecglfm.data.tables import shard_tables, table_pieces
 from ecglfm.sources.parallel import ordered_map
@@ -143,7 +144,7 @@ def verify_data(results: Path, workers: int) -> Iterator[str]:
         tables = shard_tables(folder, ".parquet", None)
         found = differing_shards(tables, workers)
         problems += found
-        yield f"{folder}: {len(tables)} shards, {_said(found)}"
+        yield f"{folder}: {counted(len(tables), 'shard')}, {_said(found)}"
     manifest = results / "manifest/records.parquet"
     if manifest.exists():
         found = differing(pd.read_parquet(manifest, columns=_COLUMNS), results / "preprocess", table=str(manifest))
@@ -154,4 +155,4 @@ def verify_data(results: Path, workers: int) -> Iterator[str]:
 
 
 def _said(found: list[str]) -> str:
-    return f"{len(found)} files differ" if found else "all samples are as it says"
+    return counted(len(found), "file differs", "files differ") if found else "all samples are as it says"

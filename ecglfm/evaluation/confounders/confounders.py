@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm.config import ConfoundersConfig, EvaluateConfig, UserError
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.confounders.alone import fit_alone
 from ecglfm.evaluation.confounders.probe import probe, usable
 from ecglfm.evaluation.confounders.strata import Areas
@@ -93,8 +94,8 @@ def _read(paths: Sequence[Path], record_ids: pd.Series) -> np.ndarray:
     table = pd.concat(tables).set_index("record")
     if lacking := wanted - set(table.index):
         raise UserError(
-            f"{paths[0].parent}: no vector of {min(lacking)} and {len(lacking) - 1} others of the manifest; run the"
-            " stage `embed` again"
+            f"{paths[0].parent}: no vector of {min(lacking)} and {counted(len(lacking) - 1, 'other')} of the manifest;"
+            " run the stage `embed` again"
         )
     return table.loc[record_ids].filter(regex=r"^vector\.").to_numpy(np.float32)
 

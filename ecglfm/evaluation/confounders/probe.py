@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from ecglfm.config import ConfoundersConfig, EvaluateConfig
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.confounders.variables import Variable
 from ecglfm.evaluation.metrics import (
     DIGITS,
@@ -61,7 +62,8 @@ def usable(
     people, about = patients[values.notna()].nunique(), dict[str, Any]()
     if quantity:
         if people < 2 * min_patients:
-            about["reason"] = f"too few: {people} patients of whom it is known, {2 * min_patients} are wanted"
+            whose = f"{counted(people, 'patient')} of whom it is known"
+            about["reason"] = f"too few: {whose}, {2 * min_patients} are wanted"
         elif values.nunique() < 2:
             about["reason"] = f"always the same: {values.dropna().iloc[0]:g}"
     else:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecglfm.config import EvaluateConfig
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.comparison import margin, patient_spreads
 from ecglfm.evaluation.metrics import auroc_influence, score_interval
 
@@ -88,9 +89,8 @@ class Areas:
         sides = [self.patient_of[paired & (self.target > 0)], self.patient_of[paired & (self.target <= 0)]]
         people = sorted(len(np.unique(side)) for side in sides)
         if people[0] < self.config.min_patients:
-            return entry | {
-                "reason": f"too few: {people[0]} patients of one class, {self.config.min_patients} are wanted"
-            }, by_patient
+            fewer = f"{counted(people[0], 'patient')} of one class"
+            return entry | {"reason": f"too few: {fewer}, {self.config.min_patients} are wanted"}, by_patient
         variance = sum(spread.variance for spread in patient_spreads(by_patient, self.classes))
         ends = score_interval(float(value), variance, (people[0], people[1]), self.config.confidence)
         if ends is not None:

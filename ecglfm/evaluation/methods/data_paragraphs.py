@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecglfm.config import ManifestSlice, PreprocessConfig
+from ecglfm.config.wording import counted
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.report import ledger_rows
@@ -25,7 +26,10 @@ def sources(run: Run) -> Iterator[Said]:
             beside = f" (kind {source.config.kind})"
             files.append(f"config/source/{name}.yaml")
         total = {what: sum(part[what] for part in counts.values()) for what in ("records", "patients")}
-        yield Said(f"{name}{beside}: {total['records']} records of {total['patients']} patients.", tuple(files))
+        yield Said(
+            f"{name}{beside}: {counted(total['records'], 'record')} of {counted(total['patients'], 'patient')}.",
+            tuple(files),
+        )
 
 
 def licences(run: Run) -> Iterator[Said]:
@@ -47,7 +51,7 @@ def counts(run: Run) -> Iterator[Said]:
     """How many records and patients of each source are in each split."""
     for source, counts in ((run.audit or {}).get("counts") or {}).items():
         parts = [
-            f"{split} {counts[split]['records']} records of {counts[split]['patients']} patients"
+            f"{split} {counted(counts[split]['records'], 'record')} of {counted(counts[split]['patients'], 'patient')}"
             for split in SPLITS
             if split in counts
         ]
@@ -87,7 +91,8 @@ def leakage(run: Run) -> Iterator[Said]:
         (AUDIT,),
     )
     for source, number in audit.get("patients_unknown", {}).items():
-        yield Said(f"{source}: {number} records state no patient; each counts as a patient of its own.", (AUDIT,))
+        unknown = counted(number, "record states", "records state")
+        yield Said(f"{source}: {unknown} no patient; each counts as a patient of its own.", (AUDIT,))
 
 
 def omitted(run: Run) -> Iterator[Said]:
@@ -98,7 +103,10 @@ def omitted(run: Run) -> Iterator[Said]:
     rows = ledger_rows(table_pieces(path, list(LEDGER_COLUMNS)))
     dropped = [row for row in rows if row["action"] == "dropped"]
     for row in dropped:
-        yield Said(f"{row['count']} records dropped at {row['stage']}: {row['reason'].replace('_', ' ')}.", (LEDGER,))
+        yield Said(
+            f"{counted(row['count'], 'record')} dropped at {row['stage']}: {row['reason'].replace('_', ' ')}.",
+            (LEDGER,),
+        )
     if not dropped:
         yield Said("No record was dropped.", (LEDGER,))
 
@@ -109,7 +117,10 @@ def preparation(run: Run) -> Iterator[Said]:
     if config is None:
         return
     files = (PREPROCESS,)
-    yield Said(f"Signals: {len(config.leads)} leads ({', '.join(config.leads)}) at {config.sampling_rate} Hz.", files)
+    yield Said(
+        f"Signals: {counted(len(config.leads), 'lead')} ({', '.join(config.leads)}) at {config.sampling_rate} Hz.",
+        files,
+    )
     yield Said(f"Band-pass filter: {_settings(config.bandpass)}; mains notch: {_settings(config.notch)}.", files)
     yield Said(
         f"Missing runs of up to {config.max_gap_seconds:g} s were interpolated; longer ones were set to 0.", files

@@ -8,6 +8,7 @@ from typing import Any
 from ecglfm.config import FinetuneConfig
 from ecglfm.config.fits import parse_fit
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
@@ -40,7 +41,7 @@ def encoder(run: Run, name: str) -> Iterator[Said]:
     shape = ", ".join(f"{key.replace('_', ' ')} {model[key]}" for key in _SHAPE if key in model)
     yield Said(f"A {model.get('kind', 'network of unknown kind')}{f' ({shape})' if shape else ''}.", (file,), name)
     if {"leads", "crop_seconds", "sampling_rate"} <= set(info):
-        read = f"{len(info['leads'])} leads x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz"
+        read = f"{counted(len(info['leads']), 'lead')} x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz"
         yield Said(f"It reads {read}.", (file,), name)
     yield Said(_WEIGHTS.get(str(info.get("weights")), "The origin of its weights is unknown."), (file,), name)
 
@@ -65,13 +66,14 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
         yield Said(f"Objective: {', '.join(named) or terms.get('kind', 'unknown')}.", (file,), name)
         yield Said(
             f"Learning rate {config.lr:g} ({config.schedule.kind} schedule), weight decay {config.weight_decay:g},"
-            f" {training['pairs_per_update']} patients an update, precision {config.precision}, seed {config.seed}.",
+            f" {counted(training['pairs_per_update'], 'patient')} an update, precision {config.precision},"
+            f" seed {config.seed}.",
             (file,),
             name,
         )
-    counted = [f"{training[key]:g} {key}" for key in ("steps", "epochs") if training.get(key) is not None]
-    if counted:
-        yield Said(f"It ran for {', '.join(counted)}.", (file,), name)
+    length = [f"{training[key]:g} {key}" for key in ("steps", "epochs") if training.get(key) is not None]
+    if length:
+        yield Said(f"It ran for {', '.join(length)}.", (file,), name)
 
 
 def _is_term(value: Any) -> bool:
@@ -87,8 +89,9 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
         yield Said(_UNSAID, (file,), fit.path)
     else:
         yield Said(
-            f"At most {config.epochs} epochs, stopped after {config.patience} without a better {config.select_by};"
-            f" learning rate {config.lr:g}, batch size {config.batch_size}, weight decay {config.weight_decay:g}.",
+            f"At most {counted(config.epochs, 'epoch')}, stopped after {config.patience} without a better"
+            f" {config.select_by}; learning rate {config.lr:g}, batch size {config.batch_size}, weight decay"
+            f" {config.weight_decay:g}.",
             (file,),
             fit.path,
         )
@@ -120,8 +123,8 @@ def fitted(run: Run, fit: FittedModel) -> Iterator[Said]:
     n = fitted_to(run.results, fit)
     if {"train_records", "train_patients", "valid_records", "valid_patients"} <= set(n):
         yield Said(
-            f"Fitted to {n['train_records']} records of {n['train_patients']} patients, validated on"
-            f" {n['valid_records']} of {n['valid_patients']}.",
+            f"Fitted to {counted(n['train_records'], 'record')} of {counted(n['train_patients'], 'patient')}, validated"
+            f" on {n['valid_records']} of {n['valid_patients']}.",
             (f"finetune/{fit.path}/model.json",),
             fit.path,
         )
@@ -154,7 +157,9 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Test records, metrics and how intervals were made."""
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     n, boot = metrics["n"], metrics["bootstrap"]
-    yield Said(f"Tested on {n['records']} records of {n['patients']} patients.", (file,), fit.path)
+    yield Said(
+        f"Tested on {counted(n['records'], 'record')} of {counted(n['patients'], 'patient')}.", (file,), fit.path
+    )
     yield Said(f"Metrics: {'; '.join(title_of(name) for name in metrics['macro'])}.", (file,), fit.path)
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
@@ -211,11 +216,8 @@ def elsewhere(run: Run, fit: FittedModel) -> Iterator[Said]:
     for source, measured in metrics.get("external", {}).items():
         macro = ", ".join(f"{title_of(name)} {with_interval(measured['macro'].get(name))}" for name in headline)
         n = measured["n"]
-        yield Said(
-            f"On {source} ({n['records']} records of {n['patients']} patients, none in training): {macro}.",
-            (file,),
-            fit.path,
-        )
+        whose = f"{counted(n['records'], 'record')} of {counted(n['patients'], 'patient')}, none in training"
+        yield Said(f"On {source} ({whose}): {macro}.", (file,), fit.path)
 
 
 def software(run: Run) -> Iterator[Said]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.metrics.outcomes import Outcome
 
 
@@ -55,6 +56,10 @@ def truth_of(data: Outcome, min_patients: int, *, in_all: int = 0) -> Truth:
             own = np.unique(patient_of[known & records])
             codes[own] = what != "negative patients"
             wanted[what] = (len(own), min_patients)
-        lacking = [f"{count} {what}, {least} are wanted" for what, (count, least) in wanted.items() if count < least]
+        lacking = [
+            f"{counted(count, what.replace('patients', 'patient'), what)}, {counted(least, 'is wanted', 'are wanted')}"
+            for what, (count, least) in wanted.items()
+            if count < least
+        ]
         too_few.append(f"too few: {lacking[-1]}" if lacking else None)
     return Truth(data.names, patient_of, classes, too_few)

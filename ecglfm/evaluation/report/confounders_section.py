@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.confounders import TOGETHER
 from ecglfm.evaluation.plots import data_uri
 from ecglfm.evaluation.report.data_sections import read_if_there
@@ -55,7 +56,7 @@ def _notes(everyone: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
             left = found.get("left_out") or {}
             said = [found["reason"]] if "reason" in found else []
             if left and "reason" not in found:
-                some = ", ".join(f"{key} ({number} patients)" for key, number in list(left.items())[:5])
+                some = ", ".join(f"{key} ({counted(number, 'patient')})" for key, number in list(left.items())[:5])
                 said.append(f"left out {some}" + (f" and {len(left) - 5} more" if len(left) > 5 else ""))
             notes.setdefault(name, []).extend(f"{whose}: {text}" for text in said)
     for name, own in notes.items():

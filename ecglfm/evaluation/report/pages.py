@@ -32,9 +32,19 @@ def environment() -> Environment:
         "ci": with_interval,
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
         "number": lambda value: "–" if value is None else f"{value:.4g}",
-        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
+        "count": _count,
+        "noun": _noun,
+        "counted": lambda value, one: f"{_count(value)} {_noun(value, one)}",
     }
     return made
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def _noun(number: int, one: str) -> str:
+    return one if number == 1 else f"{one}s"
 
 
 def link(page: Path, target: Path) -> str:

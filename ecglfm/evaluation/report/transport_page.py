@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.plots import data_uri
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.pages import environment, link, report_of
@@ -42,4 +43,4 @@ def run_transport_page(folder: Path, output: Path) -> None:
 def _title(way: dict[str, Any]) -> str:
     if "local" not in way:
         return _WAYS[way["name"]]
-    return f"{way['n']['records']} local records of {way['n']['patients']} patients"
+    return f"{counted(way['n']['records'], 'local record')} of {counted(way['n']['patients'], 'patient')}"

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import columns_of, made_at
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,11 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
         days = _days(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
         unread = int(days.isna().sum())
         if unread:
-            logger.warning("%s: %d of %d recordings have no time: no pair by time has them", source, unread, len(days))
+            logger.warning(
+                "%s: %s no time: no pair by time has them",
+                source,
+                counted(unread, f"of {len(days)} recordings has", f"of {len(days)} recordings have"),
+            )
         parts.append(days.set_axis(table["record_id"]))
     return pd.concat(parts)
 

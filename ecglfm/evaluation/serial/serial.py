@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm.config import SerialSlice, UserError
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.metrics import how_resampled, log_odds
 from ecglfm.evaluation.plots import save_png
 from ecglfm.evaluation.serial.figure import serial_figure
@@ -152,12 +153,12 @@ def _medians(found: dict[str, Reliability]) -> dict[str, dict[str, Any]]:
 def _entry(value: float, low: float, high: float, of: Reliability) -> dict[str, Any]:
     """A value with its interval, or the reason why it has none, and whose it is."""
     numbers = {"value": _number(value), "ci_low": _number(low), "ci_high": _number(high)}
-    counted = {"patients": of.patients, "recordings": of.recordings}
+    of_whom = {"patients": of.patients, "recordings": of.recordings}
     if numbers["value"] is None:
-        why = "nothing varies" if of.patients > 1 else f"{of.patients} patients with two such recordings"
-        return numbers | counted | {"reason": why}
+        why = "nothing varies" if of.patients > 1 else f"{counted(of.patients, 'patient')} with two such recordings"
+        return numbers | of_whom | {"reason": why}
     if numbers["ci_low"] is None:
-        return numbers | counted | {"reason": f"too few patients ({of.patients})"}
+        return numbers | of_whom | {"reason": f"too few patients ({of.patients})"}
     return numbers | counted
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.metrics import Metric, PatientWeights, entry_of, nothing
 
 #: FMR at which FNMR is given.
@@ -270,7 +271,7 @@ def measure(
                 continue
             found[name] = entry_of(metric, float(value), values, (patients,) * len(metric.stands_on), confidence)
             if patients < min_patients:
-                reason = f"too few: {patients} patients with pairs of one person, {min_patients} are wanted"
+                reason = f"too few: {counted(patients, 'patient')} with pairs of one person, {min_patients} are wanted"
                 found[name] |= {"ci_low": None, "ci_high": None, "reason": reason}
         return found
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from ecglfm.config.wording import counted
 from ecglfm.records import MAX_SAMPLES, RecordError
 
 _MAX_HEADER = 1 << 16  # bytes; NumPy itself believes the length that a file states
@@ -68,7 +69,7 @@ def read_numbers(file: BinaryIO, array: Array, path: str, row: int | None = None
         if array.fortran:
             raise RecordError("shape_unknown", f"{path}: an array in Fortran's order; save it as np.ascontiguousarray")
         if row >= shape[0]:
-            raise RecordError("signal_missing", f"{path}: it holds {shape[0]} recordings, numbered from 0")
+            raise RecordError("signal_missing", f"{path}: it holds {counted(shape[0], 'recording')}, numbered from 0")
         shape = shape[1:]
     if math.prod(shape) > MAX_SAMPLES:
         raise RecordError("signal_too_long", f"{path}: {shape} are more than {MAX_SAMPLES} samples")

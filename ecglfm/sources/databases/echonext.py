@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ecglfm.config import LEADS, UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.arrays.npy import Array, read_header, read_numbers
 from ecglfm.sources.base import Source, unique
@@ -114,8 +115,8 @@ class EchoNext(Source):
             return  # which each of its rows says
         if held != number:
             raise UserError(
-                f"{self.root / name}: {held} recordings, but {path} has {number} rows of split {split}:"
-                " rows cannot be matched"
+                f"{self.root / name}: {counted(held, 'recording')}, but {path} has {counted(number, 'row')} of split"
+                f" {split}: rows cannot be matched"
             )
 
     def read(self, path: str) -> Record:

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import Institution
+from ecglfm.config.wording import counted
 from ecglfm.sources.base import Source, unique
 from ecglfm.sources.tables.csv_table import MAX_WHOLE, fail_at, number_column, read_pieces
 from ecglfm.sources.tables.record_table import MAX_AGE, parse_sex
@@ -139,7 +140,7 @@ class _Site:
                 keys = other[ORDER].combine_chunks()
                 found = pc.index_in(names, keys)
                 if len(keys) > len(found) - found.null_count:
-                    self._note(f"{path}: %d rows of no recording", keys.filter(pc.invert(pc.is_in(keys, names))))
+                    self._note(f"{path}: %s of no recording", keys.filter(pc.invert(pc.is_in(keys, names))))
                 for name in set(other.column_names) - set(rows.column_names):
                     rows = rows.append_column(name, other[name].combine_chunks().take(found))
             yield rows
@@ -150,11 +151,11 @@ class _Site:
         names = _names(rows["FileName"])
         if names.null_count:
             numbered = pa.array([f"row-{row + 2}" for row in table.index], _TEXT)  # as a spreadsheet counts them
-            self._note(f"{path}: %d rows name no file", numbered.filter(pc.is_null(names)))
+            self._note(f"{path}: %s without a file name", numbered.filter(pc.is_null(names)))
             names = pc.coalesce(names, numbered)
         days = _days(table, rows, path)
         impossible = (days < 0) | (days > MAX_AGE * DAYS_PER_YEAR)
-        self._note(f"{path}: %d rows with no age in days in AgeAtAcquisition", pa.array(days[impossible]))
+        self._note(f"{path}: %s with no age in days in AgeAtAcquisition", pa.array(days[impossible]))
         years = np.where(impossible, np.nan, days) / DAYS_PER_YEAR
         more = {ORDER: names, _PATIENT: self._patients(table, rows), _AGE: pa.array(years), _SEX: self._sexes(rows)}
         for name, values in more.items():
@@ -181,7 +182,7 @@ class _Site:
         wrong = [number for number, (_, known) in enumerate(meanings) if not known]
         if wrong:
             odd = words.filter(pc.is_in(words.indices, pa.array(wrong, words.indices.type)))
-            self._note(f"{self._metadata}: %d rows of another {self._sex} than male and female", odd)
+            self._note(f"{self._metadata}: %s of another {self._sex} than male and female", odd)
         return pa.array([meant for meant, _ in meanings], _TEXT).take(words.indices)
 
     def _stated(self, path: Path, required: list[str]) -> Iterator[pa.Table]:
@@ -195,7 +196,7 @@ class _Site:
                 rows = rows.set_column(rows.schema.get_field_index(name), name, filled)
             if names.null_count:
                 nameless = pc.is_null(names).to_numpy(zero_copy_only=False)
-                self._note(f"{path}: %d rows name no file", pa.array(table.index[nameless] + 2))
+                self._note(f"{path}: %s without a file name", pa.array(table.index[nameless] + 2))
                 rows = rows.filter(pc.is_valid(names))
             yield rows
 
@@ -208,7 +209,7 @@ class _Site:
     def warn(self) -> None:
         """Tell what was odd in all the rows."""
         for what, number in self._odd.items():
-            logger.warning(f"{what}, the first: %s", number, self._example[what])
+            logger.warning(f"{what}, the first: %s", counted(number, "row"), self._example[what])
 
 
 def _sorter(tables: Iterable[pa.Table]) -> Sorter:

@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ecglfm.config import LEADS
+from ecglfm.config.wording import counted
 from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.devices.number_text import whole_numbers
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles, age_in_years, stated_sex
@@ -132,7 +133,9 @@ def first_visits(source: str, paths: Iterator[str]) -> Iterator[str]:
             yield path
     if later:
         logger.warning(
-            "source %s: %d later recordings of the same people are left out (`visits: first`)", source, later
+            "source %s: %s left out (`visits: first`)",
+            source,
+            counted(later, "later recording of the same people is", "later recordings of the same people are"),
         )
 
 

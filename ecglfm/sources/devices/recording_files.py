@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.folders.folder import Known, files_of
@@ -73,7 +74,9 @@ class RecordingFiles(Source):
         faults: list[str] = []
         yield from self._from_files(faults) if self.config.table is None else self._from_table(faults)
         if faults:
-            logger.warning("source %s: %d files cannot be read, the first: %s", self.name, len(faults), faults[0])
+            logger.warning(
+                "source %s: %s cannot be read, the first: %s", self.name, counted(len(faults), "file"), faults[0]
+            )
 
     def _from_table(self, faults: list[str]) -> Iterator[pd.DataFrame]:
         (path,) = self.tables()

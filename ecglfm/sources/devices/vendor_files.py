@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecglfm.config import SourceConfig
+from ecglfm.config.wording import counted
 from ecglfm.extras import need
 from ecglfm.records import Record
 from ecglfm.sources.devices.readers import known_format, read_device_file, read_device_head
@@ -53,8 +54,11 @@ class VendorFiles(RecordingFiles):
                 first = first or path
         if others:
             logger.warning(
-                "source %s: %d files are no recordings and are not used (%s), the first: %s",
-                self.name, others.total(), ", ".join(f"{n} {name}" for name, n in others.most_common(5)), first,
+                "source %s: %s (%s), the first: %s",
+                self.name, counted(
+                    others.total(), "file is no recording and is not used", "files are no recordings and are not used"
+                ),
+                ", ".join(f"{n} {name}" for name, n in others.most_common(5)), first,
             )  # fmt: skip
 
     def head(self, path: str) -> Head:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ecglfm.config import DownloadSlice, UserError
+from ecglfm.config.wording import counted
 from ecglfm.sources.download.archives import ENDINGS, is_unpacked, unpack
 from ecglfm.sources.download.credentials import advice, auth_of, by_hand
 from ecglfm.sources.download.listing import Choice, RemoteFile, is_folder
@@ -74,7 +75,7 @@ def run_download(config: DownloadSlice, connections: int, client: Client | None 
             f"{root}: {len(failures)} of {number} files could not be fetched, e.g. {what}: {why};"
             f" {rest}; the same command goes on"
         )
-    return f"{root}: {number} files, {fetched} of them fetched now, {number - fetched} were there"
+    return f"{root}: {counted(number, 'file')}, {fetched} of them fetched now, {number - fetched} were there"
 
 
 class _Job:

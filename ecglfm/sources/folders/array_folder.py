@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import SourceConfig, UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.arrays.open_rows import Rows, open_rows
 from ecglfm.sources.base import Source
@@ -86,8 +87,12 @@ class ArrayFolder(Source):
         if not named.all():
             others = np.flatnonzero(~named)
             logger.warning(
-                "%s: %d rows of %s are in no row of it and are not used, the first: %d",
-                path, len(others), self.config.array, others[0],
+                "%s: %s, the first: %d",
+                path, counted(
+                    len(others),
+                    f"row of {self.config.array} is in no row of it and is not used",
+                    f"rows of {self.config.array} are in no row of it and are not used",
+                ), others[0],
             )  # fmt: skip
 
     def _opened(self) -> tuple[int, pa.ChunkedArray | None]:
@@ -114,7 +119,7 @@ class ArrayFolder(Source):
         """
         rows, row = self._rows(), path.rpartition("#")[2]
         if not row.isdigit() or int(row) >= rows.shape[0]:
-            what = f"{rows.shape[0]} recordings, none of them {row.removesuffix('?')!r}"
+            what = f"{counted(rows.shape[0], 'recording')}, none of them {row.removesuffix('?')!r}"
             raise RecordError("signal_missing", f"{self.config.array} holds {what}")
         if np.prod(rows.shape[1:], dtype=float) > MAX_SAMPLES:
             raise RecordError("signal_too_long", f"{self.config.array}: {rows.shape} are too long for a recording")
@@ -157,7 +162,7 @@ def _places(paths: pd.Series, ids: pa.ChunkedArray) -> np.ndarray:
 def _check_ids(ids: pa.ChunkedArray, held: int, where: str) -> None:
     """Raise `UserError` where ids are not one a row, or one stands twice."""
     if len(ids) != held:
-        raise UserError(f"{where}: {len(ids)} ids, but {held} recordings")
+        raise UserError(f"{where}: {counted(len(ids), 'id')}, but {counted(held, 'recording')}")
     counts = pc.value_counts(ids)
     again = counts.filter(pc.greater(counts.field("counts"), 1))
     if len(again):

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ecglfm.config.wording import counted
 from ecglfm.sources.inside import Root
 from ecglfm.sources.tables.reorder import Sorter, batched, merge_join, sort
 from ecglfm.sources.wfdb_reader.tree import walk
@@ -50,8 +51,10 @@ class Known:
             n_others += len(others)
         if n_others:
             logger.warning(
-                "%s: %d files are in no row of it and are not used, the first: %s",
-                self._table, n_others, os.fsdecode(first),
+                "%s: %s, the first: %s",
+                self._table, counted(
+                    n_others, "file is in no row of it and is not used", "files are in no row of it and are not used"
+                ), os.fsdecode(first),
             )  # fmt: skip
 
 

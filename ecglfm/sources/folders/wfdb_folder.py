@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source
 from ecglfm.sources.folders.folder import Known
@@ -110,8 +111,8 @@ class _Segments:
         """Rows, sorted by `ORDER`, the natural key of their paths, that are no segments."""
         if self._faults:
             logger.warning(
-                "%s: %d records of several segments cannot be read; their segments count as records, the first: %s",
-                self._root.path, self._faults, self._first,
+                "%s: %s of several segments cannot be read; their segments count as records, the first: %s",
+                self._root.path, counted(self._faults, "record"), self._first,
             )  # fmt: skip
         n_segments = 0
         for rows, segments in merge_join([tables, self._paths.tables()], ORDER):
@@ -119,7 +120,11 @@ class _Segments:
             n_segments += len(rows) - len(kept)
             yield kept
         if n_segments:
-            logger.info("%s: %d more headers are segments of records", self._root.path, n_segments)
+            logger.info(
+                "%s: %s",
+                self._root.path,
+                counted(n_segments, "more header is a segment of a record", "more headers are segments of records"),
+            )
 
 
 def _headers(root: Root) -> Iterator[str]:
@@ -133,4 +138,9 @@ def _headers(root: Root) -> Iterator[str]:
             least = (place / min(others)).as_posix()
             bare, first = bare + len(others), min(first or least, least)
     if bare:
-        logger.warning("%s: %d signal files have no header of their name, the first: %s", root.path, bare, first)
+        logger.warning(
+            "%s: %s, the first: %s",
+            root.path,
+            counted(bare, "signal file has no header of its name", "signal files have no header of their name"),
+            first,
+        )

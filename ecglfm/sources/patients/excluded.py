@@ -9,6 +9,7 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
+from ecglfm.config.wording import counted
 from ecglfm.sources.patients.ids import normal_id
 
 logger = logging.getLogger(__name__)
@@ -71,10 +72,11 @@ class Excluded:
             raise UserError(
                 f"source {self._source}: every recording is of a patient in {self._path} (`exclude_patients`)"
             )
-        unmatched = len(self._ids) - len(self._found)
+        people, ids = counted(len(self._found), "patient"), counted(len(self._ids), "id")
         logger.warning(
-            "source %s: %d recordings of %d patients are left out, as %s says (`exclude_patients`); %d of its %d ids"
-            " match nobody", self._source, self._n_out, len(self._found), self._path, unmatched, len(self._ids),
+            "source %s: %s left out, as %s says (`exclude_patients`); %s nobody",
+            self._source, counted(self._n_out, f"recording of {people} is", f"recordings of {people} are"), self._path,
+            counted(len(self._ids) - len(self._found), f"of its {ids} matches", f"of its {ids} match"),
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
+from ecglfm.config.wording import counted
 from ecglfm.sources.tables.reorder import Sorter, merge_join
 
 logger = logging.getLogger(__name__)
@@ -159,21 +160,23 @@ class Patients:
             )  # fmt: skip
         elif self.unknown:
             logger.warning(
-                "%s: patients partly unknown: %d of %d records state none; each is split on its own, and leakage "
-                "between those of one person cannot be excluded", where, self.unknown, self.records,
+                "%s: patients partly unknown: %s; each is split on its own, and leakage "
+                "between those of one person cannot be excluded", where, counted(
+                    self.unknown, f"of {self.records} records states none", f"of {self.records} records state none"
+                ),
             )  # fmt: skip
         if spellings and self._config.normalise is None:
             shown = "; ".join(" ".join(repr(text.partition("/")[2]) for text in ids[:6]) for ids in examples)
             logger.warning(
-                "%s: %d patient ids are written in several ways (%d records), and each way is a patient of its own: "
+                "%s: %s written in several ways (%s), and each way is a patient of its own: "
                 "%s; `patient_id: {normalise: text}` or `number` makes them one, `as_written` says that they differ",
-                where, spellings, mixed, shown,
+                where, counted(spellings, "patient id is", "patient ids are"), counted(mixed, "record"), shown,
             )  # fmt: skip
         if self._odd["spreadsheet"]:
             logger.warning(
-                "%s: %d records have patient ids such as %r: Excel shortens long numbers so, and different people "
+                "%s: %s patient ids such as %r: Excel shortens long numbers so, and different people "
                 "get the same id; export the column as text",
-                where, self._odd["spreadsheet"], self._example["spreadsheet"],
+                where, counted(self._odd["spreadsheet"], "record has", "records have"), self._example["spreadsheet"],
             )  # fmt: skip
         if self._odd["zeros"] > 1 and self._config.normalise is None:
             logger.warning(

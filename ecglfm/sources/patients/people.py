@@ -11,6 +11,7 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
+from ecglfm.config.wording import counted
 from ecglfm.sources.tables.csv_table import fail_at, read_pieces
 from ecglfm.sources.tables.record_table import parse_column, parse_sex, years_column
 
@@ -79,8 +80,10 @@ class People:
         """Say how many recordings were of people who are not in the table."""
         if self._missing:
             logger.warning(
-                "source %s: %d of %d recordings are of people who are not in %s; the files say their age and sex",
-                source, self._missing, self._records, self._path,
+                "source %s: %s of people who are not in %s; the files say their age and sex",
+                source, counted(
+                    self._missing, f"of {self._records} recordings is", f"of {self._records} recordings are"
+                ), self._path,
             )  # fmt: skip
 
 

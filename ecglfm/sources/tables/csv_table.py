@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.records import require_columns
 
 _DELIMITERS = (";", "\t", "|")  # besides the comma
@@ -139,7 +140,7 @@ def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
 
 def fail_rows(path: Path, positions: np.ndarray, what: str, value: object) -> NoReturn:
     """Raise UserError about rows of the table `path` by their positions from 0; `value` is that of the first."""
-    others = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
+    others = f" (and {counted(len(positions) - 1, 'more row')})" if len(positions) > 1 else ""
     raise UserError(f"{path}: row {row_number(path, int(positions[0]))}: {what}, found {value!r}{others}")
 
 

@@ -20,6 +20,7 @@ from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlic
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.wording import counted
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
@@ -175,11 +176,12 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
         logger.warning("labels of the task that %s leaves out: %s", labels, ", ".join(left_out))
     if fit.fraction < 1:
         data = share_of_patients(data, fit.fraction, fit.seed)
-        logger.info("%s: %d valid patients choose epoch and thresholds", fit.name, data.valid_patients)
+        n_valid = counted(data.valid_patients, "valid patient chooses", "valid patients choose")
+        logger.info("%s: %s epoch and thresholds", fit.name, n_valid)
         for name, lacking in _lacking(data).items():
             logger.warning(
-                "label %s has %s among the %d training patients of %s: it cannot be learnt from them",
-                name, lacking, data.train_patients, fit.name,
+                "label %s has %s among the %s of %s: it cannot be learnt from them",
+                name, lacking, counted(data.train_patients, "training patient"), fit.name,
             )  # fmt: skip
     return data
 
@@ -221,8 +223,8 @@ def _check_and_say(data: Labelled, model: ECGModel, what: str, encoder: Path) ->
         data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=model.encoder.sampling_rate,
         leads=model.encoder.leads, anew="the stage `pretrain`",
     )  # fmt: skip
-    counts = len(data.train), len(data.valid), len(data.label_names)
-    logger.info("%s: %d train and %d valid records, %d labels", what, *counts)
+    counts = len(data.train), len(data.valid), counted(len(data.label_names), "label")
+    logger.info("%s: %d train and %d valid records, %s", what, *counts)
 
 
 def _best(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig, history: TrainingHistory) -> ECGModel:

@@ -14,6 +14,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.kinds import KINDS
 from ecglfm.config.reference import look_up
+from ecglfm.config.wording import counted
 from ecglfm.models.outputs import Link, link_of
 from ecglfm.records import require_columns
 
@@ -154,7 +155,7 @@ def check_targets(target: np.ndarray, names: list[str], rows: dict[str, np.ndarr
         lacking = rule.lacks(column)
         if lacking is not None:
             raise UserError(
-                f"{labels}: label {name!r} has {lacking} in the train split ({len(column)} records); "
+                f"{labels}: label {name!r} has {lacking} in the train split ({counted(len(column), 'record')}); "
                 "mend or remove its selector in the task's YAML"
             )
 

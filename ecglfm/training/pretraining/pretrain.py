@@ -17,6 +17,7 @@ import pandas as pd
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, TrackingSlice
+from ecglfm.config.wording import counted
 from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
 from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
 from ecglfm.models.bundle import save_encoder
@@ -163,7 +164,7 @@ class Pretraining:
         )
         pairs = sampler("valid")
         if len(pairs) < world_size:
-            logger.warning("the validation split has %d pairs: no validation", len(pairs))
+            logger.warning("the validation split has %s: no validation", counted(len(pairs), "pair"))
             return train, None
         valid = PretrainBatches(
             signals,

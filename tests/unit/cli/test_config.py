@@ -19,7 +19,7 @@ def test_a_sound_folder_is_counted(folder: Path, capsys: pytest.CaptureFixture[s
     content = "sources: [demo-ptbxl]\nencoders: [tiny]\ntasks: [coin-toss]\nfinetune: {modes: [full, linear], seeds: [0, 1, 2]}\n"
     (folder / "config.yaml").write_text(content)
     assert main(["config", "--folder", str(folder)]) == 0
-    assert capsys.readouterr().out == f"{folder}: sound; 1 sources, 1 encoders, 1 tasks, 6 fits each\n"
+    assert capsys.readouterr().out == f"{folder}: sound; 1 source, 1 encoder, 1 task, 6 fits each\n"
     (folder / "config.yaml").write_text(content.replace("tiny", "tinny"))
     assert main(["config", "--folder", str(folder)]) == 1
     assert "tinny" in capsys.readouterr().err

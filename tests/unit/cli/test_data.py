@@ -131,7 +131,7 @@ def test_folds_are_counted_and_what_they_share_is_said(
     monkeypatch.setattr("ecglfm.data.manifest.run_manifest", lambda *args: found | rest)
     assert in_folds(tmp_path, 4) == 1
     assert (
-        "the audit failed: 1 patients in two splits or folds, e.g. s/p; 1 pairs of duplicate recordings across splits or "
+        "the audit failed: 1 patient in two splits or folds, e.g. s/p; 1 pair of duplicate recordings across splits or "
         "folds, e.g. s/1 and s/2; all cases are in"
     ) in capsys.readouterr().err
 
@@ -163,9 +163,9 @@ def test_warnings_of_an_index_reach_the_console_and_the_file(
     assert main(["index", "--config", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "i.parquet")]) == 0
     shown = capsys.readouterr().out.splitlines()
     lines = [line for line in shown if ": warning: " in line]
-    assert lines[0].endswith("1 signal files have no header of their name, the first: 00002_hr")
+    assert lines[0].endswith("1 signal file has no header of its name, the first: 00002_hr")
     assert "patients unknown: no record of 1 states one" in lines[1]
-    assert shown[-1] == f"{tmp_path / 'i.parquet'}: 1 records, patients unknown"
+    assert shown[-1] == f"{tmp_path / 'i.parquet'}: 1 record, patients unknown"
     kept = json.loads(pq.read_metadata(tmp_path / "i.parquet").metadata[b"warnings"])
     assert lines == [f"{tmp_path / 'i.parquet'}: warning: {text}" for text in kept]
 

@@ -23,7 +23,7 @@ def test_files_are_written_whole_and_what_has_no_vector_is_said(
     model, path = make_model(tmp_path / "model"), write_wfdb(tmp_path / "ecgs", "a")
     assert embed(path, "--encoder", model, "--output", tmp_path / "v.csv") == 0
     assert capsys.readouterr().out == (
-        f"{tmp_path / 'v.csv'}: 1 recordings, vectors of 16 numbers\n"
+        f"{tmp_path / 'v.csv'}: 1 recording, vectors of 16 numbers\n"
         "vectors may tell who somebody is, which `snakemake verify_all` measures; see docs/deidentify.md before sharing them\n"
     )
     (tmp_path / "notes.txt").write_text("not an ECG")

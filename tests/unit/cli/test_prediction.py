@@ -27,7 +27,7 @@ def test_few_recordings_are_answered_on_the_console(
         f"{name} {row[f'probability.{name}']:.2f} {'yes' if row[f'decision.{name}'] else 'no'}"
         for name in ("AF", "LBBB")
     ]
-    assert capsys.readouterr().out.splitlines() == [f"{path}: {', '.join(said)}", f"{tmp_path / 'p.csv'}: 1 recordings"]
+    assert capsys.readouterr().out.splitlines() == [f"{path}: {', '.join(said)}", f"{tmp_path / 'p.csv'}: 1 recording"]
 
 
 def test_the_first_recordings_without_an_answer_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -275,9 +275,9 @@ def test_command(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = results / "config/tracking.yaml"
     config.write_text(f"uri: sqlite:///{results}/mlflow.db\nartifacts: {results}/mlartifacts\nenabled: true\n")
     assert main(["tracking", "sync", str(results)]) == 0
-    assert "1 runs; artifacts 1, metrics 6, parameters 1, runs 1, statuses 1, tags 1\n" in capsys.readouterr().out
+    assert "1 run; artifacts 1, metrics 6, parameters 1, runs 1, statuses 1, tags 1\n" in capsys.readouterr().out
     assert main(["tracking", "sync", str(results)]) == 0
-    assert capsys.readouterr().out == f"{results}: 1 runs; MLflow lacked nothing\n"
+    assert capsys.readouterr().out == f"{results}: 1 run; MLflow lacked nothing\n"
     config.write_text(f"uri: http://user:secret@127.0.0.1:1\nartifacts: {results}/mlartifacts\nenabled: true\n")
     assert main(["tracking", "sync", str(results)]) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -320,7 +320,7 @@ def test_folders_and_tables_that_cannot_be(folder: Path, tmp_path: Path) -> None
     (tmp_path / "in/b.csv").write_text("y\n1\n")
     with pytest.raises(UserError) as error:
         run(tmp_path / "in", tmp_path / "out")
-    assert re.findall(r"(\w)\.csv: no rule for 1 columns: '(\w)'", str(error.value)) == [("a", "x"), ("b", "y")]
+    assert re.findall(r"(\w)\.csv: no rule for 1 column: '(\w)'", str(error.value)) == [("a", "x"), ("b", "y")]
     assert not (tmp_path / "out").exists()
 
 

@@ -67,7 +67,7 @@ def test_files_of_devices_are_found_by_their_content(tmp_path: Path, caplog: pyt
         (tmp_path / name).write_bytes(content)
     found = names(tmp_path)
     assert found == [made, *(str(tmp_path / name) for name in ("IM0001", "damaged.xml", "r1.scp"))]
-    assert "1 files are no recordings and are not read: 1 a PDF" in caplog.text
+    assert "1 file is no recording and is not read: 1 a PDF" in caplog.text
     reader = FromFiles()
     assert [reader.read(path).sampling_rate for path in (found[1], found[3])] == [500, 500]
     assert [reader.patient(path) for path in (found[0], found[1], found[3])] == [None, "P7", "P7"]

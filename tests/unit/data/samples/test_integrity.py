@@ -117,7 +117,7 @@ def test_verify_data_looks_at_everything(results: Path, capsys: pytest.CaptureFi
     invert(results)
     assert main(command) == 1
     shown = capsys.readouterr()
-    assert f"{results}/preprocess/a: 2 shards, 1 files differ" in shown.out
+    assert f"{results}/preprocess/a: 2 shards, 1 file differs" in shown.out
     assert "001.npy: the SHA-256 of a/01" in shown.err
     assert main(["verify-data", "--results", str(results / "manifest")]) == 1
     assert "nothing to compare" in capsys.readouterr().err

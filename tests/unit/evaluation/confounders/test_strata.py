@@ -47,7 +47,7 @@ def test_a_stratum_of_one_class_adds_nothing() -> None:
     target, stratum = np.array([1, 0, 1, 1]), np.array(["a", "a", "b", "b"])
     entry, _ = Areas(target, np.array(list("wxyz")), CONFIG).measure(np.array([0.2, 0.9, 0.1, 0.3]), stratum)
     assert (entry["value"], entry["pairs"]) == (0, 1)
-    assert entry["reason"] == "too few: 1 patients of one class, 5 are wanted"
+    assert entry["reason"] == "too few: 1 patient of one class, 5 are wanted"
     alone, _ = Areas(target, np.array(list("wxyz")), CONFIG).measure(np.zeros(4), np.arange(4))
     assert (alone["value"], alone["reason"]) == (None, "no pair of a positive and a negative to compare")
 

@@ -129,7 +129,7 @@ def test_a_macro_value_is_the_mean_over_the_labels_that_count() -> None:
     assert (values["first"], values["one"]) == (1.0, 1.0)
     assert found["macro"]["auroc"]["labels"] == ["half", "first"]
     assert found["macro"]["auroc"]["value"] == pytest.approx((values["half"] + 1) / 2)
-    assert found["labels"]["one"]["auroc"]["reason"] == "too few: 1 positive patients, 2 are wanted"
+    assert found["labels"]["one"]["auroc"]["reason"] == "too few: 1 positive patient, 2 are wanted"
     alone = summarize(data, resamples=20, confidence=0.95, seed=0, min_patients=30)
     assert alone["macro"]["auroc"]["value"] is None
     assert alone["macro"]["auroc"]["reason"] == "too few: no label has the 30 patients that it needs"

@@ -39,8 +39,8 @@ def test_a_patient_has_what_one_recording_shows() -> None:
             0,
             "too few: 2 negative patients, 3 are wanted",
         ),  # b, a, c have it; b and d have not, in one recording
-        (np.where(TARGET == 1, NAN, TARGET), 1, 0, "too few: 0 positive patients, 1 are wanted"),
-        (np.where(TARGET == 0, 1, TARGET), 1, 0, "too few: 0 negative patients, 1 are wanted"),
+        (np.where(TARGET == 1, NAN, TARGET), 1, 0, "too few: 0 positive patients, 1 is wanted"),
+        (np.where(TARGET == 0, 1, TARGET), 1, 0, "too few: 0 negative patients, 1 is wanted"),
         (TARGET, 1, 5, "too few: 4 patients whose truth is known, 5 are wanted"),
         (TARGET, 1, 4, None),
     ],

@@ -186,7 +186,7 @@ def test_a_failed_audit_is_loud(results: Path):
     pair = {"a": "alpha/001", "b": "alpha/050", "correlation": 1.0, "crosses": True}
     write_json(path, read_json(path) | {"passed": False, "patient_overlap": ["alpha/p49"], "duplicate_pairs": [pair]})
     seen = words(page_of(results))
-    assert "Failed : 1 patients are in more than one split ( alpha/p49 )" in seen
+    assert "Failed : 1 patient is in more than one split ( alpha/p49 )" in seen
     assert "1 pair, 1 across splits" in seen
     assert "crosses splits" in seen
 

@@ -78,14 +78,14 @@ def words(page: str) -> str:
 
 def test_numbers_of_the_files_are_on_the_page(two: Path):
     seen = words(page_of(two))
-    assert "69 raw records 64 records used 53 patients 5 records dropped 1 pairs of duplicates" in seen
+    assert "69 raw records 64 records used 53 patients 5 records dropped 1 pair of duplicates" in seen
     alpha = "alpha 62 2 3.2 % 40 40 patients 8 8 patients 12 2 patients 0 0 patients 60 50 patients 10 s 100 Hz all 12"
     assert alpha in seen
-    beta = "beta 6 2 33.3 % 2 1 patients 1 1 patients 0 0 patients 1 1 patients 4 3 patients 10 s 10 – 20 100 Hz"
+    beta = "beta 6 2 33.3 % 2 1 patient 1 1 patient 0 0 patients 1 1 patient 4 3 patients 10 s 10 – 20 100 Hz"
     assert f"{beta} I II 2 all 12 2" in seen
     assert "gamma 1 1 100.0 % every record was dropped" in seen
     assert "Pretraining may see 49 records, of train and valid. Between them and the 12 test records there are" in seen
-    assert "0 records, 1 patients and 0 pairs of duplicates in common" in seen
+    assert "0 records, 1 patient and 0 pairs of duplicates in common" in seen
     # age and sex by split
     assert (
         "beta Train 2 30 (25–35) 0 1 50.0 % 1 50.0 % 0 Valid 1 – 1 0 0.0 % 0 0.0 % 1 In no split 1 60 (60–60)" in seen
@@ -230,7 +230,7 @@ def test_folds_have_their_table_and_empty_splits_are_none(two: Path):
     dealt = " ".join(f"{10 + fold} {5 + fold} patients" for fold in range(5))
     assert f"Source Fold 0 Fold 1 Fold 2 Fold 3 Fold 4 alpha {dealt} Audit passed" in seen
     assert (
-        "0 patients in two splits or folds; 1 pairs of duplicate recordings, 0 of them across splits or folds." in seen
+        "0 patients in two splits or folds; 1 pair of duplicate recordings, 0 of them across splits or folds." in seen
     )
     assert "cross-validated in 5 folds" in seen
     assert "f0of5" in seen

@@ -158,7 +158,7 @@ def test_index_of_a_tree(database: Path, caplog: pytest.LogCaptureFixture):
     assert index["native.AcquisitionDate"].fillna("-").tolist() == ["08-17-2020"] * 4 + ["-"]
     assert index["native.QTInterval"].fillna("-").tolist() == ["398"] * 4 + ["-"]
     assert index["native.PRInterval"].isna().all()
-    assert "1 files cannot be read, the first: d.xml: xml_invalid" in caplog.text
+    assert "1 file cannot be read, the first: d.xml: xml_invalid" in caplog.text
 
 
 def test_names_and_birth_dates_stay_in_the_file(database: Path):

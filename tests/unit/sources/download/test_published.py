@@ -27,7 +27,7 @@ def test_a_listing_that_is_refused_is_asked_for_again(ptb_xl: FileServer, tmp_pa
 def test_a_listing_without_end_is_not_kept(ptb_xl: FileServer, tmp_path: Path) -> None:
     """No length is sent and the connection breaks off after a line: nobody can tell, so it is fetched anew."""
     ptb_xl.faults["SHA256SUMS.txt"] = ["cut"]
-    assert download(ptb_xl, tmp_path).startswith(f"{tmp_path}: 1 files")
+    assert download(ptb_xl, tmp_path).startswith(f"{tmp_path}: 1 file,")
     assert download(ptb_xl, tmp_path).endswith("6 files, 5 of them fetched now, 1 were there")
 
 

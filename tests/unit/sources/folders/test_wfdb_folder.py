@@ -125,7 +125,7 @@ def test_a_table_that_names_files_in_capitals(folder: Path, caplog: pytest.LogCa
         frame = source(folder, table="t.csv").index()
     assert frame.path.tolist() == ["B", "a/10"]
     assert frame.sex.tolist() == ["female", "female"]  # of a/10 by its header
-    assert "1 files are in no row of it and are not used, the first: a/2.hea" in caplog.text
+    assert "1 file is in no row of it and is not used, the first: a/2.hea" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_rows_of_a_table(folder: Path, caplog: pytest.LogCaptureFixture):
     assert frame["native.age"].tolist() == ["54.5", ">89", "300"]
     assert frame.fold.fillna(-1).tolist() == [-1, 3, 1]
     assert select(frame, Selector(column={"label": ["yes"]}), "here").tolist() == [False, True, False]
-    assert "1 files are in no row of it and are not used, the first: b.hea" in caplog.text
+    assert "1 file is in no row of it and is not used, the first: b.hea" in caplog.text
 
 
 def test_table_and_ingest_lose_no_row(folder: Path, tmp_path: Path):

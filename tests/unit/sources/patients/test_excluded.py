@@ -80,7 +80,7 @@ def test_an_id_added_to_the_file_leaves_nothing_of_its_patient(
     assert holds(out, 1003) == []
     assert "1003" not in caplog.text
     assert "5 recordings of 2 patients are left out" in caplog.text
-    assert "1 of its 3 ids match nobody" in caplog.text
+    assert "1 of its 3 ids matches nobody" in caplog.text
     index = pd.read_parquet(out / "index/u.parquet")
     assert sorted(index.patient_id.unique()) == [f"u/{eid}" for eid in range(1000, 1010) if eid not in (1001, 1003)]
 
