@@ -136,7 +136,7 @@ def _manifest(args: argparse.Namespace) -> int:
             f"{args.output}: few patients: {few}; `manifest.stratify: [TASK]` gives each split its share of every label"
         )
     keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds`, `stratify` and `seed` under `manifest` decide it"
-    for split in audit["empty"]:
+    for split in audit["unfilled"]:
         print(f"{args.output}: warning: no record is in the split {split}; {keys}")
     if args.tracking:
         track_manifest(config, audit, args.results, args.output, tracking=tracking_of(args), rule=args.rule)

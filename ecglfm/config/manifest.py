@@ -230,3 +230,10 @@ class ManifestConfig(Section):
         """Whether some of a source's records may be in test."""
         folds = self.folds.get(source)
         return self.shares(source)["test"] > 0 if folds is None else folds.k is not None or bool(folds.test)
+
+    def expected(self, source: str) -> set[str]:
+        """Splits that a source should fill: all, but where `folds` or `fractions` of its own leave some out."""
+        folds, shares = self.folds.get(source), self.shares(source)
+        if folds is not None and folds.k is None:
+            return {split for split in shares if getattr(folds, split)}
+        return {split for split, share in shares.items() if share > 0 or source not in self.fractions}

@@ -252,6 +252,8 @@ def run_manifest(slice: ManifestSlice, results: Path, output: Path, workers: int
         content = audit(records, pairs, folds=bool(folds))
         unknown = {source: unknown_patients(results / "index" / f"{source}.parquet") for source in slice.sources}
         content["patients_unknown"] = {source: number for source, number in unknown.items() if number}
+        expected = set[str]().union(*map(slice.manifest.expected, slice.sources))
+        content["unfilled"] = [split for split in content["empty"] if split in expected]
         content["by_chance"] = _by_chance(slice, content["counts"])
         content["databases"] = held_databases(slice, results)
         content["overlaps"] = overlaps(content["databases"])

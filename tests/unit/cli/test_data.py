@@ -107,6 +107,18 @@ def test_a_failed_audit_fails_the_command(tmp_path: Path, capsys: pytest.Capture
     assert json.loads((tmp_path / "manifest" / "audit.json").read_text())["passed"] is False
 
 
+def test_a_split_that_is_left_empty_on_purpose_is_not_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_until_preprocess(tmp_path)
+    (tmp_path / "m.yaml").write_text("sources: [s]\nmanifest: {fractions: {s: {test: 1}}}\n")
+    results = ["--results", str(tmp_path), "--output", str(tmp_path / "manifest")]
+    assert main(["manifest", "--config", str(tmp_path / "m.yaml"), *results]) == 0
+    shown = capsys.readouterr().out
+    assert "s: records test 24 of 12 patients\n" in shown
+    assert "warning" not in shown
+    audit = json.loads((tmp_path / "manifest/audit.json").read_text())
+    assert (audit["empty"], audit["unfilled"]) == (["train", "valid"], [])
+
+
 def in_folds(folder: Path, k: int) -> int:
     (folder / "m.yaml").write_text(f"sources: [s]\nmanifest: {{folds: {{s: {{k: {k}}}}}}}\n")
     results = ["--results", str(folder), "--output", str(folder / "manifest")]
@@ -127,7 +139,7 @@ def test_folds_are_counted_and_what_they_share_is_said(
     assert "error: config.yaml: manifest.folds: k: 13, but s have 12 patients" in capsys.readouterr().err
     pairs = [{"a": "s/1", "b": "s/2", "correlation": 1.0, "crosses": True}]
     found = {"passed": False, "patient_overlap": ["s/p"], "duplicate_pairs": pairs, "repeated_records": [], "empty": []}
-    rest = {"counts": {}, "patients_unknown": {}, "amplitude": {}, "by_chance": {}, "folds": {}}
+    rest = {"counts": {}, "unfilled": [], "patients_unknown": {}, "amplitude": {}, "by_chance": {}, "folds": {}}
     monkeypatch.setattr("ecglfm.data.manifest.run_manifest", lambda *args: found | rest)
     assert in_folds(tmp_path, 4) == 1
     assert (

@@ -16,6 +16,22 @@ def test_a_source_with_folds_and_fractions_is_an_error():
         parse(ManifestConfig, {"folds": folds, "fractions": {"a": {"valid": 0.1, "test": 0}}}, "config.yaml")
 
 
+@pytest.mark.parametrize(
+    ("keys", "splits"),
+    [
+        ({}, {"train", "valid", "test"}),
+        ({"valid_fraction": 0}, {"train", "valid", "test"}),  # a project without validation is worth a warning
+        ({"fractions": {"a": {"test": 1}}}, {"test"}),
+        ({"fractions": {"b": {"test": 1}}}, {"train", "valid", "test"}),
+        ({"fractions": {"a": {"valid": 0.1, "test": 0}}}, {"train", "valid"}),
+        ({"folds": {"a": {"train": [1], "valid": [], "test": [2]}}}, {"train", "test"}),
+        ({"folds": {"a": {"k": 5}}}, {"train", "valid", "test"}),
+    ],
+)
+def test_splits_that_a_source_should_fill(keys: dict, splits: set[str]) -> None:
+    assert ManifestConfig(**keys).expected("a") == splits
+
+
 def test_a_source_may_be_tested_only():
     assert parse(ManifestConfig, {"fractions": {"x": {"test": 1}}}, "config.yaml").shares("x") == {
         "train": 0,

@@ -1,8 +1,13 @@
-"""Words for mistakes where pydantic's and YAML's own say too little; most are tried in cli/test_mistakes.py."""
+"""Numbers with their noun; words for mistakes where others' say too little, most are tried in cli/test_mistakes.py."""
 
 from __future__ import annotations
 
-from ecglfm.config.wording import nearest, unknown, worded, yaml_problem
+from ecglfm.config.wording import counted, nearest, unknown, worded, yaml_problem
+
+
+def test_numbers_agree_with_their_noun() -> None:
+    assert [counted(number, "record") for number in (0, 1, 2)] == ["0 records", "1 record", "2 records"]
+    assert [counted(number, "file is", "files are") for number in (1, 7)] == ["1 file is", "7 files are"]
 
 
 def test_the_nearest_name_or_all() -> None:

@@ -123,10 +123,9 @@ def test_amplitudes_unlike_their_source_are_on_the_page(two: Path):
 
 
 def test_an_empty_split_is_said(two: Path):
-    path = two / "manifest/records.parquet"
-    records = pd.read_parquet(path)
+    path = two / "manifest/audit.json"
     assert "No record is in" not in words(page_of(two))
-    write_parquet(path, records[records["split"] != "valid"])
+    write_json(path, read_json(path) | {"unfilled": ["valid"]})
     assert "No record is in the split valid." in words(page_of(two))
 
 
