@@ -5,20 +5,17 @@ It stands beside the outputs, never in them: the same config and data give the s
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: NVIDIA's management library, which comes with the driver.
-NVML = "libnvidia-ml.so.1"
 #: Energy counters of processors (Intel's and AMD's), readable where the machine's owner allows it.
 RAPL = Path("/sys/class/powercap")
 
@@ -101,34 +98,28 @@ def _used_gpus() -> tuple[list[str], list[str]]:
     return [f"GPU-{one.uuid}".replace("GPU-GPU-", "GPU-") for one in used], [one.name for one in used]
 
 
-def gpu_joules(library: str = NVML) -> dict[str, float]:
-    """What each GPU of the machine has drawn since its driver was loaded, by identity; none without driver or counter.
+def gpu_joules() -> dict[str, float]:
+    """Joules that each GPU here has drawn since its driver was loaded, by identity; none without driver or counter."""
+    from ecglfm.config import UserError
+    from ecglfm.extras import need
 
-    Parameters
-    ----------
-    library : str
-        Name or path of NVIDIA's management library.
-    """
     try:
-        nvml = ctypes.CDLL(library)
-    except OSError:
+        need("pynvml", extra="train", what="the energy of GPUs")
+        import pynvml
+
+        pynvml.nvmlInit()
+    except UserError:
         return {}
-    found: dict[str, float] = {}
-    number, millijoules, uuid = ctypes.c_uint(), ctypes.c_ulonglong(), ctypes.create_string_buffer(96)
-    if nvml.nvmlInit_v2() != 0:
+    except pynvml.NVMLError:
         return {}
+    found = {}
     try:
-        nvml.nvmlDeviceGetCount_v2(ctypes.byref(number))
-        for place in range(number.value):
-            device = ctypes.c_void_p()
-            if (
-                nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(place), ctypes.byref(device)) == 0
-                and nvml.nvmlDeviceGetUUID(device, uuid, ctypes.c_uint(len(uuid))) == 0
-                and nvml.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(millijoules)) == 0
-            ):
-                found[uuid.value.decode()] = millijoules.value / 1000.0
+        for place in range(pynvml.nvmlDeviceGetCount()):
+            device = pynvml.nvmlDeviceGetHandleByIndex(place)
+            with suppress(pynvml.NVMLError):  # before Volta
+                found[pynvml.nvmlDeviceGetUUID(device)] = pynvml.nvmlDeviceGetTotalEnergyConsumption(device) / 1000
     finally:
-        nvml.nvmlShutdown()
+        pynvml.nvmlShutdown()
     return found
 
 

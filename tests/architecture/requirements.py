@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 #: Distributions whose module has another name.
-MODULES = {"psycopg2-binary": "psycopg2", "pyyaml": "yaml", "scikit-learn": "sklearn", "umap-learn": "umap"}
+MODULES = {
+    "nvidia-ml-py": "pynvml",
+    "psycopg2-binary": "psycopg2",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "umap-learn": "umap",
+}
 
 
 def project(repository: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from ecglfm.metering import gpu_joules, metered, processor_joules
 DRIVER = r"""
 #include <string.h>
 int nvmlInit_v2(void) { return 0; }
+int nvmlInitWithFlags(unsigned f) { return 0; }
 int nvmlShutdown(void) { return 0; }
 int nvmlDeviceGetCount_v2(unsigned *n) { *n = 2; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = (void *)(long)(i + 1); return 0; }
@@ -27,12 +29,19 @@ int nvmlDeviceGetTotalEnergyConsumption(void *d, unsigned long long *e) { *e = 5
 """
 
 
-def test_the_driver_is_asked_for_each_gpu(tmp_path: Path):
-    source, library = tmp_path / "driver.c", tmp_path / "driver.so"
+def test_the_driver_is_asked_for_each_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By NVIDIA's own package, which finds the planted driver where one would lie."""
+    pytest.importorskip("pynvml")
+    source, library = tmp_path / "driver.c", tmp_path / "libnvidia-ml.so.1"
     source.write_text(DRIVER)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
-    assert gpu_joules(str(library)) == {"GPU-a": 5.5}
-    assert gpu_joules(str(tmp_path / "none.so")) == {}
+    command = [sys.executable, "-c", "from ecglfm.metering import gpu_joules; print(gpu_joules())"]
+    told = {"LD_LIBRARY_PATH": str(tmp_path)}
+    shown = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, check=True).stdout
+    assert shown == "{'GPU-a': 5.5}\n"
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert gpu_joules() == {}
 
 
 def test_packages_are_read_and_their_parts_are_not(tmp_path: Path):
