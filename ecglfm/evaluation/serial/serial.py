@@ -159,7 +159,7 @@ def _entry(value: float, low: float, high: float, of: Reliability) -> dict[str, 
         return numbers | of_whom | {"reason": why}
     if numbers["ci_low"] is None:
         return numbers | of_whom | {"reason": f"too few patients ({of.patients})"}
-    return numbers | counted
+    return numbers | of_whom
 
 
 def _rows(values: _Values, time: str, entry: Reliability) -> Iterator[dict[str, Any]]:

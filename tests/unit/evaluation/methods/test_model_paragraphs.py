@@ -90,7 +90,8 @@ def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_b
 def test_settings_are_those_of_the_model_whatever_the_config_says_by_now(results: Path) -> None:
     finish(results)
     plant_slice(results, "finetune/tiny", FinetuneSlice(finetune=FinetuneConfig(lr=0.5, loss="focal")))
-    encoder = EncoderConfig(model={"kind": "conformer"}, pretrain={"lr": 0.5, "steps": 7})
+    model = {"kind": "conformer", "layers": 2, "dim": 64, "heads": 2, "ffn_dim": 128}
+    encoder = EncoderConfig(model=model, pretrain={"lr": 0.5, "steps": 7})
     plant_slice(results, "pretrain/tiny", EncoderSlice(encoder="tiny", config=encoder, preprocess=PreprocessConfig()))
     run = find_run(results)
     said = [*models.pretraining(run, "tiny"), *models.finetuning(run, FIT), *models.imbalance(run, FIT)]

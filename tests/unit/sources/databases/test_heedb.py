@@ -92,9 +92,9 @@ def test_what_is_odd_is_counted(database: Path, caplog: pytest.LogCaptureFixture
     assert sorted(said) == [
         "12SL_diagnoses/diagnoses_acquisition.csv: 1 row of no recording, the first: 2010/MUSE_9",
         "12SL_diagnoses/diagnoses_v24.csv: 1 row without a file name, the first: 3",
-        "metadata/metadata.csv: 1 row without a file name, the first: row-4",
         "metadata/metadata.csv: 1 row of another Sex than male and female, the first: Unspecifiable",
         "metadata/metadata.csv: 1 row with no age in days in AgeAtAcquisition, the first: -3.0",
+        "metadata/metadata.csv: 1 row without a file name, the first: row-4",
     ]
 
 
