@@ -38,8 +38,10 @@ def _config(args: argparse.Namespace) -> None:
             write_text(args.folder.parent / "docs/config" / name, text)
         return
     project = Project(read_yaml(args.folder / "config.yaml"), args.folder)
-    parts = {"source": project.sources, "encoder": project.encoders, "task": project.config.tasks, "fit": project.fits}
-    print(f"{args.folder}: sound; {', '.join(counted(len(names), one) for one, names in parts.items())} each")
+    config = project.config
+    counts = {"source": len(project.sources), "encoder": len(project.encoders), "task": len(config.tasks)}
+    parts = [*(counted(number, one) for one, number in counts.items()), counted(len(project.fits), "fit")]
+    print(f"{args.folder}: sound; {', '.join(parts)} each")
 
 
 def _migrate(args: argparse.Namespace) -> int:
