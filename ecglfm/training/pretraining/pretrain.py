@@ -250,10 +250,10 @@ class Pretraining:
     def _export(self, engine: Any, encoder: ECGEncoder, run: Run) -> None:
         """Write the declared outputs; they need nothing of `checkpoints/`."""
         state = full_state_dict(engine, encoder, everywhere=False)  # a collective operation
-        if self.ema is not None:
-            state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         if not distributed.is_main():
             return
+        if self.ema is not None:
+            state = {name: value.cpu() for name, value in self.ema.state_dict().items()}
         with on_meta_device():
             whole = build_encoder(self.slice, self.config.seed)
         whole.load_state_dict(state, assign=True)

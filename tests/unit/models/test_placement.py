@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig
-from ecglfm.models.encoders import make_encoder
+from ecglfm.models.encoders import ECGEncoder, make_encoder
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import make_objective
 from tests.unit.architectures import SMALL, small
@@ -48,7 +48,7 @@ def make(kind: str) -> nn.Module:
     """A small encoder of a kind from a seed, with the objective around it where it can be pretrained."""
     torch.manual_seed(3)
     encoder = make_encoder(small(kind), LEADS, 100, PreprocessConfig(), 5.0)
-    return encoder if kind == "convnet" else make_objective(encoder, PretrainConfig(steps=1))
+    return make_objective(encoder, PretrainConfig(steps=1)) if isinstance(encoder, ECGEncoder) else encoder
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -60,7 +60,7 @@ def test_what_leaves_is_what_the_host_would_have(kind):
     found = departures.numbers(there)
     assert list(found) == list(expected)
     assert all(torch.equal(found[name], value) for name, value in expected.items())
-    assert {value.device for value in there.state_dict().values()} == {META}
+    assert all(value.is_meta for value in there.state_dict().values())
 
 
 def test_modules_that_are_made_afterwards_stay_where_they_are():
@@ -77,20 +77,23 @@ from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import make_objective
 from ecglfm.process import tune_process
+from ecglfm.training.engine import _import_deepspeed
 from ecglfm.training.pretraining import build_encoder, peak_of_process
 tune_process()
+_import_deepspeed()
 config = load(EncoderConfig, "config/encoders/ecglfm-600m.yaml")
 config = config.model_copy(update={"model": config.model.model_copy(update={"layers": 6})})
 slice_ = EncoderSlice(encoder="x", config=config, preprocess=PreprocessConfig())
 before = peak_of_process()
 made = make_on(torch.device("meta"), lambda: make_objective(build_encoder(slice_, 0), config.pretrain))
-print(sum(value.nbytes for value in made.parameters()), peak_of_process() - before)
+print(sum(value.nbytes for value in made.parameters()), peak_of_process() - before, before)
 """
 
 
 def test_the_host_holds_a_layer_at_a_time(repository):
-    """A layer is 101 MB, what is no layer 16 MB."""
+    """A layer is 101 MB, what is no layer 16 MB; what a rank imports, PyTorch and DeepSpeed among it, is counted apart."""
     done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=repository, check=True)
-    whole, held = (int(number) / 1e6 for number in done.stdout.split())
+    whole, held, imported = (int(number) / 1e6 for number in done.stdout.split())
     assert whole > 600
     assert held < 200
+    assert imported + held < 800

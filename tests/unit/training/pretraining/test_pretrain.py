@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -334,6 +335,17 @@ def test_an_objective_is_made_where_it_trains(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "initialize", built)
     with pytest.raises(Enough):
         pretrain(prepared, tmp_path)
+
+
+def test_only_rank_0_has_the_encoder_in_host_memory_at_the_end(prepared, tmp_path, monkeypatch):
+    """Its average, too: 2.4 GB each at 600 million parameters."""
+    job = Pretraining(encoder_slice(), prepared / "records.parquet", prepared / "preprocess", tmp_path)
+    asked = []
+    job.ema = SimpleNamespace(state_dict=lambda: pytest.fail("another rank took the average"))
+    monkeypatch.setattr(pretraining, "full_state_dict", lambda *_, everywhere: asked.append(everywhere))
+    monkeypatch.setattr(pretraining.distributed, "is_main", lambda: False)
+    job._export(None, None, None)
+    assert asked == [False]
 
 
 def objective_of(config):
