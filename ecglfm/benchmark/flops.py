@@ -7,7 +7,16 @@ counted, nor is what is computed again in the backward pass. This is the "model 
 
 from __future__ import annotations
 
-from ecglfm.config import Architecture, AttentionConfig, MaskedCodesConfig, ObjectiveKind, PretrainConfig, VitConfig
+from ecglfm.config import (
+    Architecture,
+    AttentionConfig,
+    ContextConfig,
+    MaskedCodesConfig,
+    ObjectiveKind,
+    PretrainConfig,
+    S4Config,
+    VitConfig,
+)
 from ecglfm.models.encoders import CONTEXTS, VitEncoder
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
@@ -42,7 +51,7 @@ def forward_flops(
     objective: ObjectiveKind = pretrain.objective
     if not isinstance(objective, MaskedCodesConfig):
         raise ValueError(f"objective {objective.kind!r}: nothing says what its step needs")
-    if not isinstance(model, AttentionConfig) or model.kind not in CONTEXTS:
+    if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
         raise ValueError(f"kind {model.kind!r} has no context to pretrain: nothing says what its step needs")
     frontend, frames = _frontend(model, leads, samples)
     return {
@@ -63,14 +72,17 @@ def encoder_flops(model: Architecture, *, segments: int, leads: int, samples: in
     """
     if isinstance(model, VitConfig):
         return VitEncoder.flops(model, segments=segments, leads=leads, samples=samples)
-    if not isinstance(model, AttentionConfig) or model.kind not in CONTEXTS:
+    if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
         return None
     frontend, frames = _frontend(model, leads, samples)
     return segments * frontend + CONTEXTS[model.kind].flops(model, segments=segments, frames=frames)
 
 
-def _frontend(model: AttentionConfig, leads: int, samples: int) -> tuple[float, int]:
+def _frontend(model: ContextConfig, leads: int, samples: int) -> tuple[float, int]:
     """Operations of one segment, and its frames."""
+    if isinstance(model, S4Config):
+        return _normed_frontend(model, leads, samples // model.downsample)
+    assert isinstance(model, AttentionConfig)
     flops, inputs = 0, leads
     for kernel, stride in model.conv_layers:
         samples = (samples - kernel) // stride + 1
@@ -81,11 +93,21 @@ def _frontend(model: AttentionConfig, leads: int, samples: int) -> tuple[float, 
     return flops, samples
 
 
-def _objective(model: AttentionConfig, pretrain: PretrainConfig, segments: int, masked: float) -> float:
+def _normed_frontend(model: S4Config, leads: int, samples: int) -> tuple[float, int]:
+    flops, inputs = 0, leads
+    for kernel, stride in model.conv_layers or [(1, 1)]:
+        samples = -(-samples // stride)
+        flops += 2 * samples * kernel * inputs * model.dim
+        inputs = model.dim
+    return flops, samples
+
+
+def _objective(model: ContextConfig, pretrain: PretrainConfig, segments: int, masked: float) -> float:
     """Operations on the masked frames: codes, projections, every frame with every frame, and pairs with pairs."""
     sizes = pretrain.quantizer
+    channels = model.conv_channels if isinstance(model, AttentionConfig) else model.dim
     frame = (
-        model.conv_channels * sizes.codes
+        channels * sizes.codes
         + sizes.codes * sizes.code_dim
         + sizes.code_dim * sizes.final_dim
         + model.dim * sizes.final_dim

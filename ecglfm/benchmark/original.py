@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm.config import ConformerConfig, PretrainConfig, UserError
-from ecglfm.models.encoders import ConformerLayer, ConvolutionModule, Encoder, FeedForward
+from ecglfm.models.encoders import ConformerLayer, ConvolutionModule, Encoder, FeedForward, FrontEnd
 from ecglfm.models.layers import RelativeAttention, sinusoids
 from ecglfm.models.pretraining import MaskedCodes, Noise, Quantized, perplexity
 
@@ -52,7 +52,7 @@ class OriginalObjective(MaskedCodes):
         hidden_bt = noise.mask_bt
         features_btc = self._convolve(x).transpose(1, 2)
         penalty = features_btc.float().pow(2).mean()
-        features = self.encoder.frontend.layer_norm(features_btc)
+        features = cast(FrontEnd, self.encoder.frontend).layer_norm(features_btc)
         unmasked = features.clone()
         features = self._drop(self.encoder.frontend.project(features))
         features[hidden_bt] = self.mask_emb.to(features.dtype)
@@ -94,7 +94,7 @@ class OriginalObjective(MaskedCodes):
 
     def _convolve(self, x_bln: Tensor) -> Tensor:
         """Front end with channels first, (b, c, t)."""
-        frontend = self.encoder.frontend
+        frontend = cast(FrontEnd, self.encoder.frontend)
         x = x_bln
         for number, module in enumerate(frontend.convs):
             conv = cast(nn.Conv1d, module)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.architecture import (
-    Architecture,
-    AttentionConfig,
     ConformerConfig,
     ConvnetConfig,
     ModelConfig,
+    S4Config,
     StatisticsConfig,
     VitConfig,
     Wav2Vec2Config,
@@ -20,6 +19,7 @@ from ecglfm.config.architecture import (
 )
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
+from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
@@ -84,6 +84,7 @@ __all__ = [
     "CmscConfig",
     "ConformerConfig",
     "ConfoundersConfig",
+    "ContextConfig",
     "ContrastiveConfig",
     "ConvnetConfig",
     "DefineConfig",
@@ -120,6 +121,7 @@ __all__ = [
     "QualityTest",
     "QuantizerConfig",
     "RangeTest",
+    "S4Config",
     "ScheduleConfig",
     "Section",
     "Selector",

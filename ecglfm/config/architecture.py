@@ -11,80 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
-from ecglfm.config.fits import MODES
+from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, check_odd
 
 _Channels = Annotated[int, Field(ge=1)]
 _Blocks = Annotated[int, Field(ge=1, le=1000)]
-
-
-class Architecture(Section):
-    """What encoders of every kind have."""
-
-    #: Whether there is a context to pretrain (`ecglfm.models.encoders.context`).
-    pretrainable: ClassVar[bool] = False
-    #: Whether it has weights, by which it differs from others of its kind.
-    weighted: ClassVar[bool] = True
-
-    kind: str
-    dim: int = Field(ge=8, description="width of the encoder and of its embedding")
-    dropout: float = Field(
-        0.1, ge=0, lt=1, description="dropout everywhere in the encoder; of a convnet, of channels of its output"
-    )
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        """Modes of `finetune` that there are for it: without weights those in which only a head learns."""
-        return MODES if self.weighted else ("linear", "frozen")
-
-    @property
-    def depth(self) -> int:
-        """Layers or stages: what `finetune.layer_decay` counts."""
-        raise NotImplementedError
-
-    @property
-    def parts(self) -> int:
-        """Layers that have weights of their own, at least: what a file of so many weights cannot exceed."""
-        return self.depth
-
-
-class AttentionConfig(Architecture):
-    """What encoders with a convolutional front end and layers of attention have."""
-
-    pretrainable: ClassVar[bool] = True
-
-    layers: int = Field(ge=1, description="layers after the front end")
-    ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")
-    heads: int = Field(ge=1, description="attention heads")
-    conv_channels: int = Field(256, ge=1, description="channels of the front end")
-    conv_layers: list[tuple[int, int]] = Field(
-        [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples"
-    )
-
-    @property
-    def depth(self) -> int:
-        """Layers."""
-        return self.layers
-
-    @property
-    def parts(self) -> int:
-        """Layers and those of the front end."""
-        return self.layers + len(self.conv_layers)
-
-    @property
-    def standardized(self) -> bool:
-        """Whether each lead of a segment is first brought to mean 0 and deviation 1."""
-        return False
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> AttentionConfig:
-        if self.dim % self.heads or self.dim % 2:
-            raise ValueError(f"dim {self.dim} is not an even multiple of heads {self.heads}")
-        return self
-
-
-def _is_odd(kernel: int) -> None:
-    if kernel % 2 == 0:
-        raise ValueError(f"kernel {kernel} must be odd")
 
 
 class ConformerConfig(AttentionConfig):
@@ -99,7 +29,7 @@ class ConformerConfig(AttentionConfig):
 
     @model_validator(mode="after")
     def _convolution_fits(self) -> ConformerConfig:
-        _is_odd(self.kernel)
+        check_odd(self.kernel)
         if self.norm_sync and self.norm != "batch":
             raise ValueError(f"norm_sync is for `norm: batch`; `norm: {self.norm}` has nothing to synchronise")
         return self
@@ -160,9 +90,45 @@ class ConvnetConfig(Architecture):
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> ConvnetConfig:
-        _is_odd(self.kernel)
+        check_odd(self.kernel)
         if self.dim % self.expansion:
             raise ValueError(f"dim {self.dim} is not a multiple of expansion {self.expansion}")
+        return self
+
+
+class S4Config(ContextConfig):
+    """Front end and structured state-space layers (ECG-CPC, and the supervised S4 of its benchmark)."""
+
+    kind: Literal["s4"] = Field(description="state-space layers, as ECG-CPC's and the supervised S4 beside it")
+    state: int = Field(8, ge=2, le=256, description="numbers in the state of each channel; even")
+    bidirectional: bool = Field(
+        False, description="layers see both ways; false: no frame depends on what comes after it, as ECG-CPC"
+    )
+    conv_layers: list[tuple[_Channels, _Channels]] = Field(
+        [(3, 2), (1, 1), (1, 1), (1, 1)],
+        description="front end: [kernel, stride] of each convolution, samples, kernels odd; batch norm and ReLU follow "
+        "each; []: a Linear of the leads at each sample",
+    )
+    downsample: int = Field(1, ge=1, description="so many samples are averaged into one first; 5 makes 500 Hz 100 Hz")
+    norm_sync: bool = Field(False, description="statistics of the front end's norms over the batches of all processes")
+    kernel_frames: int = Field(
+        0,
+        ge=0,
+        description="frames of the kernels whose generating function the weights say, as published (1200 of ECG-CPC); "
+        "any number of frames goes in whatever this says; 0: the weights are those of the recurrence",
+    )
+
+    @property
+    def parts(self) -> int:
+        """Layers and those of the front end."""
+        return self.layers + len(self.conv_layers)
+
+    @model_validator(mode="after")
+    def _state_fits(self) -> S4Config:
+        for kernel, _ in self.conv_layers:
+            check_odd(kernel)
+        if self.state % 2:
+            raise ValueError(f"state {self.state} must be even: its numbers are the parts of complex ones")
         return self
 
 
@@ -262,7 +228,7 @@ class StatisticsConfig(Architecture):
 
 #: The architecture of an encoder, by its `kind`.
 ModelConfig = Annotated[
-    ConformerConfig | Wav2Vec2Config | ConvnetConfig | StatisticsConfig | VitConfig,
+    ConformerConfig | Wav2Vec2Config | ConvnetConfig | S4Config | StatisticsConfig | VitConfig,
     Field(discriminator="kind"),
     usual_kind("conformer"),
 ]

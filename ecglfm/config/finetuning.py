@@ -56,7 +56,7 @@ class LoraConfig(Section):
     targets: list[str] = Field(
         [],
         description="names of the Linears that get an adapter, in every layer: `linear_q`, `linear_k`, `linear_v`, "
-        "`linear_out`, `w_1`, `w_2` of a Conformer; []: those of queries and values",
+        "`linear_out`, `w_1`, `w_2` of a Conformer; []: those of queries and values (`output_linear` of `s4`)",
     )
 
 

@@ -28,6 +28,8 @@ FORMATS = ("onnx", "torchscript")
 TOLERANCE = 1e-4
 #: What was tried; everything else runs with 2.6. Before 2.13 ONNX fixes the length, before 2.11 TorchScript fails.
 OLDEST_TORCH = {"onnx": "2.13", "torchscript": "2.11"}
+#: Kinds of encoder that are not exported, and why.
+REFUSED = {"s4": "its Fourier transforms are as long as the record, and a file would have those of one length"}
 #: One ONNX file holds at most 2 GiB (protobuf); larger weights lie beside it in FILE.data.
 INLINE_BYTES = 3 << 29
 #: Where a TorchScript file has its description: `torch.jit.load(FILE, _extra_files={EXTRA_FILE: ""})` fills it in.
@@ -107,13 +109,19 @@ def export(module: Encoder | ECGModel, output: str | Path, *, form: str, mask: b
     Raises
     ------
     UserError
-        PyTorch is too old, the output is a folder, or the file gives other numbers.
+        PyTorch is too old, the encoder is of a kind that is not exported, the output is a folder, or the file gives
+        other numbers.
     """
     output = Path(output)
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; give the name of the file")
     _need(form)
     whole = Exportable(module).eval().requires_grad_(False)
+    if (kind := whole.encoder.config.kind) in REFUSED:
+        raise UserError(
+            f"--format {form}: an encoder of kind {kind} is not exported: {REFUSED[kind]}; --format huggingface, which"
+            " runs PyTorch, takes it"
+        )
     inputs = [_inputs(whole.encoder, batch, crops, mask) for batch, crops in ((2, 1), (1, 1), (3, 2))]
     # The final name from the start, in a folder that is renamed away: both formats write it into the file.
     folder = output.with_name(f".{output.name}.{os.getpid()}.tmp")

@@ -14,6 +14,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
     "statistics": {"dim": 0, "dropout": 0.0},
     "vit": {"layers": 2, "ffn_dim": 24, "heads": 2, "patch": 20},
+    "s4": {"layers": 2, "state": 4, "bidirectional": True, "conv_layers": [[3, 2], [3, 1]], "kernel_frames": 50},
 }  # fmt: skip
 
 

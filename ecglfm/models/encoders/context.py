@@ -17,7 +17,7 @@ class Context(Protocol):
 
     Parameters
     ----------
-    config : AttentionConfig
+    config : ContextConfig
         Of its own kind.
 
     Attributes

@@ -11,15 +11,16 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ecglfm.config import Architecture, AttentionConfig, ModelConfig, PreprocessConfig
+from ecglfm.config import Architecture, AttentionConfig, ContextConfig, ModelConfig, PreprocessConfig, S4Config
 from ecglfm.models.encoders.conformer import Conformer
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.frontend import Features, FrontEnd
+from ecglfm.models.encoders.s4 import S4, NormedFrontEnd
 from ecglfm.models.encoders.wav2vec2 import Wav2Vec2
 from ecglfm.models.layers import exporting, standardize
 
 #: What follows the front end, of each `model.kind` that has one.
-CONTEXTS: dict[str, type[Context]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2}
+CONTEXTS: dict[str, type[Context]] = {"conformer": Conformer, "wav2vec2": Wav2Vec2, "s4": S4}
 
 
 def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
@@ -172,13 +173,21 @@ class Encoder(nn.Module, ABC):
         return self.pool(*self.encode(x, mask))
 
 
-class ECGEncoder(Encoder):
-    """Convolutional front end, then a Conformer (ECG-LFM) or wav2vec 2.0's transformer (ECG-FM), by `model.kind`.
+def front_end(model: ModelConfig, leads: int) -> FrontEnd | NormedFrontEnd:
+    """What turns millivolts into the frames that a context reads."""
+    if isinstance(model, S4Config):
+        return NormedFrontEnd(leads, model)
+    assert isinstance(model, AttentionConfig)
+    return FrontEnd(leads, channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim)
 
-    A frame that touches padding is padding. Parameters are those of `Encoder`.
+
+class ECGEncoder(Encoder):
+    """Front end, then a Conformer (ECG-LFM), wav2vec 2.0's transformer (ECG-FM) or S4 (ECG-CPC), by `model.kind`.
+
+    Parameters are those of `Encoder`.
     """
 
-    config: AttentionConfig
+    config: ContextConfig
 
     def __init__(
         self,
@@ -189,10 +198,8 @@ class ECGEncoder(Encoder):
         crop_seconds: float,
     ) -> None:
         super().__init__(model, leads, sampling_rate, preprocess, crop_seconds)
-        assert isinstance(model, AttentionConfig)
-        self.frontend = FrontEnd(
-            len(self.leads), channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim
-        )
+        assert isinstance(model, ContextConfig)
+        self.frontend = front_end(model, len(self.leads))
         self._kind = model.kind
         self.add_module(model.kind, cast(nn.Module, CONTEXTS[model.kind](model)))  # a weight's name tells the kind
 
@@ -216,12 +223,8 @@ class ECGEncoder(Encoder):
         return self.frontend.frames(samples)
 
     def freeze_frontend(self) -> None:
-        """Have the convolutions and their GroupNorm keep their weights.
-
-        The LayerNorm and Linear behind them learn, as in the original.
-        """
-        self.frontend.convs.requires_grad_(False)
-        self.frontend.group_norm.requires_grad_(False)
+        """Have the convolutional front end keep its pretrained weights."""
+        self.frontend.freeze()
 
     def standardized(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each lead at mean 0 and deviation 1, where `model.standardize` says so; arguments as in `forward`."""

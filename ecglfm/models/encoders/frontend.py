@@ -64,6 +64,7 @@ class FrontEnd(nn.Module):
         self.group_norm = MaskedGroupNorm(channels, channels)
         self.layer_norm = nn.LayerNorm(channels)
         self.project = nn.Linear(channels, dim) if dim != channels else nn.Identity()
+        self.channels = channels
         self.strides = list(conv_layers)
 
     def frames(self, samples: int) -> int:
@@ -71,6 +72,14 @@ class FrontEnd(nn.Module):
         for kernel, stride in self.strides:
             samples = max(0, (samples - kernel) // stride + 1)
         return samples
+
+    def freeze(self) -> None:
+        """Have the convolutions and their GroupNorm keep their weights.
+
+        The LayerNorm and Linear behind them learn, as in the original.
+        """
+        self.convs.requires_grad_(False)
+        self.group_norm.requires_grad_(False)
 
     def forward(self, x_bln: Tensor, mask_bn: Tensor | None = None) -> Features:
         """Convolve and normalise; `project` is left to the caller, who may need both sides of it.

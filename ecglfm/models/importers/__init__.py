@@ -15,7 +15,7 @@ from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_fm, ecg_lfm, vit
+from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
@@ -24,7 +24,7 @@ from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, vit)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, ecg_cpc, vit)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:

@@ -55,8 +55,8 @@ _FOREIGN = (pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4,
 _DIMENSIONS = 8
 #: How many values settings may hold; real ones hold some thousand.
 _SETTINGS = 100_000
-#: Packages of which every class becomes `Inert`: the original's own, and the one that holds its settings.
-_INERT_PACKAGES = ("fairseq", "fairseq_signals", "omegaconf")
+#: Packages of which every class becomes `Inert`: the originals' own, and the one that holds their settings.
+_INERT_PACKAGES = ("fairseq", "fairseq_signals", "lightning", "lightning_fabric", "omegaconf", "pytorch_lightning")
 
 
 class Storage(NamedTuple):

@@ -14,9 +14,13 @@ from ecglfm.models.layers.normalization import (
     make_norm,
     standardize,
 )
+from ecglfm.models.layers.normed_convolution import ChannelsFirstBatchNorm, Convolution, strided
 from ecglfm.models.layers.precision import at_least_float32, in_float32
+from ecglfm.models.layers.state_space import StateSpace
 
 __all__ = [
+    "ChannelsFirstBatchNorm",
+    "Convolution",
     "Depthwise",
     "Dropout",
     "FrameConvolution",
@@ -26,6 +30,7 @@ __all__ = [
     "Pointwise",
     "RelativeAttention",
     "SampleConvolution",
+    "StateSpace",
     "at_least_float32",
     "exporting",
     "first_stage",
@@ -39,5 +44,6 @@ __all__ = [
     "normed_linear",
     "sinusoids",
     "standardize",
+    "strided",
     "swish_linear",
 ]

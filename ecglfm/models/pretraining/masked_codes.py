@@ -93,7 +93,7 @@ class MaskedCodes(Objective):
         assert isinstance(config.objective, MaskedCodesConfig)
         self.mask_config, self.terms, self.perplexity_floor = config.mask, config.objective, config.perplexity_floor
         self._check_shortest(config)
-        depth, dim, channels = self.encoder.config.layers, encoder.dim, self.encoder.config.conv_channels
+        depth, dim, channels = self.encoder.config.layers, encoder.dim, self.encoder.frontend.channels
         self.tap = self.terms.contrastive.layer or max(1, depth // 4)
         if self.tap > depth:
             raise UserError(

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm import distributed
-from ecglfm.config import EncoderSlice, TrackingSlice
+from ecglfm.config import ConformerConfig, EncoderSlice, S4Config, TrackingSlice
 from ecglfm.config.wording import counted
 from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
 from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
@@ -219,11 +219,13 @@ class Pretraining:
     def _log_batch_size(self, before: int) -> None:
         """Warn where the model depends on how the global batch is spread, and that is another way now."""
         model, pairs = self.slice.config.model, self.train.batch_size
-        if pairs != before and model.kind == "conformer" and model.norm == "batch" and not model.norm_sync:
+        if not isinstance(model, ConformerConfig | S4Config) or model.norm_sync or pairs == before:
+            return
+        if isinstance(model, S4Config) or model.norm == "batch":
             logger.warning(
-                "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true` or"
-                " `norm: group` it would not",
-                pairs, before,
+                "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true`%s"
+                " it would not",
+                pairs, before, " or `norm: group`" if model.kind == "conformer" else "",
             )  # fmt: skip
 
     def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None) -> Run:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -53,6 +55,26 @@ def test_the_whole_objective_is_counted(repository):
     masked = 156 * float(output["masked_fraction"])
     expected = forward_flops(config.model, config.pretrain, segments=6, leads=12, samples=2500, masked=masked)
     assert sum(expected.values()) == pytest.approx(found, rel=0.015)  # depthwise convolutions are not always counted
+
+
+@pytest.mark.parametrize("conv_layers", [[(3, 2), (5, 1)], []])
+def test_an_s4_encoder_by_hand_and_by_what_is_counted(conv_layers):
+    """Two segments of 100 averaged samples of 12 leads: 50 frames, or 100. PyTorch's counter leaves transforms out."""
+    model = architecture(
+        kind="s4", layers=3, dim=16, state=4, bidirectional=True, conv_layers=conv_layers, downsample=5, dropout=0.0
+    )
+    flops = forward_flops(model, PretrainConfig(steps=1), segments=2, leads=12, samples=500, masked=9)
+    frames = 50 if conv_layers else 100
+    first = 2 * 50 * 3 * 12 * 16 + 2 * 50 * 5 * 16 * 16 if conv_layers else 2 * 100 * 12 * 16
+    transform = 2.5 * 2 * frames * math.log2(2 * frames)
+    products = 2 * 2 * frames * 4 + 2 * 2 * frames * 2 * 16  # two kernels of states, once; the Linear, of each segment
+    transforms = transform + 2 * (2 * transform + 6 * (frames + 1))
+    assert flops["frontend"] == 2 * first
+    assert flops["layers"] == pytest.approx(3 * 16 * (products + transforms), rel=1e-12)
+    encoder, x = encoder_of(model).eval(), torch.zeros(2, 12, 500)
+    encoder(x)  # what kernels are made of is computed once
+    found = counted(lambda: encoder(x))
+    assert found == 2 * first + 3 * 16 * products
 
 
 @pytest.mark.parametrize("name", ["ecglfm-600m", "small", "wav2vec2"])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ecglfm.config import ConformerConfig, ConvnetConfig, EncoderConfig, UserError, Wav2Vec2Config, parse
+from ecglfm.config import ConformerConfig, ConvnetConfig, EncoderConfig, S4Config, UserError, Wav2Vec2Config, parse
 from ecglfm.config.base import choices
 from ecglfm.config.documentation import pages, schema
 from ecglfm.models.description import EncoderDescription
@@ -19,6 +19,7 @@ SAVED = [
     (ConformerConfig, '{"conv_channels": 8, "conv_layers": [[4, 4], [2, 2]], "dim": 16, "dropout": 0.1, "ffn_dim": 32, "heads": 2, "kernel": 3, "kind": "conformer", "layers": 2, "norm": "batch", "norm_sync": false}'),
     (Wav2Vec2Config, '{"conv_channels": 256, "conv_layers": [[2, 2], [2, 2]], "dim": 16, "dropout": 0.1, "ffn_dim": 32, "heads": 2, "kind": "wav2vec2", "layers": 2, "norm_first": true, "positional_groups": 16, "positional_kernel": 128, "standardize": true}'),
     (ConvnetConfig, '{"blocks": [3, 4], "dim": 16, "downsample": 5, "dropout": 0.5, "expansion": 4, "kernel": 5, "kind": "convnet", "stem": [32, 64]}'),
+    (S4Config, '{"bidirectional": true, "conv_layers": [[3, 2]], "dim": 16, "downsample": 5, "dropout": 0.2, "kernel_frames": 250, "kind": "s4", "layers": 2, "norm_sync": false, "state": 8}'),
 ]  # fmt: skip
 
 
@@ -69,7 +70,9 @@ def test_each_kind_is_documented_with_its_own_keys():
     rows = [line for line in pages()["pretrain.md"].splitlines() if line.startswith("| `model.")]
     assert next(row for row in rows if "`model.dim`" in row).endswith("width of the encoder and of its embedding |")
     assert len([row for row in rows if "`model.kernel`" in row]) == 2
-    assert any("`model.layers` | whole number | required | `conformer` and `wav2vec2` only: " in row for row in rows)
+    assert any(
+        "`model.layers` | whole number | required | `conformer` and `wav2vec2` and `s4` only: " in row for row in rows
+    )
     sections = json.loads(schema())["encoder"]["$defs"]
     assert "blocks" in sections["ConvnetConfig"]["required"]
     assert "heads" not in sections["ConvnetConfig"]["properties"]

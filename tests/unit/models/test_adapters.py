@@ -31,9 +31,14 @@ def test_an_adapter_by_hand():
 
 @pytest.mark.parametrize(
     ("kind", "names"),
-    [("conformer", ["linear_q", "linear_v"]), ("wav2vec2", ["q_proj", "v_proj"]), ("vit", ["q_proj", "v_proj"])],
+    [
+        ("conformer", ["linear_q", "linear_v"]),
+        ("wav2vec2", ["q_proj", "v_proj"]),
+        ("vit", ["q_proj", "v_proj"]),
+        ("s4", ["output_linear"]),
+    ],
 )
-def test_queries_and_values_are_adapted_unless_targets_say_otherwise(kind, names):
+def test_queries_and_values_or_the_only_linear_are_adapted_unless_targets_say_otherwise(kind, names):
     x, encoder = torch.randn(2, 12, 400), encoder_of(kind)
     before, keys = encoder(x).detach(), set(encoder.state_dict())
     adapt(encoder, LoraConfig(rank=3))
@@ -41,8 +46,9 @@ def test_queries_and_values_are_adapted_unless_targets_say_otherwise(kind, names
     wanted = {}
     for layer in range(2):
         for name in names:
-            wanted[f"{kind}.layers.{layer}.self_attn.{name}.down.weight"] = (3, 16)
-            wanted[f"{kind}.layers.{layer}.self_attn.{name}.up.weight"] = (16, 3)
+            place = f"{kind}.layers.{layer}.{'' if kind == 's4' else 'self_attn.'}{name}"
+            wanted[f"{place}.down.weight"] = (3, 16)
+            wanted[f"{place}.up.weight"] = (32 if kind == "s4" else 16, 3)
     assert learns == wanted
     torch.testing.assert_close(encoder(x), before, rtol=1e-5, atol=1e-6)
     for module in encoder.modules():

@@ -12,7 +12,7 @@ from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Link, link_of
-from tests.unit.architectures import architecture
+from tests.unit.architectures import architecture, small
 from tests.unit.models.exported import MODEL_FACTS, OWN, make
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated")
@@ -133,6 +133,13 @@ def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest
     wanted = f"--format {form} needs torch {oldest} or newer, and this is {have}+cu130: pip install 'torch>={oldest}'"
     assert str(error.value) == wanted
     assert not (tmp_path / "a.file").exists()
+
+
+def test_a_kind_that_is_not_exported_is_told_why(tmp_path):
+    encoder = make_encoder(small("s4"), LEADS, 500, PreprocessConfig(), 5.0)
+    with pytest.raises(UserError, match="^--format torchscript: an encoder of kind s4 is not exported: its Fourier"):
+        export(encoder, tmp_path / "a.pt", form="torchscript")
+    assert not (tmp_path / "a.pt").exists()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ SHAPES = {
     "convnet": {"dim": 32, "blocks": [1, 1], "stem": [8]},
     "statistics": {},
     "vit": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "positions": "learnt", "norm": "mean"},
+    "s4": {"dim": 16, "layers": 1, "state": 4, "kernel_frames": 300},
 }
 
 

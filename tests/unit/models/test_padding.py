@@ -37,6 +37,9 @@ KINDS |= {
     "wav2vec2-norm_first": WAV2VEC2 | {"norm_first": True},
     "overlapping-convolutions": {"kernel": 7, "conv_layers": [(10, 5), (3, 2), (3, 2)]},
 }
+OF_ATTENTION = ("ffn_dim", "heads", "conv_channels")
+S4 = {"kind": "s4", "state": 4, "kernel_frames": 99, "conv_layers": [(5, 4), (3, 4)]}
+KINDS |= {"s4": S4, "s4-bidirectional": S4 | {"bidirectional": True}}
 # 100 Hz instead of 500: a minute is 375 frames, every second costs milliseconds, and 100 samples are no whole frames.
 RATE, LONGEST = 100, 6000
 SECONDS = range(1, 61)
@@ -48,9 +51,16 @@ def bound(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps * LONGEST**0.5
 
 
+def shape(name: str) -> ModelConfig:
+    keys = SIZES | KINDS[name]
+    return architecture(
+        **{key: value for key, value in keys.items() if keys.get("kind") != "s4" or key not in OF_ATTENTION}
+    )
+
+
 @pytest.fixture(params=KINDS)
 def model(request: pytest.FixtureRequest) -> ModelConfig:
-    return architecture(**SIZES | KINDS[request.param])
+    return shape(request.param)
 
 
 def build(
@@ -276,7 +286,7 @@ def test_loss_of_records_of_several_lengths(model: ModelConfig) -> None:
 @pytest.mark.parametrize(("kind", "crop_seconds"), [("conformer-batch", 60.0), ("wav2vec2-standardize", 5.0)])
 def test_prediction_of_records_of_every_length(kind: str, crop_seconds: float, tmp_path: Path) -> None:
     # 60 s: every record is one window, padded; 5 s: the first four are, the others have several windows.
-    encoder = build(architecture(**SIZES | KINDS[kind]), crop_seconds=crop_seconds)
+    encoder = build(shape(kind), crop_seconds=crop_seconds)
     classifier = ECGModel(encoder, ["a", "b"], "full").eval()
     n_samples = np.array([second * RATE + second % 3 for second in SECONDS])
     samples = np.random.default_rng(0).integers(-2000, 2000, (n_samples.sum(), len(LEADS)), dtype=np.int16)

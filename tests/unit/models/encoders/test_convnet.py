@@ -11,10 +11,9 @@ from torch.nn import functional
 
 from ecglfm.config import LEADS, EncoderConfig, PreprocessConfig, UserError, load, parse, parse_model
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
-from ecglfm.models.encoders.convnet import Bottleneck, ChannelsFirstBatchNorm, ConvnetEncoder, average_pool
+from ecglfm.models.encoders.convnet import Bottleneck, ConvnetEncoder, average_pool
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.layers.normalization import MaskedBatchNorm
 from tests.unit.architectures import architecture
 
 SMALL = {"kind": "convnet", "dim": 16, "expansion": 2, "blocks": [1, 2, 1], "stem": [4, 8], "kernel": 5}
@@ -105,15 +104,6 @@ def test_padding_moves_no_statistics_in_training(padding: int) -> None:
         torch.testing.assert_close(padded.get_buffer(name), value, atol=1e-5, rtol=1e-4)
 
 
-def test_norm_with_channels_first_is_the_other_one() -> None:
-    torch.manual_seed(0)
-    first, last, x = ChannelsFirstBatchNorm(4), MaskedBatchNorm(4), torch.randn(3, 4, 9)
-    for _ in range(2):
-        torch.testing.assert_close(first(x), last(x.transpose(1, 2)).transpose(1, 2))
-    for name, value in last.state_dict().items():
-        torch.testing.assert_close(first.state_dict()[name], value)
-
-
 @pytest.mark.parametrize(
     ("x", "mask", "message"),
     [((1, 11, 500), None, "12 leads"), ((1, 12, 2), None, "shorter than one frame"), ((1, 12, 500), (1, 9), "a mask")],
@@ -149,7 +139,7 @@ def test_there_is_no_front_end_to_freeze() -> None:
         ({"conv_channels": 8}, "kind 'convnet' has no key 'conv_channels'"),
         ({"dim": 17}, "dim 17 is not a multiple of expansion 2"),
         ({"kernel": 4}, "kernel 4 must be odd"),
-        ({"kind": "resnet"}, "kind 'resnet' is none of 'conformer', 'wav2vec2', 'convnet'"),
+        ({"kind": "resnet"}, "kind 'resnet' is none of 'conformer', 'wav2vec2', 'convnet', 's4', 'statistics', 'vit'"),
     ],
 )
 def test_wrong_architecture(changes, message) -> None:

@@ -41,6 +41,7 @@ def done(repository: Path, peers: Path, tmp_path_factory: pytest.TempPathFactory
         "merl/vit_tiny_best_encoder.pth",
     ):
         shutil.copy(peers / name, folder)
+    shutil.copy(peers / "ecg-cpc" / "last_11597276.ckpt", folder)
     (folder / "label_def.csv").write_text("name\n" + "".join(f"diagnosis {k}\n" for k in range(17)))
     (folder / PATH).mkdir(parents=True)
     for number in range(RECORDS):
@@ -62,6 +63,8 @@ def test_commands_are_these(repository: Path) -> None:
         "predict",
         *["import-checkpoint"] * 3,
         "embed",
+        "import-checkpoint",
+        "embed",
     ]
 
 
@@ -73,6 +76,17 @@ def test_the_encoder_gives_the_authors_embedding_of_their_own_input(done: Path, 
     with torch.inference_mode():
         found = ecglfm.load_encoder(done / "plain").embed(torch.from_numpy(saved["input"])).numpy()
     np.testing.assert_allclose(found, saved["embedding"], atol=1e-4 * saved["embedding"].std())
+
+
+def test_another_rate_is_the_encoders(done: Path) -> None:
+    table = pd.read_parquet(done / "ecg-cpc.parquet")
+    encoder = ecglfm.load_encoder(done / "encoders/ecg-cpc")
+    windows = ecglfm.preprocess(ecglfm.read_record(done / table["record"][3]), encoder)
+    assert windows.shape == (1, 12, 2400)  # 10 s at 240 Hz
+    with torch.inference_mode():
+        expected = encoder.embed(windows)[0].numpy()
+    found = table.filter(like="vector.").to_numpy()[3]
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
 
 
 def test_vectors_are_means_over_standardized_windows(done: Path) -> None:
