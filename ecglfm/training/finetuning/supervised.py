@@ -227,7 +227,7 @@ def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str
     where the names of the encoder's weights do not tell the layers.
     """
     encoder: Any = getattr(module, "encoder", None)
-    if config.layer_decay < 1:
+    if config.layer_decay < 1 and encoder is not None:  # of a linear probe the head is all that there is
         _check_layers(encoder, config.layer_decay)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():

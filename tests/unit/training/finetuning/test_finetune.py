@@ -560,3 +560,17 @@ def test_statistics_are_probed_and_have_no_weights_to_train(data: Path, tmp_path
         model = fit(data, tmp_path / mode, f"{mode}-s0", encoder=tmp_path / "encoder", epochs=1)
         assert load_model(tmp_path / mode).encoder.config.kind == "statistics"
         assert model.head.weight.shape[1] == 3 * 15 + 2 + 9  # of three leads
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
+def test_a_transformer_on_patches_learns_in_every_mode(data: Path, tmp_path: Path, mode: str) -> None:
+    torch.manual_seed(0)
+    preprocess = PreprocessConfig(sampling_rate=RATE, leads=LEADS)
+    model = small("vit", positions="learnt", separators=True, norm="mean", dropout=0.0)
+    save_encoder(tmp_path / "encoder", kinds.make_encoder(model, LEADS, RATE, preprocess, 2.5), {"name": "vit"})
+    made = fit(data, tmp_path, f"{mode}-s0", encoder=tmp_path / "encoder", epochs=1, layer_decay=0.5)
+    before, after = load_encoder(tmp_path / "encoder").state_dict(), made.encoder.cpu().state_dict()
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    queries = {f"vit.layers.{layer}.self_attn.{name}_proj.weight" for layer in range(2) for name in "qv"}
+    everything = {"full": set(before), "lora": queries}.get(mode, set())
+    assert moved == everything
