@@ -19,6 +19,7 @@ _OURS = {
     "gradient_accumulation_steps": "accumulate", "optimizer": "lr", "scheduler": "schedule",
 }  # fmt: skip
 _OFFLOADS = {"offload_optimizer": (1, 2, 3), "offload_param": (3,)}  # and the ZeRO stages that have it
+_COMPILED = {"ratio": 1.0, "super_offload": False}  # of `offload_optimizer`; another value wants DeepSpeed's own Adam
 
 
 def merge(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +100,21 @@ def _check(content: dict[str, Any]) -> None:
     for key in content:
         if key not in asked.known:
             raise UserError(f"{_KEY}: {key}: {unknown(key, sorted(asked.known))}")
+    _check_offload(zero)
+
+
+def _check_offload(zero: Any) -> None:
+    """Refuse what DeepSpeed would have to compile, and what it would pass over or fail at."""
+    compiled = ["zenflow"] if zero.zenflow else []
+    compiled += [
+        f"offload_optimizer.{key}"
+        for key, usual in _COMPILED.items()
+        if getattr(zero.offload_optimizer, key, usual) != usual
+    ]
+    if compiled:
+        raise UserError(
+            f"{_KEY}: zero_optimization.{compiled[0]} needs DeepSpeed's own Adam, which it would compile; leave it out"
+        )
     for key, stages in _OFFLOADS.items():
         device = getattr(getattr(zero, key), "device", "none")
         if device == "nvme":

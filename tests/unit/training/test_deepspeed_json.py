@@ -68,6 +68,10 @@ MISTAKES = [
      " there gets into no checkpoint; write device: cpu"),
     ({"zero_optimization": {"stage": 0, "offload_optimizer": {"device": "cpu"}}},
      "zero_optimization.offload_optimizer needs zero_stage 1 or 2 or 3, it is 0"),
+    ({"zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu", "ratio": 0.5}}},
+     "zero_optimization.offload_optimizer.ratio needs DeepSpeed's own Adam, which it would compile; leave it out"),
+    ({"zero_optimization": {"offload_optimizer": {"device": "cpu"}, "zenflow": {}}},
+     "zero_optimization.zenflow needs DeepSpeed's own Adam, which it would compile; leave it out"),
     ({"zero_optimization": {"offload_param": {"device": "cpu"}}},
      "zero_optimization.offload_param needs zero_stage 3, it is 2"),
 ]  # fmt: skip

@@ -50,10 +50,16 @@ def test_fp16_resumes_bit_for_bit_with_its_scaler(prepared, tmp_path, monkeypatc
     assert scalers[12][0]["cur_scale"] > scalers[5][0]["cur_scale"] > 2**10
 
 
-@pytest.mark.parametrize("stage", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_an_offloaded_optimizer_resumes_bit_for_bit(prepared, tmp_path, stage):
-    """Its losses are those of one that is not offloaded."""
-    away = {"deepspeed": {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}}
+@pytest.mark.parametrize(
+    ("stage", "offloaded"),
+    [
+        (1, ["offload_optimizer"]),
+        pytest.param(3, ["offload_optimizer", "offload_param"], marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_offloaded_resumes_bit_for_bit(prepared, tmp_path, stage, offloaded):
+    """The losses are those of a training that offloads nothing."""
+    away = {"deepspeed": {"zero_optimization": {key: {"device": "cpu"} for key in offloaded}}}
     options = {"zero_stage": stage, "log_every": 1, "steps": 8}
     pretrain(prepared, tmp_path / "here", **options)
     pretrain(prepared, tmp_path / "calm", **options, **away)
