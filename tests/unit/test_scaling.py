@@ -78,7 +78,7 @@ def test_memory(text, objective):
         assert re.search(rf"\| {stage} \| [^|]* \| {here:.1f} GB\* \| {there:.1f} GB\* \|", text), (stage, here, there)
 
 
-def test_memory_of_a_node(text, objective):
+def test_memory_of_a_node(text, objective, repository):
     """Of 8 ranks: imports as measured, a layer, and a copy of the state in blocks of powers of two."""
     layer = max(4 * count(layer) for layer in objective.encoder.context.layers)
     assert (
@@ -93,6 +93,13 @@ def test_memory_of_a_node(text, objective):
     assert f"{plain / 1e9:.1f} GB* on a node with all ranks (with `ema` {averaged / 1e9:.1f} GB*)" in text
     assert f"on 8 ranks {locked[0]:.1f} GB* and {locked[1]:.1f} GB*" in text
     assert f"page-locked: {plain / 1e9:.1f} GB* on a node more" in text
+    given = [int(size) for size in re.search(r"8 GPUs (\d+) GB, with `ema` (\d+) GB", text).groups()]
+    start, encoder = 8 * (imports + layer / 1e9), 4 * count(objective.encoder) / 1e9
+    assert all(
+        start + copy + encoder < 0.6 * size for copy, size in zip(locked, given, strict=True)
+    )  # the rest: loaders, CUDA
+    profile = (repository / "workflow/profiles/slurm/config.yaml").read_text()
+    assert f"ecglfm-600m on 8 GPUs: {given[0]}000, with `ema` {given[1]}000" in profile
 
 
 def saved_bytes(encoder: torch.nn.Module, segments: int) -> int:
