@@ -201,8 +201,9 @@ def count(slice_: EncoderSlice, *, segments: int) -> Step:
         kept[x.untyped_storage()._cdata] = x.untyped_storage().nbytes()
         return x
 
+    prepared = objective.prepare([batch], config.seed)  # on the host
     with gpu_rules(traffic.mark), traffic:
-        (noise,) = objective.draw([batch], config.seed)
+        (noise,) = objective.draw([batch], config.seed, prepared)
         x, mask = on_device(batch, torch.device("meta"))
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
             loss = training(x, step=0, noise=noise, mask=mask)["loss"]

@@ -27,7 +27,7 @@ from ecglfm.data.samples import Signals
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import MaskedCodes, make_objective
 from ecglfm.training.engine import HALF, bf16_is_fast, initialize
-from ecglfm.training.pretraining import build_encoder, peak_of_process, update
+from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     clock = Clock(device)
     rates, fractions = [], []
     with tempfile.TemporaryDirectory() as folder:
-        batches = clock.load(_batches(slice_, config, Path(folder)).load(0, warmup + steps))
+        batches = clock.load(_batches(slice_, config, Path(folder)).load(0, warmup + steps + 1))  # one is fetched ahead
+        upcoming = Upcoming(objective, batches, config)
         timed = TimedEngine(engine, clock)
         engine.train()
         for step in range(warmup + steps):
@@ -129,7 +130,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
                 clock.forget()
                 rates.append(products.rates())
             clock.start()
-            done = update(timed, batches, step, config)
+            done = update(timed, upcoming, step, config)
             clock.stop()
             if step >= warmup:
                 rates.append(products.rates())

@@ -64,13 +64,14 @@ class Clock:
         return split
 
     def load(self, batches: Iterator[PairBatch]) -> Iterator[PairBatch]:
-        """The same batches; what came before one of them belongs to `rest`, the way to the model to `load`."""
+        """The same batches; what came before one of them belongs to `rest`, and the way to the model to `load`, too."""
         while True:
             self.mark("rest")
             try:
                 batch = next(batches)
             except StopIteration:
                 return
+            self.mark("load")
             yield batch
 
 

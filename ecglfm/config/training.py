@@ -63,8 +63,8 @@ class PretrainConfig(Section):
     min_seconds: float | None = Field(
         None,
         gt=0,
-        description="shortest recording that is used, s; below `crop_seconds` it is padded, and a batch with one "
-        "hides as few frames as it can; null: `crop_seconds`",
+        description="shortest recording that is used, s; below `crop_seconds` it is padded, and hides the same "
+        "share of its frames; null: `crop_seconds`",
     )
     min_recordings: int = Field(
         1,
@@ -123,7 +123,7 @@ class PretrainConfig(Section):
         lt=1,
         description="each lead of each segment is zeroed with this probability, but never all that were recorded",
     )
-    mask: MaskConfig = Field(MaskConfig(), description="span masking")
+    mask: MaskConfig = Field(MaskConfig(), description="span masking; every record hides as many frames, 56 of 156")
     quantizer: QuantizerConfig = Field(QuantizerConfig(), description="codebook")
     objective: ObjectiveConfig = Field(MaskedCodesConfig(), description="what is learnt: terms of the loss")
     checkpoint_every: CheckpointEvery = Field(

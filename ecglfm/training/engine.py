@@ -225,8 +225,8 @@ def set_learning_rate(engine: Any, rate: float) -> None:
         group["lr"] = rate
 
 
-def gradient_norm(engine: Any) -> float | None:
-    """2-norm of the gradients about to be applied, over all ranks; None where only DeepSpeed knows it.
+def gradient_norm(engine: Any) -> torch.Tensor | None:
+    """2-norm of the gradients about to be applied, over all ranks and where they lie; None where DeepSpeed knows it.
 
     To be called after the backward pass of the last forward of an update. ZeRO and fp16 keep the
     gradients to themselves; there `engine.get_global_grad_norm()` tells after the step.
@@ -234,7 +234,7 @@ def gradient_norm(engine: Any) -> float | None:
     if engine.zero_optimization() or engine.fp16_enabled() or engine.bfloat16_enabled():
         return None
     gradients = [parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
 
 def broadcast_buffers(engine: Any) -> None:

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from ecglfm.config import MaskConfig
+from ecglfm.models.pretraining.masking import hidden_frames
 from tests.integration.ranks import run_one_and_two
 from tests.unit.hashes import hashes
 
@@ -137,7 +139,7 @@ def check_encoders(folder: Path, one: str, two: str) -> None:
 def test_every_zero_stage_trains_as_one_process(trained, stage):
     one, two = terms(trained, "fp32"), terms(trained, f"fp32-zero{stage}")
     assert one["loss"][0] - one["loss"][-1] > 0.5  # not the equality of two that stand still
-    assert np.ptp(one["masked_fraction"]) > 0.1  # nor of masks that are always the same
+    assert np.ptp(one["contrastive_accuracy"]) > 0.1  # nor of updates that are all alike
     check_same(one, two)
     assert relative(one["grad_norm"], two["grad_norm"]) < 1e-4
     for name in ("contrastive_accuracy", "mlm_accuracy", "cmsc_accuracy", "code_perplexity", "prob_perplexity"):
@@ -232,3 +234,23 @@ def test_gradients_are_summed_in_bfloat16_where_that_is_asked_for(trained, stage
 def test_gradients_are_sent_as_seldom_as_can_be(trained, name, sendings):
     sent = notes(trained, name)["sent"]
     assert len(sent) == sendings, sent
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ranks_agree_once_an_update_beside_the_gradients(trained, stage):
+    """What they must know of each other is one all-reduce, of 3 numbers: is a loss broken, and two flags.
+
+    The others are the norm of gradients that lie on several ranks, and the terms that compare records: 2 x 8 shares of
+    the codes and their gradients, and the gradients of 2 x 8 vectors of 16 that CMSC compares.
+    """
+    terms = [16, 16, 2 * 2 * PAIRS * 16]
+    agreement = [1, 3] if stage else [4]  # without ZeRO every rank has the norm, and reads it with the others
+    assert notes(trained, f"fp32-zero{stage}")["agreed"] == sorted([*agreement, *terms])
+
+
+def test_every_record_hides_the_same_share(trained):
+    """25 frames of 2 s, of which it hides what the config says; a recording of 1.5 s has 18, and fewer."""
+    hidden, short = hidden_frames(25, MaskConfig(length=4)), 18
+    fractions = terms(trained, "fp32")["masked_fraction"] * 25
+    assert fractions.max() <= hidden
+    assert fractions.min() >= hidden * short // 25

@@ -20,6 +20,7 @@ from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.loop import average, update
 from ecglfm.training.pretraining.pretrain import Pretraining
+from ecglfm.training.pretraining.upcoming import Upcoming
 
 
 def digest(tensors) -> str:
@@ -38,12 +39,15 @@ def watched(batches, seen):
 
 
 class Collectives:
-    """Counts what goes between the ranks and is larger than any number that they agree on; `names` in their order."""
+    """Counts what goes between the ranks: `names` of what is larger than any number that they agree on, in their order,
+    and `sizes` of the smaller all-reduces.
+    """
 
     SENDS = ("all_reduce", "reduce", "reduce_scatter_tensor")
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.sizes: list[int] = []
         for name in self.SENDS:
             setattr(torch.distributed, name, self.counting(name, getattr(torch.distributed, name)))
 
@@ -52,6 +56,8 @@ class Collectives:
             tensor = options.get("tensor", tensors[0] if tensors else None)
             if isinstance(tensor, torch.Tensor) and tensor.numel() > 1000:
                 self.names.append(f"{name} {tensor.dtype} {tensor.numel()}")
+            elif name == "all_reduce":
+                self.sizes.append(tensor.numel())
             return send(*tensors, **options)
 
         return counted
@@ -65,17 +71,22 @@ def train(slice_: EncoderSlice, folder: Path, name: str, sent: Collectives) -> N
     engine = initialize(objective, config)
     engine.train()
     seen: list[list[int]] = []
-    batches = watched(job.train.load(0, config.steps), seen)
+    upcoming = Upcoming(objective, watched(job.train.load(0, config.steps), seen), config)
     rows, parameters, buffers = [], [], []
     for step in range(config.steps):
         sent.names.clear()
-        done = update(engine, batches, step, config)
-        rows.append(average(done.terms) | {"grad_norm": done.norm})
+        sent.sizes.clear()
+        done = update(engine, upcoming, step, config, lambda: (False, distributed.rank() == 1))
+        assert done.flags == [False, distributed.world_size() == 2]
+        agreed = sorted(sent.sizes)
         collectives = list(sent.names)
+        rows.append(average(done.terms) | {"grad_norm": done.norm})
         state = full_state_dict(engine, objective)
         parameters.append(digest(state[key] for key, _ in objective.named_parameters()))
         buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
-    note = {"rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen, "sent": collectives}
+    note = {
+        "rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen, "sent": collectives, "agreed": agreed,
+    }  # fmt: skip
     (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
     encoder = full_state_dict(engine, objective.encoder, everywhere=False)
     assert bool(encoder) == distributed.is_main()

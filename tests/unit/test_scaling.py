@@ -45,8 +45,8 @@ def count(module: torch.nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def forward(config) -> float:
-    """FLOPs of a segment, half of whose 156 frames are masked."""
-    sums = forward_flops(config.model, config.pretrain, segments=SEGMENTS, leads=12, samples=2500, masked=78)
+    """FLOPs of a segment, 56 of whose 156 frames are hidden."""
+    sums = forward_flops(config.model, config.pretrain, segments=SEGMENTS, leads=12, samples=2500, masked=56)
     return sum(sums.values()) / SEGMENTS
 
 

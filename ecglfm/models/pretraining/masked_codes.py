@@ -6,17 +6,17 @@ Per masked frame, as the original divides its gradients (S, the number of masked
 
 On several ranks every term is that of all their records together: its mean over ranks is what one process with the
 whole batch computes, and so are the gradients' means. CMSC compares with the pairs of every rank, the diversity is
-that of the codes on all ranks, and each record hides the same number of frames everywhere: as many as the poorest of
-the update can.
+that of the codes on all ranks, and terms about frames are means over those of each record, and then over records: how
+many frames a record hides is its own affair (`masking.hidden_frames`), whatever else is in the update.
 
-Shapes: b batch, t frames, d encoder width, c channels of the front end, m masked frames of a record (the same in all),
-k negatives, v codes, s = b m.
+Shapes: b batch, t frames, d encoder width, c channels of the front end, m places for the masked frames of a record (the
+same in all), k negatives, v codes, s = b m.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -30,20 +30,48 @@ from ecglfm.models.layers import at_least_float32
 from ecglfm.models.pretraining.masking import (
     draw_negatives,
     draw_spans,
+    hidden_frames,
+    hidden_of,
     masked_positions,
-    most_hidden,
     rounding_of,
     trim_spans,
 )
 from ecglfm.models.pretraining.objective import Objective
 from ecglfm.models.pretraining.quantizer import GumbelQuantizer
 from ecglfm.models.pretraining.random import gumbel, record_keys, substream
-from ecglfm.models.pretraining.terms import cmsc_loss, contrastive_loss, feature_penalty
+from ecglfm.models.pretraining.terms import (
+    cmsc_loss,
+    contrastive_loss,
+    feature_penalty,
+    hidden_weights,
+    mean_of_hidden,
+)
 
 #: Terms of the loss, by their names in `MaskedCodesConfig`.
 TERMS = ("contrastive", "mlm", "diversity", "feature_penalty", "cmsc")
 
 _GUMBEL = 4  # what a record's numbers are for, beside those of `masking`
+
+
+class Hidden(NamedTuple):
+    """What the noise of a forward has that is drawn on the host.
+
+    Attributes
+    ----------
+    keys_b : Tensor of int64, shape (batch,)
+        Of which the rest is drawn, where the model lies.
+    mask_bt : Tensor of bool, shape (batch, frames)
+    hidden_b : Tensor of int64, shape (batch,), or None
+    """
+
+    keys_b: Tensor
+    mask_bt: Tensor
+    hidden_b: Tensor | None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Hidden:
+        """The same with every tensor changed."""
+        hidden_b = None if self.hidden_b is None else change(self.hidden_b)
+        return Hidden(change(self.keys_b), change(self.mask_bt), hidden_b)
 
 
 class Noise(NamedTuple):
@@ -52,19 +80,19 @@ class Noise(NamedTuple):
     Attributes
     ----------
     mask_bt : Tensor of bool, shape (batch, frames)
-        Hidden frames, the same number in every record.
+        Hidden frames.
     negatives_bmk : Tensor of int64, shape (batch, masked, negatives)
         Places among the record's hidden frames, never the frame's own.
     gumbel_sv : Tensor of float32, shape (batch * masked, codes), or None
         Standard Gumbel noise; None in evaluation.
-    real_frames : float or None
-        Real frames in a forward, mean over the forwards and ranks of the update; None: those of this forward.
+    hidden_b : Tensor of int64, shape (batch,), or None
+        Hidden frames of each record, where some may be shorter than others; None: as many as there are places.
     """
 
     mask_bt: Tensor
     negatives_bmk: Tensor
     gumbel_sv: Tensor | None
-    real_frames: float | None = None
+    hidden_b: Tensor | None = None
 
 
 class MaskedCodes(Objective):
@@ -87,6 +115,7 @@ class MaskedCodes(Objective):
         *TERMS, "contrastive_accuracy", "mlm_accuracy", "cmsc_accuracy", "code_perplexity", "prob_perplexity",
         "masked_fraction", "temperature",
     )  # fmt: skip
+    version: ClassVar[int] = 2  # 1: every record hid as many frames as the poorest of the update
 
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         super().__init__(encoder, config)
@@ -114,54 +143,47 @@ class MaskedCodes(Objective):
         if frames < 3:
             raise UserError(f"pretrain.min_seconds (or crop_seconds): such a crop has {frames} frames; masking needs 3")
 
-    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> Iterator[Noise]:
-        """Masks and noise of each forward of an update, see `Objective.draw`.
-
-        Each record has its own random numbers, by its place in the update; and all hide as many frames as the update's
-        poorest record can, so that a mean over forwards and ranks is a mean over all hidden frames.
-        """
-        rounding, drawn = rounding_of(seed), []
+    def prepare(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> list[Hidden]:
+        """Masks of each forward of an update: each record's own, by its place in the update."""
+        prepared, rounding = [], rounding_of(seed)
         for forward, batch in enumerate(batches):
             records, samples = batch["signal"].shape[:2]
             keys_b = record_keys(seed, (forward * distributed.world_size() + distributed.rank()) * records, records)
-            lengths_b = self._real_frames(batch)
-            frames = self.encoder.frames(samples)
-            spans_bt = draw_spans(keys_b, lengths_b, frames, self.mask_config, rounding=rounding)
-            drawn.append((keys_b, lengths_b, spans_bt))
-        keep = min(most_hidden(spans_bt, lengths_b) for _, lengths_b, spans_bt in drawn)
-        keep = int(distributed.reduce_values([keep], "min")[0])
-        real = sum(int(lengths_b.sum()) for _, lengths_b, _ in drawn) / len(drawn)
-        real = distributed.reduce_values([real])[0]
-        for keys_b, _, spans_bt in drawn:  # that of the codes is large: drawn when it is asked for
-            yield self._noise(keys_b, trim_spans(keys_b, spans_bt, keep), keep, real)
+            lengths_b = None
+            if "valid" in batch:
+                lengths_b = torch.tensor([self.encoder.frames(valid) for valid in batch["valid"].tolist()])
+            hidden = self._hide(keys_b, lengths_b, self.encoder.frames(samples), rounding)
+            prepared.append(hidden.each(Tensor.pin_memory) if self.mask_emb.is_cuda else hidden)
+        return prepared
 
-    def _real_frames(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Real frames of each record of a batch, int64 of shape (batch,)."""
-        records, samples = batch["signal"].shape[:2]
-        if "valid" not in batch:
-            return torch.full((records,), self.encoder.frames(samples))
-        return torch.tensor([self.encoder.frames(valid) for valid in batch["valid"].tolist()])
+    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int, prepared: list[Hidden]) -> Iterator[Noise]:
+        """Masks and noise of each forward of an update, see `Objective.draw`."""
+        yield from map(self._noise, prepared)  # that of the codes is large: drawn when it is asked for
 
-    def _noise(self, keys_b: Tensor, mask_bt: Tensor, masked: int, real_frames: float | None = None) -> Noise:
+    def _hide(self, keys_b: Tensor, lengths_b: Tensor | None, frames: int, rounding: float) -> Hidden:
+        """Mask of one forward; `lengths_b` real frames of each record, None: all."""
+        lengths = torch.full((len(keys_b),), frames) if lengths_b is None else lengths_b
+        hidden_b = hidden_of(lengths, frames, self.mask_config)
+        spans_bt = draw_spans(keys_b, lengths, frames, self.mask_config, rounding=rounding)
+        return Hidden(keys_b, trim_spans(keys_b, spans_bt, lengths, hidden_b), None if lengths_b is None else hidden_b)
+
+    def _noise(self, hidden: Hidden) -> Noise:
         """Noise of one forward in the module's mode and where it lies, each record's from its own key."""
         device = self.mask_emb.device
-        keys_b = keys_b.to(device, non_blocking=True)
+        keys_b, mask_bt, hidden_b = hidden.each(lambda x: x.to(device, non_blocking=True))
+        masked = hidden_frames(mask_bt.shape[1], self.mask_config)
         gumbel_sv = None
         if self.training:
             codes = self.mlm_proj.out_features
             gumbel_sv = gumbel(substream(keys_b, _GUMBEL), masked * codes).view(-1, codes)
-        negatives_bmk = draw_negatives(keys_b, masked, self.terms.contrastive.negatives)
-        return Noise(mask_bt.to(device, non_blocking=True), negatives_bmk, gumbel_sv, real_frames)
+        negatives_bmk = draw_negatives(keys_b, masked, self.terms.contrastive.negatives, hidden_b)
+        return Noise(mask_bt, negatives_bmk, gumbel_sv, hidden_b)
 
     def _noise_alone(self, seed: int, features: Features) -> Noise:
         """Noise of a batch that is an update by itself."""
         batch, frames = features.conv_btc.shape[:2]
-        real_bt = features.mask_bt
-        lengths_b = torch.full((batch,), frames) if real_bt is None else real_bt.sum(dim=1).cpu()
-        keys_b = record_keys(seed, 0, batch)
-        spans_bt = draw_spans(keys_b, lengths_b, frames, self.mask_config, rounding=rounding_of(seed))
-        keep = most_hidden(spans_bt, lengths_b)
-        return self._noise(keys_b, trim_spans(keys_b, spans_bt, keep), keep)
+        lengths_b = None if features.mask_bt is None else features.mask_bt.sum(dim=1).cpu()
+        return self._noise(self._hide(record_keys(seed, 0, batch), lengths_b, frames, rounding_of(seed)))
 
     def forward(
         self, x: Tensor, *, step: int, generator_seed: int = 0, noise: Noise | None = None, mask: Tensor | None = None
@@ -205,7 +227,7 @@ class MaskedCodes(Objective):
         layers = self.encoder.context(x_btd, features.mask_bt)
 
         logged = self._predict(layers[self.tap - 1], layers[-1], features.normed_btc, noise, step)
-        logged["feature_penalty"] = feature_penalty(features, noise.real_frames)
+        logged["feature_penalty"] = feature_penalty(features)
         as_original = self.terms.cmsc.pool == "frontend"
         pooled_bd = mean_over_frames(x_btd if as_original else layers[-1], features.mask_bt)
         logged["cmsc"], logged["cmsc_accuracy"] = cmsc_loss(
@@ -222,25 +244,29 @@ class MaskedCodes(Objective):
         """Terms and measures about the hidden frames: contrastive, mlm, diversity."""
         batch, masked = noise.negatives_bmk.shape[:2]
         hidden_s = masked_positions(noise.mask_bt, masked)
+        weight_s = None if noise.hidden_b is None else hidden_weights(noise.hidden_b, masked)
 
         def hidden(x_btd: Tensor) -> Tensor:
             return x_btd.flatten(0, 1).index_select(0, hidden_s)
 
-        quantized = self.quantizer(hidden(normed_btc), step=step, gumbel_sv=noise.gumbel_sv)
+        quantized = self.quantizer(hidden(normed_btc), step=step, gumbel_sv=noise.gumbel_sv, weight_s=weight_s)
         contrastive, contrastive_accuracy = contrastive_loss(
             self.final_proj(hidden(tap_btd)).view(batch, masked, -1),
             self.project_q(quantized.vectors_se).view(batch, masked, -1),
             quantized.codes_s.view(batch, masked),
             noise.negatives_bmk,
             temperature=self.terms.contrastive.temperature,
+            weight_s=weight_s,
         )
         scores_sv = at_least_float32(self.mlm_proj(hidden(last_btd)))
         codes = scores_sv.shape[1]
         return {
             "contrastive": contrastive,
             "contrastive_accuracy": contrastive_accuracy,
-            "mlm": functional.cross_entropy(scores_sv, quantized.codes_s),
-            "mlm_accuracy": (scores_sv.argmax(dim=1) == quantized.codes_s).to(scores_sv.dtype).mean(),
+            "mlm": mean_of_hidden(functional.cross_entropy(scores_sv, quantized.codes_s, reduction="none"), weight_s),
+            "mlm_accuracy": mean_of_hidden(
+                (scores_sv.argmax(dim=1) == quantized.codes_s).to(scores_sv.dtype), weight_s
+            ),
             "diversity": (codes - quantized.prob_perplexity) / codes,
             "code_perplexity": quantized.code_perplexity,
             "prob_perplexity": quantized.prob_perplexity,

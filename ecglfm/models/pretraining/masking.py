@@ -1,13 +1,16 @@
 """Which frames are hidden, and which of them are compared: span masks and negatives.
 
-Each record's are drawn from its own key (`ecglfm.models.pretraining.random`). What the records of an update share is
-the rounding of the number of spans, and the number of frames that each hides: the smallest of all, over every forward
-and rank.
+Each record's are drawn from its own key (`ecglfm.models.pretraining.random`), and how many frames it hides follows
+from the config and its length alone (`hidden_frames`): whatever records, forwards and ranks share the update, the task
+is the same, and so are the shapes of its tensors. What the records of an update share is the rounding of the number of
+spans.
 
-Shapes: b records, t frames, m hidden frames of a record (the same in all), k negatives.
+Shapes: b records, t frames, m places for the hidden frames of a record (the same in all), k negatives.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,14 +21,19 @@ from ecglfm.models.pretraining.random import integers, record_keys, substream, u
 # What a record's numbers are for.
 _STARTS, _TRIM, _NEGATIVES = 1, 2, 3
 
+# Records of one GPU's batch in the original, and of how many such batches `hidden_frames` takes the median.
+_BATCH, _BATCHES = 128, 64
+
 
 def rounding_of(seed: int) -> float:
     """Uniform number by which the records of an update round their numbers of spans, all alike."""
     return float(uniform(record_keys(seed, -1, 1), 1))  # the place before the first record
 
 
-def draw_spans(keys_b: Tensor, lengths_b: Tensor, frames: int, config: MaskConfig, *, rounding: float) -> Tensor:
-    """Spans of hidden frames (wav2vec 2.0, arXiv:2006.11477, 3.1), before records are trimmed to the same number.
+def draw_spans(
+    keys_b: Tensor, lengths_b: Tensor, frames: int, config: MaskConfig, *, rounding: float | Tensor
+) -> Tensor:
+    """Spans of hidden frames (wav2vec 2.0, arXiv:2006.11477, 3.1), before every record is brought to its number.
 
     Each record gets `probability * frames / length` spans (rounded up or down), at least `min_spans`, whose
     starts are drawn without replacement; spans may overlap.
@@ -40,7 +48,7 @@ def draw_spans(keys_b: Tensor, lengths_b: Tensor, frames: int, config: MaskConfi
         Width of the mask.
     config : MaskConfig
         Probability, span length in frames, least number of spans.
-    rounding : float
+    rounding : float or Tensor of shape (batch,)
         In (0, 1), the same for all records of an update; added before rounding down.
 
     Returns
@@ -69,28 +77,50 @@ def draw_spans(keys_b: Tensor, lengths_b: Tensor, frames: int, config: MaskConfi
     return begun_bt > ended_bt
 
 
-def most_hidden(spans_bt: Tensor, lengths_b: Tensor) -> int:
-    """Largest number of frames that each of these records can hide and still leave a real one to see."""
-    return min(int(spans_bt.sum(dim=1).min()), int(lengths_b.min()) - 1)
+@lru_cache
+def hidden_frames(frames: int, config: MaskConfig) -> int:
+    """Frames that a record of `frames` real ones hides: what the poorest of 128 has in its spans.
+
+    That is the original's number at its batch size: it leaves every record of a GPU's batch as many frames as its
+    poorest, a number that changes with every batch and falls with its size. Here it is the median of 64 such batches,
+    which are drawn once, from keys of their own: 56 of 156 at the defaults. At least 2, and one frame is left to see.
+    """
+    count = _BATCH * _BATCHES
+    rounding_b = (torch.arange(count) // _BATCH + 0.5) / _BATCHES  # evenly, as updates do at random
+    lengths_b = torch.full((count,), frames)
+    spans_bt = draw_spans(record_keys(0, 0, count), lengths_b, frames, config, rounding=rounding_b)
+    poorest = int(spans_bt.sum(dim=1).view(_BATCHES, _BATCH).amin(dim=1).median())
+    return max(2, min(poorest, frames - 1))
 
 
-def trim_spans(keys_b: Tensor, spans_bt: Tensor, keep: int) -> Tensor:
-    """Leave `keep` of each record's hidden frames, at random; as wav2vec 2.0, which compares rectangular batches.
+def hidden_of(lengths_b: Tensor, frames: int, config: MaskConfig) -> Tensor:
+    """Frames that each record hides, int64 of shape (batch,): of a shorter one the same share, at least 2."""
+    hidden_b = hidden_frames(frames, config) * lengths_b // frames
+    return torch.minimum(hidden_b.clamp(min=2), lengths_b - 1)
+
+
+def trim_spans(keys_b: Tensor, spans_bt: Tensor, lengths_b: Tensor, hidden_b: Tensor) -> Tensor:
+    """Bring each record to its number of hidden frames, at random.
+
+    Most have more in their spans and lose some, as in wav2vec 2.0, which compares rectangular batches; the few that
+    have less hide single frames beside them.
 
     Parameters
     ----------
     keys_b : Tensor of int64, shape (batch,)
     spans_bt : Tensor of bool, shape (batch, frames)
         From `draw_spans`.
-    keep : int
-        `most_hidden` of all records of the update.
+    lengths_b, hidden_b : Tensor of int64, shape (batch,)
+        Real frames of each record, and how many it hides, from `hidden_of`.
 
     Returns
     -------
     Tensor of bool, shape (batch, frames)
     """
     frames = spans_bt.shape[1]
-    return _rank(uniform(substream(keys_b, _TRIM), frames).masked_fill(~spans_bt, 2.0)) < keep
+    order_bt = uniform(substream(keys_b, _TRIM), frames)
+    order_bt += (~spans_bt).float() + 2.0 * (torch.arange(frames) >= lengths_b[:, None])
+    return _rank(order_bt) < hidden_b[:, None]
 
 
 def _rank(x_bt: Tensor) -> Tensor:
@@ -98,22 +128,25 @@ def _rank(x_bt: Tensor) -> Tensor:
     return x_bt.argsort(dim=1, stable=True).argsort(dim=1)
 
 
-def draw_negatives(keys_b: Tensor, masked: int, negatives: int) -> Tensor:
+def draw_negatives(keys_b: Tensor, masked: int, negatives: int, hidden_b: Tensor | None = None) -> Tensor:
     """Other hidden frames of the same record, uniformly and with replacement.
+
+    Parameters
+    ----------
+    keys_b : Tensor of int64, shape (batch,)
+    masked : int
+        Places for the hidden frames of a record, at least 2.
+    negatives : int
+    hidden_b : Tensor of int64, shape (batch,), optional
+        How many of them each record has, at least 2; None: all of them. The others have the record's negatives, too.
 
     Returns
     -------
     Tensor of int64, shape (batch, masked, negatives)
         Places among the record's hidden frames, never the frame's own; on the device of the keys.
-
-    Raises
-    ------
-    ValueError
-        There is no other hidden frame.
     """
-    if masked < 2:
-        raise ValueError(f"{masked} frames of each record are hidden; comparing needs 2: raise `mask`")
-    drawn = integers(substream(keys_b, _NEGATIVES), masked * negatives, masked - 1).view(-1, masked, negatives)
+    others = masked - 1 if hidden_b is None else hidden_b[:, None] - 1
+    drawn = integers(substream(keys_b, _NEGATIVES), masked * negatives, others).view(-1, masked, negatives)
     own = torch.arange(masked, device=keys_b.device)[None, :, None]
     return drawn + (drawn >= own)
 
@@ -124,13 +157,13 @@ def masked_positions(mask_bt: Tensor, count: int) -> Tensor:
     Parameters
     ----------
     mask_bt : Tensor of bool, shape (batch, frames)
-        True at `count` frames of each row.
+        True at `count` frames of each row, or at fewer: the first of the others then follow them.
     count : int
 
     Returns
     -------
     Tensor of int64, shape (batch * count,)
-        Ascending.
+        Those of a row in succession, ascending.
     """
     frame_bm = mask_bt.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
     first_b = torch.arange(0, mask_bt.numel(), mask_bt.shape[1], device=mask_bt.device)

@@ -40,14 +40,29 @@ class Objective(nn.Module, ABC):
 
     #: Scalars that a forward gives beside `loss`, in the order of history.csv and of the report.
     columns: ClassVar[tuple[str, ...]]
+    #: Version of what is drawn and how it counts: a training that goes on from a checkpoint of another one says so.
+    version: ClassVar[int] = 1
 
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         super().__init__()
         assert isinstance(encoder, ECGEncoder)  # the config refuses to pretrain another kind
         self.encoder = encoder
 
+    def prepare(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> Any:
+        """What of `draw` needs nothing but its arguments, drawn on the host; nothing, unless an objective says more.
+
+        Called an update ahead, while the device is at work, so that it need not wait: it must not read the state, which
+        will be another one, nor ask other ranks. Parameters are those of `draw`.
+
+        Returns
+        -------
+        object
+            For `draw`, on the CPU; pinned where the model lies on a GPU, or the host waits for the copy.
+        """
+        return None
+
     @abstractmethod
-    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> Iterator[Any]:
+    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int, prepared: Any) -> Iterator[Any]:
         """Whatever else the forwards of an update need: masks, noise, what comes with the records.
 
         Called once before the first forward of every update (in training mode), and of every batch of a validation (in
@@ -58,9 +73,11 @@ class Objective(nn.Module, ABC):
         ----------
         batches : sequence of dict of Tensor
             This rank's forwards, on the CPU. `signal` is int16 of shape (2 pairs, samples, leads), microvolts, rows 2i
-            and 2i+1 a pair; `valid`, where a record is padded, the real samples of each, int64 of shape (2 pairs,).
+            and 2i+1 a pair; `valid`, where a record may be padded, the real samples of each, int64 of shape (2 pairs,).
         seed : int
             Of the update; `random.record_keys` makes keys of it from which numbers come that no rank can change.
+        prepared : object
+            What `prepare` made of the same.
 
         Yields
         ------

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ecglfm.config import QuantizerConfig
 from ecglfm.models.layers import at_least_float32, mean_over_ranks
+from ecglfm.models.pretraining.terms import mean_of_hidden
 
 
 class Quantized(NamedTuple):
@@ -79,7 +80,9 @@ class GumbelQuantizer(nn.Module):
         """Gumbel temperature after `step` updates: start x factor^step, at least the floor."""
         return max(self.floor, self.start * self.factor**step)
 
-    def forward(self, features_sc: Tensor, *, step: int, gumbel_sv: Tensor | None) -> Quantized:
+    def forward(
+        self, features_sc: Tensor, *, step: int, gumbel_sv: Tensor | None, weight_s: Tensor | None = None
+    ) -> Quantized:
         """Choose a code per frame.
 
         Parameters
@@ -90,6 +93,8 @@ class GumbelQuantizer(nn.Module):
             Updates so far; sets the temperature.
         gumbel_sv : Tensor of float, shape (frames, codes), or None
             Standard Gumbel noise; None (evaluation) takes the largest score.
+        weight_s : Tensor of float32, shape (frames,), optional
+            What each counts in the means over frames, from `hidden_weights`; None: all the same.
 
         Returns
         -------
@@ -99,9 +104,13 @@ class GumbelQuantizer(nn.Module):
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
         # not bincount: on a GPU it reads the smallest and the largest code, and the host would wait for them
-        counts_v = scores_sv.new_zeros(codes).index_add_(0, best_s, scores_sv.new_ones(()).expand(best_s.numel()))
-        usage_v = counts_v / best_s.numel()
-        usage_v, mean_v = mean_over_ranks(torch.stack([usage_v, scores_sv.softmax(dim=1).mean(dim=0)]))
+        usage_v, ones_s = scores_sv.new_zeros(codes), scores_sv.new_ones(()).expand(best_s.numel())
+        if weight_s is None:
+            usage_v = usage_v.index_add_(0, best_s, ones_s) / best_s.numel()
+        else:
+            usage_v.index_add_(0, best_s, weight_s.to(usage_v.dtype))
+        mean_v = mean_of_hidden(scores_sv.softmax(dim=1), weight_s)
+        usage_v, mean_v = mean_over_ranks(torch.stack([usage_v, mean_v]))
         if gumbel_sv is None:
             chosen_s = best_s
             vectors_se = self.vars[chosen_s]

@@ -96,8 +96,8 @@ def uniform(keys_b: Tensor, n: int) -> Tensor:
     return whole.float().add_(0.5).mul_(2.0**-23)
 
 
-def integers(keys_b: Tensor, n: int, below: int) -> Tensor:
-    """Uniform integers in [0, below), for `below` far under 2^23.
+def integers(keys_b: Tensor, n: int, below: int | Tensor) -> Tensor:
+    """Uniform integers in [0, below), for `below` far under 2^23; one for all records, or of shape (b, 1).
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Terms of the pretraining loss, each a function of tensors: what is compared, with what, and how.
 
-Shapes: b batch, t frames, d encoder width, m masked frames of a record (the same in all), k negatives,
-f width of the contrastive space.
+Shapes: b batch, t frames, d encoder width, m places for the masked frames of a record (the same in all), k negatives,
+f width of the contrastive space, s = b m.
 """
 
 from __future__ import annotations
@@ -12,6 +12,29 @@ from torch.nn import functional
 
 from ecglfm.models.encoders import Features
 from ecglfm.models.layers import at_least_float32, gather_rows, group_rank
+
+
+def hidden_weights(hidden_b: Tensor, masked: int) -> Tensor:
+    """What each place counts in a mean over the hidden frames of each record, and that over records; they sum to 1.
+
+    Parameters
+    ----------
+    hidden_b : Tensor of int64, shape (batch,)
+        Hidden frames of each record, which have its first places.
+    masked : int
+        Places of a record.
+
+    Returns
+    -------
+    Tensor of float32, shape (batch * masked,)
+    """
+    real_bm = torch.arange(masked, device=hidden_b.device) < hidden_b[:, None]
+    return (real_bm / (hidden_b[:, None] * len(hidden_b))).flatten()
+
+
+def mean_of_hidden(x: Tensor, weight_s: Tensor | None) -> Tensor:
+    """Mean along the first dimension, that of all places; by `hidden_weights` where records hide unlike numbers."""
+    return x.mean(dim=0) if weight_s is None else (x * weight_s.view(-1, *[1] * (x.dim() - 1))).sum(dim=0)
 
 
 def contrastive_logits(
@@ -45,20 +68,26 @@ def contrastive_logits(
 
 
 def contrastive_loss(
-    x_bmf: Tensor, y_bmf: Tensor, codes_bm: Tensor, negatives_bmk: Tensor, *, temperature: float
+    x_bmf: Tensor,
+    y_bmf: Tensor,
+    codes_bm: Tensor,
+    negatives_bmk: Tensor,
+    *,
+    temperature: float,
+    weight_s: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy of the true quantized frame among negatives of its record (arXiv:2006.11477, eq. 3).
 
-    Parameters are those of `contrastive_logits`.
+    Parameters are those of `contrastive_logits` and `mean_of_hidden`.
 
     Returns
     -------
     loss, accuracy : Tensor, shape ()
         Mean over masked frames.
-    """
-    logits_bmk = contrastive_logits(x_bmf, y_bmf, codes_bm, negatives_bmk, temperature=temperature)
-    loss = (logits_bmk.logsumexp(dim=-1) - logits_bmk[..., 0]).mean()
-    return loss, (logits_bmk.argmax(dim=-1) == 0).to(logits_bmk.dtype).mean()
+    """  # fmt: skip
+    logits_sk = contrastive_logits(x_bmf, y_bmf, codes_bm, negatives_bmk, temperature=temperature).flatten(0, 1)
+    loss = mean_of_hidden(logits_sk.logsumexp(dim=-1) - logits_sk[..., 0], weight_s)
+    return loss, mean_of_hidden((logits_sk.argmax(dim=-1) == 0).to(logits_sk.dtype), weight_s)
 
 
 def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) -> tuple[Tensor, Tensor]:
@@ -93,18 +122,9 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     return loss, 0.5 * hits.mean()
 
 
-def feature_penalty(features: Features, real_frames: float | None = None) -> Tensor:
-    """Mean square of the conv features at real frames.
-
-    Parameters
-    ----------
-    features : Features
-    real_frames : float, optional
-        Divide by as many frames instead of this batch's: where batches have different numbers of them, the mean
-        of their penalties is then the penalty of all.
-    """
+def feature_penalty(features: Features) -> Tensor:
+    """Mean square of the conv features: of each record over its real frames, and that over records."""
     square_bt = at_least_float32(features.conv_btc).square().mean(dim=-1)
     if features.mask_bt is None:
-        return square_bt.mean() if real_frames is None else square_bt.sum() / real_frames
-    total = square_bt.masked_fill(~features.mask_bt, 0.0).sum()
-    return total / (features.mask_bt.sum() if real_frames is None else real_frames)
+        return square_bt.mean()
+    return (square_bt.masked_fill(~features.mask_bt, 0.0).sum(dim=1) / features.mask_bt.sum(dim=1)).mean()

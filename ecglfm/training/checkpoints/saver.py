@@ -74,8 +74,18 @@ class Saver:
         self._pending = _Save(step, json.dumps(state, allow_nan=False), self._thread.submit(self._write, step))
         self.waited = time.perf_counter() - began
 
-    def poll(self) -> None:
+    @property
+    def busy(self) -> bool:
+        """Whether this rank is at work on a checkpoint that is under way."""
+        return self._pending is not None and not self._pending.work.done()
+
+    def poll(self, busy: bool | None = None) -> None:
         """Bring the pending checkpoint on as far as all ranks are; every rank must call it, at each update.
+
+        Parameters
+        ----------
+        busy : bool, optional
+            Whether any rank is, where they were asked already, since the last `save` or `poll`.
 
         Raises
         ------
@@ -84,7 +94,9 @@ class Saver:
         SystemExit
             On the other ranks then.
         """
-        if self._pending is not None and not distributed.any_rank(not self._pending.work.done()):
+        if self._pending is None:
+            return
+        if not (distributed.any_rank(self.busy) if busy is None else busy):
             self._advance(self._pending)
 
     def finish(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -26,16 +26,15 @@ from ecglfm.training.checkpoints import Saver
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import broadcast_buffers, set_learning_rate, unwrap
 from ecglfm.training.pretraining.layer_probe import LayerProbe
+from ecglfm.training.pretraining.upcoming import Upcoming
 from ecglfm.training.pretraining.watchdog import Guard, Watchdog
 from ecglfm.training.progress import TrainingProgress
 from ecglfm.training.schedule import is_due, learning_rate, seed_of
 
 logger = logging.getLogger(__name__)
 
-# Streams of random numbers: what a seed is for is part of its key.
-_DROPOUT, _NOISE, _VALIDATION = 1, 2, 3
-
-Batches = Iterator[dict[str, torch.Tensor]]
+# Streams of random numbers: what a seed is for is part of its key; 2 is `upcoming.NOISE`.
+_DROPOUT, _VALIDATION = 1, 3
 
 
 def history_columns(columns: Sequence[str]) -> list[str]:
@@ -102,13 +101,14 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
     """
     config, total = job.config, job.total
     batches = job.train.load(start, total, num_workers=config.num_workers)
+    upcoming = Upcoming(unwrap(engine), batches, config, start)
     segments = 2 * job.train.batch_size * config.accumulate * distributed.world_size()
     engine.train()
     saved, seconds, updates = start, 0.0, 0
+    stopping = distributed.any_rank(bool(stop))
     with TrainingProgress(job.output, start=start, total=total) as progress:
         for step in range(start + 1, total + 1):  # the number of the update
-            job.saver.poll()
-            if distributed.any_rank(bool(stop)):
+            if stopping:
                 if step - 1 > saved:
                     job.save(engine, step - 1)
                 job.saver.finish()
@@ -118,7 +118,9 @@ def train(engine: Any, job: Job, *, start: int, run: Run, stop: distributed.Stop
             rate = learning_rate(step - 1, peak=config.lr, total=total, schedule=config.schedule)
             set_learning_rate(engine, rate)
             with LayerProbe(job.encoder.context, active=is_due(step, config.log_every, total)) as probe:
-                done = update(engine, batches, step - 1, config)
+                done = update(engine, upcoming, step - 1, config, lambda: (bool(stop), job.saver.busy))
+            stopping, busy = done.flags
+            job.saver.poll(busy)
             job.watchdog.note_update(step, done.fault, run)
             if job.ema is not None and done.fault is None:
                 job.ema.update(step)
@@ -151,24 +153,34 @@ class Update(NamedTuple):
         2-norm of the gradients before clipping; NaN where no update was made.
     fault : str or None
         Why it was skipped.
+    flags : list of bool
+        Whether each flag that was asked for is true on any rank.
     """
 
     terms: list[dict[str, Any]]
     norm: float
     fault: str | None
+    flags: list[bool]
 
 
-def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> Update:
+def update(
+    engine: Any, upcoming: Upcoming, step: int, config: PretrainConfig, ask: Callable[[], Sequence[bool]] = tuple
+) -> Update:
     """One update of the weights.
+
+    The host runs ahead of a GPU, and draws the next update's masks there, until all is sent off but the step of the
+    optimizer: then it waits, once, to hear from all ranks in one all-reduce what each of them must know (`Guard`).
 
     Parameters
     ----------
     engine : DeepSpeedEngine
-    batches : iterator of dict
+    upcoming : Upcoming
         Gives the forwards of this update next.
     step : int
         Updates done before.
     config : PretrainConfig
+    ask : callable
+        Gives flags of this rank, when all are to hear of them.
 
     Raises
     ------
@@ -176,19 +188,18 @@ def update(engine: Any, batches: Batches, step: int, config: PretrainConfig) -> 
         A loss or a gradient is not finite, and `non_finite` says stop. No update is made of it.
     """
     terms, guard, objective = [], Guard(engine, config, step), unwrap(engine)
-    loaded = [next(batches) for _ in range(config.accumulate)]
-    noises = objective.draw(loaded, seed_of(config.seed, _NOISE, step))
-    for forward, (batch, noise) in enumerate(zip(loaded, noises, strict=True)):
+    for forward, (batch, noise) in enumerate(upcoming.take()):
         x, mask = on_device(batch, engine.device)
         torch.manual_seed(seed_of(config.seed, _DROPOUT, step, forward, distributed.rank()))
         output = engine(x, step=step, noise=noise, mask=mask)
-        guard.check_loss(output)
+        terms.append(logged(output, objective))
+        if forward == config.accumulate - 1:
+            upcoming.prepare()
         engine.backward(output["loss"])
         if forward < config.accumulate - 1:
             engine.step()  # counts the forward; the last one's updates
-        terms.append(logged(output, objective))
-    norm = guard.finish()
-    return Update(terms, norm, guard.fault)
+    norm, flags = guard.finish(terms, ask())
+    return Update(terms, norm, guard.fault, flags)
 
 
 def logged(output: dict[str, torch.Tensor], objective: Objective) -> dict[str, torch.Tensor]:
@@ -238,7 +249,8 @@ def validate(engine: Any, batches: PretrainBatches, step: int, config: PretrainC
     with torch.no_grad():
         loaded = batches.load(0, batches.updates_per_epoch, num_workers=config.num_workers)
         for index, batch in enumerate(loaded):
-            (noise,) = objective.draw([batch], seed_of(config.seed, _VALIDATION, index))
+            seed = seed_of(config.seed, _VALIDATION, index)
+            (noise,) = objective.draw([batch], seed, objective.prepare([batch], seed))
             x, mask = on_device(batch, engine.device)
             output = engine(x, step=step, noise=noise, mask=mask)
             terms.append(logged(output, objective))

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm import distributed
-from ecglfm.config import ConformerConfig, EncoderSlice, S4Config, TrackingSlice
+from ecglfm.config import EncoderSlice, TrackingSlice
 from ecglfm.config.wording import counted
 from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
 from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
@@ -34,6 +34,7 @@ from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
 from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
 from ecglfm.training.pretraining.loop import history_columns, train
+from ecglfm.training.pretraining.resumed import warn_of_changes
 from ecglfm.training.pretraining.tracked import run_of_pretraining
 from ecglfm.training.pretraining.watchdog import Watchdog
 from ecglfm.training.schedule import phases
@@ -117,7 +118,7 @@ class Pretraining:
         phases(self.total, self.config.schedule)  # a mistake in it is better known now
         every, kept = self.config.checkpoint_every, self.config.keep_every
         self.save_every = every.steps or (every.epochs or 0) * per_epoch
-        self.columns = objective_class(self.config.objective).columns
+        self.objective = objective_class(self.config.objective)
         self.watchdog = Watchdog(self.config)
         self.ema: EMA | None = None
         checkpoints = Checkpoints(
@@ -189,7 +190,7 @@ class Pretraining:
     def _prepare(self) -> int:
         """Check the samples, and begin the history or take back what is beyond the checkpoint; on rank 0."""
         self._check_samples()
-        self.history = History(self.saved.checkpoints.folder / "history.csv", history_columns(self.columns))
+        self.history = History(self.saved.checkpoints.folder / "history.csv", history_columns(self.objective.columns))
         self.history.truncate(self.saved.step)
         return 0
 
@@ -207,26 +208,15 @@ class Pretraining:
         if self.saved.step:
             self.saved.restore_engine(engine, self.ema)
             self.watchdog.load_state_dict(self.saved.state["watchdog"])
-            self._log_batch_size(self.saved.state["batch_size"])
+            warn_of_changes(self.saved.state, self.slice.config.model, self.objective, pairs=self.train.batch_size)
             logger.info("resumed from step %d of %d", self.saved.step, self.total)
         return engine, objective
 
     def save(self, engine: Any, step: int) -> None:
         """Have a checkpoint written; every rank must call it."""
         state = {"watchdog": self.watchdog.state_dict(), "batch_size": self.train.batch_size}
+        state["objective"] = self.objective.version
         self.saved.save(engine, step, state, ema=self.ema)
-
-    def _log_batch_size(self, before: int) -> None:
-        """Warn where the model depends on how the global batch is spread, and that is another way now."""
-        model, pairs = self.slice.config.model, self.train.batch_size
-        if not isinstance(model, ConformerConfig | S4Config) or model.norm_sync or pairs == before:
-            return
-        if isinstance(model, S4Config) or model.norm == "batch":
-            logger.warning(
-                "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true`%s"
-                " it would not",
-                pairs, before, " or `norm: group`" if model.kind == "conformer" else "",
-            )  # fmt: skip
 
     def _start_tracking(self, tracking: TrackingSlice | None, rule: str | None) -> Run:
         """The MLflow run, the one that a resumed training began."""
@@ -290,7 +280,7 @@ class Pretraining:
             "skipped_updates": self.watchdog.skipped,
             "warnings": self.watchdog.summary(),
             "final": {
-                split: {term: float(row[term]) for term in ("loss", *self.columns) if row[term]}
+                split: {term: float(row[term]) for term in ("loss", *self.objective.columns) if row[term]}
                 for split, row in sorted(last.items())
             },
         }

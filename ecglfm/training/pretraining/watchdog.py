@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ecglfm import distributed
@@ -23,6 +24,35 @@ from ecglfm.training.pretraining.layer_probe import LayerState
 logger = logging.getLogger(__name__)
 
 _DEAD = 1e-6  # change or spread of a layer that does nothing; rounding is a thousand times less, training far more
+
+
+def hear(losses: Sequence[Tensor], flags: Sequence[bool], norm: Tensor | None) -> list[float]:
+    """What some rank has to say, in one all-reduce and one wait of the host; every rank must ask, with as many.
+
+    Parameters
+    ----------
+    losses : sequence of Tensor, shape ()
+    flags : sequence of bool
+    norm : Tensor, shape (), or None
+        The same on every rank.
+
+    Returns
+    -------
+    list of float
+        1 for each loss that is not finite on some rank and each flag that is true on some, else 0; then the norm.
+    """
+    like = losses[0]  # numbers are filled in on the device: a copy from the host would wait
+    values = [(~loss.isfinite()).float() for loss in losses]
+    values += [torch.full((), float(flag), device=like.device) for flag in flags]
+    values_n = torch.stack(values if norm is None else [*values, norm.float()])
+    if distributed.world_size() > 1:
+        torch.distributed.all_reduce(values_n, torch.distributed.ReduceOp.MAX)
+    return read(values_n)
+
+
+def read(values_n: Tensor) -> list[float]:
+    """Numbers from the device, when it is that far."""
+    return list(values_n.tolist())
 
 
 class Guard:
@@ -48,36 +78,49 @@ class Guard:
         # A broken batch also ruins the running statistics of BatchNorm: they go back to what they were.
         self._buffers = [x.clone() for x in engine.module.buffers()] if config.non_finite == "skip" else []
 
-    def check_loss(self, output: Mapping[str, Tensor]) -> None:
-        """Note what one forward of the objective gave; every rank must ask, before the backward pass.
+    def finish(self, terms: Sequence[Mapping[str, Tensor]], flags: Sequence[bool] = ()) -> tuple[float, list[bool]]:
+        """Apply the update, or skip it; to be called after the last backward pass, by every rank.
 
-        Raises
-        ------
-        UserError
-            With `non_finite: stop`, where the loss of any rank is not finite.
-        """
-        if distributed.any_rank(not math.isfinite(output["loss"].item())):
-            row = {name: float(value.detach()) for name, value in output.items()}
-            causes = [text for text in unwrap(self.engine).warnings(row).values() if text is not None]
-            self._found("loss", "".join(f" ({text})" for text in causes))
+        One all-reduce tells all ranks of losses that are not finite, and of their flags; and the host waits for the
+        device there, once: where gradients are DeepSpeed's own affair it does so in its step, too.
 
-    def finish(self) -> float:
-        """Apply the update, or skip it; to be called after the last backward pass.
+        Parameters
+        ----------
+        terms : sequence of mapping of str to Tensor
+            What the forwards of this rank gave: `loss` and the objective's columns.
+        flags : sequence of bool
 
         Returns
         -------
-        float
+        norm : float
             2-norm of the gradients before clipping; NaN where no update was made (also where DeepSpeed
             made none because gradients left the range of fp16, which is no fault).
+        flags : list of bool
+            Whether each is true on any rank.
 
         Raises
         ------
         UserError
-            With `non_finite: stop`, where a gradient is not finite. No update was made of it.
+            With `non_finite: stop`, where a loss or gradient is not finite. No update was made of it.
         """
         norm = gradient_norm(self.engine)
-        if norm is not None and not math.isfinite(norm):
+        heard = hear([forward["loss"] for forward in terms], flags, norm)
+        self._look_at(terms, heard[: len(terms)])
+        if norm is not None and not math.isfinite(heard[-1]):
             self._found("gradient")
+        said = [value > 0 for value in heard[len(terms) : len(terms) + len(flags)]]
+        return self._step(None if norm is None else heard[-1]), said
+
+    def _look_at(self, terms: Sequence[Mapping[str, Tensor]], broken: Sequence[float]) -> None:
+        """Name the fault of the first forward whose loss is not finite on some rank."""
+        for forward, fault in zip(terms, broken, strict=True):
+            if fault:
+                row = {name: float(value) for name, value in forward.items()}
+                causes = [text for text in unwrap(self.engine).warnings(row).values() if text is not None]
+                self._found("loss", "".join(f" ({text})" for text in causes))
+
+    def _step(self, norm: float | None) -> float:
+        """Let the engine step, with or without an update; returns the norm."""
         with _without_update(self.engine) if self.fault else contextlib.nullcontext():
             self.engine.step()
         if norm is None:  # ZeRO and fp16 tell only now, and make no update of such gradients themselves

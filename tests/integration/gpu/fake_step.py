@@ -26,7 +26,7 @@ for _library in (_LIBRARIES / "libc10.so", _LIBRARIES / "libtorch_cpu.so", sys.a
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
-from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
@@ -34,18 +34,17 @@ torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
 torch.cuda.is_bf16_supported = lambda *_, **__: True
 
 from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load  # noqa: E402
-from ecglfm.data.loading import on_device  # noqa: E402
 from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
 from ecglfm.models.layers import initialization  # noqa: E402
-from ecglfm.models.pretraining import make_objective  # noqa: E402
-from ecglfm.models.pretraining.random import record_keys  # noqa: E402
+from ecglfm.models.pretraining import MaskedCodes, make_objective  # noqa: E402
 from ecglfm.training.engine import Autocast  # noqa: E402
 from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
+from ecglfm.training.pretraining import Upcoming, update, watchdog  # noqa: E402
 
 initialization.normal_ = lambda tensor, std: None  # draws a seed, and reads it; weights are fake here
 
-PAIRS, HIDDEN = 2, 20
+PAIRS = 2
 #: Kinds that no config ships an encoder of.
 OTHERS = {
     "wav2vec2": {"model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2}, "weights": "random"}
@@ -61,7 +60,8 @@ class Step(TorchDispatchMode):
     Attributes
     ----------
     waits, crossings : list of str
-        Where the host reads from the device, and where a tensor goes from one device to another.
+        Where the host reads from the device, or copies to it from memory that is not pinned; and where a tensor goes from
+        one device to another, but for pinned ones that nobody waits for: their number is `arrivals`.
     products : list of list of str
         Types of the factors of each matrix product and convolution.
     """
@@ -70,6 +70,7 @@ class Step(TorchDispatchMode):
         super().__init__()
         self.waits: list[str] = []
         self.crossings: list[str] = []
+        self.arrivals = 0
         self.products: list[list[str]] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -81,7 +82,10 @@ class Step(TorchDispatchMode):
         out = func(*args, **kwargs)
         devices = {x.device.type for x in [*before, *tree_leaves(out)] if isinstance(x, Tensor)}
         if name in {"_to_copy", "copy_"} and len(devices) > 1:
-            self.crossings.append(_place())
+            if before[-1].is_cuda or not kwargs.get("non_blocking") or not getattr(before[-1], "pinned", False):
+                self.crossings.append(_place())
+            else:
+                self.arrivals += 1
         if name in _PRODUCTS:
             self.products.append([str(x.dtype).removeprefix("torch.") for x in before[:2]])
         return out
@@ -106,6 +110,62 @@ def bincount(x: Tensor, minlength: int = 0, **_: object) -> Tensor:
 torch.bincount = bincount
 
 
+def read(values_n: Tensor) -> list[float]:
+    """Nothing is wrong on any rank."""
+    for mode in torch.utils._python_dispatch._get_current_dispatch_mode_stack():
+        if isinstance(mode, Step):
+            mode.waits.append(f"read at {_place()}")
+    return [0.0] * len(values_n)
+
+
+def pinned(x: Tensor) -> Tensor:
+    """The same; without CUDA nothing can be."""
+    x.pinned = True
+    return x
+
+
+def on_the_host(prepare):
+    """Masks are drawn in earnest there; only what comes of it is fake, too, and pinned where that is."""
+
+    def fake(x: Tensor) -> Tensor:
+        return pinned(torch.empty_like(x)) if getattr(x, "pinned", False) else torch.empty_like(x)
+
+    def drawn(*args):
+        with unset_fake_temporarily():
+            prepared = prepare(*args)
+        return [hidden.each(fake) for hidden in prepared]
+
+    return drawn
+
+
+watchdog.read, Tensor.pin_memory = read, pinned
+MaskedCodes.prepare = on_the_host(MaskedCodes.prepare)
+
+
+class Engine:
+    """What DeepSpeed's does without ZeRO, but for the step of the optimizer."""
+
+    device = torch.device("cuda")
+
+    def __init__(self, objective: nn.Module) -> None:
+        self.module = Autocast(objective, torch.bfloat16)
+
+    def __call__(self, *args, **kwargs):
+        return self.module(*args, **kwargs)
+
+    def backward(self, loss: Tensor) -> None:
+        self.loss = loss
+        loss.backward()
+
+    def step(self) -> None:
+        """Nothing."""
+
+    def no(self) -> bool:
+        return False
+
+    zero_optimization = fp16_enabled = bfloat16_enabled = no
+
+
 def onto_cuda(module: nn.Module) -> None:
     """Fake weights and buffers where a GPU has them."""
     for part in module.modules():
@@ -123,6 +183,7 @@ def watched(module: nn.Module, found: dict[str, object]) -> Iterator[Step]:
     with Step() as step:
         yield step
     found["waits"], found["crossings"], found["first"] = step.waits, step.crossings, step.products[0]
+    found["arrivals"] = step.arrivals
     found["without_gradient"] = [
         name
         for name, value in module.named_parameters()
@@ -144,26 +205,25 @@ def encoder_of(name: str) -> tuple[EncoderConfig, Encoder, int]:
 
 
 def pretrain(name: str) -> dict[str, object]:
-    """A forward and a backward of the objective, with noise of its own making, after the one that fills its tables."""
+    """The product's own update, after the one that fills its tables."""
     config, encoder, samples = encoder_of(name)
     assert config.pretrain is not None
-    objective = make_objective(encoder, config.pretrain).train()
+    once = config.pretrain.model_copy(update={"accumulate": 1})
+    objective = make_objective(encoder, once).train()
     onto_cuda(objective)
-    rows, found, leads = 2 * PAIRS, {}, len(encoder.leads)
-    frames = encoder.frames(samples)
-    training = Autocast(objective, torch.bfloat16)
-    for _ in range(2):
-        batch = {
-            "signal": torch.empty(rows, samples, leads, dtype=torch.int16),
-            "lead_mask": torch.empty(rows, leads, dtype=torch.bool),
+    engine, rows, leads, found = Engine(objective), 2 * PAIRS, len(encoder.leads), {}
+    batches = [
+        {
+            "signal": pinned(torch.empty(rows, samples, leads, dtype=torch.int16)),
+            "lead_mask": pinned(torch.empty(rows, leads, dtype=torch.bool)),
         }
-        x, mask = on_device(batch, torch.device("cuda"))
-        spans = torch.empty(rows, frames, dtype=torch.bool)
-        noise = objective._noise(record_keys(0, 0, rows), spans, HIDDEN, float(rows * frames))
+        for _ in range(3)
+    ]
+    upcoming = Upcoming(objective, iter(batches), once)
+    for step in range(2):
         with watched(objective, found):
-            loss = training(x, step=0, noise=noise, mask=mask)["loss"]
-            loss.backward()
-        found["loss"] = str(loss.device)
+            update(engine, upcoming, step, once, lambda: [False, False])
+        found["loss"] = str(engine.loss.device)
     return found
 
 

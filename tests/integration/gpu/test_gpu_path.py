@@ -37,12 +37,19 @@ def steps(tmp_path_factory) -> dict[str, dict]:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_stays_on_the_gpu(steps, name):
-    """Every weight gets a gradient there, the host reads nothing, and no tensor comes or goes."""
+    """Every weight gets a gradient there, and no tensor comes or goes that anybody waits for."""
     found = steps[name]
     assert found["loss"] == "cuda:0"
     assert found["without_gradient"] == []
-    assert found["waits"] == []
     assert found["crossings"] == []
+
+
+def test_the_host_waits_once_an_update(steps):
+    """For what all ranks must know before the optimizer's step: losses, flags and the norm. DeepSpeed is not in it."""
+    (wait,) = steps["small"]["waits"]
+    assert wait.startswith("read at training/pretraining/watchdog.py")
+    assert steps["small"]["arrivals"] == 4  # signals and their leads, keys and masks: pinned
+    assert all(steps[name]["waits"] == [] for name in STEPS[1:])
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -45,7 +45,7 @@ def test_products_are_those_of_the_formula(repository, changed, passes):
     step = count(slice_, segments=32)
     once = forward_flops(slice_.config.model, slice_.config.pretrain, segments=32, leads=12, samples=2500, masked=56)
     expected = passes * once["layers"] + PASSES * (once["frontend"] + once["objective"])
-    # beside it the feature extractor's first products want no gradient, and the number of hidden frames is drawn
+    # beside it the feature extractor's first products want no gradient
     assert step.flops() == pytest.approx(expected, rel=0.015)
     types = {one.dtype for one in step.operations if one.name == "addmm"}
     assert types == ({torch.float32} if changed.get("precision") == "fp32" else {torch.bfloat16})

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from torch import _dynamo as dynamo
 
-from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError
+from ecglfm.config import LEADS, MaskConfig, PreprocessConfig, PretrainConfig, UserError
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.pretraining.masked_codes import MaskedCodes
-from ecglfm.models.pretraining.masking import draw_negatives
+from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
+from ecglfm.models.pretraining.masking import draw_negatives, hidden_frames
 from ecglfm.models.pretraining.random import record_keys
 from ecglfm.models.pretraining.terms import cmsc_loss, contrastive_loss
 from tests.unit.architectures import architecture
@@ -138,3 +139,74 @@ def test_it_learns():
         losses.append(terms["loss"].item())
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert terms["cmsc_accuracy"] == 1
+
+
+def noise_of(objective, batch, seed):
+    (noise,) = objective.draw([batch], seed, objective.prepare([batch], seed))
+    return noise
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_shapes_are_those_of_the_config_in_every_update(padded):
+    objective, shapes, hidden = build(), set(), set()
+    for seed in range(20):
+        batch = {"signal": torch.zeros(4, 1600, 12, dtype=torch.int16)}
+        if padded:
+            batch["valid"] = torch.randint(800, 1601, (4,), generator=generator(seed))
+        noise = noise_of(objective, batch, seed)
+        shapes.add(tuple(tuple(x.shape) for x in noise if x is not None))
+        hidden.add(tuple(noise.mask_bt.sum(dim=1).tolist()))
+    frames = objective.encoder.frames(1600)
+    masked = hidden_frames(frames, MaskConfig())
+    assert shapes == {((4, frames), (4, masked, 100), (4 * masked, 8), *[(4,)] * padded)}
+    assert (len(hidden) > 10) if padded else (hidden == {(masked,) * 4})
+
+
+def test_records_count_alike_whatever_they_hide():
+    """Two batches of whole and of short records beside one of all: its loss is their mean, term by term."""
+    off = {"diversity": {"weight": 0.0}, "cmsc": {"weight": 0.0}}
+    objective, x = build(**off).eval(), torch.randn(4, 12, 1600)
+    valid = torch.tensor([1600, 1600, 900, 1000])
+    mask = torch.arange(1600) < valid[:, None]
+    batch = {"signal": torch.zeros(4, 1600, 12, dtype=torch.int16), "valid": valid}
+    noise = noise_of(objective, batch, 3)
+    whole = objective(x, step=0, noise=noise, mask=mask)
+    parts = [
+        objective(
+            x[rows], step=0, noise=Noise(*(None if part is None else part[rows] for part in noise)), mask=mask[rows]
+        )
+        for rows in (slice(2), slice(2, 4))
+    ]
+    for name in ("loss", "contrastive", "mlm", "feature_penalty", "contrastive_accuracy", "mlm_accuracy"):
+        mean = sum(float(part[name].detach()) for part in parts) / 2
+        assert float(whole[name].detach()) == pytest.approx(mean, rel=1e-5, abs=1e-7), name
+
+
+def test_places_beyond_a_records_hidden_frames_count_for_nothing():
+    """A record of 900 samples, hiding 17 of its 56 frames, is the same with as many places as it needs."""
+    objective, x = build().eval(), torch.randn(2, 12, 1600)
+    valid = torch.tensor([900, 900])
+    batch = {"signal": torch.zeros(2, 1600, 12, dtype=torch.int16), "valid": valid}
+    mask, noise = (torch.arange(1600) < valid[:, None]), noise_of(objective, batch, 3)
+    hidden = int(noise.hidden_b[0])
+    assert hidden == hidden_frames(100, MaskConfig()) * 56 // 100 < noise.negatives_bmk.shape[1]
+    needed = noise._replace(negatives_bmk=noise.negatives_bmk[:, :hidden], hidden_b=None)
+    padded, plain = (objective(x, step=0, noise=one, mask=mask) for one in (noise, needed))
+    for name, value in plain.items():
+        assert float(padded[name].detach()) == pytest.approx(float(value.detach()), rel=1e-5, abs=1e-6), name
+
+
+def test_a_compiled_objective_stays_compiled():
+    """One graph, traced once more when the update's number proves to be no constant; no shape changes in 20 updates.
+
+    For a CUDA graph the temperature, a number of the host, would have to become a tensor.
+    """
+    objective, graphs = build(), []
+    dynamo.reset()
+    before = dynamo.utils.counters["stats"]["unique_graphs"]
+    compiled = torch.compile(objective, backend="eager")
+    for step in range(20):
+        noise = noise_of(objective, {"signal": torch.zeros(4, 1600, 12, dtype=torch.int16)}, step)
+        compiled(torch.randn(4, 12, 1600), step=step, noise=noise)["loss"].backward()
+        graphs.append(dynamo.utils.counters["stats"]["unique_graphs"] - before)
+    assert graphs == [1, *[2] * 19]

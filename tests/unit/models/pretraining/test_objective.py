@@ -35,7 +35,7 @@ def test_a_forward_gives_the_loss_and_the_columns_and_nothing_else_has_a_gradien
     objective = make_objective(encoder(), PretrainConfig(steps=1, objective=kind()))
     x = torch.randn(4, len(LEADS), 500)
     batch = {"signal": (1000 * x).short().transpose(1, 2), "lead_mask": torch.ones(4, len(LEADS)).bool()}
-    (noise,) = objective.draw([batch], 7)
+    (noise,) = objective.draw([batch], 7, objective.prepare([batch], 7))
     output = objective(x, step=0, noise=noise)
     assert set(output) == {"loss", *objective.columns}
     assert [name for name, value in output.items() if value.requires_grad] == ["loss"]

@@ -22,8 +22,10 @@ import yaml
 from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.models.bundle import load_encoder
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
+from ecglfm.models.pretraining.masking import hidden_frames
 from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.models.settings import pretraining_of
+from ecglfm.training.checkpoints import SavedTraining
 from ecglfm.training.engine import initialize
 from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
@@ -185,6 +187,27 @@ def test_the_global_batch_may_be_spread_in_another_way(prepared, tmp_path, caplo
     pretrain(prepared, tmp_path, steps=6, log_every=1, batch_size=2, accumulate=2)
     assert logged[0] == 5
     assert "BatchNorm now sees 2 pairs at a time, before 4: the loss may jump" in caplog.text
+
+
+def test_a_checkpoint_of_an_earlier_objective_goes_on_and_says_so(prepared, tmp_path, monkeypatch, caplog):
+    save = SavedTraining.save
+
+    def as_before(self, engine, step, state, **options):
+        assert state["objective"] == 2
+        save(self, engine, step, {key: value for key, value in state.items() if key != "objective"}, **options)
+
+    with monkeypatch.context() as before:
+        before.setattr(SavedTraining, "save", as_before)
+        pretrain(prepared, tmp_path, steps=4)
+    caplog.set_level("INFO")
+    pretrain(prepared, tmp_path, steps=6)
+    assert "resumed from step 4 of 6" in caplog.text
+    said = "the checkpoint is of an ecglfm that hid frames in another way (version 1 of the objective, now 2; see"
+    assert caplog.text.count(said) == 1
+    caplog.clear()
+    pretrain(prepared, tmp_path, steps=8)
+    assert "resumed from step 6 of 8" in caplog.text
+    assert said not in caplog.text
 
 
 def test_raising_steps_continues_and_gives_the_longer_training(prepared, undisturbed, tmp_path, caplog):
@@ -392,8 +415,8 @@ def test_short_recordings_are_used_with_a_mask_where_the_config_says_so(prepared
 
         def forward(self, x, *, mask, noise, **_):
             assert x.shape == (8, 3, 400)
-            assert noise.real_frames == 8 * 37  # 300 samples, by 4, by 2
-            assert not noise.mask_bt[:, 37:].any()
+            assert not noise.mask_bt[:, 37:].any()  # 300 samples, by 4, by 2
+            assert noise.hidden_b.tolist() == [hidden_frames(50, config.config.pretrain.mask) * 37 // 50] * 8
             masks.append(mask)
             return dict.fromkeys(("loss", *MaskedCodes.columns), x.mean())
 

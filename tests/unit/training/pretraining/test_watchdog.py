@@ -20,7 +20,7 @@ from ecglfm.training.pretraining import loop
 from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.layer_probe import LayerState
-from ecglfm.training.pretraining.watchdog import Watchdog
+from ecglfm.training.pretraining.watchdog import Watchdog, hear
 from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 
@@ -51,11 +51,11 @@ class Faults:
     def install(self, monkeypatch):
         update, on_device, forward = loop.update, loop.on_device, MaskedCodes.forward
 
-        def noted(engine, batches, step, config):
+        def noted(engine, upcoming, step, *args):
             self.step, self.forward = step + 1, 0
             before = self.state(engine)
             try:
-                return update(engine, batches, step, config)
+                return update(engine, upcoming, step, *args)
             finally:
                 self.states[self.step] = (before, self.state(engine))
                 self.step = None
@@ -158,13 +158,20 @@ def test_too_many_skipped_in_a_row_stop_the_training(prepared, tmp_path, monkeyp
 
 
 def test_a_batch_without_a_hidden_frame_is_named_as_the_cause():
-    class Engine:
+    class Engine:  # it cannot step
         module = objective()
+        zero_optimization = staticmethod(lambda: True)
 
     output = dict.fromkeys(("loss", *MaskedCodes.columns), torch.tensor(math.nan))
     output |= {"masked_fraction": torch.tensor(0.0), "code_perplexity": torch.tensor(1.0)}  # of NaN: no collapse
     with pytest.raises(UserError, match=r"not finite at step 8 \(no frame was hidden: [^()]*; see `mask`\): stopped"):
-        loop.Guard(Engine(), PretrainConfig(steps=10), 7).check_loss(output)
+        loop.Guard(Engine(), PretrainConfig(steps=10), 7).finish([output])
+
+
+def test_what_ranks_hear_is_in_the_order_in_which_it_was_said():
+    losses = [torch.tensor(value) for value in (1.0, math.inf, math.nan)]
+    assert hear(losses, [True, False], torch.tensor(2.5)) == [0, 1, 1, 1, 0, 2.5]
+    assert hear(losses[:1], [], None) == [0]
 
 
 def plant(monkeypatch, break_weights):

@@ -42,7 +42,7 @@ class Toy(Objective):
         self.teacher: Tensor
         self.register_buffer("teacher", torch.zeros(encoder.dim))
 
-    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> Iterator[Tensor]:
+    def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int, prepared: None) -> Iterator[Tensor]:
         """Frames that are blanked, a tensor of bool, shape (2 pairs, frames)."""
         if self.training:
             self.teacher.lerp_(self.head.weight.detach().mean(dim=0), 0.1)
