@@ -110,10 +110,17 @@ def _examples(of_model: Explainable, label: str) -> tuple[list[Example], list[st
                 passed_over.append(f"{_GROUPS[group]} {name}")
                 continue
             said, limit = (rows[f"{what}.{label}"][name] for what in ("probability", "threshold"))
-            title = f"{_GROUPS[group]} (1 of {of}): {name}, probability {said:.2f}, called from {limit:.2f}"
+            title = f"{_GROUPS[group]} (1 of {of}): {name}, {called(float(said), float(limit))}"
             found.append(Example(title, signal_uv.astype(np.float64) / 1000.0, values.values))
             break
     return found, passed_over
+
+
+def called(probability: float, threshold: float) -> str:
+    """Both numbers with two digits, or with as many as tell them apart, up to four."""
+    apart = (digits for digits in (2, 3) if f"{probability:.{digits}f}" != f"{threshold:.{digits}f}")
+    digits = next(apart, 4) if probability != threshold else 2
+    return f"probability {probability:.{digits}f}, called from {threshold:.{digits}f}"
 
 
 def draw_examples(examples: Sequence[Example], leads: Sequence[str], fs: float) -> Figure:

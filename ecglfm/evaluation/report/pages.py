@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ecglfm.config import BASELINES
+from ecglfm.config.difference import shown
 from ecglfm.evaluation.metrics import all_metrics, chances, title_of
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.report.model_sections import FittedModel
@@ -34,6 +35,7 @@ def environment() -> Environment:
         "number": lambda value: "–" if value is None else f"{value:.4g}",
         "count": _count,
         "noun": _noun,
+        "setting": shown,  # as a config file would say it
         "counted": lambda value, one: f"{_count(value)} {_noun(value, one)}",
     }
     return made

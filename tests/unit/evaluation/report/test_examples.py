@@ -19,6 +19,19 @@ from tests.unit.evaluation.report.conftest import FIT
 METRICS = {"thresholds": {}, "label_names": ["AF", "LBBB"]}
 
 
+@pytest.mark.parametrize(
+    ("probability", "threshold", "said"),
+    [
+        (0.1, 0.5, "probability 0.10, called from 0.50"),
+        (0.486, 0.4893, "probability 0.486, called from 0.489"),  # of two digits a miss would look like a hit
+        (0.48926, 0.48934, "probability 0.4893, called from 0.4893"),
+        (0.5, 0.5, "probability 0.50, called from 0.50"),
+    ],
+)
+def test_a_probability_is_told_apart_from_its_threshold(probability: float, threshold: float, said: str) -> None:
+    assert examples.called(probability, threshold) == said
+
+
 def test_a_hit_a_false_alarm_and_a_miss_of_a_label(modelled: Path, monkeypatch: pytest.MonkeyPatch):
     drawn: list[list[Example]] = []
     paint = examples.draw_examples

@@ -27,3 +27,8 @@ def test_every_value_is_escaped_and_an_unknown_name_is_an_error() -> None:
     assert shown("{{ name }}", name="<b>") == "&lt;b&gt;"
     with pytest.raises(UndefinedError, match="'nobody' is undefined"):
         shown("{{ nobody }}")
+
+
+def test_settings_are_spelled_as_in_a_config() -> None:
+    template = environment().from_string("{% for one in all %}{{ one|setting }} {% endfor %}")
+    assert template.render(all=[False, None, 0.0, "batch"]) == "false null 0.0 batch "
