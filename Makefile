@@ -29,7 +29,7 @@ demo: setup
 	@echo
 	@echo "The report: $$PWD/results/report/index.html"
 	@echo "The runs:   $(if $(OWN_ENV),,source .venv/bin/activate && )mlflow ui --backend-store-uri sqlite:///results/mlflow.db"
-	@echo "            at http://127.0.0.1:5000/#/experiments?workflowType=machine_learning (docs/mlflow.md: what to click)"
+	@echo "            at http://127.0.0.1:5000, there under \"Model training\" at the top left (docs/mlflow.md: what to click)"
 
 # format, lint, floors between modules, types, generated files
 check: check-form check-types

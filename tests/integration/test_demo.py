@@ -49,7 +49,7 @@ def test_the_console_can_be_read(demo) -> None:
         re.match(r"results/manifest: \d+ of 1050 dropped.*; see results/manifest/summary\.html$", line)
         for line in lines
     )
-    assert " at http://127.0.0.1:5000/#/experiments?workflowType=machine_learning " in lines[-1]
+    assert ' at http://127.0.0.1:5000, there under "Model training" ' in lines[-1]
 
 
 def test_nothing_outside_is_asked_for(demo) -> None:
