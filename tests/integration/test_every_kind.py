@@ -143,6 +143,7 @@ def test_two_encoders_are_compared(evaluated: Clone) -> None:
     page = (evaluated.results / "evaluate/comparison/index.html").read_text()
     assert f'<td class="n">{areas[0]:.3f}</td><td class="n">{areas[1]:.3f}</td>' in page
     assert 'random-tiny <span class="quiet">random weights</span>' in page
+    assert page.count('/card.html">full-s0</a>') == 2  # made before the page that leads to them
 
 
 def test_fewer_patients(evaluated: Clone) -> None:

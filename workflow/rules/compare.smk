@@ -1,5 +1,5 @@
 # compare: the encoders of one task against each other, on the locked test split, and one page over all tasks.
-# Requires: the evaluation of every model, every verification.
+# Requires: the evaluation and the card of every model, every verification.
 # Makes: <results>/evaluate/comparison/{task}.json and .csv, index.html.
 
 
@@ -43,6 +43,14 @@ rule compare_page:
     input:
         comparisons=expand("<results>/evaluate/comparison/{task}.json", task=TASKS),
         verifications=rules.verify_all.input.metrics,
+        # that it links to: a page of whichever are there would be another at every run
+        cards=expand(
+            "<results>/evaluate/{encoder}/{task}/{fit}/card.html",
+            only_fits,
+            encoder=ENCODERS,
+            task=TASKS,
+            fit=FITS,
+        ),
     output:
         report(
             "<results>/evaluate/comparison/index.html",

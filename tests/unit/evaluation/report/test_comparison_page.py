@@ -20,7 +20,7 @@ from tests.unit.evaluation.comparison.planted import CONFIG, compare, write_trai
 
 #: Two encoders with the same predictions, on a page.
 COMPARED = (
-    "super random tiny full 1 and 1 seeds: chance of a training not tested AUROC no label has a value and patients"
+    "super random tiny full 1 seed each: chance of a training not tested AUROC no label has a value and patients"
     " enough no evidence in 0 of 0; 2 too few"
 )
 
@@ -66,7 +66,7 @@ def test_the_page_says_what_was_tested(tmp_path: Path) -> None:
     write_trainings(tmp_path, {"a": [0.5, 0.52, 0.48], "b": [0.0, 0.03, -0.02]})
     page = tmp_path / "page.html"
     for models, tested, word in (
-        (["a/full-s0", "b/full-s0"], "1 and 1 seeds: chance of a training not tested AUROC", "better as trained"),
+        (["a/full-s0", "b/full-s0"], "1 seed each: chance of a training not tested AUROC", "better as trained"),
         ([f"{encoder}/full-s{seed}" for encoder in "ab" for seed in range(3)], "3 and 3 seeds AUROC", "better"),
     ):
         content = compare(tmp_path, *models)
