@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecglfm.config import EncoderConfig, EncoderSlice, ProjectConfig, UserError, load
+from ecglfm.config import EncoderConfig, EncoderSlice, PretrainConfig, ProjectConfig, UserError, load, parse
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +118,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpointing", choices=("off", "on"), help="activation checkpointing; default: the encoder's"
     )
+    parser.add_argument(
+        "--half-residual", choices=("off", "on"), help="sums of layers in half precision; default: the encoder's"
+    )
     parser.add_argument("--top", type=int, default=0, metavar="N", help="also the N longest kinds of operation")
     parser.add_argument("--markdown", action="store_true", help="a line of a table for each encoder, of all cards")
 
@@ -142,12 +145,15 @@ def _slice(args: argparse.Namespace, name: str) -> EncoderSlice:
     config = load(EncoderConfig, path)
     if config.pretrain is None:
         raise UserError(f"{path}: has no `pretrain:` section, so there is no step to count")
-    update: dict[str, Any] = {}
-    if args.precision is not None:
-        update["precision"] = args.precision
+    update: dict[str, Any] = {"precision": args.precision or config.pretrain.precision}
+    if update["precision"] == "fp16":
+        raise UserError(f"{path}: precision fp16, whose weights are kept twice, is not counted; give --precision bf16")
     if args.checkpointing is not None:
         update["activation_checkpointing"] = args.checkpointing == "on"
-    config = config.model_copy(update={"pretrain": config.pretrain.model_copy(update=update)})
+    if args.half_residual is not None:
+        update["half_residual"] = args.half_residual == "on"
+    pretrain = parse(PretrainConfig, config.pretrain.model_dump() | update, path)
+    config = config.model_copy(update={"pretrain": pretrain})
     return EncoderSlice(encoder=name, config=config, preprocess=project.preprocess)
 
 
@@ -180,15 +186,14 @@ def count(slice_: EncoderSlice, *, segments: int) -> Step:
     from ecglfm.data.loading import on_device
     from ecglfm.models.meta_device import on_meta_device
     from ecglfm.models.pretraining import make_objective
-    from ecglfm.training.engine import HALF, Autocast
+    from ecglfm.training.engine import HALF, Autocast, prepare_layers
     from ecglfm.training.pretraining import build_encoder
 
     config = slice_.config.pretrain
     assert config is not None
     with on_meta_device():
         objective = make_objective(build_encoder(slice_, config.seed), config).train()
-    context: Any = objective.encoder.context
-    context.checkpointing = config.activation_checkpointing
+    prepare_layers(objective, config.model_copy(update={"compile": False}))
     training = Autocast(objective, HALF[config.precision]) if config.precision in HALF else objective
     samples, leads = round(config.crop_seconds * slice_.preprocess.sampling_rate), len(slice_.preprocess.leads)
     batch = {
@@ -217,7 +222,8 @@ def count(slice_: EncoderSlice, *, segments: int) -> Step:
 def _named(slice_: EncoderSlice) -> str:
     pretrain = slice_.config.pretrain
     assert pretrain is not None
-    return f"precision {pretrain.precision}, checkpointing {'on' if pretrain.activation_checkpointing else 'off'}"
+    options = {"checkpointing": pretrain.activation_checkpointing, "half_residual": pretrain.half_residual}
+    return ", ".join([f"precision {pretrain.precision}", *(name for name, on in options.items() if on)])
 
 
 def _lines(what: str, step: Step, gpu: GPU) -> Iterator[str]:

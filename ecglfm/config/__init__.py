@@ -20,6 +20,7 @@ from ecglfm.config.architecture import (
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
+from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
@@ -62,14 +63,7 @@ from ecglfm.config.slice_keys import (
 from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
-from ecglfm.config.training import (
-    BASELINES,
-    CheckpointEvery,
-    EncoderConfig,
-    EvaluateConfig,
-    PretrainConfig,
-    TransportConfig,
-)
+from ecglfm.config.training import BASELINES, CheckpointEvery, EncoderConfig, PretrainConfig
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [

@@ -10,10 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
+from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
-from ecglfm.config.training import EvaluateConfig, TransportConfig
 from ecglfm.config.version import newer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -107,6 +107,11 @@ class PretrainConfig(Section):
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    half_residual: bool = Field(
+        False,
+        description="of a Conformer with `precision: bf16` or `fp16`: also keep the sums that run through its layers "
+        "in these numbers, not in float32; a sixth fewer bytes on a GPU (counted, docs/performance.md)",
+    )
     activation_checkpointing: bool = Field(
         False,
         description="keep only what enters each layer and compute the rest again in the backward pass: less memory, "
@@ -147,6 +152,12 @@ class PretrainConfig(Section):
     def _one_length(self) -> PretrainConfig:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self
+
+    @model_validator(mode="after")
+    def _half_is_a_precision(self) -> PretrainConfig:
+        if self.half_residual and self.precision == "fp32":
+            raise ValueError("half_residual needs `precision: bf16` or `fp16`: fp32 has no half precision")
         return self
 
     @model_validator(mode="after")
@@ -259,41 +270,3 @@ class EncoderConfig(Section):
                 f"`weights: {self.weights}` trains nothing, and there is a `pretrain:` section: take one of them out"
             )
         return self
-
-
-class TransportConfig(Section):
-    """A finished model on a new cohort."""
-
-    sources: list[Name] | None = Field(
-        None, min_length=1, description="the cohort, all records of these sources whatever their split; null: of all"
-    )
-    local: list[Annotated[int, Field(ge=1)]] = Field(
-        [50, 100, 200, 500],
-        description="numbers of records that are labelled on the spot, by patient, to choose thresholds anew and to "
-        "recalibrate; those above half of the cohort are left out, and none of the largest is in the test",
-    )
-    seed: Seed = Field(0, description="seed by which the patients of the local records are drawn")
-
-
-class EvaluateConfig(Section):
-    """Metrics on the locked test split."""
-
-    bootstrap: int = Field(1000, ge=1, description="resamples of patients behind each interval")
-    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
-    seed: Seed = Field(0, description="seed of the resampling")
-    min_patients: int = Field(
-        5,
-        ge=2,
-        description="positive and negative test patients (survival: with the event) that a label needs, in all or in "
-        "a subgroup; one with fewer is `too few`: no interval, no verdict, no part in macro values",
-    )
-    challenge_weights: str | None = Field(
-        None,
-        description="`weights.csv` or `weights_abbreviations.csv` of the PhysioNet/CinC Challenge 2021: its metric is "
-        "given for tasks whose labels are all in it, normal sinus rhythm among them; null: not given",
-    )
-    survival_times: list[Annotated[float, Field(gt=0)]] = Field(
-        [],
-        description="`survival`: times of AUCs, in the labels' unit; the middle one is that of the calibration, the "
-        "last that of Uno's C; []: the quartiles of the event times of the validation split",
-    )

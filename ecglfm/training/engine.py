@@ -75,11 +75,12 @@ def initialize(
     Raises
     ------
     UserError
-        fp16 without a GPU, `compile` without a compiler or Python's headers, or a mistake in `pretrain.deepspeed`.
+        fp16 without a GPU, `compile` without a compiler or Python's headers, `half_residual` of another encoder than a
+        Conformer, or a mistake in `pretrain.deepspeed`.
     """
     _check_precision(config.precision)
     if isinstance(config, PretrainConfig):
-        _prepare_layers(module, config)
+        prepare_layers(module, config)
     deepspeed = _import_deepspeed()
     content = deepspeed_json(config)
     if groups is None:
@@ -181,10 +182,20 @@ def _check_precision(precision: str) -> None:
         torch.backends.cudnn.allow_tf32 = False  # PyTorch's default for convolutions, not for products
 
 
-def _prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
-    """Set how the encoder's layers are carried out; names and shapes of weights stay."""
+def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
+    """Set how the encoder's layers are carried out; names and shapes of weights stay.
+
+    Raises
+    ------
+    UserError
+        `compile` without a compiler, or `half_residual` of an encoder that has none.
+    """
     context: Any = objective.encoder.context  # type: ignore[union-attr]
     context.checkpointing = config.activation_checkpointing
+    if config.half_residual:
+        if not hasattr(context, "half_residual"):
+            raise UserError("pretrain.half_residual: only a Conformer (model.kind) has it")
+        context.half_residual = True
     if config.compile:
         if (lacking := compile_problem()) is not None:
             raise UserError(f"pretrain.compile: true needs {lacking}")

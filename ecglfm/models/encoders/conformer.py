@@ -23,9 +23,12 @@ from ecglfm.models.layers import (
     Linear,
     Pointwise,
     RelativeAttention,
+    ResidualNorm,
+    at_least_float32,
     exporting,
     frozen_statistics,
     gated_depthwise,
+    in_autocast,
     make_norm,
     normed_linear,
     sinusoids,
@@ -50,7 +53,7 @@ class ConvolutionModule(nn.Module):
 
     def __init__(self, dim: int, *, kernel: int, norm: str, sync: bool = False) -> None:
         super().__init__()
-        self.layer_norm = nn.LayerNorm(dim)
+        self.layer_norm = ResidualNorm(dim)
         self.pointwise_conv1 = Pointwise(dim, 2 * dim)
         self.depthwise_conv = Depthwise(dim, kernel)
         self.norm = make_norm(norm, dim, sync=sync)
@@ -77,7 +80,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, *, ffn_dim: int, dropout: float) -> None:
         super().__init__()
-        self.layer_norm = nn.LayerNorm(dim)
+        self.layer_norm = ResidualNorm(dim)
         self.w_1 = Linear(dim, ffn_dim)
         self.w_2 = Linear(ffn_dim, dim)
         self.dropout = Dropout(dropout)
@@ -95,11 +98,11 @@ class ConformerLayer(nn.Module):
         super().__init__()
         dim, dropout = config.dim, config.dropout
         self.ffn1 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
-        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn_layer_norm = ResidualNorm(dim)
         self.self_attn = RelativeAttention(dim, heads=config.heads, dropout=dropout)
         self.conv_module = ConvolutionModule(dim, kernel=config.kernel, norm=config.norm, sync=config.norm_sync)
         self.ffn2 = FeedForward(dim, ffn_dim=config.ffn_dim, dropout=dropout)
-        self.final_layer_norm = nn.LayerNorm(dim)
+        self.final_layer_norm = ResidualNorm(dim)
         self.dropout = Dropout(dropout)
 
     def forward(self, x_btd: Tensor, positions_pd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
@@ -124,11 +127,23 @@ class Conformer(nn.Module):
 
     def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
-        self.checkpointing = False
+        self.checkpointing = self._half = False
         self.dim = config.dim
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
         self.dropout = Dropout(config.dropout)
         self._positions: Tensor | None = None
+
+    @property
+    def half_residual(self) -> bool:
+        """Whether sums of layers are kept in autocast's half precision, in which matrix products are taken anyway."""
+        return self._half
+
+    @half_residual.setter
+    def half_residual(self, half: bool) -> None:
+        self._half = half
+        for module in self.layers.modules():
+            if isinstance(module, ResidualNorm):
+                module.stays_half = half
 
     def positions(self, x_btd: Tensor) -> Tensor:
         """Table of sinusoids for the length, device and type at hand; kept until one of them changes."""
@@ -156,7 +171,7 @@ class Conformer(nn.Module):
         list of Tensor, each of shape (batch, frames, dim)
         """
         positions = self.positions(x_btd)
-        x, outputs = self.dropout(x_btd), []
+        x, outputs = self.dropout(in_autocast(x_btd) if self._half else x_btd), []
         for layer in self.layers:
             if self.checkpointing and torch.is_grad_enabled():
                 again = partial(_first_and_again, layer)
@@ -164,6 +179,8 @@ class Conformer(nn.Module):
             else:
                 x = layer(x, positions, mask_bt)
             outputs.append(x)
+        if self._half:
+            outputs[-1] = at_least_float32(x)  # means are taken of it
         return outputs
 
     @staticmethod

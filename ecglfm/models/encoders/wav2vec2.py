@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import VitConfig, Wav2Vec2Config
+from ecglfm.models.layers import cast_once
 
 
 class PositionalConvolution(nn.Module):
@@ -92,7 +93,8 @@ class SelfAttention(nn.Module):
         def split(x: Tensor) -> Tensor:
             return x.view(batch, frames, self.heads, -1).transpose(1, 2)
 
-        query, key, value = split(self.q_proj(x_btd)), split(self.k_proj(x_btd)), split(self.v_proj(x_btd))
+        x = cast_once(x_btd)
+        query, key, value = split(self.q_proj(x)), split(self.k_proj(x)), split(self.v_proj(x))
         dropout = self.dropout if self.training else 0.0
         out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias_b1tt, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).reshape(batch, frames, -1))

@@ -10,12 +10,13 @@ from ecglfm.models.layers.initialization import Linear
 from ecglfm.models.layers.normalization import (
     MaskedBatchNorm,
     MaskedGroupNorm,
+    ResidualNorm,
     frozen_statistics,
     make_norm,
     standardize,
 )
 from ecglfm.models.layers.normed_convolution import ChannelsFirstBatchNorm, Convolution, strided
-from ecglfm.models.layers.precision import at_least_float32, in_float32
+from ecglfm.models.layers.precision import at_least_float32, cast_once, in_autocast, in_float32
 from ecglfm.models.layers.state_space import StateSpace
 
 __all__ = [
@@ -29,15 +30,18 @@ __all__ = [
     "MaskedGroupNorm",
     "Pointwise",
     "RelativeAttention",
+    "ResidualNorm",
     "SampleConvolution",
     "StateSpace",
     "at_least_float32",
+    "cast_once",
     "exporting",
     "first_stage",
     "frozen_statistics",
     "gated_depthwise",
     "gather_rows",
     "group_rank",
+    "in_autocast",
     "in_float32",
     "make_norm",
     "mean_over_ranks",

@@ -201,6 +201,27 @@ class RecordNorm(nn.GroupNorm):
         return (normed * at_least_float32(self.weight) + at_least_float32(self.bias)).to(x_btc.dtype)
 
 
+class ResidualNorm(nn.LayerNorm):
+    """Layer normalisation of a residual stream.
+
+    Attributes
+    ----------
+    stays_half : bool
+        Give a stream in half precision back in half precision, with the scale and the shift in it too; statistics are
+        float32 within. PyTorch's autocast would make float32 of it.
+    """
+
+    stays_half = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last dimension."""
+        if not self.stays_half or x.dtype.itemsize > 2:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            scale, shift = self.weight.to(x.dtype), self.bias.to(x.dtype)
+            return functional.layer_norm(x, self.normalized_shape, scale, shift, self.eps)
+
+
 class FrameNorm(nn.LayerNorm):
     """Layer normalisation (arXiv:1607.06450): each frame over its channels; padding cannot matter."""
 

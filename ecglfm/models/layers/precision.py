@@ -43,17 +43,15 @@ def _autocast(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-def cast_once(x: Tensor) -> Tensor:
-    """What several products take, in autocast's numbers already: else each has its own copy, and its own cast backward.
-
-    Parameters
-    ----------
-    x : Tensor
-
-    Returns
-    -------
-    Tensor
-        `x` where there is no autocast, and on a CPU.
-    """
+def in_autocast(x: Tensor) -> Tensor:
+    """In the numbers in which autocast takes products; `x` where there is none."""
     device = x.device.type
-    return x if device == "cpu" or not _autocast(device) else x.to(torch.get_autocast_dtype(device))
+    return x.to(torch.get_autocast_dtype(device)) if _autocast(device) else x
+
+
+def cast_once(x: Tensor) -> Tensor:
+    """`in_autocast` of what several products take: else each has its own copy, and its own cast backward.
+
+    On a CPU `x` as it is.
+    """
+    return x if x.device.type == "cpu" else in_autocast(x)

@@ -37,7 +37,10 @@ def config_hash(config: EncoderSlice) -> str:
 
 def decisive(config: PretrainConfig) -> dict[str, Any]:
     """The section as JSON has it, without `EXECUTION` and `SPREAD` keys: equal trainings have equal ones."""
-    return config.model_dump(mode="json", exclude=set(PretrainConfig.EXECUTION | PretrainConfig.SPREAD))
+    left_out = set(PretrainConfig.EXECUTION | PretrainConfig.SPREAD)
+    if not config.half_residual:  # as before there was that key
+        left_out.add("half_residual")
+    return config.model_dump(mode="json", exclude=left_out)
 
 
 class Checkpoints:

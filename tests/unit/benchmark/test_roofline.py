@@ -51,14 +51,16 @@ def test_products_are_those_of_the_formula(repository, changed, passes):
     assert types == ({torch.float32} if changed.get("precision") == "fp32" else {torch.bfloat16})
 
 
-@pytest.mark.parametrize("name", ["small", "base", "ecglfm-600m"])
-def test_the_table_of_the_page_is_what_is_counted_today(repository, name):
+@pytest.mark.parametrize(
+    ("name", "half"), [("small", False), ("base", False), ("ecglfm-600m", False), ("ecglfm-600m", True)]
+)
+def test_the_table_of_the_page_is_what_is_counted_today(repository, name, half):
     """What moves more, or takes more kernels, shows here; where it is meant, the command makes the table anew."""
     page = (repository / "docs/performance.md").read_text()
-    row = re.search(rf"^\| `{name}`, precision \S+, checkpointing off \|(.*)\|$", page, re.MULTILINE)
+    row = re.search(rf"^\| `{name}`, precision bf16{', half_residual' * half} \|(.*)\|$", page, re.MULTILINE)
     assert row is not None
     segments, kernels, moved, flops, kept, *times = (cell.strip() for cell in row[1].split("|"))
-    step = count(slice_of(repository, name), segments=int(segments))
+    step = count(slice_of(repository, name, half_residual=half), segments=int(segments))
     found = {"kernels": step.kernels(), "GB": step.bytes() / 1e9, "TFLOP": step.flops() / 1e12, "kept": step.kept / 1e9}
     told = {"kernels": float(kernels.replace(",", "")), "GB": float(moved), "TFLOP": float(flops), "kept": float(kept)}
     assert found == pytest.approx(told, rel=0.01), COMMAND
@@ -72,8 +74,7 @@ def test_what_is_printed(repository, monkeypatch, capsys):
     assert main(["benchmark", "roofline", "--encoder", "tiny", "--batch", "4", "--gpu", "a100", "--top", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "tiny, precision fp32, checkpointing off: one update of 4 segments, not compiled, counted for an A100 SXM 80 GB;"
-        " no kernel was run"
+        "tiny, precision fp32: one update of 4 segments, not compiled, counted for an A100 SXM 80 GB; no kernel was run"
     )
     parts = [float(line.split()[-1]) for line in lines[2:11]]
     assert parts[0] > 0
@@ -85,9 +86,12 @@ def test_what_is_printed(repository, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--encoder", "tiny", "--batch", "3"], "--batch 3: segments come in pairs"),
-     (["--encoder", "random-tiny"], "no `pretrain:` section")],
-)  # fmt: skip
+    [
+        (["--encoder", "tiny", "--batch", "3"], "--batch 3: segments come in pairs"),
+        (["--encoder", "random-tiny"], "no `pretrain:` section"),
+        (["--encoder", "tiny", "--half-residual", "on"], "half_residual needs `precision: bf16`"),
+    ],
+)
 def test_mistakes(repository, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(repository)
     assert main(["benchmark", "roofline", *arguments]) == 1

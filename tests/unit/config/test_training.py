@@ -35,6 +35,12 @@ def test_two_frames_are_hidden_at_least() -> None:
     assert parse(PretrainConfig, {"steps": 1, "mask": {"length": 2, "min_spans": 1}}, "pretrain").mask.length == 2
 
 
+def test_a_half_residual_needs_half_precision() -> None:
+    with pytest.raises(UserError, match="half_residual needs `precision: bf16` or `fp16`"):
+        parse(PretrainConfig, {"steps": 1, "half_residual": True}, "x")
+    assert parse(PretrainConfig, {"steps": 1, "half_residual": True, "precision": "bf16"}, "x").half_residual
+
+
 def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> None:
     model = {"kind": "conformer", "layers": 3, "dim": 24, "ffn_dim": 8, "heads": 2}
     content = {"model": model, "weights": "import", "path": "x", "pretrained_on": ["mimic_iv_ecg"]}

@@ -124,6 +124,18 @@ def test_an_offloaded_optimizer_makes_the_same_step():
 def test_only_what_gives_the_same_numbers_resumes_the_same_training():
     assert config_hash(encoder_slice(activation_checkpointing=True)) == config_hash(encoder_slice())
     assert config_hash(encoder_slice(compile=True)) != config_hash(encoder_slice())
+    half = {"precision": "bf16", "half_residual": True}
+    assert config_hash(encoder_slice(**half)) != config_hash(encoder_slice(precision="bf16"))
+
+
+def test_a_half_residual_is_set_where_there_is_one():
+    half = encoder_slice(precision="bf16", half_residual=True).config.pretrain
+    objective = SimpleNamespace(encoder=SimpleNamespace(context=SimpleNamespace(half_residual=False)))
+    engines.prepare_layers(objective, half)
+    assert objective.encoder.context.half_residual
+    del objective.encoder.context.half_residual
+    with pytest.raises(UserError, match=r"pretrain.half_residual: only a Conformer \(model.kind\) has it"):
+        engines.prepare_layers(objective, half)
 
 
 def step_of(kind: str, **options):
@@ -167,7 +179,7 @@ def test_compiled_layers_give_the_same_loss_and_gradients(monkeypatch, tmp_path)
     counters.clear()
     compiled = step_of("conformer", compile=True)
     assert counters["stats"]["unique_graphs"] > 0
-    monkeypatch.setattr(engines, "_prepare_layers", lambda *_: None)  # as `compile: false`
+    monkeypatch.setattr(engines, "prepare_layers", lambda *_: None)  # as `compile: false`
     plain = step_of("conformer", compile=True)
     torch.testing.assert_close(compiled[0], plain[0], rtol=1e-5, atol=0)
     for one, other in zip(compiled[1], plain[1], strict=True):

@@ -15,6 +15,7 @@ from ecglfm.models.layers.convolution import Pointwise
 from ecglfm.models.layers.fast.choice import fast
 from ecglfm.models.layers.fast.dropout import Dropout, drop_out, dropped
 from ecglfm.models.layers.initialization import Linear
+from ecglfm.models.layers.normalization import ResidualNorm
 from ecglfm.models.layers.precision import cast_once
 
 _LINEAR = (Linear, nn.Linear, Pointwise)
@@ -93,7 +94,9 @@ def normed_linear(x: Tensor, norm: nn.Module, *layers: nn.Module) -> tuple[Tenso
     -------
     tuple of Tensor, each of shape (…, outputs)
     """
-    if not fast(x, (norm, (nn.LayerNorm,)), *((layer, _LINEAR) for layer in layers)) or not _alike(x, norm, *layers):
+    if not fast(x, (norm, (nn.LayerNorm, ResidualNorm)), *((layer, _LINEAR) for layer in layers)) or not _alike(
+        x, norm, *layers
+    ):
         normed = norm(x) if len(layers) == 1 else cast_once(norm(x))
         return tuple(layer(normed) for layer in layers)
     norm = cast(nn.LayerNorm, norm)

@@ -32,3 +32,26 @@ def test_checkpointed_activations_change_nothing(dropout):
     for first, second in zip(*results, strict=True):
         for name, value in first.items():
             assert torch.equal(value, second[name]), name
+
+
+def test_a_residual_stream_in_half_precision():
+    """Every sum is in bfloat16 under autocast, the output is not, and both are what float32 gives to its digits."""
+    torch.manual_seed(0)
+    encoder, x = build(SMALL.model_copy(update={"dropout": 0.0})).train(), torch.randn(2, 12, 1000)
+    entered: list[torch.dtype] = []
+    for layer in encoder.context.layers:
+        layer.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0].dtype))
+        layer.final_layer_norm.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0].dtype))
+    exact = encoder(x).detach()
+    assert set(entered) == {torch.float32}
+    entered.clear()
+    encoder.context.half_residual = True
+    assert torch.equal(encoder(x), exact)  # there is no half precision without autocast
+    entered.clear()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = encoder(x)
+    assert set(entered) == {torch.bfloat16}
+    assert y.dtype == torch.float32
+    assert (y - exact).norm() < 0.02 * exact.norm()
+    y.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())

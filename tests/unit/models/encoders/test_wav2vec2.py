@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 import ecglfm
+from ecglfm.benchmark.gpu_rules import gpu_rules
+from ecglfm.benchmark.traffic import Traffic
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, parse_model
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, TransformerLayer, Wav2Vec2
+from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, SelfAttention, TransformerLayer, Wav2Vec2
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
@@ -184,3 +186,16 @@ def test_a_conformer_is_described_as_before():
     assert set(model.model_dump()) == keys | {"norm_sync"}
     assert model.kind == "conformer"
     assert architecture(**model.model_dump()) == model
+
+
+def test_on_a_gpu_q_k_and_v_share_one_cast():
+    """2 x 10 frames of width 32 to bf16 once each way; weights are 32 x 32, biases 32."""
+    with torch.device("meta"):
+        attention = SelfAttention(32, heads=2, dropout=0.0)
+        x = torch.empty(2, 10, 32, requires_grad=True)
+    with gpu_rules(), Traffic() as traffic:
+        with torch.autocast("meta", dtype=torch.bfloat16):
+            y = attention(x)
+        y.sum().backward()
+    casts = [one.bytes // 6 for one in traffic.operations if one.name == "_to_copy"]
+    assert casts.count(2 * 10 * 32) == 2

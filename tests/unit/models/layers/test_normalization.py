@@ -4,10 +4,17 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from ecglfm.config import UserError
-from ecglfm.models.layers.normalization import MaskedBatchNorm, MaskedGroupNorm, make_norm, standardize
+from ecglfm.models.layers.normalization import (
+    MaskedBatchNorm,
+    MaskedGroupNorm,
+    ResidualNorm,
+    make_norm,
+    standardize,
+)
 from tests.unit.architectures import architecture
 from tests.unit.models.encoders.small_encoder import SMALL
 
@@ -75,3 +82,18 @@ def test_running_statistics_stay_float32_in_bfloat16():
     assert norm.weight.dtype == torch.bfloat16
     assert norm.running_mean.dtype == torch.float32
     assert norm(torch.randn(2, 5, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_norm_of_a_residual_stream_in_half_precision():
+    """Mean 2 and deviation 1 of large numbers: statistics of bfloat16 would lose them."""
+    norm = ResidualNorm(4, eps=0.0)
+    nn.init.constant_(norm.weight, 3.0)
+    nn.init.constant_(norm.bias, 1.0)
+    x = torch.tensor([1.0, 3.0, 1.0, 3.0]) + 256
+    stream = (x * 2).to(torch.bfloat16)  # 514 and 518: two digits of it are the same
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        norm.stays_half = True
+        found = norm(stream)
+        assert norm(x).dtype == torch.float32
+    assert found.dtype == torch.bfloat16
+    assert found.tolist() == [-2.0, 4.0, -2.0, 4.0]
