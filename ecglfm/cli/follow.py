@@ -32,6 +32,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="models: they, encoders, evaluations and reports stay; encoders: models go, too; reports: and encoders;"
         " without it all of the project goes",
     )  # fmt: skip
+    parser.add_argument(
+        "--excluded", action="store_true",
+        help="instead of that, what is still of people whom `exclude_patients` leaves out, and was not asked for again;"
+        " with --keep models or encoders these stay",
+    )  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path("config"), help="folder of config.yaml (default: config)")
     _add_project(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -58,7 +63,7 @@ def _clean(args: argparse.Namespace) -> int:
 
     content = read_config(args.folder / "config.yaml", args.configfile, parse_config(_config(args)))
     project = Project(content, args.folder)
-    parts, left = find_parts(project, args.keep)
+    parts, left = find_parts(project, args.keep, excluded=args.excluded)
     print(show_parts(parts, left, Path(project.config.results)))
     if not parts:
         return 0
@@ -68,7 +73,7 @@ def _clean(args: argparse.Namespace) -> int:
         if input("Remove it? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was removed.")
             return 1
-        parts, _ = find_parts(project, args.keep)  # a run may have begun meanwhile
+        parts, _ = find_parts(project, args.keep, excluded=args.excluded)  # a run may have begun meanwhile
     remove(parts)
     return 0
 
@@ -78,13 +83,15 @@ WATCH_SECONDS = 10.0
 
 def _status(args: argparse.Namespace) -> int:
     from ecglfm.app.follow.plan import make_plan
+    from ecglfm.app.follow.remains import find_remains, show_remains
     from ecglfm.app.follow.standing import read_workings, standings
     from ecglfm.app.follow.status import show
 
     while True:
         plan = make_plan(args.targets, configfiles=args.configfile, config=_config(args))
         known = read_workings(plan.results)
-        text = show(plan.results, standings(plan, known), known)
+        more = show_remains(find_remains(plan.results, plan.excluding))
+        text = show(plan.results, standings(plan, known), known, more)
         if args.watch and sys.stdout.isatty():
             print("\033[H\033[2J", end="")
         print(text, flush=True)

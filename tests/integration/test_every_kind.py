@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, make_small
 
@@ -39,7 +41,8 @@ CONVNET = {
 def evaluated(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """An encoder with random weights on a task of each kind; the outcomes are in a CSV of the user's own."""
     clone = make_small(repository, tmp_path_factory.mktemp("kinds") / "clone")
-    clone.edit("config/sources/demo-ptbxl.yaml", patients=PATIENTS)
+    clone.edit("config/sources/demo-ptbxl.yaml", patients=PATIENTS, exclude_patients="withdrawn.csv")
+    (clone.root / "withdrawn.csv").write_text("nobody\n")
     for task, content in TASKS.items():
         clone.edit(f"config/tasks/{task}.yaml", sources=["demo-ptbxl"], **content)
     followup = [f"demo-ptbxl/{number},{1 + number / 10},{number % 3 % 2}" for number in range(1, PATIENTS + 1)]
@@ -155,3 +158,98 @@ def test_fewer_patients(evaluated: Clone) -> None:
     evaluated.snakemake("label_efficiency", "--config", "tasks=[ectopy]", "--report", "report.html")
     caption = (evaluated.root / "workflow/report/label_efficiency.rst").read_text()
     assert caption[:30] in (evaluated.root / "report.html").read_text()
+
+
+def _having(results: Path, gone: pd.DataFrame, signals: bytes) -> set[str]:
+    """Stages with any of these recordings: an id in a table, a record's in a text, samples, a fingerprint."""
+    prints = fingerprints(gone["sha256"])
+    words, found = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in gone["record_id"])), set()
+    for path in (path for path in results.rglob("*") if path.is_file() and path.suffix != ".png"):
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            columns = [column for column in table if column.startswith(("record_", "patient_id"))]
+            has = any(
+                table[column].isin(gone[column.replace("_a", "_id").replace("_b", "_id")]).any() for column in columns
+            )
+        elif path.name == "seen.safetensors":
+            has = any(np.isin(prints, seen).any() for _, seen in read_seen(path).values())
+        elif path.suffix == ".npy":
+            has = signals in path.read_bytes()
+        else:
+            has = words.search(path.read_bytes().decode("utf-8", "replace")) is not None
+        found |= {path.relative_to(results).parts[0]} if has else set()
+    return found - {"synthetic"}  # which is the database
+
+
+def test_everything_hangs_on_the_index(evaluated: Clone) -> None:
+    """So an id in `exclude_patients`, which makes the index anew, makes anew whatever is asked for."""
+    targets = [
+        "all",
+        "compare_all",
+        "embed_all",
+        "umap",
+        "serial",
+        "confounders",
+        "lead_sets",
+        "label_efficiency",
+        "evaluate_on",
+    ]
+    few = ["tasks=[ectopy, identification]", "model=results/finetune/random-tiny/ectopy/full-s0"]
+    fit = "finetune={modes: [linear], label_efficiency: {fractions: [0.5], seeds: [0]}}"
+    shown = evaluated.snakemake("--rulegraph", "dot", "--config", *few, fit, "--", *targets)
+    rules = dict(re.findall(r'(\d+)\[label ?= ?"(\w+)"', shown))
+    before: dict[str, set[str]] = {}
+    for first, then in re.findall(r"(\d+) -> (\d+)", shown):
+        before.setdefault(rules[then], set()).add(rules[first])
+
+    def hangs(rule: str) -> bool:
+        return rule == "index_source" or any(map(hangs, before.get(rule, ())))
+
+    loose = {rule for rule in rules.values() if not hangs(rule)}
+    assert loose == {"config_slice", "synthesize_database"}
+    stages = {path.stem for path in (evaluated.root / "workflow/rules").glob("*.smk")}
+    made = {"card", "compare", "confounders", "embed", "evaluate", "finetune", "index", "ingest", "label", "lead_sets",
+            "manifest", "preprocess", "pretrain", "report", "serial", "summary", "umap", "verify"}  # fmt: skip
+    assert all(any(rule.startswith(stage) for rule in set(rules.values()) - loose) for stage in made)
+    assert {"label_efficiency", "evaluate_cohort"} <= set(rules.values())
+    helpers = {
+        "common",
+        "config",
+        "console",
+        "download",
+        "given",
+        "labels",
+        "tracking",
+        "label_efficiency",
+        "transport",
+    }
+    assert stages - helpers == made - {"label"}  # a new stage is asked for here, too
+
+
+def test_who_withdraws_is_gone_from_everything(evaluated: Clone) -> None:
+    """The last test here: two people leave, one of train, one of test; what is not asked for again is told and removed."""
+    results = evaluated.results
+    table = pd.read_parquet(results / "manifest/records.parquet")
+    others = table["record_id"].isin(table["patient_id"]).groupby(table["patient_id"]).transform("any")
+    ours = table[~others & table["split"].isin(["train", "test"])]  # a text could name the one or the other
+    people = ours.groupby("split")["patient_id"].first()
+    gone = table[table["patient_id"].isin(people)]
+    first = gone.iloc[0]
+    shard = np.load(results / "preprocess/demo-ptbxl/000.npy", mmap_mode="r")
+    signals = np.ascontiguousarray(shard[first["offset"] : first["offset"] + 500]).tobytes()
+    stages = {"index", "ingest", "preprocess", "manifest", "labels", "finetune", "evaluate", "verify"}
+    assert _having(results, gone, signals) >= stages
+    (evaluated.root / "withdrawn.csv").write_text("\n".join(people))
+    asked = ["--config", "tasks=[ectopy, identification]"]
+    evaluated.snakemake(*asked)
+    status = evaluated.ecglfm("status", *asked).stdout
+    assert "Made before people were left out (exclude_patients), and not asked for again: results/evaluate" in status
+    evaluated.ecglfm("clean", "--excluded", "--yes", *asked)
+    assert _having(results, gone, signals) == set()
+    assert "nothing to remove" in evaluated.ecglfm("clean", "--excluded", *asked).stdout
+    assert set(evaluated.planned(*asked)) <= {"report"}  # which had a section of the label efficiency
+    left = {folder.name for folder in (results / "finetune/random-tiny").iterdir()}
+    assert left == {"ectopy"}
+    predictions = measured(evaluated, "ectopy")[1]
+    remaining = table[~table["patient_id"].isin(people) & (table["split"] == "test")]
+    assert set(predictions["record_id"]) == set(remaining["record_id"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from ecglfm.app.follow import workings
+from ecglfm.app.follow.remains import find_remains
 from ecglfm.app.follow.trainings import holders
 from ecglfm.config import Project, UserError
 from ecglfm.lock import is_running
@@ -23,6 +24,10 @@ WITHOUT_KEEP = (
     "index", "labels", "manifest", "evaluate", "verify", "transport", "lead_sets", "confounders", "serial", "umap",
     "report", "logs", "tracking", "mlartifacts", "mlflow.db", ".mlflow.db.lock", "config",
 )  # fmt: skip
+
+
+#: Of what people who were left out are in, what stays by the word of who says so.
+_TRAINED = {"models": ("pretrain", "finetune"), "encoders": ("pretrain",)}
 
 
 class Part(NamedTuple):
@@ -42,7 +47,7 @@ class Part(NamedTuple):
     size: int
 
 
-def find_parts(project: Project, keep: Keep | None) -> tuple[list[Part], list[str]]:
+def find_parts(project: Project, keep: Keep | None, *, excluded: bool = False) -> tuple[list[Part], list[str]]:
     """What would go, and what is left alone although its place says that it could.
 
     Parameters
@@ -51,6 +56,9 @@ def find_parts(project: Project, keep: Keep | None) -> tuple[list[Part], list[st
     keep : str or None
         `models`: encoders, models, evaluations and reports stay. `encoders`: models go, too. `reports`: and encoders.
         None: all of this project goes.
+    excluded : bool
+        Instead of that, what is still of people whom `exclude_patients` leaves out (`find_remains`), but for the models
+        or encoders that are kept.
 
     Returns
     -------
@@ -67,9 +75,17 @@ def find_parts(project: Project, keep: Keep | None) -> tuple[list[Part], list[st
     if not (results / "config" / "identity.json").is_file():
         raise UserError(f"{results}: no folder of results: config/identity.json, which a run writes there, is missing")
     _check_idle(results)
-    strangers = list(_strangers(project, keep))
+    candidates: Iterable[tuple[str, Path]]
+    strangers: list[Path] = []
+    if excluded:
+        remains = find_remains(results, [name for name, one in project.sources.items() if one.exclude_patients])
+        stages = [(path.relative_to(results).parts[0], path) for path in remains]
+        candidates = [(stage, path) for stage, path in stages if stage not in _TRAINED.get(keep or "", ())]
+    else:
+        strangers = list(_strangers(project, keep))
+        candidates = _candidates(project, keep, shared=bool(strangers))
     parts, left = [], [f"{path}: not of this config" for path in strangers]
-    for stage, path in _candidates(project, keep, shared=bool(strangers)):
+    for stage, path in candidates:
         within = [part for part in (path, *path.parents) if part != results and part.is_relative_to(results)]
         link = next((part for part in within if part.is_symlink()), None)
         if link is not None:

@@ -94,11 +94,14 @@ class Plan:
     jobs : list of Job
     asked : list of int
         Places of the jobs that the targets stand for; all jobs where no target was named.
+    excluding : tuple of str
+        Sources with `exclude_patients`.
     """
 
     results: Path
     jobs: list[Job]
     asked: list[int] = field(default_factory=list)
+    excluding: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -168,8 +171,7 @@ def _ask(targets: Sequence[str], configfiles: Sequence[Path], config: Sequence[s
             workflow_api.dag(DAGSettings(targets=set(targets)))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
-            results = Path(workflow.globals["PROJECT"].config.results)
-            return _read(workflow, results, targets)
+            return _read(workflow, workflow.globals["PROJECT"], targets)
     except (WorkflowError, RuleException, SystemExit) as error:
         text = str(error) or said.getvalue()
         raise UserError(text.strip()) from None
@@ -203,7 +205,7 @@ def parse_config(config: Sequence[str]) -> Mapping[str, Any]:
         raise UserError(f"--config: {error}; write 'section={{key: value}}'") from None
 
 
-def _read(workflow: Any, results: Path, targets: Sequence[str]) -> Plan:
+def _read(workflow: Any, project: Any, targets: Sequence[str]) -> Plan:
     """What Snakemake's graph says, in our words."""
     dag = workflow.dag
     order = {rule.name: place for place, rule in enumerate(workflow.rules)}
@@ -227,7 +229,8 @@ def _read(workflow: Any, results: Path, targets: Sequence[str]) -> Plan:
     for job in dag.jobs:
         if job.rule.name in targets or any(str(output) in targets for output in job.output):
             asked |= {places[id(one)] for one in ([job] if job.output else dag.dependencies[job]) if id(one) in places}
-    return Plan(results, jobs, sorted(asked) if targets else list(range(len(jobs))))
+    excluding = tuple(name for name, source in project.sources.items() if source.exclude_patients)
+    return Plan(Path(project.config.results), jobs, sorted(asked) if targets else list(range(len(jobs))), excluding)
 
 
 def _reason(theirs: Any, job: Any, persistence: Any) -> Reason:

@@ -14,7 +14,7 @@ SINGLY: tuple[State, ...] = ("failed", "stopped", "running", "stale")
 MOST_LINES = 8
 
 
-def show(results: Path, found: Sequence[Standing], known: Workings) -> str:
+def show(results: Path, found: Sequence[Standing], known: Workings, more: str = "") -> str:
     """The table.
 
     Parameters
@@ -22,6 +22,8 @@ def show(results: Path, found: Sequence[Standing], known: Workings) -> str:
     results : path
     found : sequence of Standing
     known : Workings
+    more : str
+        Something to be told at the end.
     """
     stages = list(dict.fromkeys(one.job.stage for one in found))
     width = max(map(len, stages), default=0)
@@ -32,7 +34,7 @@ def show(results: Path, found: Sequence[Standing], known: Workings) -> str:
             lines.append(f"{label:{width}}  {text}")
             label = ""
     counts = Counter(one.state for one in found)
-    hints = _hints(counts, known)
+    hints = [*_hints(counts, known), *filter(None, [more])]
     return "\n".join([*lines, *([""] if hints else []), *hints])
 
 

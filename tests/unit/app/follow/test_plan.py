@@ -16,7 +16,8 @@ from ecglfm.config import UserError
 SNAKEFILE = """
 from types import SimpleNamespace
 import sys
-PROJECT = SimpleNamespace(config=SimpleNamespace(results=config.get("results", "results")))
+sources = {"a": SimpleNamespace(exclude_patients="withdrawn.csv"), "b": SimpleNamespace(exclude_patients=None)}
+PROJECT = SimpleNamespace(config=SimpleNamespace(results=config.get("results", "results")), sources=sources)
 rule all:
     input: "results/model/tiny.txt"
 rule config_slice:
@@ -57,7 +58,7 @@ def _due(plan: Plan) -> list[str]:
 def test_nothing_is_due_and_nothing_is_written(project: Path) -> None:
     before = sorted(path for path in project.rglob("*") if path.is_file())
     plan = make_plan()
-    assert (_due(plan), plan.results) == ([], Path("results"))
+    assert (_due(plan), plan.results, plan.excluding) == ([], Path("results"), ("a",))
     fit = plan.jobs[1]
     assert (fit.rule, fit.item, fit.outputs, fit.log) == (
         "fit",
