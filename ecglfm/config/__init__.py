@@ -26,6 +26,7 @@ from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
     CmscConfig,
     ContrastiveConfig,
+    CpcConfig,
     DiversityConfig,
     FeaturePenaltyConfig,
     MaskConfig,
@@ -81,6 +82,7 @@ __all__ = [
     "ContextConfig",
     "ContrastiveConfig",
     "ConvnetConfig",
+    "CpcConfig",
     "DefineConfig",
     "DiversityConfig",
     "DownloadConfig",

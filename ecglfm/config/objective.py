@@ -9,7 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ecglfm.config.architecture import S4Config
 from ecglfm.config.base import Section, usual_kind
+from ecglfm.config.encoder_kind import Architecture
 
 Pairs = Literal["patient", "recording"]
 
@@ -28,6 +30,11 @@ class ObjectiveKind(Section):
     def pairs(self) -> Pairs:
         """What the two crops of a pair are taken from; see `CmscConfig.pairs`."""
         return "patient"
+
+    def misfit(self, model: Architecture) -> str | None:
+        """Why an encoder of this architecture cannot be trained so, with the key that says so; None: it can."""
+        del model
+        return None
 
 
 class MaskConfig(Section):
@@ -129,5 +136,27 @@ class MaskedCodesConfig(ObjectiveKind):
         return {key: value for key, value in content.items() if key != "kind"}
 
 
-#: The objective of a pretraining, by its `kind`. Of two and more: `A | B`, and `Field(discriminator="kind")`.
-ObjectiveConfig = Annotated[MaskedCodesConfig, usual_kind("masked_codes")]
+class CpcConfig(ObjectiveKind):
+    """Contrastive predictive coding (arXiv:1807.03748), as ECG-CPC (arXiv:2509.25095)."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.cpc:Cpc"
+
+    kind: Literal["cpc"] = Field("cpc", description="predict coming frames, of an encoder that does not see them")
+    ahead: list[Annotated[int, Field(ge=1)]] = Field(
+        [14], min_length=1, description="how far ahead the frames lie that are predicted; a projection each"
+    )
+    anchors: int = Field(128, ge=1, description="frames of each segment from which is predicted, drawn in every update")
+    negatives: int = Field(128, ge=1, description="other frames of the segment that each is compared with")
+
+    def misfit(self, model: Architecture) -> str | None:
+        """An encoder that sees what comes has nothing to predict."""
+        if isinstance(model, S4Config) and not model.bidirectional:
+            return None
+        return (
+            "pretrain.objective.kind: cpc predicts what comes, which this encoder sees; write `model.kind: s4` with"
+            " `bidirectional: false`"
+        )
+
+
+#: The objective of a pretraining, by its `kind`.
+ObjectiveConfig = Annotated[MaskedCodesConfig | CpcConfig, Field(discriminator="kind"), usual_kind("masked_codes")]

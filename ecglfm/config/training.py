@@ -249,6 +249,7 @@ class EncoderConfig(Section):
 
     @model_validator(mode="after")
     def _weights_are_explained(self) -> EncoderConfig:
+        said = f"`weights: {self.weights}`"
         if not self.model.weighted and self.weights in ("pretrain", "random"):
             raise ValueError(f"`kind: {self.model.kind}` has no weights: write `weights: none`")
         if self.model.weighted and self.weights == "none":
@@ -259,14 +260,12 @@ class EncoderConfig(Section):
             raise ValueError(
                 f"`kind: {self.model.kind}` is not pretrained: write `weights: random`, and fine-tune in mode `full`"
             )
+        if self.pretrain is not None and (misfit := self.pretrain.objective.misfit(self.model)) is not None:
+            raise ValueError(misfit)
         if self.pretrained_on and self.weights != "import":
-            raise ValueError(
-                f"`pretrained_on` is of imported weights, and there is `weights: {self.weights}`; take it out"
-            )
+            raise ValueError(f"`pretrained_on` is of imported weights, and there is {said}; take it out")
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")
         if self.weights != "pretrain" and self.pretrain is not None:
-            raise ValueError(
-                f"`weights: {self.weights}` trains nothing, and there is a `pretrain:` section: take one of them out"
-            )
+            raise ValueError(f"{said} trains nothing, and there is a `pretrain:` section: take one of them out")
         return self
