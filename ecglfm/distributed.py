@@ -107,7 +107,7 @@ def ignore_signals(_worker: int = 0) -> None:
 
 
 def choose_device() -> torch.device:
-    """`cuda:{local rank modulo devices}`, or `cpu` without a GPU.
+    """`cuda:{local rank modulo devices}`, or `cpu` without a GPU; float32 is no TF32 there unless asked for.
 
     Raises
     ------
@@ -117,6 +117,7 @@ def choose_device() -> torch.device:
     import torch
 
     if torch.cuda.is_available():
+        gpu.use_tf32(False)
         return torch.device("cuda", local_rank() % torch.cuda.device_count())
     if (given := gpu.given()) is not None:
         raise UserError(f"{given} gives a GPU, but torch sees none: {gpu.why_none()}; or ask for none, to use the CPU")

@@ -1,4 +1,4 @@
-"""GPUs of this machine: whether this process was given any, and why torch sees none.
+"""GPUs of this machine: whether this process was given any, why torch sees none, and how they multiply float32.
 
 torch is imported late: a process hears signals, and lists its options, before that.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 #: Where a process is told of its GPUs: by Slurm, or by whoever starts it.
 _GIVEN = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES")
@@ -49,3 +51,29 @@ def why_none() -> str:
         f"torch is built for CUDA {torch.version.cuda} and cannot use driver {version}: take a newer driver or a torch"
         " for an older CUDA, and look at CUDA_VISIBLE_DEVICES"
     )
+
+
+def use_tf32(wanted: bool) -> None:
+    """Let products and convolutions of float32 numbers on a GPU take TF32: 10 bits of mantissa, of 23.
+
+    The one place that sets it. PyTorch's own default takes TF32 for convolutions and not for products. What a processor
+    multiplies is not touched, which `torch.set_float32_matmul_precision` would.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = wanted
+    torch.backends.cudnn.allow_tf32 = wanted
+
+
+@contextmanager
+def tf32(wanted: bool) -> Iterator[None]:
+    """Within it `use_tf32(wanted)`; afterwards as before."""
+    import torch
+
+    products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    use_tf32(wanted)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = products
+        torch.backends.cudnn.allow_tf32 = convolutions

@@ -16,6 +16,8 @@ from ecglfm.benchmark.timing import report, seconds
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--encoder", type=Path, default=Path("config/encoders/small.yaml"), help="its YAML")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32", help="numbers of the products")
+    parser.add_argument("--compile", action="store_true", help="compile the layers")
     parser.add_argument("--records", type=int, default=1000, help="recordings")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, in turn")
 
@@ -32,7 +34,8 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm.models.heads import ECGModel
     from ecglfm.models.reference import PARTS, Reference
     from ecglfm.sources.wfdb_reader.files import write_record
-    from ecglfm.training.inference import evaluating
+    from ecglfm.training.inference import evaluating, ready
+    from ecglfm.training.precision import calculating
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -49,19 +52,20 @@ def run(args: argparse.Namespace) -> None:
         for k in range(args.records):
             samples = rng.normal(0, 300, (5000, 12)).astype(np.int16)
             write_record(folder / "ecgs", f"{k:06d}", samples, leads=LEADS, gain=1000.0, sampling_rate=500)
-        model = load_model(folder / "model")
+        asked = {"precision": args.precision, "compiled": args.compile}
+        model = ready(load_model(folder / "model"), threads=1, **asked)
         windows = torch.from_numpy(rng.normal(0, 0.3, (64, 12, 2500)).astype(np.float32))
 
         def forward(records: int = args.records) -> None:
-            with evaluating(model):
+            with evaluating(model) as device, calculating(args.precision, device):
                 for first in range(0, 2 * records, 64):
-                    model(windows[: 2 * records - first])
+                    model(windows[: 2 * records - first].to(device)).cpu()
 
         def whole() -> None:
             reader = FromFiles()
-            run_predict([folder / "model"], reader.find([folder / "ecgs"]), reader, folder / "p.csv")
+            run_predict([folder / "model"], reader.find([folder / "ecgs"]), reader, folder / "p.csv", **asked)
 
         forward(64)  # warm
         times = [(seconds(whole), seconds(forward)) for _ in range(args.runs)]
-    name = f"predict, {args.encoder.stem}, {args.records} records"
+    name = f"predict, {args.encoder.stem}, {args.precision}, {args.records} records"
     report(name, [own for own, _ in times], "forward alone", [bare for _, bare in times], per=args.records)

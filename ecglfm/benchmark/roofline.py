@@ -186,7 +186,8 @@ def count(slice_: EncoderSlice, *, segments: int) -> Step:
     from ecglfm.data.loading import on_device
     from ecglfm.models.meta_device import on_meta_device
     from ecglfm.models.pretraining import make_objective
-    from ecglfm.training.engine import HALF, Autocast, prepare_layers
+    from ecglfm.training.engine import prepare_layers
+    from ecglfm.training.precision import HALF, Autocast
     from ecglfm.training.pretraining import build_encoder
 
     config = slice_.config.pretrain

@@ -26,7 +26,8 @@ from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.samples import Signals
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import MaskedCodes, make_objective
-from ecglfm.training.engine import HALF, bf16_is_fast, initialize
+from ecglfm.training.engine import initialize
+from ecglfm.training.precision import HALF, bf16_is_fast
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
 
 

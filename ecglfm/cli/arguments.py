@@ -76,6 +76,15 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
 
 
+def add_numbers(parser: argparse.ArgumentParser) -> None:
+    """Declare in which numbers a model is asked: `--precision`, `--compile`."""
+    parser.add_argument(
+        "--precision", choices=["fp32", "tf32", "bf16"], default="fp32",
+        help="numbers of the products; tf32 and bf16 are faster on GPUs that have them, and round more",
+    )  # fmt: skip
+    parser.add_argument("--compile", action="store_true", help="compile the layers: a minute, worth it for thousands")
+
+
 def recordings_of(args: argparse.Namespace) -> tuple[list[Recording], Reader]:
     """Recordings that are meant, and what reads them; raises `UserError` where none or two things are named."""
     from ecglfm.app.prediction import FromSource

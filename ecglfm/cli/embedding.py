@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_recordings, recordings_of, say_left_out
+from ecglfm.cli.arguments import add_numbers, add_recordings, recordings_of, say_left_out
 from ecglfm.config import UserError
 from ecglfm.config.wording import counted
 
@@ -29,6 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="preprocess/SOURCE/*.parquet instead: the stage `embed`",
     )
     add_recordings(parser)
+    add_numbers(parser)
     parser.set_defaults(run=_embed)
 
     chart = commands.add_parser("umap", help="draw a map of each encoder's vectors, by label, source, device and age")
@@ -48,11 +49,19 @@ def _embed(args: argparse.Namespace) -> int:
     if args.prepared:
         if args.recordings or args.source:
             raise UserError("--prepared stands for files, folders and --source: one of them")
+        if args.precision != "fp32" or args.compile:
+            raise UserError(
+                "--prepared: linear probes and maps compare these vectors, which are all of fp32: leave --precision and"
+                " --compile out"
+            )
         count = run_embed_prepared(args.encoder, args.prepared, args.output, threads=args.threads)
         print("\n".join([f"{args.output}: {counted(count, 'recording')}", *sharing_risks(args.encoder)]))
         return 0
     recordings, reader = recordings_of(args)
-    table = run_embed(args.encoder, recordings, reader, args.output, workers=args.workers, threads=args.threads)
+    table = run_embed(
+        args.encoder, recordings, reader, args.output, workers=args.workers, threads=args.threads,
+        precision=args.precision, compiled=args.compile,
+    )  # fmt: skip
     dim = sum(str(column).startswith("vector.") for column in table)
     print(f"{args.output}: {counted(len(table), 'recording')}, vectors of {dim} numbers")
     print("\n".join(sharing_risks(args.encoder)))

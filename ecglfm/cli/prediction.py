@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecglfm.cli.arguments import add_recordings, files_reader, recordings_of, say_left_out
+from ecglfm.cli.arguments import add_numbers, add_recordings, files_reader, recordings_of, say_left_out
 from ecglfm.config.wording import counted
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet or .json")
     add_recordings(parser)
+    add_numbers(parser)
     parser.add_argument(
         "--previous", type=Path, nargs="*", metavar="FILE_OR_FOLDER",
         help="what has changed since the last recording of the same person before each: that recording, or where to "
@@ -43,8 +44,9 @@ def _predict(args: argparse.Namespace) -> int:
         earlier = files_reader(args)
         previous = Earlier(earlier.find(args.previous), earlier) if args.previous else Earlier(recordings, reader)
     table = run_predict(
-        folders, recordings, reader, args.output, previous=previous, workers=args.workers, threads=args.threads
-    )
+        folders, recordings, reader, args.output, previous=previous, workers=args.workers, threads=args.threads,
+        precision=args.precision, compiled=args.compile,
+    )  # fmt: skip
     if len(table) <= _SHOWN:
         _say_answers(table)
     print(f"{args.output}: {counted(len(table), 'recording')}")

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -32,6 +32,7 @@ from ecglfm.config.wording import nearest, unknown, worded, yaml_problem
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 #: PyTorch, NumPy and hashing all take it.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
 class UserError(ValueError):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from ecglfm.config.base import OneOf, Section, Seed, UserError
+from ecglfm.config.base import OneOf, Precision, Section, Seed, UserError
 from ecglfm.config.fits import Mode, is_variant
 from ecglfm.config.kinds import KINDS
 from ecglfm.config.schedule import ScheduleConfig
@@ -164,7 +164,7 @@ class FinetuneConfig(Section):
         "learns whatever this says",
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    precision: Precision = Field("fp32", description="numbers of the products; tf32: float32 of fewer digits, on a GPU")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="learning rates over the updates of all `epochs`")
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0: no clipping")
     layer_decay: float = Field(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config.architecture import ModelConfig
-from ecglfm.config.base import Name, Section, Seed
+from ecglfm.config.base import Name, Precision, Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
@@ -106,7 +106,7 @@ class PretrainConfig(Section):
         "null: the last weights are",
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="numbers of the forward and backward pass")
+    precision: Precision = Field("fp32", description="numbers of the products; tf32: float32 of fewer digits, on a GPU")
     half_residual: bool = Field(
         False,
         description="of a Conformer with `precision: bf16` or `fp16`: also keep the sums that run through its layers "

@@ -44,11 +44,13 @@ def deepspeed_json(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
     UserError
         `pretrain.deepspeed` has what the installed DeepSpeed does not know, or what needs more than we have.
     """
+    # Without ZeRO DeepSpeed 0.19 divides fp16's gradients by a loss scale that it never multiplied the loss by.
+    stage = max(config.zero_stage, 1) if config.precision == "fp16" else config.zero_stage
     content: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": config.batch_size,
         "gradient_accumulation_steps": config.accumulate,
         "gradient_clipping": config.clip_norm,
-        "zero_optimization": {"stage": config.zero_stage} | (_OVERLAPPED if config.zero_stage else {}),
+        "zero_optimization": {"stage": stage} | (_OVERLAPPED if stage else {}),
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,  # an optimizer that is offloaded is PyTorch's too: nothing to compile
         "fp16": {"enabled": config.precision == "fp16"},

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import shutil
 import sys
-import sysconfig
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,33 +20,14 @@ from torch import nn
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
 from ecglfm.extras import need
+from ecglfm.models.layers import MaskedBatchNorm
 from ecglfm.process import give_back_memory
+from ecglfm.training.compilation import compile_layers
 from ecglfm.training.deepspeed_json import deepspeed_json
+from ecglfm.training.loss_scale import leave_faults_to_us
+from ecglfm.training.precision import HALF, Autocast, set_precision
 
 logger = logging.getLogger(__name__)
-
-#: What a processor with units for bf16 products has among its flags; the last two are ARM's.
-BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
-CPUINFO = Path("/proc/cpuinfo")
-HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class Autocast(nn.Module):
-    """Run a module's forward in half precision where that is safe; norms, softmax and losses stay float32.
-
-    With bf16 the weights stay float32. With fp16 DeepSpeed keeps float32 masters and scales the loss.
-    The context must be inside the module: DeepSpeed switches an outer one off.
-    """
-
-    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.module = module
-        self.dtype = dtype
-
-    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Call the module."""
-        with torch.autocast(x.device.type, dtype=self.dtype):
-            return self.module(x, *args, **kwargs)
 
 
 def initialize(
@@ -78,7 +55,7 @@ def initialize(
         fp16 without a GPU, `compile` without a compiler or Python's headers, `half_residual` of another encoder than a
         Conformer, or a mistake in `pretrain.deepspeed`.
     """
-    _check_precision(config.precision)
+    set_precision(config.precision)
     if isinstance(config, PretrainConfig):
         prepare_layers(module, config)
     deepspeed = _import_deepspeed()
@@ -94,6 +71,8 @@ def initialize(
     optimizer = torch.optim.AdamW(list(groups), fused=True, **options)  # each number is read and written once
     wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
     engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=content)
+    leave_faults_to_us(engine)
+    _say_batch_norm(module, config)
     if not engine.zero_optimization() and not engine.fp16_enabled():  # they replace what is updated
         _allocate_moments(optimizer)
     if distributed.world_size() == 1 and not engine.zero_optimization():
@@ -110,6 +89,19 @@ def describe_rank(device: torch.device, precision: str) -> str:
     name = f" {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     where = f"rank {distributed.rank()} of {distributed.world_size()} on {device}{name}"
     return f"{where}, {torch.distributed.get_backend()}, {precision}"
+
+
+def _say_batch_norm(module: nn.Module, config: PretrainConfig | FinetuneConfig) -> None:
+    """Say where several ranks are not one with their batches together."""
+    ranks = distributed.world_size()
+    norms = [part for part in module.modules() if isinstance(part, MaskedBatchNorm)]
+    if ranks > 1 and any(norm.training and not norm.sync for norm in norms):
+        unit = "pairs" if isinstance(config, PretrainConfig) else "records"
+        logger.warning(
+            "BatchNorm takes its statistics over the %d %s of each process, not over those of all %d, and rank 0's are"
+            " kept; where a model has them `norm_sync: true` takes them over all, `norm: group` over each record",
+            config.batch_size, unit, ranks,
+        )  # fmt: skip
 
 
 def _leave_compiler_out() -> None:
@@ -137,51 +129,6 @@ def _allocate_moments(optimizer: torch.optim.AdamW) -> None:
             }
 
 
-def bf16_is_fast() -> bool:
-    """Whether this machine multiplies in bf16; a CPU that only imitates it takes five to a thousand times as long."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if torch.accelerator.is_available():
-        return True
-    supported = torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    flags = _cpu_flags()
-    # oneDNN says yes to any AVX-512, whose bf16 products are a fifth as fast as those in fp32 (Ice Lake, measured).
-    return supported and (flags is None or bool(flags & BF16_FLAGS))
-
-
-def _cpu_flags() -> set[str] | None:
-    """What the processor can do, as Linux says; None where it does not."""
-    try:
-        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)  # x86 and ARM
-    return None if found is None else set(found.group(1).split())
-
-
-def compile_problem() -> str | None:
-    """What `torch.compile` lacks on this machine, None for nothing."""
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        return f"a C++ compiler: there is no {compiler} (install one, or set CXX)"
-    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-        return "Python's headers: there is no Python.h (install python3-dev)"
-    return None
-
-
-def _check_precision(precision: str) -> None:
-    """Refuse what cannot run here, warn of what crawls, and let float32 be float32 on a GPU."""
-    if precision == "fp16" and not torch.accelerator.is_available():
-        raise UserError("precision: fp16 needs a GPU, and there is none here; write bf16 or fp32")
-    if precision == "bf16" and not bf16_is_fast():
-        logger.warning(
-            "precision: bf16, but this processor has no bf16 instructions: matrix products take up to a thousand"
-            " times as long as in fp32; write `precision: fp32`, or train elsewhere"
-        )
-    if precision == "fp32":
-        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default for convolutions, not for products
-
-
 def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
     """Set how the encoder's layers are carried out; names and shapes of weights stay.
 
@@ -197,10 +144,7 @@ def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
             raise UserError("pretrain.half_residual: only a Conformer (model.kind) has it")
         context.half_residual = True
     if config.compile:
-        if (lacking := compile_problem()) is not None:
-            raise UserError(f"pretrain.compile: true needs {lacking}")
-        for layer in context.layers:
-            layer.compile()  # by the layer: all share one compiled form, and the first step waits seconds, not minutes
+        compile_layers(context, asked="pretrain.compile: true")
 
 
 def _import_deepspeed() -> Any:

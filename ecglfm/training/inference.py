@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from ecglfm import distributed
+from ecglfm import distributed, gpu
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import to_millivolts
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.reference import count_numbers, signal_numbers
+from ecglfm.training.compilation import compile_layers
+from ecglfm.training.precision import calculating, set_precision
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class CropReader(Protocol):
@@ -55,13 +59,39 @@ def model_input(crops_btl: np.ndarray, valid_b: np.ndarray) -> tuple[torch.Tenso
     return torch.from_numpy(to_millivolts(crops_btl)), mask_bt
 
 
+def ready(module: ModuleT, *, threads: int, precision: str = "fp32", compiled: bool = False) -> ModuleT:
+    """An encoder or a model on the device that there is, which is then asked in numbers of `precision`.
+
+    Parameters
+    ----------
+    module : Encoder or ECGModel
+    threads : int
+        Of torch, which has them for the whole process.
+    precision : str
+        As of `predict`; bf16 that this machine only imitates is warned of.
+    compiled : bool
+        Compile the encoder's layers: a minute, once.
+
+    Raises
+    ------
+    UserError
+        Nothing can be compiled.
+    """
+    torch.set_num_threads(max(1, threads))
+    device = distributed.choose_device()
+    set_precision(precision)
+    if compiled:
+        compile_layers(getattr(module, "encoder", module), asked="--compile")
+    return module.to(device)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[torch.device]:
-    """Eval mode without gradients; every submodule's own mode is restored. Yields the module's device."""
+    """Eval mode without gradients, in fp32; every submodule's own mode is restored. Yields the module's device."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), gpu.tf32(False):
             yield next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
     finally:
         for part, mode in modes:
@@ -70,7 +100,7 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
 
 def predict(
     model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64,
-    stop: distributed.StopFlag | None = None,
+    precision: str = "fp32", stop: distributed.StopFlag | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Outputs of records (`ECGModel.outputs`), put together from the windows of each as `model.aggregate` says.
 
@@ -83,6 +113,8 @@ def predict(
         Rows of `signals.windows(length)` to use; all of them by default.
     batch_size : int
         Windows in one forward.
+    precision : str
+        Numbers of the products, as `ecglfm.training.precision` has them; the training's own do not matter.
     stop : StopFlag, optional
         Ends it before the next forward; all ranks must predict the same then.
 
@@ -99,20 +131,25 @@ def predict(
     windows = signals.windows(model.encoder.crop_samples) if windows is None else windows
 
     def say(x: torch.Tensor, mask: torch.Tensor | None, _valid: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return (model.outputs(model(x, mask).float()),)
+        if precision == "fp32":
+            return (model.outputs(model(x, mask).float()),)
+        with calculating(precision, x.device):
+            vectors = model.embed(x, mask)
+        return (model.outputs(model.head(vectors.float())),)  # a logit of 8 in bfloat16 may be off by 0.03
 
     (outputs,) = _forward(model, signals, windows, say, (len(model.label_names),), batch_size, stop)
     return outputs_by_record(model, windows["row"].to_numpy(), outputs)
 
 
 def predict_described(
-    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64
-) -> tuple[np.ndarray, np.ndarray]:
+    model: ECGModel, signals: CropReader, windows: pd.DataFrame | None = None, *, batch_size: int = 64,
+    precision: str = "fp32",
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Outputs of records, as `predict`, and what they look like, as `ecglfm.models.reference` wants it.
 
     Parameters
     ----------
-    model, signals, windows, batch_size
+    model, signals, windows, batch_size, precision
         As in `predict`.
 
     Returns
@@ -125,9 +162,10 @@ def predict_described(
     rate, leads = model.encoder.sampling_rate, len(model.encoder.leads)
 
     def say(x: torch.Tensor, mask: torch.Tensor | None, valid: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        vectors = model.embed(x, mask)
+        with calculating(precision, x.device):
+            vectors = model.embed(x, mask)
         numbers = torch.cat([vectors.float(), signal_numbers(x, valid, rate)], dim=1)
-        return model.outputs(model.head(vectors).float()), numbers
+        return model.outputs(model.head(vectors.float())), numbers
 
     widths = (len(model.label_names), model.encoder.dim + count_numbers(leads))
     outputs, numbers = _forward(model, signals, windows, say, widths, batch_size, None)

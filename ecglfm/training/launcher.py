@@ -30,14 +30,9 @@ def launch(command: Sequence[str], processes: int) -> int:
         0; or `STOPPED`; or the status of the first rank that failed (the others are then ended).
     """
     with tempfile.TemporaryDirectory(prefix="ecglfm-") as folder:
-        environment = os.environ | {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-        environment[STORE] = str(Path(folder) / "store")
         ranks = [
-            subprocess.Popen(
-                [sys.executable, "-m", "ecglfm", *command],
-                env=environment | {"RANK": str(number), "LOCAL_RANK": str(number)},
-            )
-            for number in range(processes)
+            subprocess.Popen([sys.executable, "-m", "ecglfm", *command], env=environment)
+            for environment in environments(processes, Path(folder) / "store")
         ]
 
         def forward(received: int, _frame: object) -> None:
@@ -53,6 +48,12 @@ def launch(command: Sequence[str], processes: int) -> int:
                 if one.poll() is None:
                     one.kill()
                     one.wait()
+
+
+def environments(processes: int, store: Path) -> list[dict[str, str]]:
+    """Environment of each rank of a training on this machine; they meet in the file `store`, which is not there yet."""
+    common = os.environ | {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), STORE: str(store)}
+    return [common | {"RANK": str(number), "LOCAL_RANK": str(number)} for number in range(processes)]
 
 
 def _wait(ranks: list[subprocess.Popen[bytes]]) -> int:

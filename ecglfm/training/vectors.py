@@ -21,6 +21,7 @@ from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import code_version, sha256_file, sha256_json
 from ecglfm.training.inference import CropReader, aggregate_by_record, evaluating, model_input
+from ecglfm.training.precision import calculating
 
 _BATCH = 64  # windows in one forward
 _RECORDS = 8192  # records that are embedded and written together
@@ -50,7 +51,7 @@ def windows_of(table: Path) -> Path:
 
 
 def embed_windows(
-    embedder: Encoder | ECGModel, signals: CropReader, windows: pd.DataFrame, *,
+    embedder: Encoder | ECGModel, signals: CropReader, windows: pd.DataFrame, *, precision: str = "fp32",
     stop: distributed.StopFlag | None = None, shown: tqdm[None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Vector of each window, in their order.
@@ -62,6 +63,8 @@ def embed_windows(
     signals : CropReader
     windows : DataFrame
         `row, start, valid` of each, as `signals.windows` makes them.
+    precision : str
+        Numbers of the products, as `ecglfm.training.precision` has them.
     stop : StopFlag, optional
         Ends it before the next forward.
     shown : tqdm, optional
@@ -87,7 +90,8 @@ def embed_windows(
         for places in batches:
             distributed.end_if(stop)
             x, mask = model_input(signals.crops(row[places], start[places], encoder.crop_samples), valid[places])
-            vectors = embedder.embed(x.to(device), None if mask is None else mask.to(device))
+            with calculating(precision, device):
+                vectors = embedder.embed(x.to(device), None if mask is None else mask.to(device))
             parts.append(vectors.float().cpu().numpy())
             (own if shown is None else shown).update(len(places))
     return np.concatenate(parts)[np.argsort(np.concatenate(kinds))]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ecglfm.app.doctor import machine, places, site, versions
+from ecglfm.app.doctor import device, machine, places, site, versions
 from ecglfm.app.doctor.finding import Finding, fail
 from ecglfm.config import Project
 
 Check = Callable[[], Iterator[Finding]]
 
 
-def examine(project: Project, profile: str | None) -> Iterator[Finding]:
+def examine(project: Project, profile: str | None, *, gpus: bool = False) -> Iterator[Finding]:
     """Make every check.
 
     Parameters
@@ -21,6 +21,8 @@ def examine(project: Project, profile: str | None) -> Iterator[Finding]:
     project : Project
     profile : str or None
         Snakemake profile whose partitions and accounts Slurm must know; None: none.
+    gpus : bool
+        Whether to make steps of the project's pretrainings on every GPU.
 
     Yields
     ------
@@ -38,6 +40,9 @@ def examine(project: Project, profile: str | None) -> Iterator[Finding]:
     ]
     if profile is not None:
         checks.append(("Slurm", partial(site.check_slurm, profile)))
+    if gpus:
+        slices = [project.encoder_slice(name) for name, config in project.encoders.items() if config.pretrain]
+        checks += [("GPU", device.check_devices), ("trainings", partial(device.check_trainings, slices))]
     for name, check in checks:
         try:
             yield from check()

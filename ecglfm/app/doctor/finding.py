@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 class Finding(NamedTuple):
     """What was found; `text` says how to mend it where it is not `ok`."""
 
-    level: Literal["ok", "warn", "fail"]
+    level: Literal["ok", "warn", "fail", "skip"]
     text: str
 
     def __str__(self) -> str:
@@ -28,3 +28,8 @@ def warn(text: str) -> Finding:
 def fail(text: str) -> Finding:
     """Something of the pipeline will not work."""
     return Finding("fail", text)
+
+
+def skip(text: str) -> Finding:
+    """Nothing could be seen of it here."""
+    return Finding("skip", text)

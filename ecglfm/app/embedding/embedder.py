@@ -29,6 +29,8 @@ class RecordEmbedder:
     Parameters
     ----------
     module : Encoder or ECGModel
+    precision : str
+        Numbers of the products: fp32, tf32 or bf16.
 
     Attributes
     ----------
@@ -42,14 +44,14 @@ class RecordEmbedder:
         A filter of its preprocessing does not fit its rate.
     """
 
-    def __init__(self, module: Encoder | ECGModel) -> None:
+    def __init__(self, module: Encoder | ECGModel, *, precision: str = "fp32") -> None:
         from ecglfm.training.vectors import encoder_of
 
-        self.module, self.encoder = module, encoder_of(module)
+        self.module, self.encoder, self.precision = module, encoder_of(module), precision
         check_filters(self.encoder.preprocess)
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 1) -> RecordEmbedder:
+    def load(cls, folder: Path, *, threads: int = 1, precision: str = "fp32", compiled: bool = False) -> RecordEmbedder:
         """Read the encoder of a folder, or the model of one without encoder, onto the device that there is.
 
         Parameters
@@ -57,21 +59,22 @@ class RecordEmbedder:
         folder : path
         threads : int
             Of torch, which has them for the whole process.
+        precision : str
+            As of the constructor.
+        compiled : bool
+            Compile the encoder's layers.
 
         Raises
         ------
         UserError
-            It cannot be read.
+            It cannot be read, or nothing can be compiled.
         """
-        import torch
-
-        from ecglfm.distributed import choose_device
         from ecglfm.models.bundle import load_encoder, load_model
+        from ecglfm.training.inference import ready
 
-        torch.set_num_threads(max(1, threads))
         is_model = (folder / "model.json").is_file() and not (folder / "encoder.json").is_file()
         module: Encoder | ECGModel = load_model(folder) if is_model else load_encoder(folder)
-        return cls(module.to(choose_device()))
+        return cls(ready(module, threads=threads, precision=precision, compiled=compiled), precision=precision)
 
     def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
         """A recording of any rate, order of leads and unit as the encoder reads it, or with its fault."""
@@ -86,7 +89,8 @@ class RecordEmbedder:
         held = Held([one.signal for one in prepared if one.fault is None])
         windows = held.windows(self.encoder.crop_samples)
         vectors = np.full((len(prepared), self.encoder.dim), np.nan, np.float32)
-        vectors[usable] = aggregate_by_record(windows["row"].to_numpy(), embed_windows(self.module, held, windows))
+        of_windows = embed_windows(self.module, held, windows, precision=self.precision)
+        vectors[usable] = aggregate_by_record(windows["row"].to_numpy(), of_windows)
         return vectors
 
     def table(self, recordings: Sequence[Recording], reader: Reader, *, workers: int = 1) -> pd.DataFrame:

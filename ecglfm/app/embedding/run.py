@@ -17,8 +17,9 @@ _COLUMNS = ["record_id", "source", "patient_id", "shard", "offset", "n_samples",
 
 
 def run_embed(
-    folder: Path, recordings: Sequence[Recording], reader: Reader, output: Path, *, workers: int = 1, threads: int = 1
-) -> pd.DataFrame:
+    folder: Path, recordings: Sequence[Recording], reader: Reader, output: Path, *, workers: int = 1, threads: int = 1,
+    precision: str = "fp32", compiled: bool = False,
+) -> pd.DataFrame:  # fmt: skip
     """Write the vectors of recordings.
 
     Parameters
@@ -33,6 +34,8 @@ def run_embed(
         Processes that read and prepare.
     threads : int
         Of torch.
+    precision, compiled
+        As `RecordEmbedder.load` takes them.
 
     Returns
     -------
@@ -46,7 +49,8 @@ def run_embed(
     """
     if output.suffix not in (".csv", ".parquet"):
         raise UserError(f"--output {output}: the ending says the format; write *.csv or *.parquet")
-    table = RecordEmbedder.load(folder, threads=threads).table(recordings, reader, workers=workers)
+    embedder = RecordEmbedder.load(folder, threads=threads, precision=precision, compiled=compiled)
+    table = embedder.table(recordings, reader, workers=workers)
     with atomic(output) as temporary:
         if output.suffix == ".csv":
             table.to_csv(temporary, index=False)

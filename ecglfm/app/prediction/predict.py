@@ -23,6 +23,8 @@ def run_predict(
     previous: Earlier | None = None,
     workers: int = 1,
     threads: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
 ) -> pd.DataFrame:
     """Write what models say of recordings.
 
@@ -40,6 +42,8 @@ def run_predict(
         Processes that read and prepare.
     threads : int
         Of torch.
+    precision, compiled
+        As `Predictor.load` takes them.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def run_predict(
     """
     if output.suffix not in _WRITERS:
         raise UserError(f"--output {output}: the ending says the format; write one of *{', *'.join(_WRITERS)}")
-    predictor = Predictor.load(folders, threads=threads)
+    predictor = Predictor.load(folders, threads=threads, precision=precision, compiled=compiled)
     table = predictor.table(recordings, reader, workers=workers)
     if previous is not None:
         table = _compared(predictor, table, recordings, reader, previous, workers=workers)

@@ -39,6 +39,8 @@ class Predictor:
         Several are an ensemble, whose outputs are averaged.
     names : sequence of str, optional
         What an error calls them.
+    precision : str
+        Numbers of the products: fp32, tf32 or bf16.
 
     Raises
     ------
@@ -47,13 +49,15 @@ class Predictor:
         their rate.
     """
 
-    def __init__(self, models: Sequence[ECGModel], names: Sequence[str] = ()) -> None:
-        self.models = list(models)
+    def __init__(self, models: Sequence[ECGModel], names: Sequence[str] = (), *, precision: str = "fp32") -> None:
+        self.models, self.precision = list(models), precision
         _check_alike(self.models, names or [f"model {number}" for number in range(len(self.models))])
         check_filters(self._encoder.preprocess)
 
     @classmethod
-    def load(cls, folders: Sequence[Path], *, threads: int = 1) -> Predictor:
+    def load(
+        cls, folders: Sequence[Path], *, threads: int = 1, precision: str = "fp32", compiled: bool = False
+    ) -> Predictor:
         """Read the models of some folders that `finetune` wrote, onto the device that there is.
 
         Parameters
@@ -61,20 +65,23 @@ class Predictor:
         folders : sequence of path
         threads : int
             Of torch, which has them for the whole process.
+        precision : str
+            As of the constructor.
+        compiled : bool
+            Compile the layers of their encoders.
 
         Raises
         ------
         UserError
-            As the constructor, or a model cannot be read.
+            As the constructor, or a model cannot be read, or nothing can be compiled.
         """
-        import torch
-
-        from ecglfm.distributed import choose_device
         from ecglfm.models.bundle import load_model
+        from ecglfm.training.inference import ready
 
-        torch.set_num_threads(max(1, threads))
-        device = choose_device()
-        return cls([load_model(folder).to(device) for folder in folders], [str(folder) for folder in folders])
+        models = [
+            ready(load_model(folder), threads=threads, precision=precision, compiled=compiled) for folder in folders
+        ]
+        return cls(models, [str(folder) for folder in folders], precision=precision)
 
     def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
         """A recording of any rate, order of leads and unit as the models read it, or with its fault.
@@ -141,10 +148,10 @@ class Predictor:
         outputs, reasons = [], []
         for model in self.models:
             if model.reference is None:
-                outputs.append(model.calibrated(predict(model, held, batch_size=_BATCH)))
+                outputs.append(model.calibrated(predict(model, held, batch_size=_BATCH, precision=self.precision)))
                 reasons.append([""] * len(usable))
                 continue
-            said, numbers_nd = predict_described(model, held, batch_size=_BATCH)
+            said, numbers_nd = predict_described(model, held, batch_size=_BATCH, precision=self.precision)
             outputs.append(model.calibrated(said))
             reasons.append(model.reference.reasons(numbers_nd, flags))
         told = [[reason for reason in of_models if reason] for of_models in zip(*reasons, strict=True)]

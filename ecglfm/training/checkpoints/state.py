@@ -22,6 +22,7 @@ from ecglfm import distributed
 from ecglfm.training.checkpoints.pieces import Piece, Pieces
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import unwrap
+from ecglfm.training.loss_scale import loss_scaler
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 _SCALER = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")  # the last only with ZeRO
@@ -160,17 +161,12 @@ def scaler_state(engine: Any) -> dict[str, float]:
     """Loss scaler of fp16, the same on every rank; empty without."""
     if not engine.fp16_enabled():
         return {}
-    scaler = _scaler(engine)
+    scaler = loss_scaler(engine)
     return {key: getattr(scaler, key) for key in _SCALER if getattr(scaler, key, None) is not None}
 
 
 def restore_scaler(engine: Any, state: dict[str, float]) -> None:
     """Go on with the loss scaler."""
     for key, value in state.items():
-        if hasattr(_scaler(engine), key):
-            setattr(_scaler(engine), key, value)
-
-
-def _scaler(engine: Any) -> Any:
-    """DeepSpeed keeps it in an object of its own with ZeRO, in another without."""
-    return getattr(engine.optimizer, "loss_scaler", None) or engine.optimizer.loss_scale_config
+        if hasattr(loss_scaler(engine), key):
+            setattr(loss_scaler(engine), key, value)

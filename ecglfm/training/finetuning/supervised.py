@@ -25,6 +25,7 @@ from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
 from ecglfm.training.finetuning.tracked import spelled
+from ecglfm.training.loss_scale import make_update
 from ecglfm.training.progress import TrainingProgress
 from ecglfm.training.schedule import rate_factor, seed_of
 
@@ -205,7 +206,11 @@ def _train_epoch(
             )
         engine.backward(loss)
         rates.set(engine)
-        engine.step()
+        if make_update(engine):
+            raise UserError(
+                f"a gradient is not finite in epoch {epoch}, batch {part.batches + 1}; "
+                "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
+            )
         outputs = criterion.link.outputs(logits.detach().float()).cpu().numpy()
         part.add(loss.item(), outputs, batch.target.numpy())
         seen += len(batch.target) * distributed.world_size()

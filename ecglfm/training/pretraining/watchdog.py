@@ -19,6 +19,7 @@ from ecglfm import distributed
 from ecglfm.config import PretrainConfig, UserError
 from ecglfm.tracking import Run
 from ecglfm.training.engine import gradient_norm, unwrap
+from ecglfm.training.loss_scale import make_update
 from ecglfm.training.pretraining.layer_probe import LayerState
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Guard:
         -------
         norm : float
             2-norm of the gradients before clipping; NaN where no update was made (also where DeepSpeed
-            made none because gradients left the range of fp16, which is no fault).
+            made none while it looks for fp16's loss scale, which is no fault).
         flags : list of bool
             Whether each is true on any rank.
 
@@ -122,11 +123,12 @@ class Guard:
     def _step(self, norm: float | None) -> float:
         """Let the engine step, with or without an update; returns the norm."""
         with _without_update(self.engine) if self.fault else contextlib.nullcontext():
-            self.engine.step()
+            is_fault = make_update(self.engine)
         if norm is None:  # ZeRO and fp16 tell only now, and make no update of such gradients themselves
+            if is_fault:
+                in_fp16 = " (in fp16, whose loss scale cannot be lower; bf16 and fp32 have a wider range)"
+                self._found("gradient", in_fp16 if self.config.precision == "fp16" else "")
             left_out = bool(getattr(self.engine.optimizer, "overflow", False))
-            if left_out and self.config.precision != "fp16":
-                self._found("gradient")
             norm = math.nan if left_out else float(self.engine.get_global_grad_norm() or 0.0)
         if self.fault is None:
             return norm

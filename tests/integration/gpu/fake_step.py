@@ -25,21 +25,24 @@ for _library in (_LIBRARIES / "libc10.so", _LIBRARIES / "libtorch_cpu.so", sys.a
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import torch.distributed as dist  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily  # noqa: E402
+from torch.testing._internal.distributed.fake_pg import FakeStore  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
 torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
 torch.cuda.is_bf16_supported = lambda *_, **__: True
 
+from ecglfm import gpu  # noqa: E402
 from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load  # noqa: E402
 from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
 from ecglfm.models.layers import initialization  # noqa: E402
 from ecglfm.models.pretraining import MaskedCodes, make_objective  # noqa: E402
-from ecglfm.training.engine import Autocast  # noqa: E402
 from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
+from ecglfm.training.precision import Autocast  # noqa: E402
 from ecglfm.training.pretraining import Upcoming, update, watchdog  # noqa: E402
 
 initialization.normal_ = lambda tensor, std: None  # draws a seed, and reads it; weights are fake here
@@ -47,7 +50,19 @@ initialization.normal_ = lambda tensor, std: None  # draws a seed, and reads it;
 PAIRS = 2
 #: Kinds that no config ships an encoder of.
 OTHERS = {
-    "wav2vec2": {"model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2}, "weights": "random"}
+    "synced": {
+        "model": {
+            "kind": "conformer",
+            "layers": 2,
+            "dim": 32,
+            "ffn_dim": 64,
+            "heads": 2,
+            "norm": "batch",
+            "norm_sync": True,
+        },
+        "weights": "random",
+    },
+    "wav2vec2": {"model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2}, "weights": "random"},
 }
 #: Operations whose result is read on the host, which waits for the device.
 _WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_unique2", "equal", "bincount"}
@@ -63,7 +78,7 @@ class Step(TorchDispatchMode):
         Where the host reads from the device, or copies to it from memory that is not pinned; and where a tensor goes from
         one device to another, but for pinned ones that nobody waits for: their number is `arrivals`.
     products : list of list of str
-        Types of the factors of each matrix product and convolution.
+        Types of the factors of each matrix product and convolution, and whether float32 may be TF32 in it.
     """
 
     def __init__(self) -> None:
@@ -87,7 +102,8 @@ class Step(TorchDispatchMode):
             else:
                 self.arrivals += 1
         if name in _PRODUCTS:
-            self.products.append([str(x.dtype).removeprefix("torch.") for x in before[:2]])
+            numbers = [str(x.dtype).removeprefix("torch.") for x in before[:2]]
+            self.products.append([*numbers, "tf32" if torch.backends.cudnn.allow_tf32 else ""])
         return out
 
 
@@ -146,6 +162,7 @@ class Engine:
     """What DeepSpeed's does without ZeRO, but for the step of the optimizer."""
 
     device = torch.device("cuda")
+    optimizer = None
 
     def __init__(self, objective: nn.Module) -> None:
         self.module = Autocast(objective, torch.bfloat16)
@@ -179,16 +196,29 @@ def onto_cuda(module: nn.Module) -> None:
 
 @contextmanager
 def watched(module: nn.Module, found: dict[str, object]) -> Iterator[Step]:
-    """A step of `module`; what it did stands in `found` afterwards."""
-    with Step() as step:
+    """A step of `module` with TF32 allowed; what it did stands in `found` afterwards."""
+    with Step() as step, gpu.tf32(True):
         yield step
-    found["waits"], found["crossings"], found["first"] = step.waits, step.crossings, step.products[0]
+    found["waits"], found["crossings"] = step.waits, step.crossings
+    found["first"], found["second"] = step.products[:2]
     found["arrivals"] = step.arrivals
     found["without_gradient"] = [
         name
         for name, value in module.named_parameters()
         if value.requires_grad and (value.grad is None or not value.grad.is_cuda)
     ]
+
+
+@contextmanager
+def two_ranks(wanted: bool) -> Iterator[None]:
+    """As one of two, where wanted; the other is played, and nothing is sent."""
+    if wanted:
+        dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    try:
+        yield
+    finally:
+        if wanted:
+            dist.destroy_process_group()
 
 
 def encoder_of(name: str) -> tuple[EncoderConfig, Encoder, int]:
@@ -238,7 +268,7 @@ def finetune(name: str) -> dict[str, object]:
         x = torch.empty(4, len(encoder.leads), samples, device="cuda")
         mask = torch.empty(4, samples, dtype=torch.bool, device="cuda")
         target = torch.empty(4, 2, device="cuda")
-        with watched(model, found):
+        with two_ranks(name == "synced"), watched(model, found):
             loss = loss_of(training(x, mask), target)
             loss.backward()
         found["loss"] = str(loss.device)

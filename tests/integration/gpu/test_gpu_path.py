@@ -17,7 +17,7 @@ from ecglfm.models.encoders import make_encoder
 from ecglfm.models.meta_device import on_meta_device
 
 HERE = Path(__file__).parent
-STEPS = ["small", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune"]
+STEPS = ["small", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune", "synced+finetune"]
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,9 @@ def test_the_host_waits_once_an_update(steps):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_millivolts_are_multiplied_in_float32(steps, name):
-    """bfloat16 has two digits of them."""
-    assert steps[name]["first"] == ["float32", "float32"]
+    """bfloat16 has two digits of them, TF32 three."""
+    assert steps[name]["first"] == ["float32", "float32", ""]
+    assert steps[name]["second"] == ["bfloat16", "bfloat16", "tf32"]  # as the step allows
 
 
 def test_a_layer_is_one_graph():

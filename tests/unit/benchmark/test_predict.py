@@ -14,7 +14,7 @@ def test_the_rate_is_recordings_by_seconds(capsys: pytest.CaptureFixture[str], r
     encoder = str(repository / "config/encoders/tiny.yaml")
     assert main(["benchmark", "predict", "--encoder", encoder, "--records", "70", "--runs", "1"]) == 0
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line.startswith("predict, tiny, 70 records: ")
+    assert line.startswith("predict, tiny, fp32, 70 records: ")
     seconds, rate, bare, ratio = map(
         float, re.findall(r"([\d.]+) s \((\d+) records/s\); .*: ([\d.]+) s; ratio ([\d.]+)", line)[0]
     )

@@ -57,13 +57,14 @@ def test_the_predicted_time_is_that_of_as_many_segments():
 
 def test_a_variant_that_cannot_run_is_a_line_that_says_why(repository, monkeypatch, capsys):
     monkeypatch.chdir(repository)
-    found = iter([MEASURED, "no such instructions", MEASURED])
+    found = iter([MEASURED, MEASURED, "no such instructions", MEASURED])
     monkeypatch.setattr(train, "_measured", lambda *_: next(found))
     arguments = ["--encoder", "tiny", "--precision", "fp32", "--batch", "4", "--compare", "precision"]
     assert main(["benchmark", "train", *arguments]) == 0
-    first, refused, last = capsys.readouterr().out.splitlines()[2:5]
+    first, rounded, refused, last = capsys.readouterr().out.splitlines()[2:6]
     figures = ["0.1747", "22.900", "22.900-30.000", "7.80", "80", "1.00"]
     assert re.split(r" {2,}", first) == ["as it is", *figures]
+    assert re.split(r" {2,}", rounded) == ["precision tf32", *figures]
     assert refused.split() == ["precision", "bf16", "no", "such", "instructions"]
     assert re.split(r" {2,}", last) == ["precision fp16", *figures]
 

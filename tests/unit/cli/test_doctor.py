@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecglfm.app.doctor import machine
+from ecglfm.app.doctor import device, machine
+from ecglfm.app.doctor.finding import fail, ok, skip
 from ecglfm.cli import main
 
 
@@ -45,3 +46,24 @@ def test_command(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "fail CUDA: ZeroDivisionError: by zero\n" in shown
     assert "fail source ptbxl" in shown  # the others go on
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found", "encoders", "status"),
+    [
+        (["--gpu"], skip("GPU: none"), ["tiny"], 3),
+        (["--gpu"], ok("GPU 0"), ["tiny"], 0),
+        (["--gpu", "base", "small"], fail("GPU 0"), ["base", "small"], 1),
+        ([], fail("not asked"), None, 0),
+    ],
+)
+def test_what_is_asked_of_gpus_and_the_exit_status(
+    config: Path, monkeypatch, arguments, found, encoders, status
+) -> None:
+    asked = []
+    for name in ("check_engine", "check_cuda", "check_compiler"):
+        monkeypatch.setattr(machine, name, lambda: iter(()))
+    monkeypatch.setattr(device, "check_devices", lambda: iter([found]))
+    monkeypatch.setattr(device, "check_trainings", lambda slices: iter(asked.append(slices) or ()))
+    assert main(["doctor", "--folder", str(config), *arguments]) == status
+    assert [[one.encoder for one in slices] for slices in asked] == ([] if encoders is None else [encoders])

@@ -42,6 +42,11 @@ def test_files_are_written_whole_and_what_has_no_vector_is_said(
         (["{record}", "--output", "v.npy"], "the ending says the format; write *.csv or *.parquet"),
         (["--output", "v.csv"], "name files or folders, or a database with --source YAML"),
         (["{record}", "--prepared", "{table}", "--output", "v.parquet"], "--prepared stands for files, folders"),
+        (
+            ["--prepared", "{table}", "--output", "v.parquet", "--precision", "bf16"],
+            "these vectors, which are all of fp32",
+        ),
+        (["--prepared", "{table}", "--output", "v.parquet", "--compile"], "leave --precision and --compile out"),
         (["--prepared", "{table}", "--output", "v.csv"], "with --prepared it is a table *.parquet"),
         (["--prepared", "{none}", "--output", "v.parquet"], "none.parquet: no such table"),
         (["--prepared", "{table}", "{other}", "--output", "v.parquet"], "of another source than the first"),

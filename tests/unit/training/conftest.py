@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch.nn import functional
 
+from ecglfm.training import engine
 from tests.unit.hashes import hashes
 
 
@@ -14,6 +16,17 @@ from tests.unit.hashes import hashes
 def _own_linear(monkeypatch):
     """ZeRO 3 replaces `functional.linear` for the rest of the process; TorchScript cannot read what it puts there."""
     monkeypatch.setattr(functional, "linear", functional.linear)
+
+
+@pytest.fixture
+def fp16_on_a_processor(monkeypatch):
+    """DeepSpeed allows fp16 on no CPU; here it is talked into it, so that its own scalers and copies are tested."""
+    from deepspeed.accelerator import get_accelerator
+
+    accelerator = type(get_accelerator())
+    monkeypatch.setattr(accelerator, "is_fp16_supported", lambda _: True)
+    monkeypatch.setattr(accelerator, "supported_dtypes", lambda _: [torch.float32, torch.bfloat16, torch.float16])
+    monkeypatch.setattr(engine, "set_precision", lambda _: None)
 
 
 @pytest.fixture(scope="session")

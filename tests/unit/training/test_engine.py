@@ -13,10 +13,12 @@ from torch._dynamo.utils import counters
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, UserError
+from ecglfm.models.layers import ChannelsFirstBatchNorm, MaskedBatchNorm
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training import engine as engines
 from ecglfm.training.checkpoints.checkpoint import config_hash
-from ecglfm.training.engine import compile_problem, initialize
+from ecglfm.training.compilation import compile_problem
+from ecglfm.training.engine import initialize
 from ecglfm.training.pretraining.encoders import build_encoder
 from tests.unit.architectures import architecture
 from tests.unit.training.pretraining.small_pretraining import encoder_slice
@@ -60,40 +62,6 @@ def test_moments_are_there_before_the_first_step():
     for moment in ("exp_avg", "exp_avg_sq"):
         assert sorted(state[moment].numel() for state in states) == [3, 15]
         assert not any(state[moment].any() for state in states)
-
-
-def test_bf16_where_it_would_crawl_is_warned_of(monkeypatch, caplog):
-    distributed.init()
-    for fast in (True, False):
-        monkeypatch.setattr(engines, "bf16_is_fast", lambda fast=fast: fast)
-        caplog.clear()
-        initialize(Linear(), FinetuneConfig(precision="bf16"))
-        assert ("no bf16 instructions" in caplog.text) is not fast
-
-
-@pytest.mark.parametrize(
-    ("flags", "fast"),
-    [
-        ("flags\t\t: fpu avx2 avx512f avx512bw avx512_vnni", False),  # Ice Lake
-        ("flags\t\t: fpu avx2 avx512f avx512_bf16", True),  # Cooper Lake, Zen 4
-        ("flags\t\t: fpu avx512f amx_bf16 amx_tile", True),  # Sapphire Rapids
-        ("flags\t\t: fpu avx2", False),
-        ("Features\t: fp asimd sve bf16", True),  # ARM
-        ("Features\t: fp asimd", False),
-        ("processor\t: 0", True),  # it says nothing: oneDNN is believed
-        (None, True),
-    ],
-)
-def test_bf16_is_fast_where_the_processor_has_units_for_it(monkeypatch, tmp_path, flags, fast):
-    """oneDNN takes any AVX-512 for one of them: on an Ice Lake that chose bf16, at a third of the speed of fp32."""
-    if flags is not None:
-        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}\npower management:\n")
-    monkeypatch.setattr(engines, "CPUINFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    assert engines.bf16_is_fast() is fast
 
 
 def test_compilation_needs_a_compiler(monkeypatch):
@@ -193,6 +161,22 @@ def test_a_rank_says_what_it_calculates_on(monkeypatch):
     monkeypatch.setattr(torch.distributed, "get_backend", lambda: "nccl")
     said = engines.describe_rank(torch.device("cuda", 0), "bf16")
     assert said == "rank 0 of 16 on cuda:0 NVIDIA H100, nccl, bf16"
+
+
+@pytest.mark.parametrize(
+    ("ranks", "norm", "told"),
+    [
+        (2, MaskedBatchNorm(3), True),
+        (2, MaskedBatchNorm(3, sync=True), False),
+        (2, MaskedBatchNorm(3).eval(), False),  # of a frozen encoder
+        (2, ChannelsFirstBatchNorm(3), True),
+        (1, MaskedBatchNorm(3), False),
+    ],
+)
+def test_ranks_with_statistics_of_their_own_are_told(monkeypatch, caplog, ranks, norm, told):
+    monkeypatch.setenv("WORLD_SIZE", str(ranks))
+    engines._say_batch_norm(nn.Sequential(norm), FinetuneConfig(batch_size=7))
+    assert ("over the 7 records of each process, not over those of all 2" in caplog.text) is told
 
 
 #: One update of AdamW by hand, lr 0.5: no gradient flows through it, and 1 - 0.5 is left of a weight of 1.

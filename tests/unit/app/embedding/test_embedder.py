@@ -69,6 +69,21 @@ def test_a_record_has_the_mean_vector_of_its_windows(folder: Path, which: str) -
     assert found[NAMES].to_numpy().dtype == np.float32
 
 
+def test_a_vector_in_half_precision_is_nearly_the_same(folder: Path) -> None:
+    reader = FromFiles()
+    recordings = reader.find([folder / "ecgs"])[:3]
+    said = {
+        precision: RecordEmbedder.load(folder / "encoder", precision=precision)
+        .table(recordings, reader)[NAMES]
+        .to_numpy()
+        for precision in ("fp32", "tf32", "bf16")
+    }
+    assert (said["tf32"] == said["fp32"]).all()
+    away = np.linalg.norm(said["bf16"] - said["fp32"], axis=1) / np.linalg.norm(said["fp32"], axis=1)
+    assert (away > 0).all()
+    assert (away < 0.01).all()
+
+
 def test_a_frozen_models_vector_is_what_its_head_reads(folder: Path) -> None:
     """Attention pooling, not the mean; the head makes the model's logits of it."""
     model = load_model(folder / "frozen")

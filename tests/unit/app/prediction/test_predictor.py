@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import ecglfm
 from ecglfm.app.prediction import FromFiles, Predictor
@@ -75,3 +76,39 @@ def test_an_ensemble_of_two_tasks_is_refused(tmp_path: Path) -> None:
     models = [ecglfm.load_model(make_model(tmp_path / kind, kind=kind)) for kind in ("multilabel", "multiclass")]
     with pytest.raises(UserError, match=r"^model 1: its kind of task is not that of model 0; an ensemble is"):
         Predictor(models)
+
+
+def test_other_numbers_move_probabilities_by_less_than_two_hundredths(tmp_path: Path) -> None:
+    """On a processor TF32 is float32; bfloat16 is not, and what is held against the reference stays float32."""
+    folder = make_model(tmp_path / "m")
+    model = ecglfm.load_model(folder)
+    model.head.weight.data.mul_(8.0)
+    model.head.bias.data = 8 * torch.tensor([1.06, 1.66])  # logits about 0, so that probabilities go from 0.1 to 0.9
+    save_model(folder, model, {})
+    for k in range(8):
+        write_wfdb(tmp_path / "ecgs", f"r{k}", seed=k)
+    reader = FromFiles()
+    recordings = reader.find([tmp_path / "ecgs"])
+    columns = ["probability.AF", "probability.LBBB"]
+    said = {
+        precision: Predictor.load([folder], precision=precision).table(recordings, reader)[columns].to_numpy()
+        for precision in ("fp32", "tf32", "bf16")
+    }
+    assert np.ptp(said["fp32"]) > 0.3
+    assert (said["tf32"] == said["fp32"]).all()
+    assert 0 < np.abs(said["bf16"] - said["fp32"]).max() < 0.02
+    prepared = [Predictor([model]).prepare(ecglfm.read_record(one.name)) for one in recordings]
+    held = Held([one.signal for one in prepared])
+    (_, plain), (_, half) = (predict_described(model, held, precision=precision) for precision in ("fp32", "bf16"))
+    assert (plain[:, 16:] == half[:, 16:]).all()
+    assert (plain[:, :16] != half[:, :16]).any()
+
+
+def test_layers_are_compiled_where_asked(tmp_path: Path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("ecglfm.training.inference.compile_layers", lambda encoder, **_: asked.append(encoder))
+    folder = make_model(tmp_path / "m")
+    Predictor.load([folder])
+    assert asked == []
+    predictor = Predictor.load([folder], compiled=True)
+    assert asked == [predictor.models[0].encoder]

@@ -1,7 +1,4 @@
-"""What a checkpoint holds goes back into an engine of any ZeRO stage; fp16's loss scaler and float32 copies with it.
-
-DeepSpeed allows fp16 on no CPU; here it is talked into it, so that its own scalers and copies are the ones tested.
-"""
+"""What a checkpoint holds goes back into an engine of any ZeRO stage; fp16's loss scaler and float32 copies with it."""
 
 from __future__ import annotations
 
@@ -10,21 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ecglfm.training import engine as engines
 from ecglfm.training.checkpoints.state import scaler_state
 from ecglfm.training.pretraining.pretrain import Pretraining
 from tests.unit.training.pretraining.small_pretraining import StopAfter, history, pretrain, weights
 
 
 @pytest.fixture
-def fp16(monkeypatch):
+def fp16(fp16_on_a_processor):
     """Options of an fp16 training whose loss scale doubles every third update."""
-    from deepspeed.accelerator import get_accelerator
-
-    accelerator = type(get_accelerator())
-    monkeypatch.setattr(accelerator, "is_fp16_supported", lambda _: True)
-    monkeypatch.setattr(accelerator, "supported_dtypes", lambda _: [torch.float32, torch.bfloat16, torch.float16])
-    monkeypatch.setattr(engines, "_check_precision", lambda _: None)
     scale = {"fp16": {"initial_scale_power": 10, "loss_scale_window": 3, "hysteresis": 1}}
     return {"precision": "fp16", "log_every": 1, "validate_every": 100, "deepspeed": scale}
 
