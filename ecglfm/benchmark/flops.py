@@ -11,6 +11,7 @@ from ecglfm.config import (
     Architecture,
     AttentionConfig,
     ContextConfig,
+    CpcConfig,
     MaskedCodesConfig,
     ObjectiveKind,
     PretrainConfig,
@@ -36,28 +37,35 @@ def forward_flops(
     segments, leads, samples : int
         Shape of the batch.
     masked : float
-        Masked frames of each segment (their mean over batches need not be whole).
+        Masked frames of each segment (their mean over batches need not be whole); of ECG-LFM's objective.
 
     Returns
     -------
     dict of str to float
-        `frontend`, `layers`, `objective` (quantizer, heads and terms, on masked frames only).
+        `frontend`, `layers`, `objective` (quantizer, heads and terms, on masked frames only; CPC: projections, and
+        their products with every frame).
 
     Raises
     ------
     ValueError
-        An encoder of this kind is not pretrained, or the objective is not ECG-LFM's.
+        An encoder of this kind is not pretrained, or nobody counted what the objective needs.
     """
     objective: ObjectiveKind = pretrain.objective
-    if not isinstance(objective, MaskedCodesConfig):
+    if not isinstance(objective, MaskedCodesConfig | CpcConfig):
         raise ValueError(f"objective {objective.kind!r}: nothing says what its step needs")
     if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
         raise ValueError(f"kind {model.kind!r} has no context to pretrain: nothing says what its step needs")
     frontend, frames = _frontend(model, leads, samples)
+    channels = model.conv_channels if isinstance(model, AttentionConfig) else model.dim
+    if isinstance(objective, CpcConfig):
+        predictions = segments * len(objective.ahead) * objective.anchors
+        terms = 2.0 * predictions * channels * (model.dim + frames)
+    else:
+        terms = _masked_codes(model.dim, channels, pretrain, segments, masked)
     return {
         "frontend": segments * frontend,
         "layers": CONTEXTS[model.kind].flops(model, segments=segments, frames=frames),
-        "objective": _objective(model, pretrain, segments, masked),
+        "objective": terms,
     }
 
 
@@ -102,16 +110,15 @@ def _normed_frontend(model: S4Config, leads: int, samples: int) -> tuple[float, 
     return flops, samples
 
 
-def _objective(model: ContextConfig, pretrain: PretrainConfig, segments: int, masked: float) -> float:
+def _masked_codes(dim: int, channels: int, pretrain: PretrainConfig, segments: int, masked: float) -> float:
     """Operations on the masked frames: codes, projections, every frame with every frame, and pairs with pairs."""
     sizes = pretrain.quantizer
-    channels = model.conv_channels if isinstance(model, AttentionConfig) else model.dim
     frame = (
         channels * sizes.codes
         + sizes.codes * sizes.code_dim
         + sizes.code_dim * sizes.final_dim
-        + model.dim * sizes.final_dim
+        + dim * sizes.final_dim
         + masked * sizes.final_dim
-        + model.dim * sizes.codes
+        + dim * sizes.codes
     )
-    return 2 * segments * masked * frame + 2 * (segments / 2) ** 2 * model.dim
+    return 2 * segments * masked * frame + 2 * (segments / 2) ** 2 * dim

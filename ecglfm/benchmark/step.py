@@ -25,7 +25,7 @@ from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.samples import Signals
 from ecglfm.models.placement import make_on
-from ecglfm.models.pretraining import MaskedCodes, make_objective
+from ecglfm.models.pretraining import Cpc, MaskedCodes, make_objective
 from ecglfm.training.engine import initialize
 from ecglfm.training.precision import HALF, bf16_is_fast
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -110,7 +110,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     began = time.perf_counter()
     make = OriginalObjective if original else make_objective
     objective = make_on(device, lambda: make(build_encoder(slice_, config.seed), config))
-    if not isinstance(objective, MaskedCodes):
+    if not isinstance(objective, MaskedCodes | Cpc):
         raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began
@@ -135,7 +135,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
             clock.stop()
             if step >= warmup:
                 rates.append(products.rates())
-                fractions.append(float(done.terms[0]["masked_fraction"]))
+                fractions.append(float(done.terms[0].get("masked_fraction", 0.0)))
     memory["steps"] = peak_of_process()
     if device.type == "cuda":
         memory["gpu"] = torch.cuda.max_memory_allocated()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ecglfm.models.pretraining.cpc import Cpc
 from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
 
-__all__ = ["MaskedCodes", "Noise", "Objective", "Quantized", "make_objective", "objective_class", "perplexity"]
+__all__ = ["Cpc", "MaskedCodes", "Noise", "Objective", "Quantized", "make_objective", "objective_class", "perplexity"]

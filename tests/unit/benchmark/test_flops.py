@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ecglfm.benchmark.flops import forward_flops
 from ecglfm.config import EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
 from ecglfm.models.encoders.encoder import ECGEncoder
+from ecglfm.models.pretraining.cpc import Cpc
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
@@ -55,6 +56,20 @@ def test_the_whole_objective_is_counted(repository):
     masked = 156 * float(output["masked_fraction"])
     expected = forward_flops(config.model, config.pretrain, segments=6, leads=12, samples=2500, masked=masked)
     assert sum(expected.values()) == pytest.approx(found, rel=0.015)  # depthwise convolutions are not always counted
+
+
+def test_what_cpc_needs_is_counted():
+    model = architecture(kind="s4", layers=1, dim=16, state=4, dropout=0.0)
+    said = {"kind": "cpc", "ahead": [2, 5], "anchors": 7, "negatives": 3}
+    pretrain = PretrainConfig(steps=1, objective=said)
+    objective = Cpc(encoder_of(model), pretrain)
+    batch, x = {"signal": torch.zeros(4, 1000, 12, dtype=torch.int16)}, torch.randn(4, 12, 1000)
+    (noise,) = objective.draw([batch], 1, objective.prepare([batch], 1))
+    objective.encoder(x)  # what kernels are made of is computed once
+    found = counted(lambda: objective(x, step=0, noise=noise)) - counted(lambda: objective.encoder(x))
+    flops = forward_flops(model, pretrain, segments=4, leads=12, samples=1000, masked=0)
+    # 4 segments, 2 distances, 7 frames: a projection of 16 to 16, and products with 500 frames
+    assert found == flops["objective"] == 2 * 4 * 2 * 7 * 16 * (16 + 500)
 
 
 @pytest.mark.parametrize("conv_layers", [[(3, 2), (5, 1)], []])
