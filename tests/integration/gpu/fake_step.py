@@ -4,8 +4,8 @@ Run as a process of its own, because the stand-in for the CUDA runtime must be l
 
     python fake_step.py GUARD.so NAME...   ->  a line of JSON for each: what `Step` found
 
-A NAME is an encoder of `config/encoders` or one of `OTHERS`, with `+finetune` behind it for a step of fine-tuning. Shapes, types and devices
-are the product's own; no kernel runs.
+A NAME is an encoder of `config/encoders` or one of `OTHERS`, with `+finetune` behind it for a step of fine-tuning, or
+`+count` for the operations of two of pretraining. Shapes, types and devices are the product's own; no kernel runs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import importlib.util
 import json
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily  # noqa: E402
+from torch.nn import functional  # noqa: E402
 from torch.testing._internal.distributed.fake_pg import FakeStore  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
@@ -36,6 +38,8 @@ torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
 torch.cuda.is_bf16_supported = lambda *_, **__: True
 
 from ecglfm import gpu  # noqa: E402
+from ecglfm.benchmark import gpu_rules  # noqa: E402
+from ecglfm.benchmark.traffic import Traffic  # noqa: E402
 from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load  # noqa: E402
 from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
@@ -257,6 +261,15 @@ def pretrain(name: str) -> dict[str, object]:
     return found
 
 
+def count(name: str) -> dict[str, object]:
+    """Operations with their bytes, and how often each is there in two updates."""
+    functional.scaled_dot_product_attention = gpu_rules._attention  # PyTorch would ask CUDA for the kernel
+    with Traffic() as traffic:
+        pretrain(name)
+    found = Counter((one.name, one.bytes, str(one.dtype)) for one in traffic.operations)
+    return {"operations": [[*one, times] for one, times in found.items()]}
+
+
 def finetune(name: str) -> dict[str, object]:
     """A forward and a backward of a model of two labels, all of which learns, of padded records."""
     _, encoder, samples = encoder_of(name)
@@ -280,7 +293,7 @@ def main() -> None:
     for name in sys.argv[2:]:
         encoder, _, kind = name.partition("+")
         with FakeTensorMode(allow_non_fake_inputs=True):
-            found = finetune(encoder) if kind else pretrain(encoder)
+            found = {"": pretrain, "finetune": finetune, "count": count}[kind](encoder)
         sys.stdout.write(json.dumps({"step": name} | found) + "\n")
 
 

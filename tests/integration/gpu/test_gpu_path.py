@@ -6,18 +6,21 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 from torch._dynamo import explain
 
-from ecglfm.config import EncoderConfig, PreprocessConfig, load
+from ecglfm.benchmark.roofline import count
+from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.meta_device import on_meta_device
 
 HERE = Path(__file__).parent
 STEPS = ["small", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune", "synced+finetune"]
+COUNTED = "tiny+count"  # the last, because it replaces PyTorch's attention
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def steps(tmp_path_factory) -> dict[str, dict]:
     include = [f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include"]
     source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(guard), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
     subprocess.run(["g++", "-std=c++20", "-O0", "-shared", "-fPIC", *include, *source], check=True)
-    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS]
+    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS, COUNTED]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return {found.pop("step"): found for found in map(json.loads, done.stdout.splitlines())}
@@ -57,6 +60,21 @@ def test_millivolts_are_multiplied_in_float32(steps, name):
     """bfloat16 has two digits of them, TF32 three."""
     assert steps[name]["first"] == ["float32", "float32", ""]
     assert steps[name]["second"] == ["bfloat16", "bfloat16", "tf32"]  # as the step allows
+
+
+def test_the_roofline_counts_what_is_done_on_a_gpu(steps):
+    """On `meta`, with CUDA's rules by hand, the same operations on as many bytes as with PyTorch's own rules here."""
+    there = {(name, moved, dtype): times for name, moved, dtype, times in steps[COUNTED]["operations"]}
+    config = load(EncoderConfig, "config/encoders/tiny.yaml")
+    config = config.model_copy(update={"pretrain": config.pretrain.model_copy(update={"precision": "bf16"})})
+    step = count(EncoderSlice(encoder="tiny", config=config, preprocess=PreprocessConfig()), segments=4)
+    here = Counter((one.name, one.bytes, str(one.dtype)) for one in step.operations)
+    large = {one: times for one, times in here.items() if one[1] > 1000}  # numbers of a loss are no matter
+    assert {one[0] for one, times in large.items() if there.get(one, 0) < times} == {"silu_backward"}
+    # Fake tensors take that one apart; gradients of the first update are added to.
+    apart = {"sigmoid", "fill_", "sub_", "mul", "add", "add_"}
+    more = sum((times - 2 * here[one]) * one[1] for one, times in there.items() if one[0] not in apart)
+    assert abs(more) < 0.02 * 2 * step.bytes()  # what an update does besides
 
 
 def test_a_layer_is_one_graph():
