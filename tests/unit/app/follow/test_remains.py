@@ -42,7 +42,7 @@ def _file(name: str, at: int) -> None:
 
 def _table(name: str, ids: list[str], at: int, column: str = "record_id") -> None:
     _file(name, at)
-    frame = pd.DataFrame({column: ids, "sha256": [SHA256[id_] for id_ in ids]})
+    frame = pd.DataFrame({"n_samples": 5000, column: ids, "sha256": [SHA256[id_] for id_ in ids]})
     frame.to_parquet(Path("results", name))
     _file(name, at)
 
@@ -82,6 +82,19 @@ def test_a_table_is_judged_by_its_ids(results: Path, column: str) -> None:
         "embed/old/has.parquet", "labels/has.parquet", "mlartifacts/3/run/artifacts/has.parquet",
         "verify/old/id/has.parquet",
     ]  # fmt: skip
+
+
+def test_what_lies_beside_a_table_is_judged_by_itself_but_in_a_shard(results: Path) -> None:
+    _table("embed/old/a.parquet", ["a/1"], BEFORE)
+    _table("embed/old/a.windows.parquet", ["a/2"], BEFORE)
+    for ending, of in ((".parquet", "a/1"), (".ledger.parquet", "a/2"), (".npy", "a/1")):
+        _table(f"ingest/a/001{ending}", [of], BEFORE)
+    found = find_remains(results, ["a"])
+    assert [str(path.relative_to(results)) for path in found] == [
+        "embed/old/a.windows.parquet", "ingest/a/001.ledger.parquet", "ingest/a/001.npy", "ingest/a/001.parquet",
+    ]  # fmt: skip
+    assert "results/ingest/a/001.ledger.parquet, results/ingest/a/001.npy and 1 more; ecglfm" in show_remains(found)
+    assert "results/ingest/a/001.ledger.parquet, results/ingest/a/001.npy; ecglfm" in show_remains(found[:3])
 
 
 def test_a_shard_beyond_the_number_goes_whole(results: Path) -> None:
