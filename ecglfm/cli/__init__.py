@@ -112,7 +112,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"ecglfm {args.command}: error: {line}", file=sys.stderr)
         return 1
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return 1
         where = f"{error.filename}: " if error.filename else ""
         hint = next((f"; {what}" for kind, what in HINTS.items() if isinstance(error, kind)), "")
         print(f"ecglfm {args.command}: error: {where}{error.strerror or error}{hint}", file=sys.stderr)
         return 1
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads standard output any more, as behind `| head`; what is left of it is then thrown away."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

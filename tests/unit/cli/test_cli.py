@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,19 @@ def test_wrong_words_end_with_2_and_the_version_is_said(capsys: pytest.CaptureFi
             cli.main(argv)
         assert ended.value.code == status
     assert capsys.readouterr().out == f"ecglfm {ecglfm.__version__}\n"
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    """As `ecglfm why | head`: neither an error nor a traceback."""
+    script = """
+from types import SimpleNamespace
+from ecglfm import cli
+args = SimpleNamespace(cost=None, command="why", run=lambda args: print("line\\n" * 10**6))
+cli.build_parser = lambda: SimpleNamespace(parse_args=lambda argv: args)
+raise SystemExit(cli.main([]))
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout.readline() == b"line\n"
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait() == 1
