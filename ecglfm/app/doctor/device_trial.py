@@ -59,9 +59,9 @@ def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        `precision`; `loss`, the difference as a share of the processor's; `apart`, the norm of the difference of a
-        part's output, or of the gradient of its weights, as a share of the processor's, where it is largest; and that
-        `part`.
+        `precision`; `loss`, the difference as a share of the processor's; `frontend`, norms of the differences of its
+        output and of the gradient of its weights, as shares of the processor's norms; `layer`, name and larger share of
+        the layer that is farthest off.
     """
     config = slice_.config
     if hasattr(config.model, "dropout"):
@@ -85,12 +85,17 @@ def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, An
     true = {name: _alone(parts[name], *inputs, "fp32", cpu) for name, inputs in called.items()}
     for precision in ("fp32", "tf32", "bf16"):
         loss = _loss(objective, batch, precision, device)
-        apart = {
-            name: max(map(_distance, _alone(parts[name], *inputs, precision, device), true[name]))
+        shares = {
+            name: list(map(_distance, _alone(parts[name], *inputs, precision, device), true[name]))
             for name, inputs in called.items()
         }
-        part = max(apart, key=lambda name: math.inf if math.isnan(apart[name]) else apart[name])
-        yield {"precision": precision, "loss": abs(loss / true_loss - 1), "part": part, "apart": apart[part]}
+        front = shares.pop("encoder.frontend")
+        layer = max(((name, max(share, key=_size)) for name, share in shares.items()), key=lambda one: _size(one[1]))
+        yield {"precision": precision, "loss": abs(loss / true_loss - 1), "frontend": front, "layer": layer}
+
+
+def _size(share: float) -> float:
+    return math.inf if math.isnan(share) else share
 
 
 def _loss(objective: Objective, batch: dict[str, Tensor], precision: str, device: torch.device) -> float:

@@ -79,23 +79,28 @@ def test_machine_code_and_ptx(capability, archs, runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "loss", "apart", "level"),
+    ("precision", "loss", "front", "gradient", "layer", "level"),
     [
-        ("bf16", 0.009, 0.02, "ok"),
-        ("bf16", 0.011, 0.02, "fail"),
-        ("bf16", 0.001, 0.031, "fail"),
-        ("fp32", 0.009, 0.0, "fail"),
-        ("tf32", 0.002, 0.009, "ok"),
-        ("bf16", float("nan"), 0.01, "fail"),
-        ("bf16", 0.001, float("nan"), "fail"),
+        ("bf16", 0.009, 0.02, 0.19, 0.02, "ok"),
+        ("bf16", 0.011, 0.02, 0.1, 0.02, "fail"),
+        ("bf16", 0.001, 0.031, 0.1, 0.02, "fail"),
+        ("bf16", 0.001, 0.02, 0.21, 0.02, "fail"),
+        ("bf16", 0.001, 0.02, 0.1, 0.031, "fail"),
+        ("fp32", 0.009, 0.0, 0.0, 0.0, "fail"),
+        ("tf32", 0.002, 0.009, 0.09, 0.009, "ok"),
+        ("bf16", float("nan"), 0.01, 0.1, 0.02, "fail"),
+        ("bf16", 0.001, float("nan"), 0.1, 0.02, "fail"),
+        ("bf16", 0.001, 0.01, 0.1, float("nan"), "fail"),
     ],
 )
-def test_numbers_that_are_too_far_apart(precision, loss, apart, level) -> None:
-    seen = {"precision": precision, "loss": loss, "apart": apart, "part": "encoder.conformer.layers.3"}
+def test_numbers_that_are_too_far_apart(precision, loss, front, gradient, layer, level) -> None:
+    seen = {"precision": precision, "loss": loss, "frontend": [front, gradient], "layer": ["layers.3", layer]}
     found = device.judge("tiny on GPU 1", seen)
     assert found.level == level
     assert found.text.startswith(f"tiny on GPU 1: a step in {precision} against float32 on the processor: loss ")
-    assert f" apart (at most {device.BOUNDS[precision][0]:g}), encoder.conformer.layers.3 {apart:.1e} (at" in found.text
+    assert (
+        f"its gradient {gradient:.1e} (at most {device.BOUNDS[precision][2]:g}), layers.3 {layer:.1e} (" in found.text
+    )
     assert found.text.endswith(": its kernels calculate wrong; try another torch or driver, and another card") is (
         level == "fail"
     )
@@ -134,7 +139,7 @@ def test_every_gpu_is_compared_and_then_all_train(gpus, tmp_path: Path, monkeypa
 if [ "$3" = compare ]; then
     [ -z "$WORLD_SIZE$SLURM_STEP_NUM_TASKS" ] || exit 9
     [ "$CUDA_VISIBLE_DEVICES" = 7 ] && loss=0.5 || loss=0.0001
-    echo "{\\"precision\\": \\"bf16\\", \\"loss\\": $loss, \\"part\\": \\"quantizer\\", \\"apart\\": 0.01}"
+    echo "{\\"precision\\": \\"bf16\\", \\"loss\\": $loss, \\"frontend\\": [0.01, 0.01], \\"layer\\": [\\"a\\", 0.01]}"
 else
     [ "$WORLD_SIZE $CUDA_VISIBLE_DEVICES" = "2 5,7" ] || exit 9
     echo "NCCL version 2.27.5"
