@@ -149,6 +149,23 @@ def test_two_encoders_are_compared(evaluated: Clone) -> None:
     assert page.count('/card.html">full-s0</a>') == 2  # made before the page that leads to them
 
 
+def test_statistics_stand_beside_a_fit_in_a_mode_that_they_have_not(evaluated: Clone) -> None:
+    folder = evaluated.results / "evaluate"
+    chosen = ["encoders=[random-tiny, statistics]", "tasks=[ectopy]", "finetune={modes: [full, linear]}"]
+    evaluated.snakemake("card_all", "--config", *chosen)
+    made = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("*/ectopy/*/metrics.json"))
+    fits = ["random-tiny/ectopy/full-s0", "random-tiny/ectopy/linear-s0", "statistics/ectopy/linear-s0"]
+    assert [name for name in made if not name.startswith("convnet")] == fits
+    value = read_json(folder / fits[2] / "metrics.json")["macro"]["auroc"]["value"]
+    for fit in fits[:2]:
+        card = (folder / fit / "card.html").read_text()
+        assert (
+            f'statistics <span class="quiet">signal statistics, linear-s0</span></td><td class="n">{value:.3f}' in card
+        )
+    said = evaluated.snakemake("-n", "--config", *chosen[:2], check=False)
+    assert "`kind: statistics` has no weights to train, only a head on it: add linear" in said
+
+
 def test_fewer_patients(evaluated: Clone) -> None:
     evaluated.snakemake("label_efficiency", "--config", "tasks=[ectopy]")
     table = pd.read_csv(evaluated.results / "evaluate/label_efficiency.csv")
