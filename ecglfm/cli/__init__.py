@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,9 +123,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_unread() -> bool:
     """Whether nobody reads standard output any more, as behind `| head`; what is left of it is then thrown away."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)  # for errors alone
+    if not any(event & select.POLLERR for _, event in asked.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
