@@ -120,7 +120,7 @@ class StateSpace(nn.Module):
     @staticmethod
     def _rows(c_rcn2: Tensor) -> Tensor:
         """C (directions, channels, state) as it multiplies real and imaginary parts, each of them for a pair."""
-        return (c_rcn2 * c_rcn2.new_tensor([2.0, -2.0])).transpose(2, 3).flatten(2)
+        return torch.cat([2 * c_rcn2[..., 0], -2 * c_rcn2[..., 1]], 2)
 
     def _folding(self, step_css: Tensor) -> Tensor:
         """1 - dA^L."""
@@ -139,6 +139,8 @@ class StateSpace(nn.Module):
 
     def basis(self, frames: int, like: Tensor) -> Tensor:
         """`make_basis` in the numbers and on the device of `like`; kept, and cut for what is shorter."""
+        if like.is_meta:  # where steps are counted, without numbers
+            return like.new_empty(self.C.shape[1], 2 * self.C.shape[2], frames)
         kept = self._basis
         if kept is None or kept.shape[2] < frames or (kept.device, kept.dtype) != (like.device, like.dtype):
             with torch.inference_mode(False), torch.no_grad():

@@ -112,7 +112,7 @@ class Cpc(Objective):
 
     def _targets(self, anchors_bm: Tensor) -> Tensor:
         """Frames to be known, (batch, distances, anchors)."""
-        return anchors_bm[:, None] + torch.tensor(self.ahead, device=anchors_bm.device)[:, None]
+        return torch.stack([anchors_bm + ahead for ahead in self.ahead], 1)
 
     def forward(self, x: Tensor, *, step: int, noise: Places, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Loss of one batch.

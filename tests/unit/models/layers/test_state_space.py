@@ -143,3 +143,9 @@ def test_the_recurrence_keeps_its_digits_in_half_precision() -> None:
         found = space()(u).detach()
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), exact, rtol=0.004, atol=1e-6)
+
+
+def test_without_numbers_it_has_shapes() -> None:
+    with torch.device("meta"):
+        module = StateSpace(3, state=4, bidirectional=True, kernel_frames=9)
+    assert module(torch.empty(2, 3, 7, device="meta")).shape == (2, 3, 7)
