@@ -10,6 +10,7 @@ from concurrent.futures import wait
 import pytest
 import torch
 
+from ecglfm import distributed
 from ecglfm.config import UserError
 from ecglfm.training.checkpoints import pieces as shards
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
@@ -61,6 +62,21 @@ def test_training_goes_on_while_a_checkpoint_is_written(saver, gate):
     assert saver.checkpoints.newest() == 10
     assert loaded(saver, 10) == ([1.0, 2.0], {"warnings": {"a": 1}})
     assert [path.name for path in saver.checkpoints.folder.iterdir()] == ["step-00000010"]
+
+
+def test_ranks_that_were_asked_already_are_not_asked_again(saver, gate, monkeypatch):
+    assert not saver.busy
+    saver.save(pieces(10.0), 10, {})
+    assert saver.busy
+    gate.set()
+    wait([saver._pending.work])
+    assert not saver.busy
+    monkeypatch.setattr(distributed, "any_rank", lambda flag: pytest.fail("asked"))
+    saver.poll(busy=True)  # another rank is
+    assert saver.checkpoints.steps() == []
+    saver.poll(busy=False)
+    wait([saver._pending.work])
+    assert saver.checkpoints.steps() == [10]
 
 
 def test_updates_complete_it_without_being_waited_for(saver):
