@@ -574,3 +574,19 @@ def test_a_transformer_on_patches_learns_in_every_mode(data: Path, tmp_path: Pat
     queries = {f"vit.layers.{layer}.self_attn.{name}_proj.weight" for layer in range(2) for name in "qv"}
     everything = {"full": set(before), "lora": queries}.get(mode, set())
     assert moved == everything
+
+
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
+def test_state_spaces_learn_in_every_mode(data: Path, tmp_path: Path, mode: str) -> None:
+    """The front end stays with its norms' statistics, as it was pretrained; and so do the recurrences, always."""
+    torch.manual_seed(0)
+    preprocess = PreprocessConfig(sampling_rate=RATE, leads=LEADS)
+    encoder = kinds.make_encoder(small("s4", dropout=0.0), LEADS, RATE, preprocess, 2.5)
+    save_encoder(tmp_path / "encoder", encoder, {"name": "s4", "weights": "pretrain"})
+    rates = {"epochs": 1, "layer_decay": 0.5, "freeze_frontend": True}
+    made = fit(data, tmp_path, f"{mode}-s0", encoder=tmp_path / "encoder", **rates)
+    before, after = load_encoder(tmp_path / "encoder").state_dict(), made.encoder.cpu().state_dict()
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    layers = {name for name, _ in encoder.named_parameters() if name.startswith("s4.layers.")}
+    linears = {name for name in layers if name.endswith("output_linear.weight")}
+    assert moved == {"full": layers, "lora": linears}.get(mode, set())
