@@ -80,7 +80,7 @@ def add_numbers(parser: argparse.ArgumentParser) -> None:
     """Declare in which numbers a model is asked: `--precision`, `--compile`."""
     parser.add_argument(
         "--precision", choices=["fp32", "tf32", "bf16"], default="fp32",
-        help="numbers of the products; tf32 and bf16 are faster on GPUs that have them, and round more",
+        help="numbers of the products; tf32 (GPUs) and bf16 are faster where there are units for them, and round more",
     )  # fmt: skip
     parser.add_argument("--compile", action="store_true", help="compile the layers: a minute, worth it for thousands")
 
