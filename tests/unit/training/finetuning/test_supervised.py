@@ -1,6 +1,9 @@
-"""Rates of each layer of an encoder."""
+"""Rates of each layer of an encoder; gradients that no loss scale mends."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +12,11 @@ from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.training.finetuning import supervised
 from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
 from tests.unit.architectures import architecture, small
+from tests.unit.training.finetuning.test_finetune import fit, make_data
+from tests.unit.training.finetuning.test_finetune import make_encoder as write_encoder
 
 RATE = 100
 
@@ -74,3 +80,21 @@ def test_an_encoder_whose_names_tell_no_layer_has_one_rate() -> None:
         "finetune.layer_decay: 0.5: the weights of this encoder (convnet) tell no layer 1, 2: its class names them"
         " otherwise than MODULE.layers.N; write 1"
     )
+
+
+@pytest.mark.parametrize("stage", [0, 2])
+def test_gradients_that_no_loss_scale_mends_end_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fp16_on_a_processor, stage: int
+) -> None:
+    """From 2^16 the scale falls to 1 in 17 updates, of which the first only uses up DeepSpeed's hysteresis."""
+    make_data(tmp_path)
+    write_encoder(tmp_path / "encoder")
+    train = supervised._train_epoch
+
+    def steep(engine, learner, criterion, *args):
+        planted = replace(criterion, loss=lambda logits, _target: (0 * logits.sum().float()).sqrt())
+        return train(engine, learner, planted, *args)
+
+    monkeypatch.setattr(supervised, "_train_epoch", steep)
+    with pytest.raises(UserError, match=r"a gradient is not finite in epoch \d, batch \d+; lower `finetune.lr`"):
+        fit(tmp_path, tmp_path / "out", epochs=9, batch_size=8, precision="fp16", zero_stage=stage, patience=9)
