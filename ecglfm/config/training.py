@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Name, Precision, Section, Seed
@@ -147,6 +154,12 @@ class PretrainConfig(Section):
         description="for experts: merged into the DeepSpeed JSON, and checked by DeepSpeed; "
         "`{communication_data_type: bf16}` sums gradients in bf16, with half the bytes",
     )
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default of `half_residual` is left out: trainings from before there was that key stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "half_residual" or value}
 
     @model_validator(mode="after")
     def _one_length(self) -> PretrainConfig:

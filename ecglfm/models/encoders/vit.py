@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ecglfm.config import ModelConfig, PreprocessConfig, VitConfig
+from ecglfm.config import ModelConfig, PreprocessConfig, UserError, VitConfig
 from ecglfm.models.encoders.encoder import Encoder, mean_over_frames
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 from ecglfm.models.layers import at_least_float32, in_float32
@@ -136,7 +136,13 @@ class Vit(nn.Module):
 
 
 class VitEncoder(Encoder):
-    """`Vit` as an encoder; parameters are those of `Encoder`. Frames are its tokens, all of the first lead's first."""
+    """`Vit` as an encoder; parameters are those of `Encoder`. Frames are its tokens, all of the first lead's first.
+
+    Raises
+    ------
+    UserError
+        A segment of `crop_seconds` has no patch, or more than there are positions for.
+    """
 
     config: VitConfig
 
@@ -150,6 +156,15 @@ class VitEncoder(Encoder):
     ) -> None:
         super().__init__(model, leads, sampling_rate, preprocess, crop_seconds)
         assert isinstance(model, VitConfig)
+        samples, patch = self.crop_samples, model.patch
+        segment = f"a segment of {crop_seconds:g} s has {samples} samples"
+        if self.too_short(samples):
+            raise UserError(f"model.patch: {segment}, fewer than one patch of {patch}; give a shorter patch")
+        if self.longest is not None and samples > self.longest:
+            raise UserError(
+                f"model.max_patches: {segment}, {samples // patch} patches of {patch}, and there are positions for"
+                f" {model.max_patches}; raise max_patches, or give a longer patch"
+            )
         self.vit = Vit(len(self.leads), model)
 
     @property

@@ -37,10 +37,7 @@ def config_hash(config: EncoderSlice) -> str:
 
 def decisive(config: PretrainConfig) -> dict[str, Any]:
     """The section as JSON has it, without `EXECUTION` and `SPREAD` keys: equal trainings have equal ones."""
-    left_out = set(PretrainConfig.EXECUTION | PretrainConfig.SPREAD)
-    if not config.half_residual:  # as before there was that key
-        left_out.add("half_residual")
-    return config.model_dump(mode="json", exclude=left_out)
+    return config.model_dump(mode="json", exclude=set(PretrainConfig.EXECUTION | PretrainConfig.SPREAD))
 
 
 class Checkpoints:

@@ -38,7 +38,12 @@ def test_two_frames_are_hidden_at_least() -> None:
 def test_a_half_residual_needs_half_precision() -> None:
     with pytest.raises(UserError, match="half_residual needs `precision: bf16` or `fp16`"):
         parse(PretrainConfig, {"steps": 1, "half_residual": True}, "x")
-    assert parse(PretrainConfig, {"steps": 1, "half_residual": True, "precision": "bf16"}, "x").half_residual
+    config = parse(PretrainConfig, {"steps": 1, "half_residual": True, "precision": "bf16"}, "x")
+    assert config.model_dump()["half_residual"] is True
+
+
+def test_a_key_that_came_later_starts_no_training_anew() -> None:
+    assert "half_residual" not in parse(PretrainConfig, {"steps": 1}, "x").model_dump()
 
 
 def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> None:

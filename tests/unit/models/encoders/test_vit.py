@@ -195,3 +195,11 @@ def test_parts_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(UserError) as error:
         parse_model({"kind": "vit", "dim": 16} | SMALL["vit"] | changes, "e.yaml")
     assert message in str(error.value)
+
+
+def test_a_segment_that_it_cannot_read_is_told_when_it_is_made() -> None:
+    with pytest.raises(UserError, match=r"250 samples, fewer than one patch of 251; give a shorter patch"):
+        encoder_of(patch=251)
+    with pytest.raises(UserError, match=r"250 samples, 25 patches of 10, and there are positions for 24; raise"):
+        encoder_of(patch=10, positions="learnt", max_patches=24)
+    assert encoder_of(patch=10, positions="learnt", max_patches=25).longest == 259
