@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -79,13 +80,11 @@ def import_checkpoint(
         As `read_checkpoint` and `convert`; or the labels do not fit.
     """
     path, output = Path(path), Path(output)
-    imported = convert(read_checkpoint(path))
+    imported = convert(replace(read_checkpoint(path), heads=heads))
     if standardize:
         imported.model["standardize"] = True
-    if heads is not None:
-        if imported.model["kind"] != "vit" or "head_dim" in imported.model:
-            raise UserError(f"--heads {heads}: {path} says itself how many there are; leave it out")
-        imported.model["heads"] = heads
+    if heads is not None and (imported.model["kind"] != "vit" or "head_dim" in imported.model):
+        raise UserError(f"--heads {heads}: {path} says itself how many there are; leave it out")
     names = _label_names(imported, path, Path(labels) if labels else None)
     if not names and (output / "model.json").exists():
         raise UserError(f"{output}: holds a model, to which this encoder does not belong; give another folder")

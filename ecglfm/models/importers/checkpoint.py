@@ -57,12 +57,15 @@ class Checkpoint:
         Its `model`, `state_dict` or `encoder`, or the whole file: every tensor under the name it has there.
     updates : int or None
         Updates of the training, where the file says so.
+    heads : int or None
+        Attention heads, as the user says where the file does not (`--heads`).
     """
 
     path: Path
     config: dict[str, Any]
     state: dict[str, Tensor]
     updates: int | None = None
+    heads: int | None = None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

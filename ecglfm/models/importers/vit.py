@@ -67,9 +67,14 @@ def _method(state: Mapping[str, Tensor]) -> str | None:
 def _jepa(checkpoint: Checkpoint) -> Imported:
     state = _apart(checkpoint.state, r"(.*\.attn\.)qkv(\.\w+)", r"\1{}\2")
     dim, patch = state["W_P.weight"].shape
+    given = checkpoint.heads is not None
+    heads = _JEPA_HEADS if checkpoint.heads is None else checkpoint.heads
+    if not given and dim % heads:
+        unknown = f"{dim} wide, which the published {heads} heads do not divide: say how many it has, --heads N"
+        raise UserError(f"{checkpoint.path}: {unknown}")
     ffn_dim, layers = _sizes(checkpoint, r"encoder_blocks\.blocks\.(\d+)\.mlp\.fc1\.weight")
     model = {
-        "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": _JEPA_HEADS, "dropout": 0.0,
+        "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": heads, "dropout": 0.0,
         "patch": patch, "positions": "fixed", "repeat_positions": True, "attention": "lead_or_time",
         "qkv_bias": "encoder_blocks.blocks.0.attn.q.bias" in state,
     }  # fmt: skip
@@ -79,7 +84,7 @@ def _jepa(checkpoint: Checkpoint) -> Imported:
         replace(checkpoint, state=state), model, names, ("encoder_blocks.blocks.", _JEPA_LAYER), leads=_JEPA_LEADS,
         rate=_JEPA_RATE, seconds=_JEPA_SECONDS, origin="ECG-JEPA, pretrained (MIT)",
         pretrained_on=["ecg_arrhythmia", "code15"],
-        unverified=f"{_UNSEEN}; the file tells no heads: the published {_JEPA_HEADS}, unless --heads was given",
+        unverified=f"{_UNSEEN}; the file tells no heads: {heads}, {'of --heads' if given else 'as published'}",
     )  # fmt: skip
 
 

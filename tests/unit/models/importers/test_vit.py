@@ -47,6 +47,23 @@ def test_ecg_jepa(peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert config.pretrained_on == ["ecg_arrhythmia", "code15"]
 
 
+def test_heads_of_a_width_that_the_published_number_does_not_divide(
+    peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = read_checkpoint(peers / "ecg-jepa/multiblock_epoch100.pth").state
+    content = drawn({name: [{64: 120, 192: 360}.get(n, n) for n in value.shape] for name, value in small.items()})
+    times, leads = (fixed_positions(torch.arange(count).float(), 60) for count in (50, 8))
+    content["pos_embed"] = torch.cat([times.repeat(8, 1), leads.repeat_interleave(50, 0)], dim=1)
+    torch.save({"encoder": content}, path := tmp_path / "wide.pth")
+    encoder = imported(path, tmp_path / "out", "--heads", "6")
+    assert (encoder.dim, read_json(tmp_path / "out/encoder.json")["model"]["heads"]) == (120, 6)
+    capsys.readouterr()
+    assert main(["import-checkpoint", str(path), "--output", str(tmp_path / "none")]) == 1
+    assert "wide.pth: 120 wide, which the published 16 heads do not divide: say how many it has, --heads N" in (
+        capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize("part", ["full", "encoder"])
 def test_st_mem(peers: Path, tmp_path: Path, part: str) -> None:
     saved = np.load(peers / "st-mem/small.npz")
