@@ -151,7 +151,8 @@ def outcome(run: Run, task: str) -> Iterator[Said]:
     if slice_ is None:
         return
     files: tuple[str, ...] = (f"config/labels/{task}.yaml",)
-    if others := [file for file, info in run.models_of(task) if not was_told(info, slice_)]:
+    models = run.models_of(task)
+    if others := [file for file, info in models if info and not was_told(info, slice_)]:
         yield Said(
             "Its definition was changed after a model of it was fitted, so which labels that learnt is not known here:"
             " fit it again.",
@@ -159,6 +160,13 @@ def outcome(run: Run, task: str) -> Iterator[Said]:
             task,
         )
         return
+    if any(info is None for _, info in models):
+        yield Said(
+            "This is its definition now; a model of it is no longer in the results, so whether that learnt these labels"
+            " is not known.",
+            files,
+            task,
+        )
     config = slice_.config
     said = f": {config.description}" if config.description else ""
     yield Said(f"{config.kind.capitalize()}{said}, with the labels {', '.join(config.labels)}.", files, task)

@@ -12,7 +12,7 @@ from ecglfm.config.wording import counted
 from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
-from ecglfm.evaluation.report import FittedModel, description_of, fitted_to, threshold_rule, told
+from ecglfm.evaluation.report import UNSAID, FittedModel, description_of, fitted_to, threshold_rule, told, untold
 from ecglfm.models.settings import pretraining_of
 
 _WEIGHTS = {
@@ -27,7 +27,6 @@ _MODES = {
     "linear": "The encoder was frozen and a linear head trained on its vectors",
     "lora": "Low-rank adapters of the encoder and the head were trained",
 }
-_UNSAID = "It was trained by an earlier ecglfm, which did not write its settings beside it."
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
 
@@ -57,7 +56,7 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
         yield Said(f"Pretrained on {', '.join(training['sources'])}.", (file,), name)
     config = pretraining_of(info, run.results / file)
     if config is None:
-        yield Said(_UNSAID, (file,), name)
+        yield Said(UNSAID, (file,), name)
     else:
         terms = config.objective.model_dump(mode="json", exclude_none=True)
         named = [
@@ -83,10 +82,12 @@ def _is_term(value: Any) -> bool:
 def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     """How a model was fitted: mode, optimisation, and which epoch was kept."""
     name, file, config = parse_fit(fit.fit), _file(run, fit), _told(run, fit)
+    measured = f"evaluate/{fit.path}/metrics.json"
     part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
-    yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (f"evaluate/{fit.path}/metrics.json",), fit.path)
+    yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (measured,), fit.path)
     if config is None:
-        yield Said(_UNSAID, (file,), fit.path)
+        known = run.json(file) is not None
+        yield Said(untold(run.results, fit, run.metrics(fit)), (file if known else measured,), fit.path)
     else:
         yield Said(
             f"At most {counted(config.epochs, 'epoch')}, stopped after {config.patience} without a better"

@@ -99,10 +99,10 @@ class Run:
         """`config/labels/{name}.yaml`."""
         return self.slice(TaskSlice, f"config/labels/{name}.yaml")
 
-    def models_of(self, task: str) -> list[tuple[str, dict[str, Any]]]:
-        """`model.json` of each model of a task, of a cross-validation the first: the file, and its content."""
+    def models_of(self, task: str) -> list[tuple[str, dict[str, Any] | None]]:
+        """`model.json` of each model of a task, of a cross-validation the first: its path, and what it holds."""
         files = [description_of(fit, self.metrics(fit)) for fit in self.fits if fit.task == task]
-        return [(file, info) for file in files if (info := self.json(file))]
+        return [(file, self.json(file)) for file in files]
 
     def metrics(self, fit: FittedModel) -> dict[str, Any]:
         """`metrics.json` of a model."""

@@ -9,7 +9,7 @@ from ecglfm.evaluation.report.analysis_pages import run_analysis_page
 from ecglfm.evaluation.report.card import run_card
 from ecglfm.evaluation.report.comparison_page import run_comparison_page
 from ecglfm.evaluation.report.data_sections import ledger_rows, read_if_there
-from ecglfm.evaluation.report.disclosure import description_of, fitted_to, threshold_rule, told
+from ecglfm.evaluation.report.disclosure import UNSAID, description_of, fitted_to, threshold_rule, told, untold
 from ecglfm.evaluation.report.model_sections import FittedModel, parse_model
 from ecglfm.evaluation.report.pages import environment
 from ecglfm.evaluation.report.report import run_report
@@ -17,6 +17,7 @@ from ecglfm.evaluation.report.summary import run_summary
 from ecglfm.evaluation.report.transport_page import run_transport_page
 
 __all__ = [
+    "UNSAID",
     "FittedModel",
     "description_of",
     "environment",
@@ -32,4 +33,5 @@ __all__ = [
     "run_transport_page",
     "threshold_rule",
     "told",
+    "untold",
 ]

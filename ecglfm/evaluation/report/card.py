@@ -20,6 +20,7 @@ from ecglfm.evaluation.report.disclosure import (
     threshold_rule,
     told,
     training_data,
+    untold,
     uses,
 )
 from ecglfm.evaluation.report.examples import read_examples, write_examples
@@ -80,7 +81,7 @@ def run_card(
         "encoder": encoder,
         "uses": uses(results, fit, metrics, said),
         "trained": training_data(results, fit, metrics, said),
-        "thresholds": threshold_rule(told(results, fit, metrics)) if "thresholds" in metrics else "",
+        "thresholds": _rule(results, fit, metrics) if "thresholds" in metrics else "",
         "calibrated": calibrated(metrics),
         "limits": limits(metrics, leakage_found, encoder),
         "baselines": beside(results, fit, baselines),
@@ -91,6 +92,11 @@ def run_card(
     page = environment().get_template("card.html.j2").render(content)
     for path in filter(None, (output, copy)):
         write_text(path, page)
+
+
+def _rule(results: Path, fit: FittedModel, metrics: dict[str, Any]) -> str:
+    rule = threshold_rule(told(results, fit, metrics))
+    return rule or f"{untold(results, fit, metrics)} The rule is unknown."
 
 
 def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dict[str, Any]]:

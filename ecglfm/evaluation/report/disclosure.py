@@ -17,6 +17,9 @@ from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.models.settings import finetuning_of
 from ecglfm.provenance import read_json
 
+#: Of a model, or of an encoder, whose file has no settings.
+UNSAID = "It was trained by an earlier ecglfm, which did not write its settings beside it."
+_GONE = "Its model is no longer in the results, so its settings are not known."
 _TOO_FEW = "too few"
 
 
@@ -107,6 +110,11 @@ def told(results: Path, fit: FittedModel, metrics: dict[str, Any]) -> FinetuneCo
     """What a fit was told, as its model says, whatever the config says now; None where the model does not say."""
     path = results / description_of(fit, metrics)
     return finetuning_of(read_if_there(path, read_json) or {}, path)
+
+
+def untold(results: Path, fit: FittedModel, metrics: dict[str, Any]) -> str:
+    """Why `told` gives None, in a sentence: the model does not say, or is gone, as `ecglfm clean` leaves it."""
+    return UNSAID if (results / description_of(fit, metrics)).exists() else _GONE
 
 
 def threshold_rule(config: FinetuneConfig | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,18 @@ def test_labels_that_were_defined_anew_are_not_those_that_a_model_learnt(results
     (said,) = data.outcome(find_run(results), "super")
     assert said.text.startswith("Its definition was changed after a model of it was fitted")
     assert said.files == ("config/labels/super.yaml", "finetune/tiny/super/full-s0/model.json")
+
+
+def test_of_a_model_that_is_gone_nobody_knows_which_labels_it_learnt(results: Path) -> None:
+    finish(results)
+    shutil.rmtree(results / "finetune")
+    first, *others = data.outcome(find_run(results), "super")
+    assert first.text == (
+        "This is its definition now; a model of it is no longer in the results, so whether that learnt these labels is"
+        " not known."
+    )
+    assert others[0].text == "Multilabel: Two superclasses, with the labels MI, NORM."
+    assert {file for one in (first, *others) for file in one.files} == {"config/labels/super.yaml"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ecglfm.config import EncoderConfig, EncoderSlice, FinetuneConfig, FinetuneSlice, PreprocessConfig
@@ -107,3 +108,15 @@ def test_settings_are_those_of_the_model_whatever_the_config_says_by_now(results
     unsaid = "It was trained by an earlier ecglfm, which did not write its settings beside it."
     assert [one.text for one in said].count(unsaid) == 2
     assert not any("earning rate" in one.text for one in said)
+
+
+def test_of_a_model_that_is_gone_it_is_not_said_that_an_earlier_ecglfm_trained_it(results: Path) -> None:
+    """As after `ecglfm clean --keep reports`: its evaluation is left, its folder is not."""
+    finish(results)
+    shutil.rmtree(results / "finetune")
+    run = find_run(results)
+    _, said = models.finetuning(run, FIT)
+    assert said == Said("Its model is no longer in the results, so its settings are not known.", (METRICS,), FIT.path)
+    of = [*models.imbalance(run, FIT), *models.fitted(run, FIT), *models.decisions(run, FIT)]
+    assert [one.text for one in of] == ["Thresholds: MI 0.250, NORM 0.500."]
+    assert all((results / file).exists() for one in of for file in one.files)

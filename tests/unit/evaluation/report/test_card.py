@@ -123,10 +123,14 @@ def test_the_rule_of_thresholds_is_the_models_own(results: Path) -> None:
     path = results / "config/finetune/tiny.yaml"
     path.parent.mkdir(parents=True)
     path.write_text("finetune: {threshold: youden}\n")
-    assert "fitted by an earlier ecglfm, which did not write its settings beside it" in seen_on(results)
+    assert "trained by an earlier ecglfm, which did not write its settings beside it." in seen_on(results)
     path = results / "finetune/tiny/super/full-s0/model.json"
     write_json(path, read_json(path) | {"finetune": {"threshold": "f1"}})
     assert "the one with the largest F1." in seen_on(results)
+    path.unlink()  # as `ecglfm clean --keep reports` does
+    seen = seen_on(results)
+    assert "Its model is no longer in the results, so its settings are not known. The rule is unknown." in seen
+    assert "earlier ecglfm" not in seen
 
 
 def test_a_copy_goes_with_the_model(results: Path) -> None:
