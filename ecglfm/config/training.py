@@ -169,8 +169,8 @@ class PretrainConfig(Section):
 
     @model_validator(mode="after")
     def _half_is_a_precision(self) -> PretrainConfig:
-        if self.half_residual and self.precision == "fp32":
-            raise ValueError("half_residual needs `precision: bf16` or `fp16`: fp32 has no half precision")
+        if self.half_residual and self.precision not in ("bf16", "fp16"):
+            raise ValueError(f"half_residual needs `precision: bf16` or `fp16`: {self.precision} is no half precision")
         return self
 
     @model_validator(mode="after")
@@ -200,9 +200,7 @@ class PretrainConfig(Section):
 
     @model_validator(mode="after")
     def _average_is_possible(self) -> PretrainConfig:
-        zero = self.deepspeed.get("zero_optimization")
-        stage = zero.get("stage", self.zero_stage) if isinstance(zero, dict) else self.zero_stage
-        if self.ema is not None and stage == 3:
+        if self.ema is not None and self.zero_stage == 3:
             raise ValueError("ema needs whole weights on every process: use zero_stage 0, 1 or 2, or leave ema out")
         return self
 

@@ -17,6 +17,8 @@ _OVERLAPPED = {"overlap_comm": True, "reduce_bucket_size": 50_000_000}
 _OURS = {
     "train_batch_size": "batch_size", "train_micro_batch_size_per_gpu": "batch_size",
     "gradient_accumulation_steps": "accumulate", "optimizer": "lr", "scheduler": "schedule",
+    "gradient_clipping": "clip_norm", "zero_optimization.stage": "zero_stage", "fp16.enabled": "precision",
+    "bf16": "precision", "bfloat16": "precision", "amp": "precision", "torch_autocast": "precision",
 }  # fmt: skip
 _OFFLOADS = {"offload_optimizer": (1, 2, 3), "offload_param": (3,)}  # and the ZeRO stages that have it
 _COMPILED = {"ratio": 1.0, "super_offload": False}  # of `offload_optimizer`; another value wants DeepSpeed's own Adam
@@ -58,8 +60,11 @@ def deepspeed_json(config: PretrainConfig | FinetuneConfig) -> dict[str, Any]:
         "timers": {"throughput": {"enabled": False}},  # and time: DeepSpeed's would wait for the GPU twice a step
     }
     if isinstance(config, PretrainConfig) and config.deepspeed:
-        for key in _OURS.keys() & config.deepspeed.keys():
-            raise UserError(f"{_KEY}: {key}: it is `pretrain.{_OURS[key]}` that says this; leave it out here")
+        for key, ours in _OURS.items():
+            section, _, inner = key.partition(".")
+            given = config.deepspeed.get(section, {}) if inner else config.deepspeed
+            if isinstance(given, dict) and (inner or section) in given:
+                raise UserError(f"{_KEY}: {key}: it is `pretrain.{ours}` that says this; leave it out here")
         content = merge(content, config.deepspeed)
         _check(content)
     return content

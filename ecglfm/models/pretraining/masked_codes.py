@@ -273,14 +273,12 @@ class MaskedCodes(Objective):
         }
 
     def warnings(self, row: Mapping[str, float]) -> dict[str, str | None]:
-        """A collapsed codebook; a batch of which nothing was hidden."""
+        """A collapsed codebook."""
         perplexity, floor = row["code_perplexity"], self.perplexity_floor
-        collapse = nothing = None
+        collapse = None
         if math.isfinite(row["loss"]) and perplexity < floor:  # codes of a broken batch mean nothing
             collapse = (
                 f"code perplexity {perplexity:.2f} is under {floor:g}: the codebook has collapsed; raise the weight of"
                 " `objective.diversity` or the start of `quantizer.temperature`, or lower `lr`"
             )
-        if row["masked_fraction"] == 0:
-            nothing = "no frame was hidden: nothing is learnt; see `mask`"
-        return {"codebook_collapse": collapse, "nothing_masked": nothing}
+        return {"codebook_collapse": collapse}

@@ -130,6 +130,11 @@ class Guard:
                 self._found("gradient", in_fp16 if self.config.precision == "fp16" else "")
             left_out = bool(getattr(self.engine.optimizer, "overflow", False))
             norm = math.nan if left_out else float(self.engine.get_global_grad_norm() or 0.0)
+            if self.fault is None and not left_out and not math.isfinite(norm):
+                raise UserError(
+                    f"the gradient is not finite at step {self.step + 1}, and DeepSpeed made an update of it: the last"
+                    " checkpoint is good; `pretrain.deepspeed` has it look away"
+                )
         if self.fault is None:
             return norm
         for buffer, before in zip(self.engine.module.buffers(), self._buffers, strict=True):

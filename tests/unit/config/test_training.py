@@ -36,8 +36,9 @@ def test_two_frames_are_hidden_at_least() -> None:
 
 
 def test_a_half_residual_needs_half_precision() -> None:
-    with pytest.raises(UserError, match="half_residual needs `precision: bf16` or `fp16`"):
-        parse(PretrainConfig, {"steps": 1, "half_residual": True}, "x")
+    for precision in ("fp32", "tf32"):
+        with pytest.raises(UserError, match=f"half_residual needs `precision: bf16` or `fp16`: {precision} is no half"):
+            parse(PretrainConfig, {"steps": 1, "half_residual": True, "precision": precision}, "x")
     config = parse(PretrainConfig, {"steps": 1, "half_residual": True, "precision": "bf16"}, "x")
     assert config.model_dump()["half_residual"] is True
 

@@ -56,8 +56,13 @@ MISTAKES = [
      "zero_optimization.reduce_bucket_sise: unknown key; did you mean 'reduce_bucket_size'?"),
     ({"zero_optimization": {"offload_optimizer": {"devise": "cpu"}}},
      "zero_optimization.offload_optimizer.devise: unknown key; did you mean 'device'?"),
-    ({"fp16": {"enabled": "maybe"}},
-     "fp16.enabled: Input should be a valid boolean, unable to interpret input, found 'maybe'"),
+    ({"fp16": {"loss_scale": "high"}},
+     "fp16.loss_scale: Value error, fp16.loss_scale must be a number, found 'high'"),
+    ({"fp16": {"enabled": True}}, "fp16.enabled: it is `pretrain.precision` that says this; leave it out here"),
+    ({"bf16": {"enabled": True}}, "bf16: it is `pretrain.precision` that says this; leave it out here"),
+    ({"gradient_clipping": "abc"}, "gradient_clipping: it is `pretrain.clip_norm` that says this; leave it out here"),
+    ({"zero_optimization": {"stage": "3"}},
+     "zero_optimization.stage: it is `pretrain.zero_stage` that says this; leave it out here"),
     ({"communication_data_type": "fp8"},
      "DeepSpeed refuses it: Invalid communication_data_type. Supported data types: ['fp16', 'bf16', 'fp32']. Got: fp8"),
     ({"optimizer": {"type": "Lamb"}}, "optimizer: it is `pretrain.lr` that says this; leave it out here"),
@@ -66,10 +71,6 @@ MISTAKES = [
     ({"zero_optimization": {"offload_optimizer": {"device": "nvme"}}},
      "zero_optimization.offload_optimizer: device: nvme needs an operator that DeepSpeed would compile, and what lies"
      " there gets into no checkpoint; write device: cpu"),
-    ({"zero_optimization": {"stage": 0, "offload_optimizer": {"device": "cpu"}}},
-     "zero_optimization.offload_optimizer needs zero_stage 1 or 2 or 3, it is 0"),
-    ({"zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu", "ratio": 0.5}}},
-     "zero_optimization.offload_optimizer.ratio needs DeepSpeed's own Adam, which it would compile; leave it out"),
     ({"zero_optimization": {"offload_optimizer": {"device": "cpu"}, "zenflow": {}}},
      "zero_optimization.zenflow needs DeepSpeed's own Adam, which it would compile; leave it out"),
     ({"zero_optimization": {"offload_param": {"device": "cpu"}}},
@@ -82,6 +83,15 @@ def test_a_mistake_is_one_sentence(said, answer):
     with pytest.raises(UserError) as caught:
         deepspeed_json(PretrainConfig(steps=1, zero_stage=2, deepspeed=said))
     assert str(caught.value) == f"pretrain.deepspeed: {answer}"
+
+
+def test_what_an_offload_needs_is_said_for_each_stage():
+    half = {"zero_optimization": {"offload_optimizer": {"device": "cpu", "ratio": 0.5}}}
+    with pytest.raises(UserError, match=r"offload_optimizer.ratio needs DeepSpeed's own Adam, which it would compile"):
+        deepspeed_json(PretrainConfig(steps=1, zero_stage=3, deepspeed=half))
+    whole = {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}
+    with pytest.raises(UserError, match=r"offload_optimizer needs zero_stage 1 or 2 or 3, it is 0"):
+        deepspeed_json(PretrainConfig(steps=1, zero_stage=0, deepspeed=whole))
 
 
 @pytest.mark.parametrize("value", [2, None, [1]])

@@ -80,9 +80,8 @@ def test_a_training_with_an_average_resumes_bit_for_bit(prepared, tmp_path):
     assert weights(tmp_path / "stopped") == weights(tmp_path / "calm") != weights(tmp_path / "without")
 
 
-@pytest.mark.parametrize("key", [{"zero_stage": 3}, {"deepspeed": {"zero_optimization": {"stage": 3}}}])
-def test_an_average_of_cut_up_weights_is_refused(key):
+def test_an_average_of_cut_up_weights_is_refused():
     with pytest.raises(
         UserError, match=r"tiny.yaml: .*ema needs whole weights on every process: use zero_stage 0, 1 or 2"
     ):
-        parse(PretrainConfig, {"steps": 1, "ema": 0.9} | key, "tiny.yaml")
+        parse(PretrainConfig, {"steps": 1, "ema": 0.9, "zero_stage": 3}, "tiny.yaml")
