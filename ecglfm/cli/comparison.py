@@ -33,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     card.add_argument("--results", type=Path, required=True, help="folder of every output")
     card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
     card.add_argument(
-        "--baselines", nargs="*", default=[], metavar="ENCODER", help="encoders with random or no weights"
+        "--baselines", nargs="*", default=[], metavar="ENCODER/TASK/FIT", help="of encoders with random or no weights"
     )
     card.add_argument("--output", type=Path, required=True, help="the HTML file")
     card.add_argument("--copy", type=Path, metavar="FILE", help="the same page once more, in the folder of the model")
@@ -63,7 +63,8 @@ def _card(args: argparse.Namespace) -> None:
     from ecglfm.config import CardSlice, load
     from ecglfm.evaluation.report import parse_model, run_card
 
+    baselines = [parse_model(text, "--baselines") for text in args.baselines]
     run_card(
-        args.results, parse_model(args.model, "--model"), args.output, baselines=args.baselines,
+        args.results, parse_model(args.model, "--model"), args.output, baselines=baselines,
         config=load(CardSlice, args.config), threads=args.threads, copy=args.copy,
     )  # fmt: skip

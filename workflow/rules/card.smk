@@ -9,7 +9,7 @@ rule card_model:
     input:
         config="<results>/config/card.yaml",
         metrics="<results>/evaluate/{encoder}/{task}/{fit}/metrics.json",
-        baselines=get_baselines,
+        baselines=get_baseline_metrics,
         encoder="<results>/pretrain/{encoder}/encoder.json",
         records="<results>/manifest/records.parquet",
         audit="<results>/manifest/audit.json",
@@ -36,7 +36,7 @@ rule card_model:
         "../../envs/ecglfm.yaml"
     params:
         results=subpath(input.records, ancestor=2),
-        baselines=BASELINES,
+        baselines=get_baselines,
     shell:
         "python -m ecglfm card --config {input.config:q} --results {params.results:q} --model {wildcards.encoder:q}/{wildcards.task:q}/{wildcards.fit:q}"
         " --baselines {params.baselines:q} --threads {threads} --output {output.card:q} --copy {output.beside:q} 2> {log:q}"

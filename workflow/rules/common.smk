@@ -97,7 +97,12 @@ def only_fits(*values):
 def get_baselines(wildcards):
     """What stands beside a model: encoders with random or no weights, fitted to the same task, as far as they can, likewise."""
     task, fit = wildcards.task, wildcards.fit
-    return [f"<results>/evaluate/{name}/{task}/{PROJECT.fit_beside(name, fit)}/metrics.json" for name in BASELINES]
+    return [f"{name}/{task}/{PROJECT.fit_beside(name, fit)}" for name in BASELINES]
+
+
+def get_baseline_metrics(wildcards):
+    """Measures of what stands beside a model."""
+    return [f"<results>/evaluate/{model}/metrics.json" for model in get_baselines(wildcards)]
 
 
 def get_slice(wildcards):

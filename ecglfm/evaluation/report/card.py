@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import BASELINES, CardSlice, UserError
-from ecglfm.config.fits import parse_fit
+from ecglfm.config import CardSlice, UserError
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.beat_sections import beats_section, explainable
@@ -36,7 +35,7 @@ def run_card(
     fit: FittedModel,
     output: Path,
     *,
-    baselines: Sequence[str] = (),
+    baselines: Sequence[FittedModel] = (),
     config: CardSlice | None = None,
     threads: int = 1,
     copy: Path | None = None,
@@ -50,8 +49,8 @@ def run_card(
     fit : FittedModel
     output : path
         The HTML file.
-    baselines : sequence of str
-        Encoders with random or no weights; their fits of the same name on the same task are shown beside it.
+    baselines : sequence of FittedModel
+        Of encoders with random or no weights, on the same task: they are shown beside it.
     config : CardSlice, optional
         Which mean beats are shown, and what only people can know; neither without.
     threads : int
@@ -85,7 +84,9 @@ def run_card(
         "calibrated": calibrated(metrics),
         "limits": limits(metrics, leakage_found, encoder),
         "baselines": beside(results, fit, baselines),
-        "is_baseline": baseline_of(results, fit.encoder) if fit.encoder in baselines else None,
+        "is_baseline": baseline_of(results, fit.encoder)
+        if fit.encoder in {other.encoder for other in baselines}
+        else None,
         "leakage": leakage_found,
         "beats": beats_section(explained),
     }
@@ -99,21 +100,14 @@ def _rule(results: Path, fit: FittedModel, metrics: dict[str, Any]) -> str:
     return rule or f"{untold(results, fit, metrics)} The rule is unknown."
 
 
-def beside(results: Path, fit: FittedModel, encoders: Sequence[str]) -> list[dict[str, Any]]:
-    """Metrics of encoders with random or no weights, fitted likewise to the same task; None where not evaluated.
-
-    One without weights, which has no `full`, is fitted as it can be.
-    """
-    return [_beside(results, fit, name) for name in encoders if name != fit.encoder]
+def beside(results: Path, fit: FittedModel, baselines: Sequence[FittedModel]) -> list[dict[str, Any]]:
+    """Metrics of fits of encoders with random or no weights; None where not evaluated."""
+    return [_beside(results, other) for other in baselines if other.encoder != fit.encoder]
 
 
-def _beside(results: Path, fit: FittedModel, encoder: str) -> dict[str, Any]:
-    called, folder, own = baseline_of(results, encoder), results / "evaluate" / encoder / fit.task, parse_fit(fit.fit)
-    modes = (own.mode,) if called == BASELINES["random"] else dict.fromkeys((own.mode, "linear", "frozen"))
-    names = [own._replace(mode=mode).name for mode in modes]
-    name = next((name for name in names if (folder / name / "metrics.json").exists()), fit.fit)
-    metrics = read_if_there(folder / name / "metrics.json", read_json)
-    return {"encoder": encoder, "called": called, "fit": name, "metrics": metrics}
+def _beside(results: Path, fit: FittedModel) -> dict[str, Any]:
+    metrics = read_if_there(results / "evaluate" / fit.path / "metrics.json", read_json)
+    return {"encoder": fit.encoder, "called": baseline_of(results, fit.encoder), "fit": fit.fit, "metrics": metrics}
 
 
 def trust(results: Path, fit: FittedModel, said: CardSlice) -> dict[str, Any] | None:

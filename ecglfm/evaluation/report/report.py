@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config import BASELINES, CardSlice, TrackingSlice, UserError, load
-from ecglfm.config.fits import split_fold
+from ecglfm.config.fits import parse_fit, split_fold
 from ecglfm.evaluation.report import (
     confounders_section,
     label_efficiency_section,
@@ -133,6 +133,21 @@ def _found(results: Path) -> list[FittedModel]:
     return [FittedModel(*parts) for parts in sorted(whole)]
 
 
+def _baselines(fits: list[FittedModel], fit: FittedModel, weights: dict[str, str]) -> list[FittedModel]:
+    """What stands beside a fit, of each encoder with random or no weights: its fit of the same name.
+
+    One without weights, which has no `full`, stands there by what it has among the fits that are shown, as
+    `Project.fit_beside` says.
+    """
+    found = []
+    for encoder in (name for name, of in weights.items() if of in BASELINES):
+        same, named = fit._replace(encoder=encoder), parse_fit(fit.fit)
+        heads = [same._replace(fit=named._replace(mode=mode).name) for mode in ("linear", "frozen")]
+        others = heads if weights[encoder] == "none" else []
+        found.append(next((one for one in (same, *others) if one in fits), same))
+    return found
+
+
 def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[str, Any]:
     """What the template shows.
 
@@ -163,7 +178,7 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         leaks = {encoder: trust(results, fit, said) for encoder, fit in evaluated.items()}
         rows = [
             row
-            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, list(random))}
+            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, _baselines(own, fit, weights))}
             | {"explained": read_examples(results / "evaluate" / fit.path / "examples")}
             for fit, row in made.items()
             if row is not None

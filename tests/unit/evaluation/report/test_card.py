@@ -15,9 +15,11 @@ from ecglfm.evaluation.report.model_sections import FittedModel
 from ecglfm.evaluation.report.report import run_report
 from ecglfm.provenance import read_json, write_json
 
+FIT = FittedModel("tiny", "super", "full-s0")
+
 
 def seen_on(results: Path, **options) -> str:
-    run_card(results, FittedModel("tiny", "super", "full-s0"), results / "card.html", **options)
+    run_card(results, FIT, results / "card.html", **options)
     body = re.sub(r"<style>.*?</style>", " ", (results / "card.html").read_text(), flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
@@ -48,20 +50,21 @@ def test_what_the_card_says(results: Path) -> None:
     )
     assert "Random encoder not run: no encoder of the config has weights: random" in seen
     assert "Labels left out: HYP has no positive among 40 training records ." in seen
-    folder = results / "evaluate/random/super/full-s0"
+    beside = FIT._replace(encoder="random")
+    folder = results / "evaluate" / beside.path
     folder.mkdir(parents=True)
     metrics = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")
     metrics["macro"]["auroc"] |= {"value": 0.512, "ci_low": 0.4, "ci_high": 0.6}
     metrics["labels"]["NORM"]["auroc"] |= {"value": 0.345, "ci_low": 0.3, "ci_high": 0.39}
     write_json(folder / "metrics.json", metrics)
-    seen = seen_on(results, baselines=["random", "tiny", "absent"])
+    seen = seen_on(results, baselines=[beside, FIT, beside._replace(encoder="absent")])
     assert "random random weights, full-s0 0.512 0.400 – 0.600" in seen
     assert "absent random weights, full-s0 not run" in seen
     assert "AUROC AUROC of random AUPRC" in seen  # label by label
     shutil.copytree(folder, results / "evaluate/statistics/super/linear-s0")
     info = read_json(results / "pretrain/tiny/encoder.json") | {"weights": "none"}
     write_json(results / "pretrain/statistics/encoder.json", info)
-    others = seen_on(results, baselines=["statistics"])  # which has no `full`: a linear head is all that it has
+    others = seen_on(results, baselines=[FittedModel("statistics", "super", "linear-s0")])  # which has no `full`
     assert "statistics signal statistics, linear-s0 0.512 0.400 – 0.600" in others
     low = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")["labels"]["NORM"]["auroc"]["ci_low"]
     assert f"NORM 6 of 12 0.500 1.000 {low:.3f} – 1.000 0.345 0.300 – 0.390" in seen

@@ -237,3 +237,17 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
     assert "Survival of death is judged at" in page
     for caption in ("ROC curves", "Prediction against truth", "Survival by group of predicted risk (Kaplan and Meier)"):
         assert f">{caption}</figcaption>" in page
+
+
+@pytest.mark.usefixtures("quick")
+def test_statistics_stand_beside_by_a_fit_that_the_config_has_now(results: Path):
+    """Not by one of a mode that was taken out of `finetune.modes` and still lies there."""
+    info = read_json(results / "pretrain/tiny/encoder.json") | {"weights": "none"}
+    write_json(results / "pretrain/statistics/encoder.json", info)
+    metrics = read_json(results / "evaluate/tiny/super/full-s0/metrics.json")
+    for mode, value in (("frozen", 0.512), ("linear", 0.345)):
+        metrics["labels"]["NORM"]["auroc"] |= {"value": value, "ci_low": 0.3, "ci_high": 0.6}
+        write_json(results / f"evaluate/statistics/super/{mode}-s0/metrics.json", metrics)
+    seen = words(page_of(results, ["tiny/super/full-s0", "statistics/super/frozen-s0"]))
+    assert seen.count("0.512") == 2  # its own, and beside the other's
+    assert "0.345" not in seen
