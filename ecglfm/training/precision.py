@@ -7,7 +7,8 @@
 | bf16 | bfloat16 | float32 |
 | fp16 | float16, the loss scaled | float32, with float16 copies of the weights |
 
-The first convolution is float32 in all of them (`ecglfm.models.layers.in_float32`).
+The forward pass of the first convolution is float32 in all of them (`ecglfm.models.layers.in_float32`); with tf32 its
+gradients are taken as all others are.
 """
 
 from __future__ import annotations

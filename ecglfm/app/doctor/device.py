@@ -28,6 +28,7 @@ TRIAL_SECONDS = 900  # 600M parameters are built on the processor, and may be co
 #: terms. Gradients through ReLUs (of `ecg-cpc`: 9 %) go with the root of it: what is rounded to the other side of zero
 #: passes as a whole. A kernel that is wrong is off by its own size, and so is a broken card.
 BOUNDS = {"fp32": (1e-3, 1e-3, 1e-2, 1e-3), "tf32": (3e-3, 1e-2, 1e-1, 1e-2), "bf16": (1e-2, 3e-2, 2e-1, 3e-2)}
+LAST_WORDS_SECONDS = 2  # that others have to say why, where one failed
 SLOW_GB_PER_SECOND = 10  # less than one PCIe 4 slot of 16 lanes gives; NVLink gives 100 to 450
 LOADER_GB = 0.1  # of a loader process, beside what it shares
 FREE = 0.9  # share of a GPU's memory that is free where nobody else is on it
@@ -106,7 +107,7 @@ def _compare(slice_: EncoderSlice, path: Path, devices: int) -> Iterator[Finding
     alone = {
         name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "RANK", "WORLD", "LOCAL"))
     }
-    trials = _run(["compare", str(path)], [alone | {"CUDA_VISIBLE_DEVICES": name} for name in visible])
+    trials = _run(["compare", str(path)], [alone | {"CUDA_VISIBLE_DEVICES": name} for name in visible], together=False)
     for number, trial in enumerate(trials):
         for seen in trial.seen:
             yield judge(f"{slice_.encoder} on GPU {number}", seen)
@@ -189,8 +190,8 @@ class _Trial(NamedTuple):
         return f"{last}; see it all with NCCL_DEBUG=INFO and `python -m {TRIAL}`"
 
 
-def _run(arguments: Sequence[str], environments: Sequence[Mapping[str, str]]) -> list[_Trial]:
-    """Run the trial once in each environment, side by side; one that fails, or takes too long, ends the others."""
+def _run(arguments: Sequence[str], environments: Sequence[Mapping[str, str]], *, together: bool = True) -> list[_Trial]:
+    """Run the trial once in each environment, side by side, none for too long; `together`: one that fails ends all."""
     command = [sys.executable, "-m", TRIAL, *arguments]
     with tempfile.TemporaryDirectory(prefix="ecglfm-doctor-") as folder:
         files = [
@@ -201,9 +202,9 @@ def _run(arguments: Sequence[str], environments: Sequence[Mapping[str, str]]) ->
             with out.open("w") as stdout, err.open("w") as stderr:
                 processes.append(subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr))
         until, ended, late = time.monotonic() + TRIAL_SECONDS, set[int](), ""
-        while any(process.poll() is None for process in processes):
-            if any(process.returncode for process in processes):
-                time.sleep(2)  # let the others say what they have to say
+        while None in (codes := [process.poll() for process in processes]):
+            if together and any(codes):
+                time.sleep(LAST_WORDS_SECONDS)
             elif time.monotonic() < until:
                 time.sleep(0.1)
                 continue
@@ -215,7 +216,12 @@ def _run(arguments: Sequence[str], environments: Sequence[Mapping[str, str]]) ->
                     process.wait()
                     ended.add(number)
         return [
-            _Trial(process.returncode, _lines(out), late or err.read_text(), number in ended and not late)
+            _Trial(
+                process.returncode,
+                _lines(out),
+                late if late and number in ended else err.read_text(),
+                number in ended and not late,
+            )
             for number, (process, (out, err)) in enumerate(zip(processes, files, strict=True))
         ]
 

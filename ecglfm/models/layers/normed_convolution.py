@@ -21,12 +21,12 @@ class ChannelsFirstBatchNorm(MaskedBatchNorm):
         """Normalise; shapes (batch, channels, frames) in and out."""
         if self.training and (mask_bt is not None or self._crosses_ranks()):
             return super().forward(x_bct.transpose(1, 2), mask_bt).transpose(1, 2)
-        if self.training and self.num_batches_tracked is not None:
+        if self.training and self.follows and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         normed = functional.batch_norm(
             at_least_float32(x_bct), self.running_mean, self.running_var, at_least_float32(self.weight),
             at_least_float32(self.bias),
-            self.training, self.momentum or 0.0, self.eps,
+            self.training, (self.momentum or 0.0) if self.follows else 0.0, self.eps,
         )  # fmt: skip
         return normed.to(x_bct.dtype)
 

@@ -25,7 +25,9 @@ def warn_of_changes(state: Mapping[str, Any], model: ModelConfig, objective: typ
         Of a forward, now.
     """
     before, version = state["batch_size"], state.get("objective", 1)
-    by_batch = isinstance(model, S4Config) or (isinstance(model, ConformerConfig) and model.norm == "batch")
+    by_batch = (isinstance(model, S4Config) and bool(model.conv_layers)) or (
+        isinstance(model, ConformerConfig) and model.norm == "batch"
+    )
     if pairs != before and by_batch and not getattr(model, "norm_sync", False):
         logger.warning(
             "BatchNorm now sees %d pairs at a time, before %d: the loss may jump; with `model.norm_sync: true`%s"

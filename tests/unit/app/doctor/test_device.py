@@ -171,10 +171,49 @@ exit 0
     ],
 )
 def test_a_rank_that_fails_ends_the_others(gpus, tmp_path: Path, monkeypatch, script: str, why: str) -> None:
+    """The first waits for it, and would for long: the reason is that of the second, not that time is over."""
     gpus()
+    monkeypatch.setattr(device, "TRIAL_SECONDS", 10)
+    monkeypatch.setattr(device, "LAST_WORDS_SECONDS", 0)
     found = trial(tmp_path, monkeypatch, f'[ "$3" = compare ] && exit 0\n[ "$RANK" = 0 ] && exec sleep 60\n{script}')
     (line,) = found
     assert line.startswith(f"fail tiny, rank 1 of 2: {why}")
+
+
+def test_a_gpu_that_fails_says_nothing_of_another(gpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    monkeypatch.setattr(device, "LAST_WORDS_SECONDS", 0)
+    found = trial(
+        tmp_path, monkeypatch,
+        """
+[ "$3" = compare ] || exit 0
+[ "$CUDA_VISIBLE_DEVICES" = 5 ] && echo 'RuntimeError: CUDA error: ECC' >&2 && exit 1
+sleep 1
+echo '{"precision": "bf16", "loss": 0.0001, "frontend": [0.01, 0.01], "layer": ["a", 0.01]}'
+""",
+    )  # fmt: skip
+    assert [line[:47] for line in found] == [
+        "fail tiny on GPU 0: RuntimeError: CUDA error: E", "ok   tiny on GPU 1: a step in bf16 against floa",
+    ]  # fmt: skip
+
+
+def test_one_that_failed_says_why_where_another_hangs(gpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    monkeypatch.setattr(device, "TRIAL_SECONDS", 2)
+    found = trial(
+        tmp_path, monkeypatch,
+        """
+[ "$3" = compare ] || exit 0
+[ "$CUDA_VISIBLE_DEVICES" = 5 ] && exec sleep 60
+echo 'RuntimeError: CUDA error: ECC' >&2
+exit 1
+""",
+    )  # fmt: skip
+    assert [line[:47] for line in found] == [
+        "fail tiny on GPU 0: not done within 2 s; see it", "fail tiny on GPU 1: RuntimeError: CUDA error: E",
+    ]  # fmt: skip
 
 
 def test_a_trial_that_hangs(gpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

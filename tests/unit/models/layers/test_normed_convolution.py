@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ecglfm.models.layers.normalization import MaskedBatchNorm
+from ecglfm.models.layers.normalization import MaskedBatchNorm, frozen_statistics
 from ecglfm.models.layers.normed_convolution import ChannelsFirstBatchNorm, Convolution, strided
 
 
@@ -15,6 +15,17 @@ def test_norm_with_channels_first_is_the_other_one() -> None:
         torch.testing.assert_close(first(x), last(x.transpose(1, 2)).transpose(1, 2))
     for name, value in last.state_dict().items():
         torch.testing.assert_close(first.state_dict()[name], value)
+
+
+def test_frozen_statistics_stay_where_no_mask_is() -> None:
+    norm = ChannelsFirstBatchNorm(4)
+    before = {name: value.clone() for name, value in norm.state_dict().items()}
+    with frozen_statistics(norm):
+        found = norm(torch.randn(3, 4, 9) + 5)
+    torch.testing.assert_close(found.mean((0, 2)), torch.zeros(4))  # of the batch all the same
+    assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
+    norm(torch.randn(3, 4, 9) + 5)
+    assert norm.num_batches_tracked == 1
 
 
 def test_a_convolution_by_hand() -> None:

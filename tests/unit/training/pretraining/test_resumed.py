@@ -6,7 +6,7 @@ import pytest
 
 from ecglfm.models.pretraining import MaskedCodes
 from ecglfm.training.pretraining.resumed import warn_of_changes
-from tests.unit.architectures import architecture
+from tests.unit.architectures import architecture, small
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,12 @@ from tests.unit.architectures import architecture
     ],
 )
 def test_it_warns_where_the_loss_may_jump(state, model, said, caplog):
-    small = architecture(layers=1, dim=8, ffn_dim=8, heads=1, **model)
-    warn_of_changes(state, small, MaskedCodes, pairs=4)
+    conformer = architecture(layers=1, dim=8, ffn_dim=8, heads=1, **model)
+    warn_of_changes(state, conformer, MaskedCodes, pairs=4)
     assert [message[: len(text)] for message, text in zip(caplog.messages, said, strict=True)] == said
+
+
+@pytest.mark.parametrize(("convolutions", "times"), [([[3, 2], [3, 1]], 1), ([], 0)])
+def test_state_spaces_have_a_batch_norm_behind_convolutions_only(convolutions, times, caplog):
+    warn_of_changes({"batch_size": 8, "objective": 2}, small("s4", conv_layers=convolutions), MaskedCodes, pairs=4)
+    assert caplog.text.count("BatchNorm now sees 4 pairs") == times
