@@ -79,10 +79,13 @@ def _synthesize(args: argparse.Namespace) -> None:
 def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources import open_source
     from ecglfm.sources.base import write_index
+    from ecglfm.sources.patients.excluded import note_excluded
 
     with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
         config = load(SourceSlice, args.config)
-        records, patients, unknown = write_index(args.output, open_source(config).recordings(), warned, config)
+        source = open_source(config)
+        records, patients, unknown = write_index(args.output, source.recordings(), warned, config)
+    note_excluded(args.output, source.excluded)
     for text in warned:
         print(f"{args.output}: warning: {text}")
     whose = "patients unknown" if unknown == records else counted(patients - unknown, "patient")

@@ -90,7 +90,7 @@ def _status(args: argparse.Namespace) -> int:
     while True:
         plan = make_plan(args.targets, configfiles=args.configfile, config=_config(args))
         known = read_workings(plan.results)
-        more = show_remains(find_remains(plan.results, plan.excluding))
+        more = show_remains(*find_remains(plan.results, plan.excluding))
         text = show(plan.results, standings(plan, known), known, more)
         if args.watch and sys.stdout.isatty():
             print("\033[H\033[2J", end="")

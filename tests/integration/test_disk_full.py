@@ -146,7 +146,7 @@ def test_full_disk_during_a_save_and_then_space_again(
     assert "No space left on device" in line
     assert line.endswith("step-00000002 is as it was; mend that and run again")
     left = sorted(path.name for path in (full_disk / "checkpoints").iterdir())
-    assert left == ["history.csv", "run.json", "step-00000002"]
+    assert left == ["history.csv", "run.json", "seen.safetensors", "step-00000002"]
 
     os.unlink(filler)
     assert main(_pretrain(stages, config, full_disk)) == 0

@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_for_one_process_stops_all_and_leaves_the_last_good_
     assert "step-00000004 is as it was" in first
     assert second == "SystemExit: 1"  # said once for all
     assert json.loads((trained / "left.json").read_text()) == [
-        "history.csv", "run.json", "step-00000002", "step-00000004",
+        "history.csv", "run.json", "seen.safetensors", "step-00000002", "step-00000004",
     ]  # fmt: skip
     assert note(trained, "full", 1) == {"logged": list(range(5, STEPS + 1)), "said": ""}
     assert weights(trained, "full") == weights(trained, "calm-two")

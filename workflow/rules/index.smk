@@ -1,6 +1,6 @@
 # index: one row per raw record of a database.
 # Requires: the database's own tables, under the source's root.
-# Makes: <results>/index/{source}.parquet; for `kind: synthetic`, first the database itself.
+# Makes: <results>/index/{source}.parquet, and, where people are left out, since when ({source}.excluded.json); for `kind: synthetic`, first the database itself.
 
 
 rule synthesize_database:

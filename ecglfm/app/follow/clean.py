@@ -64,7 +64,7 @@ def find_parts(project: Project, keep: Keep | None, *, excluded: bool = False) -
     -------
     parts : list of Part
     left : list of str
-        A line for each folder of another project, or link.
+        A line for each folder of another project, or link, and for what `find_remains` cannot judge.
 
     Raises
     ------
@@ -77,14 +77,17 @@ def find_parts(project: Project, keep: Keep | None, *, excluded: bool = False) -
     _check_idle(results)
     candidates: Iterable[tuple[str, Path]]
     strangers: list[Path] = []
+    unknown: list[str] = []
     if excluded:
-        remains = find_remains(results, [name for name, one in project.sources.items() if one.exclude_patients])
+        excluding = [name for name, one in project.sources.items() if one.exclude_patients]
+        remains, unknown = find_remains(results, excluding)
         stages = [(path.relative_to(results).parts[0], path) for path in remains]
-        candidates = [(stage, path) for stage, path in stages if stage not in _TRAINED.get(keep or "", ())]
+        kept = _TRAINED.get(keep or "", ())
+        candidates = [(stage, part) for stage, path in stages for part in (_pages(path) if stage in kept else [path])]
     else:
         strangers = list(_strangers(project, keep))
         candidates = _candidates(project, keep, shared=bool(strangers))
-    parts, left = [], [f"{path}: not of this config" for path in strangers]
+    parts, left = [], [*(f"{path}: not of this config" for path in strangers), *unknown]
     for stage, path in candidates:
         within = [part for part in (path, *path.parents) if part != results and part.is_relative_to(results)]
         link = next((part for part in within if part.is_symlink()), None)
@@ -95,6 +98,11 @@ def find_parts(project: Project, keep: Keep | None, *, excluded: bool = False) -
         elif path.exists():
             parts.append(Part(stage, path, _size(path)))
     return parts, list(dict.fromkeys(left))
+
+
+def _pages(path: Path) -> list[Path]:
+    """Pages, such as a model's card, which go although the model stays."""
+    return [path] if path.suffix == ".html" else sorted(path.rglob("*.html"))
 
 
 def _candidates(project: Project, keep: Keep | None, *, shared: bool) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
+from ecglfm.provenance import read_json, write_json
 from ecglfm.sources.patients.ids import normal_id
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Excluded:
         self._path, self._source, self._config = path, source, config
         self._ids = {normal_id(text, config) for text in _lines(path)}
         self._found: set[str] = set()
+        self._people: set[str] = set()
         self._n_out = 0
 
     def without(self, piece: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +61,16 @@ class Excluded:
         spellings = {normal_id(patient, self._config), normal_id(patient.partition("/")[2], self._config)}
         found = spellings & self._ids
         self._found |= found
+        self._people |= {patient} if found else set()
         return bool(found)
+
+    def note(self) -> dict[str, int | str]:
+        """What tells these people from others, once all of the index has passed, and from which nobody learns who.
+
+        Three digits of the digest: a list of thousands of ids has many people that they fit.
+        """
+        digest = hashlib.sha256("\n".join(sorted(self._people)).encode()).hexdigest()
+        return {"people": len(self._people), "digest": digest[:3]} if self._people else {}
 
     def tell(self, left: int) -> None:
         """Say, once all of the index has passed, what was left out, in numbers and without an id.
@@ -78,6 +90,28 @@ class Excluded:
             self._source, counted(self._n_out, f"recording of {people} is", f"recordings of {people} are"), self._path,
             counted(len(self._ids) - len(self._found), f"of its {ids} matches", f"of its {ids} match"),
         )  # fmt: skip
+
+
+def note_excluded(index: Path, excluded: Excluded | None) -> None:
+    """Keep, beside an index that was written, since when it is without these people; nothing where there are none.
+
+    The time stays as long as they are the same, whatever else makes the index anew. It is no output of the workflow.
+    """
+    path, people = _note_of(index), excluded.note() if excluded else {}
+    if not people:
+        path.unlink(missing_ok=True)
+    elif not path.is_file() or people.items() - read_json(path).items():
+        write_json(path, people | {"since": index.stat().st_mtime})
+
+
+def excluded_since(index: Path) -> float | None:
+    """When the people changed who are left out of an index, seconds since the epoch; None: nobody is."""
+    path = _note_of(index)
+    return float(read_json(path)["since"]) if path.is_file() else None
+
+
+def _note_of(index: Path) -> Path:
+    return index.with_name(f"{index.stem}.excluded.json")
 
 
 def _lines(path: Path) -> list[str]:

@@ -121,12 +121,14 @@ def run_finetune(
         hashes=hashes | {"manifest_hash": manifest_hash(manifest)}, rule=rule,
     )  # fmt: skip
     checkpoints = _checkpoints(output, config, hashes, weights_hash(encoder))
+    seen = read_seen(encoder) | {"finetuning": (hashes["data_hash"], fingerprints(data.records["sha256"]))}
     with (
         SavedTraining(checkpoints) as saved,
         start_run(**about_run, key=saved.run_key, step=saved_epochs(saved)) as run,
     ):
         if distributed.is_main():
             saved.note(run.key)
+            write_seen(checkpoints.folder, seen)
         learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
         target = data.target[data.valid]
@@ -136,8 +138,7 @@ def run_finetune(
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
-            known = read_seen(encoder)
-            write_seen(output, known | {"finetuning": (hashes["data_hash"], fingerprints(data.records["sha256"]))})
+            write_seen(output, seen)
             about |= {"finetune": settings, "training": _summary(history, data, chosen, config)}
             save_model(output, model, {**about, **hashes})
             run.log(best_of(history, criterion.select_by), 0)  # one value a run: a bar in MLflow

@@ -109,7 +109,7 @@ class Pretraining:
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
-        self.seen = fingerprints(seen["sha256"])
+        self.seen = {"pretraining": (self.data_hash, fingerprints(seen["sha256"]))}
         self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
@@ -228,6 +228,7 @@ class Pretraining:
         )  # fmt: skip
         run = start_run(tracking, **about, key=self.saved.run_key, step=self.saved.step)
         self.saved.note(run.key)
+        write_seen(self.saved.checkpoints.folder, self.seen)
         return run
 
     def log(self, run: Run, step: int, split: str, row: Mapping[str, float | None]) -> None:
@@ -257,7 +258,7 @@ class Pretraining:
             "pretrain": decisive(self.config),
             "training": self._summary(),
         }
-        write_seen(self.output, {"pretraining": (self.data_hash, self.seen)})
+        write_seen(self.output, self.seen)
         save_encoder(self.output, whole, info)
         write_text(self.output / "history.csv", self.history.path.read_text(encoding="utf-8"))
         run.artifact(self.output / "history.csv")

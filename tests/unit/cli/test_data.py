@@ -13,6 +13,7 @@ import pytest
 
 from ecglfm.cli import main
 from ecglfm.records import LEDGER_COLUMNS
+from ecglfm.sources.patients.excluded import excluded_since
 
 SOURCE = (
     "source: s\nconfig: {{kind: synthetic, layout: {layout}, patients: 12, records_per_patient: 2, root: {root}}}\n"
@@ -163,6 +164,19 @@ def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest
     audit = json.loads((tmp_path / "manifest/audit.json").read_text())
     assert (audit["passed"], audit["empty"]) == (False, ["train", "valid", "test"])
     assert not (tmp_path / "manifest/records.parquet").exists()
+
+
+def test_an_index_tells_since_when_it_is_without_people(tmp_path: Path):
+    source, index = tmp_path / "s.yaml", tmp_path / "index/s.parquet"
+    source.write_text(SOURCE.format(layout="mimic_iv_ecg", root=tmp_path / "db"))
+    assert main(["synthesize", "--config", str(source), "--output", str(tmp_path / "db")]) == 0
+    assert main(["index", "--config", str(source), "--output", str(index)]) == 0
+    assert excluded_since(index) is None
+    (tmp_path / "out.csv").write_text(pd.read_parquet(index)["patient_id"].iloc[0])
+    source.write_text(source.read_text().replace("{kind", f"{{exclude_patients: {tmp_path / 'out.csv'}, kind"))
+    assert main(["index", "--config", str(source), "--output", str(index)]) == 0
+    assert excluded_since(index) == index.stat().st_mtime
+    assert pd.read_parquet(index)["patient_id"].nunique() == 11
 
 
 def test_warnings_of_an_index_reach_the_console_and_the_file(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from ecglfm.config.source_kinds import KINDS
 from ecglfm.data.ingest import run_ingest
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
+from ecglfm.sources.patients.excluded import excluded_since, note_excluded
 from tests.unit.sources.cardiosoft_file import cardiosoft, strip
 
 
@@ -83,6 +86,34 @@ def test_an_id_added_to_the_file_leaves_nothing_of_its_patient(
     assert "1 of its 3 ids matches nobody" in caplog.text
     index = pd.read_parquet(out / "index/u.parquet")
     assert sorted(index.patient_id.unique()) == [f"u/{eid}" for eid in range(1000, 1010) if eid not in (1001, 1003)]
+
+
+def test_the_time_beside_an_index_is_that_of_its_people(people: Path, tmp_path: Path):
+    """It stays when the index is made anew without another person left out; and nobody is named there."""
+    index = tmp_path / "index/u.parquet"
+
+    def since(listed: str, at: int) -> float | None:
+        source = open_source(config_of(people, listed))
+        write_index(index, source.recordings())
+        os.utime(index, (at, at))
+        note_excluded(index, source.excluded)
+        return excluded_since(index)
+
+    assert since("", 1) is None
+    assert since("77\n", 2) is None
+    assert since("1001\n77\n", 3) == 3.0
+    assert since("1001\nu/1001\n77\n78\n", 4) == 3.0
+    assert json.loads((index.parent / "u.excluded.json").read_text()) == {
+        "people": 1, "digest": hashlib.sha256(b"u/1001").hexdigest()[:3], "since": 3.0,
+    }  # fmt: skip
+    assert since("1002\n", 5) == 5.0
+    assert since("1002\n1003\n", 6) == 6.0
+    assert since("1003\n1002\n", 7) == 6.0
+    assert since("77\n", 8) is None
+    assert [path.name for path in index.parent.iterdir()] == ["u.parquet"]
+    assert since("1002\n1003\n", 9) == 9.0
+    note_excluded(index, None)
+    assert excluded_since(index) is None
 
 
 def test_an_index_that_is_older_than_the_file_is_refused(people: Path, tmp_path: Path):

@@ -148,6 +148,8 @@ def test_every_kind_of_fit_resumes_bit_for_bit(
         fit(data, tmp_path / "out", name, epochs=EPOCHS, stop=StopAfter(polls - 1), **options)
     assert f"stopped by a signal after {where}; a rerun resumes" in caplog.messages
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "progress.json"]  # and no lock
+    seen = [folder / "seen.safetensors" for folder in (tmp_path / "out/checkpoints", tmp_path / "whole")]
+    assert seen[0].read_bytes() == seen[1].read_bytes()
     caplog.clear()
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 3)

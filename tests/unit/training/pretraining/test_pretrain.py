@@ -170,8 +170,10 @@ def test_a_full_disk_stops_it_and_with_space_it_goes_on(prepared, undisturbed, t
         with pytest.raises(UserError, match=r"step-00000008: the checkpoint was not written .*No space left on device"):
             pretrain(prepared, tmp_path)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
-        "history.csv", "run.json", "step-00000004",
+        "history.csv", "run.json", "seen.safetensors", "step-00000004",
     ]  # fmt: skip
+    seen = [folder / "seen.safetensors" for folder in (tmp_path / "checkpoints", undisturbed)]
+    assert seen[0].read_bytes() == seen[1].read_bytes()
     assert not (tmp_path / "checkpoints.lock").exists()
     del logged[:]
     pretrain(prepared, tmp_path)
