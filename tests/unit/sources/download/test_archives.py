@@ -101,7 +101,9 @@ def test_a_tar_that_leads_outside_is_refused(server: FileServer, tmp_path: Path,
     assert not list(tmp_path.rglob("*.h5"))
 
 
-@pytest.mark.parametrize("broken", [b"no archive", tarred(("a.h5", b"x" * 4096), mode="w:gz")[:60]], ids=["text", "cut"])
+@pytest.mark.parametrize(
+    "broken", [b"no archive", tarred(("a.h5", b"x" * 4096), mode="w:gz")[:60]], ids=["text", "cut"]
+)
 def test_a_tar_that_is_broken_is_one_line(server: FileServer, tmp_path: Path, broken: bytes) -> None:
     with pytest.raises(UserError, match=r"records\.tar\.gz: cannot be unpacked: "):
         download(server, tmp_path, url=figshare(server, {"records.tar.gz": broken}))
