@@ -8,8 +8,8 @@ VENV := $(or $(OWN_ENV),.venv)
 STAMP := $(subst $() ,\ ,$(VENV)/.ecglfm-setup)
 PYTHON ?= python3
 PIP_FLAGS ?=
-# One more than two cores: now and then all that a test does is wait, for Slurm or a server.
-TEST_PROCESSES ?= 3
+# Two more than two cores: Slurm tests mostly wait, three files of them at once.
+TEST_PROCESSES ?= 4
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
 .PHONY: setup demo check check-form check-types pytest test test-fast format docs site mutants mlflow-server serve clean

@@ -30,7 +30,7 @@ _BY_AGE = ("evaluate", "verify", "transport", "lead_sets", "confounders", "seria
 #: Stages of models, and how deep the folder of one lies.
 _MODELS = {"pretrain": 1, "finetune": 3}
 _INFO = {"pretrain": "encoder.json", "finetune": "model.json"}
-_IDS = ("record_id", "record_a", "record_b")
+_IDS = ("record_id", "record", "record_a", "record_b")
 
 
 def find_remains(results: Path, sources: Sequence[str]) -> tuple[list[Path], list[str]]:

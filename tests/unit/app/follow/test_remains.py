@@ -96,7 +96,7 @@ def test_an_index_that_is_made_anew_makes_nothing_of_since_a_remainder(results: 
     assert find_remains(results, ["a"]) == ([], [])
 
 
-@pytest.mark.parametrize("column", ["record_id", "record_a", "record_b"])
+@pytest.mark.parametrize("column", ["record_id", "record", "record_a", "record_b"])
 def test_a_table_is_judged_by_its_ids(results: Path, column: str) -> None:
     for folder in ("embed/old", "labels", "mlartifacts/3/run/artifacts", "verify/old/id"):
         _table(f"{folder}/has.parquet", ["a/1", "a/2"], BEFORE, column)

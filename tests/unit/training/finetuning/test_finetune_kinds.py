@@ -205,4 +205,4 @@ def test_a_share_without_a_positive_is_reported_and_does_not_stop(
     content = json.loads((tmp_path / "model.json").read_text())
     assert (content["fit"], content["training"]["train_patients"]) == ("linear-s0-1pct", 1)
     assert set(content["training"]["lacking"]) == {"fast", "big"}  # one record has one class of each
-    assert any("among the 1 training patients of linear-s0-1pct" in message for message in caplog.messages)
+    assert any("among the 1 training patient of linear-s0-1pct" in message for message in caplog.messages)
