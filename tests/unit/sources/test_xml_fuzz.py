@@ -6,6 +6,7 @@ mean ill with: entities, depth, numbers beyond all bounds, names of other files.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -107,8 +108,10 @@ def one_second() -> Iterator[Callable[[], None]]:
         pytest.fail(f"more than {SECONDS} s")
 
     before = signal.signal(signal.SIGVTALRM, late)
+    gc.freeze()  # what thousands of tests before left in this process is not the reader's to look through
     yield lambda: signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS) and None
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    gc.unfreeze()
     signal.signal(signal.SIGVTALRM, before)
 
 
