@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ecglfm.config.architecture import S4Config
 from ecglfm.config.base import Section, usual_kind
@@ -43,12 +43,6 @@ class MaskConfig(Section):
     probability: float = Field(0.65, gt=0, lt=1, description="spans drawn = probability x frames / length")
     length: int = Field(10, ge=1, description="frames in a span")
     min_spans: int = Field(2, ge=1, description="spans a record gets at least")
-
-    @model_validator(mode="after")
-    def _two_are_hidden(self) -> MaskConfig:
-        if self.length * self.min_spans < 2:
-            raise ValueError("length 1 needs min_spans 2 or more: a hidden frame is compared with other hidden ones")
-        return self
 
 
 class QuantizerConfig(Section):

@@ -73,7 +73,7 @@ def initialize(
     engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=content)
     leave_faults_to_us(engine)
     _say_batch_norm(module, config)
-    if not engine.zero_optimization() and not engine.fp16_enabled():  # they replace what is updated
+    if not engine.zero_optimization():  # it replaces what is updated
         _allocate_moments(optimizer)
     if distributed.world_size() == 1 and not engine.zero_optimization():
         # Nobody to agree with: DeepSpeed would copy all gradients into buckets of 2 GB, and back.
@@ -183,10 +183,10 @@ def set_learning_rate(engine: Any, rate: float) -> None:
 def gradient_norm(engine: Any) -> torch.Tensor | None:
     """2-norm of the gradients about to be applied, over all ranks and where they lie; None where DeepSpeed knows it.
 
-    To be called after the backward pass of the last forward of an update. ZeRO and fp16 keep the
-    gradients to themselves; there `engine.get_global_grad_norm()` tells after the step.
+    To be called after the backward pass of the last forward of an update. ZeRO keeps the gradients
+    to itself; there `engine.get_global_grad_norm()` tells after the step.
     """
-    if engine.zero_optimization() or engine.fp16_enabled() or engine.bfloat16_enabled():
+    if engine.zero_optimization():
         return None
     gradients = [parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None]
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

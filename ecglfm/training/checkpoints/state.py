@@ -25,7 +25,7 @@ from ecglfm.training.engine import unwrap
 from ecglfm.training.loss_scale import loss_scaler
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
-_SCALER = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")  # the last only with ZeRO
+_SCALER = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")  # the last three where it is looked for
 
 
 class OwnedSlice(NamedTuple):
@@ -58,15 +58,11 @@ def parts(engine: Any) -> Iterator[OwnedSlice]:
     """What this rank updates; with ZeRO a share of everything, else everything."""
     optimizer = engine.optimizer
     stage = engine.zero_optimization_stage()
-    masters: dict[int, Tensor] = {}
-    if hasattr(optimizer, "fp32_groups"):  # fp16 without ZeRO
-        for low, high in zip(optimizer.fp16_groups, optimizer.fp32_groups, strict=True):
-            masters |= dict(zip(map(id, low), high, strict=True))
     for name, parameter in unwrap(engine).named_parameters():
         if not parameter.requires_grad:  # it is as it was loaded
             continue
         if stage == 0:
-            yield OwnedSlice(name, 0, masters.get(id(parameter), parameter), 0, parameter.numel())
+            yield OwnedSlice(name, 0, parameter, 0, parameter.numel())
         elif stage == 3:
             group, offset, count = optimizer.grad_position[optimizer.get_param_id(parameter)]
             owned = optimizer.fp32_partitioned_groups_flat[group]

@@ -124,7 +124,7 @@ class Guard:
         """Let the engine step, with or without an update; returns the norm."""
         with _without_update(self.engine) if self.fault else contextlib.nullcontext():
             is_fault = make_update(self.engine)
-        if norm is None:  # ZeRO and fp16 tell only now, and make no update of such gradients themselves
+        if norm is None:  # ZeRO tells only now, and makes no update of such gradients itself
             if is_fault:
                 in_fp16 = " (in fp16, whose loss scale cannot be lower; bf16 and fp32 have a wider range)"
                 self._found("gradient", in_fp16 if self.config.precision == "fp16" else "")

@@ -184,7 +184,7 @@ class Engine:
     def no(self) -> bool:
         return False
 
-    zero_optimization = fp16_enabled = bfloat16_enabled = no
+    zero_optimization = fp16_enabled = no
 
 
 def onto_cuda(module: nn.Module) -> None:

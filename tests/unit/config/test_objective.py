@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ecglfm.config import MaskConfig, PretrainConfig, UserError, parse
+from ecglfm.config import PretrainConfig, UserError, parse
 from ecglfm.config.objective import MaskedCodesConfig
 from tests.unit.training.pretraining.toy_objective import KnowsToy
 
@@ -22,16 +22,6 @@ def test_the_usual_kind_is_not_written() -> None:
     assert "kind" not in written
     assert written["mlm"] == {"weight": 2.0}
     assert MaskedCodesConfig.model_validate(written) == MaskedCodesConfig.model_validate({"mlm": {"weight": 2.0}})
-
-
-@pytest.mark.parametrize(("length", "spans", "hidden"), [(1, 1, False), (1, 2, True), (2, 1, True)])
-def test_two_frames_must_be_hidden(length: int, spans: int, hidden: bool) -> None:
-    given = {"length": length, "min_spans": spans}
-    if hidden:
-        assert MaskConfig(**given).length == length
-    else:
-        with pytest.raises(ValueError, match="length 1 needs min_spans 2 or more"):
-            MaskConfig(**given)
 
 
 @pytest.mark.parametrize(("cls", "kinds"), [(PretrainConfig, ["masked_codes"]), (KnowsToy, ["masked_codes", "toy"])])

@@ -29,12 +29,6 @@ def test_length_of_pretraining_is_given_once() -> None:
             parse(PretrainConfig, content, "x")
 
 
-def test_two_frames_are_hidden_at_least() -> None:
-    with pytest.raises(UserError, match="length 1 needs min_spans 2 or more"):
-        parse(PretrainConfig, {"steps": 1, "mask": {"length": 1, "min_spans": 1}}, "pretrain")
-    assert parse(PretrainConfig, {"steps": 1, "mask": {"length": 2, "min_spans": 1}}, "pretrain").mask.length == 2
-
-
 def test_a_half_residual_needs_half_precision() -> None:
     for precision in ("fp32", "tf32"):
         with pytest.raises(UserError, match=f"half_residual needs `precision: bf16` or `fp16`: {precision} is no half"):

@@ -60,9 +60,9 @@ def test_what_no_scale_mends_is_told(prepared, tmp_path, monkeypatch, fp16_on_a_
         pretrain(prepared, tmp_path / "skip", **options)
 
 
-def engine(scaler=None, *, overflow=False, due=True, zero=False):
+def engine(scaler=None, *, overflow=False, due=True):
     """What is read of DeepSpeed's."""
-    optimizer = SimpleNamespace(overflow=False, **{"loss_scaler" if zero else "loss_scale_config": scaler})
+    optimizer = SimpleNamespace(overflow=False, loss_scaler=scaler)
 
     def step():
         optimizer.overflow = overflow
@@ -73,20 +73,15 @@ def engine(scaler=None, *, overflow=False, due=True, zero=False):
     )  # fmt: skip
 
 
-def zero_scaler(now, *, dynamic=True):
-    return {"scaler": SimpleNamespace(dynamic=dynamic, cur_scale=now, min_scale=1), "zero": True}
+def scaler_at(now, *, dynamic=True):
+    return SimpleNamespace(dynamic=dynamic, cur_scale=now, min_scale=1)
 
 
-def plain_scaler(now, *, dynamic=True):
-    return {"scaler": SimpleNamespace(dynamic_loss_scale=dynamic, cur_scale=now, min_loss_scale=1)}
-
-
-@pytest.mark.parametrize("made", [zero_scaler, plain_scaler])
-def test_a_scale_that_cannot_be_lower(made):
-    assert is_lowest(engine(**made(1)))
-    assert not is_lowest(engine(**made(2)))
-    assert is_lowest(engine(**made(128, dynamic=False)))
-    assert is_lowest(engine())  # bf16 with ZeRO has none
+def test_a_scale_that_cannot_be_lower():
+    assert is_lowest(engine(scaler_at(1)))
+    assert not is_lowest(engine(scaler_at(2)))
+    assert is_lowest(engine(scaler_at(128, dynamic=False)))
+    assert is_lowest(engine())  # bf16 has none
 
 
 @pytest.mark.parametrize(
@@ -95,7 +90,7 @@ def test_a_scale_that_cannot_be_lower(made):
 )
 def test_only_an_update_that_was_due_is_a_fault(scale, overflow, due, fault):
     """Between them `overflow` is still that of the last one."""
-    assert make_update(engine(**zero_scaler(scale), overflow=overflow, due=due)) is fault
+    assert make_update(engine(scaler_at(scale), overflow=overflow, due=due)) is fault
 
 
 def test_an_optimizer_that_does_not_look_says_nothing():

@@ -43,6 +43,7 @@ def test_each_record_hides_as_many_frames_as_the_poorest_of_the_originals_batch(
     assert hidden_frames(156, MaskConfig(probability=0.3)) < 40  # fewer spans
     assert hidden_frames(3, MaskConfig()) == 2  # one is left to see
     assert hidden_frames(9, MaskConfig(probability=0.01, length=2, min_spans=1)) == 2  # one span
+    assert hidden_frames(9, MaskConfig(probability=0.01, length=1, min_spans=1)) == 2  # what is compared needs another
     for batch, seed in [(1, 0), (2, 1), (32, 2), (300, 3)]:  # whoever is beside it
         assert span_mask(batch, 156, MaskConfig(), seed).sum(dim=1).tolist() == [56] * batch
 
