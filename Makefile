@@ -21,7 +21,7 @@ ifeq ($(OWN_ENV),)
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 endif
 	python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecglfm needs Python 3.11 or newer; call make PYTHON=python3.11")'
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,formats,huggingface,postgres,serve,train,umap,workflow,zarr]'
+	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev,discover,formats,fp8,huggingface,postgres,serve,train,umap,workflow,zarr]'
 	touch '$@'
 
 demo: setup
