@@ -1,0 +1,29 @@
+"""PLINK 2 and PLINK 1.9 for tests: Debian's packages, installed where they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+_PROGRAMS = ("plink2", "plink1.9")
+_APT = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends", *_PROGRAMS]
+
+
+def _missing() -> bool:
+    return any(shutil.which(name) is None for name in _PROGRAMS)
+
+
+def need_plink() -> None:
+    """See that both are on PATH; without them a test skips, or fails where nothing may be missing."""
+    try:
+        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        for step in (_APT, ["apt-get", "update"], _APT):  # the lists of a fresh container are empty or stale
+            if _missing():
+                subprocess.run([*root, *step], capture_output=True)
+    except OSError:
+        pass  # no apt-get, no sudo
+    if _missing():
+        (pytest.fail if os.environ.get("ECGLFM_REQUIRE_ALL") else pytest.skip)("PLINK cannot be installed here")
