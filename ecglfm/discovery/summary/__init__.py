@@ -1,0 +1,27 @@
+"""Summary statistics of association: read, checked and written as GWAS-SSF, harmonised, and handed to other tools."""
+
+from __future__ import annotations
+
+from ecglfm.discovery.summary.alleles import Counts, harmonise
+from ecglfm.discovery.summary.exports import coloc_locus, ldsc_table, variant_names, write_ldsc
+from ecglfm.discovery.summary.files import (
+    number_chromosomes,
+    read_summary_statistics,
+    validate_summary_statistics,
+    write_summary_statistics,
+)
+from ecglfm.discovery.summary.probabilities import negative_log10_p
+
+__all__ = [
+    "Counts",
+    "coloc_locus",
+    "harmonise",
+    "ldsc_table",
+    "negative_log10_p",
+    "number_chromosomes",
+    "read_summary_statistics",
+    "validate_summary_statistics",
+    "variant_names",
+    "write_ldsc",
+    "write_summary_statistics",
+]
