@@ -1,0 +1,22 @@
+"""Mendelian randomization: whether what an EDF stands for changes the risk of a disease."""
+
+from __future__ import annotations
+
+from ecglfm.discovery.causal.estimators import Instruments, estimates, leave_one_out, main_estimate
+from ecglfm.discovery.causal.figure import forest_figure, pairs_figure, scatter_figure
+from ecglfm.discovery.causal.outcomes import outcome_associations
+from ecglfm.discovery.causal.randomization import Randomization, few, randomize
+
+__all__ = [
+    "Instruments",
+    "Randomization",
+    "estimates",
+    "few",
+    "forest_figure",
+    "leave_one_out",
+    "main_estimate",
+    "outcome_associations",
+    "pairs_figure",
+    "randomize",
+    "scatter_figure",
+]
