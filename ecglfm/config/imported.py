@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Section, UserError, parse
+from ecglfm.config.encoder_kind import Architecture
 from ecglfm.config.signals import PreprocessConfig
 
 Stem = Literal["encoder", "model"]
@@ -67,6 +68,24 @@ def read_description(folder: Path, stem: Stem, where: str) -> Description:
     content = read_json_of(folder, stem, where)
     about = content if stem == "encoder" else content.get("encoder")
     return parse(Description, about if isinstance(about, dict) else {}, f"{where}: {folder / f'{stem}.json'}")
+
+
+def check_whole(folder: Path, where: str) -> None:
+    """Raise `UserError` where an encoder's folder lacks one of its files."""
+    read_json_of(folder, "encoder", where)
+    if missing := [path.name for path in _files(folder, "encoder") if not path.is_file()]:
+        raise UserError(f"{where}: {folder} holds no {missing[0]}; copy the whole folder")
+
+
+def check_model(found: Architecture, wanted: Architecture, where: str) -> None:
+    """Raise `UserError` where an encoder has another architecture than a project says."""
+    theirs, ours = found.model_dump(), wanted.model_dump()
+    for key in ours:
+        if theirs.get(key) != ours[key]:
+            raise UserError(
+                f"{where}: its {key} is {theirs.get(key)!r}, this project's is {ours[key]!r}; make them agree, or leave"
+                " `model` out, which the folder says"
+            )
 
 
 def check_preprocess(found: PreprocessConfig, wanted: PreprocessConfig, where: str) -> None:

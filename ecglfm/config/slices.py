@@ -17,7 +17,15 @@ from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits, parse_fit
-from ecglfm.config.imported import Stem, check_preprocess, content_hash, read_description, remembered
+from ecglfm.config.imported import (
+    Stem,
+    check_model,
+    check_preprocess,
+    check_whole,
+    content_hash,
+    read_description,
+    remembered,
+)
 from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
@@ -79,8 +87,9 @@ class Project:
                 self._check_sources(encoder.pretrain.sources, at, "encoders")
             if encoder.import_path and Path(encoder.import_path, "encoder.json").exists():  # later is too late: hours
                 at = f"{where('encoders', name)}: path"
-                theirs = read_description(Path(encoder.import_path), "encoder", at).preprocess
-                check_preprocess(theirs, config.preprocess, f"{at}: {encoder.import_path}")
+                theirs = read_description(Path(encoder.import_path), "encoder", at)
+                check_preprocess(theirs.preprocess, config.preprocess, f"{at}: {encoder.import_path}")
+                check_model(theirs.model, encoder.model, f"{at}: {encoder.import_path}")
             if self.tasks and not self._modes(name):
                 raise UserError(
                     f"{where('encoders', name)}: `kind: {encoder.model.kind}` has no weights to train, only a head"
@@ -104,11 +113,30 @@ class Project:
         self.imported = self._imported()
 
     def _imported(self) -> dict[tuple[str, Stem], str | None]:
-        """SHA-256 of each folder that was made elsewhere."""
-        folders: list[tuple[str, Stem]] = [(e.import_path, "encoder") for e in self.encoders.values() if e.import_path]
+        """SHA-256 of each folder that was made elsewhere; of one of ours that goes on Snakemake knows what it is."""
+        folders: list[tuple[str, Stem]] = []
+        for name, encoder in self.encoders.items():
+            if encoder.import_path is None:
+                continue
+            if (maker := self._maker(encoder.import_path)) == name:
+                raise UserError(
+                    f"{self._definitions.where('encoders', name)}: path: {encoder.import_path} is where it will lie"
+                    " itself; name the folder of another"
+                )
+            if encoder.pretrain is None or maker is None:
+                folders.append((encoder.import_path, "encoder"))
         folders += [(self.model.folder, "model")] if self.model else []
         known = remembered(self.config.results) if folders else {}
-        return {(folder, stem): content_hash(Path(folder), stem, known) for folder, stem in folders}
+        hashes = {(folder, stem): content_hash(Path(folder), stem, known) for folder, stem in folders}
+        for name, encoder in self.encoders.items():
+            if encoder.pretrain and hashes.get((encoder.import_path or "", "encoder"), "") is None:
+                check_whole(Path(encoder.import_path or ""), f"{self._definitions.where('encoders', name)}: path")
+        return hashes
+
+    def _maker(self, folder: str) -> str | None:
+        """Name of the encoder of this project that a folder is of, or will be; None: it was made elsewhere."""
+        folders = {Path(self.config.results, "pretrain", name).resolve(): name for name in self.encoders}
+        return folders.get(Path(folder).resolve())
 
     def _source(self, name: str) -> SourceConfig:
         path, source = self._definitions.where("sources", name), self._definitions.source(name)
@@ -259,7 +287,7 @@ class Project:
             # Sorted: their order in config.yaml changes nothing, so it must not start a training anew.
             pretrain = config.pretrain.model_copy(update={"sources": sorted(self.pretrain_sources(encoder))})
             config = config.model_copy(update={"pretrain": pretrain})
-        sha256 = self.imported[config.import_path, "encoder"] if config.import_path else None
+        sha256 = self.imported.get((config.import_path, "encoder")) if config.import_path else None
         return EncoderSlice(encoder=encoder, config=config, preprocess=self.config.preprocess, sha256=sha256)
 
     def finetune_slice(self, encoder: str, variant: str | None = None) -> FinetuneSlice:

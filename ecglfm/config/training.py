@@ -222,7 +222,9 @@ class EncoderConfig(Section):
     path: str | None = Field(
         None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
     )
-    pretrain: PretrainConfig | None = Field(None, description="`pretrain` only: the training")
+    pretrain: PretrainConfig | None = Field(
+        None, description="the training: of `pretrain`; of `import`, one that goes on with those weights"
+    )
     # As `finetune`, left out of every dump.
     pretrained_on: list[str] = Field(
         [],
@@ -267,16 +269,15 @@ class EncoderConfig(Section):
             raise ValueError(f"`kind: {self.model.kind}` has weights: write where they come from, or `weights: random`")
         if self.weights == "pretrain" and self.pretrain is None:
             raise ValueError("`weights: pretrain` needs a `pretrain:` section")
-        if self.weights == "pretrain" and not self.model.pretrainable:
-            raise ValueError(
-                f"`kind: {self.model.kind}` is not pretrained: write `weights: random`, and fine-tune in mode `full`"
-            )
+        if self.weights in ("random", "none") and self.pretrain is not None:
+            raise ValueError(f"{said} trains nothing, and there is a `pretrain:` section: take one of them out")
+        if self.pretrain is not None and not self.model.pretrainable:
+            instead = "take `pretrain:` out" if self.weights == "import" else "write `weights: random`"
+            raise ValueError(f"`kind: {self.model.kind}` is not pretrained: {instead}, and fine-tune in mode `full`")
         if self.pretrain is not None and (misfit := self.pretrain.objective.misfit(self.model)) is not None:
             raise ValueError(misfit)
         if self.pretrained_on and self.weights != "import":
             raise ValueError(f"`pretrained_on` is of imported weights, and there is {said}; take it out")
         if self.weights == "import" and not self.path:
             raise ValueError("`weights: import` needs `path:`")
-        if self.weights != "pretrain" and self.pretrain is not None:
-            raise ValueError(f"{said} trains nothing, and there is a `pretrain:` section: take one of them out")
         return self

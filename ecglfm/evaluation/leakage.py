@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,8 @@ import pandas as pd
 from ecglfm.config import BASELINES
 from ecglfm.config.databases import DATABASES, overlap
 from ecglfm.data.tables import TableReader
+from ecglfm.models.lineage import lineage
+from ecglfm.models.lineage import pretrained_on as stated_in
 from ecglfm.records import HASHED, data_hash_of_pieces
 
 SEEN = ("train", "valid")  # what pretraining may see
@@ -39,7 +41,7 @@ def leakage(
     fitted : iterable of str
         Records that it was fitted to, or judged on the way.
     pretrained_on : sequence of str
-        Published databases that an imported encoder says it was pretrained on.
+        Published databases that an imported encoder says it was pretrained on, beside those that its file names.
 
     Returns
     -------
@@ -47,11 +49,12 @@ def leakage(
         `audit`: None, or `passed`, the counts `patients` and `duplicates` across splits and folds, and whether there
         are `folds`. `pretraining`: `seen` is None with a `reason` where it cannot be known (also where the encoder's
         `data_hash` is not that of the manifest's records of its sources in train and valid), else the number of records
-        it drew from, and `patients` and `records` of the test split that are among them. `suspected`: sentences on two
-        of all these sources that are known to overlap (the audit has compared their signals), and on what of
-        `pretrained_on` is known to overlap with a tested source. `unknown`: the sources among all of these whose index
-        has records of no known patient, and how many (all those of the source). `clean`: nothing was found and all is
-        known.
+        it drew from, and `patients` and `records` of the test split that are among them; of an encoder that goes on
+        with others' weights these count what is known of all its trainings, and `before`, where not all is, says why.
+        `suspected`: sentences on two of all these sources that are known to overlap (the audit has compared their
+        signals), and on what of `pretrained_on` is known to overlap with a tested source. `unknown`: the sources among
+        all of these whose index has records of no known patient, and how many (all those of the source). `clean`:
+        nothing was found and all is known.
     """
     audited = None
     if audit is not None:
@@ -64,13 +67,14 @@ def leakage(
     tested = {record.partition("/")[0] for record in test["record_id"]}
     unstated = (audit or {}).get("patients_unknown", {})
     unknown = {source: number for source, number in unstated.items() if source in involved}
+    elsewhere = list(dict.fromkeys([*pretrained_on, *stated_in(encoder)]))
     known = audited is not None and audited["passed"] and pretraining["seen"] is not None and not unknown
     return {
         "audit": audited,
         "pretraining": pretraining,
-        "suspected": [*_between(audit or {}, involved), *_with_pretraining(audit or {}, tested, pretrained_on)],
+        "suspected": [*_between(audit or {}, involved), *_with_pretraining(audit or {}, tested, elsewhere)],
         "unknown": unknown,
-        "clean": known and not pretraining["patients"] and not pretraining["records"],
+        "clean": known and not any(pretraining.get(key) for key in ("patients", "records", "before")),
     }
 
 
@@ -89,28 +93,48 @@ def _with_pretraining(audit: dict[str, Any], tested: set[str], pretrained_on: Se
 
 
 def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFrame) -> dict[str, Any]:
-    """Test records and patients among what the encoder was pretrained on."""
-    weights = encoder.get("weights")
+    """Test records and patients among what the encoder was pretrained on, in its last training and before that."""
+    last, *before = lineage(encoder)
+    weights, sources = last.get("weights"), _sources(last)
     if weights in BASELINES:
         reason = f"{BASELINES[weights]}: no pretraining"
         return {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": reason}
-    sources = encoder.get("training", {}).get("sources")
-    if weights != "pretrain" or not sources:
-        reason = "the weights were made elsewhere: what they were trained on is not known here"
-        return {"seen": None, "patients": None, "records": None, "sources": [], "reason": reason}
+    if (why := _unknown(last, records)) is not None:
+        return {"seen": None, "patients": None, "records": None, "sources": sources, "reason": why}
+    reasons = []
+    for one in before:
+        if (why := _unknown(one, records)) is not None:
+            reasons.append(why)
+        else:
+            sources = list(dict.fromkeys([*sources, *_sources(one)]))
     patients, ids = set(test["patient_id"]), set(test["record_id"])
     seen, shared_patients, shared_records = 0, set[str](), 0
+    for part in _drawn(records, sources):
+        seen += len(part)
+        shared_patients |= patients.intersection(part["patient_id"])
+        shared_records += int(part["record_id"].isin(ids).sum())
+    found = {"seen": seen, "patients": len(shared_patients), "records": shared_records, "sources": sources}
+    return found | {"reason": ""} | ({"before": "; ".join(dict.fromkeys(reasons))} if reasons else {})
 
-    def drawn() -> Iterator[pd.DataFrame]:
-        nonlocal seen, shared_patients, shared_records
-        for piece in records([*HASHED, "source"]):
-            part = piece[piece["source"].isin(sources) & piece["split"].isin(SEEN)]
-            seen += len(part)
-            shared_patients |= patients.intersection(part["patient_id"])
-            shared_records += int(part["record_id"].isin(ids).sum())
-            yield part
 
-    if data_hash_of_pieces(drawn()) != encoder.get("data_hash"):
-        reason = "pretrained on another manifest (other records, splits or signals): what it saw is not known here"
-        return {"seen": None, "patients": None, "records": None, "sources": sources, "reason": reason}
-    return {"seen": seen, "patients": len(shared_patients), "records": shared_records, "sources": sources, "reason": ""}
+def _sources(encoder: Mapping[str, Any]) -> list[str]:
+    """Sources that a training drew from."""
+    made_here = encoder.get("weights") == "pretrain"
+    return list((encoder.get("training") or {}).get("sources") or []) if made_here else []
+
+
+def _drawn(records: TableReader, sources: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Records of the manifest that a pretraining on these sources may see."""
+    for piece in records([*HASHED, "source"]):
+        yield piece[piece["source"].isin(sources) & piece["split"].isin(SEEN)]
+
+
+def _unknown(encoder: Mapping[str, Any], records: TableReader) -> str | None:
+    """Why it cannot be known here what one training saw; None: the records of its sources in train and valid."""
+    if encoder.get("weights") in BASELINES:
+        return None
+    if not (sources := _sources(encoder)):
+        return "the weights were made elsewhere: what they were trained on is not known here"
+    if data_hash_of_pieces(_drawn(records, sources)) != encoder.get("data_hash"):
+        return "pretrained on another manifest (other records, splits or signals): what it saw is not known here"
+    return None

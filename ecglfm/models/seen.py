@@ -34,7 +34,8 @@ def write_seen(folder: Path, parts: Mapping[str, tuple[str, np.ndarray]]) -> Non
     folder : path
         Of an encoder or a model.
     parts : mapping
-        `pretraining` and `finetuning`, as far as known: the `data_hash` that it stands for, and `fingerprints`.
+        `pretraining`, `before` (of an encoder from elsewhere whose weights that went on with) and `finetuning`, as far
+        as known: the `data_hash` that it stands for, and `fingerprints`.
     """
     tensors = {name: np.ascontiguousarray(found) for name, (_, found) in parts.items()}
     with atomic(folder / FILE) as temporary:

@@ -149,9 +149,9 @@ def _fingerprints(manifest: Path, _written: int) -> np.ndarray:
 def _saw_others(folder: Path, info: Path | None, present: np.ndarray) -> bool | None:
     """Whether a model, or what is in its checkpoints, saw other recordings than these; None: it does not say.
 
-    What an encoder that was imported, as `info` says, saw elsewhere does not count.
+    What an encoder that was imported, as `info` says, saw elsewhere does not count, nor what one saw before it came.
     """
-    parts = {name: seen for name, (_, seen) in read_seen(folder).items()}
+    parts = {name: seen for name, (_, seen) in read_seen(folder).items() if name != "before"}
     if info is not None:
         content = read_json(info) if info.is_file() else {}
         weights = content.get("encoder", content).get("weights")

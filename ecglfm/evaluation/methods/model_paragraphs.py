@@ -13,6 +13,7 @@ from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.report import UNSAID, FittedModel, description_of, fitted_to, threshold_rule, told, untold
+from ecglfm.models.lineage import told_before
 from ecglfm.models.settings import pretraining_of
 
 _WEIGHTS = {
@@ -51,6 +52,8 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
     info = run.json(file)
     if info is None or info.get("weights") != "pretrain":
         return
+    if (began := told_before(info)) is not None:
+        yield Said(f"Its pretraining began with the weights of {began}.", (file,), name)
     training = info.get("training", {})
     if training.get("sources"):
         yield Said(f"Pretrained on {', '.join(training['sources'])}.", (file,), name)

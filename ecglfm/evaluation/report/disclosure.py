@@ -14,6 +14,7 @@ from ecglfm.config import BASELINES, CardSlice, FinetuneConfig, TaskSlice, load
 from ecglfm.evaluation.metrics import chances, title_of
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.model_sections import FittedModel
+from ecglfm.models.lineage import lineage
 from ecglfm.models.settings import finetuning_of
 from ecglfm.provenance import read_json
 
@@ -70,7 +71,7 @@ def training_data(results: Path, fit: FittedModel, metrics: dict[str, Any], said
     if audit is None:
         return None
     encoder = read_if_there(results / "pretrain" / fit.encoder / "encoder.json", read_json) or {}
-    pretrained = encoder.get("training", {}).get("sources") or []
+    pretrained = [name for one in lineage(encoder) for name in one.get("training", {}).get("sources") or []]
     external = list(metrics.get("external", {}))
     rows = []
     for source, counts in audit.get("counts", {}).items():

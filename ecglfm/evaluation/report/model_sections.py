@@ -16,6 +16,7 @@ from ecglfm.evaluation.metrics import by_group, place_of
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
 from ecglfm.evaluation.report.histories import History, read_history
+from ecglfm.models.lineage import told_before
 from ecglfm.provenance import read_json
 
 _PANELS = 12
@@ -62,6 +63,7 @@ def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
     section: dict[str, Any] = {
         "name": encoder,
         "weights": info.get("weights"),
+        "began": told_before(info),
         "facts": model,
         "input": _reads(info),
         "training": training,

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from ecglfm.config import BASELINES
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.leakage import SEEN, leakage
+from ecglfm.models.lineage import lineage
 from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
 from ecglfm.training.finetuning import hash_of_fit
@@ -84,12 +85,17 @@ def acquaintance(
     """
     parts = {"finetuning": _fitted(cohort, home, info), "pretraining": _pretrained(cohort, home, info)}
     carried = {} if folder is None else read_seen(folder)
+    if {"pretraining", "before"} <= set(carried):
+        last = carried["pretraining"]
+        carried["pretraining"] = (last[0], np.union1d(last[1], carried["before"][1]))
     made_of = {"finetuning": info.get("data_hash"), "pretraining": info.get("encoder", {}).get("data_hash")}
     for name, part in parts.items():
         of, seen = carried.get(name, (None, None))
         if part["seen"] is None and seen is not None and of == made_of[name]:
             records = int(np.isin(_prints(cohort), seen).sum())
-            parts[name] = {"seen": len(seen), "records": records, "patients": None, "reason": _BY_SAMPLES}
+            foreign = any(one.get("weights") == "import" for one in lineage(info.get("encoder", {}))[1:])
+            reason = _BY_SAMPLES + (_FOREIGN if foreign and name == "pretraining" else "")
+            parts[name] = {"seen": len(seen), "records": records, "patients": None, "reason": reason}
     return parts | {"clean": all(part["records"] == part["patients"] == 0 for part in parts.values())}
 
 
@@ -104,6 +110,7 @@ _CHANGED = "what lies beside the model is not what it was trained on: that is no
 
 
 _BY_SAMPLES = "the model lies elsewhere: it knows what it saw by its samples, not whose they are"
+_FOREIGN = "; what the weights were trained on before that is not known here"
 
 
 def _prints(cohort: pd.DataFrame) -> np.ndarray:
@@ -147,4 +154,5 @@ def _pretrained(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -
     if known["seen"] is None:
         return _unknown(known["reason"])
     seen = pd.read_parquet(manifest, filters=[("split", "in", SEEN), ("source", "in", known["sources"])])
-    return _met(cohort, seen)
+    before = {"patients": None, "reason": f"before that {known['before']}"} if "before" in known else {}
+    return _met(cohort, seen) | before

@@ -90,7 +90,10 @@ def import_checkpoint(
         raise UserError(f"{output}: holds a model, to which this encoder does not belong; give another folder")
     encoder = build_encoder(imported, path)
     facts = {"origin": imported.origin, "file": path.name, "sha256": sha256_file(path), "pretrain": imported.pretrain}
-    info = {"name": path.stem, "weights": "import", "imported": facts | {"unverified": imported.unverified}}
+    facts |= {"unverified": imported.unverified}
+    if imported.pretrained_on:
+        facts |= {"pretrained_on": imported.pretrained_on}
+    info = {"name": path.stem, "weights": "import", "imported": facts}
     save_encoder(output, encoder, info)
     write_text(output / "encoder.yaml", _encoder_yaml(imported, path, output))
     if names:

@@ -32,6 +32,8 @@ def config_hash(config: EncoderSlice) -> str:
     content = config.model_dump(mode="json", exclude={"encoder": True, "preprocess": {"quality"}})
     if config.config.pretrain is not None:
         content["config"]["pretrain"] = decisive(config.config.pretrain)
+        if config.sha256 is not None:  # which tells the weights that it begins with; where they lie is no matter
+            del content["config"]["path"]
     return sha256_json(content)
 
 

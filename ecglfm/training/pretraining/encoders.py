@@ -5,17 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from ecglfm.config import BASELINES, EncoderSlice, PretrainConfig, UserError
-from ecglfm.config.imported import check_preprocess
+from ecglfm.config import BASELINES, EncoderSlice, PretrainConfig
+from ecglfm.config.imported import check_model, check_preprocess, check_whole, content_hash
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
+from ecglfm.models.lineage import continued
 from ecglfm.models.pretraining import objective_class
 from ecglfm.models.seen import read_seen, write_seen
 from ecglfm.provenance import write_text
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.loop import history_columns
+
+#: The `data_hash` that fingerprints stand for, and those.
+Seen = tuple[str, np.ndarray]
 
 
 def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
@@ -40,10 +45,9 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
         encoder = build_encoder(slice_, config.seed)
         info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
     else:
-        encoder = load_encoder(Path(config.path or ""))
+        encoder = load_imported(slice_)
         if encoder.info.get("weights") in BASELINES:
             info["weights"] = encoder.info["weights"]  # it stays a control wherever it is brought from
-        _check_import(encoder, slice_)
         if known := read_seen(Path(config.path or "")):
             write_seen(output, known)
     save_encoder(output, encoder, info)
@@ -51,13 +55,69 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
     write_text(output / "history.csv", ",".join(history_columns(usual.columns)) + "\n")
 
 
-def _check_import(encoder: Encoder, slice_: EncoderSlice) -> None:
-    """Refuse an encoder that is not what the config says."""
-    wanted, found = slice_.config.model.model_dump(), encoder.config.model_dump()
-    for key in wanted:
-        if found[key] != wanted[key]:
-            raise UserError(
-                f"{slice_.config.path}: its {key} is {found[key]!r}, this project's is {wanted[key]!r};"
-                " make them agree, or leave `model` out, which the folder says"
-            )
-    check_preprocess(encoder.preprocess, slice_.preprocess, str(slice_.config.path))
+def load_imported(slice_: EncoderSlice) -> Encoder:
+    """The encoder that `weights: import` takes, on the host.
+
+    Raises
+    ------
+    UserError
+        It is not there or broken, or it is not what the config says.
+    """
+    path = slice_.config.path or ""
+    encoder = load_encoder(Path(path))
+    check_model(encoder.config, slice_.config.model, path)
+    check_preprocess(encoder.preprocess, slice_.preprocess, path)
+    return encoder
+
+
+def starting_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
+    """The encoder that a training begins with: a new one, or that with imported weights; raises as `load_imported`."""
+    encoder = build_encoder(slice_, seed)
+    if slice_.config.import_path is not None:
+        encoder.load_state_dict(load_imported(slice_).state_dict())
+    return encoder
+
+
+def with_base(slice_: EncoderSlice) -> tuple[EncoderSlice, dict[str, Any] | None]:
+    """A training's slice as it identifies the training, and what `encoder.json` says of the weights it begins with.
+
+    The slice gets the SHA-256 of the imported folder as it is now, whatever the plan knew of it; None: new weights.
+    Raises as `load_imported`.
+    """
+    if slice_.config.import_path is None:
+        return slice_, None
+    folder = Path(slice_.config.import_path)
+    check_whole(folder, f"{slice_.encoder}: path")
+    info, sha256 = load_imported(slice_).info, content_hash(folder, "encoder", {})
+    return slice_.model_copy(update={"sha256": sha256}), continued(info, sha256)
+
+
+def all_seen(own: Seen, base: str | None, output: Path) -> dict[str, Seen]:
+    """What a training saw, and what the encoder saw before that it goes on with.
+
+    Parameters
+    ----------
+    own : (str, ndarray)
+        `data_hash` and `fingerprints` of the training's own recordings.
+    base : str or None
+        Folder of that encoder; None: new weights.
+    output : path
+        Folder of what the training makes. Of an encoder beside it, what both saw counts as one: who is left out of the
+        project later was seen by both.
+
+    Returns
+    -------
+    dict
+        `pretraining`, and `before` of an encoder from elsewhere.
+    """
+    known = {} if base is None else read_seen(Path(base))
+    elsewhere = [known["before"]] if "before" in known else []
+    if base is not None and (theirs := known.get("pretraining")) is not None:
+        if Path(base).resolve().parent == output.resolve().parent:
+            own = (own[0], np.union1d(own[1], theirs[1]))
+        else:
+            elsewhere.append(theirs)
+    if not elsewhere:
+        return {"pretraining": own}
+    prints = np.unique(np.concatenate([prints for _, prints in elsewhere]))
+    return {"pretraining": own, "before": (elsewhere[-1][0], prints)}

@@ -32,7 +32,13 @@ from ecglfm.tracking import History, Run, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash, decisive
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
-from ecglfm.training.pretraining.encoders import build_encoder, write_untrained
+from ecglfm.training.pretraining.encoders import (
+    all_seen,
+    build_encoder,
+    starting_encoder,
+    with_base,
+    write_untrained,
+)
 from ecglfm.training.pretraining.loop import history_columns, train
 from ecglfm.training.pretraining.resumed import warn_of_changes
 from ecglfm.training.pretraining.tracked import run_of_pretraining
@@ -53,7 +59,7 @@ def run_pretrain(
     threads: int | None = None,
     stop: distributed.StopFlag | None = None,
 ) -> None:
-    """Make an encoder: pretrained, random or imported, always in the same files.
+    """Make an encoder: pretrained, from new or imported weights, random or imported, always in the same files.
 
     Parameters
     ----------
@@ -79,7 +85,7 @@ def run_pretrain(
     Stopped
         `stop` was raised; a rerun resumes.
     """
-    if slice_.config.weights != "pretrain":
+    if slice_.config.pretrain is None:
         if distributed.is_main():
             write_untrained(slice_, output)
         return
@@ -98,6 +104,7 @@ class Pretraining:
     """
 
     def __init__(self, slice_: EncoderSlice, manifest: Path, signals: Path, output: Path) -> None:
+        slice_, self.continues = with_base(slice_)
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
         records = load_records(manifest, self.config.sources)
@@ -109,7 +116,7 @@ class Pretraining:
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
-        self.seen = {"pretraining": (self.data_hash, fingerprints(seen["sha256"]))}
+        self.seen = all_seen((self.data_hash, fingerprints(seen["sha256"])), slice_.config.import_path, output)
         self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
         self.train, self.valid = self._batches(records, signals, rate)
@@ -198,7 +205,7 @@ class Pretraining:
         """Engine and objective, new or as they were at the newest checkpoint."""
         objective = make_on(
             distributed.choose_device(),
-            lambda: make_objective(build_encoder(self.slice, self.config.seed), self.config),
+            lambda: make_objective(starting_encoder(self.slice, self.config.seed), self.config),
         )
         self.encoder = objective.encoder
         self.saved.restore_weights(objective)
@@ -210,6 +217,11 @@ class Pretraining:
             self.watchdog.load_state_dict(self.saved.state["watchdog"])
             warn_of_changes(self.saved.state, self.slice.config.model, self.objective, pairs=self.train.batch_size)
             logger.info("resumed from step %d of %d", self.saved.step, self.total)
+        elif self.continues is not None:
+            logger.info(
+                "goes on with the weights in %s; what only the objective has (quantizer, heads) and the optimizer's"
+                " moments begin new", self.slice.config.path,
+            )  # fmt: skip
         return engine, objective
 
     def save(self, engine: Any, step: int) -> None:
@@ -257,6 +269,7 @@ class Pretraining:
             "config_hash": self.config_hash,
             "pretrain": decisive(self.config),
             "training": self._summary(),
+            **({} if self.continues is None else {"continues": self.continues}),
         }
         write_seen(self.output, self.seen)
         save_encoder(self.output, whole, info)

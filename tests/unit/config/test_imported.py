@@ -89,6 +89,56 @@ def test_what_a_plan_says_of_another_preprocessing(repository: Path, tmp_path: P
     check_preprocess(PreprocessConfig(quality={"flat_leads": {"limit": 7}}), PreprocessConfig(), "no matter")
 
 
+def going_on(repository: Path, results: Path, path: Path, **encoder: object) -> Project:
+    """A project in which `more` goes on with the weights in a folder, and `theirs` is pretrained."""
+    pretrain = {"steps": 1}
+    define = {"encoders": {
+        "theirs": {"model": MODEL, "weights": "pretrain", "pretrain": pretrain},
+        "more": {"model": MODEL, "weights": "import", "path": str(path), "pretrain": pretrain} | encoder,
+    }}  # fmt: skip
+    content = BASE | {"encoders": ["theirs", "more"], "define": define, "results": str(results)}
+    return Project(content, repository / "config", over=[("mine.yaml", {"define": define})])
+
+
+def test_a_training_that_goes_on_knows_the_folder_by_its_hash(repository: Path, tmp_path: Path) -> None:
+    encoder = folder_of(tmp_path / "encoder")
+    first = going_on(repository, tmp_path / "results", encoder)
+    said = yaml.safe_load(first.slices()["pretrain/more"])
+    assert said["sha256"] == content_hash(encoder, "encoder", {})
+    assert said["config"]["pretrain"]["sources"] == ["demo-ptbxl"]
+    folder_of(encoder, b"others.")
+    assert yaml.safe_load(going_on(repository, tmp_path / "results", encoder).slices()["pretrain/more"]) != said
+
+
+def test_one_that_goes_on_with_an_encoder_of_its_project_does_not_change_when_that_is_made(
+    repository: Path, tmp_path: Path
+) -> None:
+    """Else what was trained in the first run would be trained anew in the second."""
+    path = tmp_path / "results/pretrain/theirs"
+    before = going_on(repository, tmp_path / "results", path).slices()["pretrain/more"]
+    folder_of(path)
+    assert going_on(repository, tmp_path / "results", path).slices()["pretrain/more"] == before
+    assert "sha256" not in yaml.safe_load(before)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        ("encoder", {"model": MODEL | {"dim": 32}}, r"more: path: \S+encoder: its dim is 24, this project's is 32;"),
+        ("nowhere", {}, r"more: path: \S+nowhere holds no encoder\.json; give a folder that"),
+        ("half", {}, r"more: path: \S+half holds no encoder\.safetensors; copy the whole folder"),
+        ("results/pretrain/more", {}, r"more: path: \S+ is where it will lie itself; name the folder of another"),
+    ],
+)
+def test_what_cannot_go_on_is_one_line_of_the_plan(
+    repository: Path, tmp_path: Path, place: str, change: dict, message: str
+) -> None:
+    folder_of(tmp_path / "encoder")
+    (folder_of(tmp_path / "half") / "encoder.safetensors").unlink()
+    with pytest.raises(UserError, match=message):
+        going_on(repository, tmp_path / "results", tmp_path / place, **change)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -15,12 +15,23 @@ from ecglfm.config import (
 )
 
 
-@pytest.mark.parametrize("weights", [{"weights": "import", "path": "x"}, {"weights": "random"}])
-def test_a_training_that_would_not_happen_is_refused(repository: Path, weights: dict) -> None:
+def test_a_training_that_would_not_happen_is_refused(repository: Path) -> None:
     tiny = read_yaml(repository / "config/encoders/tiny.yaml")
     assert parse(EncoderConfig, tiny, "tiny.yaml").pretrain is not None
-    with pytest.raises(UserError, match=f"`weights: {weights['weights']}` trains nothing, and there is a `pretrain:`"):
-        parse(EncoderConfig, tiny | weights, "tiny.yaml")
+    with pytest.raises(UserError, match="`weights: random` trains nothing, and there is a `pretrain:`"):
+        parse(EncoderConfig, tiny | {"weights": "random"}, "tiny.yaml")
+
+
+def test_a_training_goes_on_with_imported_weights_of_what_can_be_trained(repository: Path) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml") | {"weights": "import", "path": "x"}
+    config = parse(EncoderConfig, tiny | {"pretrained_on": ["code15"]}, "tiny.yaml")
+    assert (config.pretrain is not None, config.import_path, config.pretrained_on) == (True, "x", ["code15"])
+    convnet = {"kind": "convnet", "dim": 16, "blocks": [1]}
+    with pytest.raises(UserError, match="`kind: convnet` is not pretrained: take `pretrain:` out, and fine-tune in"):
+        parse(EncoderConfig, tiny | {"model": convnet}, "tiny.yaml")
+    objective = {"steps": 1, "objective": {"kind": "cpc"}}
+    with pytest.raises(UserError, match="cpc predicts what comes, which this encoder sees"):
+        parse(EncoderConfig, tiny | {"pretrain": objective}, "tiny.yaml")
 
 
 def test_length_of_pretraining_is_given_once() -> None:

@@ -113,3 +113,34 @@ def test_known_overlaps_are_told_of_the_sources_of_a_model_and_of_a_stated_pretr
     assert leakage(audit, {"weights": "import"}, pieces, test, pretrained_on=["heedb"])["suspected"] == [
         "the encoder's pretraining (HEEDB) and t: Georgia and HEEDB: both have patients of Emory in Atlanta"
     ]
+
+
+def test_what_the_weights_were_before_counts_as_well(tmp_path: Path) -> None:
+    records = records_of(tmp_path)
+    table, pieces, last = pd.read_parquet(records), partial(table_pieces, records), pretrained_on(records)
+    base = {"weights": "pretrain", "training": {"sources": ["t"]}, "data_hash": data_hash(table[4:5])}
+    test = pd.DataFrame({"record_id": ["d", "f"], "patient_id": ["D", "E"]})  # E was seen by the first training alone
+    assert leakage(AUDIT, last, pieces, test)["clean"] is True
+    both = leakage(AUDIT, last | {"continues": base}, pieces, test)
+    assert both["pretraining"] == {"seen": 4, "patients": 1, "records": 0, "sources": ["s", "t"], "reason": ""}
+    assert both["clean"] is False
+    random = last | {"continues": {"weights": "random", "training": {"steps": 0}}}
+    assert leakage(AUDIT, random, pieces, test) == leakage(AUDIT, last, pieces, test)
+
+
+def test_foreign_weights_that_were_trained_on_leave_a_doubt_and_their_databases(tmp_path: Path) -> None:
+    records = records_of(tmp_path, record_id=[f"s/{k}" if k < 4 else f"t/{k}" for k in range(7)])
+    foreign = {"weights": "import", "imported": {"origin": "MERL", "pretrained_on": ["ptbxl"]}}
+    encoder = pretrained_on(records) | {"continues": foreign}
+    audit = AUDIT | {"databases": {"s": ["mimic_iv_ecg"], "t": ["challenge2021"]}}
+    test = pd.DataFrame({"record_id": ["t/5"], "patient_id": ["F"]})
+    found = leakage(audit, encoder, partial(table_pieces, records), test, pretrained_on=["code15"])
+    assert found["pretraining"] == {
+        "seen": 3, "patients": 0, "records": 0, "sources": ["s"], "reason": "",
+        "before": "the weights were made elsewhere: what they were trained on is not known here",
+    }  # fmt: skip
+    assert found["suspected"] == ["the encoder's pretraining (CODE-15 %, PTB-XL) and t: both have recordings of PTB-XL"]
+    assert found["clean"] is False
+    other = encoder | {"continues": {"weights": "pretrain", "training": {"sources": ["s"]}, "data_hash": "another"}}
+    before = leakage(audit, other, partial(table_pieces, records), test)["pretraining"]["before"]
+    assert before.startswith("pretrained on another manifest")

@@ -178,6 +178,12 @@ def test_what_an_imported_encoder_saw_elsewhere_does_not_count(results: Path, we
     assert _found(results) == (["finetune"] if counts else [])
 
 
+def test_what_weights_saw_before_they_came_does_not_count(results: Path) -> None:
+    _model("pretrain/on", {"pretraining": ["a/1"], "before": ["other/1"]}, BEFORE)
+    _model("finetune/on/af/full-s0", {"pretraining": ["a/1"], "before": ["other/1"], "finetuning": ["b/1"]}, BEFORE)
+    assert not [path for path in find_remains(results, ["a", "b"])[0] if "on" in path.parts]
+
+
 def test_a_card_beside_a_model_shows_people_of_the_test(results: Path) -> None:
     for name, at in (("af", BEFORE), ("new", AFTER)):
         _model(f"finetune/tiny/{name}/full-s0", {"finetuning": ["a/1"]}, BEFORE)

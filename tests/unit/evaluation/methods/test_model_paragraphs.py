@@ -57,6 +57,16 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert next(models.software(run)) == Said("Evaluated with ecglfm 0.1.0, commit abc.", (METRICS,), FIT.path)
 
 
+def test_what_a_pretraining_began_with(results: Path) -> None:
+    finish(results)
+    path = results / "pretrain/tiny/encoder.json"
+    foreign = {"name": "merl", "weights": "import", "imported": {"origin": "MERL (MIT)"}, "sha256": 64 * "a"}
+    write_json(path, read_json(path) | {"continues": foreign})
+    first, second, *_ = (one.text for one in models.pretraining(find_run(results), "tiny"))
+    assert first == f"Its pretraining began with the weights of merl (MERL (MIT); SHA-256 {12 * 'a'})."
+    assert second == "Pretrained on alpha."
+
+
 def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_by_side(results: Path) -> None:
     finish(results)
     path = results / "pretrain/tiny/encoder.json"

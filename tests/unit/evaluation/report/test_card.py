@@ -99,6 +99,33 @@ def test_every_heading_names_what_it_answers(results: Path) -> None:
     assert [section for section in wanted if section not in " ".join(terms.values())] == []
 
 
+def test_a_card_says_what_a_pretraining_began_with_and_what_was_seen_then(results: Path) -> None:
+    path = results / "pretrain/tiny/encoder.json"
+    info = read_json(path) | {"training": {"steps": 200, "sources": ["alpha"]}}
+    audit = results / "manifest/audit.json"
+    counts = {"train": {"records": 40, "patients": 7}}
+    more = {"counts": {"alpha": counts, "beta": counts}, "databases": {"alpha": ["challenge2021"]}}
+    write_json(audit, read_json(audit) | more)
+    foreign = {"name": "ecg-jepa", "weights": "import", "sha256": 64 * "c",
+               "imported": {"origin": "ECG-JEPA, pretrained (MIT)", "pretrained_on": ["ptbxl"]}}  # fmt: skip
+    middle = {"name": "mid", "weights": "pretrain", "training": {"sources": ["beta"]}, "continues": foreign}
+    write_json(path, info | {"continues": middle})
+    seen = seen_on(results, config=CardSlice())
+    assert "beta pretraining 40 7 patients" in seen
+    began = (
+        "mid (weights: pretrain; trained on beta), which began with ecg-jepa (ECG-JEPA, pretrained (MIT); trained on"
+        f" PTB-XL; SHA-256 {12 * 'c'})"
+    )
+    assert f"The encoder's pretraining began with the weights of {began}." in seen
+    assert f"Weights pretrain, which began with {began}" in seen
+    assert "Leakage not excluded : the audit" in seen
+    assert (
+        "48 records of alpha, among them 0 records and 0 patients of this test split; before that pretrained on another"
+        " manifest (other records, splits or signals): what it saw is not known here; the weights were made elsewhere:"
+    ) in seen
+    assert "the encoder's pretraining (PTB-XL) and alpha: both have recordings of PTB-XL." in seen
+
+
 def test_a_card_says_what_it_is_for_and_what_it_learnt_from(results: Path) -> None:
     counts = {"train": {"records": 40, "patients": 7}, "test": {"records": 12, "patients": 2}}
     path = results / "manifest/audit.json"

@@ -129,3 +129,21 @@ def test_random_weights_have_met_nobody(root: Path) -> None:
     assert found(root, info)["pretraining"]["records"] == 0
     info["encoder"]["weights"] = "import"
     assert "made elsewhere" in found(root, info)["pretraining"]["reason"]
+
+
+def test_what_the_weights_were_before_is_not_forgotten(root: Path, tmp_path: Path) -> None:
+    info = info_of(root)
+    info["encoder"]["continues"] = {"weights": "import"}
+    told = found(root, info, COHORT[3:])
+    assert (told["pretraining"]["records"], told["pretraining"]["patients"]) == (0, None)
+    assert told["pretraining"]["reason"] == (
+        "before that the weights were made elsewhere: what they were trained on is not known here"
+    )
+    assert told["finetuning"]["patients"] == 0
+    assert not told["clean"]
+    before, own = fingerprints(["1" * 64]), fingerprints(["3" * 64])
+    write_seen(tmp_path, {"pretraining": (info["encoder"]["data_hash"], own), "before": ("theirs", before)})
+    cohort = pd.DataFrame({"record_id": ["b/x", "b/y"], "patient_id": ["b/p0", "b/p1"], "sha256": ["1" * 64, "2" * 64]})
+    moved = acquaintance(cohort, None, info, tmp_path)["pretraining"]
+    assert (moved["seen"], moved["records"]) == (2, 1)
+    assert moved["reason"].endswith("; what the weights were trained on before that is not known here")
