@@ -19,6 +19,15 @@ from ecglfm.config.architecture import (
 )
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
+from ecglfm.config.discovery import (
+    DiscoverConfig,
+    FeaturesConfig,
+    FeaturesSlice,
+    GenotypesConfig,
+    PeopleConfig,
+    PeopleSlice,
+    SimulationSlice,
+)
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
@@ -84,6 +93,7 @@ __all__ = [
     "ConvnetConfig",
     "CpcConfig",
     "DefineConfig",
+    "DiscoverConfig",
     "DiversityConfig",
     "DownloadConfig",
     "DownloadSlice",
@@ -92,10 +102,13 @@ __all__ = [
     "EvaluateConfig",
     "EvaluateSlice",
     "FeaturePenaltyConfig",
+    "FeaturesConfig",
+    "FeaturesSlice",
     "FinetuneConfig",
     "FinetuneSlice",
     "FoldsConfig",
     "FractionsConfig",
+    "GenotypesConfig",
     "LabelFile",
     "LeadSetsConfig",
     "LoraConfig",
@@ -109,6 +122,8 @@ __all__ = [
     "NotchConfig",
     "ObjectiveConfig",
     "ObjectiveKind",
+    "PeopleConfig",
+    "PeopleSlice",
     "PreprocessConfig",
     "PretrainConfig",
     "Project",
@@ -123,6 +138,7 @@ __all__ = [
     "Selector",
     "SerialConfig",
     "SerialSlice",
+    "SimulationSlice",
     "SourceConfig",
     "SourceSlice",
     "StatisticsConfig",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
+from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
@@ -75,6 +76,7 @@ class ProjectConfig(Section):
     )
     lead_sets: LeadSetsConfig = Field(LeadSetsConfig(), description="models at fewer leads")
     serial: SerialConfig = Field(SerialConfig(), description="several recordings of the same people")
+    discover: DiscoverConfig = Field(DiscoverConfig(), description="from an encoder's vectors to genes")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")
     define: DefineConfig = Field(
         DefineConfig(), description="sources, encoders and tasks that are described here instead of in files"
@@ -108,6 +110,7 @@ class ProjectConfig(Section):
             "manifest.folds": list(self.manifest.folds),
             "manifest.fractions": list(self.manifest.fractions),
             "transport.sources": self.transport.sources or [],
+            "discover.features.sources": self.discover.features.sources or [],
         }
         for key, named in by_source.items():
             unknown = sorted(set(named) - set(self.sources))

@@ -15,6 +15,7 @@ import yaml
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
+from ecglfm.config.discovery.slices import discover_slices
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.imported import (
@@ -359,6 +360,7 @@ class Project:
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
         sections |= {f"verify/{name}": self.verify_slice(name) for name in self.verifications}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
+        sections |= discover_slices(self.config.discover, self.sources, self.config.serial.time)
         sections |= {"/".join(filter(None, ("finetune", *one))): self.finetune_slice(*one) for one in self.finetunes}
         return {
             name: yaml.safe_dump(section.model_dump(mode="json"), sort_keys=True, allow_unicode=True).rstrip()

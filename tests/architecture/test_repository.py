@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.architecture import requirements
 
@@ -29,17 +30,27 @@ def test_every_requirement_is_pinned(repository: Path) -> None:
     assert sorted((requirements.plain(repository) | requirements.extras(repository).keys()) - pins.keys()) == []
 
 
-def test_conda_environment_has_the_same_pins(repository: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("ecglfm", {"formats", "train", "umap", "workflow"}),
+        ("discover", {"discover", "formats", "train", "umap", "workflow"}),
+    ],
+)
+def test_conda_environment_has_the_same_pins(repository: Path, name: str, wanted: set[str]) -> None:
     """Of what the workflow runs."""
     pins = _pins(repository)
-    found = re.findall(r"^      - (\S+)==(\S+)$", (repository / "envs/ecglfm.yaml").read_text(), re.M)
-    only = {
-        name
-        for name, extras in requirements.extras(repository).items()
-        if extras & {"formats", "train", "umap", "workflow"}
-    }
+    found = re.findall(r"^      - (\S+)==(\S+)$", (repository / f"envs/{name}.yaml").read_text(), re.M)
+    only = {name for name, extras in requirements.extras(repository).items() if extras & wanted}
     assert {name for name, _ in found} == requirements.plain(repository) | only
     assert {name: version for name, version in found if pins[name] != version} == {}
+
+
+def test_conda_brings_the_genetic_programs(repository: Path) -> None:
+    """What pip does not have; bioconda packages take their libraries from conda-forge, which comes first."""
+    content = yaml.safe_load((repository / "envs/discover.yaml").read_text())
+    assert content["channels"] == ["conda-forge", "bioconda", "nodefaults"]
+    assert {"plink", "plink2", "regenie"} <= {one for one in content["dependencies"] if isinstance(one, str)}
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

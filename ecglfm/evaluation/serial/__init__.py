@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecglfm.evaluation.serial.pairs import days_of, recording_days
 from ecglfm.evaluation.serial.serial import run_serial
 
-__all__ = ["run_serial"]
+__all__ = ["days_of", "recording_days", "run_serial"]

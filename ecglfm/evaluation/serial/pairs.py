@@ -46,7 +46,7 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
             raise UserError(f"serial.time: {source}: no column {columns[source]!r} in its table, which has: {said}")
         wanted = [f"native.{name}" for name in columns_of(columns[source], have)] if source in columns else []
         table = pd.read_parquet(path, columns=["record_id", *wanted])
-        days = _days(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
+        days = days_of(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
         unread = int(days.isna().sum())
         if unread:
             logger.warning(
@@ -58,7 +58,7 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
     return pd.concat(parts)
 
 
-def _days(column: pd.Series, time: pd.Series | None = None) -> pd.Series:
+def days_of(column: pd.Series, time: pd.Series | None = None) -> pd.Series:
     """Days of numbers of days, or of dates; `19910305` is a date."""
     numbers, dates = pd.to_numeric(column, errors="coerce"), made_at(column, time)
     written = column.dropna().astype("str").str.strip()

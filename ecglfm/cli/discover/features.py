@@ -1,0 +1,57 @@
+"""Steps that make traits of vectors: `discover features`, `discover people`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the steps of this group."""
+    features = steps.add_parser("features", help="ECG-derived features (EDFs) of people, one record a person")
+    features.add_argument(
+        "--config", type=Path, required=True, help="slice of the config: config/discover/features.yaml"
+    )
+    features.add_argument("--vectors", nargs="+", type=Path, required=True, help="embed/{encoder}/{source}.parquet")
+    features.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    features.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    features.add_argument("--model", type=Path, help="`kind: attribution`: folder of the fine-tuned model")
+    features.add_argument("--output", type=Path, required=True, help="folder to write into")
+    features.set_defaults(run=_features)
+
+    people = steps.add_parser("people", help="phenotype and covariate files for PLINK 2, REGENIE and BOLT-LMM")
+    people.add_argument("--config", type=Path, required=True, help="slice of the config: config/discover/people.yaml")
+    people.add_argument("--features", type=Path, required=True, help="edf.parquet of the step features")
+    people.add_argument("--people", type=Path, required=True, help="people.parquet of the step features")
+    people.add_argument(
+        "--samples", nargs="+", type=Path, required=True, help="who is in the genotypes: .fam, .psam, .sample"
+    )
+    people.add_argument("--output", type=Path, required=True, help="folder to write into")
+    people.set_defaults(run=_people)
+
+
+def _features(args: argparse.Namespace) -> None:
+    from ecglfm.config import FeaturesSlice, load
+    from ecglfm.discovery.features import run_features
+
+    run_features(
+        load(FeaturesSlice, args.config),
+        vectors=args.vectors,
+        manifest=args.manifest,
+        index=args.index,
+        output=args.output,
+        model=args.model,
+    )
+
+
+def _people(args: argparse.Namespace) -> None:
+    from ecglfm.config import PeopleSlice, load
+    from ecglfm.discovery.features import run_people
+
+    run_people(
+        load(PeopleSlice, args.config),
+        features=args.features,
+        people=args.people,
+        samples=args.samples,
+        output=args.output,
+    )

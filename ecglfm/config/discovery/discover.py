@@ -1,0 +1,20 @@
+"""The section `discover` as a whole: one key a step."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ecglfm.config.base import Section
+from ecglfm.config.discovery.features import FeaturesConfig
+from ecglfm.config.discovery.genotypes import GenotypesConfig
+from ecglfm.config.discovery.people import PeopleConfig
+
+
+class DiscoverConfig(Section):
+    """`snakemake discover`: from an encoder's vectors to genes."""
+
+    features: FeaturesConfig = Field(FeaturesConfig(), description="ECG-derived features (EDFs), one record a person")
+    people: PeopleConfig = Field(PeopleConfig(), description="who takes part, and what is adjusted for")
+    genotypes: GenotypesConfig | None = Field(
+        None, description="the genotypes; null: simulated where all sources are synthetic, else `discover` says so"
+    )

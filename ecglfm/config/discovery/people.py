@@ -1,0 +1,33 @@
+"""`discover.people`: who takes part in an association, and what is adjusted for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ecglfm.config.base import Section
+
+
+class PeopleConfig(Section):
+    """The people of an association and their covariates, in the ids of the genotype files."""
+
+    covariates: list[str] = Field(
+        ["age", "sex", "source"],
+        description="what is adjusted for, beside genetic components: `age`, `age2` (its square), `sex`, `source`, and "
+        "columns of `table`; text is made into 0 and 1, the first level left out; what does not vary, or is a sum of "
+        "others, is left out and named",
+    )
+    table: str | None = Field(
+        None, description="CSV or TSV of your own with a column `IID` and further covariates, e.g. array, batch, centre"
+    )
+    categorical: list[str] = Field([], description="columns of `table` whose numbers are names, e.g. batch, centre")
+    keep: str | None = Field(
+        None, description="file with an IID a line (or FID and IID): only they take part, e.g. one ancestry"
+    )
+    exclude: list[str] = Field([], description="files of the same form: they do not, e.g. related people, withdrawals")
+    min_overlap: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of the people with features who must be found among the genotypes; below it ids do not "
+        "match, and the step fails with both counts",
+    )

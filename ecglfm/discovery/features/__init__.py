@@ -1,0 +1,9 @@
+"""ECG-derived features (EDFs) of people, and the tables that genetic programs read of them."""
+
+from __future__ import annotations
+
+from ecglfm.discovery.features.features import run_features
+from ecglfm.discovery.features.normal import rank_inverse_normal
+from ecglfm.discovery.features.people import run_people
+
+__all__ = ["rank_inverse_normal", "run_features", "run_people"]

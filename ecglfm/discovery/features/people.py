@@ -1,0 +1,126 @@
+"""The step `discover people`: phenotype and covariate files of people who are among the genotypes.
+
+`phenotypes.tsv` and `covariates.tsv` begin with FID and IID, which PLINK 2, REGENIE and BOLT-LMM all read; `ids.tsv`
+says which sample is which patient; `people.json` counts who was left out, and why. People, features and covariates are
+joined by id, never by their place in a file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecglfm.config import PeopleConfig, PeopleSlice, UserError
+from ecglfm.discovery.features.covariates import design, independent
+from ecglfm.discovery.features.samples import read_ids, read_samples, sample_of
+from ecglfm.discovery.features.vectors import read_table
+from ecglfm.provenance import atomic, write_json
+
+logger = logging.getLogger(__name__)
+
+_IDS = ["FID", "IID"]
+#: Columns of `people.parquet` that may be named as covariates.
+_OWN = ("age", "sex", "source")
+
+
+def run_people(slice_: PeopleSlice, *, features: Path, people: Path, samples: Sequence[Path], output: Path) -> None:
+    """Write phenotypes, covariates and ids of those who take part.
+
+    Parameters
+    ----------
+    slice_ : PeopleSlice
+    features : path
+        `edf.parquet`.
+    people : path
+        `people.parquet`.
+    samples : sequence of path
+        Who is in the genotype files: `.fam`, `.psam` or `.sample`; who is in all of them can take part.
+    output : path
+        Folder.
+
+    Raises
+    ------
+    UserError
+        Too few people are among the samples, an id is ambiguous, a covariate is unknown, or nobody is left.
+    """
+    config = slice_.people
+    known = read_samples(samples)
+    rows = pd.read_parquet(people)
+    rows["IID"] = sample_of(
+        rows["patient_id"], known, None if slice_.ids is None else read_table(slice_.ids, "patient_id", "IID")
+    )
+    counts: dict[str, Any] = {"people": len(rows), "samples": len(known)}
+    among = rows["IID"].isin(known.index)
+    _check_overlap(config, rows, known, int(among.sum()), samples)
+    rows = rows[among].assign(FID=lambda table: known.reindex(table["IID"]).to_numpy())
+    rows, counts["listed"] = _listed(config, rows)
+    matrix, counts["covariates"] = _covariates(config, rows)
+    complete = matrix.notna().all(axis=1)
+    counts["missing"] = {name: int(matrix[name].isna().sum()) for name in matrix if matrix[name].isna().any()}
+    rows, matrix = rows[complete], matrix[complete]
+    if rows.empty:
+        raise UserError(f"discover.people: nobody is left of {counts['people']}: {counts}")
+    matrix, left_out = independent(matrix)
+    counts |= {"left_out": left_out, "taking_part": len(rows)}
+    for name, why in left_out.items():
+        logger.warning("covariate %s: %s: left out", name, why)
+    traits = pd.read_parquet(features).set_index("patient_id").drop(columns="record_id")
+    phenotypes = rows[_IDS].join(traits.reindex(rows["patient_id"]).set_axis(rows.index))
+    _write(output / "phenotypes.tsv", phenotypes)
+    _write(output / "covariates.tsv", rows[_IDS].join(matrix))
+    _write(output / "ids.tsv", rows[["patient_id", "record_id", *_IDS]])
+    write_json(output / "people.json", counts)
+    logger.info("%d of %d people take part, among %d samples", len(rows), counts["people"], counts["samples"])
+
+
+def _check_overlap(
+    config: PeopleConfig, rows: pd.DataFrame, known: pd.Series, found: int, samples: Sequence[Path]
+) -> None:
+    """Ids that do not match would leave a few people, and programs run on them without a word."""
+    if found and found >= config.min_overlap * len(rows):
+        return
+    here, there = rows["patient_id"].iloc[0], known.index[0]
+    raise UserError(
+        f"discover.people: {found} of {len(rows)} people with features are among the {len(known)} samples of"
+        f" {samples[0]}, fewer than min_overlap {config.min_overlap:g}: ids here look like {here!r}, there like"
+        f" {there!r}; name a table of both in discover.genotypes.ids, or lower min_overlap"
+    )
+
+
+def _listed(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Those whom the user's lists let take part, and how many each list left out."""
+    counts = {}
+    for path, wanted in [(config.keep, True), *((path, False) for path in config.exclude)]:
+        if path is None:
+            continue
+        taken = rows["IID"].isin(read_ids(path)) == wanted
+        counts[path] = int((~taken).sum())
+        rows = rows[taken]
+    return rows, counts
+
+
+def _covariates(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The columns to adjust for, as numbers, and the names that they come from."""
+    table = rows[list(_OWN)].copy()
+    others = [name for name in config.covariates if name not in {*_OWN, "age2"}]
+    if others and config.table is None:
+        raise UserError(
+            f"discover.people.covariates: {others[0]!r} is none of {', '.join(_OWN)}, age2: name the `table`"
+        )
+    if config.table is not None:
+        own = read_table(config.table, "IID", *others)
+        if own["IID"].duplicated().any():
+            raise UserError(
+                f"{config.table}: {own['IID'][own['IID'].duplicated()].iloc[0]} stands twice; a row a person"
+            )
+        table[others] = own.set_index("IID")[others].reindex(rows["IID"]).to_numpy()
+    return design(table, config.covariates, categorical=config.categorical), list(config.covariates)
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    with atomic(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="NA", float_format="%.9g", lineterminator="\n")

@@ -1,0 +1,96 @@
+"""The step `discover people`: who takes part, and files that PLINK 2 reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecglfm.config import PeopleSlice, UserError
+from ecglfm.discovery.features import run_people
+from ecglfm.provenance import read_json
+from tests.unit.discovery.features.cohort import write_cohort
+from tests.unit.discovery.features.test_features import run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With `features/`, and `all.fam`: everybody, backwards, and somebody else."""
+    run(write_cohort(tmp_path), tmp_path / "features", count=2)
+    ids = pd.read_parquet(tmp_path / "features/people.parquet")["patient_id"]
+    lines = [f"{name} {name} 0 0 0 -9" for name in [*ids[::-1], "stranger"]]
+    (tmp_path / "all.fam").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def make(folder: Path, samples: str = "all.fam", ids: str | None = None, **people: object) -> Path:
+    output = folder / "made"
+    run_people(
+        PeopleSlice.model_validate({"people": people, "ids": ids}), features=folder / "features/edf.parquet",
+        people=folder / "features/people.parquet", samples=[folder / samples], output=output,
+    )  # fmt: skip
+    return output
+
+
+def test_tables_are_joined_by_id(folder: Path):
+    output = make(folder, covariates=["age", "sex", "source"])
+    phenotypes, covariates = (
+        pd.read_csv(output / f"{name}.tsv", sep="\t").set_index("IID") for name in ("phenotypes", "covariates")
+    )
+    expected = pd.read_parquet(folder / "features/edf.parquet").set_index("patient_id")
+    assert list(phenotypes) == ["FID", "edf_0001", "edf_0002"]
+    np.testing.assert_allclose(phenotypes["edf_0002"], expected["edf_0002"].reindex(phenotypes.index), rtol=1e-8)
+    assert list(covariates) == ["FID", "age", "sex", "source_b"]
+    assert covariates.loc["a/7", ["age", "sex", "source_b"]].tolist() == [47, 0, 0]
+    assert covariates.loc["b/9", ["age", "sex", "source_b"]].tolist() == [49, 1, 1]
+    assert pd.read_csv(output / "ids.tsv", sep="\t").set_index("IID")["patient_id"]["b/9"] == "b/9"
+    counts = read_json(output / "people.json")
+    assert (counts["people"], counts["samples"], counts["taking_part"]) == (40, 41, 40)
+
+
+def test_ids_that_hardly_match_are_no_association(folder: Path):
+    """Both counts are told; PLINK 2 would go on with ten people, without a word."""
+    few = [f"{line}\n" for line in (folder / "all.fam").read_text().splitlines() if line.startswith("b/")]
+    (folder / "few.fam").write_text("".join(few))
+    with pytest.raises(
+        UserError, match="10 of 40 people with features are among the 10 samples of .*few.fam, fewer than"
+    ):
+        make(folder, "few.fam")
+    assert not (folder / "made").exists()
+    make(folder, "few.fam", min_overlap=0.25, covariates=["age", "sex", "source"])
+    assert list(pd.read_csv(folder / "made/covariates.tsv", sep="\t")) == ["FID", "IID", "age", "sex"]  # of one source
+    (folder / "none.fam").write_text("0 x 0 0 0 0\n")
+    with pytest.raises(UserError, match="0 of 40 people"):
+        make(folder, "none.fam", min_overlap=0)
+
+
+def test_a_table_says_whose_samples_they_are(folder: Path):
+    (folder / "s.fam").write_text("".join(f"F{n} S{n} 0 0 0 -9\n" for n in range(10)))
+    (folder / "ids.csv").write_text("patient_id,IID\n" + "".join(f"b/{n},S{9 - n}\n" for n in range(10)))
+    output = make(folder, "s.fam", ids=str(folder / "ids.csv"), min_overlap=0.2, covariates=["age"])
+    found = pd.read_csv(output / "covariates.tsv", sep="\t").set_index("IID")
+    assert found["age"]["S9"] == 40
+    assert found["FID"]["S9"] == "F9"
+
+
+def test_lists_and_a_table_of_the_users_own(folder: Path):
+    """Array is text, batch numbers that are names; who has none, or is on a list, is counted."""
+    people = pd.read_parquet(folder / "features/people.parquet")["patient_id"].tolist()
+    rows = [f"{name}\t{'UKBB' if n % 2 else 'UKBL'}\t{n % 3}" for n, name in enumerate(people) if name != "a/3"]
+    (folder / "own.tsv").write_text("IID\tarray\tbatch\n" + "\n".join(rows) + "\n")
+    (folder / "related.txt").write_text("0 a/1\n0 a/2\n")
+    output = make(
+        folder, covariates=["age", "array", "batch"], table=str(folder / "own.tsv"), categorical=["batch"],
+        exclude=[str(folder / "related.txt")],
+    )  # fmt: skip
+    found = pd.read_csv(output / "covariates.tsv", sep="\t")
+    assert list(found) == ["FID", "IID", "age", "array_UKBL", "batch_1", "batch_2"]
+    assert not {"a/1", "a/2", "a/3"} & set(found["IID"])
+    counts = read_json(output / "people.json")
+    assert counts["listed"] == {str(folder / "related.txt"): 2}
+    assert counts["missing"] == {"array_UKBL": 1, "batch_1": 1, "batch_2": 1}
+    assert counts["taking_part"] == 37
+    with pytest.raises(UserError, match="'array' is none of age, sex, source, age2: name the `table`"):
+        make(folder, covariates=["array"])

@@ -1,0 +1,71 @@
+# discover, features: what of an encoder's vectors is looked at as a trait, and of whom.
+# Requires: the vectors of stage embed (of `kind: attribution` a fine-tuned model), the manifest, the index of every database.
+# Makes: <results>/discover/{encoder}/people.parquet, edf.parquet, edf_raw.parquet, edf_weights.parquet, edf.json;
+# phenotypes.tsv, covariates.tsv, ids.tsv, people.json of those among the genotypes; of synthetic people the genotypes.
+
+
+def get_attributed(wildcards):
+    """The fine-tuned model of `kind: attribution`; nothing for other kinds."""
+    chosen = PROJECT.config.discover.features
+    if chosen.kind != "attribution":
+        return []
+    fit = chosen.fit or FITS[0]
+    if chosen.task not in TASKS or fit not in FITS or PROJECT.models(chosen.task, fit) != [fit]:
+        sys.exit(
+            f"discover.features: there is no model {chosen.task}/{fit}: of `tasks`, those that are not cross-validated"
+            f" ({', '.join(TASKS)}), and fits ({', '.join(FITS)})"
+        )
+    return f"<results>/finetune/{wildcards.encoder}/{chosen.task}/{fit}/model.safetensors"
+
+
+def get_discovered_vectors(wildcards):
+    """Vectors that features are made of: the encoder's, or those of the model that attributes."""
+    chosen = PROJECT.config.discover.features
+    folder = "discover/{0}/embed" if chosen.kind == "attribution" else "embed/{0}"
+    sources = chosen.sources or SOURCES
+    return [f"<results>/{folder.format(wildcards.encoder)}/{source}.parquet" for source in sources]
+
+
+rule discover_embed:
+    input:
+        model=get_attributed,
+        signals=lambda wildcards: get_shard_files("preprocess", [wildcards.source], ".npy"),
+        tables=lambda wildcards: get_shard_files("preprocess", [wildcards.source], ".parquet"),
+    output:
+        records="<results>/discover/{encoder}/embed/{source}.parquet",
+        windows=temp("<results>/discover/{encoder}/embed/{source}.windows.parquet"),
+    log:
+        "<results>/logs/discover/{encoder}/embed/{source}.log",
+    conda:
+        "../../envs/discover.yaml"
+    params:
+        model=subpath(input.model, parent=True),
+    shell:
+        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.model:q} --prepared {input.tables:q}"
+        " --output {output.records:q} --threads {threads} 2> {log:q}"
+
+
+rule discover_features:
+    input:
+        config="<results>/config/discover/features.yaml",
+        vectors=get_discovered_vectors,
+        model=get_attributed,
+        records="<results>/manifest/records.parquet",
+        index=expand("<results>/index/{source}.parquet", source=SOURCES),
+        baseline=PROJECT.config.discover.features.baseline or [],
+    output:
+        people="<results>/discover/{encoder}/people.parquet",
+        raw="<results>/discover/{encoder}/edf_raw.parquet",
+        features="<results>/discover/{encoder}/edf.parquet",
+        weights="<results>/discover/{encoder}/edf_weights.parquet",
+        about="<results>/discover/{encoder}/edf.json",
+    log:
+        "<results>/logs/discover/{encoder}/features.log",
+    conda:
+        "../../envs/discover.yaml"
+    params:
+        folder=subpath(output.people, parent=True),
+        model=lambda wildcards, input: ["--model", str(Path(input.model).parent)] if input.model else [],
+    shell:
+        "python -m ecglfm --cost {log:q}.cost discover features --config {input.config:q} --vectors {input.vectors:q}"
+        " --manifest {input.records:q} --index {input.index:q} {params.model:q} --output {params.folder:q} 2> {log:q}"
