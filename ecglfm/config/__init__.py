@@ -44,6 +44,7 @@ from ecglfm.config.objective import (
     ObjectiveConfig,
     ObjectiveKind,
     QuantizerConfig,
+    ReportAlignmentConfig,
 )
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
@@ -132,6 +133,7 @@ __all__ = [
     "QualityTest",
     "QuantizerConfig",
     "RangeTest",
+    "ReportAlignmentConfig",
     "S4Config",
     "ScheduleConfig",
     "Section",

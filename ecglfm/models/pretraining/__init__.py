@@ -6,5 +6,16 @@ from ecglfm.models.pretraining.cpc import Cpc
 from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
+from ecglfm.models.pretraining.report_alignment import ReportAlignment
 
-__all__ = ["Cpc", "MaskedCodes", "Noise", "Objective", "Quantized", "make_objective", "objective_class", "perplexity"]
+__all__ = [
+    "Cpc",
+    "MaskedCodes",
+    "Noise",
+    "Objective",
+    "Quantized",
+    "ReportAlignment",
+    "make_objective",
+    "objective_class",
+    "perplexity",
+]
