@@ -20,6 +20,14 @@ def require_genotypes(wildcards):
     return []
 
 
+def get_samples(wildcards):
+    """Who is in the genotypes: the list beside the first chromosome, .fam, .psam or .sample."""
+    named = PROJECT.config.discover.genotypes
+    if named is None:
+        return "<results>/discover/genotypes/chr1.fam"
+    return named.files_of(named.chromosomes[0])[-1]
+
+
 include: "discover_features.smk"
 include: "discover_gwas.smk"
 include: "discover_genes.smk"

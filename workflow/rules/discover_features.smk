@@ -69,3 +69,51 @@ rule discover_features:
     shell:
         "python -m ecglfm --cost {log:q}.cost discover features --config {input.config:q} --vectors {input.vectors:q}"
         " --manifest {input.records:q} --index {input.index:q} {params.model:q} --output {params.folder:q} 2> {log:q}"
+
+
+rule discover_people:
+    input:
+        require_genotypes,
+        config="<results>/config/discover/people.yaml",
+        features="<results>/discover/{encoder}/edf.parquet",
+        people="<results>/discover/{encoder}/people.parquet",
+        samples=get_samples,
+        own=PROJECT.config.discover.people_files,
+    output:
+        phenotypes="<results>/discover/{encoder}/phenotypes.tsv",
+        covariates="<results>/discover/{encoder}/covariates.tsv",
+        ids="<results>/discover/{encoder}/ids.tsv",
+        counts="<results>/discover/{encoder}/people.json",
+    log:
+        "<results>/logs/discover/{encoder}/people.log",
+    conda:
+        "../../envs/discover.yaml"
+    params:
+        folder=subpath(output.ids, parent=True),
+    shell:
+        "python -m ecglfm --cost {log:q}.cost discover people --config {input.config:q} --features {input.features:q}"
+        " --people {input.people:q} --samples {input.samples:q} --output {params.folder:q} 2> {log:q}"
+
+
+rule discover_simulate:
+    input:
+        config="<results>/config/discover/simulation.yaml",
+    output:
+        expand(
+            "<results>/discover/genotypes/chr{chromosome}.{ending}",
+            chromosome=SIMULATED_CHROMOSOMES,
+            ending=["bed", "bim", "fam"],
+        ),
+        genes="<results>/discover/genotypes/genes.tsv",
+        planted="<results>/discover/genotypes/planted.tsv",
+    log:
+        "<results>/logs/discover/simulate.log",
+    conda:
+        "../../envs/discover.yaml"
+    params:
+        folder=subpath(output.planted, parent=True),
+    shell:
+        "python -m ecglfm --cost {log:q}.cost discover simulate --config {input.config:q} --output {params.folder:q} 2> {log:q}"
+
+
+DISCOVERED += ["edf.json", "people.json"]

@@ -1,4 +1,4 @@
-"""Steps that make traits of vectors: `discover features`, `discover people`."""
+"""Steps that make traits of vectors, and the genotypes of the demo: `features`, `people`, `simulate`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     people.add_argument("--output", type=Path, required=True, help="folder to write into")
     people.set_defaults(run=_people)
 
+    simulate = steps.add_parser("simulate", help="genotypes of synthetic patients, which act on their hearts: the demo")
+    simulate.add_argument(
+        "--config", type=Path, required=True, help="slice of the config: config/discover/simulation.yaml"
+    )
+    simulate.add_argument("--output", type=Path, required=True, help="folder to write into")
+    simulate.set_defaults(run=_simulate)
+
 
 def _features(args: argparse.Namespace) -> None:
     from ecglfm.config import FeaturesSlice, load
@@ -55,3 +62,10 @@ def _people(args: argparse.Namespace) -> None:
         samples=args.samples,
         output=args.output,
     )
+
+
+def _simulate(args: argparse.Namespace) -> None:
+    from ecglfm.config import SimulationSlice, load
+    from ecglfm.discovery.demonstration import run_simulate
+
+    run_simulate(load(SimulationSlice, args.config), args.output)

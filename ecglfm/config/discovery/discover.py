@@ -18,3 +18,9 @@ class DiscoverConfig(Section):
     genotypes: GenotypesConfig | None = Field(
         None, description="the genotypes; null: simulated where all sources are synthetic, else `discover` says so"
     )
+
+    @property
+    def people_files(self) -> list[str]:
+        """Files of the user's own that say who takes part, and what is adjusted for."""
+        ids = self.genotypes.ids if self.genotypes else None
+        return [path for path in (ids, self.people.table, self.people.keep, *self.people.exclude) if path]

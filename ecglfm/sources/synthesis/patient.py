@@ -40,6 +40,9 @@ VOLTAGE_PER_YEAR, VOLTAGE_FEMALE = -0.004, -0.15
 #: QT = QTc + 0.154 (RR - 1 s): Sagie et al. 1992, doi:10.1016/0002-9149(92)90562-D (Framingham).
 QT_PER_RR = 0.154
 
+#: How people of one age and sex differ: PR and QTc in seconds, amplitude in its logarithm.
+PR_SPREAD, QTC_SPREAD, VOLTAGE_SPREAD = 0.012, 0.010, 0.12
+
 #: Heart rate at rest: mean, spread between patients, lowest, highest (per minute).
 HEART_RATE = {
     "sinus": (74.0, 9.0, 62.0, 96.0),
@@ -145,6 +148,8 @@ class Patient:
         Premature beats, same columns; (0, 5) without ectopy.
     pr, qtc : float
         This patient's intervals (s).
+    voltage : float
+        Amplitude, relative to a man of 50.
     look : Look
         How much of all this shows.
     """
@@ -162,6 +167,7 @@ class Patient:
     ectopic_waves: np.ndarray
     pr: float
     qtc: float
+    voltage: float
     look: Look = TEXTBOOK
 
 
@@ -247,9 +253,9 @@ def make_patient(
     spread = 0.0 if rng is None else 1.0
     rng = rng or generator(0)
     mean, between, low, high = HEART_RATE.get(condition, HEART_RATE["sinus"])
-    pr = pr_law(age, sex) + spread * 0.012 * rng.standard_normal()
-    qtc = qtc_law(age, sex) + spread * 0.010 * rng.standard_normal()
-    voltage = voltage_law(age, sex) * np.exp(spread * 0.12 * rng.standard_normal())
+    pr = pr_law(age, sex) + spread * PR_SPREAD * rng.standard_normal()
+    qtc = qtc_law(age, sex) + spread * QTC_SPREAD * rng.standard_normal()
+    voltage = voltage_law(age, sex) * np.exp(spread * VOLTAGE_SPREAD * rng.standard_normal())
     heart_rate = min(max(mean + spread * between * rng.standard_normal(), low), high)
     waves = _waves(look.shares or ((condition, 1.0),), look.injury).copy()
     turn = _rotation(spread * rng.normal(0.0, np.deg2rad([10.0, 10.0, 14.0])))
@@ -274,6 +280,7 @@ def make_patient(
         ectopic_waves=_ectopic_waves(rng, voltage * look.ectopic_size) if ectopy else np.empty((0, 5)),
         pr=float(pr),
         qtc=float(qtc),
+        voltage=float(voltage),
         look=look,
     )
 
