@@ -7,11 +7,15 @@ counted, nor is what is computed again in the backward pass. This is the "model 
 
 from __future__ import annotations
 
+import torch
+
 from ecglfm.config import (
     Architecture,
     AttentionConfig,
     ContextConfig,
     CpcConfig,
+    JepaConfig,
+    MaeConfig,
     MaskedCodesConfig,
     ObjectiveKind,
     PretrainConfig,
@@ -19,6 +23,7 @@ from ecglfm.config import (
     VitConfig,
 )
 from ecglfm.models.encoders import CONTEXTS, VitEncoder
+from ecglfm.models.pretraining import hidden_of
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
 PASSES = 3
@@ -43,7 +48,8 @@ def forward_flops(
     -------
     dict of str to float
         `frontend`, `layers`, `objective` (quantizer, heads and terms, on masked frames only; CPC: projections, and
-        their products with every frame).
+        their products with every frame; JEPA and MAE: predictor or decoder), and `target` of JEPA: a third of its
+        forward, which has no backward pass.
 
     Raises
     ------
@@ -51,6 +57,8 @@ def forward_flops(
         An encoder of this kind is not pretrained, or nobody counted what the objective needs.
     """
     objective: ObjectiveKind = pretrain.objective
+    if isinstance(objective, JepaConfig | MaeConfig) and isinstance(model, VitConfig):
+        return _patches(model, objective, segments, leads, samples)
     if not isinstance(objective, MaskedCodesConfig | CpcConfig):
         raise ValueError(f"objective {objective.kind!r}: nothing says what its step needs")
     if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
@@ -108,6 +116,30 @@ def _normed_frontend(model: S4Config, leads: int, samples: int) -> tuple[float, 
         flops += 2 * samples * kernel * inputs * model.dim
         inputs = model.dim
     return flops, samples
+
+
+def _patches(
+    model: VitConfig, objective: JepaConfig | MaeConfig, segments: int, leads: int, samples: int
+) -> dict[str, float]:
+    """Tokens of what is seen, layers on them, and a predictor on all; of JEPA the target besides."""
+    lines, patches = 1 if model.tokens == "leads" else leads, samples // model.patch
+    rows, size = 1 if objective.hidden.leads is None else lines, model.patch * leads // lines
+    hidden = lines // rows * int(hidden_of(torch.tensor(rows * patches), objective.hidden.share))
+    seen, jepa = lines * patches - hidden, isinstance(objective, JepaConfig)
+    sizes = objective.predictor if isinstance(objective, JepaConfig) else objective.decoder
+    dim = sizes.dim or model.dim // 2
+    predictor = VitEncoder.layer_flops(
+        VitConfig(kind="vit", dim=dim, layers=1, heads=sizes.heads, ffn_dim=4 * dim), seen + hidden
+    )
+    ends = 2 * seen * model.dim * dim + 2 * hidden * dim * (model.dim if jepa else size)
+    tokens = seen + 2 * lines * model.separators
+    target = VitEncoder.flops(model, segments=segments, leads=leads, samples=samples) if jepa else 0.0
+    return {
+        "frontend": segments * 2.0 * seen * size * model.dim,
+        "layers": segments * model.layers * VitEncoder.layer_flops(model, tokens),
+        "objective": segments * (sizes.layers * predictor + ends),
+        "target": target / PASSES,
+    }
 
 
 def _masked_codes(dim: int, channels: int, pretrain: PretrainConfig, segments: int, masked: float) -> float:

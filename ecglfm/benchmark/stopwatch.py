@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecglfm.config import AttentionConfig, ContextConfig
+from ecglfm.config import Architecture, AttentionConfig, VitConfig
 from ecglfm.data.loading import PairBatch
 
 PARTS = ("load", "forward", "backward", "optimizer", "rest")
@@ -109,9 +109,9 @@ class TimedEngine:
 class Products:
     """Matrix products of the shapes of the model's layers, and a square one: the best of them is the machine's rate."""
 
-    def __init__(self, model: ContextConfig, rows: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, model: Architecture, rows: int, dtype: torch.dtype, device: torch.device) -> None:
         square = 8192 if device.type == "cuda" else 1024
-        inner = model.ffn_dim if isinstance(model, AttentionConfig) else 2 * model.dim
+        inner = model.ffn_dim if isinstance(model, AttentionConfig | VitConfig) else 2 * model.dim
         self.shapes = [(rows, model.dim, inner), (rows, inner, model.dim), (square, square, square)]
         self.dtype, self.device = dtype, device
 

@@ -135,6 +135,8 @@ class S4Config(ContextConfig):
 class VitConfig(Architecture):
     """A transformer on patches (vision transformer): of one lead or of all leads together."""
 
+    pretrainable: ClassVar[bool] = True
+
     kind: Literal["vit"] = Field(description="a transformer on patches: ECG-JEPA's, ST-MEM's, MERL's")
     layers: int = Field(ge=1, description="transformer layers")
     ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")

@@ -16,7 +16,7 @@ from ecglfm.config.fits import MODES
 class Architecture(Section):
     """What encoders of every kind have."""
 
-    #: Whether there is a context to pretrain (`ecglfm.models.encoders.context`).
+    #: Whether some objective trains it; which, `ObjectiveKind.misfit` says.
     pretrainable: ClassVar[bool] = False
     #: Whether it has weights, by which it differs from others of its kind.
     weighted: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class Architecture(Section):
 
 
 class ContextConfig(Architecture):
-    """What encoders have whose front end a stack of layers follows: those that may be pretrained."""
+    """What encoders have whose front end a stack of layers follows (`ecglfm.models.encoders.context`)."""
 
     pretrainable: ClassVar[bool] = True
 

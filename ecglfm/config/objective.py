@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from ecglfm.config.architecture import S4Config
+from ecglfm.config.architecture import S4Config, VitConfig
 from ecglfm.config.base import Section, usual_kind
-from ecglfm.config.encoder_kind import Architecture
+from ecglfm.config.encoder_kind import Architecture, ContextConfig
 
 Pairs = Literal["patient", "recording"]
 
@@ -23,8 +23,8 @@ class ObjectiveKind(Section):
     computed_by: ClassVar[str]
     #: Which of `PretrainConfig.OBJECTIVES` it reads.
     reads: ClassVar[frozenset[str]] = frozenset()
-    #: Whether it reads the recordings' reports, and brings recordings and texts into one space: then zero-shot works.
-    aligns: ClassVar[bool] = False
+    #: Whether it keeps a moving average of the encoder, which then is the encoder that is written.
+    averages: ClassVar[bool] = False
 
     kind: str
 
@@ -35,8 +35,12 @@ class ObjectiveKind(Section):
 
     def misfit(self, model: Architecture) -> str | None:
         """Why an encoder of this architecture cannot be trained so, with the key that says so; None: it can."""
-        del model
-        return None
+        if isinstance(model, ContextConfig):
+            return None
+        return (
+            f"pretrain.objective.kind: {self.kind} is about frames of a front end, and `model.kind: {model.kind}` has"
+            " none; for patches there are `jepa` and `mae`"
+        )
 
 
 class MaskConfig(Section):
@@ -154,26 +158,94 @@ class CpcConfig(ObjectiveKind):
         )
 
 
-class ReportAlignmentConfig(ObjectiveKind):
-    """Recordings and their reports agree (CLIP, arXiv:2103.00020)."""
+class HiddenConfig(Section):
+    """Which patches of a segment are hidden: blocks at random places, until there are enough."""
 
-    computed_by: ClassVar[str] = "ecglfm.models.pretraining.report_alignment:ReportAlignment"
-    aligns: ClassVar[bool] = True
-
-    kind: Literal["report_alignment"] = Field(
-        "report_alignment", description="a recording and its report agree: labels can then be asked for in words"
+    share: float = Field(
+        0.75, gt=0, lt=1, description="of a segment's patches, rounded to whole ones: the same number in every record"
     )
-    text_encoder: str | None = Field(
+    length: int = Field(10, ge=1, description="patches of a block in time; blocks may overlap, and reach over the ends")
+    leads: int | None = Field(
         None,
-        description="folder of a Hugging Face text encoder (safetensors, without code of its own), which is not"
-        " trained; null: the built-in one, which knows spelling and no meaning",
+        ge=1,
+        description="leads of a block, which stand side by side in `preprocess.leads`; null: all of them",
     )
-    dim: int = Field(256, ge=2, description="width of the space in which recordings and reports are compared")
-    temperature: float = Field(0.07, ge=0.01, description="cosine similarities are divided by this, at the start")
-    learn_temperature: bool = Field(True, description="learn the temperature, which stays at 0.01 or above")
+
+
+class PredictorConfig(Section):
+    """A narrow transformer that tells, of the patches that are seen, what the others are."""
+
+    dim: int | None = Field(None, ge=8, description="width, a multiple of 4; null: half of the encoder's")
+    layers: int = Field(4, ge=1, description="transformer layers, four times as wide inside")
+    heads: int = Field(4, ge=1, description="attention heads")
+
+
+def _of_patches(model: Architecture, kind: str, hidden: HiddenConfig, name: str, sizes: PredictorConfig) -> str | None:
+    """Why an encoder cannot be trained by hiding its patches."""
+    if not isinstance(model, VitConfig):
+        return f"pretrain.objective.kind: {kind} hides patches, and `model.kind: {model.kind}` has none; write `vit`"
+    if hidden.leads is not None and model.tokens == "leads":
+        return (
+            "pretrain.objective.hidden.leads: a patch is of all leads together (`model.tokens: leads`), so every block"
+            " is; leave it out"
+        )
+    dim = sizes.dim or model.dim // 2
+    if dim % sizes.heads or dim % 4:
+        return f"pretrain.objective.{name}: dim {dim} is no multiple of 4 and of heads {sizes.heads}; change one"
+    return None
+
+
+class JepaConfig(ObjectiveKind):
+    """Joint-embedding prediction (arXiv:2301.08243) on ECGs (arXiv:2410.08559, arXiv:2410.13867)."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.jepa:Jepa"
+    averages: ClassVar[bool] = True
+
+    kind: Literal["jepa"] = Field(
+        "jepa", description="predict what a moving average of the encoder makes of hidden patches, of the others"
+    )
+    hidden: HiddenConfig = Field(HiddenConfig(), description="which patches are hidden")
+    predictor: PredictorConfig = Field(PredictorConfig(), description="what predicts them")
+    distance: Literal["l1", "smooth_l1", "l2"] = Field(
+        "smooth_l1", description="between prediction and target: absolute, squared, or squared where it is less than 1"
+    )
+    momentum: tuple[float, float, int] = Field(
+        (0.996, 0.9999, 100_000),
+        description="of the moving average: share of it that an update leaves, at the start and after so many updates; "
+        "linear between, constant behind",
+    )
+
+    @field_validator("momentum")
+    @classmethod
+    def _it_moves(cls, value: tuple[float, float, int]) -> tuple[float, float, int]:
+        start, end, updates = value
+        if not 0 <= start <= end <= 1 or updates < 1:
+            raise ValueError(f"{start:g}, {end:g}, {updates}: give two shares, the smaller first, and some updates")
+        return value
+
+    def misfit(self, model: Architecture) -> str | None:
+        """Only patches can be hidden."""
+        return _of_patches(model, self.kind, self.hidden, "predictor", self.predictor)
+
+
+class MaeConfig(ObjectiveKind):
+    """Masked autoencoder (arXiv:2111.06377) on ECGs, as ST-MEM (arXiv:2402.09450)."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.mae:Mae"
+
+    kind: Literal["mae"] = Field("mae", description="fill in the samples of hidden patches, of the others")
+    hidden: HiddenConfig = Field(HiddenConfig(), description="which patches are hidden")
+    decoder: PredictorConfig = Field(PredictorConfig(), description="what fills them in")
+    normalize: bool = Field(
+        False, description="the samples of each patch are first brought to mean 0 and deviation 1: form, not amplitude"
+    )
+
+    def misfit(self, model: Architecture) -> str | None:
+        """Only patches can be hidden."""
+        return _of_patches(model, self.kind, self.hidden, "decoder", self.decoder)
 
 
 #: The objective of a pretraining, by its `kind`.
 ObjectiveConfig = Annotated[
-    MaskedCodesConfig | CpcConfig | ReportAlignmentConfig, Field(discriminator="kind"), usual_kind("masked_codes")
+    MaskedCodesConfig | CpcConfig | JepaConfig | MaeConfig, Field(discriminator="kind"), usual_kind("masked_codes")
 ]

@@ -202,6 +202,14 @@ class PretrainConfig(Section):
     def _average_is_possible(self) -> PretrainConfig:
         if self.ema is not None and self.zero_stage == 3:
             raise ValueError("ema needs whole weights on every process: use zero_stage 0, 1 or 2, or leave ema out")
+        if self.objective.averages:
+            kind = f"`objective.kind: {self.objective.kind}`"
+            if self.ema is not None:
+                raise ValueError(f"{kind} has an average of its own, which is what is written: leave ema out")
+            if self.zero_stage == 3:
+                raise ValueError(f"{kind} needs whole weights on every process: use zero_stage 0, 1 or 2")
+            if self.precision == "fp16":
+                raise ValueError(f"{kind} averages weights, too finely for float16: use precision bf16, tf32 or fp32")
         return self
 
 

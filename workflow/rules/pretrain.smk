@@ -1,8 +1,7 @@
 # pretrain: one encoder, self-supervised; or random or imported weights in the same form.
-# Requires: the manifest and the prepared signals; an objective that reads reports: the indexes, which have them.
+# Requires: the manifest and the prepared signals.
 # Makes: <results>/pretrain/{encoder}/encoder.safetensors, encoder.json, history.csv; and beside them
-# seen.safetensors, where it saw recordings (`ecglfm.models.seen`), which is not declared: not every encoder has it;
-# where it was aligned with reports, alignment.safetensors and the vectors of these in reports/ are not, either.
+# seen.safetensors, where it saw recordings (`ecglfm.models.seen`), which is not declared: not every encoder has it.
 # Checkpoints live beside them and are never declared, so that a failed job resumes.
 
 
@@ -11,7 +10,6 @@ rule pretrain_encoder:
         config="<results>/config/pretrain/{encoder}.yaml",
         records="<results>/manifest/records.parquet",
         imported=get_imported,
-        reports=get_reports,
     output:
         weights="<results>/pretrain/{encoder}/encoder.safetensors",
         info="<results>/pretrain/{encoder}/encoder.json",

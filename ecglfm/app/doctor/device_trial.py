@@ -26,11 +26,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ecglfm import distributed, gpu
-from ecglfm.config import EncoderSlice, ReportAlignmentConfig, load
-from ecglfm.data.loading import ReportVectors, on_device
+from ecglfm.config import EncoderSlice, load
+from ecglfm.data.loading import on_device
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Objective, make_objective
-from ecglfm.models.text import text_encoder
 from ecglfm.training.engine import initialize, prepare_layers
 from ecglfm.training.precision import calculating
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -39,21 +38,17 @@ PAIRS = 2  # of the comparison: on a processor, 600M parameters take seconds for
 UPDATES = 3  # the last is timed, when memory is there and layers are compiled
 ROUNDS = 5
 OFFSET = 2000  # uV, of an electrode
-_PART = re.compile(r"encoder\.frontend|encoder\.\w+\.layers\.\d+")
+_FRONT = ("encoder.frontend", "encoder.vit.patches")
+_PART = re.compile(r"encoder\.frontend|encoder\.vit\.patches|encoder\.\w+\.layers\.\d+")
 
 
 def noise_of(slice_: EncoderSlice, pairs: int) -> dict[str, Tensor]:
-    """A batch as `PretrainBatches` has it: noise of 0.3 mV on an offset, and noise as reports where they are read."""
+    """A batch as `PretrainBatches` has it: noise of 0.3 mV on an offset."""
     assert slice_.config.pretrain is not None
     samples = round(slice_.config.pretrain.crop_seconds * slice_.preprocess.sampling_rate)
     leads = len(slice_.preprocess.leads)
     signal = np.random.default_rng(0).normal(OFFSET, 300, (2 * pairs, samples, leads)).astype(np.int16)
-    batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.ones(2 * pairs, leads, dtype=torch.bool)}
-    if isinstance(said := slice_.config.pretrain.objective, ReportAlignmentConfig):
-        rows = np.arange(2 * pairs)
-        vectors = np.random.default_rng(1).normal(0, 1, (2 * pairs, text_encoder(said.text_encoder).dim))
-        batch |= ReportVectors(rows, vectors.astype(np.float32)).of(rows)
-    return batch
+    return {"signal": torch.from_numpy(signal), "lead_mask": torch.ones(2 * pairs, leads, dtype=torch.bool)}
 
 
 def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, Any]]:
@@ -65,9 +60,9 @@ def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        `precision`; `loss`, the difference as a share of the processor's; `frontend`, norms of the differences of its
-        output and of the gradient of its weights, as shares of the processor's norms; `layer`, name and larger share of
-        the layer that is farthest off.
+        `precision`; `loss`, the difference as a share of the processor's; `frontend` (or what makes tokens of patches),
+        norms of the differences of its output and of the gradient of its weights, as shares of the processor's norms;
+        `layer`, name and larger share of the layer that is farthest off.
     """
     config = slice_.config
     if hasattr(config.model, "dropout"):
@@ -95,7 +90,7 @@ def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, An
             name: list(map(_distance, _alone(parts[name], *inputs, precision, device), true[name]))
             for name, inputs in called.items()
         }
-        front = shares.pop("encoder.frontend")
+        front = next(shares.pop(name) for name in _FRONT if name in shares)
         layer = max(((name, max(share, key=_size)) for name, share in shares.items()), key=lambda one: _size(one[1]))
         yield {"precision": precision, "loss": abs(loss / true_loss - 1), "frontend": front, "layer": layer}
 

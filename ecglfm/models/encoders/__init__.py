@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from ecglfm.models.encoders.conformer import ConformerLayer, ConvolutionModule, FeedForward
-from ecglfm.models.encoders.context import Context
+from ecglfm.models.encoders.context import Stack
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder, mean_over_frames
 from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.kinds import make_encoder
+from ecglfm.models.encoders.patched import PatchEncoder
+from ecglfm.models.encoders.patches import grid_positions
 from ecglfm.models.encoders.vit import VitEncoder
+from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 
 __all__ = [
     "CONTEXTS",
     "ConformerLayer",
-    "Context",
     "ConvolutionModule",
     "ECGEncoder",
     "Encoder",
     "Features",
     "FeedForward",
     "FrontEnd",
+    "PatchEncoder",
+    "Stack",
+    "TransformerLayer",
     "VitEncoder",
+    "grid_positions",
     "make_encoder",
     "mean_over_frames",
 ]

@@ -1,4 +1,7 @@
-"""What a context must offer so that the encoder around it can be pretrained; the one place where that is written down.
+"""What the layers of an encoder must offer so that it can be pretrained; the one place where that is written down.
+
+`Stack` is what every training asks for: layers that are watched, compiled and recomputed. A `Context` is the stack
+behind a front end; what an encoder on patches offers stands in `ecglfm.models.encoders.patched`.
 
 Shapes: b batch, t frames, d width.
 """
@@ -12,7 +15,37 @@ from torch.utils.hooks import RemovableHandle
 
 
 @runtime_checkable
-class Context(Protocol):
+class Stack(Protocol):
+    """Layers, one after the other; an `nn.Module` whose call gives a list with the frames after each of them.
+
+    Attributes
+    ----------
+    layers : nn.ModuleList
+        As many as `depth` of the architecture says. A name `layers.3.…` tells the rate by which its weight learns
+        (`finetune.layer_decay`), and each may be compiled by itself.
+    dropout : nn.Module
+        Its output, (batch, frames, dim), is what enters the first layer.
+    checkpointing : bool
+        To be set: keep only what enters each layer, and compute the rest again in the backward pass.
+    """
+
+    checkpointing: bool
+
+    @property
+    def layers(self) -> nn.ModuleList:  # noqa: D102
+        ...
+
+    @property
+    def dropout(self) -> nn.Module:  # noqa: D102
+        ...
+
+    def register_forward_hook(self, hook: Any) -> RemovableHandle:
+        """As `nn.Module` has it: the training looks at what a forward gives."""
+        ...
+
+
+@runtime_checkable
+class Context(Stack, Protocol):
     """What follows an `ECGEncoder`'s front end: frames in, the frames after each layer out. It is an `nn.Module`.
 
     Parameters
@@ -22,26 +55,13 @@ class Context(Protocol):
 
     Attributes
     ----------
-    layers : nn.ModuleList
-        As many as `depth` of its config says. A name `layers.3.…` tells the rate by which its weight learns
-        (`finetune.layer_decay`), and each may be compiled by itself.
     closing : tuple of str
         Names of modules behind the last layer, which learn as that does.
     adapted : tuple of str
         Names of the Linears of queries and values, beside which adapters learn (`ecglfm.models.adapters`).
-    dropout : nn.Module
-        Its output, (batch, frames, dim), is what enters the first layer.
-    checkpointing : bool
-        To be set: keep only what enters each layer, and compute the rest again in the backward pass.
     """
 
-    checkpointing: bool
-
     def __init__(self, config: Any) -> None: ...
-
-    @property
-    def layers(self) -> nn.ModuleList:  # noqa: D102
-        ...
 
     @property
     def closing(self) -> tuple[str, ...]:  # noqa: D102
@@ -49,10 +69,6 @@ class Context(Protocol):
 
     @property
     def adapted(self) -> tuple[str, ...]:  # noqa: D102
-        ...
-
-    @property
-    def dropout(self) -> nn.Module:  # noqa: D102
         ...
 
     def __call__(self, x_btd: Tensor, mask_bt: Tensor | None = None, /) -> list[Tensor]:
@@ -70,10 +86,6 @@ class Context(Protocol):
         -------
         list of Tensor, each of shape (batch, frames, dim)
         """
-        ...
-
-    def register_forward_hook(self, hook: Any) -> RemovableHandle:
-        """As `nn.Module` has it: the training looks at what a forward gives."""
         ...
 
     @staticmethod

@@ -9,59 +9,33 @@ closing LayerNorm before the mean over tokens or behind it (ST-MEM; MERL, arXiv:
 A patch that touches padding is padding: no token attends to it, so that a padded record has in its real tokens exactly
 what it has alone. Positions are counted from the start of a record, so padding belongs behind it.
 
-Shapes: b batch, l leads, n samples, p patches of a lead, t tokens, d width.
+Shapes: b batch, l leads, n samples, p patches of a lead, t tokens, v some of them, s samples of a patch, d width.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError, VitConfig
-from ecglfm.models.encoders.encoder import Encoder, mean_over_frames
+from ecglfm.models.encoders.encoder import mean_over_frames
+from ecglfm.models.encoders.patched import PatchEncoder
+from ecglfm.models.encoders.patches import PatchEmbedding, grid_positions, normalized
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
-from ecglfm.models.layers import at_least_float32, in_float32
 
 #: Below this attention has no part; finite, because a record without one real token must not give NaN.
 _NEVER = -1e9
 
 
-def fixed_positions(places: Tensor, dim: int) -> Tensor:
-    """Sines, then cosines, of places (arXiv:1706.03762, 3.5), (places, dim); `dim` is even."""
-    rate_k = torch.exp(torch.arange(dim // 2, device=places.device) * (-math.log(10000.0) / (dim // 2)))
-    angle_pk = places[:, None] * rate_k
-    return torch.cat([angle_pk.sin(), angle_pk.cos()], dim=1)
-
-
-class PatchEmbedding(nn.Module):
-    """A Linear on each patch; with `patch_norm` between two LayerNorms."""
-
-    def __init__(self, leads: int, config: VitConfig) -> None:
-        super().__init__()
-        self.patch, self.joined = config.patch, config.tokens == "leads"
-        size = config.patch * (leads if self.joined else 1)
-        self.norm_in = nn.LayerNorm(size) if config.patch_norm else nn.Identity()
-        self.linear = nn.Linear(size, config.dim, bias=config.patch_bias)
-        self.norm_out = nn.LayerNorm(config.dim) if config.patch_norm else nn.Identity()
-
-    def forward(self, x_bln: Tensor) -> Tensor:
-        """Tokens (batch, leads, patches, dim), of one lead where patches are of all of them."""
-        patches = x_bln.shape[2] // self.patch
-        x_blpn = x_bln[..., : patches * self.patch].unflatten(2, (-1, self.patch))
-        if self.joined:
-            x_blpn = x_blpn.transpose(1, 2).flatten(2)[:, None]
-        return self.norm_out(in_float32(lambda x: self.linear(self.norm_in(x)), x_blpn))
-
-
 class Vit(nn.Module):
-    """Tokens of patches, and transformer layers on them."""
+    """Tokens of patches, and transformer layers on them: a `Stack`."""
 
     def __init__(self, leads: int, config: VitConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.checkpointing = config, False
         self.patches = PatchEmbedding(leads, config)
         if config.positions == "learnt":
             rows = config.max_patches + 2 * config.separators
@@ -82,16 +56,34 @@ class Vit(nn.Module):
         if config.positions == "learnt":
             first = int(config.separators)
             return self.positions[None, first : first + patches]
-        times = torch.arange(patches, device=like.device, dtype=torch.float32)
-        if config.tokens == "leads":
-            return fixed_positions(times, dim)[None].to(like.dtype)
-        lines = torch.arange(leads, device=like.device, dtype=torch.float32)
-        of_time, of_lead = fixed_positions(times, dim // 2)[None], fixed_positions(lines, dim // 2)[:, None]
-        both = [of_time.expand(leads, -1, -1), of_lead.expand(-1, patches, -1)]
-        return torch.cat(both, dim=2).to(like.dtype)
+        return grid_positions(leads, patches, dim, joined=self.patches.joined, like=like)
 
-    def forward(self, x_bln: Tensor, real_bp: Tensor | None = None) -> Tensor:
-        """Tokens after the last layer, (batch, leads, patches, dim).
+    def forward(self, x_btd: Tensor, bias: Tensor | None = None, added: Tensor | None = None) -> list[Tensor]:
+        """Tokens after every layer, the first layer's first, each of shape (batch, tokens, dim).
+
+        Parameters
+        ----------
+        x_btd : Tensor, shape (batch, tokens, dim)
+        bias : Tensor, optional
+            Of the scores of attention, as in `SelfAttention.forward`.
+        added : Tensor, shape (batch or 1, tokens, dim), optional
+            Positions that are added before every layer.
+        """
+        return list(self._after_layers(x_btd, bias, added))
+
+    def _after_layers(self, x_btd: Tensor, bias: Tensor | None, added: Tensor | None) -> Iterator[Tensor]:
+        x = self.dropout(x_btd)
+        for layer in self.layers:
+            if added is not None:
+                x = x + added
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(layer, x, bias, use_reentrant=False)
+            else:
+                x = layer(x, bias)
+            yield x
+
+    def tokens(self, x_bln: Tensor, real_bp: Tensor | None = None) -> Tensor:
+        """Tokens of all patches after the last layer, (batch, leads, patches, dim).
 
         Parameters
         ----------
@@ -99,11 +91,11 @@ class Vit(nn.Module):
         real_bp : Tensor of bool, shape (batch, patches), optional
             Which patches of a lead are real.
         """
-        config, x = self.config, self.patches(x_bln)
+        config, x = self.config, self.patches(self.patches.cut(x_bln))
         leads, patches = x.shape[1], x.shape[2]
         added = self.positions_of(leads, patches, x)
         if not config.repeat_positions:
-            x, added = x + added, torch.zeros_like(added)
+            x = x + added
         if config.separators:
             edge_2d = self.separator + self.positions[[0, -1]]
             before, behind = (edge[None, None, None].expand(x.shape[0], leads, 1, -1) for edge in edge_2d)
@@ -111,13 +103,35 @@ class Vit(nn.Module):
         if config.lead_vectors:
             x = x + self.leads[None, :, None]
         bias = self._bias(leads, patches, real_bp, x)
-        shape, x = x.shape[1:3], self.dropout(x.flatten(1, 2))
-        for layer in self.layers:
-            if config.repeat_positions:  # never with separators
-                x = x + added.flatten(0, 1)
-            x = layer(x, bias)
-        x = x.unflatten(1, shape)
+        repeated = added.flatten(0, 1) if config.repeat_positions else None  # never with separators
+        *_, last = self._after_layers(x.flatten(1, 2), bias, repeated)
+        x = last.unflatten(1, x.shape[1:3])
         return x[:, :, 1:-1] if config.separators else x
+
+    def some_tokens(self, x_bln: Tensor, places_bv: Tensor, real_bv: Tensor | None = None) -> Tensor:
+        """Tokens of some patches after the last layer, (batch, places, dim); see `PatchEncoder.encode_some`."""
+        config, x_blps = self.config, self.patches.cut(x_bln)
+        (leads, patches), places_bv1 = x_blps.shape[1:3], places_bv[..., None]
+        x = self.patches(x_blps.flatten(1, 2).gather(1, places_bv1.expand(-1, -1, x_blps.shape[3])))
+        line_bv, time_bv = places_bv // patches, places_bv % patches
+        added = self.positions_of(leads, patches, x).expand(leads, -1, -1).flatten(0, 1)[places_bv]
+        if not config.repeat_positions:
+            x = x + added
+        if config.lead_vectors:
+            x = x + self.leads[line_bv]
+        if config.separators:  # of every lead, behind all patches
+            edges = self.separator + torch.stack([self.positions[0], self.positions[-1]])
+            edges = edges + self.leads[:, None] if config.lead_vectors else edges.expand(leads, -1, -1)
+            x = torch.cat([x, edges.flatten(0, 1).to(x.dtype).expand(len(x), -1, -1)], dim=1)
+        bias = None
+        if config.attention == "lead_or_time":
+            same_line, same_time = (of_bv[:, :, None] == of_bv[:, None] for of_bv in (line_bv, time_bv))
+            bias = _never(same_line | same_time, x)[:, None]
+        if real_bv is not None:
+            real_bt = nn.functional.pad(real_bv, (0, x.shape[1] - real_bv.shape[1]), value=True)
+            padding = _never(real_bt, x)[:, None, None]
+            bias = padding if bias is None else bias + padding
+        return self(x, bias, added if config.repeat_positions else None)[-1][:, : places_bv.shape[1]]
 
     def _bias(self, leads: int, patches: int, real_bp: Tensor | None, like: Tensor) -> Tensor | None:
         """What is added to the scores of attention, (batch or 1, 1, tokens or 1, tokens); None where nothing is."""
@@ -127,15 +141,20 @@ class Vit(nn.Module):
             same_line = line_l[:, None, None, None] == line_l[None, None, :, None]
             same_time = time_p[None, :, None, None] == time_p[None, None, None, :]
             allowed_tt = (same_line | same_time).flatten(2, 3).flatten(0, 1)
-            bias = torch.zeros_like(allowed_tt, dtype=like.dtype).masked_fill(~allowed_tt, _NEVER)[None, None]
+            bias = _never(allowed_tt, like)[None, None]
         if real_bp is not None:
             real_bt = nn.functional.pad(real_bp, (edges, edges), value=True)[:, None].expand(-1, leads, -1).flatten(1)
-            padding = torch.zeros_like(real_bt, dtype=like.dtype).masked_fill(~real_bt, _NEVER)[:, None, None]
+            padding = _never(real_bt, like)[:, None, None]
             bias = padding if bias is None else bias + padding
         return bias
 
 
-class VitEncoder(Encoder):
+def _never(allowed: Tensor, like: Tensor) -> Tensor:
+    """What is added to scores: 0 where attention is allowed."""
+    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, _NEVER)
+
+
+class VitEncoder(PatchEncoder):
     """`Vit` as an encoder; parameters are those of `Encoder`. Frames are its tokens, all of the first lead's first.
 
     Raises
@@ -168,6 +187,11 @@ class VitEncoder(Encoder):
         self.vit = Vit(len(self.leads), model)
 
     @property
+    def context(self) -> Vit:
+        """Its layers."""
+        return self.vit
+
+    @property
     def closing(self) -> tuple[str, ...]:
         """The closing LayerNorm."""
         return ("vit.norm",)
@@ -183,9 +207,14 @@ class VitEncoder(Encoder):
         learnt = self.config.positions == "learnt"
         return (self.config.max_patches + 1) * self.config.patch - 1 if learnt else None
 
+    def grid(self, samples: int) -> tuple[int, int]:
+        """Lines, and patches of each, of so many samples."""
+        return 1 if self.config.tokens == "leads" else len(self.leads), samples // self.config.patch
+
     def frames(self, samples: int) -> int:
         """Number of frames that `samples` samples give."""
-        return samples // self.config.patch * (1 if self.config.tokens == "leads" else len(self.leads))
+        lines, patches = self.grid(samples)
+        return patches * lines
 
     def too_short(self, samples: int) -> bool:
         """Whether there is no patch; told without `frames`, whose product torch.export cannot bound."""
@@ -200,13 +229,30 @@ class VitEncoder(Encoder):
         self.check_input(x, mask)
         return self.encode_standardized(self.standardized(x, mask), mask)
 
+    def _read(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """What `standardized` gave, as the layers read it: zeros in padding, in the numbers of the weights."""
+        x = x if mask is None else x.masked_fill(~mask[:, None], 0.0)
+        return x.to(self.vit.patches.linear.weight.dtype)
+
+    def patches(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The samples of each patch, see `PatchEncoder.patches`."""
+        self.check_input(x, mask)
+        return self.vit.patches.cut(self._read(self.standardized(x, mask), mask)).flatten(1, 2)
+
+    def encode_some(
+        self, x: Tensor, places_bv: Tensor, mask: Tensor | None = None, real_bv: Tensor | None = None
+    ) -> Tensor:
+        """Frames of some patches, see `PatchEncoder.encode_some`."""
+        self.check_input(x, mask)
+        x_bvd = self.vit.some_tokens(self._read(self.standardized(x, mask), mask), places_bv, real_bv)
+        return self.vit.norm(x_bvd) if self.config.norm == "frames" else x_bvd
+
     def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """`encode` of what `standardized` gave."""
         real_bp, patch = None, self.config.patch
         if mask is not None:
-            x = x.masked_fill(~mask[:, None], 0.0)
             real_bp = mask[:, : mask.shape[1] // patch * patch].unflatten(1, (-1, patch)).all(2)
-        x_blpd = self.vit(x.to(next(self.parameters()).dtype), real_bp)
+        x_blpd = self.vit.tokens(self._read(x, mask), real_bp)
         frames_btd = x_blpd.flatten(1, 2)
         if self.config.norm == "frames":
             frames_btd = self.vit.norm(frames_btd)
@@ -223,27 +269,13 @@ class VitEncoder(Encoder):
     @staticmethod
     def flops(config: VitConfig, *, segments: int, leads: int, samples: int) -> float:
         """Operations of one forward, as `ecglfm.benchmark.flops` counts."""
-        lines, inner = 1 if config.tokens == "leads" else leads, config.heads * config.head_width
-        patches, size = samples // config.patch, config.patch * leads // lines
-        tokens = lines * (patches + 2 * config.separators)
-        layer = 2 * tokens * (4 * config.dim * inner + 2 * inner * tokens + 2 * config.dim * config.ffn_dim)
-        return segments * (2 * lines * patches * size * config.dim + config.layers * layer)
+        lines, patches = 1 if config.tokens == "leads" else leads, samples // config.patch
+        size, tokens = config.patch * leads // lines, lines * (patches + 2 * config.separators)
+        layers = config.layers * VitEncoder.layer_flops(config, tokens)
+        return segments * (2 * lines * patches * size * config.dim + layers)
 
-
-def normalized(x_bln: Tensor, mask_bn: Tensor | None, how: str) -> Tensor:
-    """A record at mean 0 and deviation 1 (`record`) or from 0 to 1 (`range`), over real samples of all its leads."""
-    if how == "none":
-        return x_bln
-    x = at_least_float32(x_bln)
-    real = torch.ones_like(x[:, :1], dtype=torch.bool) if mask_bn is None else mask_bn[:, None]
-    if how == "range":
-        low = x.masked_fill(~real, math.inf).amin((1, 2), keepdim=True)
-        high = x.masked_fill(~real, -math.inf).amax((1, 2), keepdim=True)
-        known = real.any(2, keepdim=True)
-        low, high = low.masked_fill(~known, 0.0), high.masked_fill(~known, 0.0)
-        return ((x - low) / (high - low + 1e-8)).masked_fill(~real, 0.0)
-    count = (real.sum(2, keepdim=True) * x.shape[1]).clamp(min=1)
-    mean = x.masked_fill(~real, 0.0).sum((1, 2), keepdim=True) / count
-    centred = (x - mean).masked_fill(~real, 0.0)
-    deviation = (centred.square().sum((1, 2), keepdim=True) / count).sqrt()
-    return torch.where(deviation > 1e-4, centred / deviation.clamp(min=1e-4), 0.0)
+    @staticmethod
+    def layer_flops(config: VitConfig, tokens: int) -> float:
+        """Operations of one layer on so many tokens of a segment."""
+        inner = config.heads * config.head_width
+        return 2 * tokens * (4 * config.dim * inner + 2 * inner * tokens + 2 * config.dim * config.ffn_dim)

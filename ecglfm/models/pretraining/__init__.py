@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from ecglfm.models.pretraining.blocks import hidden_of
 from ecglfm.models.pretraining.cpc import Cpc
+from ecglfm.models.pretraining.jepa import Jepa
+from ecglfm.models.pretraining.mae import Mae
 from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
-from ecglfm.models.pretraining.report_alignment import ReportAlignment
 
 __all__ = [
     "Cpc",
+    "Jepa",
+    "Mae",
     "MaskedCodes",
     "Noise",
     "Objective",
     "Quantized",
-    "ReportAlignment",
+    "hidden_of",
     "make_objective",
     "objective_class",
     "perplexity",

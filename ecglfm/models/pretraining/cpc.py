@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ecglfm import distributed
 from ecglfm.config import CpcConfig, PretrainConfig, UserError
-from ecglfm.models.encoders import Encoder, Features
+from ecglfm.models.encoders import ECGEncoder, Encoder, Features
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.pretraining.objective import Objective
 from ecglfm.models.pretraining.random import record_keys, substream, uniform
@@ -44,7 +44,7 @@ class Places(NamedTuple):
     negatives_bhmk: Tensor
 
 
-class Cpc(Objective):
+class Cpc(Objective[ECGEncoder]):
     """The encoder, and a projection for each distance ahead.
 
     Parameters
@@ -65,8 +65,6 @@ class Cpc(Objective):
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         super().__init__(encoder, config)
         assert isinstance(config.objective, CpcConfig)
-        if (reason := config.objective.misfit(encoder.config)) is not None:
-            raise UserError(reason)
         self.ahead, self.anchors, self.negatives = (
             config.objective.ahead, config.objective.anchors, config.objective.negatives,
         )  # fmt: skip

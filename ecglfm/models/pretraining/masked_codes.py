@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from ecglfm import distributed
 from ecglfm.config import MaskedCodesConfig, PretrainConfig, UserError
-from ecglfm.models.encoders import Encoder, Features, mean_over_frames
+from ecglfm.models.encoders import ECGEncoder, Encoder, Features, mean_over_frames
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.pretraining.masking import (
     draw_negatives,
@@ -95,7 +95,7 @@ class Noise(NamedTuple):
     hidden_b: Tensor | None = None
 
 
-class MaskedCodes(Objective):
+class MaskedCodes(Objective[ECGEncoder]):
     """The encoder and what only pretraining needs: mask embedding, quantizer and prediction heads.
 
     Parameters

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
-from ecglfm.config import ObjectiveConfig, PretrainConfig
+from ecglfm.config import ObjectiveConfig, PretrainConfig, UserError
 from ecglfm.config.reference import look_up
-from ecglfm.models.encoders import ECGEncoder, Encoder
+from ecglfm.models.encoders import ECGEncoder, Encoder, PatchEncoder
+
+EncoderT = TypeVar("EncoderT", ECGEncoder, PatchEncoder)
 
 
-class Objective(nn.Module, ABC):
+class Objective(nn.Module, ABC, Generic[EncoderT]):
     """An encoder, and all that is needed to train it but the signals.
 
     What learns are its parameters. What moves otherwise (the average of a teacher) must be buffers: a checkpoint holds
@@ -27,8 +29,9 @@ class Objective(nn.Module, ABC):
 
     Parameters
     ----------
-    encoder : ECGEncoder
-        Wrapped, not copied; every forward in training calls its context, whose layers are watched.
+    encoder : ECGEncoder or PatchEncoder
+        Wrapped, not copied; every forward in training calls its context, whose layers are watched. Which of the two it
+        is `ObjectiveKind.misfit` sees to: one with a front end, or one on patches.
     config : PretrainConfig
         `objective` is of the objective's own kind.
 
@@ -43,10 +46,18 @@ class Objective(nn.Module, ABC):
     #: Version of what is drawn and how it counts: a training that goes on from a checkpoint of another one says so.
     version: ClassVar[int] = 1
 
+    encoder: EncoderT
+
     def __init__(self, encoder: Encoder, config: PretrainConfig) -> None:
         super().__init__()
-        assert isinstance(encoder, ECGEncoder)  # the config refuses to pretrain another kind
-        self.encoder = encoder
+        if (reason := config.objective.misfit(encoder.config)) is not None:
+            raise UserError(reason)
+        self.encoder = encoder  # type: ignore[assignment]
+
+    @property
+    def exported(self) -> EncoderT:
+        """The encoder that is written in the end, with the weights and buffers of the other by the same names."""
+        return self.encoder
 
     def prepare(self, batches: Sequence[Mapping[str, Tensor]], seed: int) -> Any:
         """What of `draw` needs nothing but its arguments, drawn on the host; nothing, unless an objective says more.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecglfm import distributed
-from ecglfm.models.encoders import Context
+from ecglfm.models.encoders import Stack
 
 _PROBED = 8  # records of a batch that are measured: enough to tell nothing from something
 
@@ -44,13 +44,13 @@ class LayerProbe:
 
     Parameters
     ----------
-    context : Context
-        `ECGEncoder.context`: its `dropout` gives what enters the first layer, its forward the output of each.
+    context : Stack
+        Of the encoder: its `dropout` gives what enters the first layer, its forward the output of each.
     active : bool
         False measures nothing.
     """
 
-    def __init__(self, context: Context, *, active: bool = True) -> None:
+    def __init__(self, context: Stack, *, active: bool = True) -> None:
         self._context, self._active = context, active
         self._handles: list[Any] = []
         self._entered: Tensor | None = None

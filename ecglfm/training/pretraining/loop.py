@@ -19,7 +19,7 @@ import torch
 from ecglfm import distributed
 from ecglfm.config import PretrainConfig
 from ecglfm.data.loading import PretrainBatches, on_device
-from ecglfm.models.encoders import ECGEncoder
+from ecglfm.models.encoders import ECGEncoder, PatchEncoder
 from ecglfm.models.pretraining import Objective
 from ecglfm.tracking import Run
 from ecglfm.training.checkpoints import Saver
@@ -53,7 +53,7 @@ class Job(Protocol):
         Validation is None where the split has too few pairs.
     total, save_every : int
         Updates in all, and between checkpoints.
-    encoder : ECGEncoder
+    encoder : ECGEncoder or PatchEncoder
         Inside the objective.
     ema : EMA or None
         Of the encoder.
@@ -68,7 +68,7 @@ class Job(Protocol):
     valid: PretrainBatches | None
     total: int
     save_every: int
-    encoder: ECGEncoder
+    encoder: ECGEncoder | PatchEncoder
     ema: EMA | None
     watchdog: Watchdog
     saver: Saver

@@ -10,8 +10,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecglfm.benchmark.flops import forward_flops
-from ecglfm.config import EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
+from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
+from ecglfm.models.encoders import make_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
+from ecglfm.models.pretraining import make_objective
 from ecglfm.models.pretraining.cpc import Cpc
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
@@ -70,6 +72,26 @@ def test_what_cpc_needs_is_counted():
     flops = forward_flops(model, pretrain, segments=4, leads=12, samples=1000, masked=0)
     # 4 segments, 2 distances, 7 frames: a projection of 16 to 16, and products with 500 frames
     assert found == flops["objective"] == 2 * 4 * 2 * 7 * 16 * (16 + 500)
+
+
+@pytest.mark.parametrize("kind", ["jepa", "mae"])
+@pytest.mark.parametrize(
+    "form", [{"tokens": "leads"}, {"attention": "lead_or_time"}, {"separators": True, "positions": "learnt"}]
+)
+def test_what_hiding_patches_needs_is_counted(kind, form):
+    model = architecture(kind="vit", layers=2, dim=16, ffn_dim=24, heads=2, patch=50, dropout=0.0, **form)
+    hidden = {"share": 0.7, "length": 3} | ({} if "tokens" in form else {"leads": 2})
+    pretrain = PretrainConfig(steps=1, crop_seconds=2.0, objective={"kind": kind, "hidden": hidden})
+    preprocess = PreprocessConfig()
+    objective = make_objective(make_encoder(model, LEADS, 500, preprocess, 2.0), pretrain)
+    batch, x = {"signal": torch.zeros(4, 1000, 12, dtype=torch.int16)}, torch.randn(4, 12, 1000)
+    (noise,) = objective.draw([batch], 1, objective.prepare([batch], 1))
+    found = counted(lambda: objective(x, step=0, noise=noise))
+    flops = forward_flops(model, pretrain, segments=4, leads=12, samples=1000, masked=0)
+    assert found == pytest.approx(
+        flops["frontend"] + flops["layers"] + flops["objective"] + 3 * flops["target"], rel=1e-9
+    )
+    assert bool(flops["target"]) == (kind == "jepa")
 
 
 @pytest.mark.parametrize("conv_layers", [[(3, 2), (5, 1)], []])

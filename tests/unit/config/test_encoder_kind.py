@@ -19,11 +19,15 @@ def test_layers_and_all_that_has_weights(kind: str, parts: int) -> None:
     assert (small(kind).depth, small(kind).parts) == (2, parts)
 
 
-def test_only_what_has_a_context_is_pretrained() -> None:
+def test_only_what_has_layers_to_watch_is_pretrained() -> None:
     assert isinstance(small("wav2vec2"), AttentionConfig)
     assert isinstance(small("s4"), ContextConfig)
     assert not isinstance(small("s4"), AttentionConfig)
-    assert [kind for kind in ("wav2vec2", "s4", "vit", "convnet") if small(kind).pretrainable] == ["wav2vec2", "s4"]
+    assert [kind for kind in ("wav2vec2", "s4", "vit", "convnet") if small(kind).pretrainable] == [
+        "wav2vec2",
+        "s4",
+        "vit",
+    ]
 
 
 def test_a_kernel_has_a_middle() -> None:

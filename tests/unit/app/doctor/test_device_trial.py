@@ -16,6 +16,7 @@ from ecglfm.models.pretraining import make_objective
 from ecglfm.training.launcher import environments
 from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import encoder_slice
+from tests.unit.training.pretraining.test_patch_training import patch_slice
 
 CPU = torch.device("cpu")
 
@@ -29,6 +30,15 @@ def test_a_processor_agrees_with_itself() -> None:
     assert found["bf16"]["loss"] > 0
     assert min(*found["bf16"]["frontend"], found["bf16"]["layer"][1]) > 1e-4
     assert [judge("tiny", seen).level for seen in found.values()] == ["ok", "ok", "ok"]
+
+
+def test_patches_stand_for_a_front_end() -> None:
+    slice_ = patch_slice("jepa")
+    found = {seen["precision"]: seen for seen in device_trial.compare(slice_, CPU)}
+    assert (found["fp32"]["loss"], *found["fp32"]["frontend"], found["fp32"]["layer"][1]) == (0, 0, 0, 0)
+    assert found["bf16"]["frontend"][1] > 1e-4
+    assert found["bf16"]["layer"][0].startswith("encoder.vit.layers.")
+    assert [judge("jepa", seen).level for seen in found.values()] == ["ok", "ok", "ok"]
 
 
 @pytest.mark.parametrize("wrong", ["forward", "backward"])

@@ -13,6 +13,7 @@ from ecglfm.config import LEADS, Architecture, ModelConfig, PreprocessConfig, Pr
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.encoder import CONTEXTS
 from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
+from ecglfm.models.encoders.patched import PatchEncoder
 from tests.unit.architectures import SMALL, small
 
 CLASSES: dict[str, type[Architecture]] = {
@@ -28,7 +29,9 @@ def encoder_of(kind):
 def test_every_kind_has_its_encoder():
     assert set(CLASSES) == set(ENCODERS), "`ModelConfig` in ecglfm/config/architecture.py and ENCODERS, CONTEXTS"
     assert set(SMALL) == set(ENCODERS), "a small one of each kind stands in tests/unit/architectures.py"
-    assert {kind for kind, cls in CLASSES.items() if cls.pretrainable} == set(CONTEXTS)
+    patched = {kind for kind, cls in ENCODERS.items() if issubclass(cls, PatchEncoder)}
+    assert {kind for kind, cls in CLASSES.items() if cls.pretrainable} == {*CONTEXTS, *patched}
+    assert patched == {"vit"}
     for kind in CLASSES:
         assert type(encoder_of(kind)) is ENCODERS[kind]
 

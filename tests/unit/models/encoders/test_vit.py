@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecglfm.config import EncoderConfig, PreprocessConfig, UserError, load, parse_model
+from ecglfm.models.encoders.context import Stack
 from ecglfm.models.encoders.kinds import make_encoder
-from ecglfm.models.encoders.vit import VitEncoder, fixed_positions, normalized
+from ecglfm.models.encoders.vit import VitEncoder
 from ecglfm.models.heads import ECGModel
 from tests.unit.architectures import SMALL, small
 
@@ -72,35 +72,16 @@ def test_a_padded_record_has_in_its_real_frames_what_it_has_alone(form):
     assert encoder.embed(x, mask).isfinite().all()
 
 
-def test_fixed_positions():
-    """First half of the width: time; second: lead. In each sines, then cosines, of rates 1 and 1/100 at width 8."""
-    added = encoder_of(dim=8, heads=2).vit.positions_of(3, 5, torch.zeros(0))
-    assert added.shape == (3, 5, 8)
-    expected = [math.sin(4), math.sin(0.04), math.cos(4), math.cos(0.04), math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)]  # fmt: skip
-    torch.testing.assert_close(added[2, 4], torch.tensor(expected))
-    together = encoder_of(dim=8, heads=2, tokens="leads").vit.positions_of(1, 5, torch.zeros(0))
-    torch.testing.assert_close(together[0, 4], fixed_positions(torch.tensor([4.0]), 8)[0])
-
-
 @pytest.mark.parametrize(("repeat", "times"), [(False, 1), (True, 2)])
 def test_positions_are_added_once_or_before_each_of_two_layers(repeat, times):
     encoder, x = silent(encoder_of(repeat_positions=repeat)), noise(2, 3, 100)
-    tokens = encoder.vit.patches(x)
+    tokens = encoder.vit.patches(encoder.vit.patches.cut(x))
     expected = tokens + times * encoder.vit.positions_of(3, 5, tokens)
     with torch.no_grad():
         for layer in encoder.vit.layers:  # biases of what follows a zero product
             nn.init.zeros_(layer.self_attn.out_proj.bias)
             nn.init.zeros_(layer.fc2.bias)
-    torch.testing.assert_close(encoder.vit(x), expected)
-
-
-def test_a_patch_is_a_product_with_its_samples():
-    encoder, x = encoder_of(), noise(1, 3, 110)  # the last ten samples are no patch
-    weight, bias = encoder.vit.patches.linear.weight, encoder.vit.patches.linear.bias
-    torch.testing.assert_close(encoder.vit.patches(x)[0, 2, 3], weight @ x[0, 2, 60:80] + bias)
-    together = encoder_of(tokens="leads")
-    weight, bias = together.vit.patches.linear.weight, together.vit.patches.linear.bias
-    torch.testing.assert_close(together.vit.patches(x)[0, 0, 3], weight @ x[0, :, 60:80].flatten() + bias)
+    torch.testing.assert_close(encoder.vit.tokens(x), expected)
 
 
 @pytest.mark.parametrize("attention", ["all", "lead_or_time"])
@@ -109,7 +90,7 @@ def test_what_a_patch_sees(attention):
     encoder, x = encoder_of(layers=1, attention=attention), noise(1, 3, 100)
     other = x.clone()
     other[0, 2, 65] += 1
-    moved = (encoder.vit(x) - encoder.vit(other)).abs().amax(3)[0] > 1e-6
+    moved = (encoder.vit.tokens(x) - encoder.vit.tokens(other)).abs().amax(3)[0] > 1e-6
     expected = torch.zeros(3, 5, dtype=torch.bool)
     expected[2], expected[:, 3] = True, True
     assert torch.equal(moved, expected if attention == "lead_or_time" else torch.ones_like(expected))
@@ -120,12 +101,12 @@ def test_separators_stand_around_each_lead_and_keep_the_last_position():
     encoder, x = encoder_of(layers=1, **FORMS["st_mem"]), noise(1, 3, 100)
     seen = []
     encoder.vit.layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    encoder.vit(x)
+    encoder.vit.tokens(x)
     vit = encoder.vit
     tokens = seen[0].unflatten(1, (3, 7))[0]
     torch.testing.assert_close(tokens[1, 0], vit.separator + vit.positions[0] + vit.leads[1])
     torch.testing.assert_close(tokens[2, 6], vit.separator + vit.positions[13] + vit.leads[2])
-    torch.testing.assert_close(tokens[2, 5], vit.patches(x)[0, 2, 4] + vit.positions[5] + vit.leads[2])
+    torch.testing.assert_close(tokens[2, 5], vit.patches(vit.patches.cut(x))[0, 2, 4] + vit.positions[5] + vit.leads[2])
 
 
 def test_the_closing_norm_is_of_the_mean():
@@ -136,21 +117,67 @@ def test_the_closing_norm_is_of_the_mean():
     torch.testing.assert_close(model.embed(x), encoder.vit.norm(mean))  # which a head reads
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_the_scale_of_a_record_is_over_all_its_leads(masked):
-    x = noise(2, 3, 240) * torch.tensor([1.0, 2.0, 5.0])[:, None] + 3
-    real, mask = (100 if masked else 240), torch.ones(2, 240, dtype=torch.bool)
-    mask[:, real:] = False
-    given = mask if masked else None
-    whole = normalized(x, given, "record")[..., :real]
-    torch.testing.assert_close(whole.mean((1, 2)), torch.zeros(2), atol=1e-5, rtol=0)
-    torch.testing.assert_close(whole.flatten(1).std(1, correction=0), torch.ones(2))
-    part = x[..., :real]
-    low, high = part.amin((1, 2), keepdim=True), part.amax((1, 2), keepdim=True)
-    torch.testing.assert_close(normalized(x, given, "range")[..., :real], (part - low) / (high - low))
-    assert normalized(x, given, "none") is x
-    for how in ("record", "range"):
-        assert not normalized(torch.full((1, 3, 20), 2.0), None, how).any()  # nothing but a level
+@EVERY
+def test_some_frames_are_made_of_their_patches_alone(form):
+    """All of them, in another order, are those of `encode`; of fewer none depends on the others, and a gap is no end."""
+    encoder, x = encoder_of(**FORMS[form]), noise(2, 3, 240)
+    lines, patches = encoder.grid(240)
+    count = lines * patches
+    assert (lines, patches) == (1 if form == "merl" else 3, 12)
+    places = torch.stack([torch.randperm(count, generator=torch.Generator().manual_seed(row)) for row in range(2)])
+    whole = encoder(x).gather(1, places[..., None].expand(-1, -1, 16))
+    torch.testing.assert_close(encoder.encode_some(x, places), whole)
+    some, other = places[:, :5], x.clone()
+    seen = encoder.encode_some(x, some)
+    for row in range(2):
+        for place in places[row, 5:].tolist():  # as its numbers say, in one lead or in all
+            line, time = divmod(place, patches)
+            other[row, slice(None) if lines == 1 else line, 20 * time : 20 * time + 20] = 7.0
+    if encoder.config.normalize == "none":
+        assert torch.equal(encoder.encode_some(other, some), seen)
+    assert not torch.allclose(encoder.encode_some(other, places)[:, :5], whole[:, :5])
+    torch.testing.assert_close(encoder.encode_some(x, some.flip(1)).flip(1), seen)
+
+
+@EVERY
+def test_some_frames_of_a_padded_record_are_those_that_it_has_alone(form):
+    encoder, x, mask = encoder_of(**FORMS[form]), noise(2, 3, 240), torch.ones(2, 240, dtype=torch.bool)
+    mask[1, 130:] = False  # six patches are left
+    lines, places = encoder.grid(240)[0], torch.tensor([[0, 3, 11, 7], [4, 1, 6, 11]])
+    real = places < torch.tensor([[12], [6]])
+    frames = encoder.encode_some(x, places, mask, real)
+    torch.testing.assert_close(frames[:1], encoder.encode_some(x[:1], places[:1]))
+    torch.testing.assert_close(frames[1:, :2], encoder.encode_some(x[1:, :, :130], places[1:, :2]))
+    assert frames.isfinite().all()
+    assert lines in (1, 3)
+
+
+def test_its_layers_are_a_stack_and_recomputed_they_give_the_same():
+    encoder, x = encoder_of(**FORMS["jepa"]), noise(2, 3, 240)
+    assert isinstance(encoder.context, Stack)
+    assert len(encoder.context.layers) == encoder.config.depth == 2
+    places = torch.arange(20).expand(2, -1)
+
+    def gradients() -> list[torch.Tensor]:
+        encoder.zero_grad()
+        encoder.encode_some(x, places).square().sum().backward()
+        return [parameter.grad.clone() for parameter in encoder.parameters()]
+
+    calls, usual = [], gradients()
+    encoder.context.checkpointing = True
+    encoder.context.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    assert all(map(torch.equal, gradients(), usual))
+    assert len(calls) == 2
+
+
+@EVERY
+def test_patches_are_what_is_read(form):
+    encoder, x = encoder_of(**FORMS[form]), noise(2, 3, 250)
+    read = encoder.standardized(x)[..., :240].unflatten(2, (12, 20))
+    expected = read.transpose(1, 2).flatten(2) if form == "merl" else read.flatten(1, 2)
+    assert torch.equal(encoder.patches(x), expected)
+    mask = (torch.arange(250) < 70).expand(2, -1)
+    assert not encoder.patches(x, mask).unflatten(1, encoder.grid(250))[:, :, 4:].any()
 
 
 def test_learnt_positions_end():

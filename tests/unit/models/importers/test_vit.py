@@ -14,7 +14,7 @@ import torch
 import ecglfm
 from ecglfm.cli import main
 from ecglfm.config import LEADS, EncoderConfig, UserError, load
-from ecglfm.models.encoders.vit import fixed_positions
+from ecglfm.models.encoders.patches import fixed_positions
 from ecglfm.models.importers import build_encoder, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.provenance import read_json

@@ -6,21 +6,30 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from ecglfm.config import LEADS, MaskedCodesConfig, ObjectiveConfig, ObjectiveKind, PreprocessConfig, PretrainConfig
-from ecglfm.models.encoders import ECGEncoder
+from ecglfm.config import (
+    LEADS,
+    EncoderConfig,
+    MaskedCodesConfig,
+    ObjectiveConfig,
+    ObjectiveKind,
+    PreprocessConfig,
+    PretrainConfig,
+    UserError,
+    parse,
+)
+from ecglfm.models.encoders import make_encoder
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
-from tests.unit.architectures import architecture
+from tests.unit.architectures import small
 
 KINDS = [kind for kind in ObjectiveKind.__subclasses__() if kind.__module__.startswith("ecglfm.")]
 
 
 def encoder(objective=None):
-    """One that the objective fits."""
-    model = architecture(layers=2, dim=16, ffn_dim=24, heads=2, kernel=3, conv_channels=8)
-    if objective is not None and objective.misfit(model):
-        model = architecture(kind="s4", layers=2, dim=16)
-    return ECGEncoder(model, LEADS, 100, PreprocessConfig(), 5.0)
+    """The first that the objective fits."""
+    models = [small(kind) for kind in ("conformer", "s4", "vit")] + [small("s4", bidirectional=False)]
+    model = next(model for model in models if objective is None or objective.misfit(model) is None)
+    return make_encoder(model, LEADS, 100, PreprocessConfig(), 5.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,6 +53,23 @@ def test_a_forward_gives_the_loss_and_the_columns_and_nothing_else_has_a_gradien
     assert [name for name, value in output.items() if value.requires_grad] == ["loss"]
     row = {name: float(value.detach()) for name, value in output.items()}
     assert not any(objective.warnings(row).values())
+
+
+def test_an_encoder_that_does_not_fit_is_refused_by_the_config_and_by_the_objective():
+    patches, frames = small("vit"), small("conformer")
+    said = (
+        "pretrain.objective.kind: {} is about frames of a front end, and `model.kind: vit` has none; for patches there"
+    )
+    with pytest.raises(UserError) as error:
+        parse(EncoderConfig, {"model": patches.model_dump(), "pretrain": {"steps": 1}}, "e.yaml")
+    assert said.format("masked_codes") in str(error.value)
+    with pytest.raises(UserError) as error:
+        make_objective(make_encoder(patches, LEADS, 100, PreprocessConfig(), 5.0), PretrainConfig(steps=1))
+    assert str(error.value) == said.format("masked_codes") + " are `jepa` and `mae`"
+    for kind in ("jepa", "mae"):
+        content = {"model": frames.model_dump(), "pretrain": {"steps": 1, "objective": {"kind": kind}}}
+        with pytest.raises(UserError, match=f"kind: {kind} hides patches, and `model.kind: conformer` has none"):
+            parse(EncoderConfig, content, "e.yaml")
 
 
 def test_ecg_lfms_is_meant_where_none_is_said():
