@@ -15,6 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--config", type=Path, required=True, help="slice of one encoder, config/pretrain/E.yaml")
     _add_data(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder of the encoder; checkpoints/ in it resumes")
+    parser.add_argument("--index", type=Path, help="folder of reports; default: index/ beside the manifest's folder")
     _add_execution(parser)
     parser.set_defaults(run=_pretrain)
 
@@ -62,6 +63,7 @@ def _pretrain(args: argparse.Namespace) -> int:
             manifest=args.manifest,
             signals=args.signals,
             output=args.output,
+            index=args.index,
             tracking=tracking_of(args),
             rule=args.rule,
             threads=args.threads,
@@ -75,7 +77,7 @@ def _pretrain(args: argparse.Namespace) -> int:
 def _command(args: argparse.Namespace, processes: int) -> list[str]:
     """The same command for each of several processes, which share the threads."""
     command = [*([f"--cost={args.cost}"] if args.cost else []), "pretrain"]
-    for name in ("config", "manifest", "signals", "output", "tracking", "rule"):
+    for name in ("config", "manifest", "signals", "output", "index", "tracking", "rule"):
         value = getattr(args, name)
         command += [f"--{name}={value}"] if value is not None else []
     if args.threads is not None:

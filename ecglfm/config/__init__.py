@@ -48,6 +48,7 @@ from ecglfm.config.objective import (
     ObjectiveKind,
     PredictorConfig,
     QuantizerConfig,
+    ReportAlignmentConfig,
 )
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import ScheduleConfig
@@ -140,6 +141,7 @@ __all__ = [
     "QualityTest",
     "QuantizerConfig",
     "RangeTest",
+    "ReportAlignmentConfig",
     "S4Config",
     "ScheduleConfig",
     "Section",

@@ -25,6 +25,8 @@ class ObjectiveKind(Section):
     reads: ClassVar[frozenset[str]] = frozenset()
     #: Whether it keeps a moving average of the encoder, which then is the encoder that is written.
     averages: ClassVar[bool] = False
+    #: Whether it reads the recordings' reports, and brings recordings and texts into one space: then zero-shot works.
+    aligns: ClassVar[bool] = False
 
     kind: str
 
@@ -245,7 +247,28 @@ class MaeConfig(ObjectiveKind):
         return _of_patches(model, self.kind, self.hidden, "decoder", self.decoder)
 
 
+class ReportAlignmentConfig(ObjectiveKind):
+    """Recordings and their reports agree (CLIP, arXiv:2103.00020)."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.report_alignment:ReportAlignment"
+    aligns: ClassVar[bool] = True
+
+    kind: Literal["report_alignment"] = Field(
+        "report_alignment", description="a recording and its report agree: labels can then be asked for in words"
+    )
+    text_encoder: str | None = Field(
+        None,
+        description="folder of a Hugging Face text encoder (safetensors, without code of its own), which is not"
+        " trained; null: the built-in one, which knows spelling and no meaning",
+    )
+    dim: int = Field(256, ge=2, description="width of the space in which recordings and reports are compared")
+    temperature: float = Field(0.07, ge=0.01, description="cosine similarities are divided by this, at the start")
+    learn_temperature: bool = Field(True, description="learn the temperature, which stays at 0.01 or above")
+
+
 #: The objective of a pretraining, by its `kind`.
 ObjectiveConfig = Annotated[
-    MaskedCodesConfig | CpcConfig | JepaConfig | MaeConfig, Field(discriminator="kind"), usual_kind("masked_codes")
+    MaskedCodesConfig | CpcConfig | JepaConfig | MaeConfig | ReportAlignmentConfig,
+    Field(discriminator="kind"),
+    usual_kind("masked_codes"),
 ]

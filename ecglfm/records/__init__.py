@@ -9,6 +9,7 @@ from ecglfm.records.errors import RecordError
 from ecglfm.records.leads import NAME_LEADS, LeadChoice, normalize_lead
 from ecglfm.records.moments import DATES, columns_of, made_at
 from ecglfm.records.record import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Microvolts, Record, to_microvolts
+from ecglfm.records.reports import Reports, normalized, read_reports
 from ecglfm.records.tables import (
     HASHED,
     INDEX_COLUMNS,
@@ -38,6 +39,7 @@ __all__ = [
     "Microvolts",
     "Record",
     "RecordError",
+    "Reports",
     "columns_of",
     "data_hash",
     "data_hash_of_pieces",
@@ -45,8 +47,10 @@ __all__ = [
     "made_at",
     "manifest_hash",
     "normalize_lead",
+    "normalized",
     "places",
     "read_folds",
+    "read_reports",
     "require_columns",
     "to_microvolts",
 ]

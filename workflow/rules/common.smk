@@ -116,6 +116,18 @@ def get_imported(wildcards):
     return [f"{path}/encoder.safetensors", f"{path}/encoder.json"] if path else []
 
 
+def get_reports(wildcards):
+    """What an objective that aligns recordings with their reports reads: indexes, and the files of a text encoder."""
+    pretrain = PROJECT.encoders[wildcards.encoder].pretrain
+    if pretrain is None or not pretrain.objective.aligns:
+        return []
+    folder = pretrain.objective.text_encoder
+    own = [path for ending in ("json", "safetensors") for path in Path(folder).glob(f"*.{ending}")] if folder else []
+    return [f"<results>/index/{source}.parquet" for source in PROJECT.pretrain_sources(wildcards.encoder)] + sorted(
+        map(str, own)
+    )
+
+
 def get_tables(wildcards):
     """Files of a database that its index is made from.
 

@@ -1,7 +1,8 @@
 # pretrain: one encoder, self-supervised; or random or imported weights in the same form.
-# Requires: the manifest and the prepared signals.
+# Requires: the manifest and the prepared signals; an objective that reads reports: the indexes, which have them.
 # Makes: <results>/pretrain/{encoder}/encoder.safetensors, encoder.json, history.csv; and beside them
-# seen.safetensors, where it saw recordings (`ecglfm.models.seen`), which is not declared: not every encoder has it.
+# seen.safetensors, where it saw recordings (`ecglfm.models.seen`), which is not declared: not every encoder has it;
+# where it was aligned with reports, alignment.safetensors and the vectors of these in reports/ are not, either.
 # Checkpoints live beside them and are never declared, so that a failed job resumes.
 
 
@@ -10,6 +11,7 @@ rule pretrain_encoder:
         config="<results>/config/pretrain/{encoder}.yaml",
         records="<results>/manifest/records.parquet",
         imported=get_imported,
+        reports=get_reports,
     output:
         weights="<results>/pretrain/{encoder}/encoder.safetensors",
         info="<results>/pretrain/{encoder}/encoder.json",

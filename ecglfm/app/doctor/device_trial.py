@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ecglfm import distributed, gpu
-from ecglfm.config import EncoderSlice, load
-from ecglfm.data.loading import on_device
+from ecglfm.config import EncoderSlice, ReportAlignmentConfig, load
+from ecglfm.data.loading import ReportVectors, on_device
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Objective, make_objective
+from ecglfm.models.text import text_encoder
 from ecglfm.training.engine import initialize, prepare_layers
 from ecglfm.training.precision import calculating
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -43,12 +44,17 @@ _PART = re.compile(r"encoder\.frontend|encoder\.vit\.patches|encoder\.\w+\.layer
 
 
 def noise_of(slice_: EncoderSlice, pairs: int) -> dict[str, Tensor]:
-    """A batch as `PretrainBatches` has it: noise of 0.3 mV on an offset."""
+    """A batch as `PretrainBatches` has it: noise of 0.3 mV on an offset, and noise as reports where they are read."""
     assert slice_.config.pretrain is not None
     samples = round(slice_.config.pretrain.crop_seconds * slice_.preprocess.sampling_rate)
     leads = len(slice_.preprocess.leads)
     signal = np.random.default_rng(0).normal(OFFSET, 300, (2 * pairs, samples, leads)).astype(np.int16)
-    return {"signal": torch.from_numpy(signal), "lead_mask": torch.ones(2 * pairs, leads, dtype=torch.bool)}
+    batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.ones(2 * pairs, leads, dtype=torch.bool)}
+    if isinstance(said := slice_.config.pretrain.objective, ReportAlignmentConfig):
+        rows = np.arange(2 * pairs)
+        vectors = np.random.default_rng(1).normal(0, 1, (2 * pairs, text_encoder(said.text_encoder).dim))
+        batch |= ReportVectors(rows, vectors.astype(np.float32)).of(rows)
+    return batch
 
 
 def compare(slice_: EncoderSlice, device: torch.device) -> Iterator[dict[str, Any]]:

@@ -117,6 +117,7 @@ def _candidates(project: Project, keep: Keep | None, *, shared: bool) -> Iterato
             yield "pretrain", trained
         elif (trained / "encoder.safetensors").exists():  # one that has not ended would resume from them
             yield "checkpoints", trained / "checkpoints"
+            yield "checkpoints", trained / "reports"
         if keep != "models":
             for task in project.tasks:
                 yield from (("finetune", results / "finetune" / encoder / task / fit) for fit in _fits(project, task))

@@ -6,6 +6,7 @@ from ecglfm.data.loading.loader import load
 from ecglfm.data.loading.order import BlockShuffled, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
 from ecglfm.data.loading.pretraining import PairBatch, PretrainBatches, on_device, recorded_leads
+from ecglfm.data.loading.reports import ReportVectors
 
 __all__ = [
     "BlockShuffled",
@@ -13,6 +14,7 @@ __all__ = [
     "PairBatch",
     "PairSampler",
     "PretrainBatches",
+    "ReportVectors",
     "Shuffled",
     "load",
     "on_device",

@@ -23,6 +23,7 @@ from ecglfm.config.wording import counted
 from ecglfm.data.loading.loader import load
 from ecglfm.data.loading.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
+from ecglfm.data.loading.reports import ReportVectors
 from ecglfm.data.samples import Signals
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,8 @@ class PretrainBatches(Dataset[PairBatch]):
         with the largest draw stays.
     recorded : ndarray of bool, shape (records of the manifest, leads), optional
         As `recorded_leads`; None: every record has all leads.
+    reports : ReportVectors, optional
+        Of the records of the manifest; what a batch has of them, it has as `ReportVectors.of` says.
     shuffle_block : int, optional
         Neighbours on disk that are read in one run (`ecglfm.data.loading.order`); None: a full shuffle.
     training : bool
@@ -154,10 +157,11 @@ class PretrainBatches(Dataset[PairBatch]):
         seed: int = 0,
         lead_mask_probability: float = 0.0,
         recorded: np.ndarray | None = None,
+        reports: ReportVectors | None = None,
         shuffle_block: int | None = None,
         training: bool = True,
     ) -> None:
-        self.signals, self.sampler = signals, sampler
+        self.signals, self.sampler, self.reports = signals, sampler, reports
         self.accumulate, self.rank, self.world_size = accumulate, rank, world_size
         self.seed = seed
         self.lead_mask_probability = lead_mask_probability if training else 0.0
@@ -208,12 +212,13 @@ class PretrainBatches(Dataset[PairBatch]):
         batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.from_numpy(crops.lead_mask)}
         if self.sampler.min_length < self.sampler.length:  # not: where one is short; all ranks must have it, or none
             batch["valid"] = torch.from_numpy(crops.valid)
-        return batch
+        return batch if self.reports is None else batch | self.reports.of(crops.rows)
 
     @property
     def batch_bytes(self) -> int:
-        """Size of a batch: int16 samples."""
-        return 2 * self.batch_size * self.sampler.length * self.signals.leads * 2
+        """Size of a batch: int16 samples, and vectors of reports where there are such."""
+        width = 0 if self.reports is None else self.reports.vectors.shape[1]
+        return 2 * self.batch_size * (self.sampler.length * self.signals.leads * 2 + width * 4)
 
     def crops(self, forward: int) -> PairCrops:
         """What is cut out of which recordings for forward number `forward`, without reading any."""

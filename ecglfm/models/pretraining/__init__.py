@@ -9,6 +9,7 @@ from ecglfm.models.pretraining.mae import Mae
 from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
+from ecglfm.models.pretraining.report_alignment import ReportAlignment
 
 __all__ = [
     "Cpc",
@@ -18,6 +19,7 @@ __all__ = [
     "Noise",
     "Objective",
     "Quantized",
+    "ReportAlignment",
     "hidden_of",
     "make_objective",
     "objective_class",

@@ -15,6 +15,7 @@ from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.lineage import continued
 from ecglfm.models.pretraining import objective_class
 from ecglfm.models.seen import read_seen, write_seen
+from ecglfm.models.text import copy_alignment
 from ecglfm.provenance import write_text
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.loop import history_columns
@@ -50,6 +51,7 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
             info["weights"] = encoder.info["weights"]  # it stays a control wherever it is brought from
         if known := read_seen(Path(config.path or "")):
             write_seen(output, known)
+        copy_alignment(Path(config.path or ""), output)
     save_encoder(output, encoder, info)
     usual = objective_class(PretrainConfig.model_fields["objective"].default)
     write_text(output / "history.csv", ",".join(history_columns(usual.columns)) + "\n")

@@ -13,25 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ecglfm import distributed
-from ecglfm.config import EncoderSlice, TrackingSlice
-from ecglfm.config.wording import counted
-from ecglfm.data.loading import PairSampler, PretrainBatches, recorded_leads
+from ecglfm.config import EncoderSlice, ReportAlignmentConfig, TrackingSlice
 from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.placement import make_on
-from ecglfm.models.pretraining import Objective, make_objective, objective_class
+from ecglfm.models.pretraining import Objective, ReportAlignment, make_objective, objective_class
 from ecglfm.models.seen import fingerprints, write_seen
-from ecglfm.provenance import write_text
+from ecglfm.provenance import sha256_json, write_text
 from ecglfm.records import data_hash, manifest_hash, require_columns
 from ecglfm.tracking import History, Run, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash, decisive
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import full_state_dict, initialize
+from ecglfm.training.pretraining.batches import pair_batches
 from ecglfm.training.pretraining.encoders import (
     all_seen,
     build_encoder,
@@ -40,6 +37,7 @@ from ecglfm.training.pretraining.encoders import (
     write_untrained,
 )
 from ecglfm.training.pretraining.loop import history_columns, train
+from ecglfm.training.pretraining.reports import PretrainingReports
 from ecglfm.training.pretraining.resumed import warn_of_changes
 from ecglfm.training.pretraining.tracked import run_of_pretraining
 from ecglfm.training.pretraining.watchdog import Watchdog
@@ -54,6 +52,7 @@ def run_pretrain(
     manifest: Path,
     signals: Path,
     output: Path,
+    index: Path | None = None,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int | None = None,
@@ -70,6 +69,8 @@ def run_pretrain(
         The folder `preprocess/`.
     output : path
         Gets `encoder.safetensors`, `encoder.json`, `history.csv`; and `checkpoints/`, the state to resume.
+    index : path, optional
+        The folder `index/`, where reports are read; None: the one beside the folder of the manifest.
     tracking : TrackingSlice, optional
     rule : str, optional
         Name of the Snakemake rule, for the tags.
@@ -90,7 +91,7 @@ def run_pretrain(
             write_untrained(slice_, output)
         return
     distributed.init(threads)
-    Pretraining(slice_, manifest, signals, output).run(tracking, rule, stop)
+    Pretraining(slice_, manifest, signals, output, index).run(tracking, rule, stop)
 
 
 class Pretraining:
@@ -99,11 +100,13 @@ class Pretraining:
     Parameters
     ----------
     slice_ : EncoderSlice
-    manifest, signals, output : path
+    manifest, signals, output, index : path
         As `run_pretrain`.
     """
 
-    def __init__(self, slice_: EncoderSlice, manifest: Path, signals: Path, output: Path) -> None:
+    def __init__(
+        self, slice_: EncoderSlice, manifest: Path, signals: Path, output: Path, index: Path | None = None
+    ) -> None:
         slice_, self.continues = with_base(slice_)
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
@@ -116,10 +119,16 @@ class Pretraining:
         )  # fmt: skip
         seen = records[records["split"].isin(["train", "valid"])]
         self.data_hash, self.config_hash = data_hash(seen), config_hash(slice_)
+        self.reports: PretrainingReports | None = None
+        if isinstance(said := self.config.objective, ReportAlignmentConfig):
+            self.reports = PretrainingReports(said, records, index or manifest.parent.parent / "index", output)
+            self.data_hash = sha256_json({"records": self.data_hash, "reports": self.reports.hash})
         self.seen = all_seen((self.data_hash, fingerprints(seen["sha256"])), slice_.config.import_path, output)
         self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
-        self.train, self.valid = self._batches(records, signals, rate)
+        self.train, self.valid = pair_batches(
+            slice_, records, signals, None if self.reports is None else self.reports.vectors
+        )
         per_epoch = self.train.updates_per_epoch
         self.total = self.config.steps or (self.config.epochs or 0) * per_epoch
         phases(self.total, self.config.schedule)  # a mistake in it is better known now
@@ -140,51 +149,6 @@ class Pretraining:
         self.saved = SavedTraining(checkpoints, self.total)
         self.saver = self.saved.saver
 
-    def _batches(
-        self, records: pd.DataFrame, folder: Path, rate: float
-    ) -> tuple[PretrainBatches, PretrainBatches | None]:
-        """Training pairs, and validation pairs where there are enough."""
-        config, signals = self.config, Signals(records, folder)
-        shortest = config.crop_seconds if config.min_seconds is None else config.min_seconds
-
-        def sampler(split: str) -> PairSampler:
-            return PairSampler(
-                records,
-                split=split,
-                length=round(config.crop_seconds * rate),
-                min_length=round(shortest * rate),
-                min_recordings=config.min_recordings,
-                pairs=config.objective.pairs,
-            )
-
-        rank, world_size = distributed.rank(), distributed.world_size()
-        train = PretrainBatches(
-            signals,
-            sampler("train"),
-            batch_size=config.batch_size,
-            accumulate=config.accumulate,
-            seed=config.seed,
-            lead_mask_probability=config.lead_mask_probability,
-            recorded=recorded_leads(records["lead_mask"].to_numpy(), self.slice.preprocess.leads),
-            shuffle_block=config.shuffle_block,
-            rank=rank,
-            world_size=world_size,
-        )
-        pairs = sampler("valid")
-        if len(pairs) < world_size:
-            logger.warning("the validation split has %s: no validation", counted(len(pairs), "pair"))
-            return train, None
-        valid = PretrainBatches(
-            signals,
-            pairs,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            training=False,
-            rank=rank,
-            world_size=world_size,
-        )
-        return train, valid
-
     def run(self, tracking: TrackingSlice | None, rule: str | None, stop: distributed.StopFlag | None) -> None:
         """Resume or begin, train, write the encoder; raises as `run_pretrain`."""
         with self.saved:
@@ -192,6 +156,9 @@ class Pretraining:
             engine, objective = self._build()
             with self._start_tracking(tracking, rule) as run:
                 train(engine, self, start=self.saved.step, run=run, stop=stop)
+                if self.reports is not None and isinstance(objective, ReportAlignment):
+                    hashes = {"config_hash": self.config_hash, "data_hash": self.data_hash}
+                    self.reports.write(engine, objective, self.output, hashes)
                 self._export(engine, objective.exported, run)
 
     def _prepare(self) -> int:

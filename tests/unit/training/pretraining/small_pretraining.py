@@ -33,7 +33,7 @@ def encoder_slice(*, weights="pretrain", path=None, **pretrain):
     )  # fmt: skip
 
 
-def pretrain(prepared, output, stop=None, slice_=None, **options):
+def pretrain(prepared, output, stop=None, slice_=None, index=None, **options):
     """Status of the process that would have trained."""
     try:
         run_pretrain(
@@ -41,6 +41,7 @@ def pretrain(prepared, output, stop=None, slice_=None, **options):
             manifest=prepared / "records.parquet",
             signals=prepared / "preprocess",
             output=output,
+            index=index,
             threads=1,
             stop=stop,
         )

@@ -1,0 +1,17 @@
+"""Text beside the signal: encoders of reports, and what brings them and recordings into one space."""
+
+from __future__ import annotations
+
+from ecglfm.models.text.alignment import Alignment, copy_alignment, read_alignment, write_alignment
+from ecglfm.models.text.encoders import HashedText, HuggingFaceText, TextEncoder, text_encoder
+
+__all__ = [
+    "Alignment",
+    "HashedText",
+    "HuggingFaceText",
+    "TextEncoder",
+    "copy_alignment",
+    "read_alignment",
+    "text_encoder",
+    "write_alignment",
+]
