@@ -20,6 +20,7 @@ from ecglfm.config.architecture import (
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.discovery import (
+    BiomarkersConfig,
     DiscoverConfig,
     FeaturesConfig,
     FeaturesSlice,
@@ -87,6 +88,7 @@ __all__ = [
     "Architecture",
     "AttentionConfig",
     "BandpassConfig",
+    "BiomarkersConfig",
     "CardConfig",
     "CardSlice",
     "CheckpointEvery",

@@ -6,9 +6,11 @@ from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
 from ecglfm.config.discovery.genotypes import GenotypesConfig
 from ecglfm.config.discovery.people import PeopleConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig
 from ecglfm.config.discovery.slices import FeaturesSlice, PeopleSlice, SimulationSlice, discover_slices
 
 __all__ = [
+    "BiomarkersConfig",
     "DiscoverConfig",
     "FeaturesConfig",
     "FeaturesSlice",

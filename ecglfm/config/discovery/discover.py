@@ -8,6 +8,7 @@ from ecglfm.config.base import Section
 from ecglfm.config.discovery.features import FeaturesConfig
 from ecglfm.config.discovery.genotypes import GenotypesConfig
 from ecglfm.config.discovery.people import PeopleConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig
 
 
 class DiscoverConfig(Section):
@@ -18,6 +19,7 @@ class DiscoverConfig(Section):
     genotypes: GenotypesConfig | None = Field(
         None, description="the genotypes; null: simulated where all sources are synthetic, else `discover` says so"
     )
+    biomarkers: BiomarkersConfig = Field(BiomarkersConfig(), description="features against ECG biomarkers")
 
     @property
     def people_files(self) -> list[str]:

@@ -52,6 +52,7 @@ def discover_slices(
     sections: dict[str, Section] = {
         "features": FeaturesSlice(features=config.features, time=times),
         "people": PeopleSlice(people=config.people, ids=genotypes.ids),
+        "biomarkers": config.biomarkers,
     }
     if is_simulated(config, sources):
         same = {"shards": 1, "download": DownloadConfig()}  # of which no genotype depends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.evaluation.beats.delineation import PHASES, Waves, delineate, phases_of
-from ecglfm.evaluation.beats.intervals import Intervals, measure_intervals
+from ecglfm.evaluation.beats.intervals import Intervals, frontal_axis, measure_intervals
 from ecglfm.evaluation.beats.peaks import AverageBeat, average_beat, find_beats
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "average_beat",
     "delineate",
     "find_beats",
+    "frontal_axis",
     "measure_intervals",
     "phases_of",
 ]

@@ -21,6 +21,7 @@ PHASES = ("P", "PR", "QRS", "ST", "T", "rest")
 #: Share of the QRS complex' steepest slope that still belongs to it; the next where nothing is calmer (a bundle branch
 #: block, an ST segment that rises).
 _STEEP = (0.06, 0.1, 0.15, 0.2)
+_QUIET = 0.3  # share of a beat that is flat at least: what slope is there is noise
 _CALM = 0.012  # s below that, for it to be over
 _QRS_REACH, _QRS_LONGEST = 0.16, 0.22  # s from its middle, and in all
 _P_LEAST, _T_LEAST = 0.012, 0.03  # mV over all leads, below which there is no such wave
@@ -78,8 +79,9 @@ def delineate(beat: AverageBeat) -> Waves:
 
 def _complex(steep: np.ndarray, peak: int, low: int, high: int, calm: int) -> tuple[int, int] | None:
     """Samples where QRS begins and ends around its steepest; None where no calm is on both sides."""
+    noise = float(np.quantile(steep, _QUIET))
     for share in _STEEP:
-        limit = max(share * float(steep[peak]), 1e-9)
+        limit = max(float(np.hypot(noise, share * steep[peak])), 1e-9)  # both are roots of mean squares
         onset = _last_calm(steep[low : peak + 1][::-1] < limit, calm)
         offset = _last_calm(steep[peak:high] < limit, calm)
         if onset is not None and offset is not None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecglfm.evaluation.beats.delineation import Waves, delineate
+from ecglfm.evaluation.beats.delineation import delineate
 from ecglfm.evaluation.beats.peaks import AverageBeat, average_beat
 
 _QT_LONGEST = 0.75  # of the time between beats
@@ -58,6 +58,7 @@ def measure_intervals(signal_mv: np.ndarray, fs: float, leads: list[str]) -> Int
     if beat is None:
         return Intervals()
     waves = delineate(beat)
+    names = [lead for lead, there in zip(leads, recorded, strict=True) if there]
     qt = waves.t_offset - waves.qrs_onset
     if qt > _QT_LONGEST * beat.rr:  # the next beat's P was taken for T
         qt = math.nan
@@ -67,7 +68,7 @@ def measure_intervals(signal_mv: np.ndarray, fs: float, leads: list[str]) -> Int
         qrs=_milliseconds(waves.qrs_offset - waves.qrs_onset),
         qt=_milliseconds(qt),
         qtc=_milliseconds(qt / math.sqrt(beat.rr)),
-        axis=_axis(beat, waves, [lead for lead, there in zip(leads, recorded, strict=True) if there]),
+        axis=_rounded(frontal_axis(beat, names, waves.qrs_onset, waves.qrs_offset)),
     )
 
 
@@ -79,11 +80,26 @@ def _milliseconds(seconds: float) -> int | None:
     return _rounded(seconds * 1000.0)
 
 
-def _axis(beat: AverageBeat, waves: Waves, leads: list[str]) -> int | None:
-    """Degrees from -179 to 180; None without I and aVF, or without a direction."""
-    if not {"I", "aVF"} <= set(leads) or math.isnan(waves.qrs_onset):
-        return None
-    first, last = (beat.center + round(second * beat.sampling_rate) for second in (waves.qrs_onset, waves.qrs_offset))
+def frontal_axis(beat: AverageBeat, leads: list[str], start: float, end: float) -> float:
+    """Direction in the frontal plane of the net area of a wave.
+
+    Parameters
+    ----------
+    beat : AverageBeat
+    leads : list of str
+        Names of its columns.
+    start, end : float
+        Of the wave, s from the middle of QRS, as `delineate` has them.
+
+    Returns
+    -------
+    float
+        Degrees above -180 to 180, 0 towards the left arm and 90 towards the feet; NaN without I and aVF, or without a
+        direction.
+    """
+    if not {"I", "aVF"} <= set(leads) or math.isnan(start) or math.isnan(end):
+        return math.nan
+    first, last = (beat.center + round(second * beat.sampling_rate) for second in (start, end))
     area = beat.signal[max(0, first) : last + 1].sum(axis=0)
     x, y = float(area[leads.index("I")]), 2.0 / math.sqrt(3.0) * float(area[leads.index("aVF")])
-    return round(math.degrees(math.atan2(y, x))) if math.hypot(x, y) > 1e-6 else None
+    return math.degrees(math.atan2(y, x)) if math.hypot(x, y) > 1e-6 else math.nan

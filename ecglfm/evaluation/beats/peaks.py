@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 _BAND = (5.0, 30.0)  # Hz, where a QRS complex has its energy
@@ -16,6 +16,7 @@ _SMOOTH = 0.08  # s, about the length of one
 _REFRACTORY = 0.25  # s between two beats, at least
 _ALIKE = 0.8  # correlation with the average, from which on a beat belongs to it
 _BEFORE, _AFTER = 0.36, 0.60  # s around a beat that an average shows at most
+_RETURN = 0.5  # of its distance from the level before P, down to which leads return after the top of P
 _CONTEXT = 0.15  # s that the next beat's P and QRS take
 
 
@@ -152,11 +153,28 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _level(beat: np.ndarray, center: int, fs: float) -> np.ndarray:
-    """Each lead's value where all are flattest for 20 ms, within 120 ms before the QRS complex."""
+    """Each lead's value where all are flattest for 20 ms, within 120 ms before the QRS complex.
+
+    Where nothing is level between P and QRS, that is the top of P: it shows in that the leads come back, before QRS, to
+    where they are flattest before P, which is zero then.
+    """
     width = max(2, round(0.02 * fs))
-    first, last = max(0, center - round(0.16 * fs)), max(1, center - round(0.04 * fs) - width)
+    between, last = max(0, center - round(0.16 * fs)), max(1, center - round(0.04 * fs) - width)
     steep = np.abs(np.diff(beat, axis=0)).sum(axis=1)
-    starts = range(first, max(first + 1, last))
-    flattest = min(starts, key=lambda start: float(steep[start : start + width].sum()))
+    flattest = _flattest(steep, between, max(between + 1, last), width)
     level: np.ndarray = np.median(beat[flattest : flattest + width], axis=0)
+    before = max(0, center - round(0.26 * fs))
+    if before + width > between:
+        return level
+    smooth = gaussian_filter1d(beat, 0.005 * fs, axis=0)
+    start = _flattest(np.abs(np.diff(smooth, axis=0)).sum(axis=1), before, between - width + 1, width)
+    rest: np.ndarray = np.median(beat[start : start + width], axis=0)
+    later = smooth[flattest + width : center - round(0.03 * fs)]
+    if len(later) and np.linalg.norm(later - rest, axis=1).min() < _RETURN * np.linalg.norm(level - rest):
+        return rest
     return level
+
+
+def _flattest(steep: np.ndarray, first: int, stop: int, width: int) -> int:
+    """Where the stretch begins, from `first` to before `stop`, in which the leads move least."""
+    return min(range(first, stop), key=lambda start: float(steep[start : start + width].sum()))

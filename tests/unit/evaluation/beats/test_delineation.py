@@ -10,6 +10,9 @@ import wfdb
 
 from ecglfm import read_record
 from ecglfm.evaluation.beats import PHASES, average_beat, delineate, phases_of
+from ecglfm.sources.synthesis.heart import RATE, quantize, record_leads
+from ecglfm.sources.synthesis.patient import generator, make_patient
+from ecglfm.sources.synthesis.setting import QUIET
 from tests.unit.evaluation.beats.hearts import heart
 
 
@@ -66,3 +69,21 @@ def test_ludb_is_met(real_data: Path, record: str):
         low, high = sorted((float(np.median(marked[name])), most))
         within = 0.03 if name == "t_onset" else 0.016
         assert low - within <= seconds <= high + within, name
+
+
+@pytest.mark.parametrize("number", [11, 33, 92, 94])
+def test_noise_is_not_qrs(number: int):
+    made = make_patient(
+        number,
+        "NORM",
+        ectopy=False,
+        age=25.0 + number % 60,
+        sex="female" if number % 2 else "male",
+        rng=generator(9, number),
+    )
+    leads, _ = record_leads(made, generator(8, number), mains=50.0, setting=QUIET)
+    beat = average_beat(quantize(leads, 1000.0) / 1000.0, RATE)
+    assert beat is not None
+    waves, qrs = delineate(beat), made.waves[2:5]  # from 2.5 sigma before the first to 2.5 after the last
+    planted = (qrs[:, 0] + 2.5 * qrs[:, 1]).max() - (qrs[:, 0] - 2.5 * qrs[:, 1]).min()
+    assert waves.qrs_offset - waves.qrs_onset == pytest.approx(planted, abs=0.03)

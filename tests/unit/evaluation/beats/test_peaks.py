@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from ecglfm.evaluation.beats import average_beat, find_beats
+from ecglfm.sources.synthesis.heart import RATE, record_leads
+from ecglfm.sources.synthesis.patient import generator, make_patient
+from ecglfm.sources.synthesis.setting import QUIET
 from tests.unit.evaluation.beats.hearts import heart
 
 
@@ -43,3 +46,14 @@ def test_the_average_is_the_beat_without_the_one_that_differs():
     assert without is not None
     assert len(without.beats) == len(clean.beats) - 1
     assert np.abs(without.beats - at).min() > 100
+
+
+@pytest.mark.parametrize("number", [3, 5, 31])
+def test_where_p_runs_into_qrs_its_top_is_not_zero(number: int):
+    """Nothing is level between P and QRS of these hearts."""
+    made = make_patient(number, "NORM", ectopy=False, age=30.0 + number, sex="female", rng=generator(9, number))
+    leads, _ = record_leads(made, generator(8, number), mains=50.0, setting=QUIET)
+    found = average_beat(leads.T, RATE)
+    assert found is not None
+    before = found.signal[found.center - 130 : found.center - 110]
+    assert np.sqrt(np.square(before.mean(axis=0)).mean()) < 0.03

@@ -1,0 +1,38 @@
+"""Steps that say what features mean: `discover biomarkers`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the steps of this group."""
+    biomarkers = steps.add_parser("biomarkers", help="features against intervals, axes and voltages of people's ECGs")
+    biomarkers.add_argument(
+        "--config", type=Path, required=True, help="slice of the config: config/discover/biomarkers.yaml"
+    )
+    _add_features(biomarkers)
+    biomarkers.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    biomarkers.add_argument(
+        "--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources"
+    )
+    biomarkers.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    biomarkers.add_argument("--workers", type=int, default=1, help="processes that measure")
+    biomarkers.set_defaults(run=_biomarkers)
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--features", type=Path, required=True, help="folder discover/{encoder} of the step features; written to, too"
+    )
+
+
+def _biomarkers(args: argparse.Namespace) -> None:
+    from ecglfm.config import BiomarkersConfig, load
+    from ecglfm.discovery.biomarkers import run_biomarkers
+
+    run_biomarkers(
+        load(BiomarkersConfig, args.config), features=args.features, manifest=args.manifest, index=args.index,
+        signals=args.signals, workers=args.workers,
+    )  # fmt: skip
