@@ -26,6 +26,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     people.add_argument(
         "--samples", nargs="+", type=Path, required=True, help="who is in the genotypes: .fam, .psam, .sample"
     )
+    people.add_argument("--measured", type=Path, help="biomarkers.parquet, of whose columns some are traits, too")
     people.add_argument("--output", type=Path, required=True, help="folder to write into")
     people.set_defaults(run=_people)
 
@@ -60,6 +61,7 @@ def _people(args: argparse.Namespace) -> None:
         features=args.features,
         people=args.people,
         samples=args.samples,
+        measured=args.measured,
         output=args.output,
     )
 

@@ -24,6 +24,11 @@ class PeopleConfig(Section):
         None, description="file with an IID a line (or FID and IID): only they take part, e.g. one ancestry"
     )
     exclude: list[str] = Field([], description="files of the same form: they do not, e.g. related people, withdrawals")
+    measured: list[str] = Field(
+        ["pr_ms", "qtc_fridericia_ms", "sokolow_lyon_mv"],
+        description="columns of `biomarkers.parquet` that are traits beside the features, rank-inverse-normal as they "
+        "are: controls, whose loci are known",
+    )
     min_overlap: float = Field(
         0.8,
         ge=0,

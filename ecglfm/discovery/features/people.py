@@ -1,8 +1,8 @@
 """The step `discover people`: phenotype and covariate files of people who are among the genotypes.
 
-`phenotypes.tsv` and `covariates.tsv` begin with FID and IID, which PLINK 2, REGENIE and BOLT-LMM all read; `ids.tsv`
-says which sample is which patient; `people.json` counts who was left out, and why. People, features and covariates are
-joined by id, never by their place in a file.
+`phenotypes.tsv` (features, and what was measured) and `covariates.tsv` begin with `#FID IID`, as PLINK 2 has it;
+REGENIE and BOLT-LMM read the same without `#`. `ids.tsv` says which sample is which patient; `people.json` counts who
+was left out, and why. People, features and covariates are joined by id, never by their place in a file.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ import pandas as pd
 
 from ecglfm.config import PeopleConfig, PeopleSlice, UserError
 from ecglfm.discovery.features.covariates import design, independent
+from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.discovery.features.samples import read_ids, read_samples, sample_of
 from ecglfm.discovery.features.vectors import read_table
 from ecglfm.provenance import atomic, write_json
 
 logger = logging.getLogger(__name__)
 
-_IDS = ["FID", "IID"]
+_IDS = ["#FID", "IID"]
 #: Columns of `people.parquet` that may be named as covariates.
 _OWN = ("age", "sex", "source")
 
 
-def run_people(slice_: PeopleSlice, *, features: Path, people: Path, samples: Sequence[Path], output: Path) -> None:
+def run_people(
+    slice_: PeopleSlice,
+    *,
+    features: Path,
+    people: Path,
+    samples: Sequence[Path],
+    output: Path,
+    measured: Path | None = None,
+) -> None:
     """Write phenotypes, covariates and ids of those who take part.
 
     Parameters
@@ -41,11 +50,14 @@ def run_people(slice_: PeopleSlice, *, features: Path, people: Path, samples: Se
         Who is in the genotype files: `.fam`, `.psam` or `.sample`; who is in all of them can take part.
     output : path
         Folder.
+    measured : path, optional
+        `biomarkers.parquet`, of whose columns `people.measured` names some.
 
     Raises
     ------
     UserError
-        Too few people are among the samples, an id is ambiguous, a covariate is unknown, or nobody is left.
+        Too few people are among the samples, an id is ambiguous, a covariate or a measurement is unknown, or nobody is
+        left.
     """
     config = slice_.people
     known = read_samples(samples)
@@ -56,7 +68,8 @@ def run_people(slice_: PeopleSlice, *, features: Path, people: Path, samples: Se
     counts: dict[str, Any] = {"people": len(rows), "samples": len(known)}
     among = rows["IID"].isin(known.index)
     _check_overlap(config, rows, known, int(among.sum()), samples)
-    rows = rows[among].assign(FID=lambda table: known.reindex(table["IID"]).to_numpy())
+    rows = rows[among]
+    rows["#FID"] = known.reindex(rows["IID"]).to_numpy()
     rows, counts["listed"] = _listed(config, rows)
     matrix, counts["covariates"] = _covariates(config, rows)
     complete = matrix.notna().all(axis=1)
@@ -69,6 +82,7 @@ def run_people(slice_: PeopleSlice, *, features: Path, people: Path, samples: Se
     for name, why in left_out.items():
         logger.warning("covariate %s: %s: left out", name, why)
     traits = pd.read_parquet(features).set_index("patient_id").drop(columns="record_id")
+    traits = traits.join(_measured(config.measured, measured, traits))
     phenotypes = rows[_IDS].join(traits.reindex(rows["patient_id"]).set_axis(rows.index))
     _write(output / "phenotypes.tsv", phenotypes)
     _write(output / "covariates.tsv", rows[_IDS].join(matrix))
@@ -119,6 +133,18 @@ def _covariates(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame,
             )
         table[others] = own.set_index("IID")[others].reindex(rows["IID"]).to_numpy()
     return design(table, config.covariates, categorical=config.categorical), list(config.covariates)
+
+
+def _measured(names: Sequence[str], path: Path | None, traits: pd.DataFrame) -> pd.DataFrame:
+    """Measurements of the people with features, by id, as normal scores."""
+    if path is None:
+        return pd.DataFrame(index=traits.index)
+    table = pd.read_parquet(path).set_index("patient_id")
+    if unknown := [name for name in names if name not in table]:
+        numbers = ", ".join(map(str, table.select_dtypes("number")))
+        raise UserError(f"discover.people.measured: {path} has no {unknown[0]!r}; it has {numbers}")
+    table = table[list(names)].reindex(traits.index)
+    return table.apply(lambda column: rank_inverse_normal(column.to_numpy(float)))
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

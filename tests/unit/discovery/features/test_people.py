@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from ecglfm.config import PeopleSlice, UserError
 from ecglfm.discovery.features import run_people
@@ -25,11 +26,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(folder: Path, samples: str = "all.fam", ids: str | None = None, **people: object) -> Path:
+def make(
+    folder: Path, samples: str = "all.fam", ids: str | None = None, biomarkers: Path | None = None, **people: object
+) -> Path:
     output = folder / "made"
     run_people(
         PeopleSlice.model_validate({"people": people, "ids": ids}), features=folder / "features/edf.parquet",
         people=folder / "features/people.parquet", samples=[folder / samples], output=output,
+        measured=biomarkers,
     )  # fmt: skip
     return output
 
@@ -40,9 +44,9 @@ def test_tables_are_joined_by_id(folder: Path):
         pd.read_csv(output / f"{name}.tsv", sep="\t").set_index("IID") for name in ("phenotypes", "covariates")
     )
     expected = pd.read_parquet(folder / "features/edf.parquet").set_index("patient_id")
-    assert list(phenotypes) == ["FID", "edf_0001", "edf_0002"]
+    assert list(phenotypes) == ["#FID", "edf_0001", "edf_0002"]
     np.testing.assert_allclose(phenotypes["edf_0002"], expected["edf_0002"].reindex(phenotypes.index), rtol=1e-8)
-    assert list(covariates) == ["FID", "age", "sex", "source_b"]
+    assert list(covariates) == ["#FID", "age", "sex", "source_b"]
     assert covariates.loc["a/7", ["age", "sex", "source_b"]].tolist() == [47, 0, 0]
     assert covariates.loc["b/9", ["age", "sex", "source_b"]].tolist() == [49, 1, 1]
     assert pd.read_csv(output / "ids.tsv", sep="\t").set_index("IID")["patient_id"]["b/9"] == "b/9"
@@ -60,7 +64,7 @@ def test_ids_that_hardly_match_are_no_association(folder: Path):
         make(folder, "few.fam")
     assert not (folder / "made").exists()
     make(folder, "few.fam", min_overlap=0.25, covariates=["age", "sex", "source"])
-    assert list(pd.read_csv(folder / "made/covariates.tsv", sep="\t")) == ["FID", "IID", "age", "sex"]  # of one source
+    assert list(pd.read_csv(folder / "made/covariates.tsv", sep="\t")) == ["#FID", "IID", "age", "sex"]  # of one source
     (folder / "none.fam").write_text("0 x 0 0 0 0\n")
     with pytest.raises(UserError, match="0 of 40 people"):
         make(folder, "none.fam", min_overlap=0)
@@ -72,7 +76,7 @@ def test_a_table_says_whose_samples_they_are(folder: Path):
     output = make(folder, "s.fam", ids=str(folder / "ids.csv"), min_overlap=0.2, covariates=["age"])
     found = pd.read_csv(output / "covariates.tsv", sep="\t").set_index("IID")
     assert found["age"]["S9"] == 40
-    assert found["FID"]["S9"] == "F9"
+    assert found["#FID"]["S9"] == "F9"
 
 
 def test_lists_and_a_table_of_the_users_own(folder: Path):
@@ -86,7 +90,7 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
         exclude=[str(folder / "related.txt")],
     )  # fmt: skip
     found = pd.read_csv(output / "covariates.tsv", sep="\t")
-    assert list(found) == ["FID", "IID", "age", "array_UKBL", "batch_1", "batch_2"]
+    assert list(found) == ["#FID", "IID", "age", "array_UKBL", "batch_1", "batch_2"]
     assert not {"a/1", "a/2", "a/3"} & set(found["IID"])
     counts = read_json(output / "people.json")
     assert counts["listed"] == {str(folder / "related.txt"): 2}
@@ -94,3 +98,19 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
     assert counts["taking_part"] == 37
     with pytest.raises(UserError, match="'array' is none of age, sex, source, age2: name the `table`"):
         make(folder, covariates=["array"])
+
+
+def test_what_was_measured_stands_beside_the_features(folder: Path):
+    """By id, as normal scores; of whom nothing was measured there is nothing."""
+    people = pd.read_parquet(folder / "features/people.parquet")["patient_id"]
+    table = pd.DataFrame({"patient_id": people, "pr_ms": np.arange(40.0), "qt_ms": 400.0})
+    table.loc[table["patient_id"] == "a/7", "pr_ms"] = np.nan
+    table.sample(frac=1, random_state=0).to_parquet(folder / "biomarkers.parquet")
+    output = make(folder, biomarkers=folder / "biomarkers.parquet", covariates=["age"], measured=["pr_ms"])
+    phenotypes = pd.read_csv(output / "phenotypes.tsv", sep="\t").set_index("IID")
+    assert list(phenotypes) == ["#FID", "edf_0001", "edf_0002", "pr_ms"]
+    known = people[people != "a/7"]
+    np.testing.assert_allclose(phenotypes["pr_ms"][known], norm.ppf((np.arange(39) + 0.625) / 39.25), rtol=1e-7)
+    assert np.isnan(phenotypes["pr_ms"]["a/7"])
+    with pytest.raises(UserError, match="has no 'qrs_ms'; it has pr_ms, qt_ms"):
+        make(folder, biomarkers=folder / "biomarkers.parquet", measured=["qrs_ms"])
