@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ecglfm.config.base import Section
@@ -20,6 +22,11 @@ class PeopleConfig(Section):
         None, description="CSV or TSV of your own with a column `IID` and further covariates, e.g. array, batch, centre"
     )
     categorical: list[str] = Field([], description="columns of `table` whose numbers are names, e.g. batch, centre")
+    missing: Literal["leave_out", "indicator"] = Field(
+        "leave_out",
+        description="people without some covariate: `leave_out` them, or `indicator`: they have the mean of the others, "
+        "and a column `{name}_missing` says who; for a database that does not say its patients' age and sex",
+    )
     keep: str | None = Field(
         None, description="file with an IID a line (or FID and IID): only they take part, e.g. one ancestry"
     )

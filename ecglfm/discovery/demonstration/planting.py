@@ -52,7 +52,7 @@ class Planted(NamedTuple):
     share: float
 
 
-PLANTED = (Planted("voltage", "1", 0.6), Planted("PR", "2", 0.8), Planted("QTc", "3", 0.8))
+PLANTED = (Planted("voltage", "1", 0.8), Planted("PR", "2", 0.8), Planted("QTc", "3", 0.9))
 CHROMOSOMES, VARIANTS, LENGTH = 4, 500, 1_000_000
 GENE_LENGTH = 50_000
 

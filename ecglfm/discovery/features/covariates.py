@@ -60,6 +60,12 @@ def _levels(name: str, values: pd.Series) -> dict[str, pd.Series]:
     }
 
 
+def with_indicators(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The mean in the place of what is missing, and behind all columns one that says where: `{name}_missing`."""
+    missing = {f"{name}_missing": matrix[name].isna().astype(float) for name in matrix if matrix[name].isna().any()}
+    return matrix.fillna(matrix.mean()).join(pd.DataFrame(missing, index=matrix.index))
+
+
 def independent(matrix: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """Columns without those that the intercept and earlier ones make up, and of each of these the reason.
 

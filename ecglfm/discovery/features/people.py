@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm.config import PeopleConfig, PeopleSlice, UserError
-from ecglfm.discovery.features.covariates import design, independent
+from ecglfm.discovery.features.covariates import design, independent, with_indicators
 from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.discovery.features.samples import read_ids, read_samples, sample_of
 from ecglfm.discovery.features.vectors import read_table
@@ -72,8 +72,10 @@ def run_people(
     rows["#FID"] = known.reindex(rows["IID"]).to_numpy()
     rows, counts["listed"] = _listed(config, rows)
     matrix, counts["covariates"] = _covariates(config, rows)
-    complete = matrix.notna().all(axis=1)
     counts["missing"] = {name: int(matrix[name].isna().sum()) for name in matrix if matrix[name].isna().any()}
+    if config.missing == "indicator":
+        matrix = with_indicators(matrix)
+    complete = matrix.notna().all(axis=1)
     rows, matrix = rows[complete], matrix[complete]
     if rows.empty:
         raise UserError(f"discover.people: nobody is left of {counts['people']}: {counts}")

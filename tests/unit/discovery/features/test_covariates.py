@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ecglfm.discovery.features.covariates import design, independent
+from ecglfm.discovery.features.covariates import design, independent, with_indicators
 
 
 def test_text_and_numbers_that_are_names():
@@ -47,3 +47,14 @@ def test_a_column_that_nearly_depends_stays():
     kept, left_out = independent(pd.DataFrame({"age": age, "age2": age**2, "noisy": age + 1e-4 * rng.normal(size=100)}))
     assert list(kept) == ["age", "age2", "noisy"]
     assert left_out == {}
+
+
+def test_who_has_none_has_the_mean_and_an_indicator():
+    matrix = pd.DataFrame({"age": [40.0, np.nan, 60.0], "sex": [0.0, np.nan, np.nan], "source_b": [0.0, 1.0, 0.0]})
+    found = with_indicators(matrix)
+    expected = {
+        "age": [40.0, 50.0, 60.0], "sex": [0.0, 0.0, 0.0], "source_b": [0.0, 1.0, 0.0], "age_missing": [0.0, 1.0, 0.0],
+        "sex_missing": [0.0, 1.0, 1.0],
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(found, pd.DataFrame(expected))
+    assert independent(found)[1]["age_missing"] == "a combination of source_b"

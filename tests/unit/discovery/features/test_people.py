@@ -96,6 +96,9 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
     assert counts["listed"] == {str(folder / "related.txt"): 2}
     assert counts["missing"] == {"array_UKBL": 1, "batch_1": 1, "batch_2": 1}
     assert counts["taking_part"] == 37
+    output = make(folder, covariates=["age", "array"], table=str(folder / "own.tsv"), missing="indicator")
+    found = pd.read_csv(output / "covariates.tsv", sep="\t").set_index("IID")
+    assert (len(found), found["array_UKBL_missing"].sum(), found["array_UKBL_missing"]["a/3"]) == (40, 1, 1)
     with pytest.raises(UserError, match="'array' is none of age, sex, source, age2: name the `table`"):
         make(folder, covariates=["array"])
 
