@@ -24,8 +24,8 @@ class PeopleConfig(Section):
     categorical: list[str] = Field([], description="columns of `table` whose numbers are names, e.g. batch, centre")
     missing: Literal["leave_out", "indicator"] = Field(
         "leave_out",
-        description="people without some covariate: `leave_out` them, or `indicator`: they have the mean of the others, "
-        "and a column `{name}_missing` says who; for a database that does not say its patients' age and sex",
+        description="people without some covariate: `leave_out` them, or `indicator`: they have the mean of the "
+        "others, and a column `{name}_missing` says who; for a database that does not say its patients' age and sex",
     )
     keep: str | None = Field(
         None, description="file with an IID a line (or FID and IID): only they take part, e.g. one ancestry"
