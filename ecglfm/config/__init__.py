@@ -52,7 +52,7 @@ from ecglfm.config.objective import (
     ReportAlignmentConfig,
 )
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
-from ecglfm.config.schedule import ScheduleConfig
+from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 from ecglfm.config.signals import (
     LEADS,
     BandpassConfig,
@@ -79,7 +79,7 @@ from ecglfm.config.slice_keys import (
 from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
-from ecglfm.config.training import BASELINES, CheckpointEvery, EncoderConfig, PretrainConfig
+from ecglfm.config.training import BASELINES, EncoderConfig, PretrainConfig
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [

@@ -39,13 +39,13 @@ def check_cross_validation(
         if encoder.pretrain is None:
             continue
         where = definitions.where("encoders", name)
-        named = [source for source in encoder.pretrain.sources or () if source in dealt]
+        named = [source for source in encoder.pretrain.named_sources or () if source in dealt]
         if named:
             raise UserError(
                 f"{where}: pretrain.sources: {named[0]!r} is cross-validated (manifest.folds):"
                 " an encoder must not see its patients; take it out"
             )
-        if encoder.pretrain.sources is None and set(config.sources) <= set(dealt):
+        if encoder.pretrain.named_sources is None and set(config.sources) <= set(dealt):
             raise UserError(
                 f"{where}: pretrain: every source is cross-validated (manifest.folds), none is"
                 " left to pretrain on; add one, or import an encoder (`weights: import`)"

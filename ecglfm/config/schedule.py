@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training: `schedule:` of pretraining and of fine-tuning."""
+"""What happens when in a training: the learning rate (`schedule:`), and when its state is saved."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ class ScheduleConfig(Section):
     def needs_length(self) -> bool:
         """Whether the rate of an update depends on how many there are in all."""
         return self.kind != "constant" or 0 < self.warmup < 1
+
+
+class CheckpointEvery(Section):
+    """How often training state is saved: one of the two."""
+
+    steps: int | None = Field(None, ge=1, description="every N updates")
+    epochs: int | None = Field(None, ge=1, description="every N epochs")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CheckpointEvery:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("write one of `steps: N` and `epochs: N`")
+        return self

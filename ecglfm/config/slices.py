@@ -84,8 +84,8 @@ class Project:
         self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}
         for name, encoder in self.encoders.items():
             if encoder.pretrain is not None:
-                at = f"{where('encoders', name)}: pretrain.sources"
-                self._check_sources(encoder.pretrain.sources, at, "encoders")
+                at = f"{where('encoders', name)}: pretrain.{'mixture' if encoder.pretrain.mixture else 'sources'}"
+                self._check_sources(encoder.pretrain.named_sources, at, "encoders")
             if encoder.import_path and Path(encoder.import_path, "encoder.json").exists():  # later is too late: hours
                 at = f"{where('encoders', name)}: path"
                 theirs = read_description(Path(encoder.import_path), "encoder", at)
@@ -236,7 +236,8 @@ class Project:
         if pretrain is None:
             return []
         free = [name for name in self.sources if name not in self.config.manifest.cross_validated]
-        return [name for name in free if pretrain.sources is None or name in pretrain.sources]
+        named = pretrain.named_sources
+        return [name for name in free if named is None or name in named]
 
     def source_slice(self, source: str) -> SourceSlice:
         """Slice for index and ingest; the number of shards is the jobs' own argument."""

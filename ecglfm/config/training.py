@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     ConfigDict,
@@ -18,20 +18,7 @@ from ecglfm.config.base import Name, Precision, Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
-from ecglfm.config.schedule import ScheduleConfig
-
-
-class CheckpointEvery(Section):
-    """How often training state is saved: one of the two."""
-
-    steps: int | None = Field(None, ge=1, description="every N updates")
-    epochs: int | None = Field(None, ge=1, description="every N epochs")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> CheckpointEvery:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("write one of `steps: N` and `epochs: N`")
-        return self
+from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 
 
 class PretrainConfig(Section):
@@ -60,11 +47,20 @@ class PretrainConfig(Section):
     # other ones as long as the global batch is as large.
     SPREAD: ClassVar[frozenset[str]] = frozenset({"batch_size", "accumulate", "zero_stage"})
 
+    # Keys that are left out of a dump where they say the default.
+    LATER: ClassVar[frozenset[str]] = frozenset({"half_residual", "mixture"})
+
     # Keys that some objectives read (`ObjectiveKind.reads`) and the others must not be given.
     OBJECTIVES: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
 
     sources: list[Name] | None = Field(
         None, min_length=1, description="sources to pretrain on; null: all of config.yaml"
+    )
+    mixture: dict[Name, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        min_length=1,
+        description="source: weight; of the draws of patients each source has the share of its weight in their sum, in "
+        "an epoch and after every update, to one draw; null: every patient once an epoch",
     )
     crop_seconds: float = Field(5.0, gt=0, description="length of a training segment, s")
     min_seconds: float | None = Field(
@@ -157,9 +153,22 @@ class PretrainConfig(Section):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The default of `half_residual` is left out: trainings from before there was that key stay what they are."""
+        """Defaults of `LATER` are left out: trainings from before there were these keys stay what they are."""
         content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "half_residual" or value}
+        return {key: value for key, value in content.items() if key not in self.LATER or value}
+
+    @property
+    def named_sources(self) -> list[str] | None:
+        """Sources that it names, in `sources` or `mixture`; None: all of the project."""
+        return self.sources if self.mixture is None else sorted(self.mixture)
+
+    @model_validator(mode="after")
+    def _mixture_fits(self) -> PretrainConfig:
+        if self.mixture is not None and self.sources is not None and (unlike := set(self.mixture) ^ set(self.sources)):
+            raise ValueError(f"mixture: {min(unlike)} is in one of `mixture` and `sources` alone; leave `sources` out")
+        if self.mixture is not None and self.shuffle_block is not None:
+            raise ValueError("mixture: patients of several sources do not lie together: leave `shuffle_block` out")
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> PretrainConfig:

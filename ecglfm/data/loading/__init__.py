@@ -5,11 +5,12 @@ from __future__ import annotations
 from ecglfm.data.loading.loader import load
 from ecglfm.data.loading.order import BlockShuffled, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
-from ecglfm.data.loading.pretraining import PairBatch, PretrainBatches, on_device, recorded_leads
+from ecglfm.data.loading.pretraining import Mixture, PairBatch, PretrainBatches, on_device, recorded_leads
 from ecglfm.data.loading.reports import ReportVectors
 
 __all__ = [
     "BlockShuffled",
+    "Mixture",
     "Order",
     "PairBatch",
     "PairSampler",

@@ -79,6 +79,10 @@ class PairSampler:
         """Patients; they are named by their position in the order of their names."""
         return len(self._first)
 
+    def first_recordings(self) -> np.ndarray:
+        """Row of the first recording of each patient, in the order of their names."""
+        return self._rows[self._first]
+
     def recordings(self, patients: np.ndarray) -> np.ndarray:
         """Rows of all usable recordings of some patients, patient after patient."""
         count = self._count[patients]

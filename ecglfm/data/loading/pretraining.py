@@ -11,7 +11,7 @@ lies: half the bytes to copy, and the conversion is free there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from ecglfm.config import LEADS, UserError
 from ecglfm.config.wording import counted
 from ecglfm.data.loading.loader import load
+from ecglfm.data.loading.mixture import mixed
 from ecglfm.data.loading.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
 from ecglfm.data.loading.reports import ReportVectors
@@ -112,6 +113,20 @@ class PairCrops(NamedTuple):
     lead_mask: np.ndarray
 
 
+class Mixture(NamedTuple):
+    """What share of the draws each source has.
+
+    Attributes
+    ----------
+    sources : ndarray of str, shape (records of the manifest,)
+    weights : mapping of str to float
+        By source.
+    """
+
+    sources: np.ndarray
+    weights: Mapping[str, float]
+
+
 class PretrainBatches(Dataset[PairBatch]):
     """Batches of pairs for one rank; item `n` is forward number `n` of the whole training.
 
@@ -135,6 +150,8 @@ class PretrainBatches(Dataset[PairBatch]):
         Of the records of the manifest; what a batch has of them, it has as `ReportVectors.of` says.
     shuffle_block : int, optional
         Neighbours on disk that are read in one run (`ecglfm.data.loading.order`); None: a full shuffle.
+    mixture : Mixture, optional
+        Shares of the sources, in training; None: every patient once an epoch.
     training : bool
         True: a new order, pairs, crops and masks every epoch, the last incomplete batch is dropped.
         False: always the same batches, without masks, as even as possible so that few pairs are dropped.
@@ -142,7 +159,7 @@ class PretrainBatches(Dataset[PairBatch]):
     Raises
     ------
     UserError
-        There are fewer pairs than ranks times forwards.
+        There are fewer pairs than ranks times forwards, or a source of the mixture has none.
     """
 
     def __init__(
@@ -159,6 +176,7 @@ class PretrainBatches(Dataset[PairBatch]):
         recorded: np.ndarray | None = None,
         reports: ReportVectors | None = None,
         shuffle_block: int | None = None,
+        mixture: Mixture | None = None,
         training: bool = True,
     ) -> None:
         self.signals, self.sampler, self.reports = signals, sampler, reports
@@ -182,12 +200,18 @@ class PretrainBatches(Dataset[PairBatch]):
             )
         self.updates_per_epoch = updates
         self.size = self.batch_size * parts
-        self.order = self._order(shuffle_block, training)
+        self.draws_per_epoch: dict[str, int] | None = None  # of the sources of a mixture
+        self.order = self._order(shuffle_block, mixture, training)
 
-    def _order(self, shuffle_block: int | None, training: bool) -> Order:
+    def _order(self, shuffle_block: int | None, mixture: Mixture | None, training: bool) -> Order:
         key = [self.seed, _ORDER]
         if not training:
             return InOrder(size=self.size)
+        if mixture is not None:
+            of = mixture.sources[self.sampler.first_recordings()]
+            order = mixed(of, mixture.weights, size=self.size, updates=self.updates_per_epoch, key=key)
+            self.draws_per_epoch = dict(zip(sorted(mixture.weights), order.draws.tolist(), strict=True))
+            return order
         if shuffle_block is None:
             return Shuffled(len(self.sampler), size=self.size, key=key)
         return BlockShuffled(self.sampler.on_disk(self.signals), block=shuffle_block, size=self.size, key=key)

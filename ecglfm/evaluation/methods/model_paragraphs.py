@@ -61,6 +61,10 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
     if config is None:
         yield Said(UNSAID, (file,), name)
     else:
+        if config.mixture is not None:
+            total = sum(config.mixture.values())
+            shares = [f"{100 * weight / total:.3g} % of {source}" for source, weight in sorted(config.mixture.items())]
+            yield Said(f"Of the patients that it drew, {', '.join(shares)}.", (file,), name)
         terms = config.objective.model_dump(mode="json", exclude_none=True)
         named = [
             f"{term.replace('_', ' ')} (weight {value['weight']:g})" for term, value in terms.items() if _is_term(value)

@@ -10,7 +10,7 @@ import pandas as pd
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice
 from ecglfm.config.wording import counted
-from ecglfm.data.loading import PairSampler, PretrainBatches, ReportVectors, recorded_leads
+from ecglfm.data.loading import Mixture, PairSampler, PretrainBatches, ReportVectors, recorded_leads
 from ecglfm.data.samples import Signals
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def pair_batches(
     Raises
     ------
     UserError
-        There are too few pairs to train on.
+        There are too few pairs to train on, or none of a source of the mixture.
     """
     assert slice_.config.pretrain is not None
     config, preprocess, signals = slice_.config.pretrain, slice_.preprocess, Signals(records, folder)
@@ -62,6 +62,7 @@ def pair_batches(
         recorded=recorded_leads(records["lead_mask"].to_numpy(), preprocess.leads),
         reports=reports,
         shuffle_block=config.shuffle_block,
+        mixture=None if config.mixture is None else Mixture(records["source"].astype(str).to_numpy(), config.mixture),
         rank=rank,
         world_size=world_size,
     )

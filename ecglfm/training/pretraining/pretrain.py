@@ -110,7 +110,7 @@ class Pretraining:
         slice_, self.continues = with_base(slice_)
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
-        records = load_records(manifest, self.config.sources)
+        records = load_records(manifest, self.config.named_sources)
         require_columns(records, ["lead_mask"], str(manifest))
         rate = slice_.preprocess.sampling_rate
         check_reads(
@@ -256,7 +256,8 @@ class Pretraining:
             "validation_pairs": len(self.valid.sampler) if self.valid else 0,
             "pairs_per_update": batches.batch_size * batches.accumulate * batches.world_size,
             "processes": batches.world_size,
-            "sources": self.config.sources,
+            "sources": self.config.named_sources,
+            **({} if batches.draws_per_epoch is None else {"draws_per_epoch": batches.draws_per_epoch}),
             "ema": self.config.ema,
             "skipped_updates": self.watchdog.skipped,
             "warnings": self.watchdog.summary(),

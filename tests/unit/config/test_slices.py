@@ -144,6 +144,23 @@ def test_every_shipped_database_says_its_licence(repository: Path) -> None:
     assert [name for name in sorted(of_others) if not shipped[name].get("licence")] == []
 
 
+def test_a_mixture_chooses_the_sources_of_a_pretraining(repository: Path) -> None:
+    def project(mixture: dict) -> Project:
+        tiny = yaml.safe_load((repository / "config/encoders/tiny.yaml").read_text())
+        tiny["pretrain"] |= {"mixture": mixture}
+        change = {"sources": ["demo-ptbxl", "demo-mimic"], "define": {"encoders": {"tiny": tiny}}}
+        return project_of(repository, **change)
+
+    pretrain = project({"demo-mimic": 1}).encoder_slice("tiny").config.pretrain
+    assert (pretrain.sources, pretrain.mixture) == (["demo-mimic"], {"demo-mimic": 1})
+    one, other = ({"demo-mimic": 1, "demo-ptbxl": 3}, {"demo-ptbxl": 3, "demo-mimic": 1})
+    assert project(one).slices()["pretrain/tiny"] == project(other).slices()["pretrain/tiny"]
+    with pytest.raises(
+        UserError, match=r"tiny: pretrain\.mixture: 'mimic' is not in \S+ sources: demo-ptbxl, demo-mimic"
+    ):
+        project({"mimic": 1})
+
+
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:
     one = project_of(repository, sources=["demo-ptbxl", "demo-mimic"]).slices()
     other = project_of(repository, sources=["demo-mimic", "demo-ptbxl"]).slices()

@@ -49,7 +49,24 @@ def test_a_half_residual_needs_half_precision() -> None:
 
 
 def test_a_key_that_came_later_starts_no_training_anew() -> None:
-    assert "half_residual" not in parse(PretrainConfig, {"steps": 1}, "x").model_dump()
+    assert not PretrainConfig.LATER & set(parse(PretrainConfig, {"steps": 1}, "x").model_dump())
+    assert set(PretrainConfig.model_fields) >= PretrainConfig.LATER
+
+
+def test_a_mixture_names_its_sources() -> None:
+    def config(**keys: object) -> PretrainConfig:
+        return parse(PretrainConfig, {"steps": 1, "mixture": {"b": 3, "a": 1}} | keys, "x")
+
+    assert config().named_sources == ["a", "b"]
+    assert config().model_dump()["mixture"] == {"b": 3, "a": 1}
+    assert config(sources=["a", "b"]).named_sources == ["a", "b"]
+    assert config(mixture=None, sources=["c"]).named_sources == ["c"]
+    with pytest.raises(UserError, match="mixture: c is in one of `mixture` and `sources` alone; leave `sources` out"):
+        config(sources=["a", "b", "c"])
+    with pytest.raises(UserError, match="do not lie together: leave `shuffle_block` out"):
+        config(shuffle_block=4)
+    with pytest.raises(UserError, match=r"mixture\.a: .*greater than 0"):
+        config(mixture={"a": 0, "b": 1})
 
 
 def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> None:

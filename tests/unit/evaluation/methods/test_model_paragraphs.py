@@ -61,10 +61,11 @@ def test_what_a_pretraining_began_with(results: Path) -> None:
     finish(results)
     path = results / "pretrain/tiny/encoder.json"
     foreign = {"name": "merl", "weights": "import", "imported": {"origin": "MERL (MIT)"}, "sha256": 64 * "a"}
-    write_json(path, read_json(path) | {"continues": foreign})
-    first, second, *_ = (one.text for one in models.pretraining(find_run(results), "tiny"))
+    info = read_json(path)
+    write_json(path, info | {"continues": foreign, "pretrain": info["pretrain"] | {"mixture": {"b": 3, "a": 1}}})
+    first, second, third, *_ = (one.text for one in models.pretraining(find_run(results), "tiny"))
     assert first == f"Its pretraining began with the weights of merl (MERL (MIT); SHA-256 {12 * 'a'})."
-    assert second == "Pretrained on alpha."
+    assert (second, third) == ("Pretrained on alpha.", "Of the patients that it drew, 25 % of a, 75 % of b.")
 
 
 def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_by_side(results: Path) -> None:
