@@ -265,6 +265,10 @@ class ReportAlignmentConfig(ObjectiveKind):
     temperature: float = Field(0.07, ge=0.01, description="cosine similarities are divided by this, at the start")
     learn_temperature: bool = Field(True, description="learn the temperature, which stays at 0.01 or above")
 
+    def misfit(self, model: Architecture) -> str | None:
+        """Whatever is pretrained at all gives embeddings."""
+        return None if model.pretrainable else super().misfit(model)
+
 
 #: The objective of a pretraining, by its `kind`.
 ObjectiveConfig = Annotated[

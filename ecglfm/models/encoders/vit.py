@@ -104,7 +104,11 @@ class Vit(nn.Module):
             x = x + self.leads[None, :, None]
         bias = self._bias(leads, patches, real_bp, x)
         repeated = added.flatten(0, 1) if config.repeat_positions else None  # never with separators
-        *_, last = self._after_layers(x.flatten(1, 2), bias, repeated)
+        entering = x.flatten(1, 2), bias, repeated
+        if torch.is_grad_enabled():
+            last = self(*entering)[-1]
+        else:  # nobody watches the layers, whose outputs need not be kept
+            *_, last = self._after_layers(*entering)
         x = last.unflatten(1, x.shape[1:3])
         return x[:, :, 1:-1] if config.separators else x
 

@@ -45,6 +45,7 @@ from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
 from ecglfm.models.layers import initialization  # noqa: E402
 from ecglfm.models.pretraining import MaskedCodes, make_objective  # noqa: E402
+from ecglfm.models.pretraining.patch_objective import PatchObjective  # noqa: E402
 from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
 from ecglfm.training.precision import Autocast  # noqa: E402
 from ecglfm.training.pretraining import Upcoming, update, watchdog  # noqa: E402
@@ -160,6 +161,7 @@ def on_the_host(prepare):
 
 watchdog.read, Tensor.pin_memory = read, pinned
 MaskedCodes.prepare = on_the_host(MaskedCodes.prepare)
+PatchObjective.prepare = on_the_host(PatchObjective.prepare)
 
 
 class Engine:

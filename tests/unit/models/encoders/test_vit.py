@@ -15,6 +15,7 @@ from ecglfm.models.encoders.context import Stack
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.encoders.vit import VitEncoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.training.pretraining.layer_probe import LayerProbe
 from tests.unit.architectures import SMALL, small
 
 LEADS = ["I", "II", "V1"]
@@ -168,6 +169,18 @@ def test_its_layers_are_a_stack_and_recomputed_they_give_the_same():
     encoder.context.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
     assert all(map(torch.equal, gradients(), usual))
     assert len(calls) == 2
+
+
+def test_in_training_every_forward_shows_its_layers():
+    encoder, x = encoder_of(**FORMS["st_mem"]), noise(2, 3, 240)
+    with LayerProbe(encoder.context) as probe:
+        encoder.embed(x).square().sum().backward()
+    states = probe.states()
+    assert len(states) == 2
+    assert all(state.change > 1e-3 and state.gradient > 0 for state in states)
+    with torch.no_grad():
+        alone = encoder.embed(x)
+    assert torch.equal(alone, encoder.embed(x).detach())
 
 
 @EVERY

@@ -72,6 +72,12 @@ def test_an_encoder_that_does_not_fit_is_refused_by_the_config_and_by_the_object
             parse(EncoderConfig, content, "e.yaml")
 
 
+def test_embeddings_for_reports_are_of_any_encoder_that_is_pretrained():
+    reports = TypeAdapter(ObjectiveConfig).validate_python({"kind": "report_alignment"})
+    fits = {kind: reports.misfit(small(kind)) is None for kind in ("conformer", "s4", "vit", "convnet")}
+    assert fits == {"conformer": True, "s4": True, "vit": True, "convnet": False}
+
+
 def test_ecg_lfms_is_meant_where_none_is_said():
     config = PretrainConfig.model_validate({"steps": 1, "objective": {"mlm": {"weight": 0.5}}})
     assert type(config.objective) is MaskedCodesConfig
