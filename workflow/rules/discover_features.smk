@@ -26,6 +26,12 @@ def get_discovered_vectors(wildcards):
     return [f"<results>/{folder.format(wildcards.encoder)}/{source}.parquet" for source in sources]
 
 
+def get_measured(wildcards):
+    """Measured traits beside the features; nothing where the config names none."""
+    named = PROJECT.config.discover.people.measured
+    return f"<results>/discover/{wildcards.encoder}/biomarkers.parquet" if named else []
+
+
 rule discover_embed:
     input:
         model=get_attributed,
@@ -78,6 +84,7 @@ rule discover_people:
         features="<results>/discover/{encoder}/edf.parquet",
         people="<results>/discover/{encoder}/people.parquet",
         samples=get_samples,
+        measured=get_measured,
         own=PROJECT.config.discover.people_files,
     output:
         phenotypes="<results>/discover/{encoder}/phenotypes.tsv",
@@ -90,9 +97,11 @@ rule discover_people:
         "../../envs/discover.yaml"
     params:
         folder=subpath(output.ids, parent=True),
+        measured=lambda wildcards, input: ["--measured", input.measured] if input.measured else [],
     shell:
         "python -m ecglfm --cost {log:q}.cost discover people --config {input.config:q} --features {input.features:q}"
-        " --people {input.people:q} --samples {input.samples:q} --output {params.folder:q} 2> {log:q}"
+        " --people {input.people:q} --samples {input.samples:q} {params.measured:q}"
+        " --output {params.folder:q} 2> {log:q}"
 
 
 rule discover_simulate:

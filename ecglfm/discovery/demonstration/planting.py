@@ -3,7 +3,8 @@
 A synthetic patient's PR interval, QTc and QRS voltage differ from those of others of that age and sex by a number that
 is drawn already. Given it, the calls of a variant that acts on it follow by Bayes (`genotypes.draw_copies`), and what
 is linked to that variant follows from its calls: patients and genotypes are together what they would be, had the
-variant acted on the heart, and no recording changes. Two databases are two populations.
+variant acted on the heart, and no recording changes. (Effects are so large that a trait that follows from them would
+have three humps; copies follow the normal trait that there is.) Two databases are two populations.
 
 Makes `chr{chromosome}.bed`, `.bim`, `.fam`, `planted.tsv` (what acts on what) and `genes.tsv` (invented genes).
 """

@@ -17,7 +17,7 @@ def project(repository: Path, **change: object) -> Project:
 
 
 def test_an_edit_changes_the_slices_of_its_steps_alone(repository: Path):
-    before = project(repository).slices()
+    before = project(repository, discover={}).slices()
     for discover, changed in (
         ({"features": {"count": 3}}, {"discover/features"}),
         ({"people": {"min_overlap": 0.5}}, {"discover/people"}),
