@@ -28,6 +28,7 @@ from ecglfm.config.discovery import (
     PeopleConfig,
     PeopleSlice,
     SimulationSlice,
+    SurvivalConfig,
 )
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
@@ -154,6 +155,7 @@ __all__ = [
     "SourceConfig",
     "SourceSlice",
     "StatisticsConfig",
+    "SurvivalConfig",
     "TaskConfig",
     "TaskSlice",
     "TrackingConfig",

@@ -1,4 +1,4 @@
-"""Steps that say what features mean: `discover biomarkers`."""
+"""Steps that say what features mean: `discover biomarkers`, `discover survival`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     biomarkers.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
     biomarkers.add_argument("--workers", type=int, default=1, help="processes that measure")
     biomarkers.set_defaults(run=_biomarkers)
+    _add_survival(steps)
+
+
+def _add_survival(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    survival = steps.add_parser("survival", help="Cox models of the time to an event on features, over age and sex")
+    survival.add_argument(
+        "--config", type=Path, required=True, help="slice of the config: config/discover/survival.yaml"
+    )
+    _add_features(survival)
+    survival.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    survival.set_defaults(run=_survival)
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
@@ -36,3 +47,10 @@ def _biomarkers(args: argparse.Namespace) -> None:
         load(BiomarkersConfig, args.config), features=args.features, manifest=args.manifest, index=args.index,
         signals=args.signals, workers=args.workers,
     )  # fmt: skip
+
+
+def _survival(args: argparse.Namespace) -> None:
+    from ecglfm.config import SurvivalConfig, load
+    from ecglfm.discovery.survival import run_survival
+
+    run_survival(load(SurvivalConfig, args.config), features=args.features, index=args.index)

@@ -6,7 +6,7 @@ from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
 from ecglfm.config.discovery.genotypes import GenotypesConfig
 from ecglfm.config.discovery.people import PeopleConfig
-from ecglfm.config.discovery.phenotypes import BiomarkersConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
 from ecglfm.config.discovery.slices import FeaturesSlice, PeopleSlice, SimulationSlice, discover_slices
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "PeopleConfig",
     "PeopleSlice",
     "SimulationSlice",
+    "SurvivalConfig",
     "discover_slices",
 ]

@@ -8,7 +8,7 @@ from ecglfm.config.base import Section
 from ecglfm.config.discovery.features import FeaturesConfig
 from ecglfm.config.discovery.genotypes import GenotypesConfig
 from ecglfm.config.discovery.people import PeopleConfig
-from ecglfm.config.discovery.phenotypes import BiomarkersConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
 
 
 class DiscoverConfig(Section):
@@ -20,6 +20,9 @@ class DiscoverConfig(Section):
         None, description="the genotypes; null: simulated where all sources are synthetic, else `discover` says so"
     )
     biomarkers: BiomarkersConfig = Field(BiomarkersConfig(), description="features against ECG biomarkers")
+    survival: SurvivalConfig | None = Field(
+        None, description="Cox models of the time to an event on features; null: there is none to look at"
+    )
 
     @property
     def people_files(self) -> list[str]:

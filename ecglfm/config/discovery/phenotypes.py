@@ -1,4 +1,4 @@
-"""`discover.biomarkers`: what features mean in the ECG."""
+"""`discover.biomarkers`, `discover.survival`: what features mean in the ECG, and for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ecglfm.config.base import Section
+from ecglfm.config.base import Section, Seed
 
 
 class BiomarkersConfig(Section):
@@ -21,3 +21,27 @@ class BiomarkersConfig(Section):
     people: int | None = Field(
         None, ge=100, description="most people who are looked at, drawn blindly by their ids; null: all"
     )
+
+
+class SurvivalConfig(Section):
+    """Cox models of the time to an event on EDFs, over age and sex."""
+
+    time: str = Field(description="column with the time from the ECG to the event or to the end of follow-up")
+    event: str = Field(description="column that says whether the event came: 1 or 0, true or false")
+    table: str | None = Field(
+        None,
+        description="CSV, TSV or Parquet with these columns and `record_id` or `patient_id`; null: the databases' own "
+        "columns, e.g. `timey` and `death` of CODE-15, which has them at a patient's first exam only",
+    )
+    unit: str = Field("years", description="unit of time, for the figure")
+    ties: Literal["efron", "breslow"] = Field("efron", description="what is done with events at the same time")
+    ranked: int = Field(
+        10,
+        ge=0,
+        description="EDFs with the smallest P whose gain in C-index over age and sex is measured, which takes minutes "
+        "for each of them among 300,000 people",
+    )
+    curves: int = Field(6, ge=1, description="EDFs with the smallest P whose Kaplan-Meier curves are drawn")
+    folds: int = Field(5, ge=2, description="folds of people for the C-index: risks are of models of the other folds")
+    bootstrap: int = Field(500, ge=0, description="resamples of people for its interval")
+    seed: Seed = Field(0, description="seed of folds and resamples")

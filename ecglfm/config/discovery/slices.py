@@ -54,6 +54,8 @@ def discover_slices(
         "people": PeopleSlice(people=config.people, ids=genotypes.ids),
         "biomarkers": config.biomarkers,
     }
+    if config.survival is not None:
+        sections["survival"] = config.survival
     if is_simulated(config, sources):
         same = {"shards": 1, "download": DownloadConfig()}  # of which no genotype depends
         simulated = {name: one.model_copy(update=same) for name, one in sources.items()}
