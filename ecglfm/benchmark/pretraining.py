@@ -1,15 +1,24 @@
-"""`benchmark pretraining`: what pretraining is worth: linear probes on pretrained against random frozen features."""
+"""`benchmark pretraining`: what pretraining is worth, beside random weights and encoders that need none.
+
+Without `--data` linear probes of frozen features on synthetic recordings, in minutes. With it a PTB-XL of your own, or
+a part of it, cross-validated by patient: linear probes and full fine-tuning, with all labels and with few, beside
+hand-made statistics of the signal and an S4 trained from scratch.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecglfm.benchmark.genuine import Arm, Comparison
     from ecglfm.config import EncoderSlice, Project
+    from ecglfm.config.fits import Fit
     from ecglfm.evaluation.metrics import Predictions
 
 _SOURCES, _TASK, _CONFIG = ["demo-ptbxl", "demo-mimic"], "diagnosis", Path("config")
@@ -17,19 +26,40 @@ _SOURCES, _TASK, _CONFIG = ["demo-ptbxl", "demo-mimic"], "diagnosis", Path("conf
 _ARMS = {"random": None, "pretrained": "encoder", "CMSC from the front end": "frontend"}
 
 
+#: Settings of `--data`: of linear probes, whose vectors never change, and of `--quick`.
+_LINEAR = {"epochs": 100, "patience": 15, "batch_size": 32, "lr": 2.0e-3, "head_lr": None}
+_QUICK = {"folds": 3, "seeds": 1, "steps": 2, "epochs": 2, "fractions": [1.0]}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--encoder", default="tiny", metavar="NAME", help="config/encoders/{NAME}.yaml")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
-    parser.add_argument("--steps", type=int, default=400, help="updates of each")
-    parser.add_argument("--epochs", type=int, default=100, help="of the probe, at most")
+    parser.add_argument("--steps", type=int, help="updates of each pretraining; 400, with --data those of its YAML")
+    parser.add_argument(
+        "--epochs", type=int, help="at most: 100 of the probe, with --data those of full fine-tuning (40)"
+    )
     parser.add_argument("--patients", type=int, default=300, help="of each of two synthetic databases")
+    genuine = parser.add_argument_group("on genuine records")
+    genuine.add_argument("--data", type=Path, metavar="ROOT", help="folder of PTB-XL, or of a part of it")
+    genuine.add_argument("--folds", type=int, default=5, help="of the cross-validation")
+    genuine.add_argument("--modes", nargs="+", default=["linear", "full"], choices=["linear", "full"])
+    genuine.add_argument(
+        "--fractions", nargs="+", type=float, default=[0.01, 0.1, 1.0], help="of the labelled patients"
+    )
+    genuine.add_argument("--scratch", default="s4-small", metavar="NAME", help="encoder to be trained from scratch")
+    genuine.add_argument("--work", type=Path, metavar="FOLDER", help="keep what is made here, and go on from it")
+    genuine.add_argument("--quick", action="store_true", help="see that it runs: 3 folds, 1 seed, 2 updates")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, and print a row of the table as soon as a seed is done."""
+    """Measure, and print a row of the table as soon as it is known."""
+    if args.data is not None:
+        _run_genuine(args)
+        return
     from ecglfm.config import Project
 
+    args.steps, args.epochs = args.steps or 400, args.epochs or 100
     with tempfile.TemporaryDirectory() as name:
         results = Path(name)
         probe = {"epochs": args.epochs, "patience": 10, "lr": 1.0e-2, "batch_size": 16}
@@ -44,6 +74,119 @@ def run(args: argparse.Namespace) -> None:
                 _print_header(args, found[0])
             rows.append(_print_seed(seed, *found))
     _print_row("mean", [sum(column) / len(rows) for column in zip(*rows, strict=True)])
+
+
+def _run_genuine(args: argparse.Namespace) -> None:
+    """Cross-validate the arms on genuine records, and print a table."""
+    from ecglfm import distributed
+    from ecglfm.benchmark.genuine import Arm
+
+    vars(args).update(_QUICK if args.quick else {})
+    distributed.init(None)
+    pretrained, random = Arm("pretrained", args.encoder), Arm("random", args.encoder, random=True)
+    statistics, scratch = (
+        Arm("statistics", "statistics"),
+        Arm(f"{args.scratch} from scratch", args.scratch, random=True),
+    )
+    with tempfile.TemporaryDirectory() as scratch_folder:
+        comparison = _comparison(args, args.work or Path(scratch_folder))
+        fractions = [share for share in sorted(args.fractions) if _can_be_learnt(comparison, statistics, share, args)]
+        plan: list[tuple[Arm, str]] = [(statistics, "linear"), (scratch, "full")]
+        plan += [(arm, mode) for arm in (pretrained, random) for mode in args.modes]
+        _fit_all(comparison, plan, fractions, args)
+        _print_table(comparison, (pretrained, random, statistics, scratch), fractions, args)
+
+
+def _comparison(args: argparse.Namespace, work: Path) -> Comparison:
+    """Data and settings, as the recipe for small data has them."""
+    import yaml
+
+    from ecglfm.benchmark.genuine import Comparison, make_project
+
+    recipe = yaml.safe_load((_CONFIG / "recipes/ptb-xl-small.yaml").read_text(encoding="utf-8"))["finetune"]
+    names = [args.encoder, "statistics", args.scratch]
+    settings = recipe | {"modes": ["full", "linear"], "epochs": args.epochs or 40, "patience": 8}
+    project = make_project(_CONFIG, args.data, names, settings)
+    full = {name: project.finetune_slice(name).finetune for name in names}
+    fits = {(name, "full"): own for name, own in full.items()}
+    fits |= {(name, "linear"): own.model_copy(update=_LINEAR) for name, own in full.items()}
+    return Comparison(project, work, folds=args.folds, steps=args.steps, fits=fits)
+
+
+def _can_be_learnt(comparison: Comparison, statistics: Arm, share: float, args: argparse.Namespace) -> bool:
+    """Whether every label has positives and negatives in the share of every fold and seed; the cheapest arm tells."""
+    from ecglfm.config.fits import Fit
+
+    for seed in range(args.seeds) if share < 1 else ():
+        for fold in range(args.folds):
+            for label, lacking in comparison.lacking(statistics, Fit("linear", seed, share), fold).items():
+                print(f"{share:.0%} of the labels is left out: {label} has {lacking} in fold {fold}, seed {seed}\n")
+                return False
+    return True
+
+
+def _fit_all(
+    comparison: Comparison, plan: Sequence[tuple[Arm, str]], fractions: Sequence[float], args: argparse.Namespace
+) -> None:
+    """Make every fit, and tell how far it is."""
+    from ecglfm.config.fits import Fit
+    from ecglfm.progress import duration
+
+    rounds, began = args.seeds * args.folds, time.monotonic()
+    for number, (seed, fold) in enumerate((seed, fold) for seed in range(args.seeds) for fold in range(args.folds)):
+        for arm, mode in plan:
+            for share in fractions:
+                comparison.fit(arm, Fit(mode, seed, share), fold)
+        left = (time.monotonic() - began) / (number + 1) * (rounds - number - 1)
+        print(f"seed {seed}, fold {fold}: {number + 1} of {rounds}, {duration(left)} left", file=sys.stderr, flush=True)
+
+
+def _print_table(
+    comparison: Comparison, arms: tuple[Arm, Arm, Arm, Arm], fractions: Sequence[float], args: argparse.Namespace
+) -> None:
+    """A row for each share of the labels and mode."""
+    from ecglfm.config.fits import Fit
+
+    data = comparison.predictions(arms[2], Fit("linear", 0, fractions[-1]))
+    print(
+        f"{args.encoder}: macro AUROC of {', '.join(data.names)}, mean of {args.folds} folds and {args.seeds} seeds, on"
+    )
+    print(
+        f"{len(data.targets)} records of {len(set(data.patients))} patients; differences with their 95 % interval over"
+    )
+    print("patients, paired, and trainings\n")
+    print(
+        f"| labels | mode | {' | '.join(arm.title for arm in arms)} | pretrained - random | pretrained - best other |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for share in fractions:
+        for mode in args.modes:
+            own = [mode, mode, "linear", "full"]
+            fits = [[Fit(one, seed, share) for seed in range(args.seeds)] for one in own]
+            row = compare_arms(comparison, list(zip(arms, fits, strict=True)))
+            print(f"| {share:.0%} | {mode} | {' | '.join(row)} |", flush=True)
+
+
+def compare_arms(comparison: Comparison, arms: Sequence[tuple[Arm, Sequence[Fit]]]) -> Iterator[str]:
+    """Cells of a row: each arm's macro AUROC; the first arm less the second, and less the best of the others."""
+    from ecglfm.config import EvaluateConfig
+    from ecglfm.evaluation.comparison import contender, differences
+    from ecglfm.evaluation.metrics import truth_of
+
+    said = [[comparison.predictions(arm, fit) for fit in fits] for arm, fits in arms]
+    config, truth = EvaluateConfig(), truth_of(said[0][0], EvaluateConfig().min_patients)
+    contenders = [
+        contender(arm.title, "", [fit.name for fit in fits], own, ["auroc"], truth)
+        for (arm, fits), own in zip(arms, said, strict=True)
+    ]
+    against: list[dict[str, Any]] = [
+        differences(contenders[0], other, "auroc", truth, config)["macro"] for other in contenders[1:]
+    ]
+    yield f"{against[0]['first']:.3f}"
+    yield from (f"{entry['second']:.3f}" for entry in against)
+    for entry in (against[0], min(against[1:], key=lambda entry: entry["value"])):
+        known = entry["ci_low"] is not None
+        yield f"{entry['value']:+.3f}" + (f" ({entry['ci_low']:+.3f} to {entry['ci_high']:+.3f})" if known else "")
 
 
 def _print_header(args: argparse.Namespace, data: Predictions) -> None:

@@ -1,0 +1,101 @@
+"""The cross-validated comparison keeps folds apart, and finds what is planted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from ecglfm.benchmark.genuine import TASK, FoldPredictions, split
+from ecglfm.cli import main
+from ecglfm.config import SourceConfig, SourceSlice
+from ecglfm.provenance import read_json
+from ecglfm.records import data_hash
+from ecglfm.sources.synthesis.database import run_synthesize
+
+
+def test_the_tested_fold_is_never_pretrained_on_and_the_next_one_chooses() -> None:
+    frame = pd.DataFrame(
+        {"record_id": list("abcdef"), "split": "train", "fold": pd.array([0, 0, 1, 1, 2, 2], dtype="Int8")}
+    )
+    records = pa.Table.from_pandas(frame)
+    labels = pa.Table.from_pandas(frame).replace_schema_metadata({"left_out": '{"HYP": "rare"}'})
+    found = dict(split(records, labels, 2, 3))
+    assert found["pretrain"].to_pandas()["record_id"].tolist() == list("abcd")
+    assert set(found["pretrain"].to_pandas()["split"]) == {"train"}
+    assert found["records"].to_pandas()["split"].tolist() == ["valid", "valid", "train", "train", "test", "test"]
+    assert found["labels"].schema.metadata[b"left_out"] == b'{"HYP": "rare"}'
+    assert not any("fold" in table.column_names for table in found.values())
+
+
+def test_areas_are_of_each_fold_and_not_of_scores_of_several_models() -> None:
+    rng = np.random.default_rng(0)
+    folds, target = np.repeat([0, 1, 2], 20), rng.integers(0, 2, (60, 1)).astype(float)
+    target[folds == 2] = 0.0  # a fold without positives says nothing
+    score = rng.normal(size=(60, 1)) + target
+    said = FoldPredictions(["a"], target, score, score, np.arange(60).astype(str), folds=folds)
+    area, terms = said.influence(0)["auroc"]
+    own = [roc_auc_score(target[folds == fold], score[folds == fold]) for fold in (0, 1)]
+    assert area == pytest.approx(np.mean(own))
+    moved = replace(said, probabilities=score + 100.0 * folds[:, None])  # pooled, this would decide
+    assert moved.influence(0)["auroc"][0] == area
+    # Doubling a record's weight changes the mean by its term, to first order: see `auroc_influence`.
+    assert terms.sum() == pytest.approx(0.0, abs=1e-12)
+    assert not terms[folds == 2].any()
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PTB-XL of 36 patients, of whom every second has myocardial infarctions, and recordings a quarter as large."""
+    root = tmp_path_factory.mktemp("planted")
+    config = SourceConfig(kind="synthetic", layout="ptbxl", patients=36, records_per_patient=2, seed=5, shards=1)
+    run_synthesize(SourceSlice(source="planted", config=config), root)
+    table = pd.read_csv(root / "ptbxl_database.csv")
+    ill = table["patient_id"].rank(method="dense") % 2 == 0
+    table["scp_codes"] = np.where(ill, "{'IMI': 100.0, 'SR': 0.0}", "{'NORM': 100.0, 'SR': 0.0}")
+    table.to_csv(root / "ptbxl_database.csv", index=False)
+    for name in table.loc[ill, "filename_hr"]:
+        header = root / f"{name}.hea"
+        header.write_text(header.read_text().replace(" 1000.0(0)/mV ", " 4000.0(0)/mV "))
+    return root
+
+
+@pytest.mark.slow
+def test_planted_labels_are_found_and_equal_arms_do_not_differ(
+    planted: Path, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    command = ["benchmark", "pretraining", "--data", str(planted), "--quick", "--work", str(tmp_path)]
+    assert main([*command, "--modes", "linear"]) == 0
+    out = capsys.readouterr()
+    *head, header, _, row = out.out.splitlines()
+    assert "3 of 3" in out.err
+    cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    assert cells["statistics"] == "1.000"
+    value = float(cells["pretrained"]) - float(cells["random"])
+    assert float(cells["pretrained - random"].split()[0]) == pytest.approx(value, abs=0.0011)
+    (data,) = tmp_path.iterdir()
+    labels = pd.read_parquet(data / "labels.parquet")  # some recordings are left out for their quality
+    assert head[1].startswith(f"{len(labels)} records of {labels['patient_id'].nunique()} patients")
+    pretrained = [folder for folder in (data / "encoders").iterdir() if folder.name.startswith("tiny-")]
+    for fold in range(3):  # what each encoder says of itself, against the manifest
+        records = pd.read_parquet(data / f"fold{fold}/records.parquet")
+        tested = records["split"] == "test"
+        assert not set(records["patient_id"][tested]) & set(records["patient_id"][~tested])
+        assert tested.any()
+        free = pd.read_parquet(data / f"fold{fold}/pretrain.parquet")
+        assert set(free["record_id"]) == set(records["record_id"][~tested])
+        hashes = [
+            read_json(path / "encoder.json")["data_hash"] for path in pretrained if path.name.endswith(f"f{fold}")
+        ]
+        assert sorted(hashes, key=str) == sorted([data_hash(free), None], key=str)  # None: random weights
+
+    assert main([*command, "--modes", "full", "--encoder", "random-tiny"]) == 0  # goes on from what is there
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert re.search(r"\| \+0\.000", row), f"{TASK}: {row}"
