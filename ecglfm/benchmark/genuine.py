@@ -170,7 +170,7 @@ class Comparison:
         """What the models of all folds say, each of its own."""
         tables = [pd.read_parquet(self.fit(arm, fit, fold) / "test.parquet") for fold in range(self.folds)]
         table = pd.concat(tables).sort_values("record_id", ignore_index=True)
-        names = [name.partition(".")[2] for name in table if str(name).startswith("target.")]
+        names = [name.removeprefix("target.") for name in map(str, table) if name.startswith("target.")]
         return FoldPredictions(**vars(predictions_on_test(table, names)), folds=table["fold"].to_numpy())
 
 
