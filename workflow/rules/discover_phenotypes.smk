@@ -23,7 +23,7 @@ rule discover_biomarkers:
     conda:
         "../../envs/discover.yaml"
     params:
-        folder=subpath(output.found[0], parent=True),
+        folder=lambda wildcards, output: str(Path(output.found[0]).parent),
         results=subpath(input.records, ancestor=2),
     shell:
         "python -m ecglfm --cost {log:q}.cost discover biomarkers --config {input.config:q} --features {params.folder:q}"
