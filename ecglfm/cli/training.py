@@ -28,6 +28,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_data(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--vectors", type=Path, help="mode linear: what the stage `embed` made, embed/E")
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        help="mode zero_shot: slice of the task's prompts; default: prompts/T.yaml beside labels/",
+    )
     _add_execution(parser)
     parser.set_defaults(run=_finetune)
 
@@ -92,6 +97,7 @@ def _finetune(args: argparse.Namespace) -> int:
 
     stop = distributed.StopFlag()  # before the slow imports: a signal during them is not lost
     config, task = load(FinetuneSlice, args.config), load(TaskSlice, args.task)
+    beside = args.task.parent.parent / "prompts" / args.task.name
     from ecglfm.training.finetuning import run_finetune
 
     try:
@@ -105,6 +111,7 @@ def _finetune(args: argparse.Namespace) -> int:
             signals=args.signals,
             output=args.output,
             vectors=args.vectors,
+            prompts=args.prompts or (beside if beside.is_file() else None),
             tracking=tracking_of(args),
             rule=args.rule,
             threads=args.threads,

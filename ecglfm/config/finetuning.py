@@ -70,7 +70,8 @@ class FinetuneConfig(Section):
         ["full"],
         min_length=1,
         description="full: every weight; frozen: attention pooling, frozen encoder; linear: linear head on its mean; "
-        "lora: low-rank adapters in the encoder, and a linear head on its mean",
+        "lora: low-rank adapters in the encoder, and a linear head on its mean; zero_shot: nothing is trained, the "
+        "task's `prompts` are compared with the recording (encoders of `objective.kind: report_alignment` only)",
     )
     seeds: Seeds = Field([0], description="one fit per seed")
     fractions: Fractions = Field(
@@ -231,6 +232,11 @@ def check_kind(config: FinetuneConfig, kind: str, task: str, where: Mapping[str,
                 f"{at.get(key, f'finetune.{key}')}: {value} does not fit task {task} of kind {kind};"
                 f" write one of {', '.join(fitting)}"
             )
+    if "zero_shot" in config.modes and not KINDS[kind].has_classes:
+        raise UserError(
+            f"finetune.modes: zero_shot asks for labels in words, and task {task} of kind {kind} has no classes; leave"
+            " one of them out"
+        )
     if config.class_weights != "none" and not KINDS[kind].has_classes:
         key = at.get("class_weights", "finetune.class_weights")
         raise UserError(f"{key}: task {task} of kind {kind} has no classes; write none")

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ecglfm.config.base import UserError
 
-Mode = Literal["full", "frozen", "linear", "lora"]
+Mode = Literal["full", "frozen", "linear", "lora", "zero_shot"]
 #: Names of variants; `f0of5` is a fold, whatever this says.
 VARIANT = r"[A-Za-z][A-Za-z0-9_]*"
 _FOLD = r"f(\d+)of(\d+)"

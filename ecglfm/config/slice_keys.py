@@ -72,6 +72,19 @@ class TaskSlice(Section):
     fitted: bool = Field(False, description="encoders are fitted to it: then no split may be empty")
 
 
+class PromptsSlice(Section):
+    """`config/prompts/{task}.yaml`, where `finetune.modes` has zero_shot."""
+
+    task: str = Field(description="name of the task")
+    prompts: dict[str, list[str]] = Field(description="label: sentences that say it")
+
+    @classmethod
+    def of(cls, task: str, config: TaskConfig) -> PromptsSlice:
+        """What a task has for every label: its `prompts`, and the name of one that has none."""
+        said = {label: config.prompts.get(label, [re.sub(r"[_-]+", " ", label)]) for label in config.labels}
+        return cls(task=task, prompts=said)
+
+
 class EncoderSlice(Section):
     """`config/pretrain/{encoder}.yaml`."""
 

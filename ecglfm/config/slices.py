@@ -37,6 +37,7 @@ from ecglfm.config.slice_keys import (
     EvaluateSlice,
     FinetuneSlice,
     ManifestSlice,
+    PromptsSlice,
     SerialSlice,
     SourceSlice,
     TaskSlice,
@@ -50,6 +51,7 @@ from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
 from ecglfm.config.transport import FinishedModel, find_model
 from ecglfm.config.verification import VerificationConfig
+from ecglfm.config.zero_shot import modes_of, unfitted
 
 
 class Project:
@@ -93,8 +95,8 @@ class Project:
                 check_model(theirs.model, encoder.model, f"{at}: {encoder.import_path}")
             if self.tasks and not self._modes(name):
                 raise UserError(
-                    f"{where('encoders', name)}: `kind: {encoder.model.kind}` has no weights to train, only a head"
-                    f" on it: add linear to {self.whose('finetune')} `finetune.modes`, beside which its other fits stay"
+                    f"{where('encoders', name)}: {unfitted(encoder)} {self.whose('finetune')} `finetune.modes`, beside"
+                    " which its other fits stay"
                 )
         for name, task in tasks.items():
             self._check_sources(task.sources, f"{where('tasks', name)}: sources", "tasks")
@@ -190,7 +192,7 @@ class Project:
 
     def _modes(self, encoder: str) -> list[str]:
         """Modes of `finetune.modes` that there are for an encoder, in the order of its kind."""
-        return [mode for mode in self.encoders[encoder].model.modes if mode in self.config.finetune.modes]
+        return [mode for mode in modes_of(self.encoders[encoder]) if mode in self.config.finetune.modes]
 
     def has_fit(self, encoder: str, fit: str) -> bool:
         """Whether an encoder has weights to train in the mode of a fit."""
@@ -359,6 +361,8 @@ class Project:
         downloads = {name: self.download_slice(name) for name in self.sources}
         sections |= {f"download/{name}": slice_ for name, slice_ in downloads.items() if slice_ is not None}
         sections |= {f"labels/{name}": self.task_slice(name) for name in self.tasks}
+        if "zero_shot" in self.config.finetune.modes:
+            sections |= {f"prompts/{name}": PromptsSlice.of(name, task) for name, task in self.tasks.items()}
         sections |= {f"verify/{name}": self.verify_slice(name) for name in self.verifications}
         sections |= {f"pretrain/{name}": self.encoder_slice(name) for name in self.encoders}
         sections |= discover_slices(self.config.discover, self.sources, self.config.serial.time)

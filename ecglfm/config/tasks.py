@@ -214,6 +214,12 @@ class TaskConfig(Section):
         description="records without a label: negatives; unknown where the record says nothing at all about it (no "
         "codes, no report, empty cell, no row in the file); or dropped if they have no label of all (PTB-XL benchmark)",
     )
+    # Left out of every dump: an edit makes only fits of `zero_shot` anew.
+    prompts: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
+        {},
+        exclude=True,
+        description="`finetune.modes: [zero_shot]` only, label: sentences that say it; without any, its name",
+    )
     min_positives: int = Field(
         1, ge=1, description="training records that must carry a label (events, known numbers) for it to be used"
     )
@@ -233,6 +239,8 @@ class TaskConfig(Section):
                 self._check_keys(f"labels.{label}.{kind}", self.task_kind, selector)
         for kind, selector in self.exclude.items():
             self._check_keys(f"exclude.{kind}", KINDS["binary"], selector)
+        if odd := [label for label, texts in self.prompts.items() if label not in self.labels or not all(texts)]:
+            raise ValueError(f"prompts.{odd[0]}: no label of the task, or an empty sentence")
         return self
 
     @property

@@ -40,6 +40,26 @@ class AttentionPooling(nn.Module):
         return (scores_bt.softmax(dim=1).to(x_btd.dtype)[:, None] @ x_btd)[:, 0]
 
 
+class CosineHead(nn.Linear):
+    """A Linear on vectors that are first given length 1, as `norm` measures it: what compares with fixed directions.
+
+    In a space into which vectors x are projected by P, the cosine with a direction p of length 1 is (P^T p) x / |P x|,
+    and |P x| = |R x| where P = QR: rows of `weight` are such P^T p, and `norm` is R, of shape (dim, dim) whatever the
+    width of that space.
+    """
+
+    norm: Tensor
+
+    def __init__(self, dim: int, labels: int) -> None:
+        super().__init__(dim, labels)
+        self.register_buffer("norm", torch.eye(dim))
+
+    def forward(self, x_bd: Tensor) -> Tensor:
+        """Logits (batch, labels) of vectors (batch, dim)."""
+        length_b1 = (x_bd @ self.norm.T).square().sum(1, keepdim=True).sqrt()
+        return super().forward(x_bd / length_b1.clamp(min=1e-12))
+
+
 class ECGModel(nn.Module):
     """Encoder with a head for a list of labels.
 
@@ -49,11 +69,12 @@ class ECGModel(nn.Module):
         Wrapped, not copied.
     label_names : sequence of str
         Meaning of the logits, in order.
-    mode : {'full', 'frozen', 'linear', 'lora'}
+    mode : {'full', 'frozen', 'linear', 'lora', 'zero_shot'}
         full: everything learns, mean over frames and Linear (as ECG-LFM);
         lora: adapters in the encoder learn (`ecglfm.models.adapters`), mean over frames and Linear;
         frozen: attention pooling and Linear on a frozen encoder;
-        linear: mean over frames and Linear on a frozen encoder.
+        linear: mean over frames and Linear on a frozen encoder;
+        zero_shot: mean over frames and `CosineHead`, which texts make (`ecglfm.models.text`); nothing learns.
     link : Link or str
         What the logits mean; a kind of task will do.
 
@@ -90,7 +111,7 @@ class ECGModel(nn.Module):
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
-        self.head = nn.Linear(encoder.dim, len(self.label_names))
+        self.head = (CosineHead if mode == "zero_shot" else nn.Linear)(encoder.dim, len(self.label_names))
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.freeze(mode)
@@ -113,7 +134,7 @@ class ECGModel(nn.Module):
 
         Parameters
         ----------
-        mode : {'full', 'frozen', 'linear', 'lora'}
+        mode : {'full', 'frozen', 'linear', 'lora', 'zero_shot'}
             But for `full` the encoder's own weights learn nothing, and it stays in `eval()`, whatever `train()` is
             called; `lora`: what adapters it has, `ecglfm.models.adapters.adapt` lets learn.
         freeze_frontend : bool

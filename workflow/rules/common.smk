@@ -190,6 +190,11 @@ def get_vectors(wildcards):
     return [f"{folder}/{source}.windows.parquet" for source in PROJECT.task_sources(wildcards.task)]
 
 
+def get_prompts(wildcards):
+    """What a zero-shot model is made of, beside an encoder that knows words; nothing for other fits."""
+    return [f"<results>/config/prompts/{wildcards.task}.yaml"] if parse_fit(wildcards.fit).mode == "zero_shot" else []
+
+
 def get_finetune_config(wildcards):
     """What a fit is told: the section as its encoder has it, or as its variant has it."""
     variant = parse_fit(wildcards.fit).variant

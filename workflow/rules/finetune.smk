@@ -1,5 +1,6 @@
 # finetune: one encoder on one label set, in one mode with one seed.
-# Requires: an encoder, the labels of a task, the prepared signals; mode linear: the vectors of stage embed.
+# Requires: an encoder, the labels of a task, the prepared signals; mode linear: the vectors of stage embed; mode zero_shot:
+# the task's prompts, which the command finds beside the task's own slice.
 # Makes: <results>/finetune/{encoder}/{task}/{fit}/model.safetensors, model.json, history.csv; and
 # seen.safetensors, which recordings it saw (`ecglfm.models.seen`), not declared.
 # Its state lies in checkpoints/ beside them until they are there, and is never declared, so that a failed job resumes.
@@ -13,6 +14,7 @@ rule finetune_model:
         labels="<results>/labels/{task}.parquet",
         records="<results>/manifest/records.parquet",
         vectors=get_vectors,
+        prompts=get_prompts,
     output:
         weights="<results>/finetune/{encoder}/{task}/{fit}/model.safetensors",
         info="<results>/finetune/{encoder}/{task}/{fit}/model.json",

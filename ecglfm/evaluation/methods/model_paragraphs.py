@@ -27,6 +27,7 @@ _MODES = {
     "frozen": "The encoder was frozen and the head trained",
     "linear": "The encoder was frozen and a linear head trained on its vectors",
     "lora": "Low-rank adapters of the encoder and the head were trained",
+    "zero_shot": "Nothing was trained on labels: the recording was compared with sentences for each label",
 }
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
@@ -92,6 +93,8 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     measured = f"evaluate/{fit.path}/metrics.json"
     part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
     yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (measured,), fit.path)
+    if name.mode == "zero_shot":
+        return
     if config is None:
         known = run.json(file) is not None
         yield Said(untold(run.results, fit, run.metrics(fit)), (file if known else measured,), fit.path)
@@ -120,7 +123,7 @@ def _told(run: Run, fit: FittedModel) -> FinetuneConfig | None:
 def imbalance(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Loss, and how classes were weighted in it."""
     config = _told(run, fit)
-    if config is not None:
+    if config is not None and parse_fit(fit.fit).mode != "zero_shot":
         kind = run.metrics(fit).get("kind", "multilabel")
         loss = next(iter(KINDS[kind].losses)) if config.loss == "auto" else config.loss
         yield Said(f"Loss {loss}, class weights {config.class_weights}.", (_file(run, fit),), fit.path)

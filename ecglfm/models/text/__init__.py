@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecglfm.models.text.alignment import Alignment, copy_alignment, read_alignment, write_alignment
 from ecglfm.models.text.encoders import HashedText, HuggingFaceText, TextEncoder, text_encoder
+from ecglfm.models.text.prompts import say_labels
 
 __all__ = [
     "Alignment",
@@ -12,6 +13,7 @@ __all__ = [
     "TextEncoder",
     "copy_alignment",
     "read_alignment",
+    "say_labels",
     "text_encoder",
     "write_alignment",
 ]

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ecglfm.config import UserError
+from ecglfm.config.zero_shot import ALIGNMENT
 from ecglfm.provenance import atomic
 
-FILE = "alignment.safetensors"
 _LARGEST_SCALE = 100.0  # as CLIP's
 _ABOUT = "about"
 _HASHES = ("config_hash", "data_hash")
@@ -47,6 +47,11 @@ class Alignment(nn.Module):
         self.ecg = nn.Linear(ecg_dim, dim, bias=False)
         self.text = nn.Linear(text_dim, dim, bias=False)
         self.log_scale = nn.Parameter(torch.full((1,), -math.log(temperature)), requires_grad=learnt)
+
+    @property
+    def temperature(self) -> float:
+        """As it is now."""
+        return 1 / min(math.exp(float(self.log_scale.detach())), _LARGEST_SCALE)
 
     def forward(self, ecg_bd: Tensor, text_bw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both sides in the common space.
@@ -83,7 +88,7 @@ def write_alignment(folder: Path, state: dict[str, Tensor], mean_p: Tensor, abou
         `text_encoder`, the folder or None, and its `identity`; `config_hash` and `data_hash` of the encoder.
     """
     tensors = {name: value.detach().float().cpu().contiguous().clone() for name, value in state.items()}
-    with atomic(folder / FILE) as temporary:
+    with atomic(folder / ALIGNMENT) as temporary:
         save_file(tensors | {"mean": mean_p.float().cpu().clone()}, temporary,
                   metadata={_ABOUT: json.dumps(about, sort_keys=True)})  # fmt: skip
 
@@ -102,7 +107,7 @@ def read_alignment(folder: Path, info: Mapping[str, Any]) -> tuple[Alignment, Te
     UserError
         There is none, it is another encoder's, or it is damaged.
     """
-    path = folder / FILE
+    path = folder / ALIGNMENT
     not_aligned = UserError(
         f"{folder}: this encoder was not aligned with text: pretrain it with `pretrain.objective: {{kind:"
         " report_alignment}`, or leave zero_shot out of `finetune.modes`"
@@ -128,6 +133,6 @@ def read_alignment(folder: Path, info: Mapping[str, Any]) -> tuple[Alignment, Te
 
 def copy_alignment(folder: Path, output: Path) -> None:
     """Bring the file along with an encoder from one folder to another, where there is one."""
-    if (folder / FILE).is_file():
-        with atomic(output / FILE) as temporary:
-            shutil.copyfile(folder / FILE, temporary)
+    if (folder / ALIGNMENT).is_file():
+        with atomic(output / ALIGNMENT) as temporary:
+            shutil.copyfile(folder / ALIGNMENT, temporary)

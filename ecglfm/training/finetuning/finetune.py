@@ -6,10 +6,8 @@ Weights, epoch, temperatures and thresholds are chosen on the validation split; 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,6 @@ from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
-from ecglfm.config.kinds import KINDS
 from ecglfm.config.wording import counted
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
@@ -39,10 +36,11 @@ from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
 from ecglfm.training.finetuning.resume import saved_epochs
+from ecglfm.training.finetuning.summary import lacking, summarize
 from ecglfm.training.finetuning.supervised import Learner, train
-from ecglfm.training.finetuning.targets import make_link, targets_of
-from ecglfm.training.finetuning.thresholds import Threshold
+from ecglfm.training.finetuning.targets import make_link
 from ecglfm.training.finetuning.tracked import NO_PART, best_of, run_of_fit
+from ecglfm.training.finetuning.zero_shot import answer_by_words, prompts_of
 from ecglfm.training.inference import predict
 from ecglfm.training.vectors import weights_hash
 
@@ -60,6 +58,7 @@ def run_finetune(
     signals: Path,
     output: Path,
     vectors: Path | None = None,
+    prompts: Path | None = None,
     tracking: TrackingSlice | None = None,
     rule: str | None = None,
     threads: int | None = None,
@@ -83,6 +82,8 @@ def run_finetune(
         which a fit that was interrupted goes on.
     vectors : path, optional
         Mode `linear`: folder of what the stage `embed` made with this encoder; None: the fit makes them itself.
+    prompts : path, optional
+        Mode `zero_shot`: slice of the task's prompts; None: labels are asked for by their names.
     tracking : TrackingSlice, optional
     rule : str, optional
         Snakemake rule, a tag in MLflow.
@@ -112,10 +113,7 @@ def run_finetune(
     model = _build(encoder, data, parsed, config).to(device)
     _check_and_say(data, model, f"{task.task}, {fit}", encoder)
     settings = config.model_dump(mode="json", exclude=set(NO_PART))
-    hashes = {
-        "config_hash": fit_hash(settings, fit, task),
-        "data_hash": data.hash(),
-    }
+    hashes = {"config_hash": fit_hash(settings, fit, task), "data_hash": data.hash()}
     about_run = run_of_fit(
         tracking if distributed.is_main() else None, encoder=model.encoder.info, task=task, fit=parsed, config=config,
         hashes=hashes | {"manifest_hash": manifest_hash(manifest)}, rule=rule,
@@ -129,18 +127,22 @@ def run_finetune(
         if distributed.is_main():
             saved.note(run.key)
             write_seen(checkpoints.folder, seen)
-        learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
         criterion = make_criterion(config, model.link, data.target[data.train])
-        target = data.target[data.valid]
-        history = train(learner, config, criterion, seed=parsed.seed, target=target, run=run, saved=saved, stop=stop)
-        model = _best(encoder, data, parsed, config, history).to(device).eval()
+        said = prompts_of(parsed, task, prompts)
+        if said is not None:
+            history = answer_by_words(model, data, encoder, said, criterion)
+        else:
+            learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
+            valid = {"seed": parsed.seed, "target": data.target[data.valid]}
+            history = train(learner, config, criterion, **valid, run=run, saved=saved, stop=stop)
+            model = _best(encoder, data, parsed, config, history).to(device).eval()
         chosen = decide(model, data, config)
         if distributed.is_main():
             about = {"task": task.task, "fit": fit, "seed": parsed.seed, "left_out": _left_out(task, data)}
             write_text(output / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
             write_seen(output, seen)
-            about |= {"finetune": settings, "training": _summary(history, data, chosen, config)}
-            save_model(output, model, {**about, **hashes})
+            about |= {"finetune": settings, "training": summarize(history, data, parsed, chosen, config)}
+            save_model(output, model, {**about, **hashes, **({} if said is None else {"prompts": said.prompts})})
             run.log(best_of(history, criterion.select_by), 0)  # one value a run: a bar in MLflow
             run.artifact(output / "history.csv")
             run.artifact(output / "model.json")
@@ -179,10 +181,10 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
         data = share_of_patients(data, fit.fraction, fit.seed)
         n_valid = counted(data.valid_patients, "valid patient chooses", "valid patients choose")
         logger.info("%s: %s epoch and thresholds", fit.name, n_valid)
-        for name, lacking in _lacking(data).items():
+        for name, lack in lacking(data).items():
             logger.warning(
                 "label %s has %s among the %s of %s: it cannot be learnt from them",
-                name, lacking, counted(data.train_patients, "training patient"), fit.name,
+                name, lack, counted(data.train_patients, "training patient"), fit.name,
             )  # fmt: skip
     return data
 
@@ -190,13 +192,6 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
 def _left_out(task: TaskSlice, data: Labelled) -> list[str]:
     """Labels of the task's YAML that its table does not have, because they are too rare."""
     return [name for name in task.config.labels if name not in data.label_names]
-
-
-def _lacking(data: Labelled) -> dict[str, str]:
-    """Labels that cannot be learnt from the training records, and what they lack."""
-    rule, columns = targets_of(data.kind), data.target[data.train].T
-    found = {name: rule.lacks(column) for name, column in zip(data.label_names, columns, strict=True)}
-    return {name: lacking for name, lacking in found.items() if lacking is not None}
 
 
 def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> ECGModel:
@@ -254,36 +249,3 @@ def _learner(
         return predict(model, data.signals, valid, batch_size=config.batch_size, stop=stop)
 
     return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
-
-
-def prior(data: Labelled, config: FinetuneConfig) -> dict[str, float | None]:
-    """Share of training records with each label, which its probabilities presuppose; of balanced weights the same."""
-    target = data.target[data.train]
-    known = ~np.isnan(target)
-    shares = np.where(known, target, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    if config.class_weights == "balanced":
-        shares[:] = 1 / (len(data.label_names) if KINDS[data.kind].exclusive else 2)
-    return {
-        name: float(share) if any_ else None
-        for name, share, any_ in zip(data.label_names, shares, known.any(0), strict=True)
-    }
-
-
-def _summary(
-    history: TrainingHistory, data: Labelled, chosen: dict[str, Threshold], config: FinetuneConfig
-) -> dict[str, Any]:
-    """What `model.json` says of the training."""
-    best = next(row for row in history.rows if (row["epoch"], row["split"]) == (history.best.epoch, "valid"))
-    scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
-    return {
-        "epochs": history.rows[-1]["epoch"],
-        "best_epoch": history.best.epoch,
-        **{key: None if math.isnan(value) else value for key, value in scores.items()},
-        "train_records": len(data.train),
-        "train_patients": data.train_patients,
-        "valid_records": len(data.valid),
-        "valid_patients": data.valid_patients,
-        "lacking": _lacking(data),
-        **({"prior": prior(data, config)} if KINDS[data.kind].has_classes else {}),
-        **({"thresholds": {name: one.describe() for name, one in chosen.items()}} if chosen else {}),
-    }

@@ -30,7 +30,7 @@ IN_THE_CONFIG = [
     ("config.yaml", "preprocess: {sampling_rate: 500 Hz}\n", "found '500 Hz'; write the number alone"),
     ("config.yaml", "preprocess: {sampling_rate: 5}\n", "sampling_rate: Input should be greater than or equal to 50, found 5"),
     ("config.yaml", "preprocess: {leads: [V7]}\n", "each lead once, out of I II III aVR aVL aVF V1 V2 V3 V4 V5 V6; wrong here: ['V7']"),
-    ("config.yaml", "finetune: {modes: [finetune]}\n", "finetune.modes.0: Input should be 'full', 'frozen', 'linear' or 'lora'"),
+    ("config.yaml", "finetune: {modes: [finetune]}\n", "finetune.modes.0: Input should be 'full', 'frozen', 'linear', 'lora' or 'zero_shot'"),
     ("config.yaml", "finetune:\n", "finetune: is a section: write its keys below it, indented, or leave it out"),
     ("config.yaml", "roots: {ptbxl: /x}\n", "`roots` names 'ptbxl', which is not in sources ['demo-ptbxl']"),
     ("config.yaml", "results: 'r{x}'\n", "'{' in the folder's name means something else to Snakemake; choose another name"),

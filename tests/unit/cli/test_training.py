@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,8 @@ def test_a_finetuning_that_is_asked_to_end_asks_slurm_for_another_turn(
     monkeypatch.setattr("ecglfm.config.load", lambda *_: None)
     monkeypatch.setattr("ecglfm.training.finetuning.run_finetune", run)
     monkeypatch.setattr(distributed.slurm, "requeue", lambda: asked.append(1))
-    names = ("config", "task", "fit", "encoder", "labels", "manifest", "signals", "output", "vectors", "tracking")
-    assert training._finetune(argparse.Namespace(threads=1, rule=None, **dict.fromkeys(names))) == 75
+    names = ("config", "prompts", "fit", "encoder", "labels", "manifest", "signals", "output", "vectors", "tracking")
+    assert (
+        training._finetune(argparse.Namespace(threads=1, rule=None, task=Path("t.yaml"), **dict.fromkeys(names))) == 75
+    )
     assert asked == [1]

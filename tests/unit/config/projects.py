@@ -8,6 +8,11 @@ from ecglfm.config import (
     Project,
 )
 
+#: An encoder that is aligned with text.
+TINY_WORDS = {
+    "model": {"kind": "conformer", "layers": 1, "dim": 8, "ffn_dim": 8, "heads": 1},
+    "pretrain": {"steps": 1, "objective": {"kind": "report_alignment"}},
+}
 BASE = {"sources": ["demo-ptbxl"], "encoders": ["tiny"], "tasks": ["coin-toss"]}
 
 

@@ -10,7 +10,7 @@ from tests.unit.architectures import small
 
 
 def test_modes_need_weights() -> None:
-    assert small("s4").modes == ("full", "frozen", "linear", "lora")
+    assert small("s4").modes == ("full", "frozen", "linear", "lora", "zero_shot")
     assert small("statistics").modes == ("linear", "frozen")
 
 

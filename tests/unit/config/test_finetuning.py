@@ -15,6 +15,7 @@ from ecglfm.config.finetuning import check_kind
         ({"loss": "cox"}, "binary", "one of auto, bce, focal, asymmetric"),
         ({"select_by": "auroc"}, "survival", "finetune.select_by: auroc does not fit .* one of loss, c_index"),
         ({"select_by": "c_index"}, "regression", "one of loss, mae"),
+        ({"modes": ["full", "zero_shot"]}, "survival", "finetune.modes: zero_shot asks for labels in words, and task t of kind"),
         ({"class_weights": "balanced"}, "regression", "finetune.class_weights: task t of kind regression has no classes"),
     ],
 )  # fmt: skip
@@ -29,3 +30,5 @@ def test_what_fits_is_accepted() -> None:
         ("regression", "huber", "mae"), ("survival", "cox", "c_index"), ("survival", "auto", "loss"),
     ]:  # fmt: skip
         check_kind(FinetuneConfig(loss=loss, select_by=select_by), kind, "t")
+    for kind in ("binary", "multilabel", "multiclass"):
+        check_kind(FinetuneConfig(modes=["zero_shot"]), kind, "t")

@@ -43,6 +43,9 @@ def test_binary_task_has_one_label() -> None:
         (task_of("binary", a=SELECTOR | {"read_by": "v24"}), "`read_by` says whose `statement` counts, which is missing"),
         (task_of("binary", a=SELECTOR | {"not_report": ["no"]}), "`not_report` only narrows `report`, which is missing"),
         (task_of("binary", a={"scp": ["NORM"], "file": {"path": "own.csv"}}), "`scp` asks the database and `file` a table"),
+        (task_of("binary", a=SELECTOR) | {"prompts": {"b": ["x"]}}, "prompts.b: no label of the task, or an empty sentence"),
+        (task_of("binary", a=SELECTOR) | {"prompts": {"a": ["x", ""]}}, "prompts.a: no label of the task, or an empty"),
+        (task_of("binary", a=SELECTOR) | {"prompts": {"a": []}}, "prompts.a: List should have at least 1 item"),
         (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),
     ],
 )  # fmt: skip
@@ -89,3 +92,11 @@ def test_files_are_named_once_and_moved_with_the_config() -> None:
     assert selector.file is not None
     assert selector.file.id_column == "record_id"
     assert selector.file.model_copy(update={"id": "ecg"}).id_column == "ecg"
+
+
+def test_prompts_are_in_no_dump() -> None:
+    """So that an edit of them makes no labels anew, nor a fit that reads none."""
+    content = task_of("binary", a=SELECTOR)
+    task = TaskConfig.model_validate(content | {"prompts": {"a": ["word"]}})
+    assert task.prompts == {"a": ["word"]}
+    assert task.model_dump() == TaskConfig.model_validate(content).model_dump()

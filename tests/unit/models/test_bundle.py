@@ -51,7 +51,7 @@ def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
         assert (folder / name).read_bytes() == (tmp_path / "f" / name).read_bytes()
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora", "zero_shot"])
 def test_model_round_trip(folder, tmp_path, mode):
     model = ECGModel(load_encoder(folder), ["AF", "MI"], mode)
     torch.nn.init.normal_(model.head.bias)

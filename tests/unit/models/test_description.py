@@ -46,7 +46,7 @@ def test_wrong_descriptions(folder, key, value, message):
         ("label_names", [5, "MI"], "label_names.0: Input should be a valid string, found 5"),
         ("label_names", ["MI", "MI"], "label_names has a name twice"),
         ("kind", "poetry", "kind: Input should be 'binary', 'multilabel'"),
-        ("mode", "half", "mode: Input should be 'full', 'frozen', 'linear' or 'lora'"),
+        ("mode", "half", "mode: Input should be 'full', 'frozen', 'linear', 'lora' or 'zero_shot'"),
         ("aggregate", "sum", "aggregate: Input should be 'mean', 'max' or 'median'"),
         ("encoder", {"leads": []}, "model.json: encoder: model: this key is required"),
     ],

@@ -5,7 +5,7 @@ import torch
 
 from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.encoders.encoder import ECGEncoder
-from ecglfm.models.heads import AttentionPooling, ECGModel
+from ecglfm.models.heads import AttentionPooling, CosineHead, ECGModel
 from tests.unit.architectures import architecture
 
 MODEL = architecture(layers=1, dim=16, ffn_dim=24, heads=2, kernel=5, conv_channels=8, dropout=0.5)
@@ -57,6 +57,16 @@ def test_head_is_xavier_with_zero_bias_on_the_mean():
     assert model.thresholds == [0.5, 0.5, 0.5]
 
 
+def test_a_cosine_head_by_hand():
+    """Vectors (3, 4) and their tenth: of length 5 as they are, of length 6 where the first number counts for nothing."""
+    head = CosineHead(2, 1)
+    head.weight.data, head.bias.data = torch.tensor([[10.0, 5.0]]), torch.tensor([1.0])
+    x = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
+    torch.testing.assert_close(head(x), torch.tensor([[11.0], [11.0], [1.0]]))
+    head.norm.copy_(torch.tensor([[0.0, 1.5], [0.0, 0.0]]))
+    torch.testing.assert_close(head(x)[:2], torch.tensor([[50 / 6 + 1], [50 / 6 + 1]]))
+
+
 def test_attention_pooling_by_hand():
     pooling = AttentionPooling(4)
     x = torch.randn(2, 3, 4)
@@ -67,7 +77,7 @@ def test_attention_pooling_by_hand():
     torch.testing.assert_close(pooling(x, mask)[0], weights @ x[0, :2])
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
+@pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora", "zero_shot"])
 def test_padding_does_not_change_logits(mode):
     model = build(mode).eval()
     if mode == "frozen":

@@ -57,6 +57,20 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert next(models.software(run)) == Said("Evaluated with ecglfm 0.1.0, commit abc.", (METRICS,), FIT.path)
 
 
+def test_nothing_was_learnt_for_a_zero_shot_model(results: Path) -> None:
+    """No epochs, no loss; what the files of a trained one say of these is not said."""
+    finish(results)
+    for stage in ("evaluate", "finetune"):
+        folder = results / stage / "tiny" / "super"
+        shutil.copytree(folder / "full-s0", folder / "zero_shot-s0")
+    run, fit = find_run(results), FIT._replace(fit="zero_shot-s0")
+    (only,) = models.finetuning(run, fit)
+    assert only.text == (
+        "Nothing was trained on labels: the recording was compared with sentences for each label, seed 0."
+    )
+    assert list(models.imbalance(run, fit)) == []
+
+
 def test_what_a_pretraining_began_with(results: Path) -> None:
     finish(results)
     path = results / "pretrain/tiny/encoder.json"

@@ -33,7 +33,7 @@ from ecglfm.training.checkpoints.saver import Saver
 from ecglfm.training.finetuning import supervised
 from ecglfm.training.finetuning.batches import Batch, EpochBatches
 from ecglfm.training.finetuning.criterion import make_criterion
-from ecglfm.training.finetuning.finetune import prior, run_finetune
+from ecglfm.training.finetuning.finetune import run_finetune
 from ecglfm.training.finetuning.history import EarlyStopping
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled
 from ecglfm.training.finetuning.scores import macro_auroc
@@ -529,21 +529,6 @@ def test_adapters_learn_alone_and_are_merged(data: Path, tmp_path: Path, monkeyp
 def test_adapters_as_they_are_by_default_change_no_fit_of_before() -> None:
     assert "lora" not in FinetuneConfig().model_dump()
     assert FinetuneConfig(lora={"rank": 4}).model_dump()["lora"] == {"rank": 4, "alpha": 16.0, "targets": []}
-
-
-@pytest.mark.parametrize(
-    ("kind", "weights", "expected"),
-    [
-        ("multilabel", "none", {"a": 0.25, "b": 0.5, "c": None}),  # of train, rows 0 to 3; b is known of two
-        ("multilabel", "balanced", {"a": 0.5, "b": 0.5, "c": None}),
-        ("multiclass", "balanced", {"a": 1 / 3, "b": 1 / 3, "c": None}),
-    ],
-)
-def test_the_prevalence_that_probabilities_presuppose(kind: str, weights: str, expected: dict) -> None:
-    unknown = np.nan
-    target = np.array([[1, 0, unknown], [0, 1, unknown], [0, unknown, unknown], [0, unknown, unknown], [1, 1, 1]])
-    data = Labelled(pd.DataFrame(), target.astype(np.float32), ["a", "b", "c"], np.arange(4), np.array([4]), None, kind)
-    assert prior(data, FinetuneConfig(class_weights=weights)) == pytest.approx(expected)
 
 
 def test_statistics_are_probed_and_have_no_weights_to_train(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Which encoders know words, and so in which modes a fit of them is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecglfm.config.training import EncoderConfig
+
+#: Beside an encoder that was aligned with text.
+ALIGNMENT = "alignment.safetensors"
+
+
+def is_aligned(encoder: EncoderConfig) -> bool:
+    """Whether an encoder's recordings can be compared with texts: by its own pretraining, or as it is imported."""
+    if encoder.pretrain is not None:
+        return encoder.pretrain.objective.aligns
+    return encoder.import_path is not None and Path(encoder.import_path, ALIGNMENT).is_file()
+
+
+def modes_of(encoder: EncoderConfig) -> list[str]:
+    """Modes of `finetune` that there are for an encoder."""
+    return [mode for mode in encoder.model.modes if mode != "zero_shot" or is_aligned(encoder)]
+
+
+def unfitted(encoder: EncoderConfig) -> str:
+    """Why there is no fit of an encoder, and what to do, before whose `finetune.modes` that is."""
+    if encoder.model.weighted:
+        return (
+            "not aligned with text, which zero_shot needs: write `pretrain.objective: {kind: report_alignment}`, or add"
+            " full to"
+        )
+    return f"`kind: {encoder.model.kind}` has no weights to train, only a head on it: add linear to"
