@@ -22,7 +22,7 @@ BY_SOURCE = ("synthetic", "ingest", "preprocess")
 #: What is small and tells how the rest was made: gone only where nothing is kept.
 WITHOUT_KEEP = (
     "index", "labels", "manifest", "evaluate", "verify", "transport", "lead_sets", "confounders", "serial", "umap",
-    "report", "logs", "tracking", "mlartifacts", "mlflow.db", ".mlflow.db.lock", "config",
+    "discover", "report", "logs", "tracking", "mlartifacts", "mlflow.db", ".mlflow.db.lock", "config",
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def find_remains(results: Path, sources: Sequence[str]) -> tuple[list[Path], lis
     known = tuple((name, indexes[name].absolute(), indexes[name].stat().st_mtime_ns) for name in out)
     found = {path for stage in (*_TABLES, *_BY_AGE) for path in _of_tables(results / stage, since, known, unknown)}
     found |= {path for stage in _BY_AGE for path in _older(results / stage, since) if path.suffix != ".parquet"}
+    found |= set(_older(results / "discover", since))  # a table of loci names nobody, and is of all people
     found |= {path for path in _older(results / "finetune", since) if path.suffix == ".html"}  # copies of the card
     manifest = results / "manifest" / "records.parquet"
     try:

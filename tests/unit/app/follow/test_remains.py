@@ -253,6 +253,18 @@ def test_figures_and_numbers_go_by_their_age(results: Path) -> None:
     )
 
 
+def test_associations_go_by_their_age(results: Path) -> None:
+    """Tables of loci, too, which name nobody: they are of all people that there were."""
+    for name in (
+        "discover/t/loci.parquet",
+        "discover/t/association/1/1of1/edf_0001.tsv",
+        "discover/genotypes/chr1.bed",
+    ):
+        _file(name, BEFORE)
+    _file("discover/t/people.json", AFTER)
+    assert _found(results) == ["discover/genotypes", "discover/t/association", "discover/t/loci.parquet"]
+
+
 def test_clean_removes_them_and_nothing_else(results: Path, repository: Path) -> None:
     project = Project(
         {

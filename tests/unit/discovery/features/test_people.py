@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from scipy.stats import norm
 
 from ecglfm.config import PeopleSlice, UserError
 from ecglfm.discovery.features import run_people
+from ecglfm.discovery.genotypes import Genotypes, write_bed
 from ecglfm.provenance import read_json
+from tests.plink import need_plink
 from tests.unit.discovery.features.cohort import write_cohort
 from tests.unit.discovery.features.test_features import run
 
@@ -117,3 +120,26 @@ def test_what_was_measured_stands_beside_the_features(folder: Path):
     assert np.isnan(phenotypes["pr_ms"]["a/7"])
     with pytest.raises(UserError, match="has no 'qrs_ms'; it has pr_ms, qt_ms"):
         make(folder, biomarkers=folder / "biomarkers.parquet", measured=["qrs_ms"])
+
+
+def test_plink2_reads_them(folder: Path):
+    """And agrees with least squares by hand, on copies of an allele that go with the feature."""
+    need_plink()
+    make(folder, covariates=["age", "sex"])
+    phenotypes, covariates = (
+        pd.read_csv(folder / f"made/{name}.tsv", sep="\t") for name in ("phenotypes", "covariates")
+    )
+    copies = np.digitize(phenotypes["edf_0001"] + np.random.default_rng(0).normal(size=40), [-0.7, 0.7])
+    everybody = pd.DataFrame({"fid": phenotypes["#FID"], "iid": phenotypes["IID"]}).assign(
+        father="0", mother="0", sex=0, phenotype="-9"
+    )
+    variant = {"chromosome": "1", "rsid": "rs1", "centimorgan": 0, "position": 1000, "allele_1": "A", "allele_2": "C"}
+    backwards = Genotypes(copies[::-1, None].astype(np.int8), pd.DataFrame([variant]), everybody[::-1])
+    write_bed(folder / "g", backwards)
+    command = "plink2 --bfile g --pheno made/phenotypes.tsv --covar made/covariates.tsv --covar-variance-standardize"
+    subprocess.run([*command.split(), "--glm", "hide-covar"], cwd=folder, check=True, capture_output=True)
+    row = pd.read_csv(folder / "plink2.edf_0001.glm.linear", sep="\t").iloc[0]
+    x = np.column_stack([np.ones(40), copies, covariates["age"], covariates["sex"]])
+    beta = np.linalg.lstsq(x, phenotypes["edf_0001"], rcond=None)[0][1]
+    assert (row["OBS_CT"], row["ID"]) == (40, "rs1")
+    assert row["BETA"] * (1 if row["A1"] == "A" else -1) == pytest.approx(beta, abs=1e-5)
