@@ -18,6 +18,8 @@ from torch.utils.hooks import RemovableHandle
 class Stack(Protocol):
     """Layers, one after the other; an `nn.Module` whose call gives a list with the frames after each of them.
 
+    Where no gradients are taken those after the last layer will do.
+
     Attributes
     ----------
     layers : nn.ModuleList
@@ -39,7 +41,7 @@ class Stack(Protocol):
     def dropout(self) -> nn.Module:  # noqa: D102
         ...
 
-    def register_forward_hook(self, hook: Any) -> RemovableHandle:
+    def register_forward_hook(self, hook: Any, *, prepend: bool = False) -> RemovableHandle:
         """As `nn.Module` has it: the training looks at what a forward gives."""
         ...
 

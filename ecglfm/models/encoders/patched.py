@@ -53,5 +53,6 @@ class PatchEncoder(Encoder):
         Returns
         -------
         Tensor, shape (batch, places, dim)
-            With all places what `encode` gives there; finite where a patch is not real.
+            With all places what `encode` gives there, behind the closing LayerNorm in any case; finite where a patch is
+            not real.
         """

@@ -14,7 +14,7 @@ Shapes: b batch, l leads, n samples, p patches of a lead, t tokens, v some of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,40 +58,52 @@ class Vit(nn.Module):
             return self.positions[None, first : first + patches]
         return grid_positions(leads, patches, dim, joined=self.patches.joined, like=like)
 
-    def forward(self, x_btd: Tensor, bias: Tensor | None = None, added: Tensor | None = None) -> list[Tensor]:
-        """Tokens after every layer, the first layer's first, each of shape (batch, tokens, dim).
-
-        Parameters
-        ----------
-        x_btd : Tensor, shape (batch, tokens, dim)
-        bias : Tensor, optional
-            Of the scores of attention, as in `SelfAttention.forward`.
-        added : Tensor, shape (batch or 1, tokens, dim), optional
-            Positions that are added before every layer.
-        """
-        return list(self._after_layers(x_btd, bias, added))
-
-    def _after_layers(self, x_btd: Tensor, bias: Tensor | None, added: Tensor | None) -> Iterator[Tensor]:
-        x = self.dropout(x_btd)
-        for layer in self.layers:
-            if added is not None:
-                x = x + added
-            if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(layer, x, bias, use_reentrant=False)
-            else:
-                x = layer(x, bias)
-            yield x
-
-    def tokens(self, x_bln: Tensor, real_bp: Tensor | None = None) -> Tensor:
-        """Tokens of all patches after the last layer, (batch, leads, patches, dim).
+    def forward(
+        self,
+        x_bln: Tensor,
+        real_bp: Tensor | None = None,
+        places_bv: Tensor | None = None,
+        real_bv: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Tokens after every layer, the first layer's first; where no gradients are taken, those of the last alone.
 
         Parameters
         ----------
         x_bln : Tensor, shape (batch, leads, samples)
         real_bp : Tensor of bool, shape (batch, patches), optional
             Which patches of a lead are real.
+        places_bv : Tensor of int64, shape (batch, places), optional
+            Patches that are read; missing: all.
+        real_bv : Tensor of bool, shape (batch, places), optional
+            Which of those are real.
+
+        Returns
+        -------
+        list of Tensor, each of shape (batch, tokens, dim)
+            Separators are among the tokens: around each lead, or where places are given behind them all.
         """
-        config, x = self.config, self.patches(self.patches.cut(x_bln))
+        x_blps = self.patches.cut(x_bln)
+        x, bias, added = self._all(x_blps, real_bp) if places_bv is None else self._some(x_blps, places_bv, real_bv)
+        outputs: list[Tensor] = []
+        x = self.dropout(x)
+        for layer in self.layers:
+            if self.config.repeat_positions:
+                x = x + added
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(layer, x, bias, use_reentrant=False)
+            else:
+                x = layer(x, bias)
+            outputs = [*outputs, x] if torch.is_grad_enabled() else [x]
+        return outputs
+
+    def tokens(self, x_bln: Tensor, real_bp: Tensor | None = None) -> Tensor:
+        """Tokens of all patches after the last layer, (batch, leads, patches, dim); arguments as in `forward`."""
+        x = self(x_bln, real_bp)[-1].unflatten(1, (1 if self.patches.joined else x_bln.shape[1], -1))
+        return x[:, :, 1:-1] if self.config.separators else x
+
+    def _all(self, x_blps: Tensor, real_bp: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Tokens of all patches, what is added to scores of attention, and positions."""
+        config, x = self.config, self.patches(x_blps)
         leads, patches = x.shape[1], x.shape[2]
         added = self.positions_of(leads, patches, x)
         if not config.repeat_positions:
@@ -102,28 +114,19 @@ class Vit(nn.Module):
             x = torch.cat([before, x, behind], dim=2)
         if config.lead_vectors:
             x = x + self.leads[None, :, None]
-        bias = self._bias(leads, patches, real_bp, x)
-        repeated = added.flatten(0, 1) if config.repeat_positions else None  # never with separators
-        entering = x.flatten(1, 2), bias, repeated
-        if torch.is_grad_enabled():
-            last = self(*entering)[-1]
-        else:  # nobody watches the layers, whose outputs need not be kept
-            *_, last = self._after_layers(*entering)
-        x = last.unflatten(1, x.shape[1:3])
-        return x[:, :, 1:-1] if config.separators else x
+        return x.flatten(1, 2), self._bias(leads, patches, real_bp, x), added.flatten(0, 1)
 
-    def some_tokens(self, x_bln: Tensor, places_bv: Tensor, real_bv: Tensor | None = None) -> Tensor:
-        """Tokens of some patches after the last layer, (batch, places, dim); see `PatchEncoder.encode_some`."""
-        config, x_blps = self.config, self.patches.cut(x_bln)
-        (leads, patches), places_bv1 = x_blps.shape[1:3], places_bv[..., None]
-        x = self.patches(x_blps.flatten(1, 2).gather(1, places_bv1.expand(-1, -1, x_blps.shape[3])))
+    def _some(self, x_blps: Tensor, places_bv: Tensor, real_bv: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The same of some patches, which alone are multiplied."""
+        config, (leads, patches) = self.config, x_blps.shape[1:3]
+        x = self.patches(x_blps.flatten(1, 2).gather(1, places_bv[..., None].expand(-1, -1, x_blps.shape[3])))
         line_bv, time_bv = places_bv // patches, places_bv % patches
         added = self.positions_of(leads, patches, x).expand(leads, -1, -1).flatten(0, 1)[places_bv]
         if not config.repeat_positions:
             x = x + added
         if config.lead_vectors:
             x = x + self.leads[line_bv]
-        if config.separators:  # of every lead, behind all patches
+        if config.separators:
             edges = self.separator + torch.stack([self.positions[0], self.positions[-1]])
             edges = edges + self.leads[:, None] if config.lead_vectors else edges.expand(leads, -1, -1)
             x = torch.cat([x, edges.flatten(0, 1).to(x.dtype).expand(len(x), -1, -1)], dim=1)
@@ -135,7 +138,7 @@ class Vit(nn.Module):
             real_bt = nn.functional.pad(real_bv, (0, x.shape[1] - real_bv.shape[1]), value=True)
             padding = _never(real_bt, x)[:, None, None]
             bias = padding if bias is None else bias + padding
-        return self(x, bias, added if config.repeat_positions else None)[-1][:, : places_bv.shape[1]]
+        return x, bias, added
 
     def _bias(self, leads: int, patches: int, real_bp: Tensor | None, like: Tensor) -> Tensor | None:
         """What is added to the scores of attention, (batch or 1, 1, tokens or 1, tokens); None where nothing is."""
@@ -248,8 +251,8 @@ class VitEncoder(PatchEncoder):
     ) -> Tensor:
         """Frames of some patches, see `PatchEncoder.encode_some`."""
         self.check_input(x, mask)
-        x_bvd = self.vit.some_tokens(self._read(self.standardized(x, mask), mask), places_bv, real_bv)
-        return self.vit.norm(x_bvd) if self.config.norm == "frames" else x_bvd
+        read = self._read(self.standardized(x, mask), mask)
+        return self.vit.norm(self.vit(read, places_bv=places_bv, real_bv=real_bv)[-1][:, : places_bv.shape[1]])
 
     def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """`encode` of what `standardized` gave."""

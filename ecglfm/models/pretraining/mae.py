@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.config import MaeConfig, PretrainConfig
-from ecglfm.models.encoders import PatchEncoder
+from ecglfm.models.encoders import PatchEncoder, mean_over_frames
 from ecglfm.models.layers import at_least_float32
 from ecglfm.models.pretraining.blocks import Places
 from ecglfm.models.pretraining.patch_objective import (
@@ -84,7 +84,7 @@ class Mae(PatchObjective):
         return {
             "loss": mean_of_places((filled_bhs - target_bhs).square().mean(dim=-1), noise.real_hidden_bh),
             "explained": explained(filled_bhs, target_bhs, noise.real_hidden_bh),
-            "spread": embedding_spread(self.encoder.pool(at_least_float32(seen_bvd), noise.real_seen_bv)),
+            "spread": embedding_spread(mean_over_frames(at_least_float32(seen_bvd), noise.real_seen_bv)),
         }
 
     def warnings(self, row: Mapping[str, float]) -> dict[str, str | None]:

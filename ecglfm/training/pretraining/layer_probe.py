@@ -60,9 +60,10 @@ class LayerProbe:
     def __enter__(self) -> LayerProbe:
         if self._active:
             dropout: Any = self._context.dropout
+            # the second before ZeRO 3, which gives other tensors in the place of those that the next layer reads
             self._handles = [
                 dropout.register_forward_hook(self._enter),
-                self._context.register_forward_hook(self._leave),
+                self._context.register_forward_hook(self._leave, prepend=True),
             ]
         return self
 

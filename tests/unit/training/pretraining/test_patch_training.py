@@ -70,6 +70,20 @@ def test_it_does_not_depend_on_how_an_update_is_carried_out(prepared: Path, tmp_
             torch.testing.assert_close(other[name], value, atol=2e-5, rtol=0)
 
 
+def test_weights_that_are_cut_up_are_whole_where_they_are_used(prepared: Path, tmp_path: Path) -> None:
+    """ZeRO 3 gathers what a module has while it is called: positions, vectors of leads and separators, too."""
+    content = patch_slice("mae", steps=2).model_dump()
+    content["config"]["model"] |= {"positions": "learnt", "lead_vectors": True, "separators": True, "norm": "mean"}
+    for stage in (0, 3):
+        content["config"]["pretrain"]["zero_stage"] = stage
+        assert pretrain(prepared, tmp_path / str(stage), slice_=EncoderSlice.model_validate(content)) == 0
+        assert load_encoder(tmp_path / str(stage)).info["training"]["warnings"] == []  # every layer has its gradient
+    one, other = (load_encoder(tmp_path / name).state_dict() for name in ("0", "3"))
+    for name, value in one.items():
+        if not name.endswith("k_proj.bias"):
+            torch.testing.assert_close(other[name], value, atol=2e-5, rtol=0)
+
+
 RANK = """
 import sys
 sys.path.insert(0, {root!r})
