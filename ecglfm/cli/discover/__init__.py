@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.discover import features, phenotypes
+from ecglfm.cli.discover import features, gwas, phenotypes
 
 #: Files here whose `add_steps` declares steps, in the order in which they run.
-GROUPS = (features, phenotypes)
+GROUPS = (features, gwas, phenotypes)
 
 _WAY = """\
 from ECG to SNP:

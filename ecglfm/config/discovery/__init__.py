@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from ecglfm.config.discovery.association import AssociationConfig, LociConfig, RegenieConfig
 from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
-from ecglfm.config.discovery.genotypes import GenotypesConfig
+from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
-from ecglfm.config.discovery.slices import FeaturesSlice, PeopleSlice, SimulationSlice, discover_slices
+from ecglfm.config.discovery.slices import (
+    AssociationSlice,
+    FeaturesSlice,
+    LociSlice,
+    PeopleSlice,
+    QualitySlice,
+    SimulationSlice,
+    discover_slices,
+)
 
 __all__ = [
+    "AssociationConfig",
+    "AssociationSlice",
     "BiomarkersConfig",
     "DiscoverConfig",
     "FeaturesConfig",
     "FeaturesSlice",
     "GenotypesConfig",
+    "LociConfig",
+    "LociSlice",
     "PeopleConfig",
     "PeopleSlice",
+    "ProgramsConfig",
+    "QualityConfig",
+    "QualitySlice",
+    "RegenieConfig",
     "SimulationSlice",
+    "StructureConfig",
     "SurvivalConfig",
     "discover_slices",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from ecglfm.config.base import Section
+from ecglfm.config.discovery.association import AssociationConfig
 from ecglfm.config.discovery.features import FeaturesConfig
-from ecglfm.config.discovery.genotypes import GenotypesConfig
+from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
 
@@ -23,6 +24,12 @@ class DiscoverConfig(Section):
     survival: SurvivalConfig | None = Field(
         None, description="Cox models of the time to an event on features; null: there is none to look at"
     )
+    quality: QualityConfig = Field(QualityConfig(), description="variants and people that an association may rely on")
+    structure: StructureConfig = Field(StructureConfig(), description="principal components of genotypes")
+    association: AssociationConfig = Field(
+        AssociationConfig(), description="every feature against every variant, and the loci that come of it"
+    )
+    programs: ProgramsConfig = Field(ProgramsConfig(), description="where programs of others are")
 
     @property
     def people_files(self) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ecglfm.config.base import Section
+from ecglfm.config.discovery.association import AssociationConfig, LociConfig
 from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
-from ecglfm.config.discovery.genotypes import GenotypesConfig
+from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 
@@ -34,6 +35,29 @@ class SimulationSlice(Section):
     sources: dict[str, SourceConfig] = Field(description="the project's sources")
 
 
+class QualitySlice(Section):
+    """`config/discover/quality.yaml`."""
+
+    genotypes: GenotypesConfig | None = Field(description="the section; null: simulated ones, which the step is given")
+    quality: QualityConfig = Field(description="the section")
+    structure: StructureConfig = Field(description="the section")
+    programs: ProgramsConfig = Field(description="the section")
+
+
+class AssociationSlice(Section):
+    """`config/discover/association.yaml`."""
+
+    association: AssociationConfig = Field(description="the section, without what follows the tests")
+    programs: ProgramsConfig = Field(description="the section")
+
+
+class LociSlice(Section):
+    """`config/discover/loci.yaml`."""
+
+    association: AssociationConfig = Field(description="the section, without what the tests alone are told")
+    programs: ProgramsConfig = Field(description="the section")
+
+
 def discover_slices(
     config: DiscoverConfig, sources: Mapping[str, SourceConfig], time: Mapping[str, str]
 ) -> dict[str, Section]:
@@ -47,12 +71,21 @@ def discover_slices(
     time : mapping of str
         Kind of a database: column of its table that says when a recording was made.
     """
-    genotypes = config.genotypes or GenotypesConfig()
+    genotypes, programs, tests = config.genotypes, config.programs, config.association
+    of_loci = {key: getattr(tests, key) for key in ("loci", "miami")}
     times = {name: time[one.native_kind] for name, one in sources.items() if one.native_kind in time}
     sections: dict[str, Section] = {
         "features": FeaturesSlice(features=config.features, time=times),
-        "people": PeopleSlice(people=config.people, ids=genotypes.ids),
         "biomarkers": config.biomarkers,
+        "people": PeopleSlice(people=config.people, ids=genotypes.ids if genotypes else None),
+        "quality": QualitySlice(
+            genotypes=genotypes, quality=config.quality, structure=config.structure, programs=programs
+        ),
+        "association": AssociationSlice(
+            association=tests.model_copy(update={"loci": LociConfig(), "miami": None}),
+            programs=programs,
+        ),
+        "loci": LociSlice(association=AssociationConfig(**of_loci), programs=programs),
     }
     if config.survival is not None:
         sections["survival"] = config.survival

@@ -1,17 +1,29 @@
-"""Genotypes: PLINK files read, written and simulated."""
+"""Genotypes: PLINK files read, written and simulated; quality control and principal components by PLINK 2."""
 
 from __future__ import annotations
 
 from ecglfm.discovery.genotypes.bed import Genotypes, join_beds, read_bed, write_bed
+from ecglfm.discovery.genotypes.programs import find_program, fresh_folder, limits, run_program
+from ecglfm.discovery.genotypes.quality import counts, input_arguments, run_quality
 from ecglfm.discovery.genotypes.simulation import Genome, draw_copies, draw_genome, draw_people
+from ecglfm.discovery.genotypes.structure import oriented, run_structure
 
 __all__ = [
     "Genome",
     "Genotypes",
+    "counts",
     "draw_copies",
     "draw_genome",
     "draw_people",
+    "find_program",
+    "fresh_folder",
+    "input_arguments",
     "join_beds",
+    "limits",
+    "oriented",
     "read_bed",
+    "run_program",
+    "run_quality",
+    "run_structure",
     "write_bed",
 ]

@@ -21,6 +21,11 @@ def test_an_edit_changes_the_slices_of_its_steps_alone(repository: Path):
     for discover, changed in (
         ({"features": {"count": 3}}, {"discover/features"}),
         ({"people": {"min_overlap": 0.5}}, {"discover/people"}),
+        ({"quality": {"min_maf": 0.05}}, {"discover/quality"}),
+        ({"structure": {"components": 4}}, {"discover/quality"}),
+        ({"association": {"engine": "regenie"}}, {"discover/association"}),
+        ({"association": {"loci": {"r2": 0.1}}}, {"discover/loci"}),
+        ({"association": {"miami": ["edf_0001", "edf_0002"]}}, {"discover/loci"}),
     ):
         after = project(repository, discover=discover).slices()
         assert {name for name in after if after[name] != before.get(name)} == changed
@@ -29,7 +34,7 @@ def test_an_edit_changes_the_slices_of_its_steps_alone(repository: Path):
 def test_genotypes_of_synthetic_people_are_simulated_until_some_are_named(repository: Path):
     synthetic = yaml.safe_load(project(repository).slices()["discover/simulation"])
     assert set(synthetic["sources"]) == {"demo-ptbxl", "demo-mimic"}
-    named = project(repository, discover={"genotypes": {"ids": "ids.csv"}}).slices()
+    named = project(repository, discover={"genotypes": {"files": "g/c{chromosome}.bed", "ids": "ids.csv"}}).slices()
     assert "discover/simulation" not in named
     assert yaml.safe_load(named["discover/people"])["ids"] == "ids.csv"
     mixed = project(repository, sources=["demo-ptbxl", "ptbxl"], tasks=[])

@@ -1,0 +1,126 @@
+"""Quality control of one chromosome with PLINK 2: variants and genotypes that an association can rely on.
+
+What is kept is written as pgen/pvar/psam, with what the other steps need of it: missing calls of each person, and a set
+of variants in little linkage disequilibrium for principal components.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecglfm.config import UserError
+from ecglfm.config.discovery import GenotypesConfig, QualityConfig, StructureConfig
+from ecglfm.discovery.genotypes.programs import fresh_folder, limits, run_program
+from ecglfm.provenance import write_json
+
+#: What PLINK 2 says of variants that it leaves out, and what we call that.
+_REASONS = {
+    "missing genotype data": "missing",
+    "Hardy-Weinberg exact test": "hwe",
+    "allele frequency threshold": "maf",
+    "--mach-r2-filter": "info",
+    "--rm-dup": "duplicate",
+}
+
+
+def run_quality(
+    plink2: str,
+    source: Sequence[str],
+    output: Path,
+    *,
+    quality: QualityConfig,
+    structure: StructureConfig,
+    keep: Path,
+    threads: int = 1,
+    memory: int | None = None,
+) -> None:
+    """Write a folder: `all.{pgen,pvar,psam}`, `pruned.{bed,bim,fam}`, `people.smiss`, `quality.json`.
+
+    Parameters
+    ----------
+    plink2 : str
+        The program.
+    source : sequence of str
+        Its arguments for the genotypes: see `input_arguments`.
+    output : path
+        Folder to write.
+    quality, structure : QualityConfig, StructureConfig
+    keep : path
+        Table whose first two columns are FID and IID: who takes part. A file with these ids alone is as good.
+    threads : int
+    memory : int, optional
+        MiB that PLINK may take.
+
+    Raises
+    ------
+    UserError
+        PLINK failed, or nobody or nothing is left.
+    """
+    base = [plink2, *limits(threads, memory)]
+    with fresh_folder(output) as folder:
+        every, pruned = folder / "all", folder / "pruned"
+        said = run_program([*base, *source, *filters(quality, keep), "--out", every])
+        of_all = [*base, "--pfile", every]
+        run_program([*of_all, "--missing", "sample-only", "--out", folder / "people"])
+        window = [f"{structure.window_kb}kb", str(structure.max_r2)]
+        common = ["--maf", str(max(structure.min_maf, quality.min_maf))]
+        long_range = ["--exclude", "bed1", structure.exclude] if structure.exclude else []
+        run_program([*of_all, *common, *long_range, "--indep-pairwise", *window, "--out", pruned])
+        run_program([*of_all, "--extract", f"{pruned}.prune.in", "--make-bed", "--out", pruned])
+        for path in [*folder.glob("*.log"), *folder.glob("*.prune.*")]:
+            path.unlink()
+        write_json(folder / "quality.json", counts(said))
+
+
+def input_arguments(config: GenotypesConfig, chromosome: str) -> list[str]:
+    """PLINK 2's arguments for the files of a chromosome.
+
+    Raises
+    ------
+    UserError
+        A file is not there.
+    """
+    path = config.path(chromosome)
+    for file in config.files_of(chromosome):
+        if not Path(file).exists():
+            raise UserError(f"{file}: no such file; `discover.genotypes.files` names it for chromosome {chromosome}")
+    prefix, kind = path.rsplit(".", 1)
+    if kind == "bgen":
+        sample = (config.sample or "").replace("{chromosome}", chromosome)
+        return ["--bgen", path, config.bgen_alleles, *(["--sample", sample] if sample else [])]
+    packed = ["vzs"] if kind == "pgen" and any(file.endswith(".zst") for file in config.files_of(chromosome)) else []
+    return [{"bed": "--bfile", "pgen": "--pfile"}[kind], prefix, *packed]
+
+
+def filters(quality: QualityConfig, keep: Path) -> list[str]:
+    """PLINK 2's arguments for what is kept, and in which form."""
+    info = ["--mach-r2-filter", str(quality.min_info), "2.0"] if quality.min_info is not None else []
+    hwe = ["--hwe", str(quality.min_hwe_p)] if quality.min_hwe_p else []
+    return [
+        "--keep", str(keep), "--maf", str(quality.min_maf), "--geno", str(quality.max_missing_variant), *hwe, *info,
+        "--max-alleles", "2",  # PLINK 1.9 and the tables have no others
+        "--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "100", "missing",
+        "--rm-dup", "force-first",  # clumping goes by id
+        "--make-pgen", "psam-cols=fid,sex",  # regenie wants FID in a .psam, where PLINK 2 leaves it out
+    ]  # fmt: skip
+
+
+def counts(said: str) -> dict[str, int]:
+    """How many variants there were, why some were left out, and how many stay, in PLINK 2's own words."""
+    text = " ".join(said.replace("\r", "\n").split())
+    loaded = re.search(r"(\d+)(?: out of (\d+))? variants? loaded", text)
+    found = {"variants": int(loaded[2] or loaded[1]) if loaded else 0}
+    if loaded and loaded[2]:
+        found["multiallelic"] = int(loaded[2]) - int(loaded[1])
+    removed = r"(?:(--[\w-]+): (?:\d+ duplicated IDs?, )?)?(\d+) variants? removed(?: due to [^(.]+)?"
+    for match in re.finditer(removed, text):
+        name = next((what for words, what in _REASONS.items() if words in match[0]), (match[1] or "other").strip("-"))
+        found[name] = found.get(name, 0) + int(match[2])
+    left = re.search(r"(\d+) variants? remaining after main filters", text)
+    people = re.search(r"(\d+) samples? \([^)]*\) remaining after main filters", text)
+    found["kept"] = int(left[1]) if left else found["variants"]
+    if people:
+        found["people"] = int(people[1])
+    return found

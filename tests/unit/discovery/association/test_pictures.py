@@ -1,0 +1,69 @@
+"""Pictures of scans: places along the genome, names, and the same bytes of the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ecglfm.discovery.association.pictures import Genome, draw_manhattan, draw_scans, most_loci, together
+from ecglfm.discovery.association.scan import Scan, quantiles, thinned
+from tests.unit.discovery.association.test_loci import leads
+
+NONE = leads().iloc[:0].assign(locus=0, nearest_gene="")
+
+
+def scan(seed: int) -> Scan:
+    rng = np.random.default_rng(seed)
+    points = pd.DataFrame(
+        {"chromosome": np.repeat([1, 2, 23], 100), "base_pair_location": np.tile(np.arange(1, 101) * 10, 3)}
+    ).assign(height=-np.log10(rng.random(300)))
+    ends = points.groupby("chromosome")["base_pair_location"].max()
+    return Scan(points.iloc[:0], thinned(points), quantiles(points["height"].to_numpy()), ends)
+
+
+def test_chromosomes_lie_one_behind_the_other() -> None:
+    genome = Genome({"a": pd.Series({1: 100, 23: 50}), "b": pd.Series({1: 90, 2: 200})})
+    points = pd.DataFrame({"chromosome": [1, 2, 23], "base_pair_location": [7, 7, 7]})
+    assert genome.x(points).tolist() == [7, 107, 307]
+
+
+def test_the_highest_of_several_scans_is_drawn() -> None:
+    one = pd.DataFrame({"chromosome": [1, 1], "base_pair_location": [5, 900], "height": [4.0, 5.0]})
+    both = together([one, one.assign(height=[6.0, 3.5])])
+    assert both["height"].tolist() == [6.0, 5.0]
+    assert len(together([])) == 0
+
+
+def test_lines_points_and_names() -> None:
+    loci = leads().assign(locus=shared(), nearest_gene=["SCN5A", "SCN5A", None, None, "x"])
+    axes = Figure().subplots()
+    draw_manhattan(axes, scan(1).points, Genome({"a": scan(1).ends}), threshold=1e-9, loci=loci, title="t")
+    heights = [line.get_ydata()[0] for line in axes.lines]
+    assert heights == [pytest.approx(-np.log10(5e-8)), pytest.approx(9)]
+    assert {text.get_text() for text in axes.texts} >= {"SCN5A", "c", "d"}  # one of each locus; without a gene the id
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "X"]
+
+
+def shared() -> list[int]:
+    return [1, 1, 2, 3, 1]
+
+
+def test_the_two_with_most_loci() -> None:
+    loci = leads().assign(locus=shared())
+    assert most_loci(loci, ["edf_0003", "edf_0002", "edf_0001", "edf_0004"]) == ["edf_0001", "edf_0002"]
+    assert most_loci(NONE, ["b", "a", "c"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 8])
+def test_any_number_of_features_is_drawn_the_same_twice(tmp_path: Path, count: int) -> None:
+    scans = {f"edf_{number}": scan(number) for number in range(count)}
+    inflation = pd.Series(dict.fromkeys(scans, 1.0), dtype=float)
+    for name in ("once", "again"):
+        draw_scans(scans, NONE, inflation, tmp_path / name, threshold=1e-9)
+    files = sorted(str(path.relative_to(tmp_path / "once")) for path in (tmp_path / "once").rglob("*.png"))
+    assert files == ["manhattan.png", "miami.png", "qq.png", *(f"scans/{name}.png" for name in sorted(scans))]
+    assert all((tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in files)
