@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ecglfm.config import FeaturesConfig, FeaturesSlice, UserError
 from ecglfm.discovery.features.choice import Features, components, dimensions, head_attribution
@@ -61,8 +62,9 @@ def run_features(
     days = recording_days({path.stem: path for path in index}, slice_.time)
     people, names = read_people(config, records, vectors, days)
     x_nd = people[names].to_numpy()
-    made = _features(config, x_nd, model)
-    raw_nk = (x_nd - made.mean_d) @ made.weights_dk
+    with threadpool_limits(1):  # sums of several threads differ in their last bits
+        made = _features(config, x_nd, model)
+        raw_nk = (x_nd - made.mean_d) @ made.weights_dk
     distinct = [len(np.unique(column)) for column in raw_nk.T]
     kept = [place for place, count in enumerate(distinct) if count >= config.min_distinct]
     dropped = [
