@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.discover import features, gwas, phenotypes
+from ecglfm.cli.discover import features, genes, gwas, phenotypes
 
 #: Files here whose `add_steps` declares steps, in the order in which they run.
-GROUPS = (features, gwas, phenotypes)
+GROUPS = (features, gwas, genes, phenotypes)
 
 _WAY = """\
 from ECG to SNP:

@@ -5,6 +5,15 @@ from __future__ import annotations
 from ecglfm.config.discovery.association import AssociationConfig, LociConfig, RegenieConfig
 from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
+from ecglfm.config.discovery.genes import (
+    CredibleSetsConfig,
+    DimensionsConfig,
+    HeritabilityConfig,
+    MrConfig,
+    OutcomeConfig,
+    PhewasConfig,
+    ReplicationConfig,
+)
 from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
@@ -22,18 +31,25 @@ __all__ = [
     "AssociationConfig",
     "AssociationSlice",
     "BiomarkersConfig",
+    "CredibleSetsConfig",
+    "DimensionsConfig",
     "DiscoverConfig",
     "FeaturesConfig",
     "FeaturesSlice",
     "GenotypesConfig",
+    "HeritabilityConfig",
     "LociConfig",
     "LociSlice",
+    "MrConfig",
+    "OutcomeConfig",
     "PeopleConfig",
     "PeopleSlice",
+    "PhewasConfig",
     "ProgramsConfig",
     "QualityConfig",
     "QualitySlice",
     "RegenieConfig",
+    "ReplicationConfig",
     "SimulationSlice",
     "StructureConfig",
     "SurvivalConfig",

@@ -7,6 +7,14 @@ from pydantic import Field
 from ecglfm.config.base import Section
 from ecglfm.config.discovery.association import AssociationConfig
 from ecglfm.config.discovery.features import FeaturesConfig
+from ecglfm.config.discovery.genes import (
+    CredibleSetsConfig,
+    DimensionsConfig,
+    HeritabilityConfig,
+    MrConfig,
+    PhewasConfig,
+    ReplicationConfig,
+)
 from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
@@ -30,6 +38,12 @@ class DiscoverConfig(Section):
         AssociationConfig(), description="every feature against every variant, and the loci that come of it"
     )
     programs: ProgramsConfig = Field(ProgramsConfig(), description="where programs of others are")
+    credible_sets: CredibleSetsConfig = Field(CredibleSetsConfig(), description="which variant of a locus it may be")
+    heritability: HeritabilityConfig = Field(HeritabilityConfig(), description="h2 and genetic correlations")
+    dimensions: DimensionsConfig = Field(DimensionsConfig(), description="which features are worth a GWAS")
+    mr: MrConfig = Field(MrConfig(), description="Mendelian randomization of features on diseases")
+    replication: ReplicationConfig = Field(ReplicationConfig(), description="lead variants in other cohorts")
+    phewas: PhewasConfig = Field(PhewasConfig(), description="features against phenotypes")
 
     @property
     def people_files(self) -> list[str]:

@@ -86,6 +86,12 @@ def discover_slices(
             programs=programs,
         ),
         "loci": LociSlice(association=AssociationConfig(**of_loci), programs=programs),
+        "credible_sets": config.credible_sets,
+        "heritability": config.heritability,
+        "dimensions": config.dimensions,
+        "mr": config.mr,
+        "replication": config.replication,
+        "phewas": config.phewas,
     }
     if config.survival is not None:
         sections["survival"] = config.survival

@@ -5,5 +5,6 @@ from __future__ import annotations
 from ecglfm.discovery.features.features import run_features
 from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.discovery.features.people import run_people
+from ecglfm.discovery.features.vectors import read_table
 
-__all__ = ["rank_inverse_normal", "run_features", "run_people"]
+__all__ = ["rank_inverse_normal", "read_table", "run_features", "run_people"]

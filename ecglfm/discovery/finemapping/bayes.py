@@ -83,7 +83,7 @@ def credible_sets(
         Variants in the set of each locus: `locus`, the lead variant as `lead`, how many variants are in the set and in
         the locus (`set_size`, `variants`), and the columns of `posteriors`.
     whole : dict of str to DataFrame
-        All variants of each locus, as `posteriors` gives them.
+        By lead variant: all variants of its locus, as `posteriors` gives them.
     """
     sets, whole = [], {}
     for row in loci.to_dict("records"):
@@ -94,9 +94,10 @@ def credible_sets(
             statistics[near & (statistics["chromosome"] == int(row["chromosome"]))],
             prior_sd=prior_sd, coverage=coverage,
         )  # fmt: skip
-        whole[str(row["locus"])] = found
+        lead = _lead(found, place)
+        whole[lead] = found
         inside = found[found["in_set"]]
-        of_locus = {"locus": row["locus"], "lead": _lead(found, place), "set_size": len(inside), "variants": len(found)}
+        of_locus = {"locus": row["locus"], "lead": lead, "set_size": len(inside), "variants": len(found)}
         sets.append(pd.DataFrame(of_locus, index=inside.index).join(inside.drop(columns="in_set")))
     return pd.concat(sets, ignore_index=True) if sets else pd.DataFrame(), whole
 
@@ -104,4 +105,4 @@ def credible_sets(
 def _lead(found: pd.DataFrame, place: int) -> str:
     """The variant at the lead's place."""
     at = found.loc[found["base_pair_location"] == place, "variant"]
-    return str(at.iloc[0]) if len(at) else ""
+    return str(at.iloc[0]) if len(at) else str(place)

@@ -10,6 +10,7 @@ from ecglfm.discovery.summary.files import (
     validate_summary_statistics,
     write_summary_statistics,
 )
+from ecglfm.discovery.summary.loci import lead_statistics, read_loci
 from ecglfm.discovery.summary.probabilities import negative_log10_p
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "coloc_locus",
     "harmonise",
     "ldsc_table",
+    "lead_statistics",
     "negative_log10_p",
     "number_chromosomes",
+    "read_loci",
     "read_summary_statistics",
     "validate_summary_statistics",
     "variant_names",

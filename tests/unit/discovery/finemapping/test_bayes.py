@@ -84,5 +84,5 @@ def test_each_locus_has_its_own_set() -> None:
     sets, whole = credible_sets(table(z), loci, window=2000)
     assert sets[["locus", "variant", "lead"]].to_numpy().tolist() == [[1, "rs4", "rs4"], [2, "rs13", "rs26"]]
     assert sets["variants"].tolist() == [5, 16]  # 2 kb to both sides; from the clump's start to 2 kb beyond the lead
-    assert len(whole["2"]) == 16
+    assert len(whole["rs26"]) == 16
     assert credible_sets(table(z), loci.head(0))[0].empty
