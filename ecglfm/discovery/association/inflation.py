@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 #: Median of chi-square with one degree of freedom.
@@ -37,9 +38,12 @@ def effective_number(traits_nt: np.ndarray) -> float:
     Parameters
     ----------
     traits_nt : ndarray of float, shape (people, traits)
-        None missing, none constant.
+        None constant. Of two the correlation is that of the people who have both; 0 where nobody has.
     """
-    correlations = np.atleast_2d(np.corrcoef(traits_nt, rowvar=False))
+    if np.isnan(traits_nt).any():
+        correlations = pd.DataFrame(traits_nt).corr().fillna(0.0).to_numpy()
+    else:
+        correlations = np.atleast_2d(np.corrcoef(traits_nt, rowvar=False))
     values = np.abs(np.linalg.eigvalsh(correlations)).round(9)  # 1 is 1
     return float(((values >= 1) + (values - np.floor(values))).sum())
 

@@ -28,6 +28,11 @@ def test_effective_number_of_independent_equal_and_paired_traits() -> None:
     shared = np.sqrt(0.6) * basis[:, :1] + np.sqrt(0.4) * basis[:, 1:4]
     assert effective_number(shared) == pytest.approx(2)
     assert effective_number(basis[:, :1]) == pytest.approx(1)
+    # a trait that half of the people have, and the same of everybody, are one; with an independent one two
+    half = np.where(np.arange(64) % 2, basis[:, 0], np.nan)
+    assert effective_number(np.column_stack([half, basis[:, 0]])) == pytest.approx(1)
+    never = np.where(np.arange(64) % 2, np.nan, basis[:, 1])
+    assert effective_number(np.column_stack([half, never])) == pytest.approx(2)
 
 
 def test_the_threshold_is_divided() -> None:
