@@ -1,10 +1,16 @@
-# discover, phenotypes: features against ECG biomarkers, and survival where the config names time and event.
-# Requires: features, the manifest, prepared signals, the index of every database.
+# discover, phenotypes: features against ECG biomarkers, what of an ECG makes them high or low, and survival where the
+# config names time and event.
+# Requires: features, the encoder and its vectors, the manifest, prepared signals, the index of every database.
 # Makes: <results>/discover/{encoder}/biomarkers.{parquet,tsv,png,json}, biomarker_associations.{parquet,tsv},
-# survival.{parquet,tsv,png,json}.
+# attribution.{parquet,tsv,png}, extremes.png, people_map.{parquet,png}, interpretation.json, survival.{parquet,tsv,png,json}.
 
 SURVIVAL = PROJECT.config.discover.survival
-DISCOVERED += ["biomarkers.json"] + (["survival.json"] if SURVIVAL else [])
+DISCOVERED += ["biomarkers.json", "interpretation.json"] + (["survival.json"] if SURVIVAL else [])
+
+
+def get_vectors_encoder(wildcards):
+    """Whose vectors features are made of: the encoder, or the model that attributes."""
+    return get_attributed(wildcards) or f"<results>/pretrain/{wildcards.encoder}/encoder.safetensors"
 
 
 rule discover_biomarkers:
@@ -29,6 +35,34 @@ rule discover_biomarkers:
         "python -m ecglfm --cost {log:q}.cost discover biomarkers --config {input.config:q} --features {params.folder:q}"
         " --manifest {input.records:q} --index {input.index:q} --signals {params.results:q}/preprocess"
         " --workers {threads} 2> {log:q}"
+
+
+rule discover_interpret:
+    input:
+        config="<results>/config/discover/interpretation.yaml",
+        features=rules.discover_features.output,
+        encoder=get_vectors_encoder,
+        vectors=get_discovered_vectors,
+        records="<results>/manifest/records.parquet",
+        signals=get_shard_files("preprocess", SOURCES, ".npy"),
+        tables=get_shard_files("preprocess", SOURCES, ".parquet"),
+    output:
+        about="<results>/discover/{encoder}/interpretation.json",
+        attribution=multiext("<results>/discover/{encoder}/attribution", ".parquet", ".tsv", ".png"),
+        beats="<results>/discover/{encoder}/extremes.png",
+        people=multiext("<results>/discover/{encoder}/people_map", ".parquet", ".png"),
+    log:
+        "<results>/logs/discover/{encoder}/interpret.log",
+    conda:
+        "../../envs/discover.yaml"
+    params:
+        folder=subpath(output.about, parent=True),
+        encoder=subpath(input.encoder, parent=True),
+        results=subpath(input.records, ancestor=2),
+    shell:
+        "python -m ecglfm --cost {log:q}.cost discover interpret --config {input.config:q} --features {params.folder:q}"
+        " --encoder {params.encoder:q} --vectors {input.vectors:q} --manifest {input.records:q}"
+        " --signals {params.results:q}/preprocess --threads {threads} 2> {log:q}"
 
 
 rule discover_survival:

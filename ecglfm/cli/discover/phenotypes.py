@@ -1,4 +1,4 @@
-"""Steps that say what features mean: `discover biomarkers`, `discover survival`."""
+"""Steps that say what features mean: `discover biomarkers`, `discover interpret`, `discover survival`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,24 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     biomarkers.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
     biomarkers.add_argument("--workers", type=int, default=1, help="processes that measure")
     biomarkers.set_defaults(run=_biomarkers)
+    _add_interpret(steps)
     _add_survival(steps)
+
+
+def _add_interpret(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    interpret = steps.add_parser("interpret", help="what of an ECG makes a feature high or low, and a map of people")
+    interpret.add_argument(
+        "--config", type=Path, required=True, help="slice of the config: config/discover/interpretation.yaml"
+    )
+    _add_features(interpret)
+    interpret.add_argument(
+        "--encoder", type=Path, required=True, help="folder of the encoder, or model, whose vectors they are made of"
+    )
+    interpret.add_argument("--vectors", nargs="+", type=Path, required=True, help="{source}.parquet of these vectors")
+    interpret.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    interpret.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    interpret.add_argument("--threads", type=int, default=1, help="threads of torch")
+    interpret.set_defaults(run=_interpret)
 
 
 def _add_survival(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,6 +63,16 @@ def _biomarkers(args: argparse.Namespace) -> None:
     run_biomarkers(
         load(BiomarkersConfig, args.config), features=args.features, manifest=args.manifest, index=args.index,
         signals=args.signals, workers=args.workers,
+    )  # fmt: skip
+
+
+def _interpret(args: argparse.Namespace) -> None:
+    from ecglfm.config import InterpretationConfig, load
+    from ecglfm.discovery.interpretation import run_interpretation
+
+    run_interpretation(
+        load(InterpretationConfig, args.config), features=args.features, encoder=args.encoder, vectors=args.vectors,
+        manifest=args.manifest, signals=args.signals, threads=args.threads,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from ecglfm.config.discovery.genes import (
 )
 from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
-from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig, InterpretationConfig, SurvivalConfig
 from ecglfm.config.discovery.slices import (
     AssociationSlice,
     FeaturesSlice,
@@ -38,6 +38,7 @@ __all__ = [
     "FeaturesSlice",
     "GenotypesConfig",
     "HeritabilityConfig",
+    "InterpretationConfig",
     "LociConfig",
     "LociSlice",
     "MrConfig",

@@ -17,7 +17,7 @@ from ecglfm.config.discovery.genes import (
 )
 from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
-from ecglfm.config.discovery.phenotypes import BiomarkersConfig, SurvivalConfig
+from ecglfm.config.discovery.phenotypes import BiomarkersConfig, InterpretationConfig, SurvivalConfig
 
 
 class DiscoverConfig(Section):
@@ -29,6 +29,9 @@ class DiscoverConfig(Section):
         None, description="the genotypes; null: simulated where all sources are synthetic, else `discover` says so"
     )
     biomarkers: BiomarkersConfig = Field(BiomarkersConfig(), description="features against ECG biomarkers")
+    interpretation: InterpretationConfig = Field(
+        InterpretationConfig(), description="what of an ECG makes a feature high or low"
+    )
     survival: SurvivalConfig | None = Field(
         None, description="Cox models of the time to an event on features; null: there is none to look at"
     )

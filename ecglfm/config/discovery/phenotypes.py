@@ -1,4 +1,4 @@
-"""`discover.biomarkers`, `discover.survival`: what features mean in the ECG, and for people."""
+"""`discover.biomarkers`, `discover.interpretation`, `discover.survival`: what features mean in ECGs, and for people."""
 
 from __future__ import annotations
 
@@ -45,3 +45,23 @@ class SurvivalConfig(Section):
     folds: int = Field(5, ge=2, description="folds of people for the C-index: risks are of models of the other folds")
     bootstrap: int = Field(500, ge=0, description="resamples of people for its interval")
     seed: Seed = Field(0, description="seed of folds and resamples")
+
+
+class InterpretationConfig(Section):
+    """What of an ECG makes an EDF high or low."""
+
+    features: list[str] | int = Field(
+        4, description="EDFs that are looked at: names (`[edf_0001]`), or how many, the first"
+    )
+    share: float = Field(0.1, gt=0, le=0.5, description="share of people with the highest, and with the lowest, EDF")
+    records: int = Field(
+        6, ge=1, description="of each end, people whose ECG is explained by integrated gradients, drawn blindly by id"
+    )
+    beats: int = Field(40, ge=1, description="of each end, people whose median beats are averaged, drawn likewise")
+    map: Literal["pca", "umap"] = Field(
+        "pca",
+        description="map of people by their vectors: principal components, or UMAP of the first 50 (needs the extra "
+        "`umap`)",
+    )
+    map_people: int = Field(3000, ge=20, description="most people on the map, drawn by `seed`")
+    seed: Seed = Field(0, description="seed of the map")

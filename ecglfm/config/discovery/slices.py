@@ -77,6 +77,7 @@ def discover_slices(
     sections: dict[str, Section] = {
         "features": FeaturesSlice(features=config.features, time=times),
         "biomarkers": config.biomarkers,
+        "interpretation": config.interpretation,
         "people": PeopleSlice(people=config.people, ids=genotypes.ids if genotypes else None),
         "quality": QualitySlice(
             genotypes=genotypes, quality=config.quality, structure=config.structure, programs=programs
