@@ -44,6 +44,10 @@ class Predictor(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(sizes.layers))
         self.norm = nn.LayerNorm(self.dim)
         self.leave = nn.Linear(self.dim, out)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):  # as MAE's: with less, so narrow a one attends to all alike for long
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x_bvd: Tensor, places: Places, grid: tuple[int, int]) -> Tensor:
         """What the patches at `places.hidden_bh` are, (batch, hidden, out); finite where they are not real."""
