@@ -10,7 +10,7 @@ import pytest
 
 from ecglfm.config import LEADS, UserError
 from ecglfm.discovery.recordings import Recordings, age_and_sex, read_features, write_tables
-from tests.unit.discovery.study import SECONDS, write_study
+from tests.unit.discovery.recorded_people import SECONDS, write_study
 
 
 def test_a_record_is_the_one_asked_for(tmp_path: Path):

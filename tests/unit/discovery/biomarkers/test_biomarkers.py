@@ -11,7 +11,7 @@ import pytest
 
 from ecglfm.config import BiomarkersConfig, UserError
 from ecglfm.discovery.biomarkers import NAMES, run_biomarkers
-from tests.unit.discovery.study import Study, write_study
+from tests.unit.discovery.recorded_people import Study, write_study
 
 
 @pytest.fixture(scope="module")

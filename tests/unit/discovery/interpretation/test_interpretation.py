@@ -17,7 +17,7 @@ from ecglfm.evaluation.attribution import TOLERANCE
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import make_encoder
 from tests.unit.architectures import small
-from tests.unit.discovery.study import SECONDS, Study, write_study
+from tests.unit.discovery.recorded_people import SECONDS, Study, write_study
 
 CONFIG = InterpretationConfig(features=["edf_0002", "edf_0001"], share=0.2, records=2, beats=3, map_people=30)
 FILES = ("attribution.parquet", "attribution.tsv", "attribution.png", "extremes.png", "people_map.parquet",
