@@ -4,34 +4,6 @@
 # phenotypes.tsv, covariates.tsv, ids.tsv, people.json of those among the genotypes; of synthetic people the genotypes.
 
 
-def get_attributed(wildcards):
-    """The fine-tuned model of `kind: attribution`; nothing for other kinds."""
-    chosen = PROJECT.config.discover.features
-    if chosen.kind != "attribution":
-        return []
-    fit = chosen.fit or FITS[0]
-    if chosen.task not in TASKS or fit not in FITS or PROJECT.models(chosen.task, fit) != [fit]:
-        sys.exit(
-            f"discover.features: there is no model {chosen.task}/{fit}: of `tasks`, those that are not cross-validated"
-            f" ({', '.join(TASKS)}), and fits ({', '.join(FITS)})"
-        )
-    return f"<results>/finetune/{wildcards.encoder}/{chosen.task}/{fit}/model.safetensors"
-
-
-def get_discovered_vectors(wildcards):
-    """Vectors that features are made of: the encoder's, or those of the model that attributes."""
-    chosen = PROJECT.config.discover.features
-    folder = "discover/{0}/embed" if chosen.kind == "attribution" else "embed/{0}"
-    sources = chosen.sources or SOURCES
-    return [f"<results>/{folder.format(wildcards.encoder)}/{source}.parquet" for source in sources]
-
-
-def get_measured(wildcards):
-    """Measured traits beside the features; nothing where the config names none."""
-    named = PROJECT.config.discover.people.measured
-    return f"<results>/discover/{wildcards.encoder}/biomarkers.parquet" if named else []
-
-
 rule discover_embed:
     input:
         model=get_attributed,

@@ -4,43 +4,6 @@
 # keep.tsv, dropped.tsv, eigenvalues.tsv, pruned.bed), association/{chromosome}/{batch}/ and, of regenie, predictions/{batch}/;
 # summary/{edf}.tsv.zst, lambda.tsv, skipped.tsv, tests.json; loci.parquet, loci.tsv, manhattan.png, qq.png, miami.png, scans/.
 
-GENOTYPES = PROJECT.config.discover.genotypes
-CHROMOSOMES = GENOTYPES.chromosomes if GENOTYPES else SIMULATED_CHROMOSOMES
-REGENIE = PROJECT.config.discover.association.engine == "regenie"
-
-
-def get_genotypes(wildcards):
-    """Files of a chromosome: the user's, or simulated ones."""
-    if GENOTYPES is not None:
-        return GENOTYPES.files_of(wildcards.chromosome)
-    return [f"<results>/discover/genotypes/chr{wildcards.chromosome}.{ending}" for ending in ("bed", "bim", "fam")]
-
-
-def get_batches(wildcards):
-    """Batches of an encoder's features: 1/3, 2/3, 3/3, in file names 1of3 …"""
-    discover = PROJECT.config.discover
-    width = getattr(PROJECT.encoders[wildcards.encoder].model, "dim", 0)
-    features = width if discover.features.kind == "dimensions" else discover.features.count
-    batches = -(-max(features, 1) // discover.association.batch)
-    return [f"{batch}of{batches}" for batch in range(1, batches + 1)]
-
-
-def get_predictions(wildcards):
-    """What regenie's first step made of the same features."""
-    return [f"<results>/discover/{wildcards.encoder}/predictions/{wildcards.batch}"] if REGENIE else []
-
-
-def get_associations(wildcards):
-    """Folders of all chromosomes and batches."""
-    folder = f"<results>/discover/{wildcards.encoder}/association"
-    return [f"{folder}/{chromosome}/{batch}" for chromosome in CHROMOSOMES for batch in get_batches(wildcards)]
-
-
-def get_genes(wildcards):
-    """The annotation: the user's, or of simulated genotypes."""
-    named = PROJECT.config.discover.association.loci.genes
-    return named or ([] if GENOTYPES else "<results>/discover/genotypes/genes.tsv")
-
 
 rule discover_genotypes:
     input:
