@@ -95,6 +95,9 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
     found = pd.read_csv(output / "covariates.tsv", sep="\t")
     assert list(found) == ["#FID", "IID", "age", "array_UKBL", "batch_1", "batch_2"]
     assert not {"a/1", "a/2", "a/3"} & set(found["IID"])
+    phenotypes = pd.read_csv(output / "phenotypes.tsv", sep="\t").set_index("IID")["edf_0002"]
+    features = pd.read_parquet(folder / "features/edf.parquet").set_index("patient_id")["edf_0002"]
+    np.testing.assert_allclose(phenotypes, features[phenotypes.index], rtol=1e-8)
     counts = read_json(output / "people.json")
     assert counts["listed"] == {str(folder / "related.txt"): 2}
     assert counts["missing"] == {"array_UKBL": 1, "batch_1": 1, "batch_2": 1}
