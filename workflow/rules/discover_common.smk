@@ -91,3 +91,8 @@ def get_genes(wildcards):
     """The annotation: the user's, or of simulated genotypes."""
     named = PROJECT.config.discover.association.loci.genes
     return named or ([] if GENOTYPES else "<results>/discover/genotypes/genes.tsv")
+
+
+def get_vectors_encoder(wildcards):
+    """Whose vectors features are made of: the encoder, or the model that attributes."""
+    return get_attributed(wildcards) or f"<results>/pretrain/{wildcards.encoder}/encoder.safetensors"

@@ -8,11 +8,6 @@ SURVIVAL = PROJECT.config.discover.survival
 DISCOVERED += ["biomarkers.json", "interpretation.json"] + (["survival.json"] if SURVIVAL else [])
 
 
-def get_vectors_encoder(wildcards):
-    """Whose vectors features are made of: the encoder, or the model that attributes."""
-    return get_attributed(wildcards) or f"<results>/pretrain/{wildcards.encoder}/encoder.safetensors"
-
-
 rule discover_biomarkers:
     input:
         config="<results>/config/discover/biomarkers.yaml",
