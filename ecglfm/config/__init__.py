@@ -17,6 +17,7 @@ from ecglfm.config.architecture import (
     Wav2Vec2Config,
     parse_model,
 )
+from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.discovery import (
@@ -31,6 +32,7 @@ from ecglfm.config.discovery import (
     SimulationSlice,
     SurvivalConfig,
 )
+from ecglfm.config.encoder import BASELINES, EncoderConfig
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
@@ -82,7 +84,7 @@ from ecglfm.config.slice_keys import (
 from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
-from ecglfm.config.training import BASELINES, EncoderConfig, PretrainConfig
+from ecglfm.config.training import PretrainConfig
 from ecglfm.config.verification import VerificationConfig, load_task
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "LEADS",
     "Architecture",
     "AttentionConfig",
+    "AugmentConfig",
     "BandpassConfig",
     "BiomarkersConfig",
     "CardConfig",

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -157,10 +157,13 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 def choices(field: FieldInfo) -> dict[str, type[Section]]:
-    """Section of each value of `kind`, where a section's class depends on that; else nothing."""
-    if field.discriminator is None:
-        return {}
-    return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(field.annotation)}
+    """Section of each value of `kind`, where the class of a section, or of those in a list, depends on that."""
+    union = field.annotation if field.discriminator is not None else None
+    if get_origin(field.annotation) is list:
+        (item,) = get_args(field.annotation)
+        if any(isinstance(one, FieldInfo) and one.discriminator for one in getattr(item, "__metadata__", ())):
+            union = item.__origin__
+    return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(union)}
 
 
 class OneOf:
@@ -268,6 +271,8 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Orig
             file = str(where.of(*place.location) if isinstance(where, Origin) else where)
             if problem["type"] == "extra_forbidden":
                 text = renamed(place.location, file) or _unknown(place)
+            elif problem["type"] == "union_tag_not_found":
+                text = "write which `kind` it is"
             elif problem["type"] == "union_tag_invalid":
                 text = f"kind {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
             else:

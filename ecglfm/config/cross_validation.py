@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ecglfm.config.base import UserError
 from ecglfm.config.definitions import Definitions
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.project import ProjectConfig
-from ecglfm.config.training import EncoderConfig
 
 
 def folds_of(config: ProjectConfig, sources: Sequence[str]) -> int | None:

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from ecglfm.config.base import Name, Section, UserError, parse, read_yaml
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.imported import read_description
 from ecglfm.config.origin import Origin
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig
 from ecglfm.config.verification import VerificationConfig, parse_task
 
 

@@ -15,10 +15,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from ecglfm.config.base import OneOf, Section, choices, inner_section
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig
 from ecglfm.config.verification import VerificationConfig
 
 #: A line below the title of each page.
@@ -97,25 +97,27 @@ def _rows(
         field = cls.model_fields[name]
         inner = inner_section(hints[name])
         value = getattr(given, name) if given is not None else field.default
-        type_name = "section" if choices(field) else _type_name(hints[name])
+        kinds, listed = choices(field), get_origin(hints[name]) is list
+        type_name = ("list of sections" if listed else "section") if kinds else _type_name(hints[name])
         for names in (found.names for found in field.metadata if isinstance(found, OneOf)):
             type_name = " or ".join(f"`{one}`" for one in names)
         default = "required" if value is PydanticUndefined else f"`{_text(value)}`"
         if isinstance(value, Section):
             default = "see below"
         rows.append(f"| `{prefix}{name}` | {type_name} | {default} | {field.description} |")
-        if kinds := choices(field):
-            rows += _rows_of_kinds(kinds, f"{prefix}{name}.", field.description or "")
+        if kinds:
+            usual = "required" if listed else f"`{next(iter(kinds))}`"
+            rows += _rows_of_kinds(kinds, f"{prefix}{name}.", field.description or "", usual)
         elif inner is not None:
             rows += _rows(inner, f"{prefix}{name}{_entry(hints[name])}.", value if isinstance(value, Section) else None)
     return rows
 
 
-def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str, what: str) -> list[str]:
+def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str, what: str, usual: str) -> list[str]:
     """Table rows of a section that has a class for each `kind`: each row once, what most of them have first."""
     meanings = (f"`{kind}`: {cls.model_fields['kind'].description}" for kind, cls in kinds.items())
     names = " or ".join(f"`{kind}`" for kind in kinds)
-    first = f"| `{prefix}kind` | {names} | `{next(iter(kinds))}` | {what}; {'; '.join(meanings)} |"
+    first = f"| `{prefix}kind` | {names} | {usual} | {what}; {'; '.join(meanings)} |"
     owners: dict[str, list[str]] = {}
     for kind, cls in kinds.items():
         for row in _rows(cls, prefix):

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ecglfm.config.base import Section
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.manifest import ManifestConfig
@@ -18,7 +19,6 @@ from ecglfm.config.project import CardConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig
 from ecglfm.config.verification import VerificationConfig
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ecglfm.config.augmentation import check_augment
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
@@ -88,6 +89,8 @@ class Project:
             if encoder.pretrain is not None:
                 at = f"{where('encoders', name)}: pretrain.{'mixture' if encoder.pretrain.mixture else 'sources'}"
                 self._check_sources(encoder.pretrain.named_sources, at, "encoders")
+                at = f"{where('encoders', name)}: pretrain.augment"
+                check_augment(encoder.pretrain.augment, config.preprocess, at)
             if encoder.import_path and Path(encoder.import_path, "encoder.json").exists():  # later is too late: hours
                 at = f"{where('encoders', name)}: path"
                 theirs = read_description(Path(encoder.import_path), "encoder", at)

@@ -1,22 +1,13 @@
-"""What a user may say about models: architecture, pretraining, evaluation."""
+"""What a user may say about a pretraining: data, updates, objective, checkpoints."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from ecglfm.config.architecture import ModelConfig
+from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, Precision, Section, Seed
-from ecglfm.config.databases import check_known
-from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 
@@ -48,7 +39,7 @@ class PretrainConfig(Section):
     SPREAD: ClassVar[frozenset[str]] = frozenset({"batch_size", "accumulate", "zero_stage"})
 
     # Keys that are left out of a dump where they say the default.
-    LATER: ClassVar[frozenset[str]] = frozenset({"half_residual", "mixture"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"half_residual", "mixture", "augment"})
 
     # Keys that some objectives read (`ObjectiveKind.reads`) and the others must not be given.
     OBJECTIVES: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
@@ -130,6 +121,11 @@ class PretrainConfig(Section):
         ge=0,
         lt=1,
         description="each lead of each segment is zeroed with this probability, but never all that were recorded",
+    )
+    augment: list[AugmentConfig] = Field(
+        [],
+        description="changes of the training segments, made in this order, before leads are zeroed; each of its own "
+        "share of them",
     )
     mask: MaskConfig = Field(MaskConfig(), description="span masking; every record hides as many frames, 56 of 156")
     quantizer: QuantizerConfig = Field(QuantizerConfig(), description="codebook")
@@ -219,82 +215,4 @@ class PretrainConfig(Section):
                 raise ValueError(f"{kind} needs whole weights on every process: use zero_stage 0, 1 or 2")
             if self.precision == "fp16":
                 raise ValueError(f"{kind} averages weights, too finely for float16: use precision bf16, tf32 or fp32")
-        return self
-
-
-#: `weights` of encoders that stand beside others as controls, and what tables call those.
-BASELINES = {"random": "random weights", "none": "signal statistics"}
-
-
-class EncoderConfig(Section):
-    """One encoder (`config/encoders/{encoder}.yaml`)."""
-
-    # To editors it is optional: of an encoder to be imported, `Definitions` reads it from the folder.
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("model"))
-
-    model: ModelConfig = Field(description="architecture; `import`: leave it out, the folder says it")
-    weights: Literal["pretrain", "random", "import", "none"] = Field(
-        "pretrain", description="where the weights come from; none: `kind: statistics`, which has none"
-    )
-    path: str | None = Field(
-        None, description="`import` only: an encoder folder that `pretrain` or `import-checkpoint` wrote"
-    )
-    pretrain: PretrainConfig | None = Field(
-        None, description="the training: of `pretrain`; of `import`, one that goes on with those weights"
-    )
-    # As `finetune`, left out of every dump.
-    pretrained_on: list[str] = Field(
-        [],
-        exclude=True,
-        description="`import` only: published databases that its makers pretrained it on, e.g. [mimic_iv_ecg,"
-        " challenge2021]: cards then name the tested sources that are known to overlap; names are in"
-        " `ecglfm/config/databases.py`",
-    )
-    seed: Seed = Field(0, description="`random` only: seed of the weights")
-    # Left out of every dump: no edit of it starts a pretraining anew.
-    finetune: dict[str, Any] = Field(
-        {},
-        exclude=True,
-        description="keys of config.yaml's `finetune` with values for this encoder alone, which win over those there; "
-        "a section (`schedule`) as a whole",
-    )
-
-    @field_validator("pretrained_on")
-    @classmethod
-    def _pretrained_on_what_is_known(cls, names: list[str]) -> list[str]:
-        check_known(names)
-        return names
-
-    @field_validator("finetune")
-    @classmethod
-    def _fits_are_the_project_s(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if named := sorted(FinetuneConfig.NAMED & set(value)):
-            raise ValueError(f"{named[0]} says which fits there are, for every encoder: write it in config.yaml")
-        return value
-
-    @property
-    def import_path(self) -> str | None:
-        """Folder of the encoder to import, None where nothing is imported."""
-        return self.path if self.weights == "import" else None
-
-    @model_validator(mode="after")
-    def _weights_are_explained(self) -> EncoderConfig:
-        said = f"`weights: {self.weights}`"
-        if not self.model.weighted and self.weights in ("pretrain", "random"):
-            raise ValueError(f"`kind: {self.model.kind}` has no weights: write `weights: none`")
-        if self.model.weighted and self.weights == "none":
-            raise ValueError(f"`kind: {self.model.kind}` has weights: write where they come from, or `weights: random`")
-        if self.weights == "pretrain" and self.pretrain is None:
-            raise ValueError("`weights: pretrain` needs a `pretrain:` section")
-        if self.weights in ("random", "none") and self.pretrain is not None:
-            raise ValueError(f"{said} trains nothing, and there is a `pretrain:` section: take one of them out")
-        if self.pretrain is not None and not self.model.pretrainable:
-            instead = "take `pretrain:` out" if self.weights == "import" else "write `weights: random`"
-            raise ValueError(f"`kind: {self.model.kind}` is not pretrained: {instead}, and fine-tune in mode `full`")
-        if self.pretrain is not None and (misfit := self.pretrain.objective.misfit(self.model)) is not None:
-            raise ValueError(misfit)
-        if self.pretrained_on and self.weights != "import":
-            raise ValueError(f"`pretrained_on` is of imported weights, and there is {said}; take it out")
-        if self.weights == "import" and not self.path:
-            raise ValueError("`weights: import` needs `path:`")
         return self

@@ -14,11 +14,11 @@ from mkdocs.config import load_config
 from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import parse
 from ecglfm.config.deidentification import DeidentificationRules
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.training import EncoderConfig
 from tests.pages import Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ lies: half the bytes to copy, and the conversion is free there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _ORDER, _CROPS, _LEADS = 1, 2, 3
 
 PairBatch = dict[str, torch.Tensor]
+Change = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 def uniform(key: list[int], rows: slice, width: int) -> np.ndarray:
@@ -65,7 +66,9 @@ def recorded_leads(lead_masks: np.ndarray, leads: Sequence[str]) -> np.ndarray:
     return (lead_masks[:, None] >> bits & 1).astype(bool)
 
 
-def on_device(batch: PairBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+def on_device(
+    batch: PairBatch, device: torch.device, change: Change | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """A batch as the model reads it; bit for bit what `ecglfm.data.samples.dataset.to_millivolts` gives.
 
     Parameters
@@ -73,6 +76,8 @@ def on_device(batch: PairBatch, device: torch.device) -> tuple[torch.Tensor, tor
     batch : dict
         From `PretrainBatches`.
     device : torch.device
+    change : callable, optional
+        Gives changed segments of such `x` and `mask`, in which no lead is masked yet.
 
     Returns
     -------
@@ -85,11 +90,13 @@ def on_device(batch: PairBatch, device: torch.device) -> tuple[torch.Tensor, tor
     x = signal.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     # By a tensor: CUDA would multiply by the reciprocal of a number, which is not the same to the last bit.
     x.div_(torch.full((), 1000.0, device=device))
-    x.masked_fill_(~kept[:, :, None], 0.0)
-    if "valid" not in batch:
-        return x, None
-    valid = batch["valid"].to(device, non_blocking=True)
-    return x, torch.arange(x.shape[2], device=device) < valid[:, None]
+    mask = None
+    if "valid" in batch:
+        valid = batch["valid"].to(device, non_blocking=True)
+        mask = torch.arange(x.shape[2], device=device) < valid[:, None]
+    if change is not None:
+        x = change(x, mask)
+    return x.masked_fill_(~kept[:, :, None], 0.0), mask
 
 
 class PairCrops(NamedTuple):

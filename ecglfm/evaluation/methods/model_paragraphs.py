@@ -66,6 +66,9 @@ def pretraining(run: Run, name: str) -> Iterator[Said]:
             total = sum(config.mixture.values())
             shares = [f"{100 * weight / total:.3g} % of {source}" for source, weight in sorted(config.mixture.items())]
             yield Said(f"Of the patients that it drew, {', '.join(shares)}.", (file,), name)
+        if config.augment:
+            kinds = [f"{one.kind.replace('_', ' ')} ({100 * one.probability:g} %)" for one in config.augment]
+            yield Said(f"Shares of its segments were changed: {', '.join(kinds)}.", (file,), name)
         terms = config.objective.model_dump(mode="json", exclude_none=True)
         named = [
             f"{term.replace('_', ' ')} (weight {value['weight']:g})" for term, value in terms.items() if _is_term(value)

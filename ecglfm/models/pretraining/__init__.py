@@ -9,6 +9,7 @@ from ecglfm.models.pretraining.mae import Mae
 from ecglfm.models.pretraining.masked_codes import MaskedCodes, Noise
 from ecglfm.models.pretraining.objective import Objective, make_objective, objective_class
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
+from ecglfm.models.pretraining.random import record_keys, substream, uniform
 from ecglfm.models.pretraining.report_alignment import ReportAlignment
 
 __all__ = [
@@ -24,4 +25,7 @@ __all__ = [
     "make_objective",
     "objective_class",
     "perplexity",
+    "record_keys",
+    "substream",
+    "uniform",
 ]

@@ -33,7 +33,7 @@ from ecglfm.training.schedule import is_due, learning_rate, seed_of
 
 logger = logging.getLogger(__name__)
 
-# Streams of random numbers: what a seed is for is part of its key; 2 is `upcoming.NOISE`.
+# Streams of random numbers: what a seed is for is part of its key; 2 and 4 are `upcoming`'s.
 _DROPOUT, _VALIDATION = 1, 3
 
 
@@ -189,7 +189,7 @@ def update(
     """
     terms, guard, objective = [], Guard(engine, config, step), unwrap(engine)
     for forward, (batch, noise) in enumerate(upcoming.take()):
-        x, mask = on_device(batch, engine.device)
+        x, mask = on_device(batch, engine.device, upcoming.change(step, forward, len(batch["signal"])))
         torch.manual_seed(seed_of(config.seed, _DROPOUT, step, forward, distributed.rank()))
         output = engine(x, step=step, noise=noise, mask=mask)
         terms.append(logged(output, objective))

@@ -15,6 +15,7 @@ from typing import Any
 
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice, ReportAlignmentConfig, TrackingSlice
+from ecglfm.config.augmentation import check_augment
 from ecglfm.data.samples import SAMPLED, Signals, check_reads, check_samples, load_records
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import Encoder
@@ -110,6 +111,7 @@ class Pretraining:
         slice_, self.continues = with_base(slice_)
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
+        check_augment(self.config.augment, slice_.preprocess, f"{slice_.encoder}: pretrain.augment")
         records = load_records(manifest, self.config.named_sources)
         require_columns(records, ["lead_mask"], str(manifest))
         rate = slice_.preprocess.sampling_rate

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
-import torch
+from torch import Tensor
 
+from ecglfm import distributed
 from ecglfm.config import PretrainConfig
-from ecglfm.models.pretraining import Objective
+from ecglfm.models.augmentation import Augmentation
+from ecglfm.models.pretraining import Objective, record_keys
 from ecglfm.training.schedule import seed_of
 
-Batch = dict[str, torch.Tensor]
+Batch = dict[str, Tensor]
 
-NOISE = 2  # what a seed is for, beside the others of `loop`
+NOISE, AUGMENT = 2, 4  # what a seed is for, beside the others of `loop`
 
 
 class Upcoming:
@@ -26,7 +29,7 @@ class Upcoming:
     batches : iterator of dict
         Gives the forwards in their order.
     config : PretrainConfig
-        `accumulate` and `seed` are read.
+        `accumulate`, `seed` and `augment` are read.
     done : int
         Updates done before the first.
     """
@@ -34,6 +37,18 @@ class Upcoming:
     def __init__(self, objective: Objective, batches: Iterator[Batch], config: PretrainConfig, done: int = 0) -> None:
         self._objective, self._batches, self._config, self._done = objective, batches, config, done
         self._next: tuple[list[Batch], int, Any] | None = None
+        self._augment: Augmentation | None = None
+        if config.augment:
+            encoder = objective.encoder
+            self._augment = Augmentation(config.augment, encoder.leads, encoder.sampling_rate)
+
+    def change(self, step: int, forward: int, records: int) -> Callable[[Tensor, Tensor | None], Tensor] | None:
+        """How the segments of a forward of update `step` are changed, each by its place in the update; None: not."""
+        if self._augment is None:
+            return None
+        first = (forward * distributed.world_size() + distributed.rank()) * records
+        keys_b = record_keys(seed_of(self._config.seed, AUGMENT, step), first, records)
+        return partial(self._augment, keys_b)
 
     def prepare(self) -> None:
         """Fetch and draw what the host can of the next update, unless that is done or there is none."""

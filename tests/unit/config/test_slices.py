@@ -161,6 +161,15 @@ def test_a_mixture_chooses_the_sources_of_a_pretraining(repository: Path) -> Non
         project({"mimic": 1})
 
 
+def test_a_change_of_segments_that_signals_do_not_allow_is_refused_by_the_plan(repository: Path) -> None:
+    tiny = yaml.safe_load((repository / "config/encoders/tiny.yaml").read_text())
+    tiny["pretrain"] |= {"augment": [{"kind": "gain"}, {"kind": "rotation"}]}
+    define = {"encoders": {"tiny": tiny}}
+    assert len(project_of(repository, define=define).encoder_slice("tiny").config.pretrain.augment) == 2
+    with pytest.raises(UserError, match=r"tiny: pretrain\.augment\.1: rotation: the heart's vector needs V1 to V6"):
+        project_of(repository, define=define, preprocess={"leads": ["I", "II"]})
+
+
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:
     one = project_of(repository, sources=["demo-ptbxl", "demo-mimic"]).slices()
     other = project_of(repository, sources=["demo-mimic", "demo-ptbxl"]).slices()

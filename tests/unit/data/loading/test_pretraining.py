@@ -141,6 +141,21 @@ def test_every_microvolt_is_the_same_millivolt_on_the_device(kept):
         )
 
 
+def test_segments_are_changed_before_leads_are_masked():
+    signal = torch.full((1, 4, 2), 500, dtype=torch.int16)
+    batch = {"signal": signal, "lead_mask": torch.tensor([[True, False]]), "valid": torch.tensor([3])}
+    seen = []
+
+    def change(x, mask):
+        seen.append((x.tolist(), mask.tolist()))
+        return x.flip(1) + torch.tensor([1.0, 2.0])[:, None]
+
+    x, mask = on_device(batch, torch.device("cpu"), change)
+    assert seen == [([[[0.5] * 4] * 2], [[True, True, True, False]])]
+    assert x.tolist() == [[[1.5] * 4, [0.0] * 4]]
+    assert mask.tolist() == [[True, True, True, False]]
+
+
 def test_a_batch_on_the_device_is_the_float_batch_bit_for_bit(cohort):
     data = batches(cohort, lead_mask_probability=0.5)
     for forward in range(4):

@@ -76,10 +76,12 @@ def test_what_a_pretraining_began_with(results: Path) -> None:
     path = results / "pretrain/tiny/encoder.json"
     foreign = {"name": "merl", "weights": "import", "imported": {"origin": "MERL (MIT)"}, "sha256": 64 * "a"}
     info = read_json(path)
-    write_json(path, info | {"continues": foreign, "pretrain": info["pretrain"] | {"mixture": {"b": 3, "a": 1}}})
-    first, second, third, *_ = (one.text for one in models.pretraining(find_run(results), "tiny"))
+    told = {"mixture": {"b": 3, "a": 1}, "augment": [{"kind": "gain"}, {"kind": "time_warp", "probability": 0.25}]}
+    write_json(path, info | {"continues": foreign, "pretrain": info["pretrain"] | told})
+    first, second, third, fourth, *_ = (one.text for one in models.pretraining(find_run(results), "tiny"))
     assert first == f"Its pretraining began with the weights of merl (MERL (MIT); SHA-256 {12 * 'a'})."
     assert (second, third) == ("Pretrained on alpha.", "Of the patients that it drew, 25 % of a, 75 % of b.")
+    assert fourth == "Shares of its segments were changed: gain (50 %), time warp (25 %)."
 
 
 def test_random_weights_were_not_pretrained_and_thresholds_of_folds_stand_side_by_side(results: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from ecglfm.config import PretrainConfig
+from ecglfm.config import PretrainConfig, parse
+from ecglfm.training.pretraining import upcoming as upcoming_module
 from ecglfm.training.pretraining.upcoming import NOISE, Upcoming
 from ecglfm.training.schedule import seed_of
 
@@ -62,3 +65,22 @@ def test_nothing_is_fetched_before_it_is_wanted():
     assert fetched == [0]
     upcoming.prepare()
     assert fetched == [0, 1]
+
+
+def test_segments_are_changed_by_their_place_in_the_update(monkeypatch):
+    """Six records on one process, or three forwards of one on each of two ranks."""
+    objective = SimpleNamespace(encoder=SimpleNamespace(leads=["I", "II"], sampling_rate=100))
+    config = parse(PretrainConfig, {"steps": 9, "seed": 5, "augment": [{"kind": "gain", "probability": 1.0}]}, "x")
+    x = torch.ones(6, 2, 3)
+
+    def changed(step, forward, records):
+        return Upcoming(objective, iter(()), config).change(step, forward, len(records))(records, None)
+
+    whole = changed(4, 0, x)
+    assert whole[:, 0, 0].unique().numel() == 6
+    monkeypatch.setattr(upcoming_module.distributed, "world_size", lambda: 2)
+    for place in range(6):
+        monkeypatch.setattr(upcoming_module.distributed, "rank", lambda place=place: place % 2)
+        assert torch.equal(changed(4, place // 2, x[:1]), whole[place : place + 1])
+    assert not torch.equal(changed(5, 0, x[:1]), whole[5:])
+    assert Upcoming(objective, iter(()), PretrainConfig(steps=9)).change(0, 0, 6) is None
