@@ -60,7 +60,8 @@ def draw_scans(
     draw_manhattan(figure.subplots(), every, genome, threshold=threshold, loci=loci, title=title)
     save_png(figure, output / "manhattan.png")
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
-    draw_qq(figure.subplots(), {name: scan.quantiles for name, scan in scans.items()}, inflation)
+    named = list(loci.sort_values("p_value")["edf"].unique())
+    draw_qq(figure.subplots(), {name: scan.quantiles for name, scan in scans.items()}, inflation, named=named)
     save_png(figure, output / "qq.png")
     chosen = [name for name in (miami or most_loci(loci, list(scans))) if name in scans]
     save_png(
@@ -122,6 +123,11 @@ def draw_manhattan(
         axes.scatter(x[on], points["height"][on], s=5, color=_SHADES[at % 2], linewidths=0, rasterized=True)
     for p, line in ((GENOME_WIDE, (0, (4, 3))), (threshold, "-")):
         axes.axhline(-np.log10(p), color=COLOURS[1], linewidth=0.8, linestyle=line)
+        above = (p < GENOME_WIDE) != down
+        axes.annotate(
+            f"{p:.1g}", (1, -np.log10(p)), (3, 1 if above else -1), xycoords=("axes fraction", "data"), size=7,
+            textcoords="offset points", ha="left", va="bottom" if above else "top", color=COLOURS[1],
+        )  # fmt: skip
     strongest = loci.sort_values("p_value").drop_duplicates("locus").head(_NAMED)
     heights = -np.log10(strongest["p_value"].to_numpy(float).clip(1e-300))
     names = strongest["nearest_gene"].fillna(strongest["lead_rsid"])
@@ -140,8 +146,11 @@ def draw_manhattan(
     axes.set_xlabel("chromosome", size=8.5, color=GREY)
 
 
-def draw_qq(axes: Axes, scans: Mapping[str, pd.DataFrame], inflation: pd.Series) -> None:
-    """Draw observed against expected -log10 P of one or several scans, with 95 % of what chance gives."""
+def draw_qq(axes: Axes, scans: Mapping[str, pd.DataFrame], inflation: pd.Series, *, named: Sequence[str] = ()) -> None:
+    """Draw observed against expected -log10 P of one or several scans, with 95 % of what chance gives.
+
+    Of many scans those of `named` have a colour, as many as there are; the others are grey, and below.
+    """
     style(axes, x="expected −log₁₀ P", y="observed −log₁₀ P")
     widest = max(scans.values(), key=len, default=None)
     if widest is None:
@@ -150,17 +159,17 @@ def draw_qq(axes: Axes, scans: Mapping[str, pd.DataFrame], inflation: pd.Series)
     axes.fill_between(band["expected"], band["low"], band["high"], color=GREY, alpha=0.2, linewidth=0)
     axes.plot([0, band["expected"].max()], [0, band["expected"].max()], color=GREY, linewidth=0.8)
     many = len(scans) > len(COLOURS)
-    for at, (name, points) in enumerate(scans.items()):
-        colour = COLOURS[0] if many or len(scans) == 1 else COLOURS[at]
-        label = f"{name}, λ {inflation.get(name, np.nan):.3f}"
-        axes.scatter(
-            points["expected"], points["observed"], s=5, color=colour, linewidths=0, label=label, rasterized=True
-        )
+    shown = [name for name in (named if many else scans) if name in scans][: len(COLOURS)]
+    for name in [*(name for name in scans if name not in shown), *shown]:
+        colour = COLOURS[shown.index(name)] if name in shown else GREY
+        label = f"{name}, λ {inflation.get(name, np.nan):.3f}" if name in shown else "_"
+        x, y = scans[name]["expected"], scans[name]["observed"]
+        axes.scatter(x, y, s=5, color=colour, linewidths=0, label=label, rasterized=True)
     if many:
         known = inflation.reindex(list(scans))
         text = f"{len(scans)} features, λ {known.min():.3f} to {known.max():.3f}, median {known.median():.3f}"
         axes.set_title(text, size=8, color=INK, loc="left")
-    else:
+    if shown:
         axes.legend(frameon=False, fontsize=7, loc="upper left", labelcolor=INK, handletextpad=0.2)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ecglfm.discovery.association.pictures import Genome, draw_manhattan, draw_scans, most_loci, together
+from ecglfm.discovery.association.pictures import Genome, draw_manhattan, draw_qq, draw_scans, most_loci, together
 from ecglfm.discovery.association.scan import Scan, quantiles, thinned
 from tests.unit.discovery.association.test_loci import leads
 
@@ -46,6 +46,16 @@ def test_lines_points_and_names() -> None:
     assert heights == [pytest.approx(-np.log10(5e-8)), pytest.approx(9)]
     assert {text.get_text() for text in axes.texts} >= {"SCN5A", "c", "d"}  # one of each locus; without a gene the id
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "X"]
+
+
+def test_of_many_scans_those_with_loci_have_a_name() -> None:
+    scans = {f"edf_{number}": scan(number).quantiles for number in range(9)}
+    axes = Figure().subplots()
+    inflation = pd.Series({name: 1 + at / 100 for at, name in enumerate(scans)})
+    draw_qq(axes, scans, inflation, named=["edf_7", "edf_2", "gone"])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["edf_7, λ 1.070", "edf_2, λ 1.020"]
+    assert axes.get_title(loc="left") == "9 features, λ 1.000 to 1.080, median 1.040"
+    assert len([part for part in axes.collections if part.get_label().startswith("_")]) == 7 + 1  # and the band
 
 
 def shared() -> list[int]:
