@@ -33,6 +33,10 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
     mr = _step(steps, "mr", "Mendelian randomization of features on outcomes")
     _add_loci(mr)
+    mr.add_argument(
+        "--genotypes", nargs="+", type=Path, help="outcomes with a `column`: folders of the step genotypes (PLINK 2)"
+    )
+    mr.add_argument("--people", type=Path, help="with --genotypes: folder of the steps people and structure")
     mr.set_defaults(run=_mr)
 
     second = _step(steps, "replication", "lead variants in other cohorts: direction, P, power")
@@ -95,11 +99,19 @@ def _dimensions(args: argparse.Namespace) -> None:
 
 
 def _mr(args: argparse.Namespace) -> None:
-    from ecglfm.config import load
-    from ecglfm.config.discovery import MrConfig
-    from ecglfm.discovery.causal import run_mr
+    from ecglfm.config import UserError, load
+    from ecglfm.config.discovery import MrSlice
+    from ecglfm.discovery.causal import read_people, run_mr
+    from ecglfm.discovery.genotypes import find_program
 
-    run_mr(load(MrConfig, args.config), summary=args.summary, loci=args.loci, output=args.output)
+    config = load(MrSlice, args.config)
+    if bool(args.genotypes) != bool(args.people):
+        raise UserError("--genotypes and --people belong together")
+    people = None
+    if args.genotypes:
+        plink2 = find_program("plink2", config.plink2)
+        people = read_people(plink2, genotypes=args.genotypes, folder=args.people, loci=args.loci)
+    run_mr(config.mr, summary=args.summary, loci=args.loci, output=args.output, people=people)
 
 
 def _replication(args: argparse.Namespace) -> None:

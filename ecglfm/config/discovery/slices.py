@@ -10,6 +10,7 @@ from ecglfm.config.base import Section
 from ecglfm.config.discovery.association import AssociationConfig, LociConfig
 from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.discovery.features import FeaturesConfig
+from ecglfm.config.discovery.genes import MrConfig
 from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.sources import DownloadConfig, SourceConfig
@@ -58,6 +59,13 @@ class LociSlice(Section):
     programs: ProgramsConfig = Field(description="the section")
 
 
+class MrSlice(Section):
+    """`config/discover/mr.yaml`."""
+
+    mr: MrConfig = Field(description="the section")
+    plink2: str | None = Field(None, description="`programs.plink2`")
+
+
 def discover_slices(
     config: DiscoverConfig, sources: Mapping[str, SourceConfig], time: Mapping[str, str]
 ) -> dict[str, Section]:
@@ -90,7 +98,7 @@ def discover_slices(
         "credible_sets": config.credible_sets,
         "heritability": config.heritability,
         "dimensions": config.dimensions,
-        "mr": config.mr,
+        "mr": MrSlice(mr=config.mr, plink2=config.programs.plink2),
         "replication": config.replication,
         "phewas": config.phewas,
     }

@@ -43,7 +43,7 @@ def randomize(
     *,
     names: tuple[str, str],
     seed: int,
-    palindromes: Literal["drop", "frequency"] = "drop",
+    palindromes: Literal["drop", "frequency", "keep"] = "drop",
     match: Literal["position", "rsid"] = "position",
     overlap: float | None = None,
     case_share: float | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -57,7 +58,7 @@ def run_mr(config: MrConfig, *, summary: Path, loci: Path, output: Path, people:
     for name, outcome in config.outcomes.items():
         found += _outcome(config, name, outcome, exposures, people, output)
     for part, file in TABLES.items():
-        tables = [getattr(one, part) for one in found]
+        tables = [table for one in found if len(table := getattr(one, part))]
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
         write_tables(output, file, table)
     save_png(pairs_figure(pd.read_parquet(output / "mr.parquet")), output / "mr.png")
@@ -74,19 +75,22 @@ def _outcome(
     """Every exposure on one outcome."""
     variants = pd.concat(exposures.values(), ignore_index=True) if exposures else pd.DataFrame()
     overlap, case_share = outcome.overlap, outcome.case_share
+    palindromes: Literal["drop", "frequency", "keep"] = config.palindromes
+    match = config.match
     if exposures and outcome.column is not None:
         assert config.table is not None
         if people is None:
             raise UserError(f"discover.mr: outcome {name} is a `column` of people: name their genotypes")
         associations, case_share = people.associations(variants, outcome.column, config.table)
-        overlap = 1.0
+        overlap, palindromes = 1.0, "keep"  # the same people, the same files, the same strand
+        match = "position"
     elif exposures:
         associations = read_summary_statistics(str(outcome.statistics))
     found = []
     for edf, instruments in exposures.items():
         one = randomize(
-            instruments, associations, names=(edf, name), seed=config.seed, palindromes=config.palindromes,
-            match=config.match, overlap=overlap, case_share=case_share, prevalence=outcome.prevalence,
+            instruments, associations, names=(edf, name), seed=config.seed, palindromes=palindromes,
+            match=match, overlap=overlap, case_share=case_share, prevalence=outcome.prevalence,
         )  # fmt: skip
         found.append(one)
         count = len(one.instruments)

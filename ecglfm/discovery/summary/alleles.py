@@ -34,7 +34,7 @@ class Counts(NamedTuple):
     alleles_differ : int
         Other alleles, on both strands.
     palindromes_dropped, palindromes_resolved : int
-        Left out, and believed by their frequency.
+        Left out, and believed, by their frequency or the strand of the same files.
     turned : int
         Kept, after the effect was turned round.
     other_strand : int
@@ -60,7 +60,7 @@ def harmonise(
     first: pd.DataFrame,
     second: pd.DataFrame,
     *,
-    palindromes: Literal["drop", "frequency"] = "drop",
+    palindromes: Literal["drop", "frequency", "keep"] = "drop",
     ambiguous: float = 0.42,
     match: Literal["position", "rsid"] = "position",
 ) -> tuple[pd.DataFrame, Counts]:
@@ -71,7 +71,8 @@ def harmonise(
     first, second : DataFrame
         Columns of GWAS-SSF (`read_summary_statistics`).
     palindromes : str
-        `drop` them, or resolve by `frequency`: kept where the lesser allele is rarer than `ambiguous` in both.
+        `drop` them, or resolve by `frequency`: kept where the lesser allele is rarer than `ambiguous` in both. `keep`
+        takes letters as they are: both tables are of the same genotype files.
     ambiguous : float
         A lesser frequency from which on a palindrome says nothing; 0.42 as in TwoSampleMR.
     match : str
@@ -157,8 +158,8 @@ def _repeated(matched: pd.DataFrame, place: list[str]) -> pd.Series:
 def _strand_by_frequency(single: pd.DataFrame, palindromes: str, ambiguous: float) -> tuple[np.ndarray, np.ndarray]:
     """Which rows are turned, and which palindromes are believed."""
     turned, palindrome = single["turned"].to_numpy(bool), single["palindrome"].to_numpy(bool)
-    if palindromes == "drop":
-        return turned, np.zeros(len(single), bool)
+    if palindromes != "frequency":
+        return turned, palindrome & (palindromes == "keep")
     own = single["effect_allele_frequency"].to_numpy(np.float64)
     other = single["effect_allele_frequency_2"].to_numpy(np.float64)
     clear = palindrome & (np.minimum(own, 1 - own) < ambiguous) & (np.minimum(other, 1 - other) < ambiguous)

@@ -74,6 +74,13 @@ def test_palindromes_by_frequency() -> None:
     assert (counts.palindromes_resolved, counts.palindromes_dropped) == (2, 1)
 
 
+def test_palindromes_of_the_same_files() -> None:
+    found, counts = harmonise(FIRST, SECOND, palindromes="keep")
+    kept = found.set_index("base_pair_location")
+    assert kept.loc[[5, 6, 7], "beta_2"].tolist() == [0.5, -0.5, 0.5]
+    assert (counts.palindromes_resolved, counts.palindromes_dropped) == (3, 0)
+
+
 def test_other_people_are_noticed() -> None:
     _, counts = harmonise(FIRST, SECOND.assign(effect_allele_frequency=0.5))
     assert counts.frequencies_apart == counts.kept == 5
