@@ -57,3 +57,11 @@ def test_everybody_takes_part(discovered: Clone) -> None:
     assert set(counts["left_out"]) == {"age_missing", "sex_missing"}
     phenotypes = pd.read_csv(folder / "phenotypes.tsv", sep="\t")
     assert phenotypes["IID"].str.partition("/")[0].value_counts().to_dict() == {"demo-ptbxl": 300, "demo-mimic": 150}
+
+
+def test_a_credible_set_holds_the_planted_variant(discovered: Clone) -> None:
+    folder = discovered.results / "discover"
+    planted = pd.read_csv(folder / "genotypes/planted.tsv", sep="\t").set_index("trait")["rsid"]
+    sets = pd.read_parquet(folder / "tiny/credible_sets.parquet").groupby("edf")["variant"].agg(set)
+    for trait, measured in TRAITS.items():
+        assert planted[trait] in sets[measured]
