@@ -130,7 +130,7 @@ def run_finetune(
         criterion = make_criterion(config, model.link, data.target[data.train])
         said = prompts_of(parsed, task, prompts)
         if said is not None:
-            history = answer_by_words(model, data, encoder, said, criterion)
+            history = answer_by_words(model, data, encoder, said, criterion, calibrated=config.calibration != "none")
         else:
             learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
             valid = {"seed": parsed.seed, "target": data.target[data.valid]}

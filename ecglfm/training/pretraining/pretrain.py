@@ -23,7 +23,7 @@ from ecglfm.models.meta_device import on_meta_device
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Objective, ReportAlignment, make_objective, objective_class
 from ecglfm.models.seen import fingerprints, write_seen
-from ecglfm.provenance import sha256_json, write_text
+from ecglfm.provenance import write_text
 from ecglfm.records import data_hash, manifest_hash, require_columns
 from ecglfm.tracking import History, Run, start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining, config_hash, decisive
@@ -124,7 +124,6 @@ class Pretraining:
         self.reports: PretrainingReports | None = None
         if isinstance(said := self.config.objective, ReportAlignmentConfig):
             self.reports = PretrainingReports(said, records, index or manifest.parent.parent / "index", output)
-            self.data_hash = sha256_json({"records": self.data_hash, "reports": self.reports.hash})
         self.seen = all_seen((self.data_hash, fingerprints(seen["sha256"])), slice_.config.import_path, output)
         self.manifest_hash = manifest_hash(manifest)
         self._check_samples = partial(check_samples, seen, signals, at_most=SAMPLED)
@@ -148,6 +147,8 @@ class Pretraining:
             pairs_per_update=self.train.batch_size * self.train.accumulate * self.train.world_size,
             schedule_steps=self.total if self.config.schedule.needs_length else None,
         )
+        if self.reports is not None:
+            checkpoints.identity["reports"] = self.reports.hash
         self.saved = SavedTraining(checkpoints, self.total)
         self.saver = self.saved.saver
 
@@ -238,6 +239,7 @@ class Pretraining:
             "config_hash": self.config_hash,
             "pretrain": decisive(self.config),
             "training": self._summary(),
+            **({} if self.reports is None else {"reports": self.reports.hash}),
             **({} if self.continues is None else {"continues": self.continues}),
         }
         write_seen(self.output, self.seen)

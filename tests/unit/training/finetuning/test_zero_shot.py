@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ecglfm import load_model
@@ -24,7 +25,7 @@ from ecglfm.models.outputs import link_of
 from ecglfm.models.text import HashedText
 from ecglfm.provenance import read_json
 from ecglfm.training.finetuning.finetune import run_finetune
-from ecglfm.training.finetuning.zero_shot import answer_by_words
+from ecglfm.training.finetuning.zero_shot import answer_by_words, offsets
 from ecglfm.training.inference import predict
 from ecglfm.training.pretraining import run_pretrain
 from tests.unit.architectures import small
@@ -110,7 +111,8 @@ def test_planted_labels_are_found_by_their_words_and_not_by_each_others(aligned:
 
 def test_logits_are_cosines_beyond_those_of_the_reports_on_average(aligned: Path, tmp_path: Path) -> None:
     """As by the file beside the encoder, text after text, in the direction that the projections give."""
-    model = fit(aligned, tmp_path / "out", PROMPTS, outlier_share=None)
+    model = fit(aligned, tmp_path / "out", PROMPTS, outlier_share=None, calibration="none")
+    assert not model.head.bias.any()
     encoder = load_encoder(aligned / "encoder")
     state = load_file(aligned / "encoder" / "alignment.safetensors")
     x = torch.randn(4, 3, 250, generator=torch.Generator().manual_seed(0))
@@ -150,6 +152,35 @@ def test_the_model_needs_nothing_but_its_own_files(
     assert course["auroc"].item() > 0.95
 
 
+def test_offsets_are_those_of_a_logistic_regression() -> None:
+    """By scikit-learn on the smoothed targets, which it takes as weights of both classes; unknown labels have no part."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(3, 1, (200, 1))
+    target = (rng.random((200, 1)) < 1 / (1 + np.exp(4 - 0.5 * logits))).astype(float)
+    n = target.sum(), (1 - target).sum()
+    likely = np.where(target == 1, (n[0] + 1) / (n[0] + 2), 1 / (n[1] + 2))[:, 0]
+    x, y, weight = np.tile(logits, (2, 1)), np.repeat([1, 0], 200), np.concatenate([likely, 1 - likely])
+    known = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(x, y, sample_weight=weight)
+    expected = known.intercept_ / known.coef_[0]
+    assert offsets(target, logits) == pytest.approx(expected, rel=1e-3)
+    more = np.vstack([target, [[np.nan]] * 50]), np.vstack([logits, rng.normal(9, 1, (50, 1))])
+    assert offsets(*more) == pytest.approx(expected, rel=1e-3)
+    together = offsets(np.hstack([target, np.full((200, 1), np.nan)]), np.hstack([logits, logits]))
+    assert together == pytest.approx([*expected, 0.0], rel=1e-3)
+    assert np.isfinite(offsets(np.zeros((20, 1)), logits[:20])).all()
+
+
+def test_probabilities_are_as_frequent_as_the_labels_and_their_order_stays(aligned: Path, tmp_path: Path) -> None:
+    """Whatever the words: here of a label whose sentences lie near to every report."""
+    words = PROMPTS | {"big": ["rhythm; high voltage"]}
+    plain, model = (fit(aligned, tmp_path / how, words, calibration=how) for how in ("none", "temperature"))
+    target, outputs = outputs_of(model, aligned, "valid")
+    assert np.abs(model.calibrated(outputs).mean(0) - target.mean(0)).max() < 0.1
+    x = torch.randn(6, 3, 250, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(model(x) - model.head.bias, plain(x))
+
+
 def test_a_label_without_prompts_is_asked_for_by_its_name(aligned: Path, tmp_path: Path) -> None:
     named, asked = (
         fit(aligned, tmp_path / "named"),
@@ -176,7 +207,7 @@ def test_a_task_without_classes_is_refused() -> None:
     model = ECGModel(encoder, ["age"], "zero_shot", link_of("regression", [0.0], [1.0]))
     said = PromptsSlice(task="age", prompts={"age": ["old"]})
     with pytest.raises(UserError, match="a task of kind regression has no classes"):
-        answer_by_words(model, None, Path(), said, None)
+        answer_by_words(model, None, Path(), said, None, calibrated=True)
 
 
 def test_an_imported_encoder_brings_its_words_along(aligned: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from ecglfm.config import EncoderSlice, ReportAlignmentConfig, UserError
 from ecglfm.models.bundle import load_encoder
 from ecglfm.models.text import HashedText, read_alignment
+from ecglfm.records import data_hash
 from ecglfm.training.pretraining.reports import PretrainingReports
 from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
@@ -55,6 +56,9 @@ def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared: Path, index: Path,
     assert course["reports"].between(0.7, 1).all()
 
     encoder = load_encoder(tmp_path / "calm")
+    records = pd.read_parquet(prepared / "records.parquet")
+    assert encoder.info["data_hash"] == data_hash(records)  # of the recordings alone, by which leaks are looked for
+    assert encoder.info["reports"] == PretrainingReports(ReportAlignmentConfig(), records, index, tmp_path).hash
     alignment, mean, about = read_alignment(tmp_path / "calm", encoder.info)
     assert (about["text_encoder"], about["identity"]) == (None, "hashed-1")
     ids = pd.read_parquet(index / "db.parquet").merge(pd.read_parquet(prepared / "records.parquet"), on="record_id")
@@ -76,11 +80,15 @@ def test_other_reports_are_other_data(prepared: Path, index: Path, tmp_path: Pat
         table.to_parquet(tmp_path / "db.parquet")
         return PretrainingReports(ReportAlignmentConfig(), records, tmp_path, tmp_path / "out").hash
 
+    slice_ = slice_of(steps=2)
+    assert pretrain(prepared, tmp_path / "trained", slice_=slice_, index=index) == 0
     first = hash_of()
     assert hash_of(**{"db/39-1": "of a test record"}) == first
     assert hash_of(**{"db/00-0": " RHYTHM   0"}) == first
     assert hash_of(**{"db/00-0": "Rhythm 1"}) != first
     assert hash_of(**{"db/00-0": "Rhythm 9"}) != first
+    assert pretrain(prepared, tmp_path / "trained", slice_=slice_, index=tmp_path) == 0
+    assert (tmp_path / "trained" / "checkpoints.set-aside-1").is_dir()  # what had been learnt from others is not used
     assert len(list((tmp_path / "out" / "reports").iterdir())) == 1  # of texts that are no more nothing is left
 
 
