@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import OneOf, Precision, Section, Seed, UserError
 from ecglfm.config.fits import Mode, is_variant
 from ecglfm.config.kinds import KINDS
@@ -176,15 +177,19 @@ class FinetuneConfig(Section):
         "it, the front end's the smallest; 1: `lr` everywhere",
     )
 
+    augment: list[AugmentConfig] = Field(
+        [],
+        description="all modes but `linear`: changes of the training segments, as `augment` of a pretraining",
+    )
     lora: LoraConfig = Field(
         LoraConfig(), description="`lora` only: the adapters; they learn at `lr`, for which 1e-3 is usual"
     )
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of `lora` and `variants` are left out: fits from before there were these stay what they are."""
+        """Defaults of `lora`, `variants`, `augment` are left out: fits from before there were these stay."""
         content: dict[str, Any] = write(self)
-        usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants}
+        usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants, "augment": not self.augment}
         return {key: value for key, value in content.items() if not usual.get(key)}
 
     @field_validator("variants")

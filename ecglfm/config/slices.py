@@ -166,6 +166,8 @@ class Project:
         merged = parse(FinetuneSlice, {"finetune": self.config.finetune.model_dump() | own | over}, path).finetune
         for name, task in self.tasks.items():
             check_kind(merged, task.kind, name, where)
+        at = f"{where['augment']}: finetune.augment" if "augment" in where else "finetune.augment"
+        check_augment(merged.augment, self.config.preprocess, at)
         return merged
 
     def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:

@@ -33,8 +33,8 @@ def splitmix64(state_b: Tensor) -> Tensor:
     return z ^ ((z >> 31) & (2**33 - 1))
 
 
-def record_keys(seed: int, first: int, count: int) -> Tensor:
-    """Keys of records `first` to `first + count` of a batch: outputs of SplitMix64 seeded with `seed`.
+def record_keys(seed: int, first: int, count: int, every: int = 1) -> Tensor:
+    """Keys of `count` records of a batch, from `first` on: outputs of SplitMix64 seeded with `seed`.
 
     Parameters
     ----------
@@ -42,12 +42,14 @@ def record_keys(seed: int, first: int, count: int) -> Tensor:
         Of the batch; see `ecglfm.training.schedule.seed_of`.
     first, count : int
         Places in the batch.
+    every : int
+        From one of the places to the next.
 
     Returns
     -------
     Tensor of int64, shape (count,)
     """
-    place_b = torch.arange(first + 1, first + 1 + count)
+    place_b = first + 1 + every * torch.arange(count)
     return splitmix64(_signed(seed, 64) + place_b * _signed(_GOLDEN, 64))
 
 

@@ -13,8 +13,13 @@ import torch
 from torch.utils.data import Dataset
 
 from ecglfm.data.loading import load
+from ecglfm.models.augmentation import Augmentation
+from ecglfm.models.pretraining import record_keys
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.inference import model_input
+from ecglfm.training.schedule import seed_of
+
+_AUGMENT = 1 << 20  # what a seed is for: no number of an epoch, of which dropout's are made
 
 
 class Batch(NamedTuple):
@@ -69,6 +74,31 @@ class EpochBatches(Dataset[Batch]):
         rows = self.rows[batch]
         crops = self.data.signals.crops(rows, self.starts[batch], self.length)
         return Batch(model_input(crops, self.valid[batch]), torch.from_numpy(self.data.target[rows]))
+
+
+class Changes:
+    """Changes of the training segments of a fit, each by its record's place in the order of the epoch.
+
+    Parameters
+    ----------
+    augmentation : Augmentation
+    batch_size, seed, rank, world_size : int
+        As in `EpochBatches`.
+    """
+
+    def __init__(
+        self, augmentation: Augmentation, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self._augmentation, self._size, self._seed = augmentation, batch_size, seed
+        self._rank, self._world_size = rank, world_size
+
+    def __call__(self, epoch: int, number: int, inputs: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        """The inputs of batch `number` with its segments changed."""
+        x, mask = inputs
+        assert x is not None
+        first = number * self._size * self._world_size + self._rank
+        keys_b = record_keys(seed_of(self._seed, _AUGMENT, epoch), first, len(x), self._world_size)
+        return [self._augmentation(keys_b, x, mask), mask]
 
 
 def iterate(batches: EpochBatches, num_workers: int, first: int = 0) -> Iterator[Batch]:

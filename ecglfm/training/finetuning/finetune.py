@@ -15,12 +15,14 @@ import torch
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
+from ecglfm.config.augmentation import check_augment
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.config.wording import counted
 from ecglfm.data.labels import read_left_out
 from ecglfm.data.samples import check_reads
 from ecglfm.models.adapters import adapt, merge
+from ecglfm.models.augmentation import Augmentation
 from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.seen import fingerprints, read_seen, write_seen
@@ -29,7 +31,7 @@ from ecglfm.provenance import write_text
 from ecglfm.records import manifest_hash
 from ecglfm.tracking import start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
-from ecglfm.training.finetuning.batches import Batch, EpochBatches, iterate
+from ecglfm.training.finetuning.batches import Batch, Changes, EpochBatches, iterate
 from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.decisions import decide, windows_of
 from ecglfm.training.finetuning.history import TrainingHistory
@@ -248,4 +250,9 @@ def _learner(
     def validate(stop: distributed.StopFlag | None) -> np.ndarray:
         return predict(model, data.signals, valid, batch_size=config.batch_size, stop=stop)
 
-    return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)))
+    change = None
+    if config.augment:
+        check_augment(config.augment, model.encoder.preprocess, "finetune.augment")
+        augmentation = Augmentation(config.augment, model.encoder.leads, model.encoder.sampling_rate)
+        change = Changes(augmentation, **common)
+    return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)), change)

@@ -32,6 +32,9 @@ from ecglfm.training.schedule import rate_factor, seed_of
 logger = logging.getLogger(__name__)
 
 
+Inputs = list[torch.Tensor | None]
+
+
 @dataclass
 class Learner:
     """What learns, from what, and how it is judged.
@@ -46,12 +49,15 @@ class Learner:
         (stop) -> outputs of the validation records, float32 (records, labels); raises `Stopped` where that takes long.
     forwards : int
         Batches of an epoch.
+    change : callable, optional
+        (epoch, number of the batch, its inputs on the device) -> what the module is called with in training.
     """
 
     module: nn.Module
     batches: Callable[[int, int], Iterator[Batch]]
     validate: Callable[[distributed.StopFlag | None], np.ndarray]
     forwards: int
+    change: Callable[[int, int, Inputs], Inputs] | None = None
 
 
 def train(
@@ -197,6 +203,8 @@ def _train_epoch(
     for batch in learner.batches(epoch, part.batches):
         part.set_random()  # not earlier: a loader that begins draws, too
         inputs = [None if tensor is None else tensor.to(engine.device) for tensor in batch.inputs]
+        if learner.change is not None:
+            inputs = learner.change(epoch, part.batches, inputs)
         logits = engine(*inputs)
         loss = criterion.loss(logits, batch.target.to(engine.device))
         if distributed.any_rank(not math.isfinite(loss.item())):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecglfm.config import PreprocessConfig, PretrainConfig, UserError, parse
+from ecglfm.config import FinetuneConfig, PreprocessConfig, PretrainConfig, UserError, parse
 from ecglfm.config.augmentation import check_augment
 from ecglfm.config.documentation import pages
 
@@ -74,3 +74,9 @@ def test_each_key_is_documented_with_its_unit() -> None:
         found = [row for row in rows if row.startswith(f"| `pretrain.augment.{key}` ")]
         assert found
         assert all(unit in row.split(" | ")[3] for row in found)
+
+
+def test_a_fine_tuning_has_them_too_and_none_is_written() -> None:
+    assert "augment" not in FinetuneConfig().model_dump()
+    kinds = [one.kind for one in FinetuneConfig.model_validate({"augment": [{"kind": "gain"}]}).augment]
+    assert kinds == ["gain"]

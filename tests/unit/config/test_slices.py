@@ -168,6 +168,10 @@ def test_a_change_of_segments_that_signals_do_not_allow_is_refused_by_the_plan(r
     assert len(project_of(repository, define=define).encoder_slice("tiny").config.pretrain.augment) == 2
     with pytest.raises(UserError, match=r"tiny: pretrain\.augment\.1: rotation: the heart's vector needs V1 to V6"):
         project_of(repository, define=define, preprocess={"leads": ["I", "II"]})
+    finetune = {"augment": [{"kind": "rotation"}]}
+    assert len(project_of(repository, finetune=finetune).finetune_slice("tiny").finetune.augment) == 1
+    with pytest.raises(UserError, match=r"finetune\.augment\.0: rotation: the heart's vector needs V1 to V6"):
+        project_of(repository, finetune=finetune, preprocess={"leads": ["I", "II"]})
 
 
 def test_order_of_sources_changes_no_pretraining(repository: Path) -> None:

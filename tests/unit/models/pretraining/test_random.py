@@ -23,6 +23,7 @@ def test_keys_are_the_outputs_of_splitmix64():
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
     assert record_keys(1234567, 0, 4).numpy().view(np.uint64).tolist() == published
     assert record_keys(1234567, 2, 2).numpy().view(np.uint64).tolist() == published[2:]
+    assert record_keys(1234567, 1, 2, 2).numpy().view(np.uint64).tolist() == published[1::2]
     assert record_keys(0, 0, 1).numpy().view(np.uint64).tolist() == [0xE220A8397B1DCDAF]
     assert record_keys(2**63 - 1, 0, 2).unique().numel() == 2
 

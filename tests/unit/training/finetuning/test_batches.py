@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import TypeAdapter
 
-from ecglfm.training.finetuning.batches import EpochBatches, FeatureBatches, iterate
+from ecglfm.config import AugmentConfig
+from ecglfm.models.augmentation import Augmentation
+from ecglfm.training.finetuning.batches import Changes, EpochBatches, FeatureBatches, iterate
 from ecglfm.training.finetuning.labelled import Labelled
 
 LENGTHS = np.array([30, 50, 20, 70, 40, 60, 25, 90, 55, 35])
@@ -84,3 +87,24 @@ def test_ranks_share_an_epoch_and_have_as_many(kind: str) -> None:
     everything = np.concatenate(parts).tolist()
     assert set(everything) == set(TRAIN.tolist() if kind == "recordings" else range(7))
     assert sorted(everything.count(one) for one in set(everything)) == [1] * 5 + [2] * 2
+
+
+def test_segments_are_changed_by_their_records_place_in_the_epoch() -> None:
+    """Batches of six of one process; of three of each of two ranks, which take every second record."""
+    config = TypeAdapter(list[AugmentConfig]).validate_python([{"kind": "gain", "probability": 1.0}])
+    augmentation = Augmentation(config, ["I", "II"], 100)
+    x, mask = torch.ones(6, 2, 3), torch.ones(6, 3, dtype=torch.bool)
+
+    def changed(epoch: int, number: int, rows: slice, **ranks: int) -> torch.Tensor:
+        size = 6 // ranks.get("world_size", 1)
+        segments, same = Changes(augmentation, batch_size=size, seed=5, **ranks)(epoch, number, [x[rows], mask[rows]])
+        assert same is not None
+        assert segments is not None
+        return segments
+
+    whole = changed(1, 2, slice(6))
+    assert whole[:, 0, 0].unique().numel() == 6
+    for rank in range(2):
+        assert torch.equal(changed(1, 2, slice(3), rank=rank, world_size=2), whole[rank::2])
+    others = (changed(1, 3, slice(6)), changed(2, 2, slice(6)))
+    assert not any(torch.isin(other, whole).any() for other in others)

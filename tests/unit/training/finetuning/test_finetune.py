@@ -575,3 +575,17 @@ def test_state_spaces_learn_in_every_mode(data: Path, tmp_path: Path, mode: str)
     layers = {name for name, _ in encoder.named_parameters() if name.startswith("s4.layers.")}
     linears = {name for name in layers if name.endswith("output_linear.weight")}
     assert moved == {"full": layers, "lora": linears}.get(mode, set())
+
+
+def test_training_segments_are_changed_and_those_that_choose_are_not(data: Path, tmp_path: Path) -> None:
+    """Noise that drowns the signal; at a rate of nothing the weights, and what is said of valid, stay."""
+    quiet = {"epochs": 1, "lr": 1e-12, "head_lr": 1e-12}
+    losses = {}
+    for name, augment in (("plain", []), ("loud", [{"kind": "noise", "mv": [9, 9], "probability": 1.0}])):
+        fit(data, tmp_path / name, **quiet, augment=augment)
+        losses[name] = pd.read_csv(tmp_path / name / "history.csv").set_index("split")["loss"]
+    assert losses["loud"]["train"] != pytest.approx(losses["plain"]["train"], rel=1e-3)
+    told = read_json(tmp_path / "loud/model.json")["finetune"]["augment"]
+    assert [one["kind"] for one in told] == ["noise"]
+    with pytest.raises(UserError, match=r"finetune\.augment\.0: rotation: the heart's vector needs V1 to V6"):
+        fit(data, tmp_path / "none", augment=[{"kind": "rotation"}])

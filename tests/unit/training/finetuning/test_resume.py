@@ -125,7 +125,8 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch(
         # Six batches an epoch and eight of validation; the flag is looked at after or before each.
         ("full-s0", {"freeze_frontend": True, "precision": "bf16"}, 18, "epoch 1 of 4 and batch 4 of 6", 2),
         # Updates end with batch 4 of epoch 1, with 2 and 6 of epoch 2: epochs 1 and 3 end within one.
-        ("full-s0", {"accumulate": 4}, 2, "epoch 1 of 4 and batch 2 of 6", 2),
+        ("full-s0", {"accumulate": 4, "augment": [{"kind": "time_warp"}, {"kind": "noise", "mv": [0.1, 0.5]}]}, 2,
+         "epoch 1 of 4 and batch 2 of 6", 2),
         ("full-s0", {"accumulate": 4}, 1, "epoch 0 of 4 and batch 4 of 6", 2),
         ("full-s0", {"zero_stage": 2, "weight_decay": 0.1, "clip_norm": 1.0}, 24, "epoch 1 of 4 and batch 6 of 6", 2),
         ("frozen-s1-50pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 10,
