@@ -6,6 +6,7 @@ A test that needs a folder which is not there skips with a reason; with ECGLFM_R
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from ecglfm.process import tune_process
 tune_process()  # before torch is imported: tests use the processor as the commands do
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Python's collector does not look through the libraries and tests again and again: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +20,16 @@ from ecglfm.evaluation.verification import MEASURES
 
 def environment() -> Environment:
     """Templates of this package, with the filters and the names of metrics that they share."""
+    made = _compiled()
+    beside = [name for name, metric in all_metrics().items() if metric.beside_constant]
+    made.globals |= {"title_of": title_of, "chances": chances(), "beside_constant": beside, "called": BASELINES}
+    made.globals["measures"] = {name: metric.title for name, metric in MEASURES.items()}
+    return made
+
+
+@cache
+def _compiled() -> Environment:
+    """What keeps the templates that it has compiled, once in a process."""
     made = Environment(
         loader=PackageLoader("ecglfm.evaluation.report", "templates"),
         autoescape=True,
@@ -26,9 +37,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    beside = [name for name, metric in all_metrics().items() if metric.beside_constant]
-    made.globals |= {"title_of": title_of, "chances": chances(), "beside_constant": beside, "called": BASELINES}
-    made.globals["measures"] = {name: metric.title for name, metric in MEASURES.items()}
     made.filters |= {
         "ci": with_interval,
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
