@@ -30,7 +30,7 @@ ORIGINAL = {(24, 1024, 4): (22.9, 15.6e9), (4, 256, 32): (4.20, 4.1e9)}
 ORIGINAL_RATE = 192e9  # operations a second of a matrix product there, fp32
 #: Dimension of `--compare`: its values, as the option of the same name takes them.
 DIMENSIONS = {
-    "precision": ("fp32", "tf32", "bf16", "fp16"),
+    "precision": ("fp32", "tf32", "bf16", "fp16", "fp8"),
     "zero": ("0", "1", "2", "3"),
     "checkpointing": ("off", "on"),
     "compile": ("off", "on"),
@@ -142,8 +142,11 @@ def _slice(args: argparse.Namespace) -> EncoderSlice:
 def _is_fast(precision: str) -> bool:
     import torch
 
+    from ecglfm.training.float8 import float8_problem
     from ecglfm.training.precision import bf16_is_fast
 
+    if precision == "fp8":
+        return float8_problem() is None
     return torch.accelerator.is_available() if precision == "fp16" else bf16_is_fast()
 
 

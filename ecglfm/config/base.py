@@ -33,6 +33,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 #: PyTorch, NumPy and hashing all take it.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+PretrainPrecision = Literal["fp32", "tf32", "bf16", "fp16", "fp8"]
 
 
 class UserError(ValueError):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.augmentation import AugmentConfig
-from ecglfm.config.base import Name, Precision, Section, Seed
+from ecglfm.config.base import Name, PretrainPrecision, Section, Seed
 from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 
@@ -100,7 +100,11 @@ class PretrainConfig(Section):
         "null: the last weights are",
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(0, description="DeepSpeed ZeRO stage")
-    precision: Precision = Field("fp32", description="numbers of the products; tf32: float32 of fewer digits, on a GPU")
+    precision: PretrainPrecision = Field(
+        "fp32",
+        description="numbers of the products; tf32: float32 of fewer digits, on a GPU; fp8: of the layers' linear maps "
+        "8-bit floats, on an H100 or its like, all else as bf16 (extra `fp8`; go with `compile: true`)",
+    )
     half_residual: bool = Field(
         False,
         description="of a Conformer with `precision: bf16` or `fp16`: also keep the sums that run through its layers "
@@ -174,7 +178,7 @@ class PretrainConfig(Section):
 
     @model_validator(mode="after")
     def _half_is_a_precision(self) -> PretrainConfig:
-        if self.half_residual and self.precision not in ("bf16", "fp16"):
+        if self.half_residual and self.precision not in ("bf16", "fp16", "fp8"):
             raise ValueError(f"half_residual needs `precision: bf16` or `fp16`: {self.precision} is no half precision")
         return self
 

@@ -24,6 +24,7 @@ from ecglfm.models.layers import MaskedBatchNorm
 from ecglfm.process import give_back_memory
 from ecglfm.training.compilation import compile_layers
 from ecglfm.training.deepspeed_json import deepspeed_json
+from ecglfm.training.float8 import use_float8
 from ecglfm.training.loss_scale import leave_faults_to_us
 from ecglfm.training.precision import HALF, Autocast, set_precision
 
@@ -135,7 +136,7 @@ def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
     Raises
     ------
     UserError
-        `compile` without a compiler, or `half_residual` of an encoder that has none.
+        `compile` without a compiler, `half_residual` of an encoder that has none, or fp8 of one that cannot.
     """
     context: Any = objective.encoder.context  # type: ignore[union-attr]
     context.checkpointing = config.activation_checkpointing
@@ -143,6 +144,8 @@ def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
         if not hasattr(context, "half_residual"):
             raise UserError("pretrain.half_residual: only a Conformer (model.kind) has it")
         context.half_residual = True
+    if config.precision == "fp8":
+        use_float8(objective.encoder)  # type: ignore[arg-type]
     if config.compile:
         compile_layers(context, asked="pretrain.compile: true")
 

@@ -6,6 +6,7 @@
 | tf32 | factors rounded to TF32 on a GPU that has it (Ampere and later), summed in float32; else as fp32 | float32 |
 | bf16 | bfloat16 | float32 |
 | fp16 | float16, the loss scaled | float32, with float16 copies of the weights |
+| fp8 | of the layers' linear maps 8-bit floats (`float8.py`), else bfloat16; pretraining alone | float32 |
 
 The forward pass of the first convolution is float32 in all of them (`ecglfm.models.layers.in_float32`); with tf32 its
 gradients are taken as all others are.
@@ -25,13 +26,14 @@ from torch import nn
 
 from ecglfm import gpu
 from ecglfm.config import UserError
+from ecglfm.training.float8 import float8_problem
 
 logger = logging.getLogger(__name__)
 
 #: What a processor with units for bf16 products has among its flags; the last two are ARM's.
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
 CPUINFO = Path("/proc/cpuinfo")
-HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.bfloat16}
 
 
 class Autocast(nn.Module):
@@ -58,8 +60,10 @@ def set_precision(precision: str) -> None:
     Raises
     ------
     UserError
-        fp16 without a GPU.
+        fp16 without a GPU, fp8 without one that has it.
     """
+    if precision == "fp8" and (lacking := float8_problem()) is not None:
+        raise UserError(f"precision: fp8 needs {lacking}; write bf16")
     if precision == "fp16" and not torch.accelerator.is_available():
         raise UserError("precision: fp16 needs a GPU, and there is none here; write bf16 or fp32")
     if precision == "bf16" and not bf16_is_fast():

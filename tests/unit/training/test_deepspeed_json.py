@@ -20,7 +20,7 @@ def deepspeed():
     return _import_deepspeed()
 
 
-@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16", "fp8"])
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_deepspeed_reads_what_the_config_says(name, stage, precision):
