@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-_APT = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"]
+_WAIT = ["-o", "DPkg::Lock::Timeout=300"]  # for another test's installation
+_APT = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *_WAIT, "install", "-y", "--no-install-recommends"]
 _NO_CLUSTER = "echo 'create_main_cluster = false' >> /etc/postgresql-common/createcluster.conf"
 
 
