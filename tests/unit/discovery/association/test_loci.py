@@ -24,6 +24,8 @@ def leads() -> pd.DataFrame:
 
 def test_spans_that_overlap_are_one_locus() -> None:
     assert shared_loci(leads()).tolist() == [1, 1, 2, 3, 1]
+    inside = pd.DataFrame({"chromosome": 1, "start": [100, 150, 300], "end": [400, 160, 310]})
+    assert shared_loci(inside).tolist() == [1, 1, 1]  # the third is beyond the second, and within the first
     assert shared_loci(leads().sample(frac=1, random_state=2)).tolist().count(1) == 3
 
 

@@ -40,6 +40,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calls_nv[:, 20:25] = np.where(np.arange(300) % 2, 2, 0)[:, None]  # nobody heterozygous
     drawn.variants.loc[30:34, "rsid"] = "rs30"  # of one before them
     drawn.variants.loc[40, "rsid"] = "."
+    drawn.people["fid"] = "0"  # none
     write_bed(folder / "g1", drawn)
     drawn.people[["fid", "iid"]].iloc[:280].to_csv(folder / "keep.tsv", sep="\t", header=["#FID", "IID"], index=False)
     return folder
@@ -58,7 +59,7 @@ def test_variants_are_left_out_for_their_reasons(cohort: Path, tmp_path: Path) -
     assert len(kept) == 180
     named = read_bed(cohort / "g1").variants.loc[40]
     assert f"1:{named.position}:{named.allele_2}:{named.allele_1}" in set(kept["ID"])
-    # regenie stops at a .psam without FID, which PLINK 2 leaves out where it is the same as IID
+    # regenie stops at a .psam without FID, which PLINK 2 leaves out where nobody has one
     assert pd.read_csv(tmp_path / "q/all.psam", sep="\t").columns.tolist() == ["#FID", "IID", "SEX"]
 
 
