@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import SurvivalConfig, UserError
-from ecglfm.discovery.recordings import age_and_sex, read_features, write_tables
+from ecglfm.discovery.recordings import age_and_sex, blind, read_features, write_tables
 from ecglfm.discovery.survival.figure import kaplan_meier_figure
 from ecglfm.discovery.survival.outcome import read_outcome
 from ecglfm.discovery.survival.table import concordance_gain, hazard_ratios
@@ -62,9 +62,11 @@ def run_survival(config: SurvivalConfig, *, features: Path, index: Sequence[Path
     x, z = edf[rows], covariates[rows].to_numpy()
     found = hazard_ratios(time, event, x, z, ties=config.ties, confidence=_CONFIDENCE)
     order = found["p_value"].argsort(kind="stable").to_numpy()
+    ids = people.loc[rows, "patient_id"].to_numpy()
+    some = np.sort(np.argsort([blind(name) for name in ids])[: config.ranked_people])
     for place in order[: config.ranked]:
         gain = concordance_gain(
-            time, event, x.iloc[:, place].to_numpy(np.float64), z, people.loc[rows, "patient_id"].to_numpy(),
+            time[some], event[some], x.iloc[some, place].to_numpy(np.float64), z[some], ids[some],
             ties=config.ties, folds=config.folds, resamples=config.bootstrap, confidence=_CONFIDENCE, seed=config.seed,
         )  # fmt: skip
         found.loc[place, list(gain)] = list(gain.values())
@@ -72,8 +74,8 @@ def run_survival(config: SurvivalConfig, *, features: Path, index: Sequence[Path
     content = {
         "people": int(rows.sum()), "events": int(event.sum()), "ties": config.ties, "adjusted_for": ["age", "sex"],
         "without_follow_up": int((~followed).sum()), "without_age_or_sex": int((followed & ~aged).sum()),
-        "significant": int((found["q_value"] < 0.05).sum()), "features": len(found), "time": config.time,
-        "event": config.event, "unit": config.unit,
+        "people_ranked": len(some), "significant": int((found["q_value"] < 0.05).sum()), "features": len(found),
+        "time": config.time, "event": config.event, "unit": config.unit,
     }  # fmt: skip
     write_tables(features, "survival", found)
     titles = [_title(found.loc[place]) for place in drawn]

@@ -48,6 +48,13 @@ def test_the_planted_feature_is_found(tmp_path: Path):
     assert found.loc["edf_0002", "q_value"] < 1e-6 < 0.01 < found.loc["edf_0001", "q_value"]
     assert found.loc["edf_0002", "c_gain_low"] > 0.01
     assert content["significant"] == 1
+    assert content["people_ranked"] == 480
+    fewer = run_survival(CONFIG.model_copy(update={"ranked_people": 300}), features=folder, index=index)
+    again = pd.read_parquet(folder / "survival.parquet").set_index("edf")
+    assert fewer["people_ranked"] == 300
+    assert again["hazard_ratio"].equals(found["hazard_ratio"])
+    assert again.loc["edf_0002", "c_gain"] != found.loc["edf_0002", "c_gain"]
+    run_survival(CONFIG, features=folder, index=index)
     assert (folder / "survival.png").stat().st_size > 10_000
     tsv = pd.read_csv(folder / "survival.tsv", sep="\t", index_col="edf")
     assert tsv["hazard_ratio"].to_numpy() == pytest.approx(found["hazard_ratio"].to_numpy(), rel=1e-8)
