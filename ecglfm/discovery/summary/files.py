@@ -24,6 +24,7 @@ from ecglfm.discovery.summary.schema import EFFECTS, MANDATORY, MISSING, MISSING
 from ecglfm.provenance import atomic
 
 _TYPES = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
+_LONGEST = 1 << 20  # bytes of a line: what a packed file says of its size is not believed
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _DIGITS = 7  # significant ones that are written
 _NAMED = {"X": 23, "XY": 23, "Y": 24, "M": 25, "MT": 25}
@@ -54,6 +55,8 @@ def read_summary_statistics(path: str | Path) -> pd.DataFrame:
     types = {column.name: _TYPES[column.kind] for column in columns}
     try:
         table = _read(path, types)
+    except pa.ArrowMemoryError:
+        raise UserError(f"{path}: does not fit into memory") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(_first_fault(path, columns) or f"{path}: cannot be read: {_one_line(error)}") from None
     unsure = "p_value" in types and pc.any(pc.equal(table["p_value"], 0)).as_py()  # 0, or too small for a double?
@@ -139,6 +142,8 @@ def _columns(path: Path) -> list[Column]:
         raise UserError(f"{path}: cannot be read: {_one_line(error)}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: line 1: not UTF-8 text") from None
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"{path}: line 1: {error}") from None
 
@@ -155,6 +160,8 @@ def _lines(path: Path) -> Iterator[str]:
         while block := file.read(1 << 16):
             *lines, left = (left + block).split(b"\n")
             yield from (line.removesuffix(b"\r").decode() for line in lines)
+            if len(left) > _LONGEST:
+                raise UserError(f"{path}: a line of more than {_LONGEST >> 20} MiB: no table of variants")
     if left:
         yield left.removesuffix(b"\r").decode()
 

@@ -157,6 +157,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             read_summary_statistics(tmp_path / name)
 
 
+def test_a_line_without_an_end_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(bytes(1 << 24)))
+    with pytest.raises(UserError, match="a line of more than 1 MiB: no table of variants"):
+        read_summary_statistics(tmp_path / "a.tsv.gz")
+
+
 def test_chromosomes_by_name() -> None:
     assert number_chromosomes(pd.Series(["chr1", "X", "MT", "22"])).tolist() == [1, 23, 25, 22]
     with pytest.raises(ValueError, match="'Un' is no chromosome"):
