@@ -57,7 +57,7 @@ def test_the_predicted_time_is_that_of_as_many_segments():
 
 def test_a_variant_that_cannot_run_is_a_line_that_says_why(repository, monkeypatch, capsys):
     monkeypatch.chdir(repository)
-    found = iter([MEASURED, MEASURED, "no such instructions", MEASURED])
+    found = iter([MEASURED, MEASURED, "no such instructions", MEASURED, MEASURED])
     monkeypatch.setattr(train, "_measured", lambda *_: next(found))
     arguments = ["--encoder", "tiny", "--precision", "fp32", "--batch", "4", "--compare", "precision"]
     assert main(["benchmark", "train", *arguments]) == 0
@@ -101,7 +101,7 @@ def test_both_ways_of_the_original_are_compared(repository, monkeypatch, capsys)
         (["--encoder", "tiny", "--batch", "3"], "--batch 3: segments come in pairs; give an even number"),
         (["--encoder", "tiny", "--steps", "0"], "--steps 0: at least 1"),
         (["--encoder", "random-tiny"], "random-tiny.yaml: has no `pretrain:` section, so there is no step to measure"),
-        (["--encoder", "tinny"], "tinny.yaml: no such file; config/encoders/ has: base, ecg-cpc, ecg-lfm"),
+        (["--encoder", "tinny"], "tinny.yaml: no such file; config/encoders/ has: base, ecg-cpc, ecg-jepa-xs"),
     ],
 )
 def test_mistakes_are_one_line(arguments, said, repository, monkeypatch, capsys):
