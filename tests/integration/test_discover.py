@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ def test_the_planted_loci_are_found_and_nothing_else(discovered: Clone) -> None:
         near = planted[planted["chromosome"] == row["chromosome"]]
         assert len(near) == 1, row
         assert _r2(folder / "genotypes", near.iloc[0], row["lead_rsid"]) > 0.1, row
+
+
+def test_the_page_says_what_was_planted_and_found(discovered: Clone) -> None:
+    page = (discovered.results / "discover/tiny/index.html").read_text()
+    assert "3 of 3 planted variants lie in a locus" in page
+    assert re.findall(r'<h2 id="(\w+)"', page) == [
+        "planted", "people", "traits", "quality", "tests", "loci", "sets", "heritability", "dimensions", "biomarkers",
+        "interpretation",
+    ]  # fmt: skip
 
 
 def _r2(folder: Path, planted: pd.Series, rsid: str) -> float:

@@ -44,6 +44,7 @@ ANALYSES = [
     "confounders/confounders.json",
     "serial/serial.json",
     "umap/umap.json",
+    *(f"discover/{encoder}/index.html" for encoder in ENCODERS),
 ]
 
 

@@ -4,8 +4,10 @@
 
 from ecglfm.config.discovery.slices import is_simulated
 
-#: Files below <results>/discover/{encoder} that the target is made of; the files that are included here append theirs.
+#: Tables and figures that the config asks for, which the page shows; files that are included append outputs of their rules.
 DISCOVERED = []
+#: Sections of the page that it does not ask for: the folder may hold what an earlier config made.
+UNASKED = []
 SIMULATED = is_simulated(PROJECT.config.discover, PROJECT.sources)
 SIMULATED_CHROMOSOMES = ["1", "2", "3", "4"]
 GENOTYPES = PROJECT.config.discover.genotypes

@@ -97,4 +97,4 @@ rule discover_simulate:
         "python -m ecglfm --cost {log:q}.cost discover simulate --config {input.config:q} --output {params.folder:q} 2> {log:q}"
 
 
-DISCOVERED += ["edf.json", "people.json"]
+DISCOVERED += [*rules.discover_features.output, *rules.discover_people.output]

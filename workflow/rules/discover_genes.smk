@@ -11,12 +11,6 @@ HERITABLE = bool(PANEL or MEANT.heritability.ld_scores)
 OUTCOME_FILES = [one.statistics for one in MEANT.mr.outcomes.values() if one.statistics]
 OF_PEOPLE = MEANT.mr.table is not None
 
-DISCOVERED += ["credible_sets.parquet", "dimensions.parquet"]
-DISCOVERED += ["heritability.parquet"] if HERITABLE else []
-DISCOVERED += ["mr.parquet"] if MEANT.mr.outcomes else []
-DISCOVERED += ["replication.parquet"] if MEANT.replication.cohorts else []
-DISCOVERED += ["phewas.parquet"] if MEANT.phewas.tables else []
-
 
 rule discover_credible_sets:
     input:
@@ -171,3 +165,14 @@ rule discover_phewas:
     shell:
         "python -m ecglfm --cost {log:q}.cost discover phewas --config {input.config:q} --features {params.folder:q}"
         " --ids {input.ids:q} --components {input.structure:q}/pca.tsv 2> {log:q}"
+
+
+DISCOVERED += [*rules.discover_credible_sets.output, *rules.discover_dimensions.output]
+DISCOVERED += rules.discover_heritability.output if HERITABLE else []
+DISCOVERED += rules.discover_mr.output if MEANT.mr.outcomes else []
+DISCOVERED += rules.discover_replication.output if MEANT.replication.cohorts else []
+DISCOVERED += rules.discover_phewas.output if MEANT.phewas.tables else []
+UNASKED += [] if HERITABLE else ["heritability"]
+UNASKED += [] if MEANT.mr.outcomes else ["mr"]
+UNASKED += [] if MEANT.replication.cohorts else ["replication"]
+UNASKED += [] if MEANT.phewas.tables else ["phewas"]

@@ -151,4 +151,9 @@ rule discover_loci:
         " --threads {threads} 2> {log:q}"
 
 
-DISCOVERED += ["tests.json", "loci.tsv"]
+DISCOVERED += [
+    *expand(rules.discover_genotypes.output, chromosome=CHROMOSOMES, allow_missing=True),
+    *rules.discover_structure.output,
+    *rules.discover_summary.output,
+    *rules.discover_loci.output,
+]

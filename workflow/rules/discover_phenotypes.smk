@@ -5,7 +5,6 @@
 # attribution.{parquet,tsv,png}, extremes.png, people_map.{parquet,png}, interpretation.json, survival.{parquet,tsv,png,json}.
 
 SURVIVAL = PROJECT.config.discover.survival
-DISCOVERED += ["biomarkers.json", "interpretation.json"] + (["survival.json"] if SURVIVAL else [])
 
 
 rule discover_biomarkers:
@@ -77,3 +76,8 @@ rule discover_survival:
     shell:
         "python -m ecglfm --cost {log:q}.cost discover survival --config {input.config:q} --features {params.folder:q}"
         " --index {input.index:q} 2> {log:q}"
+
+
+DISCOVERED += [*rules.discover_biomarkers.output, *rules.discover_interpret.output]
+DISCOVERED += rules.discover_survival.output if SURVIVAL else []
+UNASKED += [] if SURVIVAL else ["survival"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ecglfm.cli.discover import features, genes, gwas, phenotypes
+from ecglfm.cli.discover import features, genes, gwas, phenotypes, report
 
 #: Files here whose `add_steps` declares steps, in the order in which they run.
-GROUPS = (features, gwas, genes, phenotypes)
+GROUPS = (features, gwas, genes, phenotypes, report)
 
 _WAY = """\
 from ECG to SNP:

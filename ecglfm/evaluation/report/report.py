@@ -104,6 +104,8 @@ def _around(results: Path, output: Path, fits: list[FittedModel]) -> dict[str, A
         "Data summary": results / "manifest/summary.html",
         "Encoders compared": results / "evaluate/comparison/index.html",
     }
+    discovered = sorted(results.glob("discover/*/index.html"))
+    pages |= {f"From ECG to SNP: {page.parent.name}": page for page in discovered}
     command = read_if_there(results / "config/command.txt", Path.read_text)
     return {
         "pages": [{"title": title, "href": link(output, path)} for title, path in pages.items() if path.exists()],

@@ -153,10 +153,12 @@ def test_it_leads_to_every_page_that_there_is_and_they_lead_back(results: Path, 
     run_card(results, fit, card)
     run_summary(results, results / "manifest/summary.html")
     run_comparison_page(results, [fit], results / "evaluate/comparison/index.html")
+    discovered = results / "discover/tiny/index.html"
+    write_text(discovered, "the page of a higher floor")
     there = results / "report/index.html"
     led = set(re.findall(r'href="([^"#]+)"', page_of(results)))
     assert {(there.parent / address).resolve() for address in led} == {
-        card, results / "manifest/summary.html", results / "evaluate/comparison/index.html"
+        card, results / "manifest/summary.html", results / "evaluate/comparison/index.html", discovered
     }  # fmt: skip
     for path in (card, results / "manifest/summary.html", results / "evaluate/comparison/index.html"):
         assert {
