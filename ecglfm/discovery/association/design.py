@@ -101,7 +101,9 @@ def read_design(
     traits, adjusted = (table.loc[ids["IID"]].set_axis(ids.index) for table in (traits, adjusted))
     adjusted = adjusted.loc[:, adjusted.nunique() > 1]
     check_covariates(adjusted, str(covariates))
-    skipped = {str(name): reason for name in traits if (reason := unusable(traits[name]))}
+    skipped = {
+        str(name): why for name in traits if (why := unusable(traits[name]) or _dependent(traits[name], adjusted))
+    }
     return Design(ids, traits.drop(columns=list(skipped)), adjusted, skipped, counts)
 
 
@@ -112,6 +114,19 @@ def unusable(trait: pd.Series) -> str | None:
         return "the same for everybody"
     if distinct < MIN_DISTINCT:
         return f"{distinct} different values: not a quantity, of which there are at least {MIN_DISTINCT}"
+    return None
+
+
+def _dependent(trait: pd.Series, covariates: pd.DataFrame) -> str | None:
+    """What is wrong with the covariates of those who have the trait; None where everybody has, or nothing is."""
+    there = trait.notna()
+    if there.all():
+        return None
+    own = covariates[there]
+    try:
+        check_covariates(own.loc[:, own.nunique() > 1], f"among its {len(own)} people")
+    except UserError as error:
+        return str(error)
     return None
 
 

@@ -38,7 +38,8 @@ def run_plink(
         if design.traits.shape[1]:
             traits, covariates = write_tables(design, folder)
             adjusted = bool(design.covariates.shape[1])
-            arguments = glm_arguments(folder, traits, covariates if adjusted else None)
+            sex = "sex" in design.covariates
+            arguments = glm_arguments(folder, traits, covariates if adjusted else None, sex=sex)
             run_program([plink2, "--pfile", genotypes / "all", *arguments, *limits(threads, memory)])
             for path in folder.glob("glm.*.glm.linear.zst"):
                 path.rename(folder / f"{path.name.removeprefix('glm.').removesuffix('.glm.linear.zst')}.zst")
@@ -47,17 +48,18 @@ def run_plink(
         write_json(folder / "association.json", described(design, "plink2"))
 
 
-def glm_arguments(folder: Path, traits: Path, covariates: Path | None) -> list[str]:
-    """PLINK 2's arguments of the regression.
+def glm_arguments(folder: Path, traits: Path, covariates: Path | None, *, sex: bool = False) -> list[str]:
+    """PLINK 2's arguments of the regression; `sex` says that it is among the covariates.
 
     Without `--covar-variance-standardize` it refuses covariates of different scales; without `omit-ref` the tested
-    allele is the rarer one, variant by variant.
+    allele is the rarer one, variant by variant. On chromosome X it adds sex of its own accord, and stops where that is
+    there already: hence `no-x-sex`.
     """
     adjusted = ["--covar", str(covariates), "--covar-variance-standardize", "--vif", "1000"] if covariates else []
-    bare = [] if covariates else ["allow-no-covars"]
+    more = [*(["no-x-sex"] if sex else []), *([] if covariates else ["allow-no-covars"])]
     return [
         "--keep", str(traits), "--pheno", str(traits), "--no-input-missing-phenotype", *adjusted,
-        "--glm", "zs", "hide-covar", "omit-ref", *bare, f"cols={_COLUMNS}", "--out", str(folder / "glm"),
+        "--glm", "zs", "hide-covar", "omit-ref", *more, f"cols={_COLUMNS}", "--out", str(folder / "glm"),
     ]  # fmt: skip
 
 

@@ -41,7 +41,9 @@ def run_step1(
         traits, covariates = write_tables(design, folder, header="FID")
         run_program([regenie, *step1_arguments(folder, structure, traits, covariates, config, threads)])
         listed = folder / "step1_pred.list"
-        listed.write_text(listed.read_text().replace(str(folder), str(Path(output).resolve())))
+        rows = (line.split(maxsplit=1) for line in listed.read_text().splitlines())
+        where = Path(output).resolve()  # regenie writes where they lie now, in full
+        listed.write_text("".join(f"{name} {where / Path(file).name}\n" for name, file in rows))
         write_json(folder / "association.json", described(design, "regenie"))
         (folder / "step1.log").unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ _SCRIPT = """#!/bin/sh
 printf '%s\\n' "$@" > "$0.said"
 while [ $# -gt 0 ]; do case $1 in --out) out=$2;; --step) step=$2;; esac; shift; done
 if [ "$step" = 1 ]; then
-    echo "edf_0001 ${out}_1.loco.gz" > "${out}_pred.list"; echo x > "${out}_1.loco.gz"
+    echo x > "${out}_1.loco.gz"; echo "edf_0001 $(realpath "${out}_1.loco.gz")" > "${out}_pred.list"
 else
     { echo "CHROM GENPOS ID ALLELE0 ALLELE1 A1FREQ INFO N TEST BETA SE CHISQ LOG10P EXTRA"
       echo "1 100 rs1 C A 0.3 1 98 ADD 0.5 0.1 25 6.24 NA"

@@ -95,6 +95,23 @@ def test_a_covariate_that_is_a_sum_of_others_is_named(tmp_path: Path) -> None:
     assert np.corrcoef(AGE, AGE**2)[0, 1] > 0.98
 
 
+def test_a_trait_whose_people_make_covariates_dependent_is_skipped(tmp_path: Path) -> None:
+    """PLINK 2 would stop the whole batch; a covariate that does not vary among them is no matter."""
+    rest = np.arange(100) < 50
+    both = {"height": np.where(rest, RNG.uniform(150, 200, 100), AGE + 3 * (np.arange(100) % 2)), "age": AGE}
+    traits = {"edf_0001": np.arange(100.0), "pr_ms": np.where(rest, np.nan, np.arange(100.0))}
+    traits["qtc_ms"] = np.where(rest, np.arange(100.0), np.nan)
+    design = read_design(
+        *people(tmp_path, traits=traits, covariates=both | {"sex": np.arange(100) % 2, "site": rest + 0})
+    )
+    assert design.skipped == {
+        "pr_ms": "among its 50 people: covariate 'height' is a sum of others (age, sex): leave one out of"
+        " `discover.people.covariates`"
+    }
+    assert design.traits.columns.tolist() == ["edf_0001", "qtc_ms"]
+    assert "site" in design.covariates
+
+
 def test_what_does_not_vary_is_no_covariate(tmp_path: Path) -> None:
     design = read_design(*people(tmp_path, covariates={"age": AGE, "site": np.ones(100)}))
     assert design.covariates.columns.tolist() == ["age", "PC1"]

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.association import Design, read_design, run_plink
+from ecglfm.discovery.association import Design, read_design, regress, run_plink
+from ecglfm.discovery.association.merge import read_association
 from ecglfm.discovery.association.plink import glm_arguments
-from ecglfm.discovery.genotypes import Genotypes, find_program, run_program, write_bed
+from ecglfm.discovery.genotypes import Genotypes, find_program, read_bed, run_program, write_bed
 from ecglfm.provenance import read_json
 from tests.plink import need_plink
 from tests.unit.discovery.association.test_design import IDS, people
@@ -47,6 +48,26 @@ def test_the_command_line() -> None:
         " --glm zs hide-covar omit-ref cols=chrom,pos,ref,alt,a1freq,nobs,beta,se,p --out OUT/glm"
     )
     assert "--covar" not in glm_arguments(Path("OUT"), Path("T"), None)
+
+
+def test_on_chromosome_x_sex_is_adjusted_for_once(cohort: tuple[Path, Design]) -> None:
+    """PLINK 2 adds it there of its own accord, and beside one of ours stops at VIF_INFINITE or has no result."""
+    folder, design = cohort
+    genotypes = read_bed(folder / "g")
+    sex = np.where(np.arange(100) % 2, 1, 2)  # as the covariate has it: 1 for men
+    calls_nv = np.where(sex[:, None] == 1, genotypes.calls_nv // 2 * 2, genotypes.calls_nv).astype(np.int8)
+    on_x = Genotypes(calls_nv, genotypes.variants.assign(chromosome="X"), genotypes.people.assign(sex=sex))
+    write_bed(folder / "x", on_x)
+    make = ["--make-pgen", "psam-cols=fid,sex", "--out", folder / "all"]
+    run_program([find_program("plink2"), "--bfile", folder / "x", *make])
+    run_plink(find_program("plink2"), folder, design, folder / "made")
+    table = read_association(folder / "made/edf_0001.zst")
+    at = [int(iid[1:]) for iid in design.ids["IID"]]
+    covariates = design.covariates.to_numpy(float)
+    known = regress(design.traits[["edf_0001"]].to_numpy(float), calls_nv[at], covariates)
+    assert table["chromosome"].tolist() == [23, 23]
+    np.testing.assert_allclose(table["beta"], known.beta[0], rtol=1e-4)
+    np.testing.assert_allclose(table["standard_error"], known.standard_error[0], rtol=1e-4)
 
 
 def test_covariates_of_different_scales_are_standardized(cohort: tuple[Path, Design]) -> None:
