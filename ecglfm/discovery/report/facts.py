@@ -22,6 +22,21 @@ def read_some(path: Path) -> dict[str, Any]:
     return found
 
 
+def headline(folder: Path) -> Lines:
+    """How much there is of everything, as numbers and what they count."""
+    tests, loci = read_some(folder / "tests.json"), folder / "loci.tsv"
+    table = read_table(loci) if loci.is_file() else None
+    quality = [read_some(path)["kept"] for path in _quality_files(folder)]
+    numbers = [
+        ("people", tests.get("people", {}).get("used")),
+        ("traits", tests.get("features")),
+        ("variants", sum(quality) if quality else None),
+        ("loci at 5e-8", None if table is None else table["locus"].nunique()),
+        ("traits with a locus", None if table is None else table["edf"].nunique()),
+    ]
+    return _said(numbers)
+
+
 def people_lines(folder: Path) -> Lines:
     """Who has features, who is genotyped, who stays."""
     counts, used = read_some(folder / "people.json"), read_some(folder / "tests.json").get("people", {})

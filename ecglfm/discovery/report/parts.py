@@ -183,20 +183,20 @@ PARTS = (
     ),
     Part(
         "replication", "Replication",
-        "A lead replicates where the second cohort has the same direction and a one-sided P below 0.05 over all leads"
-        " that were tested.",
+        "A lead replicates where the second cohort has the same direction and a one-sided P below the threshold, which"
+        " is corrected for all leads that were tested.",
         "That the others are false: look at the power, which is too high where the first effect is too large.",
         tables=(
             Table("replication", "Lead variants in other cohorts",
                   ("cohort", "edf", "locus", "rsid", "beta", "p_value", "beta_2", "p_value_2", "n_2", "same_direction",
-                   "p_one_sided", "power", "replicates")),
+                   "p_one_sided", "threshold", "power", "replicates")),
         ),
         pictures=(Picture("replication.*.png", "Effects there against effects here"),),
     ),
     Part(
         "phewas", "PheWAS",
         "Each feature against each phenotype beside the covariates; the effect is of a standard deviation (log odds of"
-        " a disease), q counts for all pairs.",
+        " a disease, standard deviations of a quantity); q counts for all pairs.",
         "Direction: who is ill has another ECG, and who is treated, too; phenotypes with few cases are seen badly.",
         tables=(Table("phewas", "Pairs, smallest P first", by="p_value", most=20),),
         pictures=(Picture("phewas.png", "Pairs by chapter"),),

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from ecglfm.config import UserError
-from ecglfm.discovery.report.facts import planted_lines, planted_tables
+from ecglfm.discovery.report.facts import headline, planted_lines, planted_tables
 from ecglfm.discovery.report.parts import PARTS, PLANTED, Part, Table
 from ecglfm.discovery.report.tables import Shown, read_table, shown
 from ecglfm.evaluation.plots import data_uri
@@ -55,7 +55,7 @@ def run_discovery_report(
     content = {
         "home_link": link(output, report_of(folder.parents[1])),
         "title": f"From ECG to SNP: {folder.name}",
-        "section": _templates().get_template("discovery.html.j2").render(sections=sections),
+        "section": _templates().get_template("discovery.html.j2").render(sections=sections, headline=headline(folder)),
         "code": code_version(),
     }
     write_text(output, environment().get_template("analysis.html.j2").render(content))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecglfm.discovery.report.facts import (
     biomarker_lines,
+    headline,
     interpretation_lines,
     people_lines,
     planted_lines,
@@ -19,7 +20,7 @@ from ecglfm.discovery.report.facts import (
 )
 from ecglfm.provenance import write_json
 
-#: A locus of PR that spans its variant by linkage, one of voltage without a planted variant; QT is not found.
+#: A locus of PR that spans its variant by linkage, and one between two planted variants, which it does not hold.
 LOCI = """\
 edf\tchromosome\tlead_rsid\tp_value\tstart\tend
 edf_1\t2\trs8\t1e-9\t90\t120
@@ -29,7 +30,8 @@ edf_1\t1\trs1\t4e-8\t100\t100
 PLANTED = """\
 trait\trsid\tchromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta
 PR\trs7\t2\t100\tA\tG\t1.25
-QTc\trs5\t3\t100\tA\tG\t1.5
+QTc\trs5\t1\t99\tA\tG\t1.5
+voltage\trs6\t1\t101\tA\tG\t1.5
 """
 
 
@@ -37,13 +39,14 @@ def test_planted_variants_are_found_where_a_locus_spans_them(tmp_path: Path) -> 
     (tmp_path / "loci.tsv").write_text(LOCI)
     (tmp_path / "planted.tsv").write_text(PLANTED)
     assert dict(planted_lines(tmp_path, tmp_path / "planted.tsv")) == {
-        "Found": "1 of 2 planted variants lie in a locus",
+        "Found": "1 of 3 planted variants lie in a locus",
         "Beyond them": "1 of 3 rows of loci.tsv hold no planted variant",
     }
     (table,) = planted_tables(tmp_path, tmp_path / "planted.tsv")
     assert table.rows == [
         ["PR", "rs7", "2", "100", "1.25", "yes", "pr_ms", "rs9", "1e-12"],
-        ["QTc", "rs5", "3", "100", "1.5", "no", "–", "–", "–"],
+        ["QTc", "rs5", "1", "99", "1.5", "no", "–", "–", "–"],
+        ["voltage", "rs6", "1", "101", "1.5", "no", "–", "–", "–"],
     ]
 
 
@@ -106,7 +109,19 @@ def test_phenotypes(tmp_path: Path) -> None:
     ]
 
 
+def test_the_headline_counts(tmp_path: Path) -> None:
+    """Of three rows two features share a locus."""
+    (tmp_path / "loci.tsv").write_text("edf\tlocus\na\t1\nb\t1\nb\t2\n")
+    write_json(tmp_path / "tests.json", {"people": {"used": 440}, "features": 13})
+    for name, kept in (("1", 500), ("2", 400)):
+        write_json(tmp_path / f"genotypes/{name}/quality.json", {"kept": kept})
+    assert headline(tmp_path) == [
+        ("people", "440"), ("traits", "13"), ("variants", "900"), ("loci at 5e-8", "2"), ("traits with a locus", "2"),
+    ]  # fmt: skip
+
+
 def test_without_files_nothing_is_said(tmp_path: Path) -> None:
     for lines in (people_lines, trait_lines, quality_lines, threshold_lines, biomarker_lines, survival_lines):
         assert lines(tmp_path) == []
+    assert headline(tmp_path) == []
     assert interpretation_lines(tmp_path) == trait_tables(tmp_path) == quality_tables(tmp_path) == []
