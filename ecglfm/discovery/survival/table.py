@@ -106,11 +106,15 @@ def concordance_gain(
 
 
 def _held_out(time: np.ndarray, event: np.ndarray, x_nc: np.ndarray, fold: np.ndarray, ties: Ties) -> np.ndarray:
-    """Log hazard ratio of each person by the model of the others, (n,); NaN where there is none."""
+    """Log hazard ratio of each person over the mean of the others, by their model, (n,); NaN where there is none.
+
+    Over their mean, as risks of different models are ranked together: else they would hang on where covariates begin.
+    """
     risk = np.zeros(len(time))
     if not x_nc.shape[1]:
         return risk
     for one in np.unique(fold):
         others = fold != one
-        risk[~others] = x_nc[~others] @ fit_cox(time[others], event[others], x_nc[others], ties=ties).beta
+        fit = fit_cox(time[others], event[others], x_nc[others], ties=ties)
+        risk[~others] = (x_nc[~others] - x_nc[others].mean(axis=0)) @ fit.beta
     return risk

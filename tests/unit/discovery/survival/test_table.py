@@ -92,3 +92,15 @@ def test_the_same_seed_gives_the_same_gain_and_another_nearly():
     assert first == again
     other = concordance_gain(time, event, edf["risk"].to_numpy(), z, people, **(HOW | {"seed": 1}))
     assert other["c_gain"] == pytest.approx(first["c_gain"], abs=0.01)
+
+
+def test_where_a_covariate_begins_changes_nothing():
+    """Born in 1950 or 50 years old: each fold's risks are of its own model, and are ranked together."""
+    time, event, edf, z = cohort(3, 300)
+    people = np.arange(len(time)).astype(str)
+    how = HOW | {"resamples": 0}
+    aged, risk = z + np.array([1900.0, 7.0]), edf["risk"].to_numpy()
+    first = concordance_gain(time, event, risk, z, people, **how)
+    other = concordance_gain(time, event, risk - 1e3, aged, people, **how)
+    for name in ("c_index_covariates", "c_index", "c_gain"):
+        assert other[name] == pytest.approx(first[name], abs=1e-6)
