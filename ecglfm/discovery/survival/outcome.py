@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
+from ecglfm.discovery.features import read_table
 
 _YES, _NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 
@@ -41,7 +43,8 @@ def read_outcome(
     Raises
     ------
     UserError
-        A column is missing, an id is there twice, an event is neither yes nor no, or nobody has both.
+        The table is missing or none, a column is missing, an id is there twice, an event is neither yes nor no, or
+        nobody has both.
     """
     found = _of_index(index, time, event) if table is None else _of_table(table, time, event)
     key = found.columns[0]
@@ -76,9 +79,12 @@ def _of_table(path: Path, time: str, event: str) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"discover.survival.table: {path}: no such file")
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path).astype("string")
+        try:
+            table = pd.read_parquet(path).astype("string")
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{path}: not a table: {' '.join(str(error).split())}") from None
     else:
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype="string")
+        table = read_table(path).astype("string")
     key = next((name for name in ("record_id", "patient_id") if name in table), None)
     missing = [name for name in (time, event) if name not in table]
     if key is None or missing:

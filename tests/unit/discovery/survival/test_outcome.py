@@ -69,6 +69,16 @@ def test_mistakes_are_named(tmp_path: Path):
         read_outcome(PEOPLE, "t", "e", table=tmp_path / "absent.csv")
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2,3\n4\t5\n1,2,3,4\t6\t7\n", b"\xff\xfe\x00\x81,\n"])
+def test_what_is_no_table_is_one_line(tmp_path: Path, ending: str, content: bytes):
+    path = tmp_path / f"t.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"t.{ending}: not a table: ") as said:
+        read_outcome(PEOPLE, "t", "e", table=path)
+    assert "\n" not in str(said.value)
+
+
 def test_event_is_yes_or_no_in_any_words(tmp_path: Path):
     path = tmp_path / "t.csv"
     path.write_text("record_id,t,e\nc/7,1,TRUE\nc/9,1,0.0\nc/5,1,\n")
