@@ -75,7 +75,7 @@ def panel_ld_scores(prefixes: list[Path], *, window: int = 1_000_000, min_freque
     window : int
         Base pairs to either side.
     min_frequency : float
-        Rarer variants have no score and are not summed over.
+        Rarer variants, and those at which everybody is the same, have no score and are not summed over.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def panel_ld_scores(prefixes: list[Path], *, window: int = 1_000_000, min_freque
     for prefix in prefixes:
         genotypes = read_bed(prefix)
         frequency_v = _frequencies(genotypes.calls_nv)
-        common_v = np.minimum(frequency_v, 1 - frequency_v) >= min_frequency
+        common_v = (np.minimum(frequency_v, 1 - frequency_v) >= min_frequency) & _vary(genotypes.calls_nv)
         variants = genotypes.variants.assign(number=np.arange(len(common_v)))[common_v]
         for chromosome, own in variants.groupby("chromosome", sort=False):
             own = own.sort_values("position", kind="stable")
@@ -132,6 +132,11 @@ def _table(chromosome: object, position: pd.Series, rsid: pd.Series, scores: obj
 def _frequencies(calls_nv: np.ndarray) -> np.ndarray:
     known_nv = calls_nv != _MISSING
     return np.where(known_nv, calls_nv, 0).sum(axis=0) / np.maximum(2 * known_nv.sum(axis=0), 1)
+
+
+def _vary(calls_nv: np.ndarray) -> np.ndarray:
+    """Variants at which not everybody is the same: all heterozygous is a frequency of a half, and no variance."""
+    return np.where(calls_nv == _MISSING, 2, calls_nv).min(axis=0) < calls_nv.max(axis=0)
 
 
 def _standardized(calls_nv: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.genotypes import Genotypes, write_bed
+from ecglfm.discovery.genotypes import Genotypes, read_bed, write_bed
 from ecglfm.discovery.heritability import panel_ld_scores, read_ldsc_scores
 from ecglfm.discovery.heritability.ld_scores import ld_scores
 
@@ -60,6 +61,18 @@ def test_a_panel_of_several_files(tmp_path: Path) -> None:
     assert found.variants == 8
     with pytest.raises(UserError, match="no variant has a frequency of 0.6 or more"):
         panel_ld_scores([tmp_path / "chr1"], min_frequency=0.6)
+
+
+def test_a_variant_at_which_everybody_is_heterozygous_is_left_out(tmp_path: Path) -> None:
+    """Its frequency is a half and its variance 0; one is not known."""
+    prefix = panel(tmp_path, "1")
+    genotypes = read_bed(prefix)
+    calls = genotypes.calls_nv.copy()
+    calls[:, 4] = [1, 1, -1, 1, 1, 1]
+    write_bed(prefix, replace(genotypes, calls_nv=calls))
+    found = panel_ld_scores([prefix], window=5000)
+    assert found.table["ld_score"].tolist() == pytest.approx(by_hand(5000), abs=1e-5)
+    assert found.variants == 4
 
 
 def test_scores_of_ldsc(tmp_path: Path) -> None:
