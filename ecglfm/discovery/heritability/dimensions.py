@@ -99,24 +99,29 @@ def _stability(
     unknown: dict[str, str],
 ) -> dict[str, float] | None:
     """Intraclass correlation of each feature, before the rank transform, over the recordings of a person."""
-    counts = records["patient_id"].value_counts()
-    several = records[records["patient_id"].isin(counts.index[counts > 1])][["record_id", "patient_id"]]
-    if several["patient_id"].nunique() < config.min_patients:
-        unknown["icc"] = f"{several['patient_id'].nunique()} {_SERIAL}, fewer than {config.min_patients}"
-        return None
     table = pd.read_parquet(weights)
     vector = pd.concat([pd.read_parquet(path) for path in vectors]).drop(columns="patient_id")
-    rows = several.merge(vector, left_on="record_id", right_on="record")
+    rows = records.loc[_serial(records), ["record_id", "patient_id"]].merge(
+        vector, left_on="record_id", right_on="record"
+    )
     names = list(table["dimension"])
     lacking = [name for name in names if name not in rows]
     if lacking:
         raise UserError(f"{vectors[0]}: no dimension {lacking[0]}: run the step `discover features` again")
-    x_nd = rows[names].to_numpy(np.float64)
-    fine_n = np.isfinite(x_nd).all(axis=1)
+    rows = rows[np.isfinite(rows[names].to_numpy(np.float64)).all(axis=1)]
+    rows = rows[_serial(rows)]  # of those that have vectors
+    if (patients := rows["patient_id"].nunique()) < config.min_patients:
+        unknown["icc"] = f"{patients} {_SERIAL}, fewer than {config.min_patients}"
+        return None
     features = [str(name) for name in table if name not in ("dimension", "mean")]
-    value_nk = (x_nd[fine_n] - table["mean"].to_numpy()) @ table[features].to_numpy()
+    value_nk = (rows[names].to_numpy(np.float64) - table["mean"].to_numpy()) @ table[features].to_numpy()
     found = intraclass_correlations(
-        value_nk, rows["patient_id"].to_numpy()[fine_n],
+        value_nk, rows["patient_id"].to_numpy(),
         resamples=0, confidence=0.95, seed=0, min_patients=len(records) + 1,  # so no interval
     )  # fmt: skip
     return dict(zip(features, found.icc.tolist(), strict=True))
+
+
+def _serial(rows: pd.DataFrame) -> np.ndarray:
+    """Rows of people who have several."""
+    return rows["patient_id"].duplicated(keep=False).to_numpy()

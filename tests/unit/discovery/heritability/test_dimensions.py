@@ -74,3 +74,18 @@ def test_heritability_has_its_part(tmp_path: Path) -> None:
     assert read_json(tmp_path / "dimensions.json")["unknown"]["icc"] == (
         "300 people with several recordings, fewer than 1000"
     )
+
+
+def test_people_are_counted_who_have_several_vectors(tmp_path: Path) -> None:
+    """All have two recordings in the manifest; two vectors have ten of them, of whom three lack a number."""
+    files = write_people(tmp_path)
+    path = tmp_path / "embed/a.parquet"
+    vectors = pd.read_parquet(path).sort_values("record", key=lambda name: name.str[1:].astype(int))
+    vectors = pd.concat([vectors.head(10 * EACH), vectors[10 * EACH :: EACH]])
+    vectors.iloc[[0, 2, 4], -1] = np.nan
+    vectors.to_parquet(path)
+    run_dimensions(DimensionsConfig(variables=["source"], min_patients=8), **files)
+    said = read_json(tmp_path / "dimensions.json")["unknown"]["icc"]
+    assert said == "7 people with several recordings, fewer than 8"
+    run_dimensions(DimensionsConfig(variables=["source"], min_patients=7), **files)
+    assert pd.read_parquet(tmp_path / "dimensions.parquet")["icc"].notna().all()
