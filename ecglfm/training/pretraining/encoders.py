@@ -16,7 +16,7 @@ from ecglfm.models.lineage import continued
 from ecglfm.models.pretraining import objective_class
 from ecglfm.models.seen import read_seen, write_seen
 from ecglfm.models.text import copy_alignment
-from ecglfm.provenance import write_text
+from ecglfm.provenance import read_json, write_text
 from ecglfm.training.checkpoints import config_hash
 from ecglfm.training.pretraining.loop import history_columns
 
@@ -104,8 +104,8 @@ def all_seen(own: Seen, base: str | None, output: Path) -> dict[str, Seen]:
     base : str or None
         Folder of that encoder; None: new weights.
     output : path
-        Folder of what the training makes. Of an encoder beside it, what both saw counts as one: who is left out of the
-        project later was seen by both.
+        Folder of what the training makes. Of an encoder that was pretrained beside it, what both saw counts as one: who
+        is left out of the project later was seen by both. One that was only imported there saw others' recordings.
 
     Returns
     -------
@@ -115,7 +115,8 @@ def all_seen(own: Seen, base: str | None, output: Path) -> dict[str, Seen]:
     known = {} if base is None else read_seen(Path(base))
     elsewhere = [known["before"]] if "before" in known else []
     if base is not None and (theirs := known.get("pretraining")) is not None:
-        if Path(base).resolve().parent == output.resolve().parent:
+        beside = Path(base).resolve().parent == output.resolve().parent
+        if beside and read_json(Path(base) / "encoder.json").get("weights") == "pretrain":
             own = (own[0], np.union1d(own[1], theirs[1]))
         else:
             elsewhere.append(theirs)

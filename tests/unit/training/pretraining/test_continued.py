@@ -156,7 +156,8 @@ def test_what_both_saw_counts_as_one_within_a_project(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     write_seen(folder, {"pretraining": ("b", prints["base"]), "before": ("o", prints["old"])})
 
-    def found(output: Path) -> dict[str, Any]:
+    def found(output: Path, weights: str = "pretrain") -> dict[str, Any]:
+        (folder / "encoder.json").write_text(json.dumps({"weights": weights}))
         seen = all_seen(("h", prints["own"]), str(folder), output)
         return {name: (of, sorted(values.tolist())) for name, (of, values) in seen.items()}
 
@@ -166,4 +167,5 @@ def test_what_both_saw_counts_as_one_within_a_project(tmp_path: Path) -> None:
         "before": ("o", [old]),
     }
     assert found(tmp_path / "other/pretrain/new") == {"pretraining": ("h", [own]), "before": ("b", sorted([base, old]))}
+    assert found(tmp_path / "results/pretrain/new", "import") == found(tmp_path / "other/pretrain/new")  # but a copy
     assert list(all_seen(("h", prints["own"]), None, tmp_path)) == ["pretraining"]
