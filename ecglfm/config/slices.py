@@ -17,6 +17,7 @@ from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
 from ecglfm.config.discovery.slices import discover_slices
+from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.imported import (
@@ -124,7 +125,7 @@ class Project:
         for name, encoder in self.encoders.items():
             if encoder.import_path is None:
                 continue
-            if (maker := self._maker(encoder.import_path)) == name:
+            if (maker := self.maker(encoder.import_path)) == name:
                 raise UserError(
                     f"{self._definitions.where('encoders', name)}: path: {encoder.import_path} is where it will lie"
                     " itself; name the folder of another"
@@ -139,8 +140,8 @@ class Project:
                 check_whole(Path(encoder.import_path or ""), f"{self._definitions.where('encoders', name)}: path")
         return hashes
 
-    def _maker(self, folder: str) -> str | None:
-        """Name of the encoder of this project that a folder is of, or will be; None: it was made elsewhere."""
+    def maker(self, folder: str) -> str | None:
+        """Name of the encoder of this project that a folder, however spelled, is or will be; None: made elsewhere."""
         folders = {Path(self.config.results, "pretrain", name).resolve(): name for name in self.encoders}
         return folders.get(Path(folder).resolve())
 
@@ -197,7 +198,18 @@ class Project:
 
     def _modes(self, encoder: str) -> list[str]:
         """Modes of `finetune.modes` that there are for an encoder, in the order of its kind."""
-        return [mode for mode in modes_of(self.encoders[encoder]) if mode in self.config.finetune.modes]
+        modes = modes_of(self.encoders[encoder], self._lender(encoder))
+        return [mode for mode in modes if mode in self.config.finetune.modes]
+
+    def _lender(self, name: str) -> EncoderConfig:
+        """The encoder of this project that an imported one is a copy of, at however many hands; else itself."""
+        passed = {name}
+        while (own := self.encoders[name]).import_path and own.pretrain is None:
+            maker = self.maker(own.import_path)
+            if maker is None or maker in passed:
+                break
+            passed.add(name := maker)
+        return own
 
     def has_fit(self, encoder: str, fit: str) -> bool:
         """Whether an encoder has weights to train in the mode of a fit."""

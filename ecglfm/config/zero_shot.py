@@ -17,9 +17,9 @@ def is_aligned(encoder: EncoderConfig) -> bool:
     return encoder.import_path is not None and Path(encoder.import_path, ALIGNMENT).is_file()
 
 
-def modes_of(encoder: EncoderConfig) -> list[str]:
-    """Modes of `finetune` that there are for an encoder."""
-    return [mode for mode in encoder.model.modes if mode != "zero_shot" or is_aligned(encoder)]
+def modes_of(encoder: EncoderConfig, lender: EncoderConfig | None = None) -> list[str]:
+    """Modes of `finetune` that there are for an encoder; `lender` makes its weights, perhaps only later."""
+    return [mode for mode in encoder.model.modes if mode != "zero_shot" or is_aligned(lender or encoder)]
 
 
 def unfitted(encoder: EncoderConfig) -> str:

@@ -114,6 +114,8 @@ def get_slice(wildcards):
 def get_imported(wildcards):
     """Files of the encoder that `weights: import` takes, so that a newer one is imported again."""
     path = PROJECT.encoders[wildcards.encoder].import_path
+    if path and (maker := PROJECT.maker(path)) is not None:  # Snakemake knows the folder by this spelling alone
+        path = f"<results>/pretrain/{maker}"
     return [f"{path}/encoder.safetensors", f"{path}/encoder.json"] if path else []
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -89,7 +91,7 @@ def test_what_a_plan_says_of_another_preprocessing(repository: Path, tmp_path: P
     check_preprocess(PreprocessConfig(quality={"flat_leads": {"limit": 7}}), PreprocessConfig(), "no matter")
 
 
-def going_on(repository: Path, results: Path, path: Path, **encoder: object) -> Project:
+def going_on(repository: Path, results: Path, path: Path | str, **encoder: object) -> Project:
     """A project in which `more` goes on with the weights in a folder, and `theirs` is pretrained."""
     pretrain = {"steps": 1}
     define = {"encoders": {
@@ -119,6 +121,24 @@ def test_one_that_goes_on_with_an_encoder_of_its_project_does_not_change_when_th
     folder_of(path)
     assert going_on(repository, tmp_path / "results", path).slices()["pretrain/more"] == before
     assert "sha256" not in yaml.safe_load(before)
+
+
+@pytest.mark.parametrize(
+    "spelled", ["results/pretrain/theirs/", "./results/pretrain/theirs", "{}/results/pretrain/theirs"]
+)
+def test_it_waits_for_that_encoder_however_its_folder_is_spelled(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelled: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = (repository / "workflow/rules/common.smk").read_text()
+    found = {"PROJECT": going_on(repository, Path("results"), spelled.format(tmp_path))}
+    exec(re.search(r"^def get_imported.*?(?=^def)", source, re.M | re.S)[0], found)
+    outputs = [f"<results>/pretrain/theirs/encoder.{ending}" for ending in ("safetensors", "json")]
+    assert found["get_imported"](SimpleNamespace(encoder="more")) == outputs
+    assert found["get_imported"](SimpleNamespace(encoder="theirs")) == []
+    elsewhere = going_on(repository, Path("results"), folder_of(tmp_path / "elsewhere"))
+    found["PROJECT"] = elsewhere
+    assert found["get_imported"](SimpleNamespace(encoder="more"))[1] == f"{tmp_path}/elsewhere/encoder.json"
 
 
 @pytest.mark.parametrize(

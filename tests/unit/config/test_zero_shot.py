@@ -37,6 +37,25 @@ def test_others_stand_beside_it_in_modes_of_their_own(repository: Path) -> None:
     assert project.fit_beside("random-tiny", "zero_shot-s0") == "linear-s0"
 
 
+def test_a_copy_of_an_aligned_one_is_asked_in_words_before_that_is_made(repository: Path, tmp_path: Path) -> None:
+    """Else the first run would leave its fits out."""
+    copy = {"model": TINY_WORDS["model"], "weights": "import"}
+    encoders = {
+        "words": TINY_WORDS, "plain": TINY_WORDS | {"pretrain": {"steps": 1}},
+        "copy": copy | {"path": f"{tmp_path}/pretrain/words/"}, "again": copy | {"path": f"{tmp_path}/pretrain/copy"},
+        "other": copy | {"path": f"{tmp_path}/pretrain/plain"},
+    }  # fmt: skip
+    content = BASE | {
+        "define": {"encoders": encoders}, "encoders": list(encoders), "results": str(tmp_path),
+        "finetune": {"modes": ["zero_shot", "linear"]},
+    }  # fmt: skip
+    project = Project(content, repository / "config")
+    asked = [name for name in encoders if project.has_fit(name, "zero_shot-s0")]
+    assert asked == ["words", "copy", "again"]
+    encoders["copy"] = copy | {"path": f"{tmp_path}/pretrain/again"}  # in a circle: no word comes from anywhere
+    assert not Project(content, repository / "config").has_fit("copy", "zero_shot-s0")
+
+
 def test_a_project_without_one_is_told_what_to_do(repository: Path) -> None:
     with pytest.raises(UserError) as error:
         Project(BASE | {"finetune": {"modes": ["zero_shot"]}}, repository / "config")
