@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecglfm.config.discovery import LociConfig
 from ecglfm.discovery.genotypes import limits, run_program
-from ecglfm.discovery.summary import number_chromosomes
+from ecglfm.discovery.summary import negative_log10_p, number_chromosomes
 
 _PLACE = ["base_pair_location", "other_allele", "effect_allele"]
 
@@ -68,11 +69,21 @@ def clump_chromosome(
     found = {}
     for feature, table in named.items():
         report, clumped = folder / "report", folder / "clumped.clumped"
-        table.rename(columns={"lead_rsid": "SNP", "p_value": "P"})[["SNP", "P"]].to_csv(report, sep=" ", index=False)
+        pd.DataFrame({"SNP": table["lead_rsid"], "P": told_p(table)}).to_csv(report, sep=" ", index=False)
         clumped.unlink(missing_ok=True)
         run_program([plink19, "--bfile", base, "--clump", report, *said, "--out", folder / "clumped", *limit])
         found[feature] = read_clumps(clumped, table)
     return found
+
+
+def told_p(table: pd.DataFrame) -> np.ndarray:
+    """P of each row for PLINK 1.9, which goes by its order: of those below 1e-300 what a double holds, in their order.
+
+    Read as 0 they would be equal, and the first in the file the lead.
+    """
+    height = negative_log10_p(table)
+    held = 300 + 7 * (height - 300) / np.maximum(height, 300)  # from 300 up to 307
+    return np.where(height > 300, 10.0**-held, table["p_value"])
 
 
 def read_clumps(path: Path, table: pd.DataFrame) -> pd.DataFrame:

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecglfm.config import UserError
 from ecglfm.config.discovery import AssociationConfig, LociConfig
 from ecglfm.discovery.association.clumping import chromosome_of, clump_chromosome
 from ecglfm.discovery.association.genes import nearest_genes, read_genes
 from ecglfm.discovery.association.pictures import draw_scans
 from ecglfm.discovery.association.scan import Scan, read_scan
+from ecglfm.discovery.summary import negative_log10_p
 from ecglfm.provenance import atomic, read_json, write_parquet
 
 logger = logging.getLogger(__name__)
@@ -62,10 +64,13 @@ def run_loci(
     Raises
     ------
     UserError
-        PLINK failed, or a file is damaged.
+        PLINK failed, a file is damaged, or `config.miami` names what was not tested.
     """
     files = sorted(summary.glob("*.tsv.zst"))
     names = [path.name.removesuffix(".tsv.zst") for path in files]
+    unknown = [name for name in config.miami or [] if name not in names]
+    if unknown:
+        raise UserError(f"discover.association.miami: no {unknown[0]!r} was tested; there are {', '.join(names[:20])}")
     read = partial(read_scan, secondary_p=config.loci.secondary_p)
     with ThreadPoolExecutor(threads) as pool:  # NumPy and Arrow do the work
         scans = dict(zip(names, pool.map(read, files), strict=True))
@@ -136,7 +141,8 @@ def locus_table(leads: pd.DataFrame, *, threshold: float, genes: str | None = No
     types = dict.fromkeys(whole, "int64") | dict.fromkeys(texts, "string") | {"distance": "Int64"}
     numbers = ["beta", "standard_error", "effect_allele_frequency", "p_value"]
     table = table.astype(types | dict.fromkeys(numbers, "float64"))
-    return table.sort_values(["locus", "p_value", "edf"], ignore_index=True)
+    order = table.assign(height=-negative_log10_p(table)).sort_values(["locus", "height", "edf"]).index
+    return table.loc[order].reset_index(drop=True)
 
 
 def shared_loci(leads: pd.DataFrame) -> np.ndarray:

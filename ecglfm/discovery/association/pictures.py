@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ecglfm.discovery.association.inflation import GENOME_WIDE
 from ecglfm.discovery.association.scan import Scan, thinned
 from ecglfm.discovery.genotypes import fresh_folder
+from ecglfm.discovery.summary import negative_log10_p
 from ecglfm.evaluation.plots import COLOURS, GREY, INK, literal, save_png, style
 
 _SHADES = (COLOURS[0], COLOURS[4])  # of every other chromosome
@@ -60,10 +61,10 @@ def draw_scans(
     draw_manhattan(figure.subplots(), every, genome, threshold=threshold, loci=loci, title=title)
     save_png(figure, output / "manhattan.png")
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
-    named = list(loci.sort_values("p_value")["edf"].unique())
+    named = list(strongest_first(loci)["edf"].unique())
     draw_qq(figure.subplots(), {name: scan.quantiles for name, scan in scans.items()}, inflation, named=named)
     save_png(figure, output / "qq.png")
-    chosen = [name for name in (miami or most_loci(loci, list(scans))) if name in scans]
+    chosen = miami or most_loci(loci, list(scans))
     save_png(
         miami_figure({name: scans[name].points for name in chosen}, genome, loci, threshold=threshold),
         output / "miami.png",
@@ -100,8 +101,14 @@ def together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def most_loci(loci: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The two features with the most loci; of as many those with the least P, then by name."""
     groups = loci.groupby("edf")
-    count, least = groups["locus"].nunique(), groups["p_value"].min()
-    return sorted(names, key=lambda name: (-count.get(name, 0), least.get(name, 1.0), name))[:2]
+    count = groups["locus"].nunique()
+    highest = pd.Series(negative_log10_p(loci), loci["edf"]).groupby(level=0).max()
+    return sorted(names, key=lambda name: (-count.get(name, 0), -highest.get(name, 0.0), name))[:2]
+
+
+def strongest_first(loci: pd.DataFrame) -> pd.DataFrame:
+    """Loci by P, also where a table has 0 of what a double does not hold."""
+    return loci.iloc[np.argsort(-negative_log10_p(loci), kind="stable")]
 
 
 def draw_manhattan(
@@ -128,8 +135,8 @@ def draw_manhattan(
             f"{p:.1g}", (1, -np.log10(p)), (3, 1 if above else -1), xycoords=("axes fraction", "data"), size=7,
             textcoords="offset points", ha="left", va="bottom" if above else "top", color=COLOURS[1],
         )  # fmt: skip
-    strongest = loci.sort_values("p_value").drop_duplicates("locus").head(_NAMED)
-    heights = -np.log10(strongest["p_value"].to_numpy(float).clip(1e-300))
+    strongest = strongest_first(loci).drop_duplicates("locus").head(_NAMED)
+    heights = negative_log10_p(strongest)
     names = strongest["nearest_gene"].fillna(strongest["lead_rsid"])
     places = genome.x(strongest)
     axes.scatter(places, heights, s=18, color=COLOURS[1], linewidths=0, zorder=3)

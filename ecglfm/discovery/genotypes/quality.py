@@ -66,7 +66,7 @@ def run_quality(
         run_program([*of_all, "--missing", "sample-only", "--out", folder / "people"])
         window = [f"{structure.window_kb}kb", str(structure.max_r2)]
         common = ["--maf", str(max(structure.min_maf, quality.min_maf))]
-        long_range = ["--exclude", "bed1", structure.exclude] if structure.exclude else []
+        long_range = ["--exclude", "bed0", structure.exclude] if structure.exclude else []
         run_program([*of_all, *common, *long_range, "--indep-pairwise", *window, "--out", pruned])
         run_program([*of_all, "--extract", f"{pruned}.prune.in", "--make-bed", "--out", pruned])
         for path in [*folder.glob("*.log"), *folder.glob("*.prune.*")]:

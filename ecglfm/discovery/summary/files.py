@@ -27,7 +27,7 @@ _TYPES = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
 _LONGEST = 1 << 20  # bytes of a line: what a packed file says of its size is not believed
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _DIGITS = 7  # significant ones that are written
-_NAMED = {"X": 23, "XY": 23, "Y": 24, "M": 25, "MT": 25}
+_NAMED = {"X": 23, "XY": 23, "PAR1": 23, "PAR2": 23, "Y": 24, "M": 25, "MT": 25}
 
 
 def read_summary_statistics(path: str | Path) -> pd.DataFrame:
@@ -120,17 +120,17 @@ def write_summary_statistics(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def number_chromosomes(names: pd.Series) -> pd.Series:
-    """Chromosomes as GWAS-SSF numbers them: X is 23, Y 24, MT 25; `chr` is left off.
+    """Chromosomes as GWAS-SSF numbers them: X, also what PLINK 2 cuts off it, is 23, Y 24, MT 25; `chr` is left off.
 
     Raises
     ------
-    ValueError
+    UserError
         A name that is none.
     """
     text = names.astype(str).str.upper().str.removeprefix("CHR")
     numbers = pd.to_numeric(text.replace({name: str(number) for name, number in _NAMED.items()}), errors="coerce")
     if numbers.isna().any():
-        raise ValueError(f"{names[numbers.isna()].iloc[0]!r} is no chromosome: 1 to 22, X, Y or MT")
+        raise UserError(f"{names[numbers.isna()].iloc[0]!r} is no chromosome: 1 to 22, X, Y or MT")
     return numbers.astype(np.int64)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from ecglfm.config.discovery import LociConfig
-from ecglfm.discovery.association.clumping import chromosome_of, clump_chromosome, read_clumps
+from ecglfm.discovery.association.clumping import chromosome_of, clump_chromosome, read_clumps, told_p
 from ecglfm.discovery.genotypes import Genotypes, find_program, run_program, write_bed
 from tests.plink import need_plink
 
@@ -42,7 +43,7 @@ def candidates(*p: float) -> pd.DataFrame:
     position = [3_000_000, 3_010_000, 3_020_000, 5_500_000]
     return pd.DataFrame(
         {"chromosome": 23, "base_pair_location": position, "effect_allele": "A", "other_allele": "C", "p_value": p,
-         "rsid": [None, None, "rs3", None], "variant_id": ["X_1_a", "X_2_b", None, "X_4_d"]}
+         "beta": 1.0, "standard_error": [0.02, 0.01, 0.04, 0.025], "rsid": [None, None, "rs3", None], "variant_id": ["X_1_a", "X_2_b", None, "X_4_d"]}
     )  # fmt: skip
 
 
@@ -64,6 +65,22 @@ def test_what_is_linked_and_near_is_one_locus(genotypes: Path, tmp_path: Path) -
     assert found["edf_0002"]["lead_rsid"].tolist() == ["X:1:a"]
     wide = clump(genotypes, tmp_path, tables, kb=5000)["edf_0001"]
     assert wide.sort_values("p_value")["lead_rsid"].tolist() == ["X:2:b", "rs3"]
+
+
+def test_of_p_below_what_a_double_holds_the_least_leads(genotypes: Path, tmp_path: Path) -> None:
+    """z of 50, 100, 25 and 40: the second is the strongest, though all P but the third's are read as 0."""
+    found = clump(genotypes, tmp_path, {"edf_0001": candidates(0, 0, 1e-140, 0)}, kb=5000)["edf_0001"]
+    assert found["lead_rsid"].tolist() == ["X:2:b", "rs3"]
+    assert found["p_value"].tolist() == [0, 1e-140]
+
+
+def test_p_for_plink_keeps_its_order() -> None:
+    z = np.array([37.0, 37.2, 38.0, 60, 300, 1e4])
+    table = pd.DataFrame({"beta": z, "standard_error": 1.0, "p_value": 2 * norm.sf(z)})
+    told = told_p(table)
+    assert (told > 1e-308).all()
+    assert (np.diff(told) < 0).all()
+    assert told[0] == table["p_value"][0]
 
 
 def test_nothing_significant_is_an_empty_table(genotypes: Path, tmp_path: Path) -> None:

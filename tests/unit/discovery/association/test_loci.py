@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from ecglfm.discovery.association.loci import COLUMNS, locus_table, shared_loci
+from ecglfm.config import UserError
+from ecglfm.config.discovery import AssociationConfig
+from ecglfm.discovery.association.loci import COLUMNS, locus_table, run_loci, shared_loci
 
 
 def leads() -> pd.DataFrame:
@@ -37,6 +40,14 @@ def test_the_table(tmp_path: Path) -> None:
     assert table["significant_corrected"].tolist() == [True, True, True, False, True]
     assert table["nearest_gene"].fillna("-").tolist() == ["SCN5A", "SCN5A", "SCN5A", "KCNQ1", "-"]
     assert table["distance"].fillna(-1).tolist() == [50, 140, 0, 200, -1]
+
+
+def test_a_miami_plot_of_what_was_not_tested_is_refused(tmp_path: Path) -> None:
+    for name in ("edf_0001", "edf_0002"):
+        (tmp_path / f"{name}.tsv.zst").touch()
+    config = AssociationConfig(miami=["edf_0001", "edf_0009"])
+    with pytest.raises(UserError, match=r"miami: no 'edf_0009' was tested; there are edf_0001, edf_0002$"):
+        run_loci(("plink2", "plink1.9"), tmp_path, [], tmp_path / "out", config=config, keep=tmp_path / "keep.tsv")
 
 
 def test_no_lead_is_an_empty_table_of_the_same_types(tmp_path: Path) -> None:

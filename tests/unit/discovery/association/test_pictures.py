@@ -48,6 +48,18 @@ def test_lines_points_and_names() -> None:
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "X"]
 
 
+def test_names_stand_at_their_points_beyond_what_a_double_holds() -> None:
+    loci = leads().assign(locus=[1, 2, 3, 4, 5], nearest_gene=None, p_value=0.0)
+    loci["beta"] = [0.5, 0.7, 0.4, 0.8, 0.6]  # by a standard error of 0.01
+    points = scan(1).points
+    axes = Figure().subplots()
+    draw_manhattan(axes, points, Genome({"a": scan(1).ends}), threshold=1e-9, loci=loci, title="t")
+    placed = {text.get_text(): text.xy[1] for text in axes.texts if text.get_text() in "abcde"}
+    assert list(placed) == ["d", "b", "e", "a", "c"]  # the strongest first
+    assert placed["d"] == pytest.approx(1391.7435, abs=0.001)  # z of 80: (3200 - log(2 / (80 sqrt(2 pi)))) / log(10)
+    assert most_loci(loci.assign(locus=1), ["edf_0001", "edf_0002", "edf_0003"]) == ["edf_0003", "edf_0002"]
+
+
 def test_of_many_scans_those_with_loci_have_a_name() -> None:
     scans = {f"edf_{number}": scan(number).quantiles for number in range(9)}
     axes = Figure().subplots()

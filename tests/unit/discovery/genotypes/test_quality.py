@@ -74,6 +74,21 @@ def test_pruned_variants_are_in_little_linkage(cohort: Path, tmp_path: Path) -> 
     assert 10 < len(pruned.variants) < 100
 
 
+def test_regions_that_are_left_out_count_as_bed_does(cohort: Path, tmp_path: Path) -> None:
+    """From 0, the end not in it: a region that begins at a variant's position begins behind it."""
+    source, places = ["--bfile", str(cohort / "g1")], []
+    for at in (None, 0, -1):
+        region = tmp_path / "regions.bed"
+        if at is not None:
+            region.write_text(f"1\t{places[0][0] + at}\t{places[0][0] + at + 1}\tname\n")
+        structure = CONFIG["structure"].model_copy(update={"exclude": None if at is None else str(region)})
+        config = CONFIG | {"structure": structure}
+        run_quality(find_program("plink2"), source, tmp_path / "q", keep=cohort / "keep.tsv", **config)
+        places.append(read_bed(tmp_path / "q/pruned").variants["position"].tolist())
+    assert places[1] == places[0]
+    assert places[0][0] not in places[2]
+
+
 def test_every_form_of_genotypes_is_read(cohort: Path, tmp_path: Path) -> None:
     """bed, pgen and bgen of the same people give the same calls."""
     plink2, made = find_program("plink2"), []

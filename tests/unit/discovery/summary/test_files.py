@@ -164,6 +164,7 @@ def test_a_line_without_an_end_is_not_read(tmp_path: Path) -> None:
 
 
 def test_chromosomes_by_name() -> None:
-    assert number_chromosomes(pd.Series(["chr1", "X", "MT", "22"])).tolist() == [1, 23, 25, 22]
-    with pytest.raises(ValueError, match="'Un' is no chromosome"):
+    names = pd.Series(["chr1", "X", "MT", "22", "PAR1", "PAR2"])
+    assert number_chromosomes(names).tolist() == [1, 23, 25, 22, 23, 23]
+    with pytest.raises(UserError, match="'Un' is no chromosome"):
         number_chromosomes(pd.Series(["1", "Un"]))
