@@ -239,7 +239,8 @@ class TaskConfig(Section):
                 self._check_keys(f"labels.{label}.{kind}", self.task_kind, selector)
         for kind, selector in self.exclude.items():
             self._check_keys(f"exclude.{kind}", KINDS["binary"], selector)
-        if odd := [label for label, texts in self.prompts.items() if label not in self.labels or not all(texts)]:
+        said = {label for label, texts in self.prompts.items() if all(map(str.strip, texts))} & set(self.labels)
+        if odd := [label for label in self.prompts if label not in said]:
             raise ValueError(f"prompts.{odd[0]}: no label of the task, or an empty sentence")
         return self
 

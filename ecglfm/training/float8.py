@@ -66,7 +66,8 @@ def use_float8(encoder: nn.Module, *, emulate: bool = False) -> int:
             chosen.append(name)
         return within and can
 
-    config: Any = Float8LinearConfig(emulate=emulate)
+    # A weight's gradient sums over rows (records x frames), whose number is anything: padded to a multiple of 16.
+    config: Any = Float8LinearConfig(emulate=emulate, pad_inner_dim=True)
     convert_to_float8_training(encoder, config=config, module_filter_fn=fits)
     if not chosen:
         raise UserError("precision: fp8: no linear map of this encoder's layers has widths of 16 and its multiples")

@@ -9,7 +9,7 @@ from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import grid_positions
-from ecglfm.models.encoders.vit import VitEncoder
+from ecglfm.models.encoders.vit import VitEncoder, attention_bias
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Stack",
     "TransformerLayer",
     "VitEncoder",
+    "attention_bias",
     "grid_positions",
     "make_encoder",
     "mean_over_frames",

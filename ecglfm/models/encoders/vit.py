@@ -26,7 +26,8 @@ from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import PatchEmbedding, grid_positions, normalized
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 
-#: Below this attention has no part; finite, because a record without one real token must not give NaN.
+#: Below this attention has no part; finite, because a record without one real token must not give NaN. In float16 it
+#: is half the lowest number, so that two may be added.
 _NEVER = -1e9
 
 
@@ -133,10 +134,10 @@ class Vit(nn.Module):
         bias = None
         if config.attention == "lead_or_time":
             same_line, same_time = (of_bv[:, :, None] == of_bv[:, None] for of_bv in (line_bv, time_bv))
-            bias = _never(same_line | same_time, x)[:, None]
+            bias = attention_bias(same_line | same_time, x)[:, None]
         if real_bv is not None:
             real_bt = nn.functional.pad(real_bv, (0, x.shape[1] - real_bv.shape[1]), value=True)
-            padding = _never(real_bt, x)[:, None, None]
+            padding = attention_bias(real_bt, x)[:, None, None]
             bias = padding if bias is None else bias + padding
         return x, bias, added
 
@@ -148,17 +149,18 @@ class Vit(nn.Module):
             same_line = line_l[:, None, None, None] == line_l[None, None, :, None]
             same_time = time_p[None, :, None, None] == time_p[None, None, None, :]
             allowed_tt = (same_line | same_time).flatten(2, 3).flatten(0, 1)
-            bias = _never(allowed_tt, like)[None, None]
+            bias = attention_bias(allowed_tt, like)[None, None]
         if real_bp is not None:
             real_bt = nn.functional.pad(real_bp, (edges, edges), value=True)[:, None].expand(-1, leads, -1).flatten(1)
-            padding = _never(real_bt, like)[:, None, None]
+            padding = attention_bias(real_bt, like)[:, None, None]
             bias = padding if bias is None else bias + padding
         return bias
 
 
-def _never(allowed: Tensor, like: Tensor) -> Tensor:
-    """What is added to scores: 0 where attention is allowed."""
-    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, _NEVER)
+def attention_bias(allowed: Tensor, like: Tensor) -> Tensor:
+    """What is added to scores of attention, in the numbers of `like`: 0 where it is allowed."""
+    never = max(_NEVER, torch.finfo(like.dtype).min / 2)
+    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, never)
 
 
 class VitEncoder(PatchEncoder):

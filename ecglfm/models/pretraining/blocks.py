@@ -3,7 +3,9 @@
 Each record's are drawn from its own key (`ecglfm.models.pretraining.random`), and how many it hides follows from the
 config and its length alone, so the shapes of a step are always the same. Blocks come in a random order of all places
 that a block may have, those that reach over an end among them, and hide what is not hidden yet until there are enough;
-the last one hides the first patches of its own that it needs. So every patch is hidden as often as any other.
+the last one hides the first patches of its own that it needs. So the last patches of a record, and of its leads, are
+hidden a little less often than others: of 20 patches at a share of 0.5 in blocks of 10 each in 0.414 to 0.585 of the
+draws, of the 200 of `ecg-jepa-xs` (0.8, 10) in 0.788 to 0.803.
 
 Shapes: b batch, l lines (leads whose patches are drawn apart, or 1), p patches of a line, u patches, h hidden, v seen.
 """

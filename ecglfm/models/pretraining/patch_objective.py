@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ecglfm import distributed
 from ecglfm.config import HiddenConfig, PredictorConfig, PretrainConfig, UserError, VitConfig
-from ecglfm.models.encoders import PatchEncoder, TransformerLayer, grid_positions
+from ecglfm.models.encoders import PatchEncoder, TransformerLayer, attention_bias, grid_positions
 from ecglfm.models.layers import at_least_float32, mean_over_ranks
 from ecglfm.models.pretraining.blocks import Places, draw_places
 from ecglfm.models.pretraining.objective import Objective
@@ -41,13 +41,15 @@ class Predictor(nn.Module):
                            dropout=0.0)  # fmt: skip
         self.enter = nn.Linear(encoder.dim, self.dim)
         self.token = nn.Parameter(0.02 * torch.randn(self.dim))
-        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(sizes.layers))
-        self.norm = nn.LayerNorm(self.dim)
-        self.leave = nn.Linear(self.dim, out)
-        for module in self.modules():
+        layers = [TransformerLayer(config) for _ in range(sizes.layers)]
+        leave = nn.Linear(self.dim, out)
+        for module in (part for whole in (self.enter, *layers, leave) for part in whole.modules()):
             if isinstance(module, nn.Linear):  # as MAE's: with less, so narrow a one attends to all alike for long
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+        self.layers = nn.ModuleList(layers)  # drawn for good: here they leave for the device
+        self.norm = nn.LayerNorm(self.dim)
+        self.leave = leave
 
     def forward(self, x_bvd: Tensor, places: Places, grid: tuple[int, int]) -> Tensor:
         """What the patches at `places.hidden_bh` are, (batch, hidden, out); finite where they are not real."""
@@ -58,7 +60,7 @@ class Predictor(nn.Module):
         bias = None
         if places.real_seen_bv is not None and places.real_hidden_bh is not None:
             real_bt = torch.cat([places.real_seen_bv, places.real_hidden_bh], dim=1)
-            bias = torch.zeros_like(real_bt, dtype=x.dtype).masked_fill(~real_bt, -1e9)[:, None, None]
+            bias = attention_bias(real_bt, x)[:, None, None]
         for layer in self.layers:
             x = layer(x, bias)
         return self.leave(self.norm(x[:, -places.hidden_bh.shape[1] :]))

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import linear, normalize
 
 from ecglfm.config import UserError
 from ecglfm.config.zero_shot import ALIGNMENT
@@ -25,6 +25,13 @@ from ecglfm.provenance import atomic
 _LARGEST_SCALE = 100.0  # as CLIP's
 _ABOUT = "about"
 _HASHES = ("config_hash", "data_hash")
+
+
+class _Projection(nn.Linear):
+    """Multiplies in the numbers of what it gets, also where its weights are copies in float16 (`precision: fp16`)."""
+
+    def forward(self, x_bd: Tensor) -> Tensor:
+        return linear(x_bd, self.weight.to(x_bd.dtype))
 
 
 class Alignment(nn.Module):
@@ -44,8 +51,8 @@ class Alignment(nn.Module):
         self, ecg_dim: int, text_dim: int, dim: int, *, temperature: float = 0.07, learnt: bool = True
     ) -> None:
         super().__init__()
-        self.ecg = nn.Linear(ecg_dim, dim, bias=False)
-        self.text = nn.Linear(text_dim, dim, bias=False)
+        self.ecg = _Projection(ecg_dim, dim, bias=False)
+        self.text = _Projection(text_dim, dim, bias=False)
         self.log_scale = nn.Parameter(torch.full((1,), -math.log(temperature)), requires_grad=learnt)
 
     @property
@@ -70,7 +77,7 @@ class Alignment(nn.Module):
         scale : Tensor, shape ()
             1 / temperature.
         """
-        scale = self.log_scale.exp().clamp(max=_LARGEST_SCALE)[0]
+        scale = self.log_scale.to(ecg_bd.dtype).exp().clamp(max=_LARGEST_SCALE)[0]
         return normalize(self.ecg(ecg_bd), dim=-1), normalize(self.text(text_bw), dim=-1), scale
 
 

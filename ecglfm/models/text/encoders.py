@@ -27,7 +27,7 @@ from ecglfm.records import normalized
 
 _BATCH = 64  # texts at once
 _TOKENS = 512  # of a text; reports have a tenth of it
-_FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
+_FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
 _READ = {".json", ".model", ".safetensors", ".txt"}  # files of weights, settings and vocabularies
 
 

@@ -35,7 +35,7 @@ def say_labels(model: ECGModel, folder: Path, prompts: Sequence[Sequence[str]]) 
     Raises
     ------
     UserError
-        The encoder was not aligned with text, or its text encoder is not what it was.
+        The encoder was not aligned with text, its text encoder is not what it was, or a sentence has no words.
     """
     assert isinstance(model.head, CosineHead)
     folder = folder if folder.is_dir() else folder.parent
@@ -48,8 +48,12 @@ def say_labels(model: ECGModel, folder: Path, prompts: Sequence[Sequence[str]]) 
         )
     ecg_pd, text_pw = alignment.ecg.weight.double(), alignment.text.weight.double()
     means = []
-    for sentences in prompts:
+    for label, sentences in zip(model.label_names, prompts, strict=True):
         vectors_sw = torch.from_numpy(encoder.encode(list(sentences))).double()
+        if empty := [text for text, vector_w in zip(sentences, vectors_sw, strict=True) if not vector_w.any()]:
+            raise UserError(
+                f"prompts.{label}: {empty[0]!r} has no words that a text encoder could read; write a sentence"
+            )
         means.append(normalize(vectors_sw @ text_pw.T, dim=-1).mean(0))
     prompts_kp = normalize(torch.stack(means), dim=-1)
     scale = 1 / alignment.temperature

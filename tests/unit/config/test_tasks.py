@@ -45,6 +45,7 @@ def test_binary_task_has_one_label() -> None:
         (task_of("binary", a={"scp": ["NORM"], "file": {"path": "own.csv"}}), "`scp` asks the database and `file` a table"),
         (task_of("binary", a=SELECTOR) | {"prompts": {"b": ["x"]}}, "prompts.b: no label of the task, or an empty sentence"),
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": ["x", ""]}}, "prompts.a: no label of the task, or an empty"),
+        (task_of("binary", a=SELECTOR) | {"prompts": {"a": ["x", "  "]}}, "prompts.a: no label of the task, or an empty"),
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": []}}, "prompts.a: List should have at least 1 item"),
         (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -57,6 +59,22 @@ def test_only_maps_of_the_layers_whose_widths_the_kernels_take():
 def test_an_encoder_without_such_maps_is_refused():
     with pytest.raises(UserError, match="no linear map"):
         use_float8(nn.Sequential(nn.Linear(32, 32)), emulate=True)
+
+
+def test_any_number_of_rows_gives_the_gradient_of_its_rounded_factors():
+    """49, as of the places that `linear_pos` reads: a kernel sums them in sixteens, so zeros fill the last."""
+    model = Layers()
+    linear = model.layers[0]["wide"]
+    plain, x = copy.deepcopy(linear), torch.randn(49, 32)
+    use_float8(model, emulate=True)
+    linear = model.layers[0]["wide"]
+    assert all(part.config.pad_inner_dim for part in model.modules() if type(part).__name__ == "Float8Linear")
+    given = torch.randn(49, 48)
+    linear(x).backward(given)
+    scale = 57344.0 / given.abs().max()  # of E5M2, the largest
+    expected = ((given * scale).to(torch.float8_e5m2).float() / scale).T @ rounded(x)
+    torch.testing.assert_close(linear.weight.grad, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(linear(x), rounded(x) @ rounded(plain.weight).T + plain.bias, rtol=1e-5, atol=1e-5)
 
 
 def losses(*, eight: bool) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Which patches are hidden: as many as the config says, in blocks, each as often as any other, of real ones only."""
+"""Which patches are hidden: as many as the config says, in blocks, each nearly as often as any other, of real ones only."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ecglfm.config import UserError
 from ecglfm.models.encoders import grid_positions
 from ecglfm.models.pretraining.blocks import Places
 from ecglfm.models.pretraining.patch_objective import at, embedding_spread, explained, mean_of_places
-from tests.unit.models.pretraining.patch_objectives import LEADS, drawn, objective_of
+from tests.unit.models.pretraining.patch_objectives import LEADS, drawn, objective_of, signal
 
 
 def test_the_predictor_sees_frames_and_places_and_tells_hidden_ones_apart_by_their_places() -> None:
@@ -91,6 +91,20 @@ def test_every_weight_learns() -> None:
         still = [name for name, weight in objective.named_parameters() if weight.grad is None or not weight.grad.any()]
         assert [name for name in still if not name.endswith("k_proj.bias")] == []  # which moves no softmax
         assert all(isinstance(weight, nn.Parameter) for weight in objective.encoder.parameters())
+
+
+@pytest.mark.parametrize("attention", ["all", "lead_or_time"])
+def test_float16_hides_padding_as_float32_does(attention) -> None:
+    """As under `precision: fp16`, whose weights are float16, too; float16 has no -1e9."""
+    objective = objective_of("mae", {"attention": attention}).eval()
+    noise, x = drawn(objective, valid=[200, 200, 119, 60]), signal()
+    mask = torch.arange(200) < torch.tensor([200, 200, 119, 60])[:, None]
+    expected = objective(x, step=0, noise=noise, mask=mask)["loss"]
+    with torch.autocast("cpu", torch.float16):
+        found = objective.half()(x, step=0, noise=noise, mask=mask)["loss"]
+        other = objective(x.masked_fill(~mask[:, None], 5.0), step=0, noise=noise, mask=mask)["loss"]
+    torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
+    assert torch.equal(found, other)
 
 
 @pytest.mark.parametrize(

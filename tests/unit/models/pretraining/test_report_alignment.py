@@ -143,3 +143,16 @@ def test_words_for_what_is_seen_are_learnt() -> None:
 def test_an_average_that_leaves_the_projection_out_is_refused() -> None:
     with pytest.raises(UserError, match=r"pretrain\.ema averages the encoder and not its projection"):
         objective_of(ema=0.99)
+
+
+def test_weights_in_float16_compare_in_float32() -> None:
+    """As under `precision: fp16`; and what is learnt reaches the weights."""
+    objective, x = objective_of().eval(), torch.randn(4, 12, 200)
+    noise = Said(torch.arange(4), torch.nn.functional.normalize(torch.randn(4, 512), dim=1))
+    expected = objective(x, step=0, noise=noise)["loss"]
+    with torch.autocast("cpu", torch.float16):
+        found = objective.half()(x, step=0, noise=noise)["loss"]
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
+    found.backward()
+    assert all(weight.grad.any() for weight in objective.alignment.parameters())

@@ -148,3 +148,14 @@ def test_weights_that_do_not_fit_are_one_line(bert: Path, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="no text encoder that transformers can use offline") as error:
         text_encoder(str(folder)).encode(["sinus rhythm"])
     assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_of_more_words_than_the_weights_have_is_one_line(bert: Path, tmp_path: Path) -> None:
+    from transformers import BertTokenizer
+
+    folder = shutil.copytree(bert, tmp_path / "folder")
+    (tmp_path / "words.txt").write_text("\n".join([*WORDS, "flutter"]))
+    BertTokenizer(str(tmp_path / "words.txt")).save_pretrained(folder)
+    assert text_encoder(str(folder)).encode(["sinus"]).shape == (1, 16)
+    with pytest.raises(UserError, match=r"no text encoder that transformers can use offline \(index out of range"):
+        text_encoder(str(folder)).encode(["atrial flutter"])

@@ -45,6 +45,13 @@ def test_logits_are_cosines_in_the_common_space(tmp_path: Path, dim: int) -> Non
     assert not model.head.bias.any()
 
 
+def test_a_sentence_without_words_is_refused(tmp_path: Path) -> None:
+    """Its vector is 0, and so would be every logit's part of it."""
+    model, *_ = model_of(tmp_path, 3)
+    with pytest.raises(UserError, match=r"prompts\.SR: '\.\.\.' has no words that a text encoder could read"):
+        say_labels(model, tmp_path, [["atrial fibrillation"], ["sinus rhythm", "..."]])
+
+
 def test_another_text_encoder_than_it_was_aligned_with_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
