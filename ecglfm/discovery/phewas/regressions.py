@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ecglfm.discovery.glm import adjusting, fit_first
 from ecglfm.extras import need
 
 logger = logging.getLogger(__name__)
@@ -19,13 +18,6 @@ COLUMNS = [
     "q_value",
 ]  # fmt: skip
 _Z = 1.959964
-_LARGEST = 10.0  # a log odds ratio per standard deviation beyond which cases and controls were separated
-
-
-class _Fit(NamedTuple):
-    beta: float
-    standard_error: float
-    p_value: float
 
 
 def scan(
@@ -71,12 +63,13 @@ def scan(
         if why:
             left_out[name] = why
             continue
-        design = _design(covariates[known])
+        design = adjusting(covariates[known].to_numpy(np.float64))
         own = value[known] if binary else (value[known] - value[known].mean()) / value[known].std()
         cases = int(own.sum()) if binary else 0
         about = (chapters.get(name, "other"), "disease" if binary else "quantity", int(known.sum()), cases)
         for edf in map(str, features):
-            found = _fit(own, np.column_stack([features.loc[known, edf].to_numpy(np.float64), design]), binary)
+            x_n = features.loc[known, edf].to_numpy(np.float64)
+            found = fit_first(own, np.column_stack([x_n, design]), binary=binary)
             if found is None:
                 logger.warning("%s, %s: no fit: cases and controls are separated", edf, name)
                 continue
@@ -94,31 +87,3 @@ def _too_few(value: np.ndarray, binary: bool, least: int) -> str:
     cases = int(value.sum())
     controls = len(value) - cases
     return "" if min(cases, controls) >= least else f"{cases} cases and {controls} controls; each needs {least}"
-
-
-def _design(covariates: pd.DataFrame) -> np.ndarray:
-    """Intercept and covariates, standardized, without those that do not vary or are sums of others."""
-    columns = [np.ones(len(covariates))]
-    for name in covariates:
-        value = covariates[name].to_numpy(np.float64)
-        if value.std() > 0:
-            tried = [*columns, (value - value.mean()) / value.std()]
-            if np.linalg.matrix_rank(np.column_stack(tried)) == len(tried):
-                columns = tried
-    return np.column_stack(columns)
-
-
-def _fit(value: np.ndarray, design: np.ndarray, binary: bool) -> _Fit | None:
-    """Coefficient of the first column; nothing where there is none."""
-    from statsmodels.api import OLS, Logit
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what they warn of is seen in the numbers
-            fit = Logit(value, design).fit(disp=0) if binary else OLS(value, design).fit()
-    except (np.linalg.LinAlgError, ValueError):
-        return None
-    found = _Fit(float(fit.params[0]), float(fit.bse[0]), float(fit.pvalues[0]))
-    if not np.isfinite(found.standard_error) or found.standard_error == 0 or (binary and abs(found.beta) > _LARGEST):
-        return None
-    return found

@@ -44,10 +44,31 @@ def test_covariates_are_adjusted_for_and_people_without_a_value_left_out() -> No
     assert found["n"].tolist() == [280]
 
 
-def test_who_is_separated_has_no_effect() -> None:
+def test_an_outcome_of_one_database_alone() -> None:
+    """A covariate says of which one people are: the same for all who have the outcome, and no fit is lost by it."""
+    generator = np.random.default_rng(0)
+    dosage, age = generator.integers(0, 3, 400).astype(float), generator.normal(size=400)
+    source = np.repeat([1.0, 0.0], 200)
+    sick = (generator.random(400) < 1 / (1 + np.exp(1 - dosage))).astype(float)
+    sick[source == 0] = np.nan
+    of_all = np.column_stack([age, source, 1 - source])
+    found, alone = (
+        outcome_associations(VARIANTS.head(1), dosage[:, None], sick, covariates, name="af")
+        for covariates in (of_all, age[:, None])
+    )
+    assert len(found) == 1
+    assert found[["beta", "standard_error"]].to_numpy() == pytest.approx(alone[["beta", "standard_error"]].to_numpy())
+
+
+def test_who_is_separated_has_no_effect_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     dosage = np.repeat([1.0, 0.0], 50)
-    found = outcome_associations(VARIANTS.head(1), dosage[:, None], dosage.copy(), np.empty((100, 0)), name="af")
+    both = np.column_stack([dosage, np.ones(100)])
+    found = outcome_associations(VARIANTS.head(2), both, dosage.copy(), np.empty((100, 0)), name="af")
     assert found.empty
+    assert caplog.messages == [
+        "outcome af: 2 of 2 instruments are left out: 1 do not vary among its people, 1 have no fit (cases and controls"
+        " are separated)"
+    ]
 
 
 def test_an_outcome_that_nobody_has() -> None:
