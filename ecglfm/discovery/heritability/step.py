@@ -14,7 +14,7 @@ from ecglfm.discovery.heritability.figure import correlation_figure, heritabilit
 from ecglfm.discovery.heritability.ld_scores import LdScores, panel_ld_scores, read_ldsc_scores
 from ecglfm.discovery.heritability.traits import heritabilities, regression_rows
 from ecglfm.discovery.recordings import write_tables
-from ecglfm.discovery.summary import ldsc_table, read_summary_statistics, write_ldsc
+from ecglfm.discovery.summary import ldsc_table, read_summary_statistics, variant_names, write_ldsc
 from ecglfm.evaluation.plots import save_png
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,14 @@ def run_heritability(config: HeritabilityConfig, *, summary: Path, output: Path,
     traits: dict[str, pd.DataFrame] = {}
     for path in files:
         edf, table = path.name.removesuffix(".tsv.zst"), read_summary_statistics(path)
-        if "rsid" in table:
-            write_ldsc(output / "ldsc" / f"{edf}.sumstats.gz", ldsc_table(table, min_frequency=config.min_frequency))
+        for_ldsc, without = _named(table)
+        write_ldsc(output / "ldsc" / f"{edf}.sumstats.gz", ldsc_table(for_ldsc, min_frequency=config.min_frequency))
         traits[edf] = regression_rows(table, scores, min_frequency=config.min_frequency)
+    if without:
+        logger.warning(
+            "ldsc/: %d of %d variants of %s have no rsid and are named by place and alleles; LDSC takes those whose"
+            " name is in its scores", without, len(table), edf,
+        )  # fmt: skip
     found, pairs = heritabilities(traits, scores, blocks=config.blocks)
     write_tables(output, "heritability", found)
     write_tables(output, "genetic_correlation", pairs)
@@ -56,6 +61,12 @@ def run_heritability(config: HeritabilityConfig, *, summary: Path, output: Path,
     order = found.sort_values("h2_z", ascending=False, kind="stable")["edf"]
     save_png(correlation_figure(pairs, list(order)), output / "genetic_correlation.png")
     logger.info("%d features; h2 above 2 SE: %d", len(found), int((found["h2_z"] > 2).sum()))
+
+
+def _named(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Summary statistics with a name for each variant in `rsid`, and how many had none."""
+    without = int(table["rsid"].isna().sum()) if "rsid" in table else len(table)
+    return (table.assign(rsid=variant_names(table)), without) if without else (table, 0)
 
 
 def _scores(config: HeritabilityConfig, panel: Sequence[Path]) -> LdScores:
