@@ -94,7 +94,10 @@ rule discover_mr:
             "<results>/discover/{{encoder}}/genotypes/{chromosome}", chromosome=CHROMOSOMES if OF_PEOPLE else []
         ),
         people=(
-            expand("<results>/discover/{{encoder}}/{file}", file=["ids.tsv", "covariates.tsv", "structure"])
+            expand(
+                "<results>/discover/{{encoder}}/{file}",
+                file=["ids.tsv", "phenotypes.tsv", "covariates.tsv", "structure"],
+            )
             if OF_PEOPLE
             else []
         ),
@@ -129,6 +132,7 @@ rule discover_replication:
         config="<results>/config/discover/replication.yaml",
         summary="<results>/discover/{encoder}/summary",
         loci="<results>/discover/{encoder}/loci.parquet",
+        cohorts=MEANT.replication.files,
     output:
         table="<results>/discover/{encoder}/replication.parquet",
         text="<results>/discover/{encoder}/replication.tsv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -120,6 +121,12 @@ class ReplicationConfig(Section):
     )
     palindromes: Palindromes = Field("frequency", description=_PALINDROMES)
     match: Match = Field("position", description=_MATCH)
+
+    @property
+    def files(self) -> list[str]:
+        """Files of all cohorts that are there, of whatever feature."""
+        patterns = ("*".join(map(glob.escape, path.split("{edf}"))) for path in self.cohorts.values())
+        return sorted({file for pattern in patterns for file in glob.glob(pattern)})
 
 
 class PhewasConfig(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +41,16 @@ def test_what_fits() -> None:
     )
     assert found.phewas.tables == ["a", "b", "c"]
     assert DiscoverConfig().phewas.tables == []
+
+
+def test_files_of_cohorts(tmp_path: Path) -> None:
+    """Of each cohort those that are there; a bracket in a folder's name is a bracket."""
+    names = ("b[1]/edf_0001.tsv.gz", "b[1]/edf_0002.tsv.gz", "b[1]/edf_0001.yaml", "b1/edf_0001.tsv.gz",
+             "c/edf_0001/all.tsv")  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    cohorts = {"b": f"{tmp_path}/b[1]/{{edf}}.tsv.gz", "c": f"{tmp_path}/c/{{edf}}/all.tsv", "d": "absent/{edf}.tsv"}
+    found = parse(DiscoverConfig, {"replication": {"cohorts": cohorts}}, "config.yaml").replication.files
+    assert found == [f"{tmp_path}/{names[place]}" for place in (0, 1, 4)]
+    assert DiscoverConfig().replication.files == []
