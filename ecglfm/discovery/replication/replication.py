@@ -16,6 +16,11 @@ from scipy.stats import binom, norm
 
 from ecglfm.discovery.summary import Counts, harmonise
 
+#: What a lead's `reason` says of each of harmonisation's counts.
+_REASONS = {
+    "absent": "absent", "duplicates": "twice", "alleles_differ": "other alleles", "palindromes_dropped": "palindrome",
+}  # fmt: skip
+
 
 class Replicated(NamedTuple):
     """What the second cohort says.
@@ -23,8 +28,8 @@ class Replicated(NamedTuple):
     Attributes
     ----------
     table : DataFrame
-        A row a lead variant: its columns, those of the second cohort under `{column}_2`, `tested`, `same_direction`,
-        `p_one_sided`, `power`, `replicates`.
+        A row a lead variant: its columns, those of the second cohort under `{column}_2`, `tested`, `reason` (why not),
+        `same_direction`, `p_one_sided`, `power`, `replicates`.
     counts : Counts
         Of harmonisation.
     threshold : float
@@ -84,9 +89,27 @@ def replicate(
     made = [name for name in both if name not in leads]
     table = leads.join(both.set_index("_lead")[[name for name in made if name != "_lead"]])
     table.insert(len(leads.columns), "tested", table["power"].notna())
+    reasons = [
+        None if tested else _reason(leads.iloc[[row]], second, palindromes, match)
+        for row, tested in enumerate(table["tested"])
+    ]
+    table.insert(len(leads.columns) + 1, "reason", pd.Series(reasons, table.index, dtype=object))
     same = int(both["same_direction"].sum())
     sign_p = float(binom.sf(same - 1, len(both), 0.5)) if len(both) else float("nan")
     return Replicated(table, counts, threshold, float(both["power"].sum()), sign_p)
+
+
+def _reason(
+    lead: pd.DataFrame,
+    second: pd.DataFrame,
+    palindromes: Literal["drop", "frequency"],
+    match: Literal["position", "rsid"],
+) -> str:
+    """Why a lead variant was not tested: what became of it alone."""
+    both, counts = harmonise(lead, second, palindromes=palindromes, match=match)
+    if counts.kept:
+        return "twice" if (both["standard_error_2"] > 0).all() else "no standard error"
+    return next(words for name, words in _REASONS.items() if getattr(counts, name))
 
 
 def says(table: pd.DataFrame) -> str:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _KEPT = [
     "cohort", "edf", "locus", "chromosome", "base_pair_location", "rsid", "effect_allele", "other_allele", "beta",
-    "standard_error", "effect_allele_frequency", "p_value", "n", "tested", "beta_2", "standard_error_2",
+    "standard_error", "effect_allele_frequency", "p_value", "n", "tested", "reason", "beta_2", "standard_error_2",
     "effect_allele_frequency_2", "p_value_2", "n_2", "same_direction", "p_one_sided", "threshold", "power",
     "replicates",
 ]  # fmt: skip
@@ -51,6 +51,8 @@ def run_replication(config: ReplicationConfig, *, summary: Path, loci: Path, out
         table = _cohort(config, pattern, leads).assign(cohort=cohort)
         save_png(replication_figure(table, cohort), output / f"replication.{cohort}.png")
         logger.info("%s: %s", cohort, says(table))
+        for reason, count in table["reason"].value_counts().items():
+            logger.info("%s: %d not tested: %s", cohort, count, reason)
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     write_tables(output, "replication", table[[name for name in _KEPT if name in table]])

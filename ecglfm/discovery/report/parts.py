@@ -189,7 +189,7 @@ PARTS = (
         tables=(
             Table("replication", "Lead variants in other cohorts",
                   ("cohort", "edf", "locus", "rsid", "beta", "p_value", "beta_2", "p_value_2", "n_2", "same_direction",
-                   "p_one_sided", "threshold", "power", "replicates")),
+                   "p_one_sided", "threshold", "power", "replicates", "reason")),
         ),
         pictures=(Picture("replication.*.png", "Effects there against effects here"),),
     ),

@@ -25,6 +25,7 @@ HEADS = {
     "q_p": "P of Q", "egger_intercept": "Egger intercept", "egger_intercept_p": "P of intercept",
     "steiger_forward": "Steiger: forward", "steiger_p": "P of Steiger", "overlap_says": "Overlap of samples",
     "p_one_sided": "P, one-sided", "beta_2": "Effect there", "p_value_2": "P there", "n_2": "People there",
+    "reason": "Not tested",
 }  # fmt: skip
 #: Two digits of these tell everything.
 _PROBABILITIES = {"p_value", "q_value", "min_p", "h2_p", "rg_p", "ph_p_value", "q_p", "steiger_p", "p_one_sided",

@@ -45,6 +45,22 @@ def test_direction_p_and_what_was_not_found() -> None:
     )
 
 
+def test_why_a_lead_was_not_tested() -> None:
+    leads = table([0.2] * 7, 0.02, locus=range(1, 8))
+    leads.loc[3, ["effect_allele", "other_allele"]] = ["C", "G"]
+    second = table([0.19] * 7, 0.03)
+    second.loc[3] = second.loc[3].replace({"A": "G", "G": "C"})  # at a frequency of 0.45 nobody knows the strand
+    second.loc[3, "effect_allele_frequency"] = 0.45
+    second.loc[2, "other_allele"] = "C"
+    second.loc[5, "standard_error"] = np.nan
+    second = pd.concat([second, second.iloc[[4]]]).drop(index=1)
+    found = replicate(leads, second)
+    reasons = [None, "absent", "other alleles", "palindrome", "twice", "no standard error", None]
+    assert found.table["reason"].tolist() == reasons
+    assert found.table["tested"].tolist() == [reason is None for reason in reasons]
+    assert replicate(leads, second, palindromes="drop").table["reason"][3] == "palindrome"
+
+
 def test_a_turned_allele_is_the_same_effect() -> None:
     turned = table([-0.19], 0.03, effect_allele="G", other_allele="A", effect_allele_frequency=0.7)
     found = replicate(LEADS.head(1), turned)

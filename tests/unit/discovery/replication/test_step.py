@@ -27,6 +27,7 @@ def test_leads_in_each_cohort(tmp_path: Path) -> None:
     assert found[["cohort", "edf", "locus", "tested"]].to_numpy().tolist() == [
         ["b", "edf_0001", 1, True], ["b", "edf_0001", 2, True], ["c", "edf_0001", 1, False], ["c", "edf_0001", 2, True],
     ]  # fmt: skip
+    assert found["reason"].fillna("").tolist() == ["", "", "absent", ""]
     assert found["beta_2"].tolist()[:2] == pytest.approx([0.08, 0.08])
     assert found["replicates"].fillna(False).tolist() == [True, True, False, False]
     assert found["threshold"].tolist() == pytest.approx([0.025, 0.025, 0.05, 0.05])
