@@ -31,7 +31,7 @@ from ecglfm.provenance import read_json, sha256_json
 from ecglfm.sources import open_source
 from ecglfm.sources.base import write_index
 from ecglfm.training.finetuning import run_finetune
-from ecglfm.training.pretraining import run_pretrain
+from ecglfm.training.pretraining import crop_seconds, run_pretrain, write_untrained
 
 logger = logging.getLogger(__name__)
 
@@ -82,16 +82,43 @@ class Arm:
 
     def slice(self, project: Project, seed: int, steps: int | None) -> EncoderSlice:
         """What its pretraining is told."""
-        slice_ = project.encoder_slice(self.encoder)
-        config = slice_.config.model_dump()
-        if config["weights"] == "pretrain" and not self.random:
-            length = {} if steps is None else {"steps": steps, "epochs": None}
-            config["pretrain"] |= length | {"sources": [SOURCE], "seed": seed}
-            total = config["pretrain"]["steps"]
-            config["pretrain"] |= {"validate_every": total or 10**9, "checkpoint_every": {"steps": total or 10**9}}
-        elif config["weights"] != "none":
-            config |= {"weights": "random", "pretrain": None, "seed": seed}
-        return slice_.model_copy(update={"config": EncoderConfig.model_validate(config)})
+        only: dict[str, Any] = {"sources": [SOURCE], "mixture": None}
+        return arm_slice(project.encoder_slice(self.encoder), seed, steps, random=self.random, **only)
+
+
+def arm_slice(own: EncoderSlice, seed: int, steps: int | None, *, random: bool, **pretrain: Any) -> EncoderSlice:
+    """What the pretraining of an arm is told.
+
+    Parameters
+    ----------
+    own : EncoderSlice
+        The encoder as its YAML says. What is imported and not trained, or has no weights, stays as it is.
+    seed : int
+    steps : int or None
+        Updates; None: as its YAML says.
+    random : bool
+        Random weights in place of its own.
+    **pretrain
+        Other keys of `pretrain`.
+    """
+    config = own.config.model_dump()
+    if config["weights"] == "random" or (random and config["weights"] != "none"):
+        config |= {"weights": "random", "path": None, "pretrain": None, "seed": seed}
+        own = own.model_copy(update={"sha256": None})
+    elif config["pretrain"] is not None:
+        length = {} if steps is None else {"steps": steps, "epochs": None}
+        config["pretrain"] |= length | pretrain | {"seed": seed, "keep_every": None}
+        total = config["pretrain"]["steps"] or 10**9
+        config["pretrain"] |= {"validate_every": total, "checkpoint_every": {"steps": total}}
+    return own.model_copy(update={"config": EncoderConfig.model_validate(config)})
+
+
+def make_encoder(own: EncoderSlice, told: EncoderSlice, output: Path, *, manifest: Path, signals: Path) -> None:
+    """Make the encoder of an arm; a random one has segments as long as its own, which are the windows of its fits."""
+    if told.config.weights == "random":
+        write_untrained(told, output, crop_seconds(own))
+    else:
+        run_pretrain(told, manifest=manifest, signals=signals, output=output)
 
 
 class Comparison:
@@ -137,11 +164,12 @@ class Comparison:
 
     def pretrained(self, arm: Arm, seed: int, fold: int) -> Path:
         """Folder of the encoder that has not seen a fold."""
-        slice_ = arm.slice(self.project, seed, self._steps)
-        output = self.data / "encoders" / f"{arm.encoder}-{_short(slice_)}-f{fold}"
+        own, slice_ = self.project.encoder_slice(arm.encoder), arm.slice(self.project, seed, self._steps)
+        window = f"-{crop_seconds(own):g}s" if slice_.config.weights == "random" else ""
+        output = self.data / "encoders" / f"{arm.encoder}-{_short(slice_)}{window}-f{fold}"
         if not (output / "encoder.json").exists():
             manifest = self.data / f"fold{fold}" / "pretrain.parquet"
-            run_pretrain(slice_, manifest=manifest, signals=self.data / "preprocess", output=output)
+            make_encoder(own, slice_, output, manifest=manifest, signals=self.data / "preprocess")
         return output
 
     def fit(self, arm: Arm, fit: Fit, fold: int) -> Path:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _SOURCES, _TASK, _CONFIG = ["demo-ptbxl", "demo-mimic"], "diagnosis", Path("config")
 #: Arms of the comparison: how a table calls them, and where CMSC pools; None is the same encoder with random weights.
+#: The last is left out where the objective has no CMSC.
 _ARMS = {"random": None, "pretrained": "encoder", "CMSC from the front end": "frontend"}
+_DIFFERENCES = ("pretrained - random", "encoder - front end")
 
 
 #: Settings of `--data`: of linear probes, whose vectors never change, and of `--quick`.
@@ -67,11 +69,11 @@ def run(args: argparse.Namespace) -> None:
         splits = {"valid_fraction": 0.15, "test_fraction": 0.25}
         project = Project({"results": name, **choice, "manifest": splits, "finetune": probe}, _CONFIG)
         _prepare(project, results, args.patients)
-        rows: list[list[float]] = []
+        pools, rows = list(_ARMS.values())[: None if _has_cmsc(project) else 2], list[list[float]]()
         for seed in range(args.seeds):
-            found = [_probe(project, results, pool, seed, args.steps) for pool in _ARMS.values()]
+            found = [_probe(project, results, pool, seed, args.steps) for pool in pools]
             if seed == 0:
-                _print_header(args, found[0])
+                _print_header(args, found[0], len(pools))
             rows.append(_print_seed(seed, *found))
     _print_row("mean", [sum(column) / len(rows) for column in zip(*rows, strict=True)])
 
@@ -189,28 +191,37 @@ def compare_arms(comparison: Comparison, arms: Sequence[tuple[Arm, Sequence[Fit]
         yield f"{entry['value']:+.3f}" + (f" ({entry['ci_low']:+.3f} to {entry['ci_high']:+.3f})" if known else "")
 
 
-def _print_header(args: argparse.Namespace, data: Predictions) -> None:
+def _has_cmsc(project: Project) -> bool:
+    """Whether the encoder is pretrained with an objective that has the term."""
+    pretrain = project.encoder_slice(*project.encoders).config.pretrain
+    return pretrain is not None and hasattr(pretrain.objective, "cmsc")
+
+
+def _print_header(args: argparse.Namespace, data: Predictions, arms: int) -> None:
     records, patients = len(data.targets), len(set(data.patients))
     print(f"{args.encoder}, {args.steps} updates: macro AUROC of a linear probe of {_TASK} on {records} recordings of")
     print(f"{patients} synthetic test patients; differences with their 95 % interval (paired patient bootstrap)\n")
-    print(f"| seed | {' | '.join(_ARMS)} | pretrained - random | encoder - front end |\n|---|---|---|---|---|---|")
+    names = ["seed", *list(_ARMS)[:arms], *_DIFFERENCES[: arms - 1]]
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
 
 
-def _print_seed(seed: int, random: Predictions, encoder: Predictions, front_end: Predictions) -> list[float]:
+def _print_seed(seed: int, random: Predictions, encoder: Predictions, *front_end: Predictions) -> list[float]:
     """Compare the arms of one seed; returns the numbers of the row."""
     from ecglfm.evaluation.metrics import paired_bootstrap
 
-    worth, pools = (
-        paired_bootstrap(encoder, other, resamples=1000, confidence=0.95, seed=seed) for other in (random, front_end)
+    worth, *pools = (
+        paired_bootstrap(encoder, other, resamples=1000, confidence=0.95, seed=seed) for other in (random, *front_end)
     )
-    row = [worth["second"], worth["first"], pools["second"], worth["value"], pools["value"]]
-    _print_row(str(seed), row, [f" ({found['ci_low']:+.3f} to {found['ci_high']:+.3f})" for found in (worth, pools)])
+    areas = [worth["second"], worth["first"], *(found["second"] for found in pools)]
+    row = [*areas, *(found["value"] for found in (worth, *pools))]
+    _print_row(str(seed), row, [f" ({found['ci_low']:+.3f} to {found['ci_high']:+.3f})" for found in (worth, *pools)])
     return row
 
 
-def _print_row(name: str, values: list[float], intervals: Sequence[str] = ("", "")) -> None:
-    cells = [f"{value:.3f}" for value in values[:3]]
-    cells += [f"{value:+.3f}{interval}" for value, interval in zip(values[3:], intervals, strict=True)]
+def _print_row(name: str, values: list[float], intervals: Sequence[str] | None = None) -> None:
+    arms = (len(values) + 1) // 2
+    cells = [f"{value:.3f}" for value in values[:arms]]
+    cells += [f"{d:+.3f}{shown}" for d, shown in zip(values[arms:], intervals or [""] * (arms - 1), strict=True)]
     print(f"| {' | '.join([name, *cells])} |", flush=True)
 
 
@@ -243,14 +254,15 @@ def _probe(project: Project, results: Path, pool: str | None, seed: int, steps: 
     """Make an encoder, fit a linear head to its frozen features, and predict the test split."""
     import pandas as pd
 
+    from ecglfm.benchmark.genuine import make_encoder
     from ecglfm.evaluation.prediction import labelled_records, predict_records, predictions_on_test
     from ecglfm.training.finetuning import run_finetune
-    from ecglfm.training.pretraining import run_pretrain
 
     manifest, signals = results / "manifest" / "records.parquet", results / "preprocess"
     labels = results / f"{_TASK}.parquet"
     output = results / "pretrain" / f"{pool}-s{seed}"
-    run_pretrain(_encoder(project, pool, seed, steps), manifest=manifest, signals=signals, output=output)
+    own = project.encoder_slice(*project.encoders)
+    make_encoder(own, _encoder(own, pool, seed, steps), output, manifest=manifest, signals=signals)
     model = run_finetune(
         project.finetune_slice(*project.encoders),
         fit=f"linear-s{seed}", encoder=output, task=project.task_slice(_TASK), labels=labels, manifest=manifest,
@@ -260,16 +272,11 @@ def _probe(project: Project, results: Path, pool: str | None, seed: int, steps: 
     return predictions_on_test(predict_records(model, records, signals), model.label_names)
 
 
-def _encoder(project: Project, pool: str | None, seed: int, steps: int) -> EncoderSlice:
-    """The project's encoder with another seed and pool; `pool` None: with random weights."""
-    from ecglfm.config import EncoderConfig
+def _encoder(own: EncoderSlice, pool: str | None, seed: int, steps: int) -> EncoderSlice:
+    """The encoder with another seed and pool of CMSC, where there is one; `pool` None: with random weights."""
+    from ecglfm.benchmark.genuine import arm_slice
 
-    slice_ = project.encoder_slice(*project.encoders)
-    config = slice_.config.model_dump()
-    if pool is None:
-        config |= {"weights": "random", "pretrain": None, "seed": seed}
-    else:
-        every = {"steps": steps, "epochs": None, "validate_every": steps, "checkpoint_every": {"steps": steps}}
-        config["pretrain"] |= every | {"seed": seed}
-        config["pretrain"]["objective"]["cmsc"]["pool"] = pool
-    return slice_.model_copy(update={"config": EncoderConfig.model_validate(config)})
+    objective = {} if own.config.pretrain is None else own.config.pretrain.objective.model_dump()
+    if "cmsc" in objective:
+        objective["cmsc"]["pool"] = pool or "encoder"
+    return arm_slice(own, seed, steps, random=pool is None, objective=objective)

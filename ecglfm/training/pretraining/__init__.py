@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from ecglfm.training.pretraining.encoders import build_encoder
+from ecglfm.training.pretraining.encoders import build_encoder, crop_seconds, write_untrained
 from ecglfm.training.pretraining.loop import peak_of_process, update
 from ecglfm.training.pretraining.pretrain import run_pretrain
 from ecglfm.training.pretraining.upcoming import Upcoming
 
-__all__ = ["Upcoming", "build_encoder", "peak_of_process", "run_pretrain", "update"]
+__all__ = [
+    "Upcoming",
+    "build_encoder",
+    "crop_seconds",
+    "peak_of_process",
+    "run_pretrain",
+    "update",
+    "write_untrained",
+]

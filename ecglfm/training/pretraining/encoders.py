@@ -24,16 +24,30 @@ from ecglfm.training.pretraining.loop import history_columns
 Seen = tuple[str, np.ndarray]
 
 
-def build_encoder(slice_: EncoderSlice, seed: int) -> Encoder:
-    """A new encoder; the same seed gives the same weights, to be trained or not."""
+def build_encoder(slice_: EncoderSlice, seed: int, seconds: float | None = None) -> Encoder:
+    """A new encoder; the same seed gives the same weights, to be trained or not; `seconds` of a segment."""
     torch.manual_seed(seed)
     pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
-    seconds = pretrain.crop_seconds if pretrain else PretrainConfig.model_fields["crop_seconds"].default
+    seconds = seconds or (pretrain or PretrainConfig(steps=1)).crop_seconds
     return make_encoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
 
 
-def write_untrained(slice_: EncoderSlice, output: Path) -> None:
+def crop_seconds(slice_: EncoderSlice) -> float:
+    """Length of an encoder's segments, s, before it is made; raises as `load_imported`."""
+    if slice_.config.pretrain is None and slice_.config.import_path is not None:
+        return load_imported(slice_).crop_seconds
+    return (slice_.config.pretrain or PretrainConfig(steps=1)).crop_seconds
+
+
+def write_untrained(slice_: EncoderSlice, output: Path, seconds: float | None = None) -> None:
     """Write an encoder with random, imported or no weights in the form of a pretrained one.
+
+    Parameters
+    ----------
+    slice_ : EncoderSlice
+    output : path
+    seconds : float, optional
+        Length of a random encoder's segments; None: the usual one.
 
     Raises
     ------
@@ -43,7 +57,7 @@ def write_untrained(slice_: EncoderSlice, output: Path) -> None:
     config = slice_.config
     info: dict[str, Any] = {"name": slice_.encoder, "weights": config.weights}
     if config.weights in BASELINES:
-        encoder = build_encoder(slice_, config.seed)
+        encoder = build_encoder(slice_, config.seed, seconds)
         info |= {"config_hash": config_hash(slice_), "data_hash": None, "training": {"seed": config.seed, "steps": 0}}
     else:
         encoder = load_imported(slice_)

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecglfm.benchmark.genuine import TASK, FoldPredictions, split
+from ecglfm.benchmark.genuine import TASK, Arm, FoldPredictions, arm_slice, make_encoder, split
 from ecglfm.cli import main
-from ecglfm.config import SourceConfig, SourceSlice
+from ecglfm.config import EncoderSlice, Project, SourceConfig, SourceSlice
+from ecglfm.models.bundle import load_encoder
 from ecglfm.provenance import read_json
 from ecglfm.records import data_hash
 from ecglfm.sources.synthesis.database import run_synthesize
@@ -52,6 +53,44 @@ def test_areas_are_of_each_fold_and_not_of_scores_of_several_models() -> None:
     ]
     assert terms[3] == pytest.approx((np.mean(heavier) - area) / 1e-5, rel=1e-3)
     assert not terms[folds == 2].any()
+
+
+VIT = {"kind": "vit", "dim": 16, "layers": 1, "ffn_dim": 24, "heads": 2, "patch": 500}
+TRAINING = {"steps": 9, "crop_seconds": 10.0, "objective": {"kind": "jepa"}}
+
+
+def own_slice(**config: object) -> EncoderSlice:
+    return EncoderSlice.model_validate({"encoder": "own", "config": {"model": VIT} | config, "preprocess": {}})
+
+
+def made(own: EncoderSlice, told: EncoderSlice, output: Path) -> Path:
+    make_encoder(own, told, output, manifest=output / "none", signals=output / "none")
+    return output
+
+
+def test_arms_differ_in_their_weights_alone(tmp_path: Path) -> None:
+    """An imported encoder is what it is, not a random one; and segments are as long, which decide the windows of fits."""
+    own = own_slice(pretrain=TRAINING)
+    random = made(own, arm_slice(own, 3, None, random=True), tmp_path / "random")
+    brought = own_slice(weights="import", path=str(random))
+    same = made(brought, arm_slice(brought, 4, None, random=False), tmp_path / "same")
+    other = made(brought, arm_slice(brought, 4, None, random=True), tmp_path / "other")
+    weights = [(path / "encoder.safetensors").read_bytes() for path in (random, same, other)]
+    assert weights[0] == weights[1] != weights[2]
+    assert [load_encoder(path).crop_seconds for path in (random, same, other)] == [10.0] * 3
+    assert read_json(other / "encoder.json")["weights"] == "random"
+    going_on = own_slice(weights="import", path=str(random), pretrain=TRAINING)
+    told = arm_slice(going_on, 4, 2, random=False).config
+    assert (told.import_path, told.pretrain and (told.pretrain.steps, told.pretrain.seed)) == (str(random), (2, 4))
+
+
+def test_an_encoder_that_keeps_checkpoints_or_weighs_sources_is_told_to_do_neither(repository: Path) -> None:
+    pretrain = TRAINING | {"keep_every": {"steps": 7000}, "mixture": {"ptbxl": 2.0}}
+    define = {"encoders": {"own": {"model": VIT, "pretrain": pretrain}}}
+    content = {"sources": ["ptbxl"], "roots": {"ptbxl": "/"}, "encoders": ["own"], "tasks": [], "define": define}
+    told = Arm("pretrained", "own").slice(Project(content, repository / "config"), 5, 3).config.pretrain
+    assert told is not None
+    assert (told.keep_every, told.mixture, told.sources, told.steps) == (None, None, ["ptbxl"], 3)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ecglfm.benchmark import pretraining
 from ecglfm.cli import main
+from ecglfm.config import Project
+from ecglfm.evaluation.metrics import Predictions
 
 
 @pytest.mark.slow
@@ -25,3 +29,26 @@ def test_pretraining_benchmark_compares_the_arms(
     assert worth == pytest.approx(pretrained - random, abs=0.0011)
     assert pools == pytest.approx(pretrained - front_end, abs=0.0011)
     assert mean == "| mean | " + re.sub(r" \(.*?\)", "", seed).removeprefix("| 0 | ")
+
+
+@pytest.mark.parametrize(("encoder", "areas"), [("jepa-tiny", [0.5, 1.0]), ("random-tiny", [0.5, 0.5])])
+def test_without_cmsc_there_are_two_arms(
+    encoder: str, areas: list[float], capsys: pytest.CaptureFixture[str], repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """What is trained tells positives and negatives apart here, and random weights do not."""
+    target = np.repeat([0.0, 1.0], 10)[:, None]
+
+    def probe(project: Project, results: Path, pool: str | None, seed: int, steps: int) -> Predictions:
+        told = pretraining._encoder(project.encoder_slice(*project.encoders), pool, seed, steps).config
+        said = np.full_like(target, 0.5) if told.weights == "random" else target
+        return Predictions(["a"], target, said, said, np.arange(20).astype(str))
+
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(pretraining, "_prepare", lambda *_: None)
+    monkeypatch.setattr(pretraining, "_probe", probe)
+    assert main(["benchmark", "pretraining", "--encoder", encoder, "--seeds", "2"]) == 0
+    *_, names, line, first, second, mean = capsys.readouterr().out.splitlines()
+    assert (names, line) == ("| seed | random | pretrained | pretrained - random |", "|---|---|---|---|")
+    assert first.removeprefix("| 0") == second.removeprefix("| 1")
+    assert mean == f"| mean | {areas[0]:.3f} | {areas[1]:.3f} | {areas[1] - areas[0]:+.3f} |"
