@@ -18,7 +18,8 @@ class GenotypesConfig(Section):
 
     files: str = Field(
         description="`.bed` (with .bim and .fam), `.pgen` (with .pvar or .pvar.zst, and .psam) or `.bgen` of a "
-        "chromosome; `{chromosome}` in it is the name from the list below: data/genotypes/chr{chromosome}.pgen"
+        "chromosome, and of no other; `{chromosome}` in it is the name from the list below: "
+        "data/genotypes/chr{chromosome}.pgen"
     )
     sample: str | None = Field(None, description="of `.bgen`: the .sample file; it may have `{chromosome}`, too")
     bgen_alleles: Literal["ref-first", "ref-last", "ref-unknown"] = Field(

@@ -10,10 +10,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from ecglfm.config import UserError
 from ecglfm.config.discovery import GenotypesConfig, QualityConfig, StructureConfig
 from ecglfm.discovery.genotypes.programs import fresh_folder, limits, run_program
-from ecglfm.provenance import write_json
+from ecglfm.discovery.summary import number_chromosomes
+from ecglfm.provenance import atomic, write_json
 
 #: What PLINK 2 says of variants that it leaves out, and what we call that.
 _REASONS = {
@@ -21,8 +24,9 @@ _REASONS = {
     "Hardy-Weinberg exact test": "hwe",
     "allele frequency threshold": "maf",
     "--mach-r2-filter": "info",
-    "--rm-dup": "duplicate",
 }
+#: regenie wants FID in a .psam, where PLINK 2 leaves it out.
+_MADE = ["--make-pgen", "psam-cols=fid,sex"]
 
 
 def run_quality(
@@ -56,12 +60,20 @@ def run_quality(
     Raises
     ------
     UserError
-        PLINK failed, or nobody or nothing is left.
+        PLINK failed, nobody or nothing is left, or the variants are of several chromosomes.
     """
     base = [plink2, *limits(threads, memory)]
     with fresh_folder(output) as folder:
         every, pruned = folder / "all", folder / "pruned"
         said = run_program([*base, *source, *filters(quality, keep), "--out", every])
+        pvar = folder / "all.pvar"
+        check_chromosome(pvar, source[1])
+        renamed, repeated = distinct_ids(pvar)
+        if repeated:
+            once = ["--rm-dup", "force-first", *_MADE, "--out", folder / "once"]
+            run_program([*base, "--pfile", every, *once])
+            for path in folder.glob("once.p*"):
+                path.rename(folder / f"all{path.suffix}")
         of_all = [*base, "--pfile", every]
         run_program([*of_all, "--missing", "sample-only", "--out", folder / "people"])
         window = [f"{structure.window_kb}kb", str(structure.max_r2)]
@@ -71,7 +83,10 @@ def run_quality(
         run_program([*of_all, "--extract", f"{pruned}.prune.in", "--make-bed", "--out", pruned])
         for path in [*folder.glob("*.log"), *folder.glob("*.prune.*")]:
             path.unlink()
-        write_json(folder / "quality.json", counts(said))
+        found = counts(said)
+        found["kept"] -= repeated
+        own = {"duplicate": repeated, "renamed": renamed}
+        write_json(folder / "quality.json", found | {name: number for name, number in own.items() if number})
 
 
 def input_arguments(config: GenotypesConfig, chromosome: str) -> list[str]:
@@ -102,9 +117,57 @@ def filters(quality: QualityConfig, keep: Path) -> list[str]:
         "--keep", str(keep), "--maf", str(quality.min_maf), "--geno", str(quality.max_missing_variant), *hwe, *info,
         "--max-alleles", "2",  # PLINK 1.9 and the tables have no others
         "--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "100", "missing",
-        "--rm-dup", "force-first",  # clumping goes by id
-        "--make-pgen", "psam-cols=fid,sex",  # regenie wants FID in a .psam, where PLINK 2 leaves it out
+        *_MADE,
     ]  # fmt: skip
+
+
+def check_chromosome(pvar: Path, source: str) -> None:
+    """See that all variants are of one chromosome, since all but the first one's would be lost to the loci.
+
+    Raises
+    ------
+    UserError
+        They are not, or one has a name that is none.
+    """
+    with pvar.open(encoding="utf-8") as file:
+        names = {line.partition("\t")[0]: None for line in file if not line.startswith("#")}
+    if number_chromosomes(pd.Series(list(names), dtype=str)).nunique() > 1:
+        raise UserError(
+            f"{source}: variants of the chromosomes {', '.join(names)}: `discover.genotypes` takes a file a chromosome,"
+            " with `{chromosome}` in its name; plink2 --chr splits it"
+        )
+
+
+def distinct_ids(pvar: Path) -> tuple[int, int]:
+    """Give variants an id of their own, since clumping goes by id: `chromosome:position:ref:alt`.
+
+    Records of a site that was split share its rsid, and so do a few that lie elsewhere; the first keeps it.
+
+    Parameters
+    ----------
+    pvar : path
+        Of PLINK 2; it is written anew.
+
+    Returns
+    -------
+    tuple of int
+        Variants that were renamed; variants with the place and alleles of an earlier one of the same id, which stay.
+    """
+    first: dict[str, str] = {}
+    renamed = repeated = 0
+    with pvar.open(encoding="utf-8") as file, atomic(pvar) as temporary, temporary.open("w", encoding="utf-8") as made:
+        for line in file:
+            if line.startswith("#"):
+                made.write(line)
+                continue
+            chromosome, position, name, ref, alt, *others = line.rstrip("\n").split("\t")
+            place = f"{chromosome}:{position}:{ref}:{alt}"
+            if name != "." and first.get(name, place) != place:
+                renamed, name = renamed + 1, place
+            repeated += name != "." and name in first
+            first[name] = place
+            made.write("\t".join([chromosome, position, name, ref, alt, *others]) + "\n")
+    return renamed, repeated
 
 
 def counts(said: str) -> dict[str, int]:
@@ -114,7 +177,7 @@ def counts(said: str) -> dict[str, int]:
     found = {"variants": int(loaded[2] or loaded[1]) if loaded else 0}
     if loaded and loaded[2]:
         found["multiallelic"] = int(loaded[2]) - int(loaded[1])
-    removed = r"(?:(--[\w-]+): (?:\d+ duplicated IDs?, )?)?(\d+) variants? removed(?: due to [^(.]+)?"
+    removed = r"(?:(--[\w-]+): )?(\d+) variants? removed(?: due to [^(.]+)?"
     for match in re.finditer(removed, text):
         name = next((what for words, what in _REASONS.items() if words in match[0]), (match[1] or "other").strip("-"))
         found[name] = found.get(name, 0) + int(match[2])

@@ -100,7 +100,7 @@ def quality_tables(folder: Path) -> list[Shown]:
     found = []
     if rows:
         table = pd.DataFrame(rows)
-        last = [name for name in ("kept", "people") if name in table]
+        last = [name for name in ("kept", "renamed", "people") if name in table]
         reasons = [name for name in map(str, table) if name not in ("chromosome", "variants", *last)]
         order = ["chromosome", "variants", *sorted(reasons), *last]
         found.append(shown(table[order], "Variants by chromosome, and why some were left out", *files))

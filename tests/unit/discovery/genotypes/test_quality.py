@@ -21,6 +21,7 @@ from ecglfm.discovery.genotypes import (
     run_quality,
     write_bed,
 )
+from ecglfm.discovery.genotypes.quality import check_chromosome, distinct_ids
 from ecglfm.provenance import read_json
 from tests.plink import need_plink
 
@@ -38,7 +39,12 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calls_nv[0, 0:5] = 1  # one carrier of 300
     calls_nv[:30, 10:15] = -1
     calls_nv[:, 20:25] = np.where(np.arange(300) % 2, 2, 0)[:, None]  # nobody heterozygous
-    drawn.variants.loc[30:34, "rsid"] = "rs30"  # of one before them
+    same = ["rsid", "position", "allele_1", "allele_2"]
+    drawn.variants.loc[30:34, same] = drawn.variants.loc[29, same].tolist()  # rs30 once more
+    drawn.variants.loc[50:52, "rsid"] = "rs50"  # that of one before them, which lies elsewhere
+    drawn.variants.loc[60, same[:2]] = drawn.variants.loc[59, same[:2]].tolist()  # a site that was split
+    drawn.variants.loc[59:60, "allele_1"] = ["C", "G"]
+    drawn.variants.loc[59:60, "allele_2"] = "A"
     drawn.variants.loc[40, "rsid"] = "."
     drawn.people["fid"] = "0"  # none
     write_bed(folder / "g1", drawn)
@@ -53,11 +59,17 @@ def test_variants_are_left_out_for_their_reasons(cohort: Path, tmp_path: Path) -
         "all.pgen", "all.psam", "all.pvar", "people.smiss", "pruned.bed", "pruned.bim", "pruned.fam", "quality.json",
     ]  # fmt: skip
     assert read_json(tmp_path / "q/quality.json") == {
-        "variants": 200, "duplicate": 5, "missing": 5, "hwe": 5, "maf": 5, "kept": 180, "people": 280,
+        "variants": 200, "duplicate": 5, "missing": 5, "hwe": 5, "maf": 5, "kept": 180, "people": 280, "renamed": 4,
     }  # fmt: skip
     kept = pd.read_csv(tmp_path / "q/all.pvar", sep="\t")
     assert len(kept) == 180
-    named = read_bed(cohort / "g1").variants.loc[40]
+    assert kept["ID"].is_unique
+    variants = read_bed(cohort / "g1").variants
+    assert kept["POS"].tolist().count(variants.loc[29, "position"]) == 1
+    split = kept[kept["POS"] == variants.loc[59, "position"]]
+    assert split["ID"].tolist() == ["rs60", f"1:{split['POS'].iloc[0]}:A:G"]
+    assert split["ALT"].tolist() == ["C", "G"]
+    named = variants.loc[40]
     assert f"1:{named.position}:{named.allele_2}:{named.allele_1}" in set(kept["ID"])
     # regenie stops at a .psam without FID, which PLINK 2 leaves out where nobody has one
     assert pd.read_csv(tmp_path / "q/all.psam", sep="\t").columns.tolist() == ["#FID", "IID", "SEX"]
@@ -126,7 +138,36 @@ def test_a_cut_pgen_leaves_nothing(cohort: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c1.log", "c1.pgen", "c1.psam", "c1.pvar"]
 
 
+def test_several_chromosomes_in_a_file_are_refused(cohort: Path, tmp_path: Path) -> None:
+    """The loci of all but the first one would be lost."""
+    drawn = read_bed(cohort / "g1")
+    drawn.variants.loc[150:, "chromosome"] = "2"
+    write_bed(tmp_path / "all", drawn)
+    with pytest.raises(UserError, match=r"/all: variants of the chromosomes 1, 2: .* plink2 --chr splits it$"):
+        run_quality(
+            find_program("plink2"), ["--bfile", f"{tmp_path}/all"], tmp_path / "q", keep=cohort / "keep.tsv", **CONFIG
+        )
+    (tmp_path / "x.pvar").write_text("##info\n#CHROM\tPOS\nPAR1\t5\nX\t9\nPAR2\t30\n")
+    check_chromosome(tmp_path / "x.pvar", "x")  # --split-par
+
+
+def test_ids_are_given_in_the_order_of_the_file(tmp_path: Path) -> None:
+    rows = [
+        "1\t5\t5\tA\tC\tPASS", "1\t5\t5\tA\tG\tPASS", "1\t5\t5\tA\tG\tPASS", "1\t6\t.\tA\tG\tPASS",
+        "1\t6\t.\tA\tT\tPASS", "1\t7\t5\tA\tC\tPASS", "1\t8\trs8\tA\tC\tPASS", "1\t8\trs8\tA\tC\tPASS",
+    ]  # fmt: skip
+    path = tmp_path / "all.pvar"
+    path.write_text("##info\n#CHROM\tPOS\tID\tREF\tALT\tFILTER\n" + "\n".join(rows) + "\n")
+    assert distinct_ids(path) == (3, 2)
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ["##info", "#CHROM\tPOS\tID\tREF\tALT\tFILTER"]
+    assert [line.split("\t")[2] for line in lines[2:]] == [
+        "5", "1:5:A:G", "1:5:A:G", ".", ".", "1:7:A:C", "rs8", "rs8",
+    ]  # fmt: skip
+    assert lines[7] == "1\t7\t1:7:A:C\tA\tC\tPASS"
+
+
 def test_what_plink_says_is_counted() -> None:
-    said = "90 out of 100 variants loaded from x.pvar.\n--rm-dup: 1 duplicated ID, 3 variants removed.\n"
+    said = "90 out of 100 variants loaded from x.pvar.\n"
     said += "--mach-r2-filter: 7 variants removed.\n80 variants remaining after main\nfilters."
-    assert counts(said) == {"variants": 100, "multiallelic": 10, "duplicate": 3, "info": 7, "kept": 80}
+    assert counts(said) == {"variants": 100, "multiallelic": 10, "info": 7, "kept": 80}
