@@ -14,6 +14,7 @@ Shapes: b batch, l leads, n samples, p patches of a lead, t tokens, v some of th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -241,7 +242,8 @@ class VitEncoder(PatchEncoder):
     def _read(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """What `standardized` gave, as the layers read it: zeros in padding, in the numbers of the weights."""
         x = x if mask is None else x.masked_fill(~mask[:, None], 0.0)
-        return x.to(self.vit.patches.linear.weight.dtype)
+        weights = itertools.chain(self.vit.patches.parameters(), self.vit.patches.buffers())  # a teacher's are buffers
+        return x.to(next(weights).dtype)
 
     def patches(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The samples of each patch, see `PatchEncoder.patches`."""

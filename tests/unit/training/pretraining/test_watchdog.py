@@ -61,8 +61,8 @@ class Faults:
                 self.states[self.step] = (before, self.state(engine))
                 self.step = None
 
-        def poisoned(batch, device):
-            x, mask = on_device(batch, device)
+        def poisoned(*args):
+            x, mask = on_device(*args)
             self.forward += self.step is not None
             if self.kind == "loss" and self.is_due():
                 x = x.clone()
