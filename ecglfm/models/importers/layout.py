@@ -48,6 +48,10 @@ class Imported:
         Weights that the method never uses.
     pretrained_on : list of str
         Published databases that its makers pretrained it on, as the key `pretrained_on` of an encoder YAML names them.
+    input : dict or None
+        Section `input` of an encoder YAML: how what it reads is made of prepared signals; None: it reads those.
+    licence : str or None
+        Under what its makers give the weights, e.g. `CC BY-NC 4.0`; None where nobody knows.
     unverified : str
         Why the result may differ from the original's; empty where a run of the original agrees.
     """
@@ -63,6 +67,8 @@ class Imported:
     pretrain: dict[str, Any] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
+    input: dict[str, Any] | None = None
+    licence: str | None = None
     unverified: str = ""
 
 
