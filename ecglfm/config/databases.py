@@ -32,6 +32,7 @@ class Database(NamedTuple):
 _CHALLENGE_2020 = ("cpsc_2018", "cpsc_2018_extra", "georgia", "incart", "ptb", "ptbxl")
 _NETWORK = "both are of the Telehealth Network of Minas Gerais, and no ids connect their people"
 _BOSTON = "both are of patients of Beth Israel Deaconess in Boston"
+_HARVARD = "both are of Harvard's hospitals in Boston, and no ids connect their people"
 
 #: By the name that `holds` and `pretrained_on` of the config take; that of the kind where there is one.
 DATABASES: dict[str, Database] = {
@@ -49,16 +50,19 @@ DATABASES: dict[str, Database] = {
     "incart": Database("St Petersburg INCART"),
     "challenge2020": Database("Challenge 2020", _CHALLENGE_2020),
     "challenge2021": Database("Challenge 2021", (*_CHALLENGE_2020, "chapman_shaoxing", "ningbo")),
-    "code": Database("CODE", ("code15",), kin={"code_test": _NETWORK}),
+    "code": Database("CODE", ("code15", "code85"), kin={"code_test": _NETWORK}),
     "code15": Database("CODE-15 %", kin={"code_test": _NETWORK}),
+    "code85": Database("CODE without CODE-15 %", kin={"code_test": _NETWORK}),
     "code_test": Database("CODE's test set"),
+    "sami_trop": Database("SaMi-Trop"),
     "mimic_iv_ecg": Database("MIMIC-IV-ECG"),
     "mimic_iv_ecg_ext_icd": Database("MIMIC-IV-ECG-Ext-ICD", ("mimic_iv_ecg",)),
     "mimic_waveform": Database("MIMIC's waveform databases", kin={"mimic_iv_ecg": _BOSTON}),
-    "heedb": Database("HEEDB"),
+    "heedb": Database("HEEDB", kin={"mimic_iv_ecg": _HARVARD, "mimic_waveform": _HARVARD}),
     "ukbiobank": Database("UK Biobank"),
     "echonext": Database("EchoNext"),
     "sph": Database("SPH"),
+    "hefei": Database("Hefei"),
     "ludb": Database("LUDB"),
     "zzu_pecg": Database("ZZU pECG"),
     "mitdb": Database("MIT-BIH Arrhythmia"),
@@ -107,6 +111,11 @@ def check_known(names: Iterable[str]) -> None:
             raise ValueError(f"{name!r} is no database that is known here; near ones: {', '.join(near)}")
 
 
+def shared(one: Iterable[str], other: Iterable[str]) -> set[str]:
+    """Databases of which two lists of databases both hold recordings."""
+    return _whole(one) & _whole(other)
+
+
 def overlap(one: Iterable[str], other: Iterable[str]) -> str:
     """What two lists of databases are known to have in common, in words; empty where nothing is known.
 
@@ -115,9 +124,9 @@ def overlap(one: Iterable[str], other: Iterable[str]) -> str:
     str
         `both have recordings of PTB-XL`, or why one person may be in both.
     """
-    ours, theirs = _whole(one), _whole(other)
-    shared = ours & theirs
-    largest = shared - {part for name in shared for part in DATABASES[name].parts}
+    one, other = list(one), list(other)
+    ours, theirs, common = _whole(one), _whole(other), shared(one, other)
+    largest = common - {part for name in common for part in DATABASES[name].parts}
     if largest:
         return f"both have recordings of {', '.join(sorted(DATABASES[name].title for name in largest))}"
     pairs = [pair for a in sorted(ours) for b in sorted(theirs) for pair in ((a, b), (b, a))]

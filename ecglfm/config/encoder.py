@@ -40,6 +40,12 @@ class EncoderConfig(Section):
         " challenge2021]: cards then name the tested sources that are known to overlap; names are in"
         " `ecglfm/config/databases.py`",
     )
+    licence: str | None = Field(
+        None,
+        exclude=True,
+        description="what may be done with the weights, as their makers say, e.g. CC BY-NC 4.0: cards and comparisons"
+        " print it; `import` without it: what `import-checkpoint` wrote of it",
+    )
     seed: Seed = Field(0, description="`random` only: seed of the weights")
     # Left out of every dump: no edit of it starts a pretraining anew.
     finetune: dict[str, Any] = Field(

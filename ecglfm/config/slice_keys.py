@@ -133,6 +133,13 @@ class CardSlice(Section):
     pretrained_on: dict[str, list[str]] = Field(
         {}, description="imported encoder: published databases that it says it was pretrained on"
     )
+    encoder_licences: dict[str, str] = Field({}, description="encoder: what may be done with its weights")
+
+    @model_serializer(mode="wrap")
+    def _of_stated_licences_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without one the key is left out: cards from before there were any stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "encoder_licences" or value}
 
 
 class VerifySlice(Section):

@@ -366,6 +366,7 @@ class Project:
                 card=self.config.card,
                 licences={name: one.licence for name, one in self.sources.items()},
                 pretrained_on={name: one.pretrained_on for name, one in self.encoders.items() if one.pretrained_on},
+                encoder_licences={name: one.licence for name, one in self.encoders.items() if one.licence},
             ),
             "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,

@@ -95,21 +95,21 @@ def _with_pretraining(audit: dict[str, Any], tested: set[str], pretrained_on: Se
 def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFrame) -> dict[str, Any]:
     """Test records and patients among what the encoder was pretrained on, in its last training and before that."""
     last, *before = lineage(encoder)
-    weights, sources = last.get("weights"), _sources(last)
+    weights, sources = last.get("weights"), sources_of(last)
     if weights in BASELINES:
         reason = f"{BASELINES[weights]}: no pretraining"
         return {"seen": 0, "patients": 0, "records": 0, "sources": [], "reason": reason}
-    if (why := _unknown(last, records)) is not None:
+    if (why := why_unknown(last, records)) is not None:
         return {"seen": None, "patients": None, "records": None, "sources": sources, "reason": why}
     reasons = []
     for one in before:
-        if (why := _unknown(one, records)) is not None:
+        if (why := why_unknown(one, records)) is not None:
             reasons.append(why)
         else:
-            sources = list(dict.fromkeys([*sources, *_sources(one)]))
+            sources = list(dict.fromkeys([*sources, *sources_of(one)]))
     patients, ids = set(test["patient_id"]), set(test["record_id"])
     seen, shared_patients, shared_records = 0, set[str](), 0
-    for part in _drawn(records, sources):
+    for part in drawn(records, sources):
         seen += len(part)
         shared_patients |= patients.intersection(part["patient_id"])
         shared_records += int(part["record_id"].isin(ids).sum())
@@ -117,24 +117,24 @@ def _pretraining(encoder: dict[str, Any], records: TableReader, test: pd.DataFra
     return found | {"reason": ""} | ({"before": "; ".join(dict.fromkeys(reasons))} if reasons else {})
 
 
-def _sources(encoder: Mapping[str, Any]) -> list[str]:
+def sources_of(encoder: Mapping[str, Any]) -> list[str]:
     """Sources that a training drew from."""
     made_here = encoder.get("weights") == "pretrain"
     return list((encoder.get("training") or {}).get("sources") or []) if made_here else []
 
 
-def _drawn(records: TableReader, sources: Sequence[str]) -> Iterator[pd.DataFrame]:
+def drawn(records: TableReader, sources: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Records of the manifest that a pretraining on these sources may see."""
     for piece in records([*HASHED, "source"]):
         yield piece[piece["source"].isin(sources) & piece["split"].isin(SEEN)]
 
 
-def _unknown(encoder: Mapping[str, Any], records: TableReader) -> str | None:
+def why_unknown(encoder: Mapping[str, Any], records: TableReader) -> str | None:
     """Why it cannot be known here what one training saw; None: the records of its sources in train and valid."""
     if encoder.get("weights") in BASELINES:
         return None
-    if not (sources := _sources(encoder)):
+    if not (sources := sources_of(encoder)):
         return "the weights were made elsewhere: what they were trained on is not known here"
-    if data_hash_of_pieces(_drawn(records, sources)) != encoder.get("data_hash"):
+    if data_hash_of_pieces(drawn(records, sources)) != encoder.get("data_hash"):
         return "pretrained on another manifest (other records, splits or signals): what it saw is not known here"
     return None

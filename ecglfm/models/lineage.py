@@ -28,6 +28,12 @@ def pretrained_on(info: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for fact in facts for name in fact.get("pretrained_on", ()) if name in DATABASES))
 
 
+def licences(info: Mapping[str, Any]) -> list[str]:
+    """What may be done with foreign weights in the lineage, as their makers say, each once."""
+    facts = [one.get("imported") or {} for one in lineage(info)]
+    return list(dict.fromkeys(str(fact["licence"]) for fact in facts if fact.get("licence")))
+
+
 def told_before(info: Mapping[str, Any]) -> str | None:
     """What a training began with, in words; None: with new weights."""
     told = [_told(one) for one in lineage(info)[1:]]

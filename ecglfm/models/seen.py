@@ -26,6 +26,12 @@ def fingerprints(sha256: Iterable[str]) -> np.ndarray:
     return np.sort(np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64))
 
 
+def known_among(sha256: Iterable[str], prints: np.ndarray) -> np.ndarray:
+    """Which recordings, by the SHA-256 of their samples, are among some fingerprints: bool (recordings,)."""
+    digits = "".join(text[:_DIGITS] for text in sha256)
+    return np.isin(np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64), prints)
+
+
 def write_seen(folder: Path, parts: Mapping[str, tuple[str, np.ndarray]]) -> None:
     """Write what a model saw.
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from ecglfm.config.databases import DATABASES, known_databases, overlap, overlaps
+from ecglfm.config.databases import DATABASES, known_databases, overlap, overlaps, shared
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import ChallengeDatabase
 
@@ -35,6 +35,12 @@ def test_qtdb_is_a_partner_of_each_of_the_six_that_it_was_cut_from(partner: str)
         ("ptb", "ptbxl", "PTB and PTB-XL: both were collected by"),
         ("challenge2021", "heedb", "Georgia and HEEDB: both have patients of Emory"),
         ("mimic_iv_ecg_ext_icd", "mimic_iv_ecg", "both have recordings of MIMIC-IV-ECG"),
+        ("heedb", "mimic_iv_ecg", "HEEDB and MIMIC-IV-ECG: both are of Harvard's hospitals in Boston"),
+        ("heedb", "mimic_iv_ecg_ext_icd", "HEEDB and MIMIC-IV-ECG: both are of Harvard's hospitals in Boston"),
+        ("code", "code85", "both have recordings of CODE without CODE-15 %"),
+        ("code85", "code15", ""),  # which has 15 % of the patients, and all their recordings
+        ("code85", "code_test", "CODE without CODE-15 % and CODE's test set: both are of the Telehealth Network"),
+        ("hefei", "chapman_shaoxing", ""),
         ("ptbxl", "ptbxl", "both have recordings of PTB-XL"),
         ("ptbxl", "code15", ""),
         ("mitdb", "edb", ""),
@@ -44,6 +50,11 @@ def test_qtdb_is_a_partner_of_each_of_the_six_that_it_was_cut_from(partner: str)
 def test_known_overlaps(one: str, other: str, why: str) -> None:
     for found in (overlap([one], [other]), overlap([other], [one])):
         assert found.startswith(why) if why else found == ""
+
+
+def test_recordings_that_both_hold_are_not_people_who_may_be_in_both() -> None:
+    assert shared(["challenge2021"], ["ptbxl", "heedb"]) == {"ptbxl"}
+    assert shared(["heedb"], ["mimic_iv_ecg", "georgia"]) == set()
 
 
 def test_every_name_in_the_table_is_in_it_and_so_is_every_published_kind() -> None:

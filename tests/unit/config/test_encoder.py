@@ -28,6 +28,13 @@ def test_a_training_goes_on_with_imported_weights_of_what_can_be_trained(reposit
         parse(EncoderConfig, tiny | {"pretrain": objective}, "tiny.yaml")
 
 
+def test_a_licence_starts_nothing_anew(repository: Path) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml")
+    config = parse(EncoderConfig, tiny | {"licence": "CC BY-NC 4.0"}, "tiny.yaml")
+    assert config.licence == "CC BY-NC 4.0"
+    assert config.model_dump() == parse(EncoderConfig, tiny, "tiny.yaml").model_dump()
+
+
 def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> None:
     model = {"kind": "conformer", "layers": 3, "dim": 24, "ffn_dim": 8, "heads": 2}
     content = {"model": model, "weights": "import", "path": "x", "pretrained_on": ["mimic_iv_ecg"]}

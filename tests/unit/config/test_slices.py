@@ -135,6 +135,17 @@ def test_a_licence_is_told_to_the_cards_alone(repository: Path, tmp_path: Path) 
     assert yaml.safe_load(after["card"])["licences"] == {"demo-ptbxl": "CC BY 4.0"}
 
 
+def test_what_an_encoder_says_of_itself_is_told_to_the_cards_alone(repository: Path, tmp_path: Path) -> None:
+    shutil.copytree(repository / "config", tmp_path / "config")
+    before = Project(BASE, tmp_path / "config").slices()
+    assert "encoder_licences" not in before["card"]  # so that no card is made anew where there is none
+    path = tmp_path / "config/encoders/tiny.yaml"
+    path.write_text(path.read_text() + "\nlicence: CC BY-NC 4.0\n")
+    after = Project(BASE, tmp_path / "config").slices()
+    assert {name for name in after if after[name] != before[name]} == {"card"}
+    assert yaml.safe_load(after["card"])["encoder_licences"] == {"tiny": "CC BY-NC 4.0"}
+
+
 def test_every_shipped_database_says_its_licence(repository: Path) -> None:
     shipped = {path.stem: yaml.safe_load(path.read_text()) for path in (repository / "config/sources").glob("*.yaml")}
     of_others = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecglfm.models.seen import FILE, fingerprints, read_seen, write_seen
+from ecglfm.models.seen import FILE, fingerprints, known_among, read_seen, write_seen
 
 
 def test_fingerprints_are_the_first_eight_bytes_in_order() -> None:
@@ -14,6 +14,12 @@ def test_fingerprints_are_the_first_eight_bytes_in_order() -> None:
     assert found.dtype == np.uint64
     assert found.tolist() == [255, 2**56, 2**64 - 1]
     assert fingerprints([]).tolist() == []
+
+
+def test_which_recordings_are_known_in_their_own_order() -> None:
+    prints = fingerprints(["ff" * 32, "01" + "00" * 31])
+    assert known_among(["01" + "00" * 31, "02" + "00" * 31, "ff" * 32], prints).tolist() == [True, False, True]
+    assert known_among([], prints).tolist() == []
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
