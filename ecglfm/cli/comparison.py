@@ -15,6 +15,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compare.add_argument("--results", type=Path, required=True, help="folder of every output")
     compare.add_argument("--task", required=True, help="name of the task")
     compare.add_argument("--models", nargs="+", required=True, metavar="ENCODER/FIT", help="evaluated models")
+    compare.add_argument(
+        "--card", type=Path, metavar="FILE", help="slice of the config: config/card.yaml, for encoders made elsewhere"
+    )
     compare.add_argument("--output", type=Path, required=True, help="JSON; a table is written beside it, as .csv")
     compare.set_defaults(run=_compare)
 
@@ -42,12 +45,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from ecglfm.config import EvaluateSlice, load
+    from ecglfm.config import CardSlice, EvaluateSlice, load
     from ecglfm.evaluation.comparison import run_compare
 
     config, evaluations = load(EvaluateSlice, args.config).evaluate, args.results / "evaluate"
+    said = load(CardSlice, args.card) if args.card else None
     with warnings_of("ecglfm.evaluation") as warned:
-        run_compare(config, evaluations=evaluations, task=args.task, models=args.models, output=args.output)
+        run_compare(config, evaluations=evaluations, task=args.task, models=args.models, output=args.output, said=said)
     for text in warned:
         print(f"{args.output}: warning: {text}")
 

@@ -1,11 +1,15 @@
 # compare: the encoders of one task against each other, on the locked test split, and one page over all tasks.
-# Requires: the evaluation and the card of every model, every verification.
+# Requires: the evaluation and the card of every model, every verification; manifest, audit and encoders, for what these saw.
 # Makes: <results>/evaluate/comparison/{task}.json and .csv, index.html.
 
 
 rule compare_task:
     input:
         config="<results>/config/evaluate.yaml",
+        card="<results>/config/card.yaml",
+        records="<results>/manifest/records.parquet",
+        audit="<results>/manifest/audit.json",
+        encoders=expand("<results>/pretrain/{encoder}/encoder.json", encoder=ENCODERS),
         metrics=expand(
             "<results>/evaluate/{encoder}/{{task}}/{fit}/metrics.json",
             only_fits,
@@ -35,8 +39,8 @@ rule compare_task:
         results=subpath(output.comparison, ancestor=3),
         models=expand("{encoder}/{fit}", only_fits, encoder=ENCODERS, fit=FITS),
     shell:
-        "python -m ecglfm compare --config {input.config:q} --results {params.results:q} --task {wildcards.task:q}"
-        " --models {params.models:q} --output {output.comparison:q} 2> {log:q}"
+        "python -m ecglfm compare --config {input.config:q} --card {input.card:q} --results {params.results:q}"
+        " --task {wildcards.task:q} --models {params.models:q} --output {output.comparison:q} 2> {log:q}"
 
 
 rule compare_page:

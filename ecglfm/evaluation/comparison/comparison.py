@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import EvaluateConfig
+from ecglfm.config import CardSlice, EvaluateConfig
 from ecglfm.config.fits import split_variant
 from ecglfm.evaluation.comparison.contenders import (
     Contender,
@@ -31,9 +31,11 @@ from ecglfm.evaluation.comparison.contenders import (
     measurable,
     read_metrics,
     read_test,
+    read_tested,
     setting_of,
 )
 from ecglfm.evaluation.comparison.difference import holm, margin, p_value, patient_spreads, training_spread
+from ecglfm.evaluation.exposure import about_encoder
 from ecglfm.evaluation.metrics import MIN_PATIENTS, Truth, all_metrics, compared, truth_of
 from ecglfm.provenance import write_json, write_text
 
@@ -44,7 +46,10 @@ AS_TRAINED = " as trained"
 _DIGITS = 12
 
 
-def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models: Sequence[str], output: Path) -> None:
+def run_compare(
+    config: EvaluateConfig, *, evaluations: Path, task: str, models: Sequence[str], output: Path,
+    said: CardSlice | None = None,
+) -> None:  # fmt: skip
     """Compare the encoders of a task and write `output` (JSON) and a table beside it (CSV).
 
     Parameters
@@ -58,6 +63,8 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
         `encoder/fit`, in the order in which they are shown.
     output : path
         `evaluate/comparison/{task}.json`.
+    said : CardSlice, optional
+        What the config says of encoders that were made elsewhere.
 
     Raises
     ------
@@ -87,11 +94,16 @@ def run_compare(config: EvaluateConfig, *, evaluations: Path, task: str, models:
             "task %s: the chance of a training is not tested: encoders have one seed; list several in finetune.seeds",
             task,
         )
+    tested = read_tested(next(iter(tables)))
     content = {
         "task": task,
         "metrics": list(metrics),
         "n": {"records": len(truth.patient_of), "patients": truth.classes.shape[1]},
         "models": [{"encoder": each.encoder, "setting": each.setting, "fits": each.fits} for each in contenders],
+        "encoders": {
+            encoder: about_encoder(evaluations.parent, encoder, said or CardSlice(), tested)
+            for encoder in dict.fromkeys(each.encoder for each in contenders)
+        },
         "pairs": pairs,
         "test": {"unit": "patient", "correction": "Holm", "confidence": config.confidence,
                  "min_patients": config.min_patients,
@@ -197,12 +209,21 @@ def _tests(pairs: list[dict[str, Any]], family: str) -> int:
 
 
 def comparison_table(content: dict[str, Any]) -> pd.DataFrame:
-    """A row per pair, metric and label, the macro value first."""
+    """A row per pair, metric and label, the macro value first; at its end what the encoders saw of the test."""
     columns = ["first_value", "second_value", "difference", "ci_low", "ci_high", "p", "p_holm", "verdict", "reason"]
     keys = ["first", "second", "value", *columns[3:]]
     rows = [
-        [*(pair[key] for key in ("first", "second", "setting", "metric")), label, *(entry.get(key) for key in keys)]
+        [*(pair[key] for key in ("first", "second", "setting", "metric")), label, *(entry.get(key) for key in keys),
+         *_seen(pair, content["encoders"])]
         for pair in content["pairs"]
         for label, entry in [("macro", pair["macro"]), *pair["labels"].items()]
-    ]
-    return pd.DataFrame(rows, columns=["first", "second", "setting", "metric", "label", *columns])
+    ]  # fmt: skip
+    seen = ["first_seen", "second_seen", "seen_why"]
+    return pd.DataFrame(rows, columns=["first", "second", "setting", "metric", "label", *columns, *seen])
+
+
+def _seen(pair: dict[str, Any], encoders: dict[str, Any]) -> list[str]:
+    """Whether the encoders of a pair saw what is tested, and why that is said of each."""
+    own = {name: encoders[name] for name in (pair[which].split(" ")[0] for which in ("first", "second"))}
+    words = [encoders[pair[which].split(" ")[0]]["seen"] for which in ("first", "second")]
+    return [*words, "; ".join(f"{name}: {about['why']}" for name, about in own.items())]

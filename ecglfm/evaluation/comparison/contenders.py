@@ -14,7 +14,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.fits import split_variant
 from ecglfm.config.kinds import KINDS
-from ecglfm.evaluation.metrics import Outcome, Truth, outcome_class
+from ecglfm.evaluation.metrics import EXTERNAL, Outcome, Truth, outcome_class
 from ecglfm.provenance import read_json
 
 
@@ -70,6 +70,12 @@ def read_test(folder: Path, kind: str) -> pd.DataFrame:
     columns = [column for name in names for column in (*of.truth_columns(name), of.output_column(name))]
     table = pd.read_parquet(folder / "predictions.parquet", columns=["record_id", "patient_id", "split", *columns])
     return table[table["split"] == "test"].sort_values("record_id", ignore_index=True)
+
+
+def read_tested(folder: Path) -> pd.DataFrame:
+    """`record_id`, `patient_id` and `split` of what a model was tested on, also of sources that are only tested."""
+    table = pd.read_parquet(folder / "predictions.parquet", columns=["record_id", "patient_id", "split"])
+    return table[table["split"].isin(["test", EXTERNAL])]
 
 
 def check_same(tables: dict[Path, pd.DataFrame], kind: str) -> None:

@@ -13,7 +13,7 @@ from ecglfm.evaluation.methods.run import Run, Said
 from ecglfm.evaluation.metrics import title_of
 from ecglfm.evaluation.plots import with_interval
 from ecglfm.evaluation.report import UNSAID, FittedModel, description_of, fitted_to, threshold_rule, told, untold
-from ecglfm.models.lineage import told_before
+from ecglfm.models.lineage import licences, told_before
 from ecglfm.models.settings import pretraining_of
 
 _WEIGHTS = {
@@ -45,6 +45,8 @@ def encoder(run: Run, name: str) -> Iterator[Said]:
         read = f"{counted(len(info['leads']), 'lead')} x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz"
         yield Said(f"It reads {read}.", (file,), name)
     yield Said(_WEIGHTS.get(str(info.get("weights")), "The origin of its weights is unknown."), (file,), name)
+    if owners := licences(info):
+        yield Said(f"Licence of its weights: {'; '.join(owners)}.", (file,), name)
 
 
 def pretraining(run: Run, name: str) -> Iterator[Said]:

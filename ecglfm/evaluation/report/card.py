@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm.config import CardSlice, UserError
+from ecglfm.evaluation.exposure import about_encoder
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import EXTERNAL
 from ecglfm.evaluation.report.beat_sections import beats_section, explainable
@@ -72,7 +73,7 @@ def run_card(
     examples = output.with_name("examples")
     explained = explainable(results, fit, metrics, said.card, threads)
     write_examples(explained, examples)
-    encoder, leakage_found = encoder_section(results, fit.encoder), trust(results, fit, said)
+    encoder, leakage_found = encoder_section(results, fit.encoder, said), trust(results, fit, said)
     content = {
         "row": row | {"explained": read_examples(examples)},
         "home_link": link(output, report_of(results)),
@@ -111,7 +112,7 @@ def _beside(results: Path, fit: FittedModel) -> dict[str, Any]:
 
 
 def trust(results: Path, fit: FittedModel, said: CardSlice) -> dict[str, Any] | None:
-    """What `leakage` says of a model; None where files are missing."""
+    """What `leakage` says of a model and, as `about`, `about_encoder`; None where files are missing."""
     table = read_if_there(results / "evaluate" / fit.path / "predictions.parquet", pd.read_parquet)
     records = pieces_if_there(results / "manifest/records.parquet")
     if table is None or records is None:
@@ -121,4 +122,5 @@ def trust(results: Path, fit: FittedModel, said: CardSlice) -> dict[str, Any] | 
     labels = read_if_there(results / "labels" / f"{fit.task}.parquet", lambda path: pd.read_parquet(path, columns=_ID))
     fitted: Iterable[str] = [] if labels is None else labels["record_id"]
     test, stated = table[table["split"].isin(["test", EXTERNAL])], said.pretrained_on.get(fit.encoder, ())
-    return leakage(audit, encoder, records, test, fitted=fitted, pretrained_on=stated)
+    found = leakage(audit, encoder, records, test, fitted=fitted, pretrained_on=stated)
+    return found | {"about": about_encoder(results, fit.encoder, said, test)}

@@ -41,6 +41,7 @@ def run_comparison_page(
     UserError
         An entry of `verified` is not of that form, or a file cannot be read.
     """
+    evaluations = [_task(results, task, fits) for task in dict.fromkeys(fit.task for fit in fits)]
     content = {
         "cards": card_links(results, output, fits),
         "home_link": link(output, report_of(results)),
@@ -48,7 +49,9 @@ def run_comparison_page(
         "unknown": (read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         "encoders": list(dict.fromkeys(fit.encoder for fit in fits)),
         "random": {name: baseline_of(results, name) for name in baselines},
-        "evaluations": [_task(results, task, fits) for task in dict.fromkeys(fit.task for fit in fits)],
+        "evaluations": evaluations,
+        "seen": seen_by(evaluations),
+        "about": {name: about for part in evaluations for name, about in _about(part["comparison"]).items()},
         "verifications": verification_sections(results, verified),
     }
     write_text(output, environment().get_template("comparison.html.j2").render(content))
@@ -57,12 +60,41 @@ def run_comparison_page(
 def _task(results: Path, task: str, fits: Sequence[FittedModel]) -> dict[str, Any]:
     """Metrics of a task's models, and the comparison of its encoders."""
     made = {fit: evaluation_section(results, fit) for fit in fits if fit.task == task}
+    comparison = comparison_of(results, task, list(made))
+    about = _about(comparison)
     return {
         "task": task,
-        "rows": [row for row in made.values() if row is not None],
+        "rows": [row | {"about": about.get(fit.encoder)} for fit, row in made.items() if row is not None],
         "missing": [fit for fit, row in made.items() if row is None],
-        "comparison": comparison_of(results, task, list(made)),
+        "comparison": comparison,
     }
+
+
+def _about(comparison: dict[str, Any] | None) -> dict[str, Any]:
+    """What `compare` found of the encoders; nothing where an older ecglfm did."""
+    return (comparison or {}).get("encoders", {})
+
+
+def seen_by(evaluations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What encoders saw, or may have seen, of what they are tested on, and what nobody knows, each told once.
+
+    Parameters
+    ----------
+    evaluations : sequence of dict
+        Each a `task` and its `rows`, which have `fit` and `about`.
+
+    Returns
+    -------
+    list of {encoder, source, seen, why}
+    """
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for part in evaluations:
+        for row in part["rows"]:
+            for source, one in ((row["about"] or {}).get("sources") or {}).items():
+                if one["seen"] != "no":
+                    encoder = row["fit"].encoder
+                    found[encoder, source, one["why"]] = {"encoder": encoder, "source": source, **one}
+    return list(found.values())
 
 
 def comparison_of(results: Path, task: str, fits: Sequence[FittedModel]) -> dict[str, Any] | None:

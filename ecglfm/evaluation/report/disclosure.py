@@ -153,6 +153,10 @@ def limits(metrics: dict[str, Any], leakage: dict[str, Any] | None, encoder: dic
         found.append("Leakage was not judged: the manifest or the predictions are not there.")
     elif not leakage["clean"]:
         found.append("Leakage is not excluded: see above.")
+    for source, one in ((leakage or {}).get("about") or {}).get("sources", {}).items():
+        if one["seen"] in ("yes", "perhaps"):
+            may = "has seen" if one["seen"] == "yes" else "may have seen"
+            found.append(f"Its encoder's pretraining {may} {source}: {one['why']}.")
     if not metrics.get("external"):
         found.append("No external validation: every test record is of a source that it was fitted to.")
     if few := [name for name, entries in metrics["labels"].items() if _is_few(entries)]:

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ecglfm.config import BASELINES, UserError
+from ecglfm.config import BASELINES, CardSlice, UserError
 from ecglfm.config.fits import split_fold
 from ecglfm.config.kinds import KINDS
+from ecglfm.evaluation.exposure import about_encoder
 from ecglfm.evaluation.metrics import by_group, place_of
 from ecglfm.evaluation.plots import Series, data_uri, history_figure, png
 from ecglfm.evaluation.report.data_sections import read_if_there
@@ -50,8 +51,8 @@ def baseline_of(results: Path, encoder: str) -> str:
     return BASELINES.get(info.get("weights", ""), BASELINES["random"])
 
 
-def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
-    """Architecture, origin of the weights, course of the pretraining and final values."""
+def encoder_section(results: Path, encoder: str, said: CardSlice | None = None) -> dict[str, Any] | None:
+    """Architecture, origin and licence of the weights, course of the pretraining and final values."""
     folder = results / "pretrain" / encoder
     info = read_if_there(folder / "encoder.json", read_json)
     history = read_history(folder / "history.csv")
@@ -64,6 +65,7 @@ def encoder_section(results: Path, encoder: str) -> dict[str, Any] | None:
         "name": encoder,
         "weights": info.get("weights"),
         "began": told_before(info),
+        "about": about_encoder(results, encoder, said or CardSlice()),
         "facts": model,
         "input": _reads(info),
         "training": training,

@@ -22,7 +22,7 @@ from ecglfm.evaluation.report import (
     umap_section,
 )
 from ecglfm.evaluation.report.card import beside, trust
-from ecglfm.evaluation.report.comparison_page import comparison_of
+from ecglfm.evaluation.report.comparison_page import comparison_of, seen_by
 from ecglfm.evaluation.report.cost_section import cost_section
 from ecglfm.evaluation.report.data_sections import data_section, read_if_there, task_section
 from ecglfm.evaluation.report.examples import read_examples
@@ -166,10 +166,10 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
     if everything:
         encoders += sorted({p.parent.name for p in results.glob("pretrain/*/encoder.json")} - set(encoders))
         tasks += sorted({p.stem for p in results.glob("labels/*.parquet") if "." not in p.stem} - set(tasks))
-    sections = {encoder: encoder_section(results, encoder) for encoder in encoders}
+    said = read_if_there(results / "config/card.yaml", partial(load, CardSlice)) or CardSlice()
+    sections = {encoder: encoder_section(results, encoder, said) for encoder in encoders}
     weights = {name: section["weights"] for name, section in sections.items() if section is not None}
     random = {name: BASELINES[of] for name, of in weights.items() if of in BASELINES}
-    said = read_if_there(results / "config/card.yaml", partial(load, CardSlice)) or CardSlice()
     evaluations = []
     shown = 0
     for task in tasks:
@@ -180,7 +180,8 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         leaks = {encoder: trust(results, fit, said) for encoder, fit in evaluated.items()}
         rows = [
             row
-            | {"leakage": leaks[fit.encoder], "baselines": beside(results, fit, _baselines(own, fit, weights))}
+            | {"leakage": leaks[fit.encoder], "about": (leaks[fit.encoder] or {}).get("about")}
+            | {"baselines": beside(results, fit, _baselines(own, fit, weights))}
             | {"explained": read_examples(results / "evaluate" / fit.path / "examples")}
             for fit, row in made.items()
             if row is not None
@@ -208,5 +209,6 @@ def gather(results: Path, fits: list[FittedModel], *, everything: bool) -> dict[
         "encoders": sections,
         "random": random,
         "evaluations": evaluations,
+        "seen": seen_by(evaluations),
         "fits": fits,
     }

@@ -44,6 +44,33 @@ def test_planted_differences_and_no_others(tmp_path: Path) -> None:
     assert table["difference"][1] == pytest.approx(pair["labels"]["l00"]["value"])
 
 
+def test_what_an_encoder_saw_of_the_test_stands_beside_its_numbers(tmp_path: Path) -> None:
+    target, rng = planted(60, 1)
+    for encoder in ("leaky", "random", "silent"):
+        write(tmp_path, f"{encoder}/full-s0", target, rng.random(target.shape))
+    tested = pd.read_parquet(tmp_path / "evaluate/leaky/t/full-s0/predictions.parquet")
+    records = tested[["record_id", "patient_id", "split"]].assign(
+        source="s", sampling_rate=500, n_samples=5000, sha256=64 * "a"
+    )
+    write_parquet(tmp_path / "manifest/records.parquet", records)
+    write_json(tmp_path / "manifest/audit.json", {"databases": {"s": ["ptbxl"]}})
+    foreign = {"weights": "import", "imported": {"licence": "MIT", "pretrained_on": ["challenge2021"]}}
+    write_json(tmp_path / "pretrain/leaky/encoder.json", foreign)
+    write_json(tmp_path / "pretrain/random/encoder.json", {"weights": "random"})
+    write_json(tmp_path / "pretrain/silent/encoder.json", {"weights": "import"})
+    found = compare(tmp_path, "leaky/full-s0", "random/full-s0", "silent/full-s0")["encoders"]
+    why = "pretrained on Challenge 2021: both have recordings of PTB-XL"
+    assert found["leaky"] == {
+        "licence": "MIT", "pretraining": "Challenge 2021", "seen": "yes", "why": why,
+        "sources": {"s": {"seen": "yes", "why": why}},
+    }  # fmt: skip
+    table = pd.read_csv(tmp_path / "evaluate/comparison/t.csv").groupby(["first", "second"], sort=False).first()
+    assert table[["first_seen", "second_seen"]].to_numpy().tolist() == [
+        ["yes", "no"], ["yes", "unknown"], ["no", "unknown"],
+    ]  # fmt: skip
+    assert table["seen_why"].iloc[0] == f"leaky: {why}; random: random weights: no pretraining"
+
+
 def test_equal_encoders(tmp_path: Path) -> None:
     target, rng = planted(300, 40, seed=1)
     for encoder in "ab":

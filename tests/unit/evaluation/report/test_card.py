@@ -34,6 +34,25 @@ def test_the_card_says_that_patients_are_unknown(results: Path) -> None:
     assert seen.count("Suspected overlap") == seen.count(said) == 1
 
 
+def test_the_card_says_whose_weights_they_are_and_that_they_saw_the_test(results: Path) -> None:
+    path = results / "manifest/audit.json"
+    write_json(path, read_json(path) | {"databases": {"alpha": ["challenge2021"]}})
+    path = results / "pretrain/tiny/encoder.json"
+    foreign = {"origin": "X", "licence": "CC BY-NC 4.0", "pretrained_on": ["ptbxl"]}
+    write_json(path, read_json(path) | {"weights": "import", "imported": foreign})
+    seen = seen_on(results)
+    why = "pretrained on PTB-XL: both have recordings of PTB-XL."
+    assert f"alpha: seen in pretraining: yes , {why}" in seen
+    assert "Weights import Their licence CC BY-NC 4.0 Pretrained on PTB-XL Reads" in seen
+    assert "Weights of the encoder: import; pretrained on PTB-XL." in seen
+    assert f"Its encoder's pretraining has seen alpha: {why}" in seen
+    write_json(path, read_json(path) | {"imported": {"origin": "X"}})
+    seen = seen_on(results)
+    assert "alpha: seen in pretraining: unknown , the weights were made elsewhere: what they were trained on is" in seen
+    assert "Their licence unknown: licence of the encoder says nothing Pretrained on unknown" in seen
+    assert "Its encoder's pretraining" not in seen
+
+
 def test_what_the_card_says(results: Path) -> None:
     write_json(results / "pretrain/tiny/encoder.json", read_json(results / "pretrain/tiny/encoder.json") | {
         "training": {"steps": 200, "sources": ["alpha"]}})  # fmt: skip

@@ -62,6 +62,40 @@ def test_the_report_shows_baselines_and_the_comparison(results: Path, monkeypatc
     assert "Nothing has been evaluated yet" in _words(page)
 
 
+def test_what_was_seen_is_marked_with_its_reason(results: Path, quick: None) -> None:
+    shutil.copytree(results / "evaluate/tiny", results / "evaluate/theirs")
+    info = read_json(results / "pretrain/tiny/encoder.json") | {"training": {"steps": 200, "sources": ["alpha"]}}
+    write_json(results / "pretrain/tiny/encoder.json", info)
+    info = {"name": "theirs", "weights": "import"}
+    foreign = {"licence": "CC BY-NC 4.0", "pretrained_on": ["ptbxl"]}
+    write_json(results / "pretrain/theirs/encoder.json", info | {"imported": foreign})
+    path = results / "manifest/audit.json"
+    write_json(path, read_json(path) | {"databases": {"alpha": ["ptbxl"]}})
+    for encoder in ("theirs", "tiny"):
+        path = results / f"evaluate/{encoder}/super/full-s0/metrics.json"
+        write_json(path, read_json(path) | {"encoder": encoder, "kind": "multilabel"})
+    run_compare(
+        CONFIG, evaluations=results / "evaluate", task="super", models=["theirs/full-s0", "tiny/full-s0"],
+        output=results / "evaluate/comparison/super.json",
+    )  # fmt: skip
+    page = results / "page.html"
+    note = "theirs on alpha: seen in pretraining: yes , pretrained on PTB-XL: both have recordings of PTB-XL."
+    fits = [FittedModel("theirs", "super", "full-s0"), FittedModel("tiny", "super", "full-s0")]
+    run_comparison_page(results, fits, page)
+    for seen in (_words(page), _reported(results, page)):
+        assert seen.count(note) == 1
+        assert "tiny on alpha: seen" not in seen  # pretrained on the other splits of this manifest
+        (table,) = re.findall(r"Seen in pretraining super theirs (.*?) tiny full-s0 (.*?) theirs on alpha", seen)
+        assert [cells.split()[-1] for cells in (table[0], table[1].split(" constant answer ")[0])] == ["yes", "no"]
+    run_comparison_page(results, fits, page)
+    assert "theirs CC BY-NC 4.0 PTB-XL tiny – " in _words(page)
+
+
+def _reported(results: Path, page: Path) -> str:
+    run_report(results, page)
+    return _words(page)
+
+
 def test_the_page_says_what_was_tested(tmp_path: Path) -> None:
     write_trainings(tmp_path, {"a": [0.5, 0.52, 0.48], "b": [0.0, 0.03, -0.02]})
     page = tmp_path / "page.html"
