@@ -32,6 +32,7 @@ from ecglfm.app.handover.readme import readme
 from ecglfm.app.handover.running import TOLERANCE_MV, TOLERANCE_OUTPUTS, Difference, compare
 from ecglfm.config import LEADS, UserError, parse
 from ecglfm.config.kinds import KINDS
+from ecglfm.models.lineage import licences
 from ecglfm.provenance import atomic, code_version, sha256_file, write_json, write_text
 
 _DAWN = (1980, 1, 1, 0, 0, 0)  # the first moment of a zip file's clock
@@ -112,7 +113,7 @@ def write_bundle(
         difference = compare(inside, example, parse(BundledModel, about, folder))
         write_json(inside / ABOUT, _about(about, rate, difference))
         write_text(inside / EXAMPLE, json.dumps(example.to_json(), allow_nan=False))
-        write_text(inside / LICENCE, _licence(licence, folder))
+        write_text(inside / LICENCE, _licence(licence, folder, model.info.get("encoder", {})))
         if card is not None:
             shutil.copyfile(card, inside / CARD)
         title = f"{model.info.get('task', folder.name)}, {model.info.get('fit', 'imported')}"
@@ -145,10 +146,11 @@ def _about(model: dict[str, Any], rate: float, difference: Difference) -> dict[s
     }
 
 
-def _licence(given: Path | None, folder: Path) -> str:
-    """The licence of whoever hands the model on, or the sentence that there is none."""
+def _licence(given: Path | None, folder: Path, encoder: dict[str, Any]) -> str:
+    """The licence of whoever hands the model on; else that there is none, and what foreign weights have."""
     if given is None:
-        return (
+        theirs = "".join(f"Its encoder's weights were made elsewhere; licence: {one}.\n" for one in licences(encoder))
+        return theirs + (
             f"Nobody has said what may be done with the weights of this model, {folder.name}: ask who gave it to you.\n"
             "They come of recordings whose databases have terms of their own.\n"
             "The graphs were written by ecglfm, whose code is under the MIT licence.\n"

@@ -93,6 +93,8 @@ def import_checkpoint(
     facts |= {"unverified": imported.unverified}
     if imported.pretrained_on:
         facts |= {"pretrained_on": imported.pretrained_on}
+    if imported.licence:
+        facts |= {"licence": imported.licence}
     info = {"name": path.stem, "weights": "import", "imported": facts}
     save_encoder(output, encoder, info)
     write_text(output / "encoder.yaml", _encoder_yaml(imported, path, output))
@@ -159,5 +161,6 @@ def _encoder_yaml(imported: Imported, path: Path, output: Path) -> str:
         "weights: import",
         f"path: {json.dumps(str(output))}",
         *([f"pretrained_on: {json.dumps(imported.pretrained_on)}"] if imported.pretrained_on else []),
+        *([f"licence: {json.dumps(imported.licence)}"] if imported.licence else []),
     ]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ecglfm.app.handover import write_bundle
-from ecglfm.app.handover.bundle import _card_of
+from ecglfm.app.handover.bundle import _card_of, _licence
 from ecglfm.app.prediction import Predictor
 from ecglfm.cli import main
 from ecglfm.config import LEADS, UserError
@@ -102,6 +102,14 @@ def test_all_that_a_reader_needs_lies_in_it(unpacked: Path, model: Path):
     assert about["model"]["thresholds"] == [0.4, 0.6]
     assert (unpacked / "card.html").read_text() == "<p>The card.</p>"
     assert "Nobody has said what may be done with the weights" in (unpacked / "LICENSE").read_text()
+
+
+def test_what_foreign_weights_allow_is_handed_on(tmp_path: Path):
+    foreign = {"weights": "pretrain", "continues": {"weights": "import", "imported": {"licence": "CC BY-NC 4.0"}}}
+    assert _licence(None, tmp_path, foreign).startswith(
+        "Its encoder's weights were made elsewhere; licence: CC BY-NC 4.0.\n"
+    )
+    assert _licence(None, tmp_path, {"weights": "pretrain"}).startswith("Nobody has said what may be done")
 
 
 def test_the_test_vector_has_a_gap_and_is_the_pipelines_own(unpacked: Path, model: Path):
