@@ -36,6 +36,7 @@ from ecglfm.config.encoder import BASELINES, EncoderConfig
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
+from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
     CmscConfig,
@@ -123,6 +124,7 @@ __all__ = [
     "FractionsConfig",
     "GenotypesConfig",
     "HiddenConfig",
+    "InputConfig",
     "InterpretationConfig",
     "JepaConfig",
     "LabelFile",
@@ -174,6 +176,7 @@ __all__ = [
     "VerifySlice",
     "VitConfig",
     "Wav2Vec2Config",
+    "check_input",
     "load",
     "load_task",
     "parse",

@@ -157,14 +157,24 @@ def compose_yaml(text: str) -> yaml.Node | None:
 SectionT = TypeVar("SectionT", bound=Section)
 
 
+def _one_of_a_list(field: FieldInfo) -> Any:
+    """Type of the items, where a field is a list."""
+    return get_args(field.annotation)[0] if get_origin(field.annotation) is list else None
+
+
+def tag(field: FieldInfo) -> str:
+    """Key on which the class of a section, or of those in a list, depends, such as `kind`; empty where none does."""
+    inside = getattr(_one_of_a_list(field), "__metadata__", ())
+    found = (one.discriminator for one in (field, *inside) if isinstance(one, FieldInfo))
+    return next((name for name in found if isinstance(name, str)), "")
+
+
 def choices(field: FieldInfo) -> dict[str, type[Section]]:
-    """Section of each value of `kind`, where the class of a section, or of those in a list, depends on that."""
-    union = field.annotation if field.discriminator is not None else None
-    if get_origin(field.annotation) is list:
-        (item,) = get_args(field.annotation)
-        if any(isinstance(one, FieldInfo) and one.discriminator for one in getattr(item, "__metadata__", ())):
-            union = item.__origin__
-    return {get_args(cls.model_fields["kind"].annotation)[0]: cls for cls in get_args(union)}
+    """Section of each value of that key; none where no class depends on one."""
+    if not (name := tag(field)):
+        return {}
+    union = getattr(_one_of_a_list(field), "__origin__", field.annotation)
+    return {get_args(cls.model_fields[name].annotation)[0]: cls for cls in get_args(union)}
 
 
 class OneOf:
@@ -212,9 +222,9 @@ class _Place(NamedTuple):
     location : tuple
     section : section class or None
     kind : str
-        Of the section, where its class depends on that.
+        Key and value on which the section's class depends, where it does: `kind 'vit'`.
     others : list of section classes
-        Of its other kinds.
+        Of the other values.
     """
 
     location: tuple[Any, ...]
@@ -226,16 +236,16 @@ class _Place(NamedTuple):
 def _place(cls: type[Section], location: tuple[Any, ...]) -> _Place:
     """What pydantic's `location` is for the user, who writes no kind on the way to a key."""
     inside: _Place = _Place((), cls)  # the section that holds the next key
-    place, kinds = inside, dict[str, type[Section]]()
+    place, kinds, key = inside, dict[str, type[Section]](), ""
     for part in location:
         if part in kinds:
             others = [other for kind, other in kinds.items() if kind != part]
-            inside, kinds = _Place((), kinds[part], str(part), others), {}
+            inside, kinds = _Place((), kinds[part], f"{key} {part!r}", others), {}
             continue
         place = inside._replace(location=(*place.location, part))
         if inside.section is not None and part in inside.section.model_fields:  # else a name that the user chose
             field = inside.section.model_fields[part]
-            inside, kinds = _Place((), inner_section(field.annotation)), choices(field)
+            inside, kinds, key = _Place((), inner_section(field.annotation)), choices(field), tag(field)
     return place
 
 
@@ -243,7 +253,7 @@ def _unknown(place: _Place) -> str:
     """What is said of a key that its section does not have."""
     key = str(place.location[-1])
     if any(key in other.model_fields for other in place.others):
-        return f"kind {place.kind!r} has no key {key!r}; leave it out"
+        return f"{place.kind} has no key {key!r}; leave it out"
     return unknown(key, place.section.model_fields if place.section is not None else [])
 
 
@@ -270,12 +280,13 @@ def parse(cls: type[SectionT], content: dict[str, Any], where: str | Path | Orig
             place = _place(cls, problem["loc"])
             key = ".".join(str(part) for part in place.location if part != "[key]") or "(whole file)"
             file = str(where.of(*place.location) if isinstance(where, Origin) else where)
+            tagged = str(problem.get("ctx", {}).get("discriminator")).strip("'")
             if problem["type"] == "extra_forbidden":
                 text = renamed(place.location, file) or _unknown(place)
             elif problem["type"] == "union_tag_not_found":
-                text = "write which `kind` it is"
+                text = f"write which `{tagged}` it is"
             elif problem["type"] == "union_tag_invalid":
-                text = f"kind {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
+                text = f"{tagged} {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}"
             else:
                 text = worded(problem)
             lines.append(f"{file}: {key}: {text}")

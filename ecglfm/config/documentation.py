@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from ecglfm.config.base import OneOf, Section, choices, inner_section
+from ecglfm.config.base import OneOf, Section, choices, inner_section, tag
 from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.sources import SourceConfig
@@ -92,7 +92,7 @@ def _rows(
     `given` holds the defaults of its place.
     """
     hints = typing.get_type_hints(cls)
-    rows = []
+    rows, told = [], set[type[Section]]()
     for name in keys or cls.model_fields:
         field = cls.model_fields[name]
         inner = inner_section(hints[name])
@@ -107,21 +107,27 @@ def _rows(
         rows.append(f"| `{prefix}{name}` | {type_name} | {default} | {field.description} |")
         if kinds:
             usual = "required" if listed else f"`{next(iter(kinds))}`"
-            rows += _rows_of_kinds(kinds, f"{prefix}{name}.", field.description or "", usual)
+            rows += _rows_of_kinds(kinds, f"{prefix}{name}.", field.description or "", usual, tag(field), told)
+            told |= set(kinds.values())
         elif inner is not None:
             rows += _rows(inner, f"{prefix}{name}{_entry(hints[name])}.", value if isinstance(value, Section) else None)
     return rows
 
 
-def _rows_of_kinds(kinds: dict[str, type[Section]], prefix: str, what: str, usual: str) -> list[str]:
-    """Table rows of a section that has a class for each `kind`: each row once, what most of them have first."""
-    meanings = (f"`{kind}`: {cls.model_fields['kind'].description}" for kind, cls in kinds.items())
+def _rows_of_kinds(
+    kinds: dict[str, type[Section]], prefix: str, what: str, usual: str, key: str, told: set[type[Section]]
+) -> list[str]:
+    """Table rows of a section that has a class for each value of `key`: each row once, what most of them have first.
+
+    Keys of classes that were `told` above stand there.
+    """
+    meanings = (f"`{kind}`: {cls.model_fields[key].description}" for kind, cls in kinds.items())
     names = " or ".join(f"`{kind}`" for kind in kinds)
-    first = f"| `{prefix}kind` | {names} | {usual} | {what}; {'; '.join(meanings)} |"
+    first = f"| `{prefix}{key}` | {names} | {usual} | {what}; {'; '.join(meanings)} |"
     owners: dict[str, list[str]] = {}
     for kind, cls in kinds.items():
-        for row in _rows(cls, prefix):
-            if not row.startswith(f"| `{prefix}kind` "):
+        for row in _rows(cls, prefix) if cls not in told else []:
+            if not row.startswith(f"| `{prefix}{key}` "):
                 owners.setdefault(row, []).append(kind)
     rows = [first]
     for row, of in sorted(owners.items(), key=lambda item: -len(item[1])):
