@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         made = ECGModel(encoder, ["a", "b"], "full").eval()
-        made.reference = Reference(encoder.dim, len(LEADS))  # as fine-tuned models have; all is far from nothing
+        made.reference = Reference(made.embedding_dim, len(LEADS))  # as fine-tuned models have; all is far from nothing
         made.reference.share, made.reference.limits = 0.03, dict.fromkeys(PARTS, 0.0)
         save_model(folder / "model", made, {})
         rng = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """What a user may say about an encoder's architecture: a class for each `kind`, beside its bounds.
 
-A new kind is a class here and its name in `ModelConfig`; what is built of it, `ecglfm.models.encoders.kinds` says.
+A new kind is a class here, or of convolutions alone in `convolutional.py`, and its name in `ModelConfig`; what is built
+of it, `ecglfm.models.encoders.kinds` says.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
+from ecglfm.config.convolutional import Channels, ConvnetConfig, ResnetConfig
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, check_odd
-
-_Channels = Annotated[int, Field(ge=1)]
-_Blocks = Annotated[int, Field(ge=1, le=1000)]
 
 
 class ConformerConfig(AttentionConfig):
@@ -58,44 +57,6 @@ class Wav2Vec2Config(AttentionConfig):
         return self
 
 
-class ConvnetConfig(Architecture):
-    """A residual convolutional network (xresnet1d), trained from scratch."""
-
-    kind: Literal["convnet"] = Field(description="xresnet1d, the supervised baseline, with `weights: random`")
-    kernel: int = Field(31, ge=1, description="kernel of stem and blocks, samples; odd")
-    stem: list[_Channels] = Field(
-        [32, 32, 64],
-        min_length=1,
-        description="channels of the first convolutions; the first has stride 2, so has the max pooling behind them",
-    )
-    blocks: list[_Blocks] = Field(
-        min_length=1, max_length=8, description="bottleneck blocks of each stage; all but the first halve the rate"
-    )
-    expansion: int = Field(4, ge=1, description="the inner convolutions of a block have `dim` / this channels")
-    downsample: int = Field(
-        1,
-        ge=1,
-        description="so many samples are averaged into one first; 5 makes 500 Hz the 100 Hz of the published baseline",
-    )
-
-    @property
-    def depth(self) -> int:
-        """Stages."""
-        return len(self.blocks)
-
-    @property
-    def parts(self) -> int:
-        """Convolutions of the stem, and blocks."""
-        return len(self.stem) + sum(self.blocks)
-
-    @model_validator(mode="after")
-    def _blocks_fit(self) -> ConvnetConfig:
-        check_odd(self.kernel)
-        if self.dim % self.expansion:
-            raise ValueError(f"dim {self.dim} is not a multiple of expansion {self.expansion}")
-        return self
-
-
 class S4Config(ContextConfig):
     """Front end and structured state-space layers (ECG-CPC, and the supervised S4 of its benchmark)."""
 
@@ -104,7 +65,7 @@ class S4Config(ContextConfig):
     bidirectional: bool = Field(
         False, description="layers see both ways; false: no frame depends on what comes after it, as ECG-CPC"
     )
-    conv_layers: list[tuple[_Channels, _Channels]] = Field(
+    conv_layers: list[tuple[Channels, Channels]] = Field(
         [(3, 2), (1, 1), (1, 1), (1, 1)],
         description="front end: [kernel, stride] of each convolution, samples, kernels odd; batch norm and ReLU follow "
         "each; []: a Linear of the leads at each sample",
@@ -230,7 +191,7 @@ class StatisticsConfig(Architecture):
 
 #: The architecture of an encoder, by its `kind`.
 ModelConfig = Annotated[
-    ConformerConfig | Wav2Vec2Config | ConvnetConfig | S4Config | StatisticsConfig | VitConfig,
+    ConformerConfig | Wav2Vec2Config | ConvnetConfig | ResnetConfig | S4Config | StatisticsConfig | VitConfig,
     Field(discriminator="kind"),
     usual_kind("conformer"),
 ]

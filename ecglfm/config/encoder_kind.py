@@ -20,6 +20,8 @@ class Architecture(Section):
     pretrainable: ClassVar[bool] = False
     #: Whether it has weights, by which it differs from others of its kind.
     weighted: ClassVar[bool] = True
+    #: Whether it has a Linear, beside which an adapter may learn.
+    linears: ClassVar[bool] = True
 
     kind: str
     dim: int = Field(ge=8, description="width of the encoder and of its embedding")
@@ -29,8 +31,10 @@ class Architecture(Section):
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """Modes of `finetune` that there are for it: without weights those in which only a head learns."""
-        return MODES if self.weighted else ("linear", "frozen")
+        """Modes of `finetune` that there are for it: adapters need a Linear, and without weights only a head learns."""
+        if not self.weighted:
+            return "linear", "frozen"
+        return tuple(mode for mode in MODES if mode != "lora" or self.linears)
 
     @property
     def depth(self) -> int:

@@ -24,9 +24,12 @@ def modes_of(encoder: EncoderConfig, lender: EncoderConfig | None = None) -> lis
 
 def unfitted(encoder: EncoderConfig) -> str:
     """Why there is no fit of an encoder, and what to do, before whose `finetune.modes` that is."""
-    if encoder.model.weighted:
-        return (
-            "not aligned with text, which zero_shot needs: write `pretrain.objective: {kind: report_alignment}`, or add"
-            " full to"
-        )
-    return f"`kind: {encoder.model.kind}` has no weights to train, only a head on it: add linear to"
+    kind = f"`kind: {encoder.model.kind}`"
+    if not encoder.model.weighted:
+        return f"{kind} has no weights to train, only a head on it: add linear to"
+    if not encoder.model.linears:
+        return f"{kind} has no Linear, which lora needs, and knows no words, which zero_shot needs: add full to"
+    return (
+        "not aligned with text, which zero_shot needs: write `pretrain.objective: {kind: report_alignment}`, or add"
+        " full to"
+    )

@@ -150,7 +150,7 @@ def load_model(path: str | Path) -> ECGModel:
         encoder = _build_encoder(about, where, weights)
         model = ECGModel(encoder, description.label_names, description.mode, description.link)
         if description.reference is not None:
-            model.reference = Reference(encoder.dim, len(encoder.leads))
+            model.reference = Reference(model.embedding_dim, len(encoder.leads))
         return model
 
     model = _load(json_path, build)

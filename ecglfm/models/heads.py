@@ -111,7 +111,8 @@ class ECGModel(nn.Module):
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}
         self.pooling = AttentionPooling(encoder.dim) if mode == "frozen" else None
-        self.head = (CosineHead if mode == "zero_shot" else nn.Linear)(encoder.dim, len(self.label_names))
+        width = encoder.dim if mode == "frozen" else encoder.embedding_dim
+        self.head = (CosineHead if mode == "zero_shot" else nn.Linear)(width, len(self.label_names))
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.freeze(mode)
@@ -120,6 +121,11 @@ class ECGModel(nn.Module):
     def kind(self) -> str:
         """Kind of task: what `outputs` are."""
         return self.link.kind.name
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the vector that the head reads, which `embed` gives."""
+        return self.head.in_features
 
     def outputs(self, logits: Tensor) -> Tensor:
         """What the logits (batch, labels) say: probabilities, quantities in their units, or log hazard ratios."""
@@ -178,7 +184,7 @@ class ECGModel(nn.Module):
         return self.head(self.embed(x, mask))
 
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the head reads, (batch, dim): frames pooled as the mode wants; arguments as in `forward`."""
+        """What the head reads, (batch, embedding_dim): frames pooled as the mode wants; arguments as in `forward`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode in ("full", "lora")):
             frames_btd, mask_bt = self.encoder.encode(x, mask)
         pool = self.encoder.pool if self.pooling is None else self.pooling

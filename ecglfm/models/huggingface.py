@@ -92,7 +92,8 @@ def export_huggingface(encoder: Encoder, output: Path) -> float:
             save_file(weights, path, metadata={"format": "pt"})
         write_text(temporary / "modeling_ecglfm.py", _CODE)
         about = {"name": encoder.info.get("name", "encoder"), "leads": " ".join(encoder.leads)}
-        write_text(temporary / "README.md", _PAGE.format(rate=encoder.sampling_rate, dim=encoder.dim, **about))
+        about |= {"rate": encoder.sampling_rate, "dim": encoder.embedding_dim}
+        write_text(temporary / "README.md", _PAGE.format(**about))
         again = EncoderModel.from_pretrained(temporary).eval()
         signal = torch.randn(2, len(encoder.leads), encoder.crop_samples, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():

@@ -167,7 +167,7 @@ def predict_described(
         numbers = torch.cat([vectors.float(), signal_numbers(x, valid, rate)], dim=1)
         return model.outputs(model.head(vectors.float())), numbers
 
-    widths = (len(model.label_names), model.encoder.dim + count_numbers(leads))
+    widths = (len(model.label_names), model.embedding_dim + count_numbers(leads))
     outputs, numbers = _forward(model, signals, windows, say, widths, batch_size, None)
     row = windows["row"].to_numpy()
     return outputs_by_record(model, row, outputs), aggregate_by_record(row, numbers)

@@ -84,7 +84,7 @@ def embed_windows(
     # A mask is of a whole batch: padded windows go by themselves, so that no window's numbers depend on its neighbours.
     kinds = (np.flatnonzero(valid >= encoder.crop_samples), np.flatnonzero(valid < encoder.crop_samples))
     batches = [places[first : first + _BATCH] for places in kinds for first in range(0, len(places), _BATCH)]
-    parts = [np.zeros((0, encoder.dim), np.float32)]
+    parts = [np.zeros((0, embedder.embedding_dim), np.float32)]
     own = tqdm(total=len(windows), desc="embed", unit="window", leave=False, disable=None if shown is None else True)
     with evaluating(embedder) as device, own:
         for places in batches:
@@ -115,7 +115,7 @@ def write_vectors(
         Their samples.
     """
     encoder = encoder_of(embedder)
-    names, all_windows = vector_columns(encoder.dim), signals.windows(encoder.crop_samples)
+    names, all_windows = vector_columns(embedder.embedding_dim), signals.windows(encoder.crop_samples)
     about = {_MADE_BY: made_by, "encoder": str(encoder.info.get("name", "")), "version": code_version()["version"]}
     named = records.rename(columns={"record_id": "record"})
     with (
@@ -162,14 +162,14 @@ def read_vectors(
     UserError
         A table is missing, was made by other weights, or lacks a window or has it of other samples.
     """
-    vectors = np.zeros((len(windows), encoder.dim), np.float32)
+    vectors = np.zeros((len(windows), encoder.embedding_dim), np.float32)
     found = np.zeros(len(windows), bool)
     first = np.searchsorted(windows["row"].to_numpy(), np.arange(len(records)))
     for source, rows in records.groupby("source").indices.items():
         path = windows_of(folder / f"{source}.parquet")
         _check_made_by(path, made_by)
         index, sha256 = pd.Index(records["record_id"].iloc[rows]), records["sha256"].to_numpy()
-        for piece in table_pieces(path, ["record", "sha256", "start", *vector_columns(encoder.dim)]):
+        for piece in table_pieces(path, ["record", "sha256", "start", *vector_columns(encoder.embedding_dim)]):
             place = index.get_indexer(piece["record"])
             piece, row = piece[place >= 0], rows[place[place >= 0]]
             if (stale := piece["sha256"].to_numpy() != sha256[row]).any():

@@ -12,6 +12,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "wav2vec2": {"layers": 2, "ffn_dim": 24, "heads": 2, "conv_channels": 8, "positional_kernel": 4,
                  "positional_groups": 2, "norm_first": True},
     "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
+    "resnet": {"widths": [8, 16], "blocks": [1, 1], "strides": [1, 2], "stem": [5, 2], "max_pool": True, "pool": "mean_max"},
     "statistics": {"dim": 0, "dropout": 0.0},
     "vit": {"layers": 2, "ffn_dim": 24, "heads": 2, "patch": 20},
     "s4": {"layers": 2, "state": 4, "bidirectional": True, "conv_layers": [[3, 2], [3, 1]], "kernel_frames": 50},

@@ -88,7 +88,7 @@ class RecordEmbedder:
         usable = np.array([one.fault is None for one in prepared], bool)
         held = Held([one.signal for one in prepared if one.fault is None])
         windows = held.windows(self.encoder.crop_samples)
-        vectors = np.full((len(prepared), self.encoder.dim), np.nan, np.float32)
+        vectors = np.full((len(prepared), self.module.embedding_dim), np.nan, np.float32)
         of_windows = embed_windows(self.module, held, windows, precision=self.precision)
         vectors[usable] = aggregate_by_record(windows["row"].to_numpy(), of_windows)
         return vectors
@@ -123,7 +123,7 @@ class RecordEmbedder:
         return pd.concat(
             [
                 pd.DataFrame([one[:2] for one in prepared], columns=["record", "patient_id"], dtype="str"),
-                pd.DataFrame(self.vectors(prepared), columns=vector_columns(self.encoder.dim)),
+                pd.DataFrame(self.vectors(prepared), columns=vector_columns(self.module.embedding_dim)),
                 pd.DataFrame(
                     [(",".join(one.flags), ": ".join(one.fault or ())) for one in prepared],
                     columns=["flags", "reason"], dtype="str",

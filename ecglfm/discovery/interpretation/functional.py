@@ -37,13 +37,14 @@ def feature_model(module: Encoder | ECGModel, weights: Path, names: Sequence[str
     """
     encoder = encoder_of(module)
     table = pd.read_parquet(weights)
-    if table["dimension"].tolist() != vector_columns(encoder.dim):
+    if table["dimension"].tolist() != vector_columns(module.embedding_dim):
         raise UserError(
-            f"{weights}: of vectors of {len(table)} numbers, the encoder's have {encoder.dim}: it is another"
+            f"{weights}: of vectors of {len(table)} numbers, the encoder's have {module.embedding_dim}: it is another"
         )
     weights_dk = table[list(names)].to_numpy(np.float64)
     count = len(names)
-    model = ECGModel(encoder, names, "linear", link_of("regression", [0.0] * count, [1.0] * count))
+    mode = "linear" if getattr(module, "pooling", None) is None else "frozen"
+    model = ECGModel(encoder, names, mode, link_of("regression", [0.0] * count, [1.0] * count))
     if isinstance(module, ECGModel):
         model.pooling = module.pooling  # the vector is what that model's head reads
     with torch.no_grad():

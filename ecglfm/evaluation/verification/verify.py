@@ -186,7 +186,7 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
     from ecglfm.training.vectors import embed_windows
 
     if records.empty:
-        return np.zeros((0, encoder.dim))
+        return np.zeros((0, encoder.embedding_dim))
     check_samples(records, signals)
     store = Signals(records, signals)
     check_reads(

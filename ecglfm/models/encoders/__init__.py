@@ -9,6 +9,7 @@ from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import grid_positions
+from ecglfm.models.encoders.resnet import ResnetEncoder
 from ecglfm.models.encoders.vit import VitEncoder, attention_bias
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 
@@ -22,6 +23,7 @@ __all__ = [
     "FeedForward",
     "FrontEnd",
     "PatchEncoder",
+    "ResnetEncoder",
     "Stack",
     "TransformerLayer",
     "VitEncoder",

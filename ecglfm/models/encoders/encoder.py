@@ -95,6 +95,11 @@ class Encoder(nn.Module, ABC):
         return None
 
     @property
+    def embedding_dim(self) -> int:
+        """Width of the vector of a recording, which `pool` gives."""
+        return self.dim
+
+    @property
     def closing(self) -> tuple[str, ...]:
         """Names of modules behind the last layer, which learn as that does."""
         return ()
@@ -137,7 +142,7 @@ class Encoder(nn.Module, ABC):
         if self.too_short(x.shape[2]):
             raise ValueError(f"{x.shape[2]} samples are shorter than one frame of the encoder")
         if self.longest is not None and not exporting() and x.shape[2] > self.longest:
-            most = f"the {self.longest} that the encoder has positions for"
+            most = f"the {self.longest} that the encoder can read at once"
             raise ValueError(f"{x.shape[2]} samples are more than {most}; give windows")
         if mask is not None and mask.shape != (x.shape[0], x.shape[2]):
             raise ValueError(f"expected a mask of shape {(x.shape[0], x.shape[2])}, found {tuple(mask.shape)}")
@@ -165,11 +170,11 @@ class Encoder(nn.Module, ABC):
         return self.encode(x, mask)[0]
 
     def pool(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
-        """The vector of a recording, (batch, dim), of what `encode` gave: the mean over its real frames."""
+        """The vector of a recording, (batch, embedding_dim), of what `encode` gave: the mean over its real frames."""
         return mean_over_frames(x_btd, mask_bt)
 
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """One vector per recording, (batch, dim), its frames pooled; arguments as in `forward`."""
+        """One vector per recording, (batch, embedding_dim), its frames pooled; arguments as in `forward`."""
         return self.pool(*self.encode(x, mask))
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from ecglfm.config import ModelConfig, PreprocessConfig
 from ecglfm.models.encoders.convnet import ConvnetEncoder
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder
+from ecglfm.models.encoders.resnet import ResnetEncoder
 from ecglfm.models.encoders.statistics import StatisticsEncoder
 from ecglfm.models.encoders.vit import VitEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
     "convnet": ConvnetEncoder,
+    "resnet": ResnetEncoder,
     "statistics": StatisticsEncoder,
     "vit": VitEncoder,
 } | dict.fromkeys(CONTEXTS, ECGEncoder)

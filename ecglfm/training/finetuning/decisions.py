@@ -62,7 +62,7 @@ def _reference(
     step = -(-len(data.train) // REFERENCE_RECORDS)
     windows = windows_of(model, data, data.train[::step])
     _, train_nd = predict_described(model, data.signals, windows, batch_size=config.batch_size)
-    reference = Reference(model.encoder.dim, len(model.encoder.leads))
+    reference = Reference(model.embedding_dim, len(model.encoder.leads))
     reference.fit(train_nd)
     said = data.records["flags"].iloc[data.valid] if "flags" in data.records else [""] * len(data.valid)
     flags = [quality_flags(text.split(",")) for text in said]

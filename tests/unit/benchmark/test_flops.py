@@ -9,7 +9,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ecglfm.benchmark.flops import forward_flops
+from ecglfm.benchmark.flops import encoder_flops, forward_flops
 from ecglfm.config import LEADS, EncoderConfig, ModelConfig, PreprocessConfig, PretrainConfig, load
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
@@ -133,3 +133,20 @@ def test_600m_needs_six_operations_a_parameter_and_frame(repository):
     assert config.pretrain is not None
     flops = forward_flops(config.model, config.pretrain, segments=4, leads=12, samples=2500, masked=60)
     assert 3 * sum(flops.values()) == pytest.approx(6 * 610e6 * 4 * 156, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"widths": [8, 16], "blocks": [2, 1], "strides": [1, 2], "stem": [5, 2], "max_pool": True},
+        {"widths": [16, 16], "blocks": [1, 2], "strides": [2, 2]},
+        {"widths": [8, 12, 16], "blocks": [1, 1, 2], "strides": [1, 4, 3], "stem": [7, 1], "kernel": 7, "preactivation": True},
+    ],
+)  # fmt: skip
+def test_a_resnet_is_counted(form):
+    """Of a length that no stride divides."""
+    model = architecture(kind="resnet", dim=16, **form)
+    encoder = make_encoder(model, LEADS, 500, PreprocessConfig(), 5.0).eval()
+    found = counted(lambda: encoder(torch.zeros(3, 12, 1003)))
+    flops = encoder_flops(model, segments=3, leads=12, samples=1003)
+    assert flops == pytest.approx(found, rel=1e-9 if not model.preactivation else 2e-3)  # frames of no whole stride

@@ -40,7 +40,7 @@ def test_an_encoder_without_a_kind_is_a_conformer():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"kind": "resnet"}, "e.yaml: model: kind 'resnet' is none of KINDS"),
+        ({"kind": "restnet"}, "e.yaml: model: kind 'restnet' is none of KINDS"),
         ({"kind": 3}, "e.yaml: model: kind '3' is none of KINDS"),
         (SIZES | {"stem": [3]}, "e.yaml: model.stem: kind 'conformer' has no key 'stem'; leave it out"),
         (SIZES | {"kind": "wav2vec2", "norm": "layer"}, "e.yaml: model.norm: kind 'wav2vec2' has no key 'norm'; leave it out"),
@@ -69,7 +69,7 @@ def test_only_encoders_with_a_context_are_pretrained():
 def test_each_kind_is_documented_with_its_own_keys():
     rows = [line for line in pages()["pretrain.md"].splitlines() if line.startswith("| `model.")]
     assert next(row for row in rows if "`model.dim`" in row).endswith("width of the encoder and of its embedding |")
-    assert len([row for row in rows if "`model.kernel`" in row]) == 2
+    assert len([row for row in rows if "`model.kernel`" in row]) == 3
     assert any(
         "`model.layers` | whole number | required | `conformer` and `wav2vec2` and `s4` only: " in row for row in rows
     )

@@ -12,6 +12,7 @@ from tests.unit.architectures import small
 def test_modes_need_weights() -> None:
     assert small("s4").modes == ("full", "frozen", "linear", "lora", "zero_shot")
     assert small("statistics").modes == ("linear", "frozen")
+    assert small("resnet").modes == small("convnet").modes == ("full", "frozen", "linear", "zero_shot")
 
 
 @pytest.mark.parametrize(("kind", "parts"), [("conformer", 2 + 4), ("s4", 2 + 2), ("vit", 2 + 1), ("convnet", 2 + 2)])

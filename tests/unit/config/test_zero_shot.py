@@ -64,3 +64,15 @@ def test_a_project_without_one_is_told_what_to_do(repository: Path) -> None:
         " `pretrain.objective: {kind: report_alignment}`, or add full to config.yaml's `finetune.modes`, beside which its"
         " other fits stay"
     )
+
+
+def test_what_has_no_linear_has_no_adapters(repository: Path) -> None:
+    convnet = {"model": {"kind": "convnet", "dim": 16, "blocks": [1]}, "weights": "random"}
+    content = BASE | {"define": {"encoders": {"cnn": convnet}}, "encoders": ["cnn", "random-tiny"]}
+    project = Project(content | {"finetune": {"modes": ["lora", "linear"]}}, repository / "config")
+    assert [fit for fit in project.fits if project.has_fit("random-tiny", fit)] == ["lora-s0", "linear-s0"]
+    assert [fit for fit in project.fits if project.has_fit("cnn", fit)] == ["linear-s0"]
+    with pytest.raises(
+        UserError, match="`kind: convnet` has no Linear, which lora needs, and knows no words, which zero"
+    ):
+        Project(content | {"finetune": {"modes": ["lora"]}}, repository / "config")

@@ -14,6 +14,16 @@ ATTENTION = {"layers": 1, "ffn_dim": 24, "heads": 2, "conv_channels": 8}
 OWN = {
     "conformer": ATTENTION | {"kernel": 5},
     "convnet": {"kernel": 5, "expansion": 2, "blocks": [1, 1], "stem": [8], "downsample": 5, "dropout": 0.0},
+    "resnet": {
+        "widths": [8, 16],
+        "blocks": [1, 1],
+        "strides": [1, 4],
+        "stem": [7, 1],
+        "kernel": 7,
+        "preactivation": True,
+        "pool": "flatten",
+        "dropout": 0.0,
+    },
     "statistics": {"dim": 0, "dropout": 0.0},
     "vit": {
         "layers": 1,

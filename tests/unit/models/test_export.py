@@ -51,6 +51,7 @@ def check(module, run, masked):
         ("conformer", "model", True),
         ("wav2vec2", "encoder", True),
         ("statistics", "model", True),
+        ("resnet", "encoder", False),
         ("vit", "encoder", True),
     ],
 )
@@ -74,6 +75,7 @@ def test_torchscript(tmp_path, kind, what, masked):
         ("conformer", "model", True, 1 << 30),
         ("wav2vec2", "encoder", True, 0),
         ("statistics", "encoder", True, 1 << 30),
+        ("resnet", "encoder", True, 1 << 30),
         ("vit", "encoder", True, 1 << 30),
     ],
 )

@@ -21,7 +21,7 @@ from tests.unit.training.finetuning.test_finetune import make_encoder
 class Encoder(nn.Module):
     """Its vector of a window: mean of each lead over the real samples, millivolts; dropout would show."""
 
-    crop_samples, dim = 4, 2
+    crop_samples, embedding_dim = 4, 2
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
-from ecglfm.config import UserError
+from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.discovery.interpretation.functional import feature_model
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.heads import ECGModel
+from tests.unit.architectures import small
 from tests.unit.evaluation.attribution.models import linear_model, random_model
 
 RNG = np.random.default_rng(0)
@@ -50,3 +53,16 @@ def test_another_encoder_is_refused(tmp_path: Path):
     write_weights(tmp_path / "w.parquet", 7)
     with pytest.raises(UserError, match="of vectors of 7 numbers, the encoder's have 16"):
         feature_model(random_model().encoder, tmp_path / "w.parquet", ["edf_0001"], np.ones(1))
+
+
+@pytest.mark.parametrize("mode", ["linear", "frozen"])
+def test_of_an_encoder_whose_vector_is_wider_than_its_frames(tmp_path: Path, mode: str):
+    """Mean and maximum joined; attention pooling stands in their place."""
+    encoder = make_encoder(small("resnet"), LEADS, 500, PreprocessConfig(), 5.0).eval()
+    fitted = ECGModel(encoder, ["a"], mode).eval()
+    mean, weights = write_weights(tmp_path / "w.parquet", {"linear": 32, "frozen": 16}[mode])
+    model = feature_model(fitted, tmp_path / "w.parquet", ["edf_0002"], np.ones(1))
+    x = torch.from_numpy(RNG.normal(size=(2, 12, 200))).float()
+    with torch.no_grad():
+        expected = (fitted.embed(x).double().numpy() - mean) @ weights[:, [1]]
+        assert model(x).numpy() == pytest.approx(expected, abs=1e-5)

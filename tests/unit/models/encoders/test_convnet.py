@@ -139,7 +139,10 @@ def test_there_is_no_front_end_to_freeze() -> None:
         ({"conv_channels": 8}, "kind 'convnet' has no key 'conv_channels'"),
         ({"dim": 17}, "dim 17 is not a multiple of expansion 2"),
         ({"kernel": 4}, "kernel 4 must be odd"),
-        ({"kind": "resnet"}, "kind 'resnet' is none of 'conformer', 'wav2vec2', 'convnet', 's4', 'statistics', 'vit'"),
+        (
+            {"kind": "restnet"},
+            "kind 'restnet' is none of 'conformer', 'wav2vec2', 'convnet', 'resnet', 's4', 'statistics', 'vit'",
+        ),
     ],
 )
 def test_wrong_architecture(changes, message) -> None:

@@ -198,7 +198,7 @@ def test_learnt_positions_end():
     encoder = encoder_of(**FORMS["merl"])
     assert encoder.longest == 259
     assert encoder(noise(1, 3, 259)).shape[1] == 12
-    with pytest.raises(ValueError, match="260 samples are more than the 259 that the encoder has positions for"):
+    with pytest.raises(ValueError, match="260 samples are more than the 259 that the encoder can read at once"):
         encoder(noise(1, 3, 260))
     assert encoder_of().longest is None
     with pytest.raises(ValueError, match="19 samples are shorter than one frame"):
