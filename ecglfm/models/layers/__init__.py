@@ -16,7 +16,14 @@ from ecglfm.models.layers.normalization import (
     standardize,
 )
 from ecglfm.models.layers.normed_convolution import ChannelsFirstBatchNorm, Convolution, strided
-from ecglfm.models.layers.precision import at_least_float32, cast_once, in_autocast, in_float32
+from ecglfm.models.layers.precision import (
+    at_least_float32,
+    cast_once,
+    in_autocast,
+    in_float32,
+    scores,
+    without_autocast,
+)
 from ecglfm.models.layers.state_space import StateSpace
 
 __all__ = [
@@ -46,8 +53,10 @@ __all__ = [
     "make_norm",
     "mean_over_ranks",
     "normed_linear",
+    "scores",
     "sinusoids",
     "standardize",
     "strided",
     "swish_linear",
+    "without_autocast",
 ]

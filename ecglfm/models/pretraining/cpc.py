@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ecglfm import distributed
 from ecglfm.config import CpcConfig, PretrainConfig, UserError
 from ecglfm.models.encoders import ECGEncoder, Encoder, Features
-from ecglfm.models.layers import at_least_float32
+from ecglfm.models.layers import at_least_float32, scores
 from ecglfm.models.pretraining.objective import Objective
 from ecglfm.models.pretraining.random import record_keys, substream, uniform
 
@@ -174,9 +174,9 @@ def contrast(predicted_bhmc: Tensor, features_btc: Tensor, candidates_bhmk: Tens
     -------
     Tensor, shape (batch, distances, anchors, candidates)
     """
-    with torch.autocast(features_btc.device.type, enabled=False):
-        predicted, features = at_least_float32(predicted_bhmc), at_least_float32(features_btc)
-        products_bhmt = predicted @ features.transpose(1, 2)[:, None]  # every prediction with every frame, once
+    products_bhmt = scores(
+        predicted_bhmc, features_btc.transpose(1, 2)[:, None]
+    )  # every prediction with every frame, once
     return products_bhmt.gather(3, candidates_bhmk)
 
 

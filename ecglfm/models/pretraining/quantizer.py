@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config import QuantizerConfig
-from ecglfm.models.layers import at_least_float32, mean_over_ranks
+from ecglfm.models.layers import at_least_float32, mean_over_ranks, without_autocast
 from ecglfm.models.pretraining.terms import mean_of_hidden
 
 
@@ -100,7 +100,8 @@ class GumbelQuantizer(nn.Module):
         -------
         Quantized
         """
-        scores_sv = at_least_float32(self.weight_proj(features_sc))
+        with without_autocast(features_sc):  # scores of some 16: of bfloat16's the largest is often two codes'
+            scores_sv = self.weight_proj(at_least_float32(features_sc))
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
         # not bincount: on a GPU it reads the smallest and the largest code, and the host would wait for them

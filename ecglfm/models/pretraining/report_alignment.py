@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ecglfm.config import PretrainConfig, ReportAlignmentConfig, UserError
 from ecglfm.models.encoders import Encoder
-from ecglfm.models.layers import at_least_float32, gather_rows
+from ecglfm.models.layers import at_least_float32, gather_rows, scores
 from ecglfm.models.pretraining.objective import Objective
 from ecglfm.models.text import Alignment, text_encoder
 
@@ -141,7 +141,7 @@ def contrast(ecg_np: Tensor, text_np: Tensor, rows_n: Tensor, scale: Tensor) -> 
         Share of recordings to which no other text is nearer than their own.
     """
     has_n = rows_n >= 0
-    logits_nn = scale * (ecg_np @ text_np.T)  # rows are recordings, columns texts
+    logits_nn = scale * scores(ecg_np, text_np.T)  # rows are recordings, columns texts
     own_n = logits_nn.diagonal()
     own_nn = torch.eye(len(rows_n), dtype=torch.bool, device=rows_n.device)
     against_nn = own_nn | ((rows_n[:, None] != rows_n) & has_n)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.models.encoders import Features
-from ecglfm.models.layers import at_least_float32, gather_rows, group_rank
+from ecglfm.models.layers import at_least_float32, gather_rows, group_rank, scores
 
 
 def hidden_weights(hidden_b: Tensor, masked: int) -> Tensor:
@@ -61,7 +61,7 @@ def contrastive_logits(
         The positive first.
     """
     x, y = (functional.normalize(at_least_float32(z), dim=-1) for z in (x_bmf, y_bmf))
-    scores_bmm = x @ y.transpose(1, 2) / temperature  # every frame with every frame, once
+    scores_bmm = scores(x, y.transpose(1, 2)) / temperature  # every frame with every frame, once
     same_bmm = codes_bm[:, :, None] == codes_bm[:, None, :]
     negative_bmk = scores_bmm.masked_fill(same_bmm, -torch.inf).gather(2, negatives_bmk)
     return torch.cat([scores_bmm.diagonal(dim1=1, dim2=2)[..., None], negative_bmk], dim=-1)
@@ -116,7 +116,7 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     everything = gather_rows(z)
     pairs = z.shape[0] // 2
     truth = group_rank() * pairs + torch.arange(pairs, device=z.device)
-    forth, back = z[0::2] @ everything[1::2].T / temperature, z[1::2] @ everything[0::2].T / temperature
+    forth, back = (scores(z[k::2], everything[1 - k :: 2].T) / temperature for k in (0, 1))
     loss = 0.5 * (functional.cross_entropy(forth, truth) + functional.cross_entropy(back, truth))
     hits = (forth.argmax(dim=1) == truth).float() + (back.argmax(dim=1) == truth).float()
     return loss, 0.5 * hits.mean()

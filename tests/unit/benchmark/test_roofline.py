@@ -47,8 +47,9 @@ def test_products_are_those_of_the_formula(repository, changed, passes):
     expected = passes * once["layers"] + PASSES * (once["frontend"] + once["objective"])
     # beside it the feature extractor's first products want no gradient
     assert step.flops() == pytest.approx(expected, rel=0.015)
-    types = {one.dtype for one in step.operations if one.name == "addmm"}
-    assert types == ({torch.float32} if changed.get("precision") == "fp32" else {torch.bfloat16})
+    single = [one for one in step.operations if one.name == "addmm" and one.dtype == torch.float32]
+    every = [one for one in step.operations if one.name == "addmm"]
+    assert len(single) == (len(every) if changed.get("precision") == "fp32" else 1)  # scores of the codebook
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ecglfm.benchmark.gpu_rules import gpu_rules
-from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32
+from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32, scores
 
 
 def test_half_precision_becomes_float32_and_nothing_else_does():
@@ -34,3 +34,14 @@ def test_what_several_products_take_is_cast_on_a_gpu_only():
         assert cast_once(of_gpu) is of_gpu
         with torch.autocast("meta", dtype=torch.bfloat16):
             assert cast_once(of_gpu).dtype == torch.bfloat16
+
+
+def test_scores_are_float32_under_autocast():
+    """255 x 257 is 65,535, and 257 no bfloat16."""
+    x, y = torch.tensor([[255.0]]), torch.tensor([[257.0]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (x @ y).item() != 65535.0
+        found = scores(x, y)
+        half = scores(x.bfloat16(), y)
+    assert (found.item(), found.dtype, half.item()) == (65535.0, torch.float32, 65535.0)
+    assert scores(x.double(), y.double()).dtype == torch.float64

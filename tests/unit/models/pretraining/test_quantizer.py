@@ -33,3 +33,12 @@ def test_quantizer_takes_the_noisy_best_and_passes_the_soft_gradient():
     still = quantizer(features, step=0, gumbel_sv=None)
     assert torch.equal(still.codes_s, quantizer.weight_proj(features).argmax(dim=1))
     assert torch.equal(still.vectors_se, quantizer.vars[still.codes_s])
+
+
+def test_codes_are_chosen_in_float32_under_autocast():
+    """Scores 100.1 and 100.2, which are one bfloat16: the first of equals would be taken."""
+    quantizer = GumbelQuantizer(1, QuantizerConfig(codes=2, code_dim=3))
+    with torch.no_grad():
+        quantizer.weight_proj.weight.copy_(torch.tensor([[100.1], [100.2]]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert quantizer(torch.ones(1, 1), step=0, gumbel_sv=None).codes_s.tolist() == [1]

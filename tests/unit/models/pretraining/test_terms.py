@@ -14,6 +14,7 @@ import torch
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.pretraining.masked_codes import TERMS, MaskedCodes
+from ecglfm.models.pretraining.terms import cmsc_loss, contrastive_loss
 from ecglfm.sources.synthesis.heart import quantize, record_leads
 from ecglfm.sources.synthesis.patient import draw_patient, generator
 from tests.unit.architectures import architecture
@@ -129,3 +130,20 @@ def test_a_term_of_weight_zero_has_no_part_in_loss_and_gradient(term: str) -> No
     for name, parameter in objective.named_parameters():
         learns = parameter.grad is not None and bool(parameter.grad.any())
         assert learns != name.startswith(("encoder.frontend.convs.0.bias", *heads.get(term, []))), name
+
+
+def test_what_terms_compare_is_float32_under_autocast() -> None:
+    """A loss in bfloat16 would be 4.531 or 4.562, and nothing between."""
+    generator = torch.Generator().manual_seed(0)
+    x_bmf, y_bmf = torch.randn(2, 2, 20, 8, generator=generator)
+    negatives_bmk = torch.randint(0, 20, (2, 20, 10), generator=generator)
+    codes_bm = torch.arange(20).expand(2, 20)
+
+    def losses() -> tuple[float, float]:
+        contrastive, _ = contrastive_loss(x_bmf, y_bmf, codes_bm, negatives_bmk, temperature=0.1)
+        cmsc, _ = cmsc_loss(x_bmf[0], temperature=0.1)
+        return contrastive.item(), cmsc.item()
+
+    plain = losses()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert losses() == plain
