@@ -6,7 +6,7 @@ Everything that reads or writes a table of records takes its column names from h
 from __future__ import annotations
 
 from ecglfm.records.errors import RecordError
-from ecglfm.records.leads import NAME_LEADS, LeadChoice, normalize_lead
+from ecglfm.records.leads import NAME_LEADS, LeadChoice, limb_weights, normalize_lead
 from ecglfm.records.moments import DATES, columns_of, made_at
 from ecglfm.records.record import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Microvolts, Record, to_microvolts
 from ecglfm.records.reports import Reports, normalized, read_reports
@@ -44,6 +44,7 @@ __all__ = [
     "data_hash",
     "data_hash_of_pieces",
     "ledger_frame",
+    "limb_weights",
     "made_at",
     "manifest_hash",
     "normalize_lead",

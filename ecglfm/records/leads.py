@@ -77,6 +77,13 @@ class LeadChoice(NamedTuple):
 _LIMB = ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-0.5, -0.5), (1.0, -0.5), (-0.5, 1.0))
 
 
+def limb_weights(lead: str, first: str, second: str) -> tuple[float, float]:
+    """What two leads of the limbs are multiplied by, so that their sum is another."""
+    (a, b), (c, d), (x, y) = (_LIMB[LEADS.index(each)] for each in (first, second, lead))
+    determinant = a * d - b * c  # never 0: no two limb leads point the same way
+    return (x * d - y * c) / determinant, (a * y - b * x) / determinant
+
+
 @lru_cache(maxsize=256)
 def choose_leads(names: tuple[str, ...]) -> LeadChoice:
     """Find the standard leads among the normalized lead names of a file; raises as `Record.standard`."""
@@ -98,10 +105,8 @@ def choose_leads(names: tuple[str, ...]) -> LeadChoice:
     sums = []
     if len(limb) >= 2:
         first, second = limb[:2]
-        (a, b), (c, d) = _LIMB[first], _LIMB[second]
-        determinant = a * d - b * c  # never 0: no two limb leads point the same way
-        for lead, (x, y) in enumerate(_LIMB):
+        for lead in range(len(_LIMB)):
             if lead not in recorded and LEADS[lead] not in unclear:
-                weights = ((x * d - y * c) / determinant, (a * y - b * x) / determinant)
+                weights = limb_weights(LEADS[lead], LEADS[first], LEADS[second])
                 sums.append((lead, (first, second), weights))
     return LeadChoice(recorded, columns, tuple(sums), ignored)

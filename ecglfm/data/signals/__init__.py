@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecglfm.data.signals.encoder_input import EncoderInput
 from ecglfm.data.signals.filters import bandpass_sections, notch_sections, ratio
 from ecglfm.data.signals.preprocessing import OUTPUT_DTYPES, QUALITY, run_preprocess
 from ecglfm.data.signals.quality import UNITS
@@ -12,6 +13,7 @@ __all__ = [
     "QUALITY",
     "RATES",
     "UNITS",
+    "EncoderInput",
     "bandpass_sections",
     "check_filters",
     "notch_sections",

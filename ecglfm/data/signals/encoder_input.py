@@ -1,0 +1,101 @@
+"""What an encoder with an input contract reads, made of prepared signals.
+
+Shapes: t samples, l leads.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig, check_input
+from ecglfm.data.signals.input_steps import LeadSum, apply, length_after, with_sums
+from ecglfm.records import limb_weights
+
+
+class EncoderInput:
+    """The steps of a contract over prepared signals, in float64.
+
+    Parameters
+    ----------
+    config : InputConfig
+    preprocess : PreprocessConfig
+        How the prepared signals are made.
+
+    Raises
+    ------
+    UserError
+        It cannot be made of them: a lead is absent, a rate or a filter does not fit, they are filtered already.
+    """
+
+    def __init__(self, config: InputConfig, preprocess: PreprocessConfig) -> None:
+        check_input(config, preprocess, "input")
+        self.config = config
+        steps = list(config.placed(preprocess.sampling_rate))
+        rated = [(step, rate or 0) for _, step, rate in steps]  # no rate is unknown
+        self._record, self._window = rated[: len(config.record)], rated[len(config.record) :]
+        self._columns, self._sums = _lead_sources(config.leads, preprocess.leads)
+
+    @property
+    def factor(self) -> int:
+        """Samples that a window has before its steps, for one behind them."""
+        return self.config.factor
+
+    @property
+    def shortest(self) -> int:
+        """Fewest prepared samples of which the encoder reads at least one."""
+        return next(samples for samples in count(2) if self.length(samples))
+
+    def length(self, samples: int) -> int:
+        """Samples of what the encoder reads that so many prepared samples give."""
+        for step, rate in self._record:
+            samples = length_after(step, samples, rate)
+        return samples // self.factor
+
+    def record(self, signal_tl: np.ndarray) -> np.ndarray:
+        """A whole recording behind the steps that concern it.
+
+        Parameters
+        ----------
+        signal_tl : ndarray of int16, shape (n_samples, len(preprocess.leads))
+            Prepared microvolts; at least two samples.
+
+        Returns
+        -------
+        ndarray of float32, shape (length(n_samples) * factor or some more, len(config.leads))
+        """
+        given_lt = np.ascontiguousarray(signal_tl.T) / 1000.0
+        x_lt = with_sums(given_lt[self._columns], given_lt, self._sums)
+        for step, rate in self._record:
+            x_lt = apply(step, x_lt, rate, self.config.leads)
+        return np.ascontiguousarray(x_lt.T, np.float32)
+
+    def window(self, piece_tl: np.ndarray) -> np.ndarray:
+        """A window of what `record` gave behind the steps that concern it.
+
+        Parameters
+        ----------
+        piece_tl : ndarray of float32, shape (n_samples, len(config.leads))
+            Recorded samples alone: padding belongs behind this.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples // factor, len(config.leads))
+            What the encoder reads.
+        """
+        if not self._window:
+            return piece_tl
+        x_lt = np.ascontiguousarray(piece_tl.T, np.float64)
+        for step, rate in self._window:
+            x_lt = apply(step, x_lt, rate, self.config.leads)
+        return np.ascontiguousarray(x_lt.T, np.float32)
+
+
+def _lead_sources(wanted: list[str], given: list[str]) -> tuple[list[int], list[LeadSum]]:
+    """Column of each lead, and those that are computed of two leads of the limbs."""
+    columns = [given.index(lead) if lead in given else 0 for lead in wanted]
+    limb = [lead for lead in given if lead in LEADS[:6]][:2]
+    missing = [lead for lead in wanted if lead not in given]
+    both = [given.index(lead) for lead in limb]
+    return columns, [(wanted.index(lead), (both[0], both[1]), limb_weights(lead, *limb)) for lead in missing]
