@@ -102,12 +102,13 @@ def _frontend(model: ContextConfig, leads: int, samples: int) -> tuple[float, in
     if isinstance(model, S4Config):
         return _normed_frontend(model, leads, samples // model.downsample)
     assert isinstance(model, AttentionConfig)
-    flops, inputs = 0, leads
+    samples, inputs = (samples * leads, 1) if model.joined else (samples, leads)
+    flops = 0
     for kernel, stride in model.conv_layers:
         samples = (samples - kernel) // stride + 1
         flops += 2 * samples * kernel * inputs * model.conv_channels
         inputs = model.conv_channels
-    if model.dim != model.conv_channels:
+    if model.projected:
         flops += 2 * samples * model.conv_channels * model.dim
     return flops, samples
 

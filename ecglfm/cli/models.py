@@ -17,7 +17,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "import-checkpoint", help="turn a released checkpoint of another method into an encoder, or a model"
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CKPT.pt", help="pretrained or fine-tuned checkpoint")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CKPT.pt",
+        help="pretrained or fine-tuned checkpoint, or a folder with model.safetensors and config.json",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for encoder.* and, if fine-tuned, model.*")
     parser.add_argument("--labels", type=Path, help="label_def.csv; without it labels are label_0, label_1, …")
     parser.add_argument(
@@ -67,6 +72,8 @@ def _import_checkpoint(args: argparse.Namespace) -> None:
         print(f"left out, never used: {', '.join(imported.dropped)}")
     if imported.objective:
         print(f"left out, needed to pretrain only: {', '.join(imported.objective)}")
+    if imported.licence:
+        print(f"licence: {imported.licence}")
     if imported.unverified:
         print(f"unverified: {imported.unverified}")
     what = "encoder and model" if imported.head else "encoder"

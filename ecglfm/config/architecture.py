@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
 from ecglfm.config.convolutional import Channels, ConvnetConfig, ResnetConfig
@@ -35,20 +35,44 @@ class ConformerConfig(AttentionConfig):
 
 
 class Wav2Vec2Config(AttentionConfig):
-    """Front end and wav2vec 2.0's transformer (ECG-FM)."""
+    """Front end and wav2vec 2.0's transformer (ECG-FM, HuBERT-ECG)."""
 
-    kind: Literal["wav2vec2"] = Field(description="ECG-FM's; unverified against a release")
+    #: Left out of dumps where they are false: what was trained before there were these keys stays what it is.
+    LATER: ClassVar[frozenset[str]] = frozenset({"joined_leads", "projection"})
+
+    kind: Literal["wav2vec2"] = Field(description="ECG-FM's and HuBERT-ECG's")
     positional_kernel: int = Field(128, ge=1, description="kernel of the positional convolution, frames")
     positional_groups: int = Field(16, ge=1, description="groups of the positional convolution")
     norm_first: bool = Field(
         False, description="LayerNorm before each module (true) or after its sum (false, as ECG-FM)"
     )
     standardize: bool = Field(False, description="each lead of a segment is first brought to mean 0 and deviation 1")
+    joined_leads: bool = Field(
+        False, description="the front end reads the leads one after the other, as one channel, as HuBERT-ECG's"
+    )
+    projection: bool = Field(
+        False, description="a Linear behind the front end, too, where that is as wide as the layers, as HuBERT-ECG's"
+    )
 
     @property
     def standardized(self) -> bool:
         """Whether each lead of a segment is first brought to mean 0 and deviation 1."""
         return self.standardize
+
+    @property
+    def joined(self) -> bool:
+        """Whether the front end reads the leads one after the other, as one channel."""
+        return self.joined_leads
+
+    @property
+    def projected(self) -> bool:
+        """Whether a Linear stands between front end and layers."""
+        return self.projection or super().projected
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key not in self.LATER or value}
 
     @model_validator(mode="after")
     def _groups_fit(self) -> Wav2Vec2Config:

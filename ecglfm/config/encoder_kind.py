@@ -80,6 +80,16 @@ class AttentionConfig(ContextConfig):
         """Layers and those of the front end."""
         return self.layers + len(self.conv_layers)
 
+    @property
+    def joined(self) -> bool:
+        """Whether the front end reads the leads one after the other, as one channel."""
+        return False
+
+    @property
+    def projected(self) -> bool:
+        """Whether a Linear stands between front end and layers."""
+        return self.dim != self.conv_channels
+
     @model_validator(mode="after")
     def _heads_fit(self) -> AttentionConfig:
         if self.dim % self.heads or self.dim % 2:

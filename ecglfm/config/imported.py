@@ -80,11 +80,11 @@ def check_whole(folder: Path, where: str) -> None:
 def check_model(found: Architecture, wanted: Architecture, where: str) -> None:
     """Raise `UserError` where an encoder has another architecture than a project says."""
     theirs, ours = found.model_dump(), wanted.model_dump()
-    for key in ours:
-        if theirs.get(key) != ours[key]:
+    for key in theirs | ours:  # of keys that came later only what is not their default is dumped
+        if theirs.get(key) != ours.get(key):
             raise UserError(
-                f"{where}: its {key} is {theirs.get(key)!r}, this project's is {ours[key]!r}; make them agree, or leave"
-                " `model` out, which the folder says"
+                f"{where}: its {key} is {theirs.get(key)!r}, this project's is {ours.get(key)!r}; make them agree, or"
+                " leave `model` out, which the folder says"
             )
 
 

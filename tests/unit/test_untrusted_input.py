@@ -1,7 +1,7 @@
 """Files that make much of themselves: each is one sentence, from a process that could not hold what it asks for.
 
-What else is refused stands beside its reader: `importers/test_hostile.py` (pickles), `sources/test_muse_xml.py`
-(entities), `test_numpy_folder.py`, `test_code15.py`, `test_inside.py` (paths), `download/test_archives.py` (zips).
+What else is refused stands beside its reader: `importers/test_hostile.py` (pickles), `test_hub.py` (safetensors),
+`sources/test_muse_xml.py` (entities), `test_numpy_folder.py`, `test_code15.py`, `test_inside.py` (paths), `download/test_archives.py` (zips).
 """
 
 from __future__ import annotations

@@ -183,7 +183,14 @@ def front_end(model: ModelConfig, leads: int) -> FrontEnd | NormedFrontEnd:
     if isinstance(model, S4Config):
         return NormedFrontEnd(leads, model)
     assert isinstance(model, AttentionConfig)
-    return FrontEnd(leads, channels=model.conv_channels, conv_layers=model.conv_layers, dim=model.dim)
+    return FrontEnd(
+        leads,
+        channels=model.conv_channels,
+        conv_layers=model.conv_layers,
+        dim=model.dim,
+        joined=model.joined,
+        projected=model.projected,
+    )
 
 
 class ECGEncoder(Encoder):

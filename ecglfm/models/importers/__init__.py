@@ -1,7 +1,7 @@
 """Foreign checkpoints become encoders and models of ours: `python -m ecglfm import-checkpoint`.
 
 One module per method: `recognises(checkpoint)` says whether it is its own, `convert(checkpoint)` gives an `Imported`.
-The file itself is read by `unpickle`, which runs nothing of it.
+The file itself is read by `unpickle` or `hub`, which run nothing of it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, vit
+from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, hubert_ecg, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
+from ecglfm.models.importers.hub import WEIGHTS
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
 from ecglfm.models.meta_device import on_meta_device
@@ -25,7 +26,7 @@ from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, ecg_cpc, vit)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, hubert_ecg, ecg_cpc, vit)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -58,7 +59,7 @@ def import_checkpoint(
     Parameters
     ----------
     path : path
-        The checkpoint.
+        The checkpoint, or a folder with `model.safetensors` and `config.json`.
     output : path
         Folder for `encoder.{safetensors,json}`, `encoder.yaml` (for config/encoders/) and, of a fine-tuned one,
         `model.{safetensors,json}`.
@@ -79,8 +80,8 @@ def import_checkpoint(
     UserError
         As `read_checkpoint` and `convert`; or the labels do not fit.
     """
-    path, output = Path(path), Path(output)
-    imported = convert(replace(read_checkpoint(path), heads=heads))
+    checkpoint, output = replace(read_checkpoint(path), heads=heads), Path(output)
+    imported, path = convert(checkpoint), checkpoint.path
     if standardize:
         imported.model["standardize"] = True
     if heads is not None and (imported.model["kind"] != "vit" or "head_dim" in imported.model):
@@ -95,13 +96,14 @@ def import_checkpoint(
         facts |= {"pretrained_on": imported.pretrained_on}
     if imported.licence:
         facts |= {"licence": imported.licence}
-    info = {"name": path.stem, "weights": "import", "imported": facts}
+    name = (path.parent.name if path.name == WEIGHTS else "") or path.stem  # on the hub a folder has the name
+    info = {"name": name, "weights": "import", "imported": facts}
     save_encoder(output, encoder, info)
     write_text(output / "encoder.yaml", _encoder_yaml(imported, path, output))
     if names:
         model = ECGModel(encoder, names, "full")
         model.head.load_state_dict(imported.head)
-        save_model(output, model, {"task": path.stem, "encoder": info})
+        save_model(output, model, {"task": name, "encoder": info})
     return imported
 
 

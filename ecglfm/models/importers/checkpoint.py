@@ -1,4 +1,4 @@
-"""Reads a PyTorch checkpoint that nobody vouches for: its settings as plain data, its weights as tensors.
+"""Reads a checkpoint that nobody vouches for: its settings as plain data, its weights as tensors.
 
 Only the tensors of the model are read: optimizer state, twice their size, stays in the file.
 """
@@ -22,10 +22,11 @@ from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from ecglfm.config import UserError
+from ecglfm.models.importers.hub import SETTINGS, WEIGHTS, is_safetensors, read_safetensors
 from ecglfm.models.importers.unpickle import StoredTensor, Unpickler, plain, shown
 
-#: Under which key a checkpoint has its weights: fairseq's, Lightning's, ECG-JEPA's.
-_HOLDERS = ("model", "state_dict", "encoder")
+#: Under which key a checkpoint has its weights: fairseq's, Lightning's, HuBERT-ECG's, ECG-JEPA's.
+_HOLDERS = ("model", "state_dict", "model_state_dict", "encoder")
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _DAMAGE = (
@@ -52,9 +53,10 @@ class Checkpoint:
     path : Path
         The file.
     config : dict
-        Its settings (`cfg`, or `args` of older ones) as plain dicts, lists, numbers and text; empty without any.
+        Its settings (`cfg`, or `args` of older ones; of safetensors the `config.json` beside it) as plain dicts, lists,
+        numbers and text; empty without any.
     state : dict of str to Tensor
-        Its `model`, `state_dict` or `encoder`, or the whole file: every tensor under the name it has there.
+        Its `model`, `state_dict`, `model_state_dict` or `encoder`, or the whole file: every tensor by its name.
     updates : int or None
         Updates of the training, where the file says so.
     heads : int or None
@@ -69,11 +71,12 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint that `torch.save` wrote, in its zip form or in that before PyTorch 1.6.
+    """Read a checkpoint that `torch.save` wrote, in its zip form or in that before PyTorch 1.6, or one of safetensors.
 
     Parameters
     ----------
     path : path
+        The file, or a folder with `model.safetensors` and `config.json`.
 
     Returns
     -------
@@ -85,9 +88,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         The file would run code (the message names the global), is damaged, or is no checkpoint of a model.
     """
     path = Path(path)
+    if (path / WEIGHTS).is_file():
+        path /= WEIGHTS
     if path.exists() and not path.is_file():
-        raise UserError(f"{path}: is a folder or a device; give the checkpoint's file")
+        whole = f"or a folder with {WEIGHTS} and {SETTINGS}"
+        raise UserError(f"{path}: is a folder or a device; give the checkpoint's file, {whole}")
     try:
+        if is_safetensors(path):
+            settings, state = read_safetensors(path)
+            _check_names(state)
+            return Checkpoint(path, settings, state)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             content, places = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(data)
             return _checkpoint(path, content, places, data)
@@ -153,15 +163,20 @@ def _checkpoint(path: Path, content: Any, places: dict[str, tuple[int, int]], da
     if model is None:
         found = ", ".join(sorted(map(str, content))[:8]) if isinstance(content, dict) else type(content).__name__
         raise UserError(f"no `{'` or `'.join(_HOLDERS)}` with weights in it; found {shown(found)}")
-    odd = [name for name in model if not isinstance(name, str) or not name.isprintable()]
-    if odd:
-        raise UserError(f"a weight in it has no readable name: {shown(str(odd[0]))}")
+    _check_names(model)
     _check_size(model.values(), len(data))
     state = {name: _read(stored, places, data) for name, stored in model.items() if stored is not None}
     config = plain(content.get("cfg")) or plain(content.get("args")) or {}
     history = plain(content.get("optimizer_history")) or [{}]
     updates = history[-1].get("num_updates") if isinstance(history, list) and isinstance(history[-1], dict) else None
     return Checkpoint(path, config if isinstance(config, dict) else {}, state, updates)
+
+
+def _check_names(names: Iterable[Any]) -> None:
+    """Raise where a name is no text that can be shown."""
+    odd = [name for name in names if not isinstance(name, str) or not name.isprintable()]
+    if odd:
+        raise UserError(f"a weight in it has no readable name: {shown(str(odd[0]))}")
 
 
 def _holds_weights(model: Any) -> bool:

@@ -143,7 +143,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     return Imported(
-        origin=f"{'ECG-CPC benchmark, supervised S4' if layout.supervised else 'ECG-CPC, pretrained'} (no licence)",
+        origin="ECG-CPC benchmark, supervised S4" if layout.supervised else "ECG-CPC, pretrained",
         model=model,
         leads=leads,
         sampling_rate=layout.rate,
@@ -152,5 +152,6 @@ def convert(checkpoint: Checkpoint) -> Imported:
         head=parts["head"],
         objective={name: checkpoint.state[name] for name in dropped if name.startswith(_HEAD)},
         pretrained_on=[] if layout.supervised else ["heedb"],
+        licence="none stated",
         unverified=_UNVERIFIED.format(rate=layout.rate),
     )

@@ -10,21 +10,18 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from ecglfm.config import UserError
 from ecglfm.models.importers import ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint
-from ecglfm.models.importers.layout import Imported, assemble
+from ecglfm.models.importers.layout import Imported, assemble, folded
 from ecglfm.models.importers.settings import Layout, encoder_prefix
 
 #: Weights that only its pretraining needs. Its codebook has two groups, ours has one: they cannot go on from here.
 PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.", "target_glu.")
-#: The positional convolution, now and in older versions, and the two forms of its weight normalisation.
+#: The positional convolution, now and in older versions.
 _POSITIONAL = ("conv_pos.pos_conv.0.", "encoder.pos_conv.0.")
-_LENGTH_AND_DIRECTION = (("weight_g", "weight_v"),
-                         ("parametrizations.weight.original0", "parametrizations.weight.original1"))  # fmt: skip
 #: Our names of weights, and the original's; the front end's are as in `ecg_lfm`.
 _NAMES = {
     "wav2vec2.positional.conv.": _POSITIONAL[0],
@@ -54,28 +51,13 @@ def original_name(name: str) -> str:
 
 
 def fold(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
-    """Write two things as we hold them: the positional kernel as one weight, and missing convolution biases as zeros.
-
-    Weight normalisation (arXiv:1602.07868) keeps a direction v and, per tap of the kernel, a length g: the weight is
-    g v / |v|, with the norm over both channel dimensions.
-    """
-    state = dict(checkpoint.state)
-    for positional in (prefix + name for name in _POSITIONAL):
-        for length, direction in _LENGTH_AND_DIRECTION:
-            pair = {positional + length, positional + direction}
-            if len(pair & set(state)) == 1:
-                raise UserError(f"{checkpoint.path}: weight {(pair - set(state)).pop()!r} is missing")
-            if pair <= set(state):
-                g, v = state.pop(positional + length).float(), state.pop(positional + direction).float()
-                state[positional + "weight"] = v * (g / v.norm(dim=(0, 1), keepdim=True))
+    """`folded`, with the positional convolution under the name that it has now."""
     new, old = (prefix + name for name in _POSITIONAL)
-    if new + "bias" not in state:
-        state = {new + name.removeprefix(old) if name.startswith(old) else name: v for name, v in state.items()}
-    convs = prefix + "feature_extractor.conv_layers."
-    kernels = [name for name in state if name.startswith(convs) and name.endswith(".0.weight")]
-    if not any(name.replace(".weight", ".bias") in state for name in kernels):  # conv_bias: false
-        state |= {name.replace(".weight", ".bias"): torch.zeros(len(state[name])) for name in kernels}
-    return replace(checkpoint, state=state)
+    checkpoint = folded(checkpoint, [new, old], re.escape(prefix) + r"feature_extractor\.conv_layers\.\d+\.0\.weight")
+    if new + "bias" in checkpoint.state:
+        return checkpoint
+    renamed = {re.sub(f"^{re.escape(old)}", new, name): value for name, value in checkpoint.state.items()}
+    return replace(checkpoint, state=renamed)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -94,7 +76,9 @@ def convert(checkpoint: Checkpoint) -> Imported:
         dead=PRETRAINING,
         objective=lambda encoder: nn.ModuleDict({"encoder": encoder}),
     )
-    return replace(imported, objective={name: checkpoint.state[name] for name in imported.dropped}, dropped=[])
+    objective = {name: checkpoint.state[name] for name in imported.dropped}
+    seen = ["mimic_iv_ecg", "challenge2021"]
+    return replace(imported, objective=objective, dropped=[], licence="MIT", pretrained_on=seen)
 
 
 class _Layout(Layout):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
@@ -17,6 +19,11 @@ from ecglfm.models.meta_device import on_meta_device
 
 #: Length of the segments that both methods train on, s.
 CROP_SECONDS = 5.0
+#: The two forms of a weight normalisation.
+_LENGTH_AND_DIRECTION = (
+    ("weight_g", "weight_v"),
+    ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,59 @@ class Imported:
     input: dict[str, Any] | None = None
     licence: str | None = None
     unverified: str = ""
+
+
+def numbered(checkpoint: Checkpoint, pattern: str) -> tuple[torch.Size, int]:
+    """Shape of the first weight of a name, and how many there are.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    pattern : str
+        Of the whole name; its group is the number of a layer, from 0 on without a gap.
+
+    Raises
+    ------
+    UserError
+        There is none, or the numbers have a gap: before one in a name makes a billion layers.
+    """
+    found = {int(match[1]): name for name in checkpoint.state if (match := re.fullmatch(pattern, name))}
+    if not found or max(found) != len(found) - 1:
+        raise UserError(f"{checkpoint.path}: its layers are not numbered from 0 to their last one")
+    return checkpoint.state[found[0]].shape, len(found)
+
+
+def folded(checkpoint: Checkpoint, normed: Iterable[str], convs: str) -> Checkpoint:
+    """Write two things as we hold them: a normalised kernel as one weight, and missing convolution biases as zeros.
+
+    Weight normalisation (arXiv:1602.07868) keeps a direction v and, per tap of the kernel, a length g: the weight is
+    g v / |v|, with the norm over both channel dimensions.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    normed : iterable of str
+        Names of such convolutions, with the point behind them.
+    convs : str
+        Pattern of the whole name of the other convolutions' kernels.
+
+    Raises
+    ------
+    UserError
+        Of a normalised kernel one part is missing.
+    """
+    state = dict(checkpoint.state)
+    for conv in normed:
+        for length, direction in _LENGTH_AND_DIRECTION:
+            pair = {conv + length, conv + direction}
+            if len(pair & set(state)) == 1:
+                raise UserError(f"{checkpoint.path}: weight {(pair - set(state)).pop()!r} is missing")
+            if pair <= set(state):
+                g, v = state.pop(conv + length).float(), state.pop(conv + direction).float()
+                state[conv + "weight"] = v * (g / v.norm(dim=(0, 1), keepdim=True))
+    kernels = [name for name in state if re.fullmatch(convs, name)]
+    biases = {name.removesuffix("weight") + "bias": torch.zeros(len(state[name])) for name in kernels}
+    return replace(checkpoint, state=state if biases.keys() & state.keys() else state | biases)
 
 
 def take(

@@ -116,8 +116,11 @@ class Unpickler(pickle._Unpickler):
             return _InertClass(f"{module}.{name}")
         if module.partition(".")[0] in _INERT_PACKAGES and name.isidentifier():
             return _InertClass(f"{module}.{name}")
+        # A HuBERT-ECG's .pt holds its settings as an object of its own code.
+        instead = "; take model.safetensors with config.json, which hold data only" if name.endswith("Config") else ""
         raise UserError(
             f"would run {shown(f'{module}.{name}')}, which no checkpoint of weights needs; refused, and nothing ran"
+            f"{instead}"
         )
 
     def persistent_load(self, identity: Any) -> Storage:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import VitEncoder, make_encoder
 from ecglfm.models.importers.checkpoint import Checkpoint
-from ecglfm.models.importers.layout import Imported, take
+from ecglfm.models.importers.layout import Imported, numbered, take
 from ecglfm.models.meta_device import on_meta_device
 
 _JEPA_RATE, _JEPA_SECONDS = 250, 10.0
@@ -72,7 +72,7 @@ def _jepa(checkpoint: Checkpoint) -> Imported:
     if not given and dim % heads:
         unknown = f"{dim} wide, which the published {heads} heads do not divide: say how many it has, --heads N"
         raise UserError(f"{checkpoint.path}: {unknown}")
-    ffn_dim, layers = _sizes(checkpoint, r"encoder_blocks\.blocks\.(\d+)\.mlp\.fc1\.weight")
+    (ffn_dim, _), layers = numbered(checkpoint, r"encoder_blocks\.blocks\.(\d+)\.mlp\.fc1\.weight")
     model = {
         "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": heads, "dropout": 0.0,
         "patch": patch, "positions": "fixed", "repeat_positions": True, "attention": "lead_or_time",
@@ -82,7 +82,7 @@ def _jepa(checkpoint: Checkpoint) -> Imported:
     names = {"vit.patches.linear.": "W_P.", "vit.norm.": "norm."}
     return _taken(
         replace(checkpoint, state=state), model, names, ("encoder_blocks.blocks.", _JEPA_LAYER), leads=_JEPA_LEADS,
-        rate=_JEPA_RATE, seconds=_JEPA_SECONDS, origin="ECG-JEPA, pretrained (MIT)",
+        rate=_JEPA_RATE, seconds=_JEPA_SECONDS, origin="ECG-JEPA, pretrained", licence="MIT",
         pretrained_on=["ecg_arrhythmia", "code15"],
         unverified=f"{_UNSEEN}; the file tells no heads: {heads}, {'of --heads' if given else 'as published'}",
     )  # fmt: skip
@@ -119,7 +119,7 @@ def _st_mem(checkpoint: Checkpoint) -> Imported:
     }  # fmt: skip
     imported = _taken(
         replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=list(LEADS), rate=250,
-        seconds=9.0, origin="ST-MEM, pretrained (CC BY-NC 4.0: no commercial use)",
+        seconds=9.0, origin="ST-MEM, pretrained", licence="CC BY-NC 4.0",
         pretrained_on=["chapman_shaoxing", "ningbo", "code15"],
         unverified=f"{_UNSEEN}; its authors filter each window from 0.67 to 40 Hz (Butterworth, order 5), for which"
         " `preprocess.bandpass` is near",
@@ -139,26 +139,19 @@ def _merl(checkpoint: Checkpoint) -> Imported:
     names = {"vit.patches.linear.": "to_patch_embedding.", "vit.positions": "positions", "vit.norm.": "norm."}
     return _taken(
         replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=_MERL_LEADS, rate=500,
-        seconds=10.0, origin="MERL, ViT, pretrained (MIT)", pretrained_on=["mimic_iv_ecg"], unverified=_UNSEEN,
+        seconds=10.0, origin="MERL, ViT, pretrained", licence="MIT",
+        pretrained_on=["mimic_iv_ecg"], unverified=_UNSEEN,
     )  # fmt: skip
 
 
 def _common(checkpoint: Checkpoint, state: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
     """Keys of `model` that ST-MEM and MERL's ViT share."""
-    ffn_dim, layers = _sizes(checkpoint, rf"{re.escape(prefix)}block(\d+)\.ff\.fn\.net\.0\.weight")
+    (ffn_dim, _), layers = numbered(checkpoint, rf"{re.escape(prefix)}block(\d+)\.ff\.fn\.net\.0\.weight")
     inner, dim = state["block0.attn.fn.to_q.weight"].shape
     return {
         "kind": "vit", "layers": layers, "dim": dim, "ffn_dim": ffn_dim, "heads": inner // _HEAD_WIDTH,
         "head_dim": _HEAD_WIDTH, "dropout": 0.0, "positions": "learnt", "norm": "mean",
     }  # fmt: skip
-
-
-def _sizes(checkpoint: Checkpoint, pattern: str) -> tuple[int, int]:
-    """Inner width of the feed-forward modules, and the number of layers."""
-    found = [(name, int(match[1])) for name in checkpoint.state if (match := re.fullmatch(pattern, name))]
-    if not found or max(number for _, number in found) != len(found) - 1:
-        raise UserError(f"{checkpoint.path}: its layers are not numbered from 0 to their last one")
-    return checkpoint.state[found[0][0]].shape[0], len(found)
 
 
 def _apart(state: Mapping[str, Tensor], pattern: str, names: str) -> dict[str, Tensor]:

@@ -19,6 +19,11 @@ from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
 WAV2VEC2 = architecture(kind="wav2vec2", layers=3, dim=96, ffn_dim=160, heads=4, conv_channels=32, positional_kernel=33)
+JOINED = architecture(
+    kind="wav2vec2", layers=2, dim=32, ffn_dim=64, heads=4, conv_channels=32, positional_kernel=33,
+    conv_layers=[(10, 4), (3, 2), (3, 2), (2, 2), (2, 2)], joined_leads=True, projection=True,
+)  # fmt: skip
+MODELS = {"wav2vec2": WAV2VEC2, "joined": JOINED}
 
 
 def encoder_of(model: ModelConfig) -> ECGEncoder:
@@ -114,12 +119,12 @@ def test_an_s4_encoder_by_hand_and_by_what_is_counted(conv_layers):
     assert found == 2 * first + 3 * 16 * products
 
 
-@pytest.mark.parametrize("name", ["ecglfm-600m", "small", "wav2vec2"])
+@pytest.mark.parametrize("name", ["ecglfm-600m", "small", *MODELS])
 def test_the_encoder_is_counted_at_every_size(name, repository):
     """Without memory: on the meta device."""
-    config = load(EncoderConfig, repository / f"config/encoders/{'small' if name == 'wav2vec2' else name}.yaml")
+    config = load(EncoderConfig, repository / f"config/encoders/{'small' if name in MODELS else name}.yaml")
     assert config.pretrain is not None
-    model = WAV2VEC2 if name == "wav2vec2" else config.model
+    model = MODELS.get(name, config.model)
     with torch.device("meta"):
         encoder = encoder_of(model).eval()
     found = counted(lambda: encoder(torch.empty(4, 12, 2500, device="meta")))

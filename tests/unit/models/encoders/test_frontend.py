@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecglfm.models.encoders.frontend import FrontEnd
+from ecglfm.models.encoders.frontend import FrontEnd, join_leads
 
 
 def front_end(layers: list[tuple[int, int]], dim: int = 6) -> FrontEnd:
@@ -51,3 +51,25 @@ def test_a_padded_record_has_the_frames_that_it_has_alone() -> None:
 def test_nothing_is_projected_where_the_width_is_that_of_the_channels() -> None:
     assert isinstance(front_end([(2, 2)], dim=4).project, torch.nn.Identity)
     assert front_end([(2, 2)], dim=6).project.weight.shape == (6, 4)
+
+
+def test_leads_one_after_the_other_by_hand() -> None:
+    x = torch.arange(12.0).view(2, 2, 3)
+    joined, real = join_leads(x)
+    assert joined.tolist() == [[[0, 1, 2, 3, 4, 5]], [[6, 7, 8, 9, 10, 11]]]
+    assert real is None
+    joined, real = join_leads(x, torch.tensor([[True, True, False], [False, True, False]]))
+    assert joined[:, 0].tolist() == [[0, 1, 3, 4, 2, 5], [7, 10, 6, 8, 9, 11]]  # padding behind what is real
+    assert real.tolist() == [[True] * 4 + [False] * 2, [True] * 2 + [False] * 4]
+
+
+def test_joined_leads_are_one_channel() -> None:
+    torch.manual_seed(0)
+    layers = [(4, 3), (2, 2)]
+    module = FrontEnd(2, channels=4, conv_layers=layers, dim=4, joined=True, projected=True).double()
+    alone = FrontEnd(1, channels=4, conv_layers=layers, dim=4).double()
+    alone.load_state_dict({name: value for name, value in module.state_dict().items() if "project" not in name})
+    x = torch.randn(3, 2, 11, dtype=torch.float64)
+    torch.testing.assert_close(module(x).normed_btc, alone(x.reshape(3, 1, 22)).normed_btc)
+    assert module.frames(11) == alone.frames(22) == 3
+    assert module.project.weight.shape == (4, 4)

@@ -10,9 +10,11 @@ import ecglfm
 from ecglfm.benchmark.gpu_rules import gpu_rules
 from ecglfm.benchmark.traffic import Traffic
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, parse_model
+from ecglfm.config.imported import check_model
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, SelfAttention, TransformerLayer, Wav2Vec2
+from ecglfm.models.export import export
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from tests.unit.architectures import architecture
 
@@ -199,3 +201,36 @@ def test_on_a_gpu_q_k_and_v_share_one_cast():
         y.sum().backward()
     casts = [one.bytes // 6 for one in traffic.operations if one.name == "_to_copy"]
     assert casts.count(2 * 10 * 32) == 2
+
+
+JOINED = {"conv_layers": [[10, 4], [3, 2], [3, 2]], "joined_leads": True, "projection": True}
+
+
+def test_what_came_later_is_dumped_where_it_is_set():
+    plain, joined = architecture(**SMALL), architecture(**SMALL, **JOINED)
+    assert not {"joined_leads", "projection"} & set(plain.model_dump())
+    assert joined.model_dump()["joined_leads"] is joined.model_dump()["projection"] is True
+    assert architecture(**joined.model_dump()) == joined
+    with pytest.raises(UserError, match="at: its joined_leads is True, this project's is None"):
+        check_model(joined, architecture(**SMALL, conv_layers=JOINED["conv_layers"], projection=True), "at")
+
+
+def test_an_objective_on_joined_leads():
+    torch.manual_seed(0)
+    encoder = ECGEncoder(architecture(**SMALL, **JOINED, dropout=0.0), LEADS, 100, PreprocessConfig(), 5.0)
+    config = PretrainConfig(
+        steps=1, quantizer={"codes": 8, "code_dim": 8, "final_dim": 8}, objective={"contrastive": {"layer": 2}}
+    )
+    terms = MaskedCodes(encoder, config)(torch.randn(4, 12, 500), generator_seed=0, step=0)
+    terms["loss"].backward()
+    assert terms["loss"].isfinite()
+    assert all(parameter.grad.norm() > 0 for name, parameter in encoder.named_parameters() if "project" in name)
+
+
+@pytest.mark.parametrize("form", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_joined_leads_are_exported(tmp_path, form):
+    """Of padded records, too: what was written is compared with PyTorch on other shapes before it gets its name."""
+    torch.manual_seed(0)
+    encoder = ECGEncoder(architecture(**SMALL, **JOINED), LEADS, 100, PreprocessConfig(), 5.0).eval()
+    assert export(encoder, tmp_path / "encoder", form=form, mask=True) < 1e-4

@@ -103,7 +103,7 @@ def test_what_is_read_off_the_file(pretrained: Checkpoint, folder: Path, tmp_pat
         "conv_layers": [[3, 2], [1, 1], [1, 1], [1, 1]], "kernel_frames": 1200, "dropout": 0.2,
     }  # fmt: skip
     assert (imported.sampling_rate, imported.crop_seconds, imported.leads) == (240, 10.0, list(LEADS))
-    assert imported.origin == "ECG-CPC, pretrained (no licence)"
+    assert (imported.origin, imported.licence) == ("ECG-CPC, pretrained", "none stated")
     assert [*imported.objective] == ["ts_encoder.head_ssl.proj.0.weight"]
     assert "240 Hz is the published one" in imported.unverified
     import_checkpoint(folder / PRETRAINED, tmp_path)

@@ -42,6 +42,7 @@ def done(repository: Path, peers: Path, tmp_path_factory: pytest.TempPathFactory
     ):
         shutil.copy(peers / name, folder)
     shutil.copy(peers / "ecg-cpc" / "last_11597276.ckpt", folder)
+    shutil.copytree(peers / "hubert-ecg", folder / "hubert-ecg-small")
     (folder / "label_def.csv").write_text("name\n" + "".join(f"diagnosis {k}\n" for k in range(17)))
     (folder / PATH).mkdir(parents=True)
     for number in range(RECORDS):
@@ -61,6 +62,8 @@ def test_commands_are_these(repository: Path) -> None:
         "embed",
         "import-checkpoint",
         "predict",
+        "import-checkpoint",
+        "embed",
         *["import-checkpoint"] * 3,
         "embed",
         "import-checkpoint",

@@ -32,7 +32,9 @@ def imported(path: Path, output: Path, *options: str) -> ecglfm.Encoder:
 def test_ecg_jepa(peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = np.load(peers / "ecg-jepa/small.npz")
     encoder = imported(peers / "ecg-jepa/multiblock_epoch100.pth", tmp_path / "out", "--heads", "4")
-    assert "ECG-JEPA, pretrained (MIT): 2 layers of width 64" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ECG-JEPA, pretrained: 2 layers of width 64" in said
+    assert "\nlicence: MIT\n" in said
     with torch.inference_mode():
         x = torch.from_numpy(saved["input"])
         check(encoder(x), saved["frames"])
@@ -73,11 +75,10 @@ def test_st_mem(peers: Path, tmp_path: Path, part: str) -> None:
         check(encoder(x), saved["frames"])
         check(encoder.embed(x), saved["embedding"])
         check(encoder.embed(7 * x + 3), saved["embedding"])  # the authors bring a record to mean 0 and deviation 1
-        content = read_json(tmp_path / "encoder.json")
         plain = vit.convert(read_checkpoint(peers / f"st-mem/st_mem_vit_base_{part}.pth"))
         plain.model["normalize"] = "none"  # as they had it of 600 samples of the longer record
         check(build_encoder(plain, "plain").embed(x[:, :, :600]), saved["embedding_600_samples"])
-    assert "CC BY-NC 4.0" in content["imported"]["origin"]
+    assert plain.licence == "CC BY-NC 4.0"
     assert encoder.longest == 31 * 75 - 1
     assert bool(plain.dropped) == (part == "full")  # the decoder, and a second name of the embedding
 
