@@ -67,7 +67,9 @@ def _import_checkpoint(args: argparse.Namespace) -> None:
         args.checkpoint, args.output, args.labels, standardize=args.standardize, heads=args.heads
     )
     count = sum(value.numel() for value in imported.encoder.values())
-    print(f"{imported.origin}: {imported.model['layers']} layers of width {imported.model['dim']}, {count:,} numbers")
+    model = imported.model
+    size = f"{model['layers']} layers" if "layers" in model else f"{len(model['blocks'])} stages"
+    print(f"{imported.origin}: {size} of width {model['dim']}, {count:,} numbers")
     if imported.dropped:
         print(f"left out, never used: {', '.join(imported.dropped)}")
     if imported.objective:

@@ -13,20 +13,22 @@ from pathlib import Path
 from types import ModuleType
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
+from ecglfm.config.kinds import KINDS
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, hubert_ecg, vit
+from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, hubert_ecg, resnet, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.hub import WEIGHTS
 from ecglfm.models.importers.layout import Imported
 from ecglfm.models.importers.unpickle import shown
 from ecglfm.models.meta_device import on_meta_device
+from ecglfm.models.outputs import Link, link_of
 from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, hubert_ecg, ecg_cpc, vit)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, hubert_ecg, ecg_cpc, vit, resnet)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -101,7 +103,9 @@ def import_checkpoint(
     save_encoder(output, encoder, info)
     write_text(output / "encoder.yaml", _encoder_yaml(imported, path, output))
     if names:
-        model = ECGModel(encoder, names, "full")
+        if imported.head_model:
+            encoder = build_encoder(replace(imported, model=imported.model | imported.head_model), path)
+        model = ECGModel(encoder, names, "full", _link(imported))
         model.head.load_state_dict(imported.head)
         save_model(output, model, {"task": name, "encoder": info})
     return imported
@@ -127,11 +131,17 @@ def build_encoder(imported: Imported, where: str | Path) -> Encoder:
     return encoder.eval()
 
 
+def _link(imported: Imported) -> Link:
+    """What the head's outputs mean: where they are numbers, those in their own unit."""
+    numbers = len(imported.head["bias"]) if KINDS[imported.task].standardized else 0
+    return link_of(imported.task, [0.0] * numbers, [1.0] * numbers)
+
+
 def _label_names(imported: Imported, path: Path, labels: Path | None) -> list[str]:
     """Names of the classifier's outputs; empty without a classifier."""
     count = len(imported.head["bias"]) if imported.head else 0
     if labels is None:
-        return [f"label_{index}" for index in range(count)]
+        return imported.labels or [f"label_{index}" for index in range(count)]
     if not count:
         raise UserError(f"--labels {labels}: {path} is a pretrained encoder, it has no labels; leave --labels out")
     try:

@@ -46,6 +46,12 @@ class Imported:
         Weights of the encoder under our names.
     head : dict of str to Tensor
         `weight` (labels, dim) and `bias` (labels) of the classifier of a fine-tuned one, else empty.
+    head_model : dict
+        Keys of `model` that are others where that head stands on the encoder.
+    labels : list of str
+        What the head's outputs are, where that is known.
+    task : str
+        Kind of task of the head.
     objective : dict of str to Tensor
         Weights that only pretraining needs, else empty; under the names in `MaskedCodes`, but ECG-FM's under
         their own: its objective is another.
@@ -70,6 +76,9 @@ class Imported:
     crop_seconds: float
     encoder: dict[str, Tensor]
     head: dict[str, Tensor] = field(default_factory=dict)
+    head_model: dict[str, Any] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    task: str = "multilabel"
     objective: dict[str, Tensor] = field(default_factory=dict)
     pretrain: dict[str, Any] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
