@@ -17,13 +17,14 @@ from ecglfm.config import (
     JepaConfig,
     MaeConfig,
     MaskedCodesConfig,
+    Net1dConfig,
     ObjectiveKind,
     PretrainConfig,
     ResnetConfig,
     S4Config,
     VitConfig,
 )
-from ecglfm.models.encoders import CONTEXTS, ResnetEncoder, VitEncoder
+from ecglfm.models.encoders import CONTEXTS, Net1dEncoder, ResnetEncoder, VitEncoder
 from ecglfm.models.pretraining import hidden_of
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
@@ -91,6 +92,8 @@ def encoder_flops(model: Architecture, *, segments: int, leads: int, samples: in
         return VitEncoder.flops(model, segments=segments, leads=leads, samples=samples)
     if isinstance(model, ResnetConfig):
         return ResnetEncoder.flops(model, segments=segments, leads=leads, samples=samples)
+    if isinstance(model, Net1dConfig):
+        return Net1dEncoder.flops(model, segments=segments, leads=leads, samples=samples)
     if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
         return None
     frontend, frames = _frontend(model, leads, samples)

@@ -24,7 +24,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="pretrained or fine-tuned checkpoint, or a folder with model.safetensors and config.json",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for encoder.* and, if fine-tuned, model.*")
-    parser.add_argument("--labels", type=Path, help="label_def.csv; without it labels are label_0, label_1, …")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="label_def.csv, or a .txt with a name a line; without it labels are label_0, label_1, …",
+    )
     parser.add_argument(
         "--standardize",
         action="store_true",
@@ -71,7 +75,8 @@ def _import_checkpoint(args: argparse.Namespace) -> None:
     size = f"{model['layers']} layers" if "layers" in model else f"{len(model['blocks'])} stages"
     print(f"{imported.origin}: {size} of width {model['dim']}, {count:,} numbers")
     if imported.dropped:
-        print(f"left out, never used: {', '.join(imported.dropped)}")
+        some, more = imported.dropped[:6], len(imported.dropped) - 6
+        print(f"left out, never used: {', '.join(some)}{f' and {more} more' if more > 0 else ''}")
     if imported.objective:
         print(f"left out, needed to pretrain only: {', '.join(imported.objective)}")
     if imported.licence:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
-from ecglfm.config.convolutional import Channels, ConvnetConfig, ResnetConfig
+from ecglfm.config.convolutional import Channels, ConvnetConfig, Net1dConfig, ResnetConfig
 from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, check_odd
 
 
@@ -215,7 +215,14 @@ class StatisticsConfig(Architecture):
 
 #: The architecture of an encoder, by its `kind`.
 ModelConfig = Annotated[
-    ConformerConfig | Wav2Vec2Config | ConvnetConfig | ResnetConfig | S4Config | StatisticsConfig | VitConfig,
+    ConformerConfig
+    | Wav2Vec2Config
+    | ConvnetConfig
+    | ResnetConfig
+    | Net1dConfig
+    | S4Config
+    | StatisticsConfig
+    | VitConfig,
     Field(discriminator="kind"),
     usual_kind("conformer"),
 ]

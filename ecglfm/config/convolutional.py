@@ -112,3 +112,67 @@ class ResnetConfig(Architecture):
         if self.preactivation and max(self.strides) > self.kernel:
             raise ValueError(f"a stride of {max(self.strides)} with kernel {self.kernel} would leave samples out")
         return self
+
+
+class Net1dConfig(Architecture):
+    """Blocks of grouped convolutions with squeeze-and-excitation (ECGFounder's Net1D)."""
+
+    kind: Literal["net1d"] = Field(
+        description="ECGFounder's, grouped convolutions with squeeze-and-excitation; also from scratch"
+    )
+    dim: int = Field(1024, ge=8, description="width of the last stage, and of the embedding")
+    stem: int = Field(64, ge=1, description="channels of the first convolution, which halves the rate (`stride`)")
+    widths: list[Annotated[int, Field(ge=2)]] = Field(
+        [64, 160, 160, 400, 400, 1024, 1024],
+        min_length=1,
+        max_length=16,
+        description="channels of each stage, the last `dim`; the first block of each lowers the rate by `stride`",
+    )
+    blocks: list[Blocks] = Field([2, 2, 2, 3, 3, 4, 4], min_length=1, max_length=16, description="blocks of each stage")
+    kernel: int = Field(
+        16, ge=1, description="kernel of stem and grouped convolutions, samples; even, unless `stride` is 1"
+    )
+    stride: Literal[1, 2] = Field(2, description="of the stem and of each stage's first block")
+    group_width: int = Field(16, ge=1, description="channels of a group of the grouped convolutions")
+    ratio: float = Field(1.0, gt=0, le=16, description="channels within a block, as a share of those of its stage")
+    norm: Literal["none", "batch"] = Field(
+        "none", description="before each activation: nothing, as ECGFounder, or batch norm, with which training from"
+        " scratch is easier"
+    )  # fmt: skip
+    norm_sync: bool = Field(False, description="with `norm: batch`: statistics over the batches of all processes")
+
+    @property
+    def depth(self) -> int:
+        """Stages."""
+        return len(self.blocks)
+
+    @property
+    def parts(self) -> int:
+        """The stem, and blocks."""
+        return 1 + sum(self.blocks)
+
+    def inner(self, width: int) -> int:
+        """Channels within a block of a stage of so many."""
+        return int(width * self.ratio)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Net1dConfig:
+        if len(self.widths) != len(self.blocks):
+            raise ValueError(f"widths are of {len(self.widths)} stages, blocks of {len(self.blocks)}")
+        if self.widths[-1] != self.dim:
+            raise ValueError(f"dim {self.dim} is not the last of widths, {self.widths[-1]}")
+        channels = [self.stem, *self.widths]
+        if channels != sorted(channels):
+            raise ValueError(f"channels fall from stem to the last of widths: {channels}; a shortcut can only add some")
+        for width in self.widths:
+            if self.inner(width) % self.group_width or not self.inner(width):
+                within = f"{self.inner(width)} channels within a block of width {width}"
+                raise ValueError(f"{within} are no multiple of group_width {self.group_width}")
+        if self.stride == 2 and self.kernel % 2:
+            raise ValueError(
+                f"kernel {self.kernel} must be even: with an odd one and stride 2 the first sample that a frame reads"
+                " would depend on the length of the recording, so that padding would change its frames"
+            )
+        if self.norm_sync and self.norm == "none":
+            raise ValueError("norm_sync is for `norm: batch`; `norm: none` has nothing to synchronise")
+        return self

@@ -26,7 +26,10 @@ class Architecture(Section):
     kind: str
     dim: int = Field(ge=8, description="width of the encoder and of its embedding")
     dropout: float = Field(
-        0.1, ge=0, lt=1, description="dropout everywhere in the encoder; of a convnet, of channels of its output"
+        0.1,
+        ge=0,
+        lt=1,
+        description="dropout everywhere in the encoder; of `convnet` and `net1d`, of channels of their output",
     )
 
     @property

@@ -13,6 +13,7 @@ SMALL: dict[str, dict[str, Any]] = {
                  "positional_groups": 2, "norm_first": True},
     "convnet": {"blocks": [1, 1], "stem": [4, 8], "kernel": 5},
     "resnet": {"widths": [8, 16], "blocks": [1, 1], "strides": [1, 2], "stem": [5, 2], "max_pool": True, "pool": "mean_max"},
+    "net1d": {"stem": 4, "widths": [8, 16], "blocks": [2, 1], "kernel": 4, "group_width": 4, "norm": "batch"},
     "statistics": {"dim": 0, "dropout": 0.0},
     "vit": {"layers": 2, "ffn_dim": 24, "heads": 2, "patch": 20},
     "s4": {"layers": 2, "state": 4, "bidirectional": True, "conv_layers": [[3, 2], [3, 1]], "kernel_frames": 50},

@@ -7,6 +7,7 @@ from ecglfm.models.encoders.context import Stack
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder, mean_over_frames
 from ecglfm.models.encoders.frontend import Features, FrontEnd
 from ecglfm.models.encoders.kinds import make_encoder
+from ecglfm.models.encoders.net1d import Net1dEncoder
 from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import grid_positions
 from ecglfm.models.encoders.resnet import ResnetEncoder
@@ -22,6 +23,7 @@ __all__ = [
     "Features",
     "FeedForward",
     "FrontEnd",
+    "Net1dEncoder",
     "PatchEncoder",
     "ResnetEncoder",
     "Stack",

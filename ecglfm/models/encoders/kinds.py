@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ecglfm.config import ModelConfig, PreprocessConfig
 from ecglfm.models.encoders.convnet import ConvnetEncoder
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder
+from ecglfm.models.encoders.net1d import Net1dEncoder
 from ecglfm.models.encoders.resnet import ResnetEncoder
 from ecglfm.models.encoders.statistics import StatisticsEncoder
 from ecglfm.models.encoders.vit import VitEncoder
@@ -14,6 +15,7 @@ from ecglfm.models.encoders.vit import VitEncoder
 ENCODERS: dict[str, type[Encoder]] = {
     "convnet": ConvnetEncoder,
     "resnet": ResnetEncoder,
+    "net1d": Net1dEncoder,
     "statistics": StatisticsEncoder,
     "vit": VitEncoder,
 } | dict.fromkeys(CONTEXTS, ECGEncoder)

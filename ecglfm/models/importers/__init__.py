@@ -17,7 +17,7 @@ from ecglfm.config.kinds import KINDS
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_lfm, hubert_ecg, resnet, vit
+from ecglfm.models.importers import ecg_cpc, ecg_fm, ecg_founder, ecg_lfm, hubert_ecg, resnet, vit
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.hub import WEIGHTS
 from ecglfm.models.importers.layout import Imported
@@ -28,7 +28,7 @@ from ecglfm.provenance import sha256_file, write_text
 
 __all__ = ["import_checkpoint"]
 
-IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, hubert_ecg, ecg_cpc, vit, resnet)
+IMPORTERS: tuple[ModuleType, ...] = (ecg_lfm, ecg_fm, hubert_ecg, ecg_cpc, vit, ecg_founder, resnet)
 
 
 def convert(checkpoint: Checkpoint) -> Imported:
@@ -66,7 +66,8 @@ def import_checkpoint(
         Folder for `encoder.{safetensors,json}`, `encoder.yaml` (for config/encoders/) and, of a fine-tuned one,
         `model.{safetensors,json}`.
     labels : path, optional
-        `label_def.csv`, a row per label with its name in column `name` (else the first column); without it the
+        `label_def.csv`, a row per label with its name in column `name` (else the first column), or a `.txt` with a
+        name a line and no header; without it the
         labels are `label_0`, `label_1`, …
     heads : int, optional
         Attention heads, where the checkpoint does not say how many there are.
@@ -144,8 +145,10 @@ def _label_names(imported: Imported, path: Path, labels: Path | None) -> list[st
         return imported.labels or [f"label_{index}" for index in range(count)]
     if not count:
         raise UserError(f"--labels {labels}: {path} is a pretrained encoder, it has no labels; leave --labels out")
+    plain = labels.suffix == ".txt"  # as ECGFounder's tasks.txt: a name a line, some with a comma
     try:
-        rows = list(csv.reader(labels.read_text(encoding="utf-8-sig").splitlines()))
+        lines = labels.read_text(encoding="utf-8-sig").splitlines()
+        rows = [["name"], *([line] for line in lines if line.strip())] if plain else list(csv.reader(lines))
     except FileNotFoundError:
         raise UserError(f"{labels}: no such file") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -154,7 +157,8 @@ def _label_names(imported: Imported, path: Path, labels: Path | None) -> list[st
     column = header.index("name") if "name" in header else 0
     names = [row[column].strip() if column < len(row) else "" for row in rows]
     if len(names) != count:
-        raise UserError(f"{labels}: names {len(names)} labels below its header, but {path} has {count} outputs")
+        where = "" if plain else " below its header"
+        raise UserError(f"{labels}: names {len(names)} labels{where}, but {path} has {count} outputs")
     if "" in names or len(set(names)) != len(names):
         raise UserError(f"{labels}: every label needs a name of its own; found {names}")
     return names

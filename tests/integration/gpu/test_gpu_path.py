@@ -19,8 +19,8 @@ from ecglfm.models.encoders import make_encoder
 from ecglfm.models.meta_device import on_meta_device
 
 HERE = Path(__file__).parent
-STEPS = ["small", "jepa-tiny", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune", "s4+finetune",
-         "synced+finetune"]  # fmt: skip
+STEPS = ["small", "jepa-tiny", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune", "net1d-small+finetune",
+         "s4+finetune", "synced+finetune"]  # fmt: skip
 COUNTED = "tiny+count"  # the last, because it replaces PyTorch's attention
 
 

@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from ecglfm.config import ConformerConfig, ConvnetConfig, EncoderConfig, S4Config, UserError, Wav2Vec2Config, parse
+from ecglfm.config import (
+    ConformerConfig,
+    ConvnetConfig,
+    EncoderConfig,
+    Net1dConfig,
+    S4Config,
+    UserError,
+    Wav2Vec2Config,
+    parse,
+)
 from ecglfm.config.base import choices
 from ecglfm.config.documentation import pages, schema
 from ecglfm.models.description import EncoderDescription
@@ -14,12 +23,13 @@ from ecglfm.models.description import EncoderDescription
 SIZES = {"layers": 2, "dim": 16, "ffn_dim": 24, "heads": 2}
 RANDOM = {"weights": "random"}
 
-#: `model` of files that ecglfm 0.1 wrote.
+#: `model` of files that ecglfm wrote when the kind was new.
 SAVED = [
     (ConformerConfig, '{"conv_channels": 8, "conv_layers": [[4, 4], [2, 2]], "dim": 16, "dropout": 0.1, "ffn_dim": 32, "heads": 2, "kernel": 3, "kind": "conformer", "layers": 2, "norm": "batch", "norm_sync": false}'),
     (Wav2Vec2Config, '{"conv_channels": 256, "conv_layers": [[2, 2], [2, 2]], "dim": 16, "dropout": 0.1, "ffn_dim": 32, "heads": 2, "kind": "wav2vec2", "layers": 2, "norm_first": true, "positional_groups": 16, "positional_kernel": 128, "standardize": true}'),
     (ConvnetConfig, '{"blocks": [3, 4], "dim": 16, "downsample": 5, "dropout": 0.5, "expansion": 4, "kernel": 5, "kind": "convnet", "stem": [32, 64]}'),
     (S4Config, '{"bidirectional": true, "conv_layers": [[3, 2]], "dim": 16, "downsample": 5, "dropout": 0.2, "kernel_frames": 250, "kind": "s4", "layers": 2, "norm_sync": false, "state": 8}'),
+    (Net1dConfig, '{"blocks": [2, 1], "dim": 16, "dropout": 0.0, "group_width": 4, "kernel": 4, "kind": "net1d", "norm": "none", "norm_sync": false, "ratio": 1.0, "stem": 8, "stride": 2, "widths": [8, 16]}'),
 ]  # fmt: skip
 
 
@@ -69,7 +79,7 @@ def test_only_encoders_with_a_context_are_pretrained():
 def test_each_kind_is_documented_with_its_own_keys():
     rows = [line for line in pages()["pretrain.md"].splitlines() if line.startswith("| `model.")]
     assert next(row for row in rows if "`model.dim`" in row).endswith("width of the encoder and of its embedding |")
-    assert len([row for row in rows if "`model.kernel`" in row]) == 3
+    assert len([row for row in rows if "`model.kernel`" in row]) == 4
     assert any(
         "`model.layers` | whole number | required | `conformer` and `wav2vec2` and `s4` only: " in row for row in rows
     )

@@ -15,7 +15,9 @@ def test_modes_need_weights() -> None:
     assert small("resnet").modes == small("convnet").modes == ("full", "frozen", "linear", "zero_shot")
 
 
-@pytest.mark.parametrize(("kind", "parts"), [("conformer", 2 + 4), ("s4", 2 + 2), ("vit", 2 + 1), ("convnet", 2 + 2)])
+@pytest.mark.parametrize(
+    ("kind", "parts"), [("conformer", 2 + 4), ("s4", 2 + 2), ("vit", 2 + 1), ("convnet", 2 + 2), ("net1d", 1 + 3)]
+)
 def test_layers_and_all_that_has_weights(kind: str, parts: int) -> None:
     assert (small(kind).depth, small(kind).parts) == (2, parts)
 
@@ -24,7 +26,7 @@ def test_only_what_has_layers_to_watch_is_pretrained() -> None:
     assert isinstance(small("wav2vec2"), AttentionConfig)
     assert isinstance(small("s4"), ContextConfig)
     assert not isinstance(small("s4"), AttentionConfig)
-    assert [kind for kind in ("wav2vec2", "s4", "vit", "convnet") if small(kind).pretrainable] == [
+    assert [kind for kind in ("wav2vec2", "s4", "vit", "convnet", "net1d") if small(kind).pretrainable] == [
         "wav2vec2",
         "s4",
         "vit",

@@ -24,6 +24,7 @@ OWN = {
         "pool": "flatten",
         "dropout": 0.0,
     },
+    "net1d": {"stem": 4, "widths": [8, 16], "blocks": [1, 1], "kernel": 4, "group_width": 4},
     "statistics": {"dim": 0, "dropout": 0.0},
     "vit": {
         "layers": 1,

@@ -53,6 +53,7 @@ def check(module, run, masked):
         ("statistics", "model", True),
         ("resnet", "encoder", False),
         ("vit", "encoder", True),
+        ("net1d", "model", True),
     ],
 )
 def test_torchscript(tmp_path, kind, what, masked):
@@ -77,6 +78,7 @@ def test_torchscript(tmp_path, kind, what, masked):
         ("statistics", "encoder", True, 1 << 30),
         ("resnet", "encoder", True, 1 << 30),
         ("vit", "encoder", True, 1 << 30),
+        ("net1d", "encoder", True, 1 << 30),
     ],
 )
 def test_onnx(tmp_path, monkeypatch, kind, what, masked, inline):

@@ -23,6 +23,7 @@ SHAPES = {
     "wav2vec2": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "conv_channels": 8},
     "convnet": {"dim": 32, "blocks": [1, 1], "stem": [8]},
     "resnet": {"dim": 16, "widths": [8, 16], "blocks": [1, 1], "strides": [1, 2], "pool": "mean_max"},
+    "net1d": {"dim": 16, "stem": 8, "widths": [8, 16], "blocks": [1, 1], "group_width": 4},
     "statistics": {},
     "vit": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "positions": "learnt", "norm": "mean"},
     "s4": {"dim": 16, "layers": 1, "state": 4, "kernel_frames": 300},
