@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,26 @@ def _used_gpus() -> tuple[list[str], list[str]]:
         return [], []
     used = [torch.cuda.get_device_properties(torch.cuda.current_device())]
     return [f"GPU-{one.uuid}".replace("GPU-GPU-", "GPU-") for one in used], [one.name for one in used]
+
+
+def read_cost(path: Path) -> list[dict[str, Any]]:
+    """Lines of a file that `metered` wrote, as `current` takes them; raises `UserError` where it is not that."""
+    from ecglfm.config import UserError
+
+    try:
+        return current(json.loads(line) for line in path.read_text().splitlines() if line)
+    except ValueError as error:
+        raise UserError(f"{path}: not lines of JSON ({error}); delete it") from None
+
+
+def current(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last success with the attempts before it: the lines since the last success but one."""
+    kept: list[dict[str, Any]] = []
+    for line in lines:
+        if kept and kept[-1]["status"] == 0:
+            kept = []
+        kept.append(line)
+    return kept
 
 
 def gpu_joules() -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Commands of the group `comparison`: `compare`, `compare-page`, `card`."""
+"""Commands of the group `comparison`: `compare`, `compare-page`, `card`, `leaderboard`, `encoder-size`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     card.add_argument("--copy", type=Path, metavar="FILE", help="the same page once more, in the folder of the model")
     card.add_argument("--threads", type=int, default=1, help="threads of torch")
     card.set_defaults(run=_card)
+    _add_leaderboard(commands)
+
+
+def _add_leaderboard(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    board = commands.add_parser("leaderboard", help="set encoders, tasks and modes on one page, with what each cost")
+    board.add_argument("--config", type=Path, required=True, help="slice of the config: config/leaderboard.yaml")
+    board.add_argument("--evaluation", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    board.add_argument("--results", type=Path, required=True, help="folder of every output")
+    board.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="evaluated models")
+    board.set_defaults(run=_leaderboard)
+
+    size = commands.add_parser("encoder-size", help="count an encoder's parameters and products, and time it here")
+    size.add_argument("--encoder", type=Path, required=True, metavar="DIR", help="folder of an encoder")
+    size.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON to write")
+    size.add_argument("--threads", type=int, default=1, help="threads of torch")
+    size.set_defaults(run=_encoder_size)
 
 
 def _compare(args: argparse.Namespace) -> None:
@@ -72,3 +88,27 @@ def _card(args: argparse.Namespace) -> None:
         args.results, parse_model(args.model, "--model"), args.output, baselines=baselines,
         config=load(CardSlice, args.config), threads=args.threads, copy=args.copy,
     )  # fmt: skip
+
+
+def _leaderboard(args: argparse.Namespace) -> None:
+    from ecglfm.config import EvaluateSlice, LeaderboardSlice, load
+    from ecglfm.evaluation.leaderboard import run_leaderboard
+    from ecglfm.evaluation.report import parse_model, run_analysis_page
+
+    for text in args.include:
+        parse_model(text, "--include")
+    run_leaderboard(
+        load(LeaderboardSlice, args.config), load(EvaluateSlice, args.evaluation).evaluate,
+        results=args.results, models=args.include,
+    )  # fmt: skip
+    run_analysis_page("leaderboard", args.results, args.results / "leaderboard/index.html")
+
+
+def _encoder_size(args: argparse.Namespace) -> None:
+    from ecglfm.evaluation.leaderboard import run_encoder_size
+
+    found = run_encoder_size(args.encoder, args.output, threads=args.threads)
+    print(
+        f"{args.output}: {found['parameters']:,} parameters, {found['gmac']:.3g} GMAC and"
+        f" {found['records_per_second']:g} recordings of 10 s a second on {found['device']}"
+    )

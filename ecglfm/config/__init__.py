@@ -39,6 +39,7 @@ from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextCon
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.input import InputConfig, check_input
+from ecglfm.config.leaderboard import LeaderboardConfig, LeaderboardSlice
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
     CmscConfig,
@@ -131,6 +132,8 @@ __all__ = [
     "JepaConfig",
     "LabelFile",
     "LeadSetsConfig",
+    "LeaderboardConfig",
+    "LeaderboardSlice",
     "LoraConfig",
     "MaeConfig",
     "ManifestConfig",

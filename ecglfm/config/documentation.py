@@ -51,7 +51,9 @@ PAGES: dict[str, tuple[Table, ...]] = {
     ),
     "pretrain": (Table("`encoders/{encoder}.yaml`", EncoderConfig),),
     "finetune": _of_project("finetune"),
-    "evaluate": _of_project("evaluate", "card", "model", "transport", "confounders", "lead_sets", "serial"),
+    "evaluate": _of_project(
+        "evaluate", "card", "model", "transport", "leaderboard", "confounders", "lead_sets", "serial"
+    ),
     "discover": _of_project("discover"),
     "where-it-runs": _of_project("tracking"),
 }

@@ -13,6 +13,7 @@ from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.discovery.discover import DiscoverConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
+from ecglfm.config.leaderboard import LeaderboardConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.version import newer
@@ -75,6 +76,7 @@ class ProjectConfig(Section):
         ConfoundersConfig(), description="what encoders and models know of device, site, year and noise"
     )
     lead_sets: LeadSetsConfig = Field(LeadSetsConfig(), description="models at fewer leads")
+    leaderboard: LeaderboardConfig = Field(LeaderboardConfig(), description="all encoders on one page")
     serial: SerialConfig = Field(SerialConfig(), description="several recordings of the same people")
     discover: DiscoverConfig = Field(DiscoverConfig(), description="from an encoder's vectors to genes")
     tracking: TrackingConfig = Field(TrackingConfig(), description="MLflow")

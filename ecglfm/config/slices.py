@@ -30,6 +30,7 @@ from ecglfm.config.imported import (
     remembered,
 )
 from ecglfm.config.label_sources import check_label_sources
+from ecglfm.config.leaderboard import LeaderboardSlice
 from ecglfm.config.origin import Origin
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.slice_keys import (
@@ -370,6 +371,9 @@ class Project:
             ),
             "confounders": self.config.confounders,
             "lead_sets": self.config.lead_sets,
+            "leaderboard": LeaderboardSlice(
+                leaderboard=self.config.leaderboard, weights={name: one.weights for name, one in self.encoders.items()}
+            ),
             "serial": self.serial_slice(),
             "tracking": self.tracking_slice(),
         }

@@ -311,6 +311,7 @@ def test_snakemake_report_has_captions(demo) -> None:
         "discover",
         "label_efficiency",
         "lead_sets",
+        "leaderboard",
         "loci",
         "manhattan",
         "serial",

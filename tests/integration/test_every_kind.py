@@ -208,6 +208,7 @@ def test_everything_hangs_on_the_index(evaluated: Clone) -> None:
         "serial",
         "confounders",
         "lead_sets",
+        "leaderboard",
         "label_efficiency",
         "evaluate_on",
         "discover",
@@ -227,7 +228,7 @@ def test_everything_hangs_on_the_index(evaluated: Clone) -> None:
     assert loose == {"config_slice", "synthesize_database", "discover_simulate"}  # which invent the people
     stages = {path.stem for path in (evaluated.root / "workflow/rules").glob("*.smk")}
     made = {"card", "compare", "confounders", "discover", "embed", "evaluate", "finetune", "index", "ingest", "label",
-            "lead_sets", "manifest", "preprocess", "pretrain", "report", "serial", "summary", "umap", "verify"}  # fmt: skip
+            "lead_sets", "leaderboard", "manifest", "preprocess", "pretrain", "report", "serial", "summary", "umap", "verify"}  # fmt: skip
     assert all(any(rule.startswith(stage) for rule in set(rules.values()) - loose) for stage in made)
     assert {"label_efficiency", "evaluate_cohort"} <= set(rules.values())
     helpers = {

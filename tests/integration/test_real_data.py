@@ -80,6 +80,12 @@ LEVELS = ["all", "diagnostic", "subdiagnostic", "superdiagnostic", "form", "rhyt
 def levels(ptb_xl: Path, real_data: Path) -> Path:
     """Results of the same recipe for all six levels, as linear probes of an encoder with random weights."""
     clone = Clone(ptb_xl.parents[1])
+    clone.snakemake("evaluate_all", "verify_all", *probes(clone, real_data))
+    return ptb_xl
+
+
+def probes(clone: Clone, real_data: Path, **changes: str) -> list[str]:
+    """Options that name the recipe with linear probes in the place of its fits."""
     config = {
         "roots": f"{{ptbxl: {os.path.relpath(real_data / 'ptb-xl', clone.root)}}}",
         "encoders": "[random-tiny]",
@@ -88,9 +94,8 @@ def levels(ptb_xl: Path, real_data: Path) -> Path:
         "evaluate": "{bootstrap: 20}",
         "tracking": "{enabled: false}",
     }
-    recipe = ["--configfile", "config/recipes/ptb-xl-small.yaml", "--config", *(f"{k}={v}" for k, v in config.items())]
-    clone.snakemake("evaluate_all", "verify_all", *recipe)
-    return ptb_xl
+    values = [f"{key}={value}" for key, value in (config | changes).items()]
+    return ["--configfile", "config/recipes/ptb-xl-small.yaml", "--config", *values]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -112,6 +117,32 @@ def test_a_level_is_measured_where_the_test_fold_has_its_labels(levels: Path, le
             word = "negative" if target.all() else "positive"
             nothing = {"value": None, "ci_low": None, "ci_high": None, "reason": f"no {word} test record"}
             assert area == nothing
+
+
+@pytest.fixture(scope="module")
+def board(levels: Path, real_data: Path) -> Path:
+    """The leaderboard of two controls on one level, in the same results."""
+    clone = Clone(levels.parents[1])
+    chosen = {"encoders": "[random-tiny, statistics]", "tasks": "[ptbxl-superdiagnostic]"}
+    clone.snakemake("leaderboard", *probes(clone, real_data, **chosen))
+    return levels / "leaderboard"
+
+
+def test_the_leaderboard_has_what_evaluate_found(board: Path) -> None:
+    table = pd.read_csv(board / "leaderboard.csv").set_index("encoder")
+    assert table.loc["constant answer", "value"] == 0.5
+    for encoder in ("random-tiny", "statistics"):
+        row = table.loc[encoder]
+        folder = board.parent / f"evaluate/{encoder}/ptbxl-superdiagnostic/linear-s0"
+        entry = read_json(folder / "metrics.json")["macro"]["auroc"]
+        assert [row[key] for key in ("value", "ci_low", "ci_high")] == pytest.approx(
+            [entry[key] for key in ("value", "ci_low", "ci_high")], abs=1e-11
+        )
+        assert row["records_per_second"] > 0
+        assert row["fit_hours"] > 0
+        assert f"{entry['value']:.3f}" in (board / "index.html").read_text()
+    assert sorted(table["rank"].dropna()) == [1, 2]
+    assert table.loc["statistics", "parameters"] == 0
 
 
 def test_pairs_of_one_person_are_those_of_the_database(levels: Path, real_data: Path) -> None:

@@ -40,6 +40,7 @@ TRACKING_SLICE = SLICES.pop("tracking")
 #: Analyses with a target of their own: the report shows what has been made of them, and makes none.
 ANALYSES = [
     "evaluate/label_efficiency.csv",
+    "leaderboard/leaderboard.json",
     "lead_sets/lead_sets.json",
     "confounders/confounders.json",
     "serial/serial.json",

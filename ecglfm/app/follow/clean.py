@@ -21,8 +21,9 @@ KEEPS: tuple[str, ...] = get_args(Keep)
 BY_SOURCE = ("synthetic", "ingest", "preprocess")
 #: What is small and tells how the rest was made: gone only where nothing is kept.
 WITHOUT_KEEP = (
-    "index", "labels", "manifest", "evaluate", "verify", "transport", "lead_sets", "confounders", "serial", "umap",
-    "discover", "report", "logs", "tracking", "mlartifacts", "mlflow.db", ".mlflow.db.lock", "config",
+    "index", "labels", "manifest", "evaluate", "verify", "transport", "lead_sets", "leaderboard", "confounders",
+    "serial", "umap", "discover", "report", "logs", "tracking", "mlartifacts", "mlflow.db", ".mlflow.db.lock",
+    "config",
 )  # fmt: skip
 
 

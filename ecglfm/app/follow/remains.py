@@ -26,7 +26,7 @@ from ecglfm.sources.patients.excluded import excluded_since
 #: Stages that are made of tables of recordings, and where MLflow keeps copies of such tables.
 _TABLES = ("ingest", "preprocess", "embed", "labels", "mlartifacts")
 #: Stages all of whose files are made of all records, or of models of them.
-_BY_AGE = ("evaluate", "verify", "transport", "lead_sets", "confounders", "serial", "umap", "report")
+_BY_AGE = ("evaluate", "verify", "transport", "lead_sets", "leaderboard", "confounders", "serial", "umap", "report")
 #: Stages of models, and how deep the folder of one lies.
 _MODELS = {"pretrain": 1, "finetune": 3}
 _INFO = {"pretrain": "encoder.json", "finetune": "model.json"}

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from ecglfm.evaluation.comparison.comparison import compare, differences, run_compare
-from ecglfm.evaluation.comparison.contenders import contender
-from ecglfm.evaluation.comparison.difference import margin, patient_spreads
+from ecglfm.evaluation.comparison.comparison import compare, differences, run_compare, verdict
+from ecglfm.evaluation.comparison.contenders import contender, setting_of
+from ecglfm.evaluation.comparison.difference import holm, margin, patient_spreads, training_spread
 
-__all__ = ["compare", "contender", "differences", "margin", "patient_spreads", "run_compare"]
+__all__ = [
+    "compare",
+    "contender",
+    "differences",
+    "holm",
+    "margin",
+    "patient_spreads",
+    "run_compare",
+    "setting_of",
+    "training_spread",
+    "verdict",
+]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecglfm.evaluation.report import confounders_section, lead_sets_section, serial_section
+from ecglfm.evaluation.report import confounders_section, lead_sets_section, leaderboard_section, serial_section
 from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, write_text
 
-_SECTIONS = {module.SECTION.name: module.SECTION for module in (confounders_section, lead_sets_section, serial_section)}
+_SECTIONS = {
+    module.SECTION.name: module.SECTION
+    for module in (leaderboard_section, confounders_section, lead_sets_section, serial_section)
+}
 
 
 def run_analysis_page(name: str, results: Path, output: Path) -> None:

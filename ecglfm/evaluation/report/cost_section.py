@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ecglfm.config import UserError
+from ecglfm.metering import read_cost
 
 _KWH = 3.6e6  # J
 _NAME = re.compile(r"\.log\.cost(\.\d+)?$")  # of a job; with the number of its rank, but for the first
@@ -40,7 +38,7 @@ def cost_section(results: Path) -> list[dict[str, Any]]:
     """
     rows: dict[str, dict[str, Any]] = {}
     for path in sorted(path for path in (results / "logs").rglob("*.log.cost*") if _NAME.search(path.name)):
-        lines = current(_read(path))
+        lines = read_cost(path)
         if not lines:
             continue
         row = rows.setdefault(lines[-1]["command"], _empty(lines[-1]["command"]))
@@ -68,23 +66,6 @@ def _empty(command: str) -> dict[str, Any]:
     return {"command": command, "gpus": set(), "gpu_kwh": None, "processor_kwh": None} | zeros | {
         "segments_per_second": None
     }  # fmt: skip
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line]
-    except ValueError as error:
-        raise UserError(f"{path}: not lines of JSON ({error}); delete it") from None
-
-
-def current(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines since the last success but one."""
-    kept: list[dict[str, Any]] = []
-    for line in lines:
-        if kept and kept[-1]["status"] == 0:
-            kept = []
-        kept.append(line)
-    return kept
 
 
 def _speed(results: Path) -> float | None:

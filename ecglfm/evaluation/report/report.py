@@ -18,6 +18,7 @@ from ecglfm.evaluation.report import (
     confounders_section,
     label_efficiency_section,
     lead_sets_section,
+    leaderboard_section,
     serial_section,
     umap_section,
 )
@@ -44,7 +45,14 @@ logger = logging.getLogger(__name__)
 #: Analyses with a target of their own, in the order in which they are shown.
 SECTIONS = tuple(
     module.SECTION
-    for module in (umap_section, confounders_section, label_efficiency_section, lead_sets_section, serial_section)
+    for module in (
+        leaderboard_section,
+        umap_section,
+        confounders_section,
+        label_efficiency_section,
+        lead_sets_section,
+        serial_section,
+    )
 )
 #: Models whose pictures are shown, about 150 kB each and as much for the recordings; cards have those of the others.
 _DETAILED = 12

@@ -11,7 +11,7 @@ import pytest
 from ecglfm.config import TaskConfig, load
 
 N_LABELS = {
-    "af": 1, "age": 1, "challenge-2021": 26, "code15": 6, "code15-mortality": 1, "code-test": 6, "echonext": 12, "coin-toss": 1, "cpsc2018": 9,
+    "af": 1, "age": 1, "challenge-2021": 26, "chapman": 28, "code15": 6, "code15-mortality": 1, "code-test": 6, "echonext": 12, "coin-toss": 1, "cpsc2018": 9,
     "diagnosis": 4, "eight-diseases": 8, "ptbxl-all": 71, "ptbxl-diagnostic": 44, "ptbxl-form": 19, "ptbxl-rhythm": 12,
     "ptbxl-subdiagnostic": 23, "ptbxl-superdiagnostic": 5, "sex": 1,
 }  # fmt: skip
@@ -89,6 +89,12 @@ def test_cpsc_classes_are_those_that_its_records_have(repository: Path, genuine:
         "NORM": 918, "AF": 1221, "IAVB": 722, "LBBB": 236, "RBBB": 1857, "PAC": 616, "PVC": 700, "STD": 869, "STE": 220
     }  # fmt: skip
     assert {code for code, row in genuine.items() if int(row["CPSC"])} == {code for (code,) in found.values()}
+
+
+def test_statements_of_chapman_are_those_that_fifty_records_have(repository: Path, genuine: dict) -> None:
+    found = [code for (code,) in snomed(shipped(repository, "chapman")).values()]
+    assert set(found) == {code for code, row in genuine.items() if int(row["Chapman_Shaoxing"]) >= 50}
+    assert shipped(repository, "chapman").labels["LVHV"]["challenge2021"].snomed == ["55827005"]
 
 
 def test_codes_of_the_eight_diseases_are_in_the_databases_that_the_table_says(repository: Path, genuine: dict) -> None:

@@ -237,18 +237,18 @@ def test_nothing_is_read_twice(results: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_figures_and_numbers_go_by_their_age(results: Path) -> None:
-    old = ["umap/umap.json", "serial/serial.csv", "confounders/t/embedding.json", "lead_sets/index.html",
+    old = ["umap/umap.json", "serial/serial.csv", "confounders/t/embedding.json", "lead_sets/index.html", "leaderboard/leaderboard.csv",
            "evaluate/label_efficiency.csv", "evaluate/t/af/full-s0/examples/1.png", "transport/m/af/index.html"]  # fmt: skip
     for name in old:
         _file(name, BEFORE)
     for name in ("report/index.html", "evaluate/t/af/full-s1/metrics.json"):
         _file(name, AFTER)
-    expected = ["confounders", "evaluate/label_efficiency.csv", "evaluate/t/af/full-s0", "lead_sets", "serial",
+    expected = ["confounders", "evaluate/label_efficiency.csv", "evaluate/t/af/full-s0", "lead_sets", "leaderboard", "serial",
                 "transport", "umap"]  # fmt: skip
     assert _found(results) == expected
     assert show_remains(*find_remains(results, ["a"])) == (
         "Made before people were left out (exclude_patients), and not asked for again: results/confounders,"
-        " results/evaluate/label_efficiency.csv, results/evaluate/t/af/full-s0 and 4 more;"
+        " results/evaluate/label_efficiency.csv, results/evaluate/t/af/full-s0 and 5 more;"
         " ecglfm clean --excluded removes it"
     )
 

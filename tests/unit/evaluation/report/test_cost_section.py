@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.evaluation.report.cost_section import cost_section, current
+from ecglfm.evaluation.report.cost_section import cost_section
+from ecglfm.metering import current
 from ecglfm.provenance import write_text
 from tests.unit.evaluation.report.pages_read import page_of, words
 

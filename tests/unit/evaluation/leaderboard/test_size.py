@@ -1,0 +1,49 @@
+"""Parameters and products of encoders, against the formula that counts them otherwise, and by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecglfm.benchmark.flops import encoder_flops
+from ecglfm.cli import main
+from ecglfm.config import PreprocessConfig
+from ecglfm.evaluation.leaderboard.size import encoder_size
+from ecglfm.models.bundle import save_encoder
+from ecglfm.models.encoders import Encoder, make_encoder
+from ecglfm.provenance import read_json
+from tests.unit.architectures import small
+
+
+def encoder_of(kind: str, seconds: float) -> Encoder:
+    preprocess = PreprocessConfig(sampling_rate=100)
+    return make_encoder(small(kind), preprocess.leads, 100, preprocess, seconds)
+
+
+@pytest.mark.parametrize(("seconds", "windows"), [(5.0, 2), (9.0, 1), (2.5, 4), (10.24, 1)])
+def test_products_of_all_windows_are_those_of_the_formula(seconds: float, windows: int) -> None:
+    encoder = encoder_of("vit", seconds)
+    found = encoder_size(encoder, budget=0.0)
+    formula = encoder_flops(encoder.config, segments=windows, leads=12, samples=encoder.crop_samples)
+    assert found["gmac"] == pytest.approx(formula / 2e9, rel=1e-12)
+    assert (found["windows"], found["window_seconds"]) == (windows, seconds)
+    assert found["parameters"] == sum(one.numel() for one in encoder.parameters())
+
+
+def test_convolutions_by_hand() -> None:
+    """The stem of a convnet whose blocks are few: more than it alone, and of one window."""
+    found = encoder_size(encoder_of("convnet", 10.0), budget=0.0)
+    stem = 500 * 5 * 12 * 4 / 1e9  # 1000 samples at stride 2, kernel 5, 12 leads to 4 channels
+    assert found["gmac"] > stem
+
+
+def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    encoder = encoder_of("statistics", 5.0)
+    save_encoder(tmp_path / "e", encoder, {"name": "e", "weights": "none"})
+    output = tmp_path / "size.json"
+    assert main(["encoder-size", "--encoder", str(tmp_path / "e"), "--output", str(output)]) == 0
+    found = read_json(output)
+    assert found["parameters"] == 0
+    assert found["records_per_second"] > 0
+    assert capsys.readouterr().out.startswith(f"{output}: 0 parameters, ")
