@@ -22,9 +22,9 @@ from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.contracts import CONTRACTS
+from ecglfm.models.importers.hub import SETTINGS, read_settings
 from ecglfm.models.importers.layout import Imported, take
 from ecglfm.models.meta_device import on_meta_device
-from ecglfm.provenance import read_json
 
 _UNSEEN = "no released checkpoint was at hand to compare outputs with"
 #: As MIMIC-IV-ECG has them: aVF before aVL.
@@ -32,7 +32,6 @@ _MERL_LEADS = [*LEADS[:4], LEADS[5], LEADS[4], *LEADS[6:]]
 #: What the names begin with in MERL's files: of the encoder alone, beside that of texts, and of several GPUs' training.
 _MERL_PREFIXES = ("", "ecg_encoder.", "module.ecg_encoder.")
 _CODE_RATE = 400
-_MAX_SETTINGS = 1 << 16  # bytes
 
 #: What is here, and what it is called there, in this order: names that all three share, those of each kind of block.
 _NAMES = {
@@ -93,7 +92,7 @@ def _echonext(checkpoint: Checkpoint) -> Imported:
     return _imported(
         checkpoint, model, lambda name: _basic_name(name).replace("shortcut", "downsample"), ["output."],
         origin="EchoNext", leads=list(LEADS), sampling_rate=250, crop_seconds=10.0, pretrained_on=["echonext"],
-        input=CONTRACTS["echonext"],
+        licence="none stated", input=CONTRACTS["echonext"],
         unverified=f"{_UNSEEN}; its outputs are left out: beside the vector they are of {numbers} more numbers (sex,"
         " age, intervals), which no model of ours reads",
     )  # fmt: skip
@@ -111,8 +110,8 @@ def _merl(checkpoint: Checkpoint) -> Imported:
 
 
 def _code(checkpoint: Checkpoint) -> Imported:
-    path = checkpoint.path.with_name("config.json")
-    settings = _code_settings(path)
+    path = checkpoint.path.with_name(SETTINGS)
+    settings = _code_settings(checkpoint, path)
     lengths = [settings.seq_length, *settings.net_seq_lengh]
     stem, *strides = [before // after for before, after in pairwise(lengths)]
     if stem not in (1, 2) or any(before % after for before, after in pairwise(lengths)):
@@ -140,16 +139,12 @@ def _code(checkpoint: Checkpoint) -> Imported:
     )  # fmt: skip
 
 
-def _code_settings(path: Path) -> CodeSettings:
+def _code_settings(checkpoint: Checkpoint, path: Path) -> CodeSettings:
     """What lies beside the weights, or what is published."""
-    if not path.is_file():
-        return CodeSettings()
-    if path.stat().st_size > _MAX_SETTINGS:
-        raise UserError(f"{path}: longer than {_MAX_SETTINGS} bytes, which no settings of CODE's are")
     try:
-        content = read_json(path)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {error}; copy it again, or take it away") from None
+        content = read_settings(path)
+    except UserError as error:
+        raise UserError(f"{checkpoint.path}: {error}") from None
     return parse(CodeSettings, content, path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +11,14 @@ import torch
 
 from ecglfm.app.prediction.preparation import Held
 from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
+from ecglfm.models.bundle import load_model, save_model
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
 from ecglfm.training.finetuning.decisions import decide
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.inference import predict, predict_described
-from tests.unit.architectures import architecture
+from tests.unit.architectures import architecture, small
 
 COUNT = 80
 TRAIN, VALID = np.arange(40), np.arange(40, COUNT)
@@ -51,6 +54,17 @@ def test_all_of_it_is_chosen_on_valid() -> None:
     assert 0 < np.mean(unlike) <= 0.2
     mean = numbers[TRAIN, :8].mean(axis=0)
     np.testing.assert_allclose(model.reference.vector.mean, mean, rtol=1e-4, atol=1e-6)
+
+
+def test_what_training_records_look_like_is_as_wide_as_what_the_head_reads(tmp_path: Path) -> None:
+    """Of an encoder whose vector is wider than its frames."""
+    _, data = make("multilabel")
+    encoder = make_encoder(small("resnet"), list(LEADS), 100, PreprocessConfig(sampling_rate=100), 2.0)
+    model = ECGModel(encoder, ["x"], "full").eval()
+    decide(model, data, FinetuneConfig(outlier_share=0.2, conformal_coverage=None))
+    assert model.reference.vector.mean.shape == (32,)
+    save_model(tmp_path, model, {})
+    torch.testing.assert_close(load_model(tmp_path).reference.vector.root, model.reference.vector.root)
 
 
 def test_nothing_is_chosen_that_is_not_asked_for() -> None:
