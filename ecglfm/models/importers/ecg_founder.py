@@ -1,4 +1,4 @@
-"""Checkpoints of ECGFounder (PKUDigitalHealth, arXiv:2410.04133; MIT): the 12-lead and the 1-lead network.
+"""Checkpoints of ECGFounder (PKUDigitalHealth, arXiv:2410.04133): the 12-lead and the 1-lead network.
 
 A small one with random weights, written by the authors' code, agrees; no released file was at hand. Strides, rate and
 window are not in the file: they are as published. The norms are, and the published network does not use them.
@@ -16,6 +16,7 @@ from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.models.importers.layout import Imported, take
 from ecglfm.models.meta_device import on_meta_device
 
@@ -73,6 +74,8 @@ def convert(checkpoint: Checkpoint) -> Imported:
         head={name.removeprefix("head."): value for name, value in weights.items() if name.startswith("head.")},
         dropped=unused,
         pretrained_on=["heedb"],
+        licence="MIT",
+        input=CONTRACTS["ecg-founder"] | {"leads": leads},
         unverified=_UNVERIFIED,
     )
 

@@ -13,9 +13,10 @@ from torch.nn import functional
 
 import ecglfm
 from ecglfm.cli import main
-from ecglfm.config import LEADS, EncoderConfig, UserError, load
+from ecglfm.config import LEADS, EncoderConfig, InputConfig, UserError, load, parse
 from ecglfm.models.importers import build_encoder, ecg_founder
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.provenance import read_json
 
 FILE = "ecgfounder/12_lead_ECGFounder.pth"
@@ -34,7 +35,9 @@ def imported(path: Path, output: Path, *options: str) -> None:
 def test_frames_embedding_and_logits(peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     imported(peers / FILE, tmp_path)
     said = capsys.readouterr().out
-    assert "ECGFounder, 12 leads" in said
+    assert "ECGFounder, 12 leads: 7 stages of width 64" in said
+    assert "left out, never used: first_bn.bias, first_bn.num_batches_tracked," in said
+    assert " and 299 more\nlicence: MIT\n" in said
     saved = np.load(peers / "ecgfounder/small.npz")
     encoder, model = ecglfm.load_encoder(tmp_path), ecglfm.load_model(tmp_path)
     with torch.inference_mode():
@@ -126,6 +129,8 @@ def test_the_one_lead_file(peers: Path, tmp_path: Path) -> None:
     content["state_dict"][name] = content["state_dict"][name][:, :1].clone()
     torch.save(content, tmp_path / "1_lead_ECGFounder.pth")
     imported(tmp_path / "1_lead_ECGFounder.pth", tmp_path / "out")
+    contract = ecg_founder.convert(read_checkpoint(tmp_path / "1_lead_ECGFounder.pth")).input
+    assert parse(InputConfig, contract, "input").leads == ["I"]
     encoder = ecglfm.load_encoder(tmp_path / "out")
     assert encoder.leads == ["I"]
     x = torch.randn(2, 1, 1500)
@@ -149,6 +154,7 @@ def test_without_a_classifier_it_is_an_encoder(peers: Path) -> None:
     checkpoint = read_checkpoint(peers / FILE)
     state = {name: value for name, value in checkpoint.state.items() if not name.startswith("dense.")}
     found = ecg_founder.convert(Checkpoint(checkpoint.path, {}, state))
+    assert found.input == CONTRACTS["ecg-founder"]
     assert (found.head, len(found.dropped)) == ({}, 5 * (1 + 3 * 20))
 
 

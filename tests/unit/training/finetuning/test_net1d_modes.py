@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
-from ecglfm import load_encoder
+from ecglfm import load_encoder, load_model
 from ecglfm.config import FinetuneConfig, PreprocessConfig
+from ecglfm.data.samples.dataset import Signals
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.finetuning.supervised import parameter_groups
+from ecglfm.training.inference import predict
 from tests.unit.architectures import small
 from tests.unit.training.finetuning.test_finetune import LEADS, RATE, fit, make_data
 
@@ -26,6 +30,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = make_encoder(small("net1d", dropout=0.0, norm="none"), LEADS, RATE, preprocess, 2.5)
     save_encoder(folder / "encoder", encoder, {"name": "net1d", "weights": "import"})
     return folder
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_planted_labels_are_learnt_from_scratch(data: Path, tmp_path: Path, norm: str) -> None:
+    torch.manual_seed(0)
+    preprocess = PreprocessConfig(sampling_rate=RATE, leads=LEADS)
+    encoder = make_encoder(small("net1d", dropout=0.0, norm=norm), LEADS, RATE, preprocess, 2.5)
+    save_encoder(tmp_path / "encoder", encoder, {"name": "net1d", "weights": "random"})
+    fit(data, tmp_path, encoder=tmp_path / "encoder", epochs=8, lr=1e-2, head_lr=3e-2)
+    model = load_model(tmp_path)
+    records = pd.read_parquet(data / "records.parquet").query("split == 'test'").reset_index(drop=True)
+    labels = pd.read_parquet(data / "labels.parquet").set_index("record_id").loc[records["record_id"]]
+    said = predict(model, Signals(records, data / "preprocess"))
+    for column, name in enumerate(model.label_names):
+        assert roc_auc_score(labels[f"label.{name}"], said[:, column]) > 0.95, name
 
 
 @pytest.mark.parametrize("mode", ["full", "frozen", "linear", "lora"])
