@@ -73,6 +73,12 @@ class Graph:
         """A constant in double precision."""
         return self.constant(value, np.float64)
 
+    def cast(self, value: str, dtype: str, **more: Any) -> str:
+        """The same numbers in another of ONNX's types, such as `DOUBLE`; the rest as in `add`."""
+        from onnx import TensorProto
+
+        return str(self.add("Cast", value, to=int(getattr(TensorProto, dtype)), **more))
+
     def length(self, value: str, axis: int) -> str:
         """Length along an axis, as an array of one integer."""
         return self.add("Gather", self.add("Shape", value), [axis])

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from ecglfm.data.signals.encoder_input import EncoderInput
-from ecglfm.data.signals.filters import bandpass_sections, notch_sections, ratio
+from ecglfm.data.signals.filters import bandpass_sections, extension, notch_sections, ratio
+from ecglfm.data.signals.input_steps import (
+    LeadSum,
+    apply_step,
+    butterworth_sections,
+    decimate_sections,
+    fir_taps,
+    limb_leads_anew,
+    median_lengths,
+)
 from ecglfm.data.signals.preprocessing import OUTPUT_DTYPES, QUALITY, run_preprocess
 from ecglfm.data.signals.quality import UNITS
 from ecglfm.data.signals.recording import RATES, check_filters, prepare, preprocess
@@ -14,8 +23,16 @@ __all__ = [
     "RATES",
     "UNITS",
     "EncoderInput",
+    "LeadSum",
+    "apply_step",
     "bandpass_sections",
+    "butterworth_sections",
     "check_filters",
+    "decimate_sections",
+    "extension",
+    "fir_taps",
+    "limb_leads_anew",
+    "median_lengths",
     "notch_sections",
     "prepare",
     "preprocess",

@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 
 from ecglfm.config import LEADS, InputConfig, PreprocessConfig, check_input
-from ecglfm.data.signals.input_steps import LeadSum, apply, length_after, with_sums
+from ecglfm.data.signals.input_steps import LeadSum, apply_step, length_after, with_sums
 from ecglfm.records import limb_weights
 
 
@@ -22,6 +22,13 @@ class EncoderInput:
     config : InputConfig
     preprocess : PreprocessConfig
         How the prepared signals are made.
+
+    Attributes
+    ----------
+    columns : list of int
+        Where each lead lies among prepared ones; anywhere, of those in `sums`.
+    sums : list of LeadSum
+        Leads that are computed from two of the limbs.
 
     Raises
     ------
@@ -35,7 +42,7 @@ class EncoderInput:
         steps = list(config.placed(preprocess.sampling_rate))
         rated = [(step, rate or 0) for _, step, rate in steps]  # no rate is unknown
         self._record, self._window = rated[: len(config.record)], rated[len(config.record) :]
-        self._columns, self._sums = _lead_sources(config.leads, preprocess.leads)
+        self.columns, self.sums = _lead_sources(config.leads, preprocess.leads)
 
     @property
     def factor(self) -> int:
@@ -66,9 +73,9 @@ class EncoderInput:
         ndarray of float32, shape (length(n_samples) * factor or some more, len(config.leads))
         """
         given_lt = np.ascontiguousarray(signal_tl.T) / 1000.0
-        x_lt = with_sums(given_lt[self._columns], given_lt, self._sums)
+        x_lt = with_sums(given_lt[self.columns], given_lt, self.sums)
         for step, rate in self._record:
-            x_lt = apply(step, x_lt, rate, self.config.leads)
+            x_lt = apply_step(step, x_lt, rate, self.config.leads)
         return np.ascontiguousarray(x_lt.T, np.float32)
 
     def window(self, piece_tl: np.ndarray) -> np.ndarray:
@@ -88,7 +95,7 @@ class EncoderInput:
             return piece_tl
         x_lt = np.ascontiguousarray(piece_tl.T, np.float64)
         for step, rate in self._window:
-            x_lt = apply(step, x_lt, rate, self.config.leads)
+            x_lt = apply_step(step, x_lt, rate, self.config.leads)
         return np.ascontiguousarray(x_lt.T, np.float32)
 
 

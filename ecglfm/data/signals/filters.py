@@ -111,6 +111,11 @@ def notch_sections(frequency: float, quality: float, fs: float) -> np.ndarray:
     return dsp.tf2sos(*dsp.iirnotch(frequency, quality, fs=fs))
 
 
+def extension(sections: np.ndarray) -> int:
+    """Samples by which SciPy's `sosfiltfilt` mirrors a signal at each end."""
+    return int(3 * (2 * len(sections) + 1 - min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())))
+
+
 def bandpass(signal: np.ndarray, fs: float, *, low: float, high: float, order: int) -> np.ndarray:
     """Zero-phase Butterworth band-pass (Hz), forwards and backwards; `signal` as in `resample`.
 

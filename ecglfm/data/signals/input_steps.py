@@ -30,7 +30,7 @@ from ecglfm.config.input_steps import (
     ScaleStep,
     StandardizeStep,
 )
-from ecglfm.data.signals.filters import notch_sections, ratio
+from ecglfm.data.signals.filters import extension, notch_sections, ratio
 from ecglfm.data.signals.filters import resample as polyphase
 from ecglfm.records import limb_weights
 
@@ -38,7 +38,7 @@ from ecglfm.records import limb_weights
 LeadSum = tuple[int, tuple[int, int], tuple[float, float]]
 
 
-def apply(step: InputStep, x_lt: np.ndarray, rate: int, leads: Sequence[str]) -> np.ndarray:
+def apply_step(step: InputStep, x_lt: np.ndarray, rate: int, leads: Sequence[str]) -> np.ndarray:
     """A signal behind one step.
 
     Parameters
@@ -187,11 +187,6 @@ def butterworth_ba(step: ButterworthStep, rate: int) -> tuple[np.ndarray, np.nda
 def fir_taps(step: FirStep, rate: int) -> np.ndarray:
     """Coefficients of the band-pass of finite length."""
     return dsp.firwin(step.taps, (step.low, step.high), pass_zero=False, fs=rate)
-
-
-def extension(sections: np.ndarray) -> int:
-    """Samples by which SciPy's `sosfiltfilt` mirrors a signal at each end."""
-    return int(3 * (2 * len(sections) + 1 - min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())))
 
 
 def _sosfiltfilt(x_lt: np.ndarray, sections: np.ndarray) -> np.ndarray:

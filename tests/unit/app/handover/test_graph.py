@@ -15,7 +15,7 @@ def test_columns_lengths_and_constants():
     graph.add("Mul", backwards, graph.float(0.5), named=["half"])
     graph.add("Range", graph.constant(0), graph.scalar(graph.length("x", 0)), graph.constant(1), named=["rows"])
     first, second = graph.add("Split", "x", [1, 2], outputs=2, axis=0)
-    graph.add("Add", first, second, named=["sums"])
+    graph.add("Add", first, graph.cast(graph.cast(second, "INT64"), "DOUBLE"), named=["sums"])
     whole = graph.close(
         [helper.make_tensor_value_info("x", TensorProto.DOUBLE, ["rows", "columns"])],
         [helper.make_tensor_value_info(name, kind, None) for name, kind in

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from scipy import signal as dsp
 
 from ecglfm.config.input_steps import RecordStep, WindowStep
-from ecglfm.data.signals.input_steps import apply, length_after
+from ecglfm.data.signals.input_steps import apply_step, length_after
 
 
 def made(signal: Any, step: str, *, hz: int = 500, leads: tuple[str, ...] = (), **keys: Any) -> np.ndarray:
@@ -19,7 +19,7 @@ def made(signal: Any, step: str, *, hz: int = 500, leads: tuple[str, ...] = (), 
     section = TypeAdapter(kind).validate_python({"step": step} | keys)
     x_lt = np.array(signal, float)
     before = x_lt.copy()
-    out = apply(section, x_lt, hz, leads)
+    out = apply_step(section, x_lt, hz, leads)
     np.testing.assert_array_equal(x_lt, before)
     assert out.shape == (len(x_lt), length_after(section, x_lt.shape[1], hz))
     assert out.dtype == np.float64
