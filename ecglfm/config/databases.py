@@ -54,7 +54,7 @@ DATABASES: dict[str, Database] = {
     "code15": Database("CODE-15 %", kin={"code_test": _NETWORK}),
     "code85": Database("CODE without CODE-15 %", kin={"code_test": _NETWORK}),
     "code_test": Database("CODE's test set"),
-    "sami_trop": Database("SaMi-Trop"),
+    "sami_trop": Database("SaMi-Trop", kin=dict.fromkeys(("code15", "code85", "code_test"), _NETWORK)),
     "mimic_iv_ecg": Database("MIMIC-IV-ECG"),
     "mimic_iv_ecg_ext_icd": Database("MIMIC-IV-ECG-Ext-ICD", ("mimic_iv_ecg",)),
     "mimic_waveform": Database("MIMIC's waveform databases", kin={"mimic_iv_ecg": _BOSTON}),

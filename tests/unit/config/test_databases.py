@@ -40,6 +40,7 @@ def test_qtdb_is_a_partner_of_each_of_the_six_that_it_was_cut_from(partner: str)
         ("code", "code85", "both have recordings of CODE without CODE-15 %"),
         ("code85", "code15", ""),  # which has 15 % of the patients, and all their recordings
         ("code85", "code_test", "CODE without CODE-15 % and CODE's test set: both are of the Telehealth Network"),
+        ("sami_trop", "code", "SaMi-Trop and CODE-15 %: both are of the Telehealth Network"),
         ("hefei", "chapman_shaoxing", ""),
         ("ptbxl", "ptbxl", "both have recordings of PTB-XL"),
         ("ptbxl", "code15", ""),
