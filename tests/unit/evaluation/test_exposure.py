@@ -74,6 +74,8 @@ def test_a_training_here_is_counted_by_patient(records: Path) -> None:
     planted = exposures(encoder, AUDIT, pieces, kept("s", "u", also=("s/train1", "s/valid1", "s/valid2")))
     assert planted["s"] == Exposure("yes", "pretrained on train and valid of s: 2 of 3 test patients are among them")
     assert planted["u"].seen == "no"
+    renamed = kept("s", also=("s/train1",)).assign(patient_id="s/other")
+    assert exposures(encoder, AUDIT, pieces, renamed)["s"].seen == "yes"
     assert words({"weights": "random"}, records, kept("s", also=("s/train1",))) == {"s": "no"}
     changed = encoder | {"data_hash": "of another manifest"}
     assert words(changed, records, kept("s")) == {"s": "unknown"}
@@ -127,9 +129,15 @@ def test_what_the_weights_were_before_counts_as_well(records: Path) -> None:
     # what is known of our own samples says nothing of the foreign base
     prints = {"pretraining": fingerprints([sha256("t/train1")])}
     assert words(ours | {"continues": FOREIGN}, records, kept("t"), prints=prints) == {"t": "yes"}
+    assert words(ours | {"continues": FOREIGN}, records, kept("t"), prints={"before": prints["pretraining"]}) == {
+        "t": "yes"
+    }
     before = {"before": fingerprints([sha256("s/test1")])}
     base = {"weights": "pretrain", "training": {"sources": ["s"]}, "data_hash": "another"}
     assert words(ours | {"continues": base}, records, kept("s"), prints=before) == {"s": "yes"}
+    # nor do they say what another training saw
+    own = {"pretraining": fingerprints([sha256("s/train1")])}
+    assert words(ours | {"continues": base}, records, kept("s"), prints=own) == {"s": "unknown"}
 
 
 def test_of_several_sources_the_worst_is_said() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.config import EncoderConfig, FinetuneConfig, PretrainConfig, UserError, load
+from ecglfm.config import EncoderConfig, FinetuneConfig, PretrainConfig, UserError, load, read_yaml
 from ecglfm.training.deepspeed_json import deepspeed_json, merge
 from ecglfm.training.engine import _import_deepspeed
 
 ENCODERS = sorted((Path(__file__).parents[3] / "config/encoders").glob("*.yaml"))
-SHIPPED = {path.stem: config.pretrain for path in ENCODERS if (config := load(EncoderConfig, path)).pretrain}
+TRAINED = [path for path in ENCODERS if "pretrain" in read_yaml(path)]
+SHIPPED = {path.stem: load(EncoderConfig, path).pretrain for path in TRAINED}
 
 
 @pytest.fixture(scope="module", autouse=True)
