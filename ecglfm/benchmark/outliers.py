@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def ask(predictor: Predictor, signals: list[np.ndarray], rate: float) -> list[str]:
-    """Why each recording is not decided, `""` where it is; millivolts, whose rate is the model's times `rate`."""
+    """Why each recording is not decided, `""` where it is; millivolts, at the project's rate times `rate`."""
     from ecglfm.records import Record
 
-    stated = rate * predictor.models[0].encoder.sampling_rate
+    stated = rate * predictor.models[0].encoder.preprocess.sampling_rate
     reasons = []
     for first in range(0, len(signals), 64):
         prepared = [predictor.prepare(Record(signal, LEADS, stated)) for signal in signals[first : first + 64]]

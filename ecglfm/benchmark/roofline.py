@@ -196,9 +196,10 @@ def count(slice_: EncoderSlice, *, segments: int) -> Step:
         objective = make_objective(build_encoder(slice_, config.seed), config).train()
     prepare_layers(objective, config.model_copy(update={"compile": False}))
     training = Autocast(objective, HALF[config.precision]) if config.precision in HALF else objective
-    samples, leads = round(config.crop_seconds * slice_.preprocess.sampling_rate), len(slice_.preprocess.leads)
+    samples, leads = round(config.crop_seconds * slice_.sampling_rate), len(slice_.leads)
+    dtype = torch.int16 if slice_.input is None else torch.float32
     batch = {
-        "signal": torch.zeros(segments, samples, leads, dtype=torch.int16),
+        "signal": torch.zeros(segments, samples, leads, dtype=dtype),
         "lead_mask": torch.ones(segments, leads, dtype=torch.bool),
     }
     traffic, kept = Traffic(), {}

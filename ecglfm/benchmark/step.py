@@ -23,7 +23,7 @@ from ecglfm.benchmark.original import OriginalObjective
 from ecglfm.benchmark.stopwatch import Clock, Products, TimedEngine
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
-from ecglfm.data.samples import Signals
+from ecglfm.data.signals import signals_for
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, make_objective
 from ecglfm.training.engine import initialize
@@ -116,7 +116,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     build_seconds = time.perf_counter() - began
     memory["build"] = peak_of_process()
     engine = initialize(objective, config)
-    encoder, samples = objective.encoder, round(config.crop_seconds * slice_.preprocess.sampling_rate)
+    encoder, samples = objective.encoder, round(config.crop_seconds * slice_.sampling_rate)
     frames = encoder.frames(samples)
     products = Products(encoder.config, segments * frames, HALF.get(config.precision, torch.float32), device)
     clock = Clock(device)
@@ -176,9 +176,11 @@ def _batches(slice_: EncoderSlice, config: PretrainConfig, folder: Path) -> Pret
         source="benchmark", patient_id=[f"benchmark/p{number // 2}" for number in range(count)], split="train",
         sampling_rate=rate, n_samples=2 * length, shard=0, offset=np.arange(count) * 2 * length,
     )  # fmt: skip
-    sampler = PairSampler(records, split="train", length=length)
+    signals = signals_for(slice_, records, folder)
+    records = records.assign(n_samples=signals.n_samples)
+    sampler = PairSampler(records, split="train", length=round(config.crop_seconds * slice_.sampling_rate))
     return PretrainBatches(
-        Signals(records, folder),
+        signals,
         sampler,
         batch_size=config.batch_size,
         seed=config.seed,

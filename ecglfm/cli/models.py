@@ -109,7 +109,9 @@ def _export(args: argparse.Namespace) -> None:
     module = load_encoder(args.encoder) if args.encoder else load_model(args.model)
     difference = export(module, args.output, form=args.format, mask=args.mask)
     whole = Exportable(module)
-    inputs = f"signal (batch, {len(whole.encoder.leads)} leads, samples) in mV at {whole.encoder.sampling_rate} Hz"
+    encoder = whole.encoder
+    unit = "in mV" if encoder.input is None else f"as its `input` makes it ({encoder.input.unit})"
+    inputs = f"signal (batch, {len(encoder.leads)} leads, samples) {unit} at {encoder.sampling_rate} Hz"
     print(f"{args.output}: {inputs}{' and mask' if args.mask else ''} to {' and '.join(whole.outputs)}")
     print(f"largest difference from PyTorch: {difference:.1e}")
 

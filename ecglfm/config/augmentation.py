@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from ecglfm.config.base import Section, UserError
+from ecglfm.config.input import InputConfig
 from ecglfm.config.signals import LEADS, PreprocessConfig
 
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
@@ -171,8 +172,30 @@ AugmentConfig = Annotated[
 ]
 
 
-def check_augment(augment: Sequence[AugmentConfig], preprocess: PreprocessConfig, where: str) -> None:
-    """Raise `UserError` where a change cannot be made of signals that are prepared so; `where` is the list's key."""
+def check_augment(
+    augment: Sequence[AugmentConfig], preprocess: PreprocessConfig, where: str, input_: InputConfig | None = None
+) -> None:
+    """Raise `UserError` where a change cannot be made of what an encoder reads.
+
+    Parameters
+    ----------
+    augment : sequence of sections
+    preprocess : PreprocessConfig
+        How the signals are prepared.
+    where : str
+        The list's key.
+    input_ : InputConfig, optional
+        What is made of these before they are changed.
+    """
+    section = "preprocess"
+    if input_ is not None:
+        geometry = {"leads": input_.leads, "sampling_rate": input_.sampling_rate}
+        preprocess, section = preprocess.model_copy(update=geometry), "input"
     for number, change in enumerate(augment):
+        if input_ is not None and change.kind != "time_warp" and not input_.millivolts:
+            raise UserError(
+                f"{where}.{number}: {change.kind}: changes millivolts, and what the steps of `input` give this encoder"
+                " is no longer in mV: of the changes it can only have time_warp; write `augment` for it in its own YAML"
+            )
         if (misfit := change.misfit(preprocess)) is not None:
-            raise UserError(f"{where}.{number}: {change.kind}: {misfit}")
+            raise UserError(f"{where}.{number}: {change.kind}: {misfit.replace('preprocess', section)}")

@@ -54,14 +54,21 @@ class Definitions:
         return parse(SourceConfig, self._content("sources", name), self.where("sources", name))
 
     def encoder(self, name: str) -> EncoderConfig:
-        """An encoder; one to be imported needs no `model`, which its own folder says; raises `UserError` likewise."""
+        """An encoder; one to be imported needs no `model` and no `input`, which its folder says; raises likewise."""
         content, where = self._content("encoders", name), self.where("encoders", name)
-        if content.get("weights") == "import" and "model" not in content:
-            if not content.get("path"):
-                raise UserError(f"{where}: `weights: import` needs `path:`")
-            description = read_description(Path(str(content["path"])), "encoder", f"{where}: path")
-            content = content | {"model": description.model.model_dump(mode="json")}
+        if content.get("weights") == "import":
+            content = self._said_by_folder(content, where) | content
         return parse(EncoderConfig, content, where)
+
+    def _said_by_folder(self, content: dict[str, Any], where: str) -> dict[str, Any]:
+        """`model` and `input` of the folder that an encoder is imported from; {} where it is not there yet."""
+        path, is_told = content.get("path"), "model" in content
+        if not path and not is_told:
+            raise UserError(f"{where}: `weights: import` needs `path:`")
+        if not path or (is_told and ("input" in content or not Path(str(path), "encoder.json").exists())):
+            return {}
+        description = read_description(Path(str(path)), "encoder", f"{where}: path")
+        return description.model_dump(mode="json", include={"model", "input"})
 
     def task(self, name: str) -> TaskConfig | VerificationConfig:
         """A label set or a verification, paths of label files as the working folder sees them; raises likewise."""

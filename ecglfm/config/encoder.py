@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.finetuning import FinetuneConfig
+from ecglfm.config.input import InputConfig
 from ecglfm.config.training import PretrainConfig
 
 #: `weights` of encoders that stand beside others as controls, and what tables call those.
@@ -31,6 +39,11 @@ class EncoderConfig(Section):
     )
     pretrain: PretrainConfig | None = Field(
         None, description="the training: of `pretrain`; of `import`, one that goes on with those weights"
+    )
+    input: InputConfig | None = Field(
+        None,
+        description="how what it reads is made of prepared signals; null: it reads these as they are; `import`: leave "
+        "it out, the folder says it",
     )
     # As `finetune`, left out of every dump.
     pretrained_on: list[str] = Field(
@@ -72,6 +85,26 @@ class EncoderConfig(Section):
     def import_path(self) -> str | None:
         """Folder of the encoder to import, None where nothing is imported."""
         return self.path if self.weights == "import" else None
+
+    @model_serializer(mode="wrap")
+    def _where_it_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `input` the key is left out: encoders from before there was one stay what they are."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "input" or value is not None}
+
+    @model_validator(mode="after")
+    def _input_fits(self) -> EncoderConfig:
+        if self.input is None:
+            return self
+        seconds = self.input.window_seconds
+        if self.pretrain is not None and self.pretrain.crop_seconds != seconds:
+            raise ValueError(
+                f"pretrain.crop_seconds is {self.pretrain.crop_seconds:g}, and input.window_seconds {seconds:g}: make"
+                " them the same"
+            )
+        if not self.model.weighted and not self.input.millivolts:
+            raise ValueError(f"`kind: {self.model.kind}` reads millivolts, and `input` makes {self.input.unit} of them")
+        return self
 
     @model_validator(mode="after")
     def _weights_are_explained(self) -> EncoderConfig:

@@ -17,7 +17,9 @@ from pydantic import ConfigDict, Field
 
 from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Section, UserError, parse
+from ecglfm.config.difference import shown
 from ecglfm.config.encoder_kind import Architecture
+from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.signals import PreprocessConfig
 
 Stem = Literal["encoder", "model"]
@@ -32,6 +34,7 @@ class Description(Section):
 
     model: ModelConfig = Field(description="architecture")
     preprocess: PreprocessConfig = Field(description="how the signals that it reads are made")
+    input: InputConfig | None = Field(None, description="how what it reads is made of those")
 
 
 def read_json_of(folder: Path, stem: Stem, where: str) -> dict[str, Any]:
@@ -102,6 +105,45 @@ def check_preprocess(found: PreprocessConfig, wanted: PreprocessConfig, where: s
             f"{where}: its {key} is {differ[key]!r}, this project's is {ours[key]!r}; make them agree, or its features"
             f" would mean nothing: write `{text[1:-1]}` into the config"
         )
+
+
+def check_reads_same(
+    found: PreprocessConfig, own: InputConfig | None, wanted: PreprocessConfig, said: InputConfig | None, where: str
+) -> None:
+    """Raise `UserError` where a project cannot give an encoder what it reads.
+
+    Parameters
+    ----------
+    found : PreprocessConfig
+        How signals were prepared where it comes from; of one with a contract it does not matter.
+    own : InputConfig or None
+        Its contract.
+    wanted : PreprocessConfig
+        How this project prepares them.
+    said : InputConfig or None
+        What this project says of that contract.
+    where : str
+        Key of the config that names it.
+    """
+    if own != said:
+        key, theirs, ours = _differs(own, said)
+        raise UserError(
+            f"{where}: its {key} is {shown(theirs)}, this project's is {shown(ours)}; leave `input` out, which the"
+            " folder says"
+        )
+    if own is None:
+        check_preprocess(found, wanted, where)
+    else:
+        check_input(own, wanted, where)
+
+
+def _differs(theirs: InputConfig | None, ours: InputConfig | None) -> tuple[str, Any, Any]:
+    """The first key of `input` that differs, with both values."""
+    if theirs is None or ours is None:
+        return "input", theirs and "a section", ours and "a section"
+    there, here = theirs.model_dump(mode="json"), ours.model_dump(mode="json")
+    key = next(key for key in there if there[key] != here[key])
+    return f"input.{key}", there[key], here[key]
 
 
 def content_hash(folder: Path, stem: Stem, known: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from ecglfm.config.base import Section
 from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
+from ecglfm.config.input import InputConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.project import CardConfig
 from ecglfm.config.signals import PreprocessConfig
@@ -92,6 +93,21 @@ class EncoderSlice(Section):
     config: EncoderConfig = Field(description="its YAML, with the sources filled in")
     preprocess: PreprocessConfig = Field(description="how the signals it reads are made")
     sha256: str | None = Field(None, description="of the folder that `weights: import` takes")
+
+    @property
+    def input(self) -> InputConfig | None:
+        """How what it reads is made of prepared signals; None: it reads these."""
+        return self.config.input
+
+    @property
+    def leads(self) -> list[str]:
+        """Of what it reads, in their order."""
+        return (self.input or self.preprocess).leads
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of what it reads, Hz."""
+        return (self.input or self.preprocess).sampling_rate
 
     @model_serializer(mode="wrap")
     def _of_imports_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -23,12 +23,13 @@ from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.imported import (
     Stem,
     check_model,
-    check_preprocess,
+    check_reads_same,
     check_whole,
     content_hash,
     read_description,
     remembered,
 )
+from ecglfm.config.input import check_input
 from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.leaderboard import LeaderboardSlice
 from ecglfm.config.origin import Origin
@@ -88,15 +89,18 @@ class Project:
         self.tasks = {name: task for name, task in tasks.items() if isinstance(task, TaskConfig)}
         self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}
         for name, encoder in self.encoders.items():
+            if encoder.input is not None:
+                check_input(encoder.input, config.preprocess, f"{where('encoders', name)}: input")
             if encoder.pretrain is not None:
                 at = f"{where('encoders', name)}: pretrain.{'mixture' if encoder.pretrain.mixture else 'sources'}"
                 self._check_sources(encoder.pretrain.named_sources, at, "encoders")
                 at = f"{where('encoders', name)}: pretrain.augment"
-                check_augment(encoder.pretrain.augment, config.preprocess, at)
+                check_augment(encoder.pretrain.augment, config.preprocess, at, encoder.input)
             if encoder.import_path and Path(encoder.import_path, "encoder.json").exists():  # later is too late: hours
                 at = f"{where('encoders', name)}: path"
                 theirs = read_description(Path(encoder.import_path), "encoder", at)
-                check_preprocess(theirs.preprocess, config.preprocess, f"{at}: {encoder.import_path}")
+                given = (theirs.preprocess, theirs.input, config.preprocess, encoder.input)
+                check_reads_same(*given, f"{at}: {encoder.import_path}")
                 check_model(theirs.model, encoder.model, f"{at}: {encoder.import_path}")
             if self.tasks and not self._modes(name):
                 raise UserError(
@@ -169,7 +173,7 @@ class Project:
         for name, task in self.tasks.items():
             check_kind(merged, task.kind, name, where)
         at = f"{where['augment']}: finetune.augment" if "augment" in where else "finetune.augment"
-        check_augment(merged.augment, self.config.preprocess, at)
+        check_augment(merged.augment, self.config.preprocess, at, self.encoders[encoder].input)
         return merged
 
     def _check_sources(self, named: list[str] | None, where: str, chosen: str) -> None:

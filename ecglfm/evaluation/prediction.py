@@ -17,8 +17,8 @@ from ecglfm.models.conformal import set_names
 from ecglfm.records import require_columns
 
 if TYPE_CHECKING:
+    from ecglfm.data.samples import Signals
     from ecglfm.models.heads import ECGModel
-    from ecglfm.training.inference import CropReader
 
 logger = logging.getLogger(__name__)
 
@@ -68,17 +68,26 @@ def labelled_records(
 
 
 class SomeLeads(NamedTuple):
-    """Signals of which a model is told some leads only; the others are zero, as masked leads are in pretraining.
+    """Prepared signals of which a model is told some leads only; the others are zero, as those not recorded are.
 
     Attributes
     ----------
-    store : CropReader
+    store : Signals
     kept_l : ndarray of bool, shape (leads,)
         Leads that stay as they are.
     """
 
-    store: CropReader
+    store: Signals
     kept_l: np.ndarray
+
+    @property
+    def n_samples(self) -> np.ndarray:
+        """Of each record."""
+        return self.store.n_samples
+
+    def views(self, rows: np.ndarray, starts: np.ndarray, length: int) -> list[np.ndarray]:
+        """Pieces of some records, int16 microvolts, shape (at most length, leads)."""
+        return [piece * self.kept_l.astype(np.int16) for piece in self.store.views(rows, starts, length)]
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         """Samples, int16 microvolts, shape (rows, length, leads)."""
@@ -111,15 +120,16 @@ def predict_records(
         An output is not finite: the model or its input is broken.
     """
     from ecglfm.data.samples import Signals, check_reads
+    from ecglfm.data.signals import as_read
     from ecglfm.training.inference import predict
 
-    encoder, store = model.encoder, Signals(records, signals)
+    store, wanted = Signals(records, signals), model.encoder.preprocess
     check_reads(
-        records, store, reader="the model", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
+        records, store, reader="the model", sampling_rate=wanted.sampling_rate, leads=wanted.leads,
         anew="the stages `pretrain` and `finetune`",
     )  # fmt: skip
-    reader = store if leads is None else SomeLeads(store, np.array([lead in leads for lead in encoder.leads]))
-    outputs = predict(model, reader, store.windows(encoder.crop_samples))
+    told = store if leads is None else SomeLeads(store, np.array([lead in leads for lead in wanted.leads]))
+    outputs = predict(model, as_read(told, model.encoder))
     if outputs.shape != (len(records), len(model.label_names)) or not np.isfinite(outputs).all():
         raise ValueError(f"predictions of shape {outputs.shape} for {len(records)} records are missing or not finite")
     said = model.calibrated(outputs)

@@ -45,7 +45,8 @@ class EncoderModel(PreTrainedModel):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         about = parse(EncoderDescription, config.encoder, "config.json: encoder")
-        self.encoder = make_encoder(about.model, about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
+        geometry = (about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
+        self.encoder = make_encoder(about.model, *geometry, about.input)
         self.encoder.info = dict(config.encoder)
         self.post_init()
 
@@ -57,7 +58,7 @@ class EncoderModel(PreTrainedModel):
         Parameters
         ----------
         input_values : Tensor of float, shape (batch, leads, samples)
-            Millivolts at `encoder.sampling_rate`, leads in the order of `encoder.leads`.
+            What `ecglfm.preprocess` gives: millivolts at `encoder.sampling_rate`, or what its `input` makes of them.
         attention_mask : Tensor of bool or int, shape (batch, samples), optional
             True where a sample is real.
         return_dict : bool, optional

@@ -44,6 +44,7 @@ def describe_encoder(encoder: Encoder, info: dict[str, Any] | None = None) -> di
         "sampling_rate": encoder.sampling_rate,
         "crop_seconds": encoder.crop_seconds,
         "preprocess": encoder.preprocess.model_dump(mode="json"),
+        **({} if encoder.input is None else {"input": encoder.input.model_dump(mode="json")}),
     }
 
 
@@ -202,7 +203,8 @@ def _build_encoder(about: EncoderDescription, where: str, weights: int) -> Encod
         raise UserError(f"{where}: describes {about.model.parts} layers, but only {weights} weights lie beside it")
     if (size := max(_sizes(about.model.model_dump()))) > MAX_SIZE:
         raise UserError(f"{where}: model: {size} is no width or kernel of a layer; at most {MAX_SIZE} is read")
-    return make_encoder(about.model, about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
+    geometry = (about.leads, about.sampling_rate, about.preprocess, about.crop_seconds)
+    return make_encoder(about.model, *geometry, about.input)
 
 
 def _sizes(value: Any) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ecglfm.config import ModelConfig, PreprocessConfig, Section
+from ecglfm.config import InputConfig, ModelConfig, PreprocessConfig, Section
 from ecglfm.config.base import OneOf
 from ecglfm.config.fits import Mode
 from ecglfm.config.kinds import KINDS
@@ -34,6 +34,7 @@ class EncoderDescription(Description):
     sampling_rate: int = Field(ge=1)
     preprocess: PreprocessConfig
     crop_seconds: float = Field(gt=0, allow_inf_nan=False)
+    input: InputConfig | None = None
 
     @field_validator("leads")
     @classmethod
@@ -42,10 +43,14 @@ class EncoderDescription(Description):
 
     @model_validator(mode="after")
     def _agrees(self) -> EncoderDescription:
+        of, name = (self.preprocess, "preprocess") if self.input is None else (self.input, "input")
         for key in ("leads", "sampling_rate"):
-            found, prepared = getattr(self, key), getattr(self.preprocess, key)
-            if found != prepared:
-                raise ValueError(f"{key} is {found}, but preprocess.{key} is {prepared}: one of them was edited")
+            found, said = getattr(self, key), getattr(of, key)
+            if found != said:
+                raise ValueError(f"{key} is {found}, but {name}.{key} is {said}: one of them was edited")
+        if self.input is not None and self.crop_seconds != self.input.window_seconds:
+            seconds = self.input.window_seconds
+            raise ValueError(f"crop_seconds is {self.crop_seconds:g}, but input.window_seconds is {seconds:g}")
         if self.crop_seconds * self.sampling_rate > MAX_WINDOW:
             raise ValueError(
                 f"windows of crop_seconds {self.crop_seconds:g} at {self.sampling_rate} Hz are longer than "

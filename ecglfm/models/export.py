@@ -67,19 +67,20 @@ def describe(module: Encoder | ECGModel) -> dict[str, Any]:
     -------
     dict
         `ecglfm` (version), `kind`, `config_hash`, `unit`, `sampling_rate` (Hz), `leads`, `crop_seconds` (length of the
-        training segments), `preprocess`; of a model also `label_names`, `thresholds` and, where it is calibrated,
-        `temperature`: the outputs are not calibrated yet, the thresholds are of calibrated ones.
+        training segments), `preprocess`, `input` where it has one; of a model also `label_names`, `thresholds` and,
+        where it is calibrated, `temperature`: the outputs are not calibrated yet, the thresholds are of such that are.
     """
     encoder = module if isinstance(module, Encoder) else module.encoder
     content = {
         "ecglfm": __version__,
         "kind": "encoder" if module is encoder else "model",
         "config_hash": module.info.get("config_hash", ""),
-        "unit": "mV",
+        "unit": "mV" if encoder.input is None else encoder.input.unit,
         "sampling_rate": encoder.sampling_rate,
         "leads": encoder.leads,
         "crop_seconds": encoder.crop_seconds,
         "preprocess": encoder.preprocess.model_dump(mode="json"),
+        **({} if encoder.input is None else {"input": encoder.input.model_dump(mode="json")}),
     }
     if isinstance(module, ECGModel):
         content |= {"label_names": module.label_names, "thresholds": module.thresholds}

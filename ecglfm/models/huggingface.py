@@ -30,7 +30,7 @@ tags: [ecg]
 ---
 # {name}
 
-An encoder of ecglfm: {leads} at {rate} Hz, in millivolts, to vectors of {dim} numbers.
+An encoder of ecglfm: {leads} at {rate} Hz, {unit}, to vectors of {dim} numbers.
 Research use, not a medical device.
 
 It needs `transformers` and `ecglfm` (`pip install .` in a clone of it), and no network:
@@ -91,7 +91,8 @@ def export_huggingface(encoder: Encoder, output: Path) -> float:
         with atomic(temporary / "model.safetensors") as path:
             save_file(weights, path, metadata={"format": "pt"})
         write_text(temporary / "modeling_ecglfm.py", _CODE)
-        about = {"name": encoder.info.get("name", "encoder"), "leads": " ".join(encoder.leads)}
+        unit = "in millivolts" if encoder.input is None else f"{encoder.input.unit}, as its input contract makes it"
+        about = {"name": encoder.info.get("name", "encoder"), "leads": " ".join(encoder.leads), "unit": unit}
         about |= {"rate": encoder.sampling_rate, "dim": encoder.embedding_dim}
         write_text(temporary / "README.md", _PAGE.format(**about))
         again = EncoderModel.from_pretrained(temporary).eval()

@@ -8,7 +8,7 @@ from typing import Any
 from ecglfm.config.databases import DATABASES
 
 #: What of an `encoder.json` an encoder that goes on with its weights says of itself.
-_SHARED = ("format", "format_version", "model", "leads", "sampling_rate", "crop_seconds", "preprocess")
+_SHARED = ("format", "format_version", "model", "leads", "sampling_rate", "crop_seconds", "preprocess", "input")
 
 
 def continued(info: Mapping[str, Any], sha256: str | None) -> dict[str, Any]:

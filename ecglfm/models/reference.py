@@ -40,7 +40,7 @@ def signal_numbers(x_blt: Tensor, valid_b: Tensor, rate: float) -> Tensor:
     Parameters
     ----------
     x_blt : Tensor, shape (b, l, t)
-        Millivolts, zeros behind the real samples.
+        What the encoder reads, in any unit: all are ratios. Zeros behind the real samples.
     valid_b : Tensor of int, shape (b,)
         Real samples of each window.
     rate : float

@@ -1,4 +1,4 @@
-"""From int16 crops to a record's outputs: what validation, evaluation and prediction share.
+"""From crops to a record's outputs: what validation, evaluation and prediction share.
 
 Shapes: b batch, l leads, t samples, k labels.
 """
@@ -26,10 +26,10 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class CropReader(Protocol):
-    """What is read of `ecglfm.data.samples.dataset.Signals`."""
+    """What is read of `Signals`, `Held` and `Converted` of `ecglfm.data.samples`."""
 
     def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        """Samples of some records, int16 microvolts, shape (rows, length, leads), zeros past the end."""
+        """Samples of some records, shape (rows, length, leads), zeros past the end: int16 microvolts, or float32."""
 
     def windows(self, length: int) -> pd.DataFrame:
         """Table `row, start, valid` of every record's windows that do not overlap."""
@@ -40,15 +40,15 @@ def model_input(crops_btl: np.ndarray, valid_b: np.ndarray) -> tuple[torch.Tenso
 
     Parameters
     ----------
-    crops_btl : ndarray of int16, shape (batch, samples, leads)
-        Microvolts.
+    crops_btl : ndarray of int16 or float32, shape (batch, samples, leads)
+        Microvolts, or what an encoder's `input` made of them.
     valid_b : ndarray of int, shape (batch,)
         Real samples at the start of each crop; the rest is padding.
 
     Returns
     -------
     x : Tensor of float32, shape (batch, leads, samples)
-        Millivolts.
+        Millivolts, or what was made of them.
     mask : Tensor of bool, shape (batch, samples), or None
         True for a real sample; None where no crop is padded.
     """

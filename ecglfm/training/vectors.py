@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from ecglfm import distributed
 from ecglfm.config import UserError
-from ecglfm.data.samples import Signals
 from ecglfm.data.tables import table_pieces, write_pieces
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
@@ -98,7 +97,7 @@ def embed_windows(
 
 
 def write_vectors(
-    output: Path, embedder: Encoder | ECGModel, made_by: str, records: pd.DataFrame, signals: Signals
+    output: Path, embedder: Encoder | ECGModel, made_by: str, records: pd.DataFrame, signals: CropReader
 ) -> None:
     """Write a table of records' vectors, and beside it that of the vectors of their windows.
 
@@ -111,8 +110,8 @@ def write_vectors(
         `weights_hash` of it.
     records : DataFrame
         `record_id`, `patient_id`, `sha256`.
-    signals : Signals
-        Their samples.
+    signals : CropReader
+        Their samples, as the encoder reads them.
     """
     encoder = encoder_of(embedder)
     names, all_windows = vector_columns(embedder.embedding_dim), signals.windows(encoder.crop_samples)

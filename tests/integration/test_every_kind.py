@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.signal import butter, sosfiltfilt
 from sklearn.metrics import roc_auc_score
 
+from ecglfm import load_model
+from ecglfm.config import LEADS
 from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
 from tests.integration.conftest import Clone, make_small
@@ -34,7 +38,17 @@ TASKS = {
 CONVNET = {
     "model": {"kind": "convnet", "dim": 16, "blocks": [1, 1], "stem": [8, 8, 16], "downsample": 5},
     "weights": "random",
-}
+    "input": {
+        "leads": ["V5", "I", "II"], "sampling_rate": 250, "window_seconds": 2.5, "unit": "standardised",
+        "record": [{"step": "resample", "rate": 250, "method": "every"}],
+        "window": [{"step": "standardize", "over": "all"}],
+    },
+}  # fmt: skip
+#: Of the other encoder, beside it in the same project, which prepares twelve leads at 500 Hz.
+IN_MV = {
+    "leads": list(LEADS), "sampling_rate": 500, "window_seconds": 5,
+    "record": [{"step": "butterworth", "low": 0.5, "order": 2}],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +62,7 @@ def evaluated(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clo
     followup = [f"demo-ptbxl/{number},{1 + number / 10},{number % 3 % 2}" for number in range(1, PATIENTS + 1)]
     (clone.root / "config/followup.csv").write_text("\n".join(["patient_id,years,died", *followup]))
     clone.edit("config/encoders/convnet.yaml", **CONVNET)
+    clone.edit("config/encoders/random-tiny.yaml", input=IN_MV)
     efficiency = {"fractions": [0.5, 1.0], "seeds": [0]}
     few = {"min_patients": 2}  # of so few patients every label would be `too few`
     clone.edit("config/config.yaml", finetune={"label_efficiency": efficiency}, evaluate=few)
@@ -147,6 +162,29 @@ def test_two_encoders_are_compared(evaluated: Clone) -> None:
     assert f'<td class="n">{areas[0]:.3f}</td><td class="n">{areas[1]:.3f}</td>' in page
     assert 'random-tiny <span class="quiet">random weights</span>' in page
     assert page.count('/card.html">full-s0</a>') == 2  # made before the page that leads to them
+
+
+def test_each_of_them_reads_by_its_own_contract(evaluated: Clone) -> None:
+    """After the test before this one. What `predictions.parquet` says is what a model says of windows made by hand."""
+    records = pd.read_parquet(evaluated.results / "manifest/records.parquet").set_index("record_id")
+    shard = np.load(evaluated.results / "preprocess/demo-ptbxl/000.npy", mmap_mode="r")
+    for encoder, length in (("random-tiny", 2500), ("convnet", 625)):
+        made = [evaluated.results / stage / encoder for stage in ("finetune", "evaluate")]
+        table = pd.read_parquet(made[1] / "ectopy/full-s0/predictions.parquet").set_index("record_id")
+        row = records.loc[table.index[0]]
+        signal = shard[row["offset"] : row["offset"] + row["n_samples"]] / 1000.0
+        if encoder == "random-tiny":
+            read = sosfiltfilt(butter(2, 0.5, "highpass", fs=500, output="sos"), signal, axis=0)
+        else:
+            read = signal[::2, [LEADS.index(lead) for lead in CONVNET["input"]["leads"]]]
+        windows = read[: len(read) // length * length].reshape(-1, length, read.shape[1])
+        if encoder == "convnet":
+            windows = np.stack([(one - one.mean()) / one.std() for one in windows])
+        model = load_model(made[0] / "ectopy/full-s0")
+        x = torch.from_numpy(np.ascontiguousarray(windows.transpose(0, 2, 1), np.float32))
+        with torch.inference_mode():
+            said = model.calibrated(model.outputs(model(x)).numpy().mean(axis=0, keepdims=True))
+        assert table["probability.PVC"].iloc[0] == pytest.approx(said[0, 0], abs=2e-5)
 
 
 def test_statistics_stand_beside_a_fit_in_a_mode_that_they_have_not(evaluated: Clone) -> None:

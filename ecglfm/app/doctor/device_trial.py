@@ -46,9 +46,11 @@ _PART = re.compile(r"encoder\.frontend|encoder\.vit\.patches|encoder\.\w+\.layer
 def noise_of(slice_: EncoderSlice, pairs: int) -> dict[str, Tensor]:
     """A batch as `PretrainBatches` has it: noise of 0.3 mV on an offset, and noise as reports where they are read."""
     assert slice_.config.pretrain is not None
-    samples = round(slice_.config.pretrain.crop_seconds * slice_.preprocess.sampling_rate)
-    leads = len(slice_.preprocess.leads)
+    samples = round(slice_.config.pretrain.crop_seconds * slice_.sampling_rate)
+    leads = len(slice_.leads)
     signal = np.random.default_rng(0).normal(OFFSET, 300, (2 * pairs, samples, leads)).astype(np.int16)
+    if slice_.input is not None:  # which gives float32, of whatever unit
+        signal = (signal / np.float32(1000)).astype(np.float32)
     batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.ones(2 * pairs, leads, dtype=torch.bool)}
     if isinstance(said := slice_.config.pretrain.objective, ReportAlignmentConfig):
         rows = np.arange(2 * pairs)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ecglfm.app.prediction import Held, Prepared, Preparer, Reader, Recording, prepare_record, prepared_together
-from ecglfm.data.signals import check_filters
+from ecglfm.app.prediction import Prepared, Preparer, Reader, Recording, prepare_record, prepared_together
+from ecglfm.data.samples import Held
+from ecglfm.data.signals import as_read, check_filters
 from ecglfm.records import Record
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ class RecordEmbedder:
         from ecglfm.training.vectors import embed_windows
 
         usable = np.array([one.fault is None for one in prepared], bool)
-        held = Held([one.signal for one in prepared if one.fault is None])
-        windows = held.windows(self.encoder.crop_samples)
+        read = as_read(Held([one.signal for one in prepared if one.fault is None]), self.encoder)
+        windows = read.windows(self.encoder.crop_samples)
         vectors = np.full((len(prepared), self.module.embedding_dim), np.nan, np.float32)
-        of_windows = embed_windows(self.module, held, windows, precision=self.precision)
+        of_windows = embed_windows(self.module, read, windows, precision=self.precision)
         vectors[usable] = aggregate_by_record(windows["row"].to_numpy(), of_windows)
         return vectors
 
@@ -109,7 +110,7 @@ class RecordEmbedder:
             `record`, `patient_id`, `vector.0000`, …, `flags`, `reason`: why there is no vector, else empty.
         """
         preparer = Preparer(reader, self.encoder.preprocess)
-        together = prepared_together(recordings, preparer, self.encoder.crop_samples, workers=workers)
+        together = prepared_together(recordings, preparer, self.encoder.crop_seconds, workers=workers)
         parts = []
         with tqdm(total=len(recordings), desc="embed", unit="record", disable=None) as shown:
             for some in together:

@@ -11,6 +11,7 @@ from ecglfm.app.embedding.embedder import RecordEmbedder
 from ecglfm.app.prediction import Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.data.samples import Signals, check_reads, check_samples
+from ecglfm.data.signals import as_read
 from ecglfm.provenance import atomic
 
 _COLUMNS = ["record_id", "source", "patient_id", "shard", "offset", "n_samples", "sampling_rate", "sha256"]
@@ -97,12 +98,12 @@ def run_embed_prepared(folder: Path, tables: Sequence[Path], output: Path, *, th
     records = pd.concat([pd.read_parquet(table, columns=_COLUMNS) for table in tables])
     records = records.sort_values("record_id", ignore_index=True)
     root = tables[0].parent.parent
-    signals = Signals(records, root)
+    signals, wanted = Signals(records, root), embedder.encoder.preprocess
     if len(records):
         check_samples(records, root, table="the table beside them")
         check_reads(
-            records, signals, reader=f"the encoder {folder}", sampling_rate=embedder.encoder.sampling_rate,
-            leads=embedder.encoder.leads, anew="the stage `pretrain`",
+            records, signals, reader=f"the encoder {folder}", sampling_rate=wanted.sampling_rate,
+            leads=wanted.leads, anew="the stage `pretrain`",
         )  # fmt: skip
-    write_vectors(output, embedder.module, weights_hash(folder), records, signals)
+    write_vectors(output, embedder.module, weights_hash(folder), records, as_read(signals, embedder.encoder))
     return len(records)

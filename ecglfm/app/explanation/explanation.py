@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ecglfm.app.prediction import Prepared, prepare_record
 from ecglfm.config import UserError
+from ecglfm.data.signals import shown_mv
 from ecglfm.evaluation.attribution import Attribution, Score, attribute
 from ecglfm.evaluation.beats import PHASES, phases_of
 from ecglfm.evaluation.plots import plot_ecg
@@ -35,7 +36,7 @@ class Explanation:
     sampling_rate : float
         Hz.
     signal_mv : ndarray of float64, shape (samples, leads)
-        As the model reads it.
+        As the model reads it; of one whose encoder has an `input` before that takes the unit away.
     attribution : Attribution
     phase : ndarray of int8, shape (samples,)
         Part of the beat of each sample: places in `PHASES`.
@@ -43,6 +44,8 @@ class Explanation:
         Beats that were found.
     standardized : bool
         Whether the path of the attribution ends at the standardised recording, which such an encoder reads.
+    in_mv : bool
+        Whether the encoder reads millivolts, and not what its `input` makes of them.
     """
 
     label: str
@@ -54,6 +57,7 @@ class Explanation:
     phase: np.ndarray
     beats: int
     standardized: bool = False
+    in_mv: bool = True
 
     def by_lead(self) -> dict[str, dict[str, float]]:
         """Of each lead `share` (of all absolute values), `sum`, and `occlusion`."""
@@ -98,7 +102,8 @@ class Explanation:
             "explained": self.meaning,
             "score": found.score,
             "flat_line": found.flat,
-            "method": f"integrated gradients from a flat line to the {'standardised ' * self.standardized}recording",
+            "method": f"integrated gradients from a flat line to the {'standardised ' * self.standardized}recording"
+            + ("" if self.in_mv else ", both as the encoder's input makes them"),
             "completeness_error": found.error,
             "steps": found.steps,
             "beats": self.beats,
@@ -123,7 +128,7 @@ class Explanation:
             self.signal_mv,
             self.sampling_rate,
             self.leads,
-            note="prepared as the model reads it",
+            note="prepared as the model reads it" if self.in_mv else "in mV; what the model reads is made of it",
             shade=drawn / full if full else drawn,
             **{"lines": self.lines(), **options},
         )
@@ -157,7 +162,7 @@ def explain(model: ECGModel, record: Record | Prepared, label: str) -> Explanati
         raise UserError(f"{prepared.name or 'the recording'}: no answer to explain: {': '.join(prepared.fault)}")
     place = model.label_names.index(label)
     found = attribute(model, prepared.signal, place)
-    signal_mv = prepared.signal.astype(np.float64) / 1000.0
+    signal_mv = shown_mv(prepared.signal, model.encoder)
     phase, beats = phases_of(signal_mv, model.encoder.sampling_rate)
     return Explanation(
         label=label,
@@ -169,6 +174,7 @@ def explain(model: ECGModel, record: Record | Prepared, label: str) -> Explanati
         phase=phase,
         beats=beats,
         standardized=_standardizes(model),
+        in_mv=model.encoder.input is None or model.encoder.input.millivolts,
     )
 
 

@@ -65,7 +65,7 @@ def run_explain(
     predictor = Predictor.load([model], threads=threads)
     prepared = predictor.prepare(subject.record, name=subject.name)
     explanation = explain(predictor.models[0], prepared, label)
-    seconds = len(prepared.signal) / explanation.sampling_rate
+    seconds = len(explanation.signal_mv) / explanation.sampling_rate
     if not 0 <= start < seconds:
         raise UserError(f"--start {start:g}: the prepared recording lasts {seconds:g} s")
     (row,) = predictor.answer([prepared])

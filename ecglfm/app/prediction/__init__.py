@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecglfm.app.prediction.predict import run_predict
 from ecglfm.app.prediction.predictor import Predictor
-from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_record, prepared_together
+from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.previous import Earlier
 from ecglfm.app.prediction.recordings import FromFiles, FromSource, Reader, Recording, Records, named
 
@@ -12,7 +12,6 @@ __all__ = [
     "Earlier",
     "FromFiles",
     "FromSource",
-    "Held",
     "Predictor",
     "Prepared",
     "Preparer",

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ecglfm.app.prediction.preparation import Held, Prepared, Preparer, prepare_record, prepared_together
+from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
-from ecglfm.data.signals import check_filters
+from ecglfm.data.samples import Held
+from ecglfm.data.signals import as_read, check_filters
 from ecglfm.models.conformal import set_names
 from ecglfm.records import Record
 
@@ -125,7 +126,7 @@ class Predictor:
         """
         encoder = self._encoder
         preparer = Preparer(reader, encoder.preprocess)
-        together = prepared_together(recordings, preparer, encoder.crop_samples, workers=workers)
+        together = prepared_together(recordings, preparer, encoder.crop_seconds, workers=workers)
         rows = itertools.chain.from_iterable(map(self.answer, together))
         return pd.DataFrame(tqdm(rows, "predict", total=len(recordings), unit="record", disable=None))
 
@@ -144,14 +145,15 @@ class Predictor:
         from ecglfm.models.reference import quality_flags
         from ecglfm.training.inference import predict, predict_described
 
-        held, flags = Held([one.signal for one in usable]), [quality_flags(one.flags) for one in usable]
+        flags = [quality_flags(one.flags) for one in usable]
+        read = as_read(Held([one.signal for one in usable]), self._encoder)
         outputs, reasons = [], []
         for model in self.models:
             if model.reference is None:
-                outputs.append(model.calibrated(predict(model, held, batch_size=_BATCH, precision=self.precision)))
+                outputs.append(model.calibrated(predict(model, read, batch_size=_BATCH, precision=self.precision)))
                 reasons.append([""] * len(usable))
                 continue
-            said, numbers_nd = predict_described(model, held, batch_size=_BATCH, precision=self.precision)
+            said, numbers_nd = predict_described(model, read, batch_size=_BATCH, precision=self.precision)
             outputs.append(model.calibrated(said))
             reasons.append(model.reference.reasons(numbers_nd, flags))
         told = [[reason for reason in of_models if reason] for of_models in zip(*reasons, strict=True)]
@@ -194,6 +196,7 @@ def _check_alike(models: Sequence[ECGModel], names: Sequence[str]) -> None:
             ("kind of task is not that", first.kind, model.kind),
             ("labels are not those", first.label_names, model.label_names),
             ("preprocessing is not that", first.encoder.preprocess, model.encoder.preprocess),
+            ("input is not that", first.encoder.input, model.encoder.input),
             ("length of a window is not that", first.encoder.crop_samples, model.encoder.crop_samples),
         ):
             if a != b:

@@ -8,12 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
-import pandas as pd
 
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import PreprocessConfig
 from ecglfm.data.ingest import flags_of
-from ecglfm.data.samples import cut_windows, padded
 from ecglfm.data.signals import prepare
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.parallel import ordered_map
@@ -70,7 +68,7 @@ class Preparer:
     """
 
     def __init__(self, reader: Reader, config: PreprocessConfig) -> None:
-        self._reader, self._config = reader, config
+        self._reader, self.config = reader, config
 
     def __call__(self, chunk: Sequence[Recording]) -> list[Prepared]:
         """Prepare some recordings, in their order."""
@@ -83,27 +81,11 @@ class Preparer:
             patient = self._reader.patient(recording.path) if patient is None else patient
         except RecordError as error:
             return _faulty(name, patient, error)
-        return prepare_record(record, self._config, name=name, patient_id=patient)
+        return prepare_record(record, self.config, name=name, patient_id=patient)
 
 
 def _faulty(name: str, patient_id: str | None, error: RecordError) -> Prepared:
     return Prepared(name, patient_id, np.empty((0, 0), np.int16), fault=(error.reason, error.detail))
-
-
-class Held:
-    """Prepared recordings in memory, as `ecglfm.training.inference` reads them."""
-
-    def __init__(self, signals: Sequence[np.ndarray]) -> None:
-        self._signals = signals
-
-    def windows(self, length: int) -> pd.DataFrame:
-        """Windows that cover every recording, as `cut_windows` makes them."""
-        return cut_windows(np.array([len(signal) for signal in self._signals], np.int64), length)
-
-    def crops(self, rows: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        """Samples of some recordings, int16 microvolts, shape (rows, length, leads), zeros past the end."""
-        places = zip(rows.tolist(), starts.tolist(), strict=True)
-        return padded([self._signals[row][start : start + length] for row, start in places], length)
 
 
 def read_ahead(pieces: Iterator[PieceT]) -> Iterator[PieceT]:
@@ -117,7 +99,7 @@ def read_ahead(pieces: Iterator[PieceT]) -> Iterator[PieceT]:
 
 
 def prepared_together(
-    recordings: Sequence[Recording], preparer: Preparer, length: int, *, workers: int = 1
+    recordings: Sequence[Recording], preparer: Preparer, seconds: float, *, workers: int = 1
 ) -> Iterator[list[Prepared]]:
     """Recordings in their order, as many at a time as have windows for some batches; the next are read meanwhile.
 
@@ -125,11 +107,12 @@ def prepared_together(
     ----------
     recordings : sequence of Recording
     preparer : Preparer
-    length : int
-        Samples of a window.
+    seconds : float
+        Length of a window.
     workers : int
         Processes that read and prepare; what comes out does not depend on it.
     """
+    length = round(seconds * preparer.config.sampling_rate)
     return read_ahead(_together(recordings, preparer, length, workers))
 
 

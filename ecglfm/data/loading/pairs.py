@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config.wording import counted
-from ecglfm.data.samples import Signals
+from ecglfm.data.samples import ConvertedSignals, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class PairSampler:
         within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         return self._rows[np.repeat(self._first[patients], count) + within]
 
-    def on_disk(self, signals: Signals) -> np.ndarray:
+    def on_disk(self, signals: Signals | ConvertedSignals) -> np.ndarray:
         """Patients in the order in which their first recordings lie on disk."""
         rank = np.empty(len(signals), np.int64)
         rank[signals.disk_order()] = np.arange(len(signals))

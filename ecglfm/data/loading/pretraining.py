@@ -5,7 +5,7 @@ Every choice (order of patients, recordings, crops, masked leads) is drawn from 
 training sees what the undisturbed one saw, whatever the number of loader processes.
 
 A batch is int16 as stored, with a mask of the leads; `on_device` makes millivolts of it where the model
-lies: half the bytes to copy, and the conversion is free there.
+lies: half the bytes to copy, and the conversion is free there. What an encoder's `input` made is float32, and stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ecglfm.data.loading.mixture import mixed
 from ecglfm.data.loading.order import BlockShuffled, InOrder, Order, Shuffled
 from ecglfm.data.loading.pairs import PairSampler
 from ecglfm.data.loading.reports import ReportVectors
-from ecglfm.data.samples import Signals
+from ecglfm.data.samples import ConvertedSignals, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +82,15 @@ def on_device(
     Returns
     -------
     x : Tensor of float32, shape (2 pairs, leads, samples)
-        Millivolts, zero at masked leads.
+        Millivolts, or what an encoder's `input` made of them; zero at masked leads.
     mask : Tensor of bool, shape (2 pairs, samples), or None
         True for a real sample; None where crops are never padded.
     """
     signal, kept = (batch[name].to(device, non_blocking=True) for name in ("signal", "lead_mask"))
     x = signal.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-    # By a tensor: CUDA would multiply by the reciprocal of a number, which is not the same to the last bit.
-    x.div_(torch.full((), 1000.0, device=device))
+    if signal.dtype == torch.int16:
+        # By a tensor: CUDA would multiply by the reciprocal of a number, which is not the same to the last bit.
+        x.div_(torch.full((), 1000.0, device=device))
     mask = None
     if "valid" in batch:
         valid = batch["valid"].to(device, non_blocking=True)
@@ -142,7 +143,7 @@ class PretrainBatches(Dataset[PairBatch]):
 
     Parameters
     ----------
-    signals : Signals
+    signals : Signals or ConvertedSignals
     sampler : PairSampler
     batch_size : int
         Pairs per forward and rank.
@@ -171,7 +172,7 @@ class PretrainBatches(Dataset[PairBatch]):
 
     def __init__(
         self,
-        signals: Signals,
+        signals: Signals | ConvertedSignals,
         sampler: PairSampler,
         *,
         batch_size: int,
@@ -233,7 +234,7 @@ class PretrainBatches(Dataset[PairBatch]):
         Returns
         -------
         dict of Tensor
-            `signal`, int16 microvolts, shape (2 * batch_size, samples, leads); `lead_mask`, bool, shape
+            `signal`, int16 microvolts or float32, shape (2 * batch_size, samples, leads); `lead_mask`, bool, shape
             (2 * batch_size, leads), True where a lead is kept; and where crops may be padded, `valid`, int64,
             shape (2 * batch_size,), the number of real samples.
         """
@@ -247,9 +248,10 @@ class PretrainBatches(Dataset[PairBatch]):
 
     @property
     def batch_bytes(self) -> int:
-        """Size of a batch: int16 samples, and vectors of reports where there are such."""
+        """Size of a batch: its samples, and vectors of reports where there are such."""
         width = 0 if self.reports is None else self.reports.vectors.shape[1]
-        return 2 * self.batch_size * (self.sampler.length * self.signals.leads * 2 + width * 4)
+        sample = np.dtype(self.signals.dtype).itemsize
+        return 2 * self.batch_size * (self.sampler.length * self.signals.leads * sample + width * 4)
 
     def crops(self, forward: int) -> PairCrops:
         """What is cut out of which recordings for forward number `forward`, without reading any."""

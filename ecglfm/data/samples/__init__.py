@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecglfm.data.samples.converted import Converted, ConvertedSignals, Store
 from ecglfm.data.samples.dataset import (
     LOCATION,
     Signals,
@@ -11,6 +12,7 @@ from ecglfm.data.samples.dataset import (
     padded,
     to_millivolts,
 )
+from ecglfm.data.samples.held import Held
 from ecglfm.data.samples.integrity import SAMPLED, check_samples, check_shards, says_otherwise, verify_data
 from ecglfm.data.samples.reads import check_reads
 from ecglfm.data.samples.writer import ArrayWriter, array_writer, write_rows
@@ -19,7 +21,11 @@ __all__ = [
     "LOCATION",
     "SAMPLED",
     "ArrayWriter",
+    "Converted",
+    "ConvertedSignals",
+    "Held",
     "Signals",
+    "Store",
     "array_writer",
     "check_reads",
     "check_samples",

@@ -6,6 +6,7 @@ import json
 import resource
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -66,12 +67,13 @@ def load_records(manifest: str | Path, sources: Sequence[str] | None = None) -> 
 def to_millivolts(
     pieces: Sequence[np.ndarray] | np.ndarray, lead_mask: np.ndarray | None = None, *, length: int | None = None
 ) -> np.ndarray:
-    """Microvolts as they are stored to what a model reads.
+    """Pieces as they are stored, or as an encoder's `input` makes them, to what a model reads.
 
     Parameters
     ----------
-    pieces : ndarray of int16, shape (n, length, leads), or sequence of n such of shape (any, leads)
-        `Signals.crops`, or `Signals.views`, which saves a copy.
+    pieces : ndarray of shape (n, length, leads), or sequence of n such of shape (any, leads)
+        `Signals.crops`, or `Signals.views`, which saves a copy: int16, microvolts. Of `Converted` float32, which stay
+        the numbers that they are.
     lead_mask : ndarray of bool, shape (n, leads), optional
         False: the lead becomes zero, and is not even read. None: every lead is kept.
     length : int, optional
@@ -80,7 +82,7 @@ def to_millivolts(
     Returns
     -------
     ndarray of float32, shape (n, leads, length)
-        Millivolts.
+        Millivolts, or what the encoder reads in their place.
     """
     first = pieces[0]
     length = len(first) if length is None else length
@@ -90,7 +92,8 @@ def to_millivolts(
         row[:, len(piece) :] = 0
         for k, used in enumerate(leads):
             row[k, : len(piece)] = piece[:, k] if used else 0
-        row /= np.float32(1000)  # a piece at a time: it is still in the cache
+        if piece.dtype != np.float32:
+            row /= np.float32(1000)  # a piece at a time: it is still in the cache
     return out
 
 
@@ -104,6 +107,8 @@ class Signals:
     folder : path
         Holds `{source}/{shard:03d}.npy`, int16 microvolts, time-major.
     """
+
+    dtype: ClassVar[type[np.generic]] = np.int16
 
     def __init__(self, records: pd.DataFrame, folder: str | Path) -> None:
         self.folder = Path(folder)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError
+from ecglfm.data.samples import Held, to_millivolts
 from ecglfm.data.signals import filters as steps
+from ecglfm.data.signals.for_encoder import as_read
 from ecglfm.data.signals.quality import MEASURES, POSITION, judge, measure
 from ecglfm.records import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Record, RecordError, to_microvolts
 
@@ -50,6 +52,10 @@ class HasPreprocess(Protocol):
     @property
     def preprocess(self) -> PreprocessConfig:
         """How its signals were prepared."""
+
+    @property
+    def input(self) -> InputConfig | None:
+        """What is made of those before it reads them."""
 
     @property
     def crop_samples(self) -> int:
@@ -165,8 +171,8 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
     Returns
     -------
     Tensor of float32, shape (n_windows, n_leads, n_samples)
-        Millivolts, what it is called with; zeros in absent leads. Windows do not overlap; a remainder is left
-        out; a record shorter than one window is one window of its own length.
+        What it is called with: millivolts, zeros in absent leads, or what its `input` makes of them. Windows do not
+        overlap; a remainder is left out; a record shorter than one window is one window of its own length.
 
     Raises
     ------
@@ -192,8 +198,7 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
     prepared = prepare(signal, fs, encoder.preprocess, lead_mask=standard.lead_mask)
     if prepared.dropped:
         raise UserError(f"record cannot be used: {': '.join(prepared.dropped)}")
-    length = encoder.crop_samples
-    n_windows = max(1, len(prepared.signal) // length)
-    length = min(length, len(prepared.signal))  # not padded: the pipeline's padding is masked, which gives the same
-    windows = prepared.signal[: n_windows * length].astype(np.float32) / 1000.0
-    return torch.from_numpy(np.ascontiguousarray(windows.reshape(n_windows, length, -1).transpose(0, 2, 1)))
+    read = as_read(Held([prepared.signal]), encoder)
+    windows = read.windows(encoder.crop_samples)
+    pieces = read.views(windows["row"].to_numpy(), windows["start"].to_numpy(), encoder.crop_samples)
+    return torch.from_numpy(to_millivolts(pieces))  # not padded: the pipeline's padding is masked, which gives the same

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.data.signals import shown_mv
 from ecglfm.discovery.recordings import blind
 from ecglfm.evaluation.attribution import attribute
 from ecglfm.evaluation.beats import PHASES, phases_of
@@ -84,7 +85,7 @@ def explain_group(model: ECGModel, place: int, names: Sequence[str], read: Reade
     tables, errors = [], []
     for name in names:
         signal_uv = read(name)
-        phase, beats = phases_of(signal_uv.astype(np.float64) / 1000.0, model.encoder.sampling_rate)
+        phase, beats = phases_of(shown_mv(signal_uv, model.encoder), model.encoder.sampling_rate)
         if not beats:
             continue
         try:

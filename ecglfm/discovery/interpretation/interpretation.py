@@ -78,9 +78,10 @@ def run_interpretation(
     ends = {name: extremes(by_record[name], config.share, max(config.records, config.beats)) for name in names}
     read = Recordings(manifest, signals, sorted({one for pair in ends.values() for end in pair for one in end}))
     model = _model(encoder, features, names, raw, threads)
+    prepared = model.encoder.preprocess
     check_reads(
         read.records, Signals(read.records, signals), reader=f"the encoder {encoder}",
-        sampling_rate=model.encoder.sampling_rate, leads=model.encoder.leads, anew="the stage `pretrain`",
+        sampling_rate=prepared.sampling_rate, leads=prepared.leads, anew="the stage `pretrain`",
     )  # fmt: skip
     tables, titles, about = [], {}, {}
     beats = _Beats(read)
@@ -102,7 +103,7 @@ def run_interpretation(
     places = people_map(_vectors(vectors, people), method=config.map, most=config.map_people, seed=config.seed)
     write_tables(features, "attribution", table)
     save_png(attribution_figure(table, titles), features / "attribution.png")
-    save_png(beats_figure(shown, model.encoder.leads, model.encoder.sampling_rate), features / "extremes.png")
+    save_png(beats_figure(shown, prepared.leads, prepared.sampling_rate), features / "extremes.png")
     write_parquet(features / "people_map.parquet", places)
     save_png(map_figure(places, by_record[names], _AXES[config.map]), features / "people_map.png")
     content = {"features": about, "share": config.share, "allowed_error": TOLERANCE, "map": config.map,

@@ -29,8 +29,10 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config import UserError
-from ecglfm.data.samples import cut_windows, padded
+from ecglfm.data.samples import Held, cut_windows, padded
+from ecglfm.data.signals import as_read
 from ecglfm.evaluation.attribution.score import Score
+from ecglfm.models.encoders import Encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.inference import model_input
 
@@ -71,8 +73,9 @@ class Attribution:
 
 
 def attribute(
-    model: ECGModel, signal_uv: np.ndarray, label: int, *, occlude: bool = True, tolerance: float = TOLERANCE
-) -> Attribution:
+    model: ECGModel, signal_uv: np.ndarray, label: int, *, occlude: bool = True, tolerance: float = TOLERANCE,
+    seconds: float | None = None,
+) -> Attribution:  # fmt: skip
     """Integrated gradients and occlusion of one recording and label.
 
     Of a recording of several windows the score is their mean, or that of the window that the model's aggregate chooses
@@ -81,7 +84,7 @@ def attribute(
     Parameters
     ----------
     model : ECGModel
-    signal_uv : ndarray of int16, shape (n, l)
+    signal_uv : ndarray of int16, shape (samples, leads)
         As `prepare` gives it.
     label : int
         Place in `label_names`.
@@ -89,38 +92,41 @@ def attribute(
         Whether `occlusion` is wanted; NaN otherwise.
     tolerance : float
         Largest `error`.
+    seconds : float, optional
+        What comes after so many is not looked at.
+
+    Returns
+    -------
+    Attribution
+        Of what the encoder reads, at its rate: of one with `input` that is made of the signal, and so is the flat line.
 
     Raises
     ------
     UserError
         The error stays above `tolerance`: said as soon as the model is seen to jump on the path.
     """
-    length = model.encoder.crop_samples
-    windows = cut_windows(np.array([len(signal_uv)], np.int64), length)
-    values = np.zeros(signal_uv.shape)
-    occlusion = np.zeros(signal_uv.shape[1])
+    samples, parts = _windows(model.encoder, signal_uv, seconds)
+    values = np.zeros((samples, len(model.encoder.leads)))
+    occlusion = np.zeros(values.shape[1])
     steps = 0
     with _explaining(model) as device:
         scored = Score(model, label)
-        parts = []
-        for start, valid in zip(windows["start"], windows["valid"], strict=True):
-            x, mask = model_input(padded([signal_uv[start : start + length]], length), np.array([valid]))
-            parts.append((int(start), int(valid), x.to(device), None if mask is None else mask.to(device)))
-        scores, flats = _ends(scored, [(x, mask) for _, _, x, mask in parts])
+        parts = [part.on(device) for part in parts]
+        scores, flats = _ends(scored, parts)
         weights = _weights(scores, model.aggregate)
         score, flat = (float(np.dot(weights, numbers)) for numbers in (scores, flats))
         whole = max(abs(score - flat), _SMALLEST * scored.unit)
         for place, weight in enumerate(weights):
             if not weight:
                 continue
-            start, valid, x, mask = parts[place]
+            part = parts[place]
             allowed = 0.5 * tolerance * max(abs(scores[place] - flats[place]), _SMALLEST * scored.unit)
-            found, taken, jump = _integrate(scored, x, mask, allowed, tolerance * whole / weight)
+            found, taken, jump = _integrate(scored, part, allowed, tolerance * whole / weight)
             steps += taken
             if jump > tolerance * whole / weight:
                 raise _unexplained(f"at least {100 * jump * weight / whole:.1f}", steps, tolerance)
-            values[start : start + valid] += weight * found[:valid]
-            occlusion += weight * _occlusion(scored, x, mask) if occlude else np.nan
+            values[part.start : part.start + part.valid] += weight * found[: part.valid]
+            occlusion += weight * _occlusion(scored, part) if occlude else np.nan
     error = abs(values.sum() - (score - flat)) / whole
     if not error <= tolerance:
         raise _unexplained(f"{100 * error:.1f}", steps, tolerance)
@@ -157,11 +163,39 @@ def _weights(scores: list[float], aggregate: str) -> list[float]:
     return [1.0 / len(chosen) if place in chosen else 0.0 for place in range(count)]
 
 
-def _ends(scored: Score, parts: Sequence[tuple[Tensor, Tensor | None]]) -> tuple[list[float], list[float]]:
+class _Window(NamedTuple):
+    """A window as the encoder reads it: its place and real samples, `x` and `mask`, and the same of a flat line."""
+
+    start: int
+    valid: int
+    x: Tensor
+    mask: Tensor | None
+    flat: Tensor
+
+    def on(self, device: torch.device) -> _Window:
+        mask = None if self.mask is None else self.mask.to(device)
+        return self._replace(x=self.x.to(device), mask=mask, flat=self.flat.to(device))
+
+
+def _windows(encoder: Encoder, signal_uv: np.ndarray, seconds: float | None) -> tuple[int, list[_Window]]:
+    """Samples of a recording as an encoder reads them that are looked at, and its windows of them."""
+    read = as_read(Held([signal_uv, np.zeros_like(signal_uv)]), encoder)
+    samples, length = int(read.n_samples[0]), encoder.crop_samples
+    if seconds is not None:
+        samples = min(samples, round(seconds * encoder.sampling_rate))
+    parts = []
+    for start, valid in cut_windows(np.array([samples], np.int64), length)[["start", "valid"]].to_numpy().tolist():
+        pieces = padded(read.views(np.arange(2), np.full(2, start), valid), length)
+        both, mask = model_input(pieces, np.full(2, valid))
+        parts.append(_Window(start, valid, both[:1], None if mask is None else mask[:1], both[1:]))
+    return samples, parts
+
+
+def _ends(scored: Score, parts: Sequence[_Window]) -> tuple[list[float], list[float]]:
     """Scores of windows, and of flat lines of their length."""
     with torch.no_grad():
-        scores = [float(scored(x, mask)) for x, mask in parts]
-        return scores, [float(scored(torch.zeros_like(x), mask)) for x, mask in parts]
+        scores = [float(scored(part.x, part.mask)) for part in parts]
+        return scores, [float(scored(part.flat, part.mask)) for part in parts]
 
 
 class _Piece(NamedTuple):
@@ -178,9 +212,7 @@ class _Piece(NamedTuple):
         return self.high <= _NEAREST if self.low == 0.0 else self.high - self.low <= _NARROWEST * self.high
 
 
-def _integrate(
-    scored: Score, x: Tensor, mask: Tensor | None, allowed: float, hopeless: float
-) -> tuple[np.ndarray, int, float]:
+def _integrate(scored: Score, window: _Window, allowed: float, hopeless: float) -> tuple[np.ndarray, int, float]:
     """Attribution (n, l) of one window, the gradients taken, and the error of jumps.
 
     The path is cut until the error is `allowed`, or that of jumps is above `hopeless`.
@@ -189,11 +221,12 @@ def _integrate(
 
     method = IntegratedGradients(scored.of_standardized)
     with torch.no_grad():
-        read = scored.model.encoder.standardized(x, mask)
+        end, begin = (scored.model.encoder.standardized(x, window.mask) for x in (window.x, window.flat))
 
     def piece(low: float, high: float) -> _Piece:
+        to, at = (begin + (end - begin) * share for share in (high, low))
         found, delta = method.attribute(
-            read * high, read * low, additional_forward_args=(mask,), n_steps=_NODES, method="gausslegendre",
+            to, at, additional_forward_args=(window.mask,), n_steps=_NODES, method="gausslegendre",
             return_convergence_delta=True,
         )  # fmt: skip
         return _Piece(abs(float(delta)), low, high, found.detach().double())
@@ -213,14 +246,16 @@ def _integrate(
     return total[0].T.cpu().numpy(), taken * _NODES, jump
 
 
-def _occlusion(scored: Score, x: Tensor, mask: Tensor | None) -> np.ndarray:
+def _occlusion(scored: Score, window: _Window) -> np.ndarray:
     """Score minus that without each lead, (l,)."""
     from captum.attr import FeatureAblation
 
+    x = window.x
     leads = torch.arange(x.shape[1], device=x.device)[None, :, None].expand(1, -1, x.shape[2])
     with torch.no_grad():
         found = FeatureAblation(scored).attribute(
-            x, baselines=0.0, feature_mask=leads, additional_forward_args=(mask,), perturbations_per_eval=x.shape[1]
-        )
+            x, baselines=window.flat, feature_mask=leads, additional_forward_args=(window.mask,),
+            perturbations_per_eval=x.shape[1],
+        )  # fmt: skip
     lost: np.ndarray = found[0, :, 0].double().cpu().numpy()
     return lost

@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
 from ecglfm.config import UserError
+from ecglfm.data.signals import shown_mv
 from ecglfm.evaluation.attribution.gradients import attribute
 from ecglfm.evaluation.beats import average_beat
 from ecglfm.evaluation.plots import GREY, INK, highlight
@@ -94,11 +96,12 @@ def mean_beat(
     before, after = round(_BEFORE * fs), round(_AFTER * fs)
     signals, values = [], []
     for name in names:
-        signal_uv = read(name)[: model.encoder.crop_samples]
-        signal_mv = signal_uv.astype(np.float64) / 1000.0
+        signal_uv = read(name)
+        signal_mv = shown_mv(signal_uv, model.encoder)[: model.encoder.crop_samples]
         average = average_beat(signal_mv, fs)
+        told: dict[str, Any] = {"occlude": False, "tolerance": TOLERANCE, "seconds": model.encoder.crop_seconds}
         try:
-            found = None if average is None else attribute(model, signal_uv, label, occlude=False, tolerance=TOLERANCE)
+            found = None if average is None else attribute(model, signal_uv, label, **told)
         except UserError as error:
             logger.warning("%s: not in the mean beat: %s", name, error)
             continue

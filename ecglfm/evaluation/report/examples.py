@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
 from ecglfm.config import UserError
+from ecglfm.data.signals import shown_mv
 from ecglfm.evaluation.plots import GREY, INK, data_uri, highlight, save_png
 from ecglfm.evaluation.report.beat_sections import Explainable
 from ecglfm.evaluation.report.data_sections import read_if_there
@@ -45,7 +46,7 @@ class Example:
     title : str
         What it is an example of, its name, probability and threshold.
     signal_mv, values : ndarray of float64, shape (n, l)
-        As the model reads it, and what each sample adds to the label's score.
+        At the model's rate, and what each sample adds to the label's score.
     """
 
     title: str
@@ -97,21 +98,21 @@ def _examples(of_model: Explainable, label: str) -> tuple[list[Example], list[st
 
     model = of_model.model
     rows = of_model.test.set_index("record_id")
-    samples = round(_SECONDS * model.encoder.sampling_rate)
     found, passed_over = [], []
     for group, (names, of) in choose_records(of_model.test, label, _TRIED).items():
         for name in names:
-            signal_uv = of_model.read(name)[:samples]
+            signal_uv, place = of_model.read(name), model.label_names.index(label)
             try:
                 # as of a mean beat, more may be missing than where somebody asks of one recording
-                values = attribute(model, signal_uv, model.label_names.index(label), occlude=False, tolerance=0.05)
+                found_in = attribute(model, signal_uv, place, occlude=False, tolerance=0.05, seconds=_SECONDS)
             except UserError as error:
                 logger.warning("%s: not among the examples: %s", name, error)
                 passed_over.append(f"{_GROUPS[group]} {name}")
                 continue
             said, limit = (rows[f"{what}.{label}"][name] for what in ("probability", "threshold"))
             title = f"{_GROUPS[group]} (1 of {of}): {name}, {called(float(said), float(limit))}"
-            found.append(Example(title, signal_uv.astype(np.float64) / 1000.0, values.values))
+            shown = shown_mv(signal_uv, model.encoder)[: len(found_in.values)]
+            found.append(Example(title, shown, found_in.values))
             break
     return found, passed_over
 

@@ -19,6 +19,7 @@ from ecglfm import distributed
 from ecglfm.config import TrackingSlice, UserError, VerifySlice
 from ecglfm.config.difference import changed
 from ecglfm.data.samples import Signals, check_reads, check_samples
+from ecglfm.data.signals import as_read
 from ecglfm.data.tables import table_pieces, write_pieces
 from ecglfm.evaluation.leakage import leakage
 from ecglfm.evaluation.metrics import how_resampled
@@ -188,11 +189,12 @@ def embed_records(encoder: Encoder, records: pd.DataFrame, signals: Path) -> np.
     if records.empty:
         return np.zeros((0, encoder.embedding_dim))
     check_samples(records, signals)
-    store = Signals(records, signals)
+    prepared, wanted = Signals(records, signals), encoder.preprocess
     check_reads(
-        records, store, reader="the encoder", sampling_rate=encoder.sampling_rate, leads=encoder.leads,
+        records, prepared, reader="the encoder", sampling_rate=wanted.sampling_rate, leads=wanted.leads,
         anew="the stage `pretrain`",
     )  # fmt: skip
+    store = as_read(prepared, encoder)
     windows = store.windows(encoder.crop_samples)
     vectors = aggregate_by_record(windows["row"].to_numpy(), embed_windows(encoder, store, windows))
     broken = ~np.isfinite(vectors).all(axis=1)

@@ -11,7 +11,15 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ecglfm.config import Architecture, AttentionConfig, ContextConfig, ModelConfig, PreprocessConfig, S4Config
+from ecglfm.config import (
+    Architecture,
+    AttentionConfig,
+    ContextConfig,
+    InputConfig,
+    ModelConfig,
+    PreprocessConfig,
+    S4Config,
+)
 from ecglfm.models.encoders.conformer import Conformer
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.frontend import Features, FrontEnd
@@ -63,6 +71,9 @@ class Encoder(nn.Module, ABC):
     ----------
     dim : int
         Width of a frame.
+    input : InputConfig or None
+        How what it reads is made of prepared signals; None: it reads these as they are. `make_encoder` sets it: then
+        `leads`, `sampling_rate` and `crop_seconds` are of that, and `preprocess` says what it is made of.
     info : dict
         Where the weights come from: the content of the `encoder.json` it was loaded from, else empty.
     """
@@ -82,6 +93,7 @@ class Encoder(nn.Module, ABC):
         self.preprocess = preprocess
         self.crop_seconds = crop_seconds
         self.dim = model.dim
+        self.input: InputConfig | None = None
         self.info: dict[str, Any] = {}
 
     @property
@@ -153,7 +165,7 @@ class Encoder(nn.Module, ABC):
         Parameters
         ----------
         x : Tensor of float, shape (batch, leads, samples)
-            Millivolts at `sampling_rate`, leads in the order of `leads`.
+            Millivolts at `sampling_rate`, or what `input` makes of them; leads in the order of `leads`.
         mask : Tensor of bool, shape (batch, samples), optional
             True where a sample is real: a padded record gives in its real frames what it gives alone.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecglfm.config import ModelConfig, PreprocessConfig
+from ecglfm.config import InputConfig, ModelConfig, PreprocessConfig
 from ecglfm.models.encoders.convnet import ConvnetEncoder
 from ecglfm.models.encoders.encoder import CONTEXTS, ECGEncoder, Encoder
 from ecglfm.models.encoders.net1d import Net1dEncoder
@@ -22,7 +22,10 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 
 def make_encoder(
-    model: ModelConfig, leads: Sequence[str], sampling_rate: int, preprocess: PreprocessConfig, crop_seconds: float
-) -> Encoder:
-    """A new encoder of the kind that `model` says; parameters are those of `Encoder`."""
-    return ENCODERS[model.kind](model, leads, sampling_rate, preprocess, crop_seconds)
+    model: ModelConfig, leads: Sequence[str], sampling_rate: int, preprocess: PreprocessConfig, crop_seconds: float,
+    input_: InputConfig | None = None,
+) -> Encoder:  # fmt: skip
+    """A new encoder of the kind that `model` says; parameters are those of `Encoder`, and its `input`."""
+    encoder = ENCODERS[model.kind](model, leads, sampling_rate, preprocess, crop_seconds)
+    encoder.input = input_
+    return encoder

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from ecglfm.config import PreprocessConfig, UserError, parse_model
+from ecglfm.config import InputConfig, PreprocessConfig, UserError, parse, parse_model
 from ecglfm.config.kinds import KINDS
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
@@ -120,13 +120,18 @@ def build_encoder(imported: Imported, where: str | Path) -> Encoder:
     UserError
         The architecture that was read off the checkpoint is none that we have.
     """
+    rate, leads = imported.sampling_rate, imported.leads
+    input_ = None if imported.input is None else parse(InputConfig, imported.input, f"{where}: input")
+    # Of a contract any project makes it, of signals as it prepares them; by itself it starts from the usual ones.
+    preprocess = PreprocessConfig(sampling_rate=rate, leads=leads) if input_ is None else PreprocessConfig()
     with on_meta_device():
         encoder = make_encoder(
             parse_model(imported.model, f"{where}: architecture"),
-            imported.leads,
-            imported.sampling_rate,
-            PreprocessConfig(sampling_rate=imported.sampling_rate, leads=imported.leads),
+            leads,
+            rate,
+            preprocess,
             imported.crop_seconds,
+            input_,
         )
     encoder.load_state_dict(imported.encoder, assign=True)
     return encoder.eval()

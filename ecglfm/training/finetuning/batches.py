@@ -50,7 +50,7 @@ class EpochBatches(Dataset[Batch]):
         self, data: Labelled, *, length: int, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
     ) -> None:
         self.data, self.length, self.batch_size = data, length, batch_size
-        n_samples = data.records["n_samples"].to_numpy()[data.train]
+        n_samples = data.signals.n_samples[data.train]
         rng = np.random.default_rng([seed, epoch])
         starts = np.floor(rng.random(len(data.train)) * (np.maximum(n_samples - length, 0) + 1)).astype(np.int64)
         order = np.resize(rng.permutation(len(data.train)), -(-len(data.train) // world_size) * world_size)
@@ -64,8 +64,7 @@ class EpochBatches(Dataset[Batch]):
     @property
     def batch_bytes(self) -> int:
         """Size of a batch: float32 samples."""
-        leads = self.data.signals.crops(self.rows[:1], self.starts[:1], 1).shape[2]
-        return self.batch_size * self.length * leads * 4
+        return self.batch_size * self.length * self.data.signals.leads * 4
 
     def __getitem__(self, index: int) -> Batch:
         if index >= len(self):

@@ -20,7 +20,8 @@ from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
 from ecglfm.config.wording import counted
 from ecglfm.data.labels import read_left_out
-from ecglfm.data.samples import check_reads
+from ecglfm.data.samples import Signals, check_reads
+from ecglfm.data.signals import as_read
 from ecglfm.models.adapters import adapt, merge
 from ecglfm.models.augmentation import Augmentation
 from ecglfm.models.bundle import load_encoder, save_model
@@ -113,7 +114,7 @@ def run_finetune(
     device = distributed.init(threads)
     data = _read(task, parsed, labels, manifest, signals)
     model = _build(encoder, data, parsed, config).to(device)
-    _check_and_say(data, model, f"{task.task}, {fit}", encoder)
+    data = _read_by(model, data, f"{task.task}, {fit}", encoder)
     settings = config.model_dump(mode="json", exclude=set(NO_PART))
     hashes = {"config_hash": fit_hash(settings, fit, task), "data_hash": data.hash()}
     about_run = run_of_fit(
@@ -215,14 +216,20 @@ def _build(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig) -> E
     return model
 
 
-def _check_and_say(data: Labelled, model: ECGModel, what: str, encoder: Path) -> None:
-    """Raise `UserError` where the signals are not as the encoder reads them; log what the fit is about."""
+def _read_by(model: ECGModel, data: Labelled, what: str, encoder: Path) -> Labelled:
+    """The data with the signals as the encoder reads them; log what the fit is about.
+
+    Raises `UserError` where they are not prepared so that it can.
+    """
+    assert isinstance(data.signals, Signals)
+    wanted = model.encoder.preprocess
     check_reads(
-        data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=model.encoder.sampling_rate,
-        leads=model.encoder.leads, anew="the stage `pretrain`",
+        data.records, data.signals, reader=f"the encoder {encoder}", sampling_rate=wanted.sampling_rate,
+        leads=wanted.leads, anew="the stage `pretrain`",
     )  # fmt: skip
     counts = len(data.train), len(data.valid), counted(len(data.label_names), "label")
     logger.info("%s: %d train and %d valid records, %s", what, *counts)
+    return data._replace(signals=as_read(data.signals, model.encoder))
 
 
 def _best(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig, history: TrainingHistory) -> ECGModel:
@@ -252,7 +259,7 @@ def _learner(
 
     change = None
     if config.augment:
-        check_augment(config.augment, model.encoder.preprocess, "finetune.augment")
+        check_augment(config.augment, model.encoder.preprocess, "finetune.augment", model.encoder.input)
         augmentation = Augmentation(config.augment, model.encoder.leads, model.encoder.sampling_rate)
         change = Changes(augmentation, **common)
     return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)), change)

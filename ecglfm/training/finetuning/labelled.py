@@ -17,7 +17,7 @@ from pyarrow.parquet import read_schema
 from ecglfm.config import UserError
 from ecglfm.config.fits import Fit
 from ecglfm.data.manifest import hash_fraction
-from ecglfm.data.samples import LOCATION, SAMPLED, Signals, check_samples
+from ecglfm.data.samples import LOCATION, SAMPLED, ConvertedSignals, Signals, check_samples
 from ecglfm.provenance import sha256_frame, sha256_json
 from ecglfm.records import data_hash, places, read_folds, require_columns
 from ecglfm.training.finetuning.targets import check_targets, read_targets
@@ -39,7 +39,7 @@ class Labelled(NamedTuple):
         Columns of `target`.
     train, valid : ndarray of int
         Rows of each split.
-    signals : Signals
+    signals : Signals or ConvertedSignals
         Samples of the same rows.
     kind : str
         Of the task.
@@ -50,7 +50,7 @@ class Labelled(NamedTuple):
     label_names: list[str]
     train: np.ndarray
     valid: np.ndarray
-    signals: Signals
+    signals: Signals | ConvertedSignals
     kind: str
 
     @property

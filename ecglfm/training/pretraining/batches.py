@@ -11,7 +11,7 @@ from ecglfm import distributed
 from ecglfm.config import EncoderSlice
 from ecglfm.config.wording import counted
 from ecglfm.data.loading import Mixture, PairSampler, PretrainBatches, ReportVectors, recorded_leads
-from ecglfm.data.samples import Signals
+from ecglfm.data.signals import signals_for
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +38,16 @@ def pair_batches(
         There are too few pairs to train on, or none of a source of the mixture.
     """
     assert slice_.config.pretrain is not None
-    config, preprocess, signals = slice_.config.pretrain, slice_.preprocess, Signals(records, folder)
+    config, signals = slice_.config.pretrain, signals_for(slice_, records, folder)
+    records = records.assign(n_samples=signals.n_samples)
     shortest = config.crop_seconds if config.min_seconds is None else config.min_seconds
 
     def sampler(split: str) -> PairSampler:
         return PairSampler(
             records,
             split=split,
-            length=round(config.crop_seconds * preprocess.sampling_rate),
-            min_length=round(shortest * preprocess.sampling_rate),
+            length=round(config.crop_seconds * slice_.sampling_rate),
+            min_length=round(shortest * slice_.sampling_rate),
             min_recordings=config.min_recordings,
             pairs=config.objective.pairs,
         )
@@ -59,7 +60,7 @@ def pair_batches(
         accumulate=config.accumulate,
         seed=config.seed,
         lead_mask_probability=config.lead_mask_probability,
-        recorded=recorded_leads(records["lead_mask"].to_numpy(), preprocess.leads),
+        recorded=recorded_leads(records["lead_mask"].to_numpy(), slice_.leads),
         reports=reports,
         shuffle_block=config.shuffle_block,
         mixture=None if config.mixture is None else Mixture(records["source"].astype(str).to_numpy(), config.mixture),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecglfm.config import BASELINES, EncoderSlice, PretrainConfig
-from ecglfm.config.imported import check_model, check_preprocess, check_whole, content_hash
+from ecglfm.config.imported import check_model, check_reads_same, check_whole, content_hash
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.lineage import continued
@@ -27,13 +27,15 @@ Seen = tuple[str, np.ndarray]
 def build_encoder(slice_: EncoderSlice, seed: int, seconds: float | None = None) -> Encoder:
     """A new encoder; the same seed gives the same weights, to be trained or not; `seconds` of a segment."""
     torch.manual_seed(seed)
-    pretrain, preprocess = slice_.config.pretrain, slice_.preprocess
-    seconds = seconds or (pretrain or PretrainConfig(steps=1)).crop_seconds
-    return make_encoder(slice_.config.model, preprocess.leads, preprocess.sampling_rate, preprocess, seconds)
+    seconds = seconds or crop_seconds(slice_)
+    geometry = (slice_.leads, slice_.sampling_rate, slice_.preprocess, seconds)
+    return make_encoder(slice_.config.model, *geometry, slice_.input)
 
 
 def crop_seconds(slice_: EncoderSlice) -> float:
     """Length of an encoder's segments, s, before it is made; raises as `load_imported`."""
+    if slice_.input is not None:
+        return slice_.input.window_seconds
     if slice_.config.pretrain is None and slice_.config.import_path is not None:
         return load_imported(slice_).crop_seconds
     return (slice_.config.pretrain or PretrainConfig(steps=1)).crop_seconds
@@ -82,7 +84,9 @@ def load_imported(slice_: EncoderSlice) -> Encoder:
     path = slice_.config.path or ""
     encoder = load_encoder(Path(path))
     check_model(encoder.config, slice_.config.model, path)
-    check_preprocess(encoder.preprocess, slice_.preprocess, path)
+    check_reads_same(encoder.preprocess, encoder.input, slice_.preprocess, slice_.input, path)
+    if encoder.input is not None:  # of which the project makes it
+        encoder.preprocess = slice_.preprocess
     return encoder
 
 

@@ -111,7 +111,8 @@ class Pretraining:
         slice_, self.continues = with_base(slice_)
         assert slice_.config.pretrain is not None
         self.slice, self.output, self.config = slice_, output, slice_.config.pretrain
-        check_augment(self.config.augment, slice_.preprocess, f"{slice_.encoder}: pretrain.augment")
+        at = f"{slice_.encoder}: pretrain.augment"
+        check_augment(self.config.augment, slice_.preprocess, at, slice_.input)
         records = load_records(manifest, self.config.named_sources)
         require_columns(records, ["lead_mask"], str(manifest))
         rate = slice_.preprocess.sampling_rate

@@ -11,7 +11,7 @@ from ecglfm.benchmark.flops import PASSES, forward_flops
 from ecglfm.benchmark.roofline import GPUS, LAUNCH, Step, count
 from ecglfm.benchmark.traffic import Operation
 from ecglfm.cli import main
-from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
+from ecglfm.config import EncoderConfig, EncoderSlice, InputConfig, PreprocessConfig, load
 
 COMMAND = "ecglfm benchmark roofline --markdown --encoder small,base,ecglfm-600m"
 
@@ -50,6 +50,17 @@ def test_products_are_those_of_the_formula(repository, changed, passes):
     single = [one for one in step.operations if one.name == "addmm" and one.dtype == torch.float32]
     every = [one for one in step.operations if one.name == "addmm"]
     assert len(single) == (len(every) if changed.get("precision") == "fp32" else 1)  # scores of the codebook
+
+
+def test_an_encoder_with_a_contract_is_counted_at_what_it_reads(repository):
+    """Half the samples, half the frames: the front end's products are half as many."""
+    slice_ = slice_of(repository, "tiny")
+    seconds = slice_.config.pretrain.crop_seconds
+    input_ = InputConfig(leads=["I", "II"], sampling_rate=250, window_seconds=seconds)
+    own = slice_.model_copy(update={"config": slice_.config.model_copy(update={"input": input_})})
+    assert (own.leads, own.sampling_rate) == (["I", "II"], 250)
+    flops = [count(one, segments=4).flops() for one in (own, slice_)]
+    assert flops[0] < 0.55 * flops[1]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from ecglfm.benchmark.step import Measurement
+from ecglfm.benchmark.step import Measurement, _batches
+from ecglfm.config import InputConfig
+from tests.unit.training.pretraining.small_pretraining import encoder_slice
+
+
+def test_recordings_of_a_contract_are_made_as_it_says(tmp_path) -> None:
+    slice_ = encoder_slice()
+    input_ = InputConfig(
+        leads=["V1", "II"], sampling_rate=50, window_seconds=2, record=[{"step": "resample", "rate": 50}]
+    )
+    own = slice_.model_copy(update={"config": slice_.config.model_copy(update={"input": input_})})
+    for name, one, shape in (("own", own, (8, 100, 2)), ("none", slice_, (8, 200, 3))):
+        (tmp_path / name).mkdir()
+        assert _batches(one, one.config.pretrain, tmp_path / name)[0]["signal"].shape == shape
 
 
 def test_utilisation_of_each_step() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecglfm.config import FinetuneConfig, PreprocessConfig, PretrainConfig, UserError, parse
+from ecglfm.config import FinetuneConfig, InputConfig, PreprocessConfig, PretrainConfig, UserError, parse
 from ecglfm.config.augmentation import check_augment
 from ecglfm.config.documentation import pages
 
@@ -80,3 +80,21 @@ def test_a_fine_tuning_has_them_too_and_none_is_written() -> None:
     assert "augment" not in FinetuneConfig().model_dump()
     kinds = [one.kind for one in FinetuneConfig.model_validate({"augment": [{"kind": "gain"}]}).augment]
     assert kinds == ["gain"]
+
+
+def test_what_an_encoder_reads_is_what_is_changed() -> None:
+    """Its contract's leads and rate count, and a change in millivolts needs millivolts."""
+    geometry = {"leads": ["V1", "V2"], "sampling_rate": 100, "window_seconds": 2}
+    of_mv = InputConfig.model_validate(geometry | {"window": [{"step": "butterworth", "low": 1, "order": 2}]})
+    standardised = InputConfig.model_validate(geometry | {"window": [{"step": "standardize"}], "unit": "standardised"})
+    warped = [{"kind": "time_warp"}]
+    for changes, input_ in (([{"kind": "noise"}, *warped], of_mv), (warped, standardised)):
+        check_augment(config(*changes).augment, PreprocessConfig(), "e: augment", input_)
+    hum = config({"kind": "powerline", "hz": 50}).augment
+    check_augment(hum, PreprocessConfig(), "e: augment")
+    with pytest.raises(UserError, match=r"^e: augment\.0: powerline: hz: 50 is not below half of input.sampling_rate"):
+        check_augment(hum, PreprocessConfig(), "e: augment", of_mv)
+    with pytest.raises(UserError, match=r"^e: augment\.0: .*V3 is not in input.leads"):
+        check_augment(config({"kind": "rotation"}).augment, PreprocessConfig(), "e: augment", of_mv)
+    with pytest.raises(UserError, match=r"^e: augment\.1: noise: changes millivolts, .* it can only have time_warp;"):
+        check_augment(config(*warped, {"kind": "noise"}).augment, PreprocessConfig(), "e: augment", standardised)

@@ -45,3 +45,28 @@ def test_what_imported_weights_were_pretrained_on_is_of_known_databases() -> Non
         parse(EncoderConfig, content | {"pretrained_on": ["mimic"]}, "e.yaml")
     with pytest.raises(UserError, match="`pretrained_on` is of imported weights, and there is `weights: random`"):
         parse(EncoderConfig, content | {"weights": "random", "path": None}, "e.yaml")
+
+
+INPUT = {"leads": ["I", "II"], "sampling_rate": 100, "window_seconds": 2}
+
+
+def test_an_encoder_without_a_contract_is_written_as_before_there_were_any(repository: Path) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml")
+    config = parse(EncoderConfig, tiny, "tiny.yaml")
+    assert "input" not in config.model_dump(mode="json")
+    assert "input" not in parse(EncoderConfig, tiny | {"input": None}, "tiny.yaml").model_dump(mode="json")
+    own = tiny | {"input": INPUT, "pretrain": tiny["pretrain"] | {"crop_seconds": 2}}
+    written = parse(EncoderConfig, own, "tiny.yaml").model_dump(mode="json")
+    assert written["input"] | INPUT == written["input"]
+    assert parse(EncoderConfig, written, "again").input == parse(EncoderConfig, own, "tiny.yaml").input
+
+
+def test_a_contract_that_does_not_fit_the_encoder_is_refused(repository: Path) -> None:
+    tiny = read_yaml(repository / "config/encoders/tiny.yaml")
+    with pytest.raises(UserError, match=r"pretrain.crop_seconds is 5, and input.window_seconds 2: make them the same"):
+        parse(EncoderConfig, tiny | {"input": INPUT, "pretrain": tiny["pretrain"] | {"crop_seconds": 5}}, "tiny.yaml")
+    statistics = {"model": {"kind": "statistics"}, "weights": "none"}
+    assert parse(EncoderConfig, statistics | {"input": INPUT}, "s.yaml").input.millivolts
+    unitless = INPUT | {"window": [{"step": "standardize"}], "unit": "standardised"}
+    with pytest.raises(UserError, match="`kind: statistics` reads millivolts, and `input` makes standardised of them"):
+        parse(EncoderConfig, statistics | {"input": unitless}, "s.yaml")

@@ -179,3 +179,63 @@ def test_a_model_is_told_from_an_encoder(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(UserError, match=r"holds no encoder\.json, but model\.json of another kind; give a folder"):
         read_description(tmp_path, "encoder", "there")
+
+
+CONTRACT = {
+    "leads": ["V1", "II"], "sampling_rate": 100, "window_seconds": 2, "unit": "standardised",
+    "record": [{"step": "resample", "rate": 100, "method": "fourier"}], "window": [{"step": "standardize"}],
+}  # fmt: skip
+
+
+def with_contract(path: Path, **preprocess: object) -> Path:
+    """`folder_of` an encoder with a contract."""
+    about = folder_of(path, **preprocess) / "encoder.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"input": CONTRACT}))
+    return path
+
+
+def test_the_folder_says_the_contract_and_any_preparation_will_do(repository: Path, tmp_path: Path) -> None:
+    encoder = with_contract(tmp_path / "encoder", sampling_rate=250, leads=["I", "II"])
+    said = slice_of(project(repository, tmp_path, encoder))
+    assert said["config"]["input"]["window"][0]["step"] == "standardize"
+    assert said["preprocess"]["sampling_rate"] == 500
+    assert (
+        slice_of(project(repository, tmp_path, encoder, preprocess={"sampling_rate": 400}))["config"] == said["config"]
+    )
+    assert "input" not in slice_of(project(repository, tmp_path, folder_of(tmp_path / "plain")))["config"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"preprocess": {"leads": ["V2", "II"]}}, r"theirs: input\.leads: V1 is not in preprocess\.leads, nor"),
+        ({"preprocess": {"notch": {"frequency": 50}}}, r"preprocess\.notch: .*theirs: input has filters of its own"),
+        ({"finetune": {"augment": [{"kind": "noise"}]}}, r"finetune\.augment\.0: noise: changes millivolts, and"),
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_one_line_of_the_plan(
+    repository: Path, tmp_path: Path, change: dict, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        project(repository, tmp_path, with_contract(tmp_path / "encoder"), **change)
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "message"),
+    [
+        (
+            CONTRACT,
+            CONTRACT | {"window_seconds": 4},
+            r"its input\.window_seconds is 2\.0, this project's is 4\.0; leave",
+        ),
+        (CONTRACT, None, r"its input is a section, this project's is null; leave `input` out, which the folder says"),
+        (None, CONTRACT, r"its input is null, this project's is a section; leave `input` out"),
+    ],
+)
+def test_another_contract_than_the_folders_is_one_line_of_the_plan(
+    repository: Path, tmp_path: Path, own: dict | None, said: dict | None, message: str
+) -> None:
+    folder = (with_contract if own else folder_of)(tmp_path / "encoder")
+    pretrain = {"steps": 1, "crop_seconds": (said or own)["window_seconds"]}
+    with pytest.raises(UserError, match=message):
+        going_on(repository, tmp_path / "results", folder, input=said, pretrain=pretrain)

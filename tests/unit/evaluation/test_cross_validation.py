@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from ecglfm.config import EvaluateConfig, EvaluateSlice, UserError
+from ecglfm.config import EvaluateConfig, EvaluateSlice, PreprocessConfig, UserError
 from ecglfm.config.fits import split_fold
 from ecglfm.evaluation.cross_validation import records_of_fold, training_records
 from ecglfm.evaluation.evaluate import run_evaluate
@@ -38,7 +38,8 @@ class Shifted(nn.Module):
     def __init__(self, fold: int) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        self.encoder = SimpleNamespace(crop_samples=500, sampling_rate=100, leads=["I", "II"])
+        prepared = PreprocessConfig(sampling_rate=100, leads=["I", "II"])
+        self.encoder = SimpleNamespace(crop_samples=500, preprocess=prepared, input=None)
         self.label_names, self.thresholds = ["HIGH"], [THRESHOLDS[fold]]
         self.kind, self.aggregate, self.outputs, self.shift = "binary", "mean", torch.sigmoid, SHIFT[fold]
         self.calibration = Calibration(TEMPERATURES[[fold]], False)

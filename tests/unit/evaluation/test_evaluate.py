@@ -14,7 +14,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from ecglfm.config import EvaluateConfig, EvaluateSlice, TrackingSlice, UserError
+from ecglfm.config import EvaluateConfig, EvaluateSlice, PreprocessConfig, TrackingSlice, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
 from ecglfm.models.calibration import Calibration
@@ -38,7 +38,8 @@ class Amplitude(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        self.encoder = SimpleNamespace(crop_samples=500, sampling_rate=100, leads=["I", "II"])
+        prepared = PreprocessConfig(sampling_rate=100, leads=["I", "II"])
+        self.encoder = SimpleNamespace(crop_samples=500, preprocess=prepared, input=None)
         self.label_names, self.thresholds = ["HIGH", "LOW"], [0.4, 0.6]
         self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
         self.calibration: Calibration | None = None

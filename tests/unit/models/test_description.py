@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.models.bundle import load_encoder, load_model, save_model
+from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from tests.unit.models.saved_encoder import MODEL
 
@@ -57,3 +57,27 @@ def test_wrong_descriptions_of_a_model(folder, tmp_path, key, value, message):
     (tmp_path / "model.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=message):
         load_model(tmp_path)
+
+
+def test_a_contract_is_what_leads_and_rate_are_of(folder):
+    """`preprocess` then says what it is made of, which may be anything."""
+    content = json.loads((folder / "encoder.json").read_text())
+    contract = {"leads": content["leads"], "sampling_rate": content["sampling_rate"], "window_seconds": 2.0}
+    change(folder, "crop_seconds", 2.0)
+    change(folder, "preprocess", {"sampling_rate": 500})
+    change(folder, "input", contract)
+    encoder = load_encoder(folder)
+    assert (encoder.sampling_rate, encoder.preprocess.sampling_rate, encoder.input.window_seconds) == (250, 500, 2.0)
+    save_encoder(folder / "again", encoder, {})
+    assert json.loads((folder / "again/encoder.json").read_text())["input"] == encoder.input.model_dump(mode="json")
+    for key, value, message in (
+        ("sampling_rate", 500, "sampling_rate is 500, but input.sampling_rate is 250: one of them was edited"),
+        ("leads", ["V1", "II"], "leads is .*, but input.leads is"),
+        ("crop_seconds", 5.0, "crop_seconds is 5, but input.window_seconds is 2"),
+        ("input", contract | {"window": [{"step": "run"}]}, "input.window.0: .*'run'"),
+    ):
+        before = (folder / "encoder.json").read_text()
+        change(folder, key, value)
+        with pytest.raises(UserError, match=message):
+            load_encoder(folder)
+        (folder / "encoder.json").write_text(before)

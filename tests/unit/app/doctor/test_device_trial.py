@@ -12,6 +12,7 @@ import yaml
 
 from ecglfm.app.doctor import device_trial
 from ecglfm.app.doctor.device import judge
+from ecglfm.config import InputConfig
 from ecglfm.models.pretraining import make_objective
 from ecglfm.training.launcher import environments
 from tests.integration import warm
@@ -39,6 +40,19 @@ def test_patches_stand_for_a_front_end() -> None:
     assert found["bf16"]["frontend"][1] > 1e-4
     assert found["bf16"]["layer"][0].startswith("encoder.vit.layers.")
     assert [judge("jepa", seen).level for seen in found.values()] == ["ok", "ok", "ok"]
+
+
+def test_an_encoder_with_a_contract_is_tried_on_what_that_makes() -> None:
+    slice_ = encoder_slice()
+    input_ = InputConfig(
+        leads=["V1", "II"], sampling_rate=50, window_seconds=2, record=[{"step": "resample", "rate": 50}]
+    )
+    own = slice_.model_copy(update={"config": slice_.config.model_copy(update={"input": input_})})
+    signal = device_trial.noise_of(own, 3)["signal"]
+    assert (signal.shape, signal.dtype) == ((6, 100, 2), torch.float32)
+    assert signal.mean() == pytest.approx(2, abs=0.05)  # mV
+    assert device_trial.noise_of(slice_, 3)["signal"].dtype == torch.int16
+    assert next(device_trial.compare(own, CPU))["loss"] == 0
 
 
 @pytest.mark.parametrize("wrong", ["forward", "backward"])

@@ -15,7 +15,8 @@ from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.records import Record
 from tests.unit.architectures import small
-from tests.unit.evaluation.attribution.models import linear_model
+from tests.unit.evaluation.attribution.models import contracted_model, linear_model
+from tests.unit.evaluation.beats.hearts import heart
 
 
 def by_hand() -> Explanation:
@@ -59,6 +60,19 @@ def test_of_an_encoder_that_standardises_the_method_says_so():
     signal = np.random.default_rng(0).integers(-500, 500, (500, 12)).astype(np.int16)
     method = "integrated gradients from a flat line to the standardised recording"
     assert explain(model, Prepared("", None, signal), "a").content()["method"] == method
+
+
+def test_what_an_encoder_with_a_contract_reads_is_shown_in_mv_at_its_rate():
+    model = contracted_model()
+    signal = np.rint(heart(fs=100, seconds=5) * 1000).astype(np.int16)
+    one = explain(model, Prepared("", None, signal), "c")
+    assert (one.leads, one.sampling_rate, one.in_mv) == (list(reversed(LEADS)), 50.0, False)
+    assert one.signal_mv.shape == one.attribution.values.shape == (250, 12)
+    assert len(one.phase) == 250
+    assert one.beats
+    assert one.signal_mv[:, LEADS[::-1].index("I")].max() == pytest.approx(1.2, abs=0.1)  # R of lead I
+    assert one.content()["method"].endswith("to the recording, both as the encoder's input makes them")
+    one.figure()
 
 
 def test_a_record_goes_the_way_of_the_pipeline():

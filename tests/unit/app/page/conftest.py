@@ -13,7 +13,8 @@ import pytest
 
 import ecglfm
 from ecglfm.app.page import PageServer
-from ecglfm.app.prediction import Held, Predictor
+from ecglfm.app.prediction import Predictor
+from ecglfm.data.samples import Held
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.reference import Reference
 from ecglfm.training.inference import predict_described

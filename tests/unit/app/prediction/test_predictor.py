@@ -11,8 +11,8 @@ import torch
 
 import ecglfm
 from ecglfm.app.prediction import FromFiles, Predictor
-from ecglfm.app.prediction.preparation import Held
 from ecglfm.config import LEADS, UserError
+from ecglfm.data.samples import Held
 from ecglfm.models.bundle import save_model
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.reference import PARTS, Reference

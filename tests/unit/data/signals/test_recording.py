@@ -189,7 +189,8 @@ def test_record_of_one_sample_is_too_short_whatever_its_rate(fs):
 
 
 def encoder(crop_samples=2500, **config):
-    return types.SimpleNamespace(preprocess=PreprocessConfig.model_validate(config), crop_samples=crop_samples)
+    prepared = PreprocessConfig.model_validate(config)
+    return types.SimpleNamespace(preprocess=prepared, input=None, crop_samples=crop_samples)
 
 
 def test_windows_of_a_record_are_the_pipelines_samples_in_millivolts():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecglfm.config import LEADS, PreprocessConfig
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.layers import standardize
@@ -52,6 +52,21 @@ def linear_model(
         model.head.weight.copy_(torch.arange(36.0).reshape(3, 12) / 10 - 1)
         model.head.bias.copy_(torch.tensor([0.5, -0.25, 0.0]))
     return model.eval()
+
+
+def contracted_model() -> ECGModel:
+    """`linear_model` at half the rate of prepared signals, with leads backwards, each less 0.2 mV and over its number."""
+    numbers = {"lower": [-9.0] * 12, "upper": [9.0] * 12, "mean": [0.2] * 12, "deviation": [1.0 + k for k in range(12)]}
+    input_ = InputConfig.model_validate(
+        {
+            "leads": list(reversed(LEADS)), "sampling_rate": FS // 2, "window_seconds": 2.0, "unit": "deviations",
+            "record": [{"step": "resample", "rate": FS // 2, "method": "every"}],
+            "window": [{"step": "constants", **numbers}],
+        }
+    )  # fmt: skip
+    model = linear_model()
+    model.encoder.input, model.encoder.leads, model.encoder.sampling_rate = input_, input_.leads, FS // 2
+    return model
 
 
 def patient(seed: int, *, elevated: bool) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
+from ecglfm.data.signals import shown_mv
 from ecglfm.evaluation.attribution import TOLERANCE, attribute, gradients
 from ecglfm.evaluation.beats import PHASES, phases_of
 from ecglfm.models.encoders import make_encoder
@@ -21,6 +22,7 @@ from tests.unit.evaluation.attribution.models import (
     FS,
     Deviations,
     Millivolts,
+    contracted_model,
     linear_model,
     patient,
     random_model,
@@ -57,6 +59,24 @@ def test_a_linear_model_of_standardised_samples_is_explained_as_by_hand(samples:
     expected = (signal - signal.mean(axis=0)) / signal.std(axis=0) * weights / samples
     np.testing.assert_allclose(found.values, expected, atol=1e-6)
     assert found.score == pytest.approx(float(model.head.bias[2].detach()), abs=1e-5)  # deviations have no mean
+
+
+@pytest.mark.parametrize(("samples", "seconds"), [(200, None), (150, None), (900, 2.0)])
+def test_what_an_encoder_with_a_contract_reads_is_explained_against_what_it_reads_of_a_flat_line(
+    samples: int, seconds: float | None
+):
+    """Sample for sample and lead for lead what is shown beside it, which is in mV; here every second one, backwards."""
+    model = contracted_model()
+    signal = noise(samples)
+    found = attribute(model, signal, 2, seconds=seconds)
+    shown = shown_mv(signal, model.encoder)[:100]
+    np.testing.assert_allclose(shown, signal[: 2 * len(shown) : 2, ::-1] / 1000.0, atol=1e-6)
+    weights, deviations = model.head.weight[2].detach().numpy(), 1.0 + np.arange(12)
+    expected = shown / deviations * weights / len(shown)  # a lead of 0 mV is one of -0.2 / deviation
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+    assert found.flat == pytest.approx(float((-0.2 / deviations) @ weights), abs=1e-5)
+    assert found.score - found.flat == pytest.approx(expected.sum(), abs=1e-5)
+    np.testing.assert_allclose(found.occlusion, expected.sum(axis=0), atol=1e-5)
 
 
 @pytest.mark.parametrize("samples", [500, 390])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecglfm.config import LEADS, EvaluateConfig, EvaluateSlice, LeadSetsConfig, UserError
+from ecglfm.config import LEADS, EvaluateConfig, EvaluateSlice, LeadSetsConfig, PreprocessConfig, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.evaluation.lead_sets import run_lead_sets
 from ecglfm.evaluation.lead_sets.lead_sets import sets_of
@@ -32,7 +32,8 @@ class Lookout(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        self.encoder = SimpleNamespace(crop_samples=100, sampling_rate=100, leads=list(LEADS))
+        prepared = PreprocessConfig(sampling_rate=100)
+        self.encoder = SimpleNamespace(crop_samples=100, leads=prepared.leads, preprocess=prepared, input=None)
         self.label_names, self.thresholds = list(SEEN), [0.5, 0.5, 0.9]
         self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
 

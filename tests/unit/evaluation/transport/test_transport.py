@@ -16,7 +16,14 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from ecglfm.config import EvaluateConfig, FinetuneConfig, TransportConfig, TransportSlice, UserError
+from ecglfm.config import (
+    EvaluateConfig,
+    FinetuneConfig,
+    PreprocessConfig,
+    TransportConfig,
+    TransportSlice,
+    UserError,
+)
 from ecglfm.evaluation.transport import run_transport, transport
 from ecglfm.evaluation.transport.transport import prior_of
 from ecglfm.models import bundle
@@ -35,7 +42,8 @@ class Amplitude(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
-        self.encoder = SimpleNamespace(crop_samples=100, sampling_rate=100, leads=["I", "II"])
+        prepared = PreprocessConfig(sampling_rate=100, leads=["I", "II"])
+        self.encoder = SimpleNamespace(crop_samples=100, preprocess=prepared, input=None)
         self.label_names, self.thresholds = ["HIGH", "LOW", "ELSE"], [0.4, 0.6, 0.5]
         self.kind, self.aggregate, self.link, self.outputs = "multilabel", "mean", link_of("multilabel"), torch.sigmoid
 

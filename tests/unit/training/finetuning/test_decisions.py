@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ecglfm.app.prediction.preparation import Held
 from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
+from ecglfm.data.samples import Held
 from ecglfm.models.bundle import load_model, save_model
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
