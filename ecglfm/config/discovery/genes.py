@@ -18,10 +18,13 @@ _PALINDROMES = (
 _MATCH = "variants are found by `position` (both of one genome build) or by `rsid`"
 
 
-def _of_features(path: str) -> str:
-    if "{edf}" not in path:
-        raise ValueError("a path with {edf} in it, the name of a feature: cohort/{edf}.tsv.gz")
-    return path
+def _of_features(files: str | dict[str, str]) -> str | dict[str, str]:
+    if isinstance(files, str) and "{edf}" not in files:
+        raise ValueError(
+            "a path with {edf} in it, the name of a feature: cohort/{edf}.tsv.gz; or a file for each feature:"
+            " {edf_0001: cohort/theirs.tsv.gz}"
+        )
+    return files
 
 
 class HeritabilityConfig(Section):
@@ -113,8 +116,11 @@ class MrConfig(Section):
 class ReplicationConfig(Section):
     """Lead variants in other cohorts, whose features are made by the same encoder in the same way."""
 
-    cohorts: dict[Name, Annotated[str, AfterValidator(_of_features)]] = Field(
-        {}, description="cohort: its GWAS-SSF files, e.g. cohort/{edf}.tsv.gz, where {edf} is the name of a feature"
+    cohorts: dict[Name, Annotated[str | dict[Name, str], AfterValidator(_of_features)]] = Field(
+        {},
+        description="cohort: its GWAS-SSF files, e.g. cohort/{edf}.tsv.gz, where {edf} is the name of a feature; or, "
+        "where names there are others, {edf_0001: cohort/theirs.tsv.gz, …}: leads of features without a file are not "
+        "tested",
     )
     alpha: float = Field(
         0.05, gt=0, lt=1, description="one-sided P of the same direction, over the number of lead variants"
@@ -125,8 +131,14 @@ class ReplicationConfig(Section):
     @property
     def files(self) -> list[str]:
         """Files of all cohorts that are there, of whatever feature."""
-        patterns = ("*".join(map(glob.escape, path.split("{edf}"))) for path in self.cohorts.values())
+        paths = [path for one in self.cohorts.values() for path in ([one] if isinstance(one, str) else one.values())]
+        patterns = ("*".join(map(glob.escape, path.split("{edf}"))) for path in paths)
         return sorted({file for pattern in patterns for file in glob.glob(pattern)})
+
+    def file(self, cohort: str, edf: str) -> str | None:
+        """That of a feature in a cohort; None where its files are named one by one, and this one is not."""
+        files = self.cohorts[cohort]
+        return files.replace("{edf}", edf) if isinstance(files, str) else files.get(edf)
 
 
 class PhewasConfig(Section):

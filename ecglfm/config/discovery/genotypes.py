@@ -69,9 +69,14 @@ class QualityConfig(Section):
     """Which variants and people an association may rely on, as PLINK 2 measures it."""
 
     min_maf: float = Field(0.01, ge=0, lt=0.5, description="least frequency of the rarer allele (--maf)")
-    max_missing_variant: float = Field(0.02, ge=0, le=1, description="largest share of people without a call (--geno)")
+    max_missing_variant: float = Field(
+        0.02, ge=0, le=1, description="largest share of people without call and dosage (--geno)"
+    )
     max_missing_person: float = Field(
-        0.02, ge=0, le=1, description="largest share of a person's variants without a call, over all chromosomes"
+        0.02,
+        ge=0,
+        le=1,
+        description="largest share of a person's variants without call and dosage, over all chromosomes",
     )
     min_hwe_p: float = Field(
         1e-6,

@@ -31,17 +31,19 @@ logger = logging.getLogger(__name__)
 _PLINK = {
     "chromosome": "#CHROM", "base_pair_location": "POS", "effect_allele": "A1", "beta": "BETA", "standard_error": "SE",
     "effect_allele_frequency": "A1_FREQ", "p_value": "P", "rsid": "ID", "n": "OBS_CT", "ref": "REF", "alt": "ALT",
+    "info": "MACH_R2",
 }  # fmt: skip
 _REGENIE = {
     "chromosome": "CHROM", "base_pair_location": "GENPOS", "effect_allele": "ALLELE1", "other_allele": "ALLELE0",
     "beta": "BETA", "standard_error": "SE", "effect_allele_frequency": "A1FREQ", "neg_log_10_p_value": "LOG10P",
-    "rsid": "ID", "n": "N",
+    "rsid": "ID", "n": "N", "info": "INFO",
 }  # fmt: skip
 _COLUMNS = [
     "chromosome", "base_pair_location", "effect_allele", "other_allele", "beta", "standard_error",
     "effect_allele_frequency", "p_value", "rsid", "n",
 ]  # fmt: skip
 _TEXT = {"chromosome", "effect_allele", "other_allele", "rsid", "ref", "alt"}
+_HEAD = 1 << 12  # bytes that hold the names of columns
 
 
 def run_merge(associations: Sequence[Path], design: Design, output: Path, *, threads: int = 1) -> None:
@@ -91,7 +93,8 @@ def run_merge(associations: Sequence[Path], design: Design, output: Path, *, thr
 def read_association(path: Path) -> pd.DataFrame:
     """A program's table of one feature and chromosome, with the columns of GWAS-SSF.
 
-    Variants without a result (PLINK and regenie write NA) and alleles that are not spelt in bases are left out.
+    Variants without a result (PLINK and regenie write NA) and alleles that are not spelt in bases are left out. `info`,
+    imputation quality, is there where genotypes carry dosages.
 
     Raises
     ------
@@ -99,12 +102,16 @@ def read_association(path: Path) -> pd.DataFrame:
         It cannot be read: cut off, or by another program.
     """
     plink = path.suffix == ".zst"
-    columns = _PLINK if plink else _REGENIE
+    codec, delimiter = ("zstd", "\t") if plink else ("gzip", " ")
     try:
-        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd" if plink else "gzip") as file:
+        with pa.CompressedInputStream(pa.OSFile(str(path)), codec) as file:
+            head = file.read(_HEAD).decode(errors="replace").partition("\n")[0].split(delimiter)
+        known = _PLINK if plink else _REGENIE
+        columns = {key: name for key, name in known.items() if key != "info" or name in head}
+        with pa.CompressedInputStream(pa.OSFile(str(path)), codec) as file:
             read = csv.read_csv(
                 file,
-                parse_options=csv.ParseOptions(delimiter="\t" if plink else " ", quote_char=False),
+                parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
                 convert_options=csv.ConvertOptions(
                     include_columns=list(columns.values()),
                     column_types={name: pa.string() if key in _TEXT else pa.float64() for key, name in columns.items()},
@@ -125,7 +132,10 @@ def read_association(path: Path) -> pd.DataFrame:
     spelt = table["effect_allele"].str.fullmatch("[ACGTacgt]+") & table["other_allele"].str.fullmatch("[ACGTacgt]+")
     table = table[spelt & table[["beta", "standard_error", "p_value"]].notna().all(axis=1)]
     whole = table.astype({"base_pair_location": "int64", "n": "int64"})
-    return whole.assign(chromosome=number_chromosomes(whole["chromosome"]))[_COLUMNS].reset_index(drop=True)
+    whole = whole.assign(chromosome=number_chromosomes(whole["chromosome"])).reset_index(drop=True)
+    if "info" not in columns:
+        return whole[_COLUMNS]
+    return whole[[*_COLUMNS, "info"]].assign(info=whole["info"].clip(upper=1))  # MaCH r² goes beyond
 
 
 def _files(associations: Sequence[Path], names: Sequence[str]) -> dict[str, list[Path]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecglfm.discovery.association import read_design
@@ -17,7 +19,7 @@ from ecglfm.discovery.summary import number_chromosomes, read_loci
 def read_instruments(
     plink2: str, folders: Sequence[Path], variants: pd.DataFrame, *, threads: int = 1
 ) -> list[Genotypes]:
-    """Genotypes of everybody at some places, a part a chromosome.
+    """Genotypes of everybody at some places, a part a chromosome: dosages where there are some, as the association has.
 
     Parameters
     ----------
@@ -43,10 +45,23 @@ def read_instruments(
         with tempfile.TemporaryDirectory() as temporary:
             ids, made = Path(temporary) / "ids.txt", Path(temporary) / "instruments"
             ids.write_text("\n".join(names) + "\n")
-            extract = ["--extract", ids, "--max-alleles", 2, "--make-bed", "--out", made]
+            extract = ["--extract", ids, "--max-alleles", 2, "--make-bed", "--export", "A", "--out", made]
             run_program([plink2, "--pfile", folder / "all", *extract, *limits(threads)])
-            found.append(read_bed(made))
+            genotypes = read_bed(made)
+            found.append(replace(genotypes, calls_nv=_dosages(Path(f"{made}.raw"), genotypes.variants)))
     return found
+
+
+def _dosages(path: Path, variants: pd.DataFrame) -> np.ndarray:
+    """Copies of `allele_1` that PLINK 2 exported, dosages where there are some; -1 where one is missing.
+
+    A column is named by its variant and the allele that it counts.
+    """
+    table = pd.read_csv(path, sep="\t", low_memory=False).iloc[:, 6:]
+    counted = np.array([str(name).rpartition("_")[2] for name in table])
+    copies_nv = table.to_numpy(np.float64)
+    copies_nv = np.where(counted == variants["allele_1"].to_numpy(), copies_nv, 2 - copies_nv)
+    return np.where(np.isnan(copies_nv), -1, copies_nv)
 
 
 def _at(path: Path, wanted: set[tuple[int, int]]) -> list[str]:

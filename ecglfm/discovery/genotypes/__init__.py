@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecglfm.discovery.genotypes.bed import Genotypes, join_beds, read_bed, write_bed
 from ecglfm.discovery.genotypes.programs import find_program, fresh_folder, limits, run_program
-from ecglfm.discovery.genotypes.quality import counts, input_arguments, run_quality
+from ecglfm.discovery.genotypes.quality import counts, has_dosages, input_arguments, run_quality
 from ecglfm.discovery.genotypes.simulation import Genome, draw_copies, draw_genome, draw_people
 from ecglfm.discovery.genotypes.structure import oriented, run_structure
 
@@ -17,6 +17,7 @@ __all__ = [
     "draw_people",
     "find_program",
     "fresh_folder",
+    "has_dosages",
     "input_arguments",
     "join_beds",
     "limits",

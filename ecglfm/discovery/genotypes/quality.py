@@ -7,6 +7,7 @@ of variants in little linkage disequilibrium for principal components.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _REASONS = {
 }
 #: regenie wants FID in a .psam, where PLINK 2 leaves it out.
 _MADE = ["--make-pgen", "psam-cols=fid,sex"]
+#: Calls that a person lacks: a dosage is no lack, however unsure it is, though PLINK 2 has no hard call of it.
+_LACKING = "scols=fid,nmissdosage,nobs"
 
 
 def run_quality(
@@ -75,7 +78,7 @@ def run_quality(
             for path in folder.glob("once.p*"):
                 path.rename(folder / f"all{path.suffix}")
         of_all = [*base, "--pfile", every]
-        run_program([*of_all, "--missing", "sample-only", "--out", folder / "people"])
+        run_program([*of_all, "--missing", "sample-only", _LACKING, "--out", folder / "people"])
         window = [f"{structure.window_kb}kb", str(structure.max_r2)]
         common = ["--maf", str(max(structure.min_maf, quality.min_maf))]
         long_range = ["--exclude", "bed0", structure.exclude] if structure.exclude else []
@@ -109,12 +112,20 @@ def input_arguments(config: GenotypesConfig, chromosome: str) -> list[str]:
     return [{"bed": "--bfile", "pgen": "--pfile"}[kind], prefix, *packed]
 
 
+def has_dosages(plink2: str, prefix: Path) -> bool:
+    """Whether a `.pgen` carries dosages, of which imputation quality can be told; hard calls have none."""
+    with tempfile.TemporaryDirectory() as temporary:  # where its log goes
+        said = run_program([plink2, "--pfile", prefix, "--pgen-info", "--out", Path(temporary) / "info"])
+    return re.search(r"(?i)dosage[^\n]*present", said) is not None and "No dosages present" not in said
+
+
 def filters(quality: QualityConfig, keep: Path) -> list[str]:
-    """PLINK 2's arguments for what is kept, and in which form."""
+    """PLINK 2's arguments for what is kept, and in which form; dosages are calls, too, however unsure."""
     info = ["--mach-r2-filter", str(quality.min_info), "2.0"] if quality.min_info is not None else []
     hwe = ["--hwe", str(quality.min_hwe_p)] if quality.min_hwe_p else []
+    geno = ["--geno", str(quality.max_missing_variant), "dosage"]
     return [
-        "--keep", str(keep), "--maf", str(quality.min_maf), "--geno", str(quality.max_missing_variant), *hwe, *info,
+        "--keep", str(keep), "--maf", str(quality.min_maf), *geno, *hwe, *info,
         "--max-alleles", "2",  # PLINK 1.9 and the tables have no others
         "--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "100", "missing",
         *_MADE,

@@ -101,8 +101,8 @@ def missing_calls(paths: Sequence[Path]) -> pd.DataFrame:
         `#FID`, `IID`, `share`, in the order of the first file.
     """
     tables = [pd.read_csv(path, sep="\t", dtype={"#FID": str, "IID": str}) for path in paths]
-    every = pd.concat(tables).groupby(["#FID", "IID"], sort=False)[["MISSING_CT", "OBS_CT"]].sum().reset_index()
-    return every.assign(share=every["MISSING_CT"] / every["OBS_CT"].clip(lower=1))
+    every = pd.concat(tables).groupby(["#FID", "IID"], sort=False)[["MISSING_DOSAGE_CT", "OBS_CT"]].sum().reset_index()
+    return every.assign(share=every["MISSING_DOSAGE_CT"] / every["OBS_CT"].clip(lower=1))
 
 
 def oriented(components: pd.DataFrame) -> pd.DataFrame:

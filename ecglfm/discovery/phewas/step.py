@@ -26,7 +26,7 @@ _QUANTITIES = "measurements"
 def run_phewas(
     config: PhewasConfig, *, features: Path, ids: Path | None = None, components: Path | None = None
 ) -> None:
-    """Write `phewas.parquet`, `.tsv`, `.png` and `.json`, which says what was left out.
+    """Write `phewas.parquet`, `.tsv`, `.png` and `.json`, which says what was left out, and how many people.
 
     Parameters
     ----------
@@ -48,16 +48,25 @@ def run_phewas(
     people, edf = read_features(features)
     phenotypes, chapters = _phenotypes(config, people)
     covariates = age_and_sex(people)
+    lacking = {"without_age_or_sex": _incomplete(covariates)}
     if components is not None and ids is not None:
-        covariates = covariates.join(_components(people, ids, components))
+        found = _components(people, ids, components)
+        lacking["without_components"] = _incomplete(found)
+        covariates = covariates.join(found)
     table, left_out = scan(edf, phenotypes, covariates, chapters=chapters, min_cases=config.min_cases)
     write_tables(features, "phewas", table)
     save_png(phewas_figure(table, fdr=config.fdr), features / "phewas.png")
-    write_json(features / "phewas.json", {"left_out": left_out, "covariates": [str(name) for name in covariates]})
-    found = int((table["q_value"] <= config.fdr).sum())
-    logger.info("%d of %d pairs have q of at most %g", found, len(table), config.fdr)
+    about = {"people": len(people), **lacking, "covariates": [str(name) for name in covariates], "left_out": left_out}
+    significant = int((table["q_value"] <= config.fdr).sum())
+    write_json(features / "phewas.json", about | {"pairs": len(table), "significant_pairs": significant})
+    logger.info("%d of %d pairs have q of at most %g", significant, len(table), config.fdr)
     for name, why in left_out.items():
         logger.info("%s: left out: %s", name, why)
+
+
+def _incomplete(covariates: pd.DataFrame) -> int:
+    """How many people lack one of them."""
+    return int(covariates.isna().any(axis=1).sum())
 
 
 def _phenotypes(config: PhewasConfig, people: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecglfm.config import UserError
 from ecglfm.config.discovery import ReplicationConfig
 from ecglfm.discovery.recordings import write_tables
 from ecglfm.discovery.replication.figure import replication_figure
@@ -40,15 +41,16 @@ def run_replication(config: ReplicationConfig, *, summary: Path, loci: Path, out
     Raises
     ------
     UserError
-        A cohort's file is missing or breaks GWAS-SSF.
+        A cohort's file is missing, breaks GWAS-SSF, or is named for no feature of the study.
     """
     leads = {
         str(edf): lead_statistics(own, read_summary_statistics(summary / f"{edf}.tsv.zst"))
         for edf, own in read_loci(loci).groupby("edf", sort=True)
     }
     tables = []
-    for cohort, pattern in config.cohorts.items():
-        table = _cohort(config, pattern, leads).assign(cohort=cohort)
+    for cohort in config.cohorts:
+        _check_names(config, cohort, summary)
+        table = _cohort(config, cohort, leads).assign(cohort=cohort)
         save_png(replication_figure(table, cohort), output / f"replication.{cohort}.png")
         logger.info("%s: %s", cohort, says(table))
         for reason, count in table["reason"].value_counts().items():
@@ -58,9 +60,21 @@ def run_replication(config: ReplicationConfig, *, summary: Path, loci: Path, out
     write_tables(output, "replication", table[[name for name in _KEPT if name in table]])
 
 
-def _cohort(config: ReplicationConfig, pattern: str, leads: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _check_names(config: ReplicationConfig, cohort: str, summary: Path) -> None:
+    """Files that are named for a feature which there is not would be passed over."""
+    files = config.cohorts[cohort]
+    for edf in files if isinstance(files, dict) else []:
+        if not (summary / f"{edf}.tsv.zst").exists():
+            raise UserError(f"discover.replication.cohorts.{cohort}: {summary} has no feature {edf!r}")
+
+
+def _cohort(config: ReplicationConfig, cohort: str, leads: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Leads of all features in one cohort; P is corrected for all of them together."""
-    there = {edf: _near(read_summary_statistics(pattern.replace("{edf}", edf)), own) for edf, own in leads.items()}
+    files = {edf: config.file(cohort, edf) for edf in leads}
+    there = {
+        edf: _near(read_summary_statistics(file), leads[edf]) if file else leads[edf].head(0)
+        for edf, file in files.items()
+    }
 
     def look_up(tests: int | None) -> list[Replicated]:
         return [
@@ -73,7 +87,9 @@ def _cohort(config: ReplicationConfig, pattern: str, leads: dict[str, pd.DataFra
 
     tested = sum(int(one.table["tested"].sum()) for one in look_up(None))
     found = [one.table.assign(threshold=config.alpha / max(tested, 1)) for one in look_up(max(tested, 1))]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_KEPT)
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_KEPT)
+    without = [edf for edf, file in files.items() if file is None]
+    return table.assign(reason=table["reason"].mask(table["edf"].isin(without), "no file"))
 
 
 def _near(statistics: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from ecglfm.provenance import read_json
 
 #: Lines of the page, name and value.
 Lines = list[tuple[str, str]]
+_NAMED = 5  # phenotypes that are left out, on the page
 
 
 def read_some(path: Path) -> dict[str, Any]:
@@ -133,13 +134,13 @@ def threshold_lines(folder: Path) -> Lines:
 
 
 def planted_lines(folder: Path, planted: Path) -> Lines:
-    """How many of the planted variants lie in a locus, and how many loci hold none."""
+    """How many of the planted variants lie in a locus, and how many loci lie elsewhere."""
     table, loci = read_table(planted), read_table(folder / "loci.tsv")
     hits = [_at(loci, row) for _, row in table.iterrows()]
     explained = pd.concat([loci.iloc[:0], *hits]).index.unique()
     return [
         ("Found", f"{sum(not hit.empty for hit in hits)} of {len(table)} planted variants lie in a locus"),
-        ("Beyond them", f"{len(loci) - len(explained)} of {len(loci)} rows of loci.tsv hold no planted variant"),
+        ("Loci where nothing was planted", f"{len(loci) - len(explained)} of {len(loci)}"),
     ]
 
 
@@ -181,6 +182,22 @@ def biomarker_lines(folder: Path) -> Lines:
         ("Pairs with q below 0.05", f"{about['significant_pairs']} of {about['pairs']}" if about else None),
         ("Measured by", _counted(whose)),
         ("Agreement with the machine", agreement),
+    ]
+    return _said(lines)
+
+
+def phewas_lines(folder: Path) -> Lines:
+    """Whom a PheWAS is of, and what it leaves out."""
+    about = read_some(folder / "phewas.json")
+    left_out = [f"{name} ({why})" for name, why in about.get("left_out", {}).items()]
+    more = len(left_out) - _NAMED
+    lines = [
+        ("People", about.get("people")),
+        ("Without age or sex, and so in no regression", about.get("without_age_or_sex")),
+        ("Without genetic components, and so in no regression", about.get("without_components")),
+        ("Adjusted for", ", ".join(about.get("covariates", []))),
+        ("Pairs whose q counts", f"{about['significant_pairs']} of {about['pairs']}" if "pairs" in about else None),
+        ("Phenotypes left out", ", ".join([*left_out[:_NAMED], *([f"and {more} more"] if more > 0 else [])])),
     ]
     return _said(lines)
 

@@ -198,6 +198,7 @@ PARTS = (
         "Each feature against each phenotype beside the covariates; the effect is of a standard deviation (log odds of"
         " a disease, standard deviations of a quantity); q counts for all pairs.",
         "Direction: who is ill has another ECG, and who is treated, too; phenotypes with few cases are seen badly.",
+        facts.phewas_lines,
         tables=(Table("phewas", "Pairs, smallest P first", by="p_value", most=20),),
         pictures=(Picture("phewas.png", "Pairs by chapter"),),
         also=("phewas.json",),

@@ -51,6 +51,10 @@ def test_files_of_cohorts(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     cohorts = {"b": f"{tmp_path}/b[1]/{{edf}}.tsv.gz", "c": f"{tmp_path}/c/{{edf}}/all.tsv", "d": "absent/{edf}.tsv"}
-    found = parse(DiscoverConfig, {"replication": {"cohorts": cohorts}}, "config.yaml").replication.files
-    assert found == [f"{tmp_path}/{names[place]}" for place in (0, 1, 4)]
+    cohorts |= {"e": {"edf_0003": f"{tmp_path}/{names[3]}"}}
+    config = parse(DiscoverConfig, {"replication": {"cohorts": cohorts}}, "config.yaml").replication
+    assert config.files == [f"{tmp_path}/{names[place]}" for place in (3, 0, 1, 4)]
+    assert config.file("d", "edf_0003") == "absent/edf_0003.tsv"
+    assert config.file("e", "edf_0003") == f"{tmp_path}/{names[3]}"
+    assert config.file("e", "edf_0001") is None
     assert DiscoverConfig().replication.files == []

@@ -71,6 +71,19 @@ def test_no_feature_is_no_file(tmp_path: Path) -> None:
     assert read_json(tmp_path / "out/tests.json")["corrected"] == 5e-8
 
 
+def test_imputation_quality_is_at_most_one(tmp_path: Path) -> None:
+    """Of chromosome 2, which has dosages; the other has none."""
+    made = folders(tmp_path, "edf_0001")
+    path = made[0] / "edf_0001.zst"
+    with pa.CompressedOutputStream(str(path), "zstd") as file:
+        rows = (row.replace("\n", f"\t{r2}\n") for row, r2 in zip(ROWS["2"], ("0.75", "1.04"), strict=True))
+        file.write((HEAD.replace("\n", "\tMACH_R2\n") + "".join(rows)).encode())
+    run_merge(made, design("edf_0001"), tmp_path / "out")
+    table = read_summary_statistics(tmp_path / "out/summary/edf_0001.tsv.zst").set_index("rsid")
+    assert table["info"].dropna().to_dict() == {"rs7": 0.75, "rs8": 1.0}
+    assert len(table) == 4
+
+
 def test_a_feature_that_was_not_tested_everywhere_is_told(tmp_path: Path) -> None:
     made = folders(tmp_path, "edf_0001")
     with pytest.raises(UserError, match="edf_0002: tested on 0 of 3 chromosomes; run the association again"):

@@ -16,6 +16,7 @@ from ecglfm.discovery.association.merge import read_association
 from ecglfm.discovery.association.plink import glm_arguments
 from ecglfm.discovery.genotypes import Genotypes, find_program, read_bed, run_program, write_bed
 from ecglfm.provenance import read_json
+from tests.dosages import write_dosages
 from tests.plink import need_plink
 from tests.unit.discovery.association.test_design import IDS, people
 
@@ -47,6 +48,7 @@ def test_the_command_line() -> None:
         "--keep T --pheno T --no-input-missing-phenotype --covar C --covar-variance-standardize --vif 1000"
         " --glm zs hide-covar omit-ref cols=chrom,pos,ref,alt,a1freq,nobs,beta,se,p --out OUT/glm"
     )
+    assert "se,p,machr2" in " ".join(glm_arguments(Path("OUT"), Path("T"), Path("C"), info=True))
     assert "--covar" not in glm_arguments(Path("OUT"), Path("T"), None)
 
 
@@ -107,3 +109,22 @@ def test_a_failure_leaves_nothing(cohort: tuple[Path, Design]) -> None:
     with pytest.raises(UserError, match=r"^plink2 failed \(status \d+\): Error"):
         run_plink(find_program("plink2"), folder, design, folder / "made")
     assert [path.name for path in folder.glob("*made*")] == []
+
+
+def test_dosages_have_their_imputation_quality(cohort: tuple[Path, Design]) -> None:
+    """MaCH's r² is the variance of dosages over that of calls, 2p(1-p); hard calls have none."""
+    folder, design = cohort
+    plink2 = find_program("plink2")
+    run_plink(plink2, folder, design, folder / "made")
+    assert "info" not in read_association(folder / "made/edf_0001.zst")
+    genotypes = read_bed(folder / "g")
+    calls_nv = genotypes.calls_nv
+    dosage_nv = np.stack([calls_nv[:, 0] * 0.5 + 0.4, calls_nv[:, 1] * 1.0], axis=1)
+    write_dosages(folder / "all", dosage_nv, genotypes)
+    run_plink(plink2, folder, design, folder / "made")
+    table = read_association(folder / "made/edf_0001.zst")
+    used_nv = dosage_nv[[int(iid[1:]) for iid in design.ids["IID"]]]
+    share_v = used_nv.mean(0) / 2
+    known = used_nv.var(0) / (2 * share_v * (1 - share_v))
+    assert known[0] < 0.4
+    np.testing.assert_allclose(table["info"], np.minimum(known, 1), rtol=0.02)

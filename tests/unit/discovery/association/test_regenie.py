@@ -64,6 +64,6 @@ def test_its_table_is_read(tmp_path: Path, design: Design) -> None:
         {
             "chromosome": 1, "base_pair_location": 100, "effect_allele": "A", "other_allele": "C", "beta": 0.5,
             "standard_error": 0.1, "effect_allele_frequency": 0.3, "p_value": pytest.approx(10**-6.24), "rsid": "rs1",
-            "n": 98,
+            "n": 98, "info": 1.0,
         }
     ]  # fmt: skip

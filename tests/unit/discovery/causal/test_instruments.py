@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.discovery.causal import read_people
-from ecglfm.discovery.genotypes import Genotypes, find_program, run_program, write_bed
+from ecglfm.discovery.genotypes import Genotypes, find_program
+from tests.dosages import write_dosages
 from tests.plink import need_plink
 from tests.unit.discovery.association.test_design import IDS, people
 
 
-def test_people_of_the_association_with_their_calls(tmp_path: Path) -> None:
+def test_people_of_the_association_with_their_dosages(tmp_path: Path) -> None:
     need_plink()
     phenotypes, covariates, structure = people(tmp_path)
     variants = pd.DataFrame(
@@ -24,10 +25,8 @@ def test_people_of_the_association_with_their_calls(tmp_path: Path) -> None:
     )  # fmt: skip
     table = pd.DataFrame({"fid": [f"f{iid}" for iid in IDS], "iid": IDS, "father": "0", "mother": "0", "sex": 1})
     calls_nv = np.random.default_rng(0).integers(0, 3, (len(IDS), 3)).astype(np.int8)
-    write_bed(tmp_path / "g", Genotypes(calls_nv, variants, table.assign(phenotype="-9")))
-    (tmp_path / "chr1").mkdir()
-    make = ["--make-pgen", "psam-cols=fid,sex", "--out", tmp_path / "chr1/all"]
-    run_program([find_program("plink2"), "--bfile", tmp_path / "g", *make])
+    dosage_nv = 0.8 * calls_nv + 0.15
+    write_dosages(tmp_path / "chr1/all", dosage_nv, Genotypes(calls_nv, variants, table.assign(phenotype="-9")))
     for path, name in ((phenotypes, "phenotypes.tsv"), (covariates, "covariates.tsv"), (structure, "structure")):
         if path != tmp_path / name:
             path.rename(tmp_path / name)
@@ -47,5 +46,6 @@ def test_people_of_the_association_with_their_calls(tmp_path: Path) -> None:
     assert list(found.covariates.index) == found.ids["IID"].tolist()
     assert set(found.ids["patient_id"]) <= {f"a/{iid}" for iid in IDS}
     own = found.genotypes[0].variants.iloc[0]
-    calls = found.genotypes[0].calls_nv[:, 0] if own["allele_1"] == "A" else 2 - found.genotypes[0].calls_nv[:, 0]
-    assert calls.tolist() == calls_nv[:, 1].tolist()
+    copies_n = found.genotypes[0].calls_nv[:, 0]
+    copies_n = copies_n if own["allele_1"] == "A" else 2 - copies_n
+    np.testing.assert_allclose(copies_n, dosage_nv[:, 1], atol=1e-4)

@@ -11,10 +11,12 @@ import pytest
 from ecglfm.config import UserError
 from ecglfm.config.discovery import GenotypesConfig, QualityConfig, StructureConfig
 from ecglfm.discovery.genotypes import (
+    Genotypes,
     counts,
     draw_genome,
     draw_people,
     find_program,
+    has_dosages,
     input_arguments,
     read_bed,
     run_program,
@@ -23,6 +25,7 @@ from ecglfm.discovery.genotypes import (
 )
 from ecglfm.discovery.genotypes.quality import check_chromosome, distinct_ids
 from ecglfm.provenance import read_json
+from tests.dosages import write_dosages
 from tests.plink import need_plink
 
 CONFIG = {"quality": QualityConfig(), "structure": StructureConfig(window_kb=100)}
@@ -171,3 +174,24 @@ def test_what_plink_says_is_counted() -> None:
     said = "90 out of 100 variants loaded from x.pvar.\n"
     said += "--mach-r2-filter: 7 variants removed.\n80 variants remaining after main\nfilters."
     assert counts(said) == {"variants": 100, "multiallelic": 10, "info": 7, "kept": 80}
+
+
+def test_an_unsure_dosage_is_no_missing_call(cohort: Path, tmp_path: Path) -> None:
+    """PLINK 2 has no hard call of 0.25 copies, and would leave out most of what is imputed as missing."""
+    drawn = read_bed(cohort / "g1")
+    calls_nv = drawn.calls_nv[:, 100:150]
+    dosage_nv = calls_nv.astype(float)
+    dosage_nv[::2, :25] = 0.5 * calls_nv[::2, :25] + 0.25
+    part = Genotypes(calls_nv, drawn.variants.iloc[100:150].reset_index(drop=True), drawn.people)
+    write_dosages(tmp_path / "c1", dosage_nv, part)
+    write_bed(tmp_path / "hard", part)
+    plink2, keep = find_program("plink2"), cohort / "keep.tsv"
+    run_program([plink2, "--bfile", tmp_path / "hard", "--make-pgen", "--out", tmp_path / "hard"])
+    assert not has_dosages(plink2, tmp_path / "hard")
+    assert has_dosages(plink2, tmp_path / "c1")
+    run_quality(plink2, ["--pfile", str(tmp_path / "c1")], tmp_path / "q", keep=keep, **CONFIG)
+    assert read_json(tmp_path / "q/quality.json")["kept"] == 50
+    assert pd.read_csv(tmp_path / "q/people.smiss", sep="\t")["MISSING_DOSAGE_CT"].sum() == 0
+    strict = CONFIG | {"quality": QualityConfig(min_info=0.8)}  # theirs is 0.6, that of the others 1
+    run_quality(plink2, ["--pfile", str(tmp_path / "c1")], tmp_path / "q", keep=keep, **strict)
+    assert read_json(tmp_path / "q/quality.json")["info"] == 25

@@ -39,6 +39,8 @@ def write_people(folder: Path) -> pd.DataFrame:
 
 def test_codes_and_quantities_of_everybody(tmp_path: Path) -> None:
     people = write_people(tmp_path)
+    unknown = people["sex"].where(people["patient_id"] != "a/0599")  # somebody who has components
+    people.assign(sex=unknown).to_parquet(tmp_path / "people.parquet")
     ids = people[["patient_id"]].assign(IID=[f"i{number}" for number in range(PEOPLE)])
     ids.to_csv(tmp_path / "ids.tsv", sep="\t", index=False)
     pca = pd.DataFrame({"#FID": 0, "IID": ids["IID"], "PC1": np.sin(np.arange(PEOPLE))}).iloc[50:]
@@ -51,10 +53,13 @@ def test_codes_and_quantities_of_everybody(tmp_path: Path) -> None:
     run_phewas(config, features=tmp_path, ids=tmp_path / "ids.tsv", components=tmp_path / "pca.tsv")
     found = pd.read_parquet(tmp_path / "phewas.parquet").set_index("phenotype")
     assert found["chapter"].to_dict() == {"af": "circulatory", "bmi": "measurements"}
-    assert found["n"].tolist() == [PEOPLE - 50] * 2
+    assert found["n"].tolist() == [PEOPLE - 51] * 2
     assert abs(found.loc["af", "beta"] - 1.2) < 3 * found.loc["af", "standard_error"]
     assert found.loc["bmi", "beta"] == pytest.approx(2 / np.sqrt(20), abs=0.12)
-    assert read_json(tmp_path / "phewas.json") == {"left_out": {}, "covariates": ["age", "sex", "PC1"]}
+    assert read_json(tmp_path / "phewas.json") == {
+        "people": PEOPLE, "without_age_or_sex": 1, "without_components": 50, "covariates": ["age", "sex", "PC1"],
+        "left_out": {}, "pairs": 2, "significant_pairs": 2,
+    }  # fmt: skip
     assert (tmp_path / "phewas.png").exists()
 
 

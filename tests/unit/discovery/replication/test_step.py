@@ -45,3 +45,22 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
     summary, loci = write_study(tmp_path)
     with pytest.raises(UserError, match="b/edf_0001.tsv: cannot be read"):
         run_replication(ReplicationConfig(cohorts={"b": "b/{edf}.tsv"}), summary=summary, loci=loci, output=tmp_path)
+
+
+def test_a_cohort_with_names_of_its_own(tmp_path: Path) -> None:
+    """Files are named one by one; leads of a feature without one are not tested, and count for no correction."""
+    summary, loci = write_study(tmp_path)
+    found = pd.read_parquet(loci)
+    pd.concat([found, found.assign(edf="edf_0002")]).to_parquet(loci)
+    (summary / "edf_0002.tsv.zst").write_bytes((summary / "edf_0001.tsv.zst").read_bytes())
+    write_summary_statistics(tmp_path / "theirs.tsv.gz", statistics(0.2, lead_z=8.0))
+    cohorts = {"b": {"edf_0001": f"{tmp_path}/theirs.tsv.gz"}}
+    run_replication(ReplicationConfig(cohorts=cohorts), summary=summary, loci=loci, output=tmp_path)
+    table = pd.read_parquet(tmp_path / "replication.parquet")
+    assert table["edf"].tolist() == ["edf_0001"] * 2 + ["edf_0002"] * 2
+    assert table["reason"].fillna("").tolist() == ["", "", "no file", "no file"]
+    assert table["tested"].tolist() == [True, True, False, False]
+    assert table["threshold"].tolist() == pytest.approx([0.025] * 4)
+    wrong = ReplicationConfig(cohorts={"b": {"edf_1": "theirs.tsv.gz"}})
+    with pytest.raises(UserError, match=r"discover\.replication\.cohorts\.b: .*/summary has no feature 'edf_1'"):
+        run_replication(wrong, summary=summary, loci=loci, output=tmp_path)

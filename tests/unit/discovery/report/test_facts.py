@@ -9,6 +9,7 @@ from ecglfm.discovery.report.facts import (
     headline,
     interpretation_lines,
     people_lines,
+    phewas_lines,
     planted_lines,
     planted_tables,
     quality_lines,
@@ -40,7 +41,7 @@ def test_planted_variants_are_found_where_a_locus_spans_them(tmp_path: Path) -> 
     (tmp_path / "planted.tsv").write_text(PLANTED)
     assert dict(planted_lines(tmp_path, tmp_path / "planted.tsv")) == {
         "Found": "1 of 3 planted variants lie in a locus",
-        "Beyond them": "1 of 3 rows of loci.tsv hold no planted variant",
+        "Loci where nothing was planted": "1 of 3",
     }
     (table,) = planted_tables(tmp_path, tmp_path / "planted.tsv")
     assert table.rows == [
@@ -99,6 +100,13 @@ def test_phenotypes(tmp_path: Path) -> None:
     assert list(dict(survival_lines(tmp_path)).values()) == [
         "90", "20 (death)", "5 without follow-up, 4 without age or sex", "age, sex", "1 of 10",
     ]  # fmt: skip
+    about = {"people": 450, "without_age_or_sex": 150, "without_components": 2, "covariates": ["age", "PC1"]}
+    left_out = {f"p{number}": "3 cases and 9 controls; each needs 50" for number in range(7)}
+    write_json(tmp_path / "phewas.json", about | {"left_out": left_out, "pairs": 20, "significant_pairs": 1})
+    *lines, (name, said) = phewas_lines(tmp_path)
+    assert [value for _, value in lines] == ["450", "150", "2", "age, PC1", "1 of 20"]
+    assert name == "Phenotypes left out"
+    assert said.endswith(", p4 (3 cases and 9 controls; each needs 50), and 2 more")
     end = {"explained": 6}
     features = {"a": {"high": end, "low": end, "completeness_error": 0.0123}}
     features["b"] = {"high": {"explained": 0}, "low": end, "completeness_error": None}
@@ -121,7 +129,9 @@ def test_the_headline_counts(tmp_path: Path) -> None:
 
 
 def test_without_files_nothing_is_said(tmp_path: Path) -> None:
-    for lines in (people_lines, trait_lines, quality_lines, threshold_lines, biomarker_lines, survival_lines):
+    for lines in (
+        people_lines, trait_lines, quality_lines, threshold_lines, biomarker_lines, survival_lines, phewas_lines
+    ):  # fmt: skip
         assert lines(tmp_path) == []
     assert headline(tmp_path) == []
     assert interpretation_lines(tmp_path) == trait_tables(tmp_path) == quality_tables(tmp_path) == []
