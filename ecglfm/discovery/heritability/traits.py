@@ -74,8 +74,8 @@ def heritabilities(
     for name, table in traits.items():
         if len(table) < _FEWEST:
             raise UserError(
-                f"{name}: {len(table)} of its variants have an LD score, at least {_FEWEST} are needed: are rsids (or"
-                " the genome build) those of the reference panel?"
+                f"{name}: {len(table)} of its variants have an LD score and pass LDSC's rules (`info` of at least 0.9,"
+                f" no palindrome, …), at least {_FEWEST} are needed: are rsids (or genome build) those of the panel?"
             )
         found = heritability(_trait(table), table["ld_score"].to_numpy(), variants=scores.variants, blocks=blocks)
         chi2 = table["Z"] ** 2

@@ -14,7 +14,7 @@ from ecglfm.discovery.heritability.regression import (
     heritability,
 )
 
-PEOPLE, SEEDS, BLOCKS = 2000, 50, 50
+PEOPLE, SEEDS, BLOCKS = 2000, 200, 50
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +38,22 @@ def z_of(x_nm: np.ndarray, effect_ms: np.ndarray, noise_ns: np.ndarray) -> np.nd
 
 @pytest.mark.parametrize("h2", [0.0, 0.1, 0.3])
 def test_heritability_is_recovered(panel: tuple[np.ndarray, np.ndarray], h2: float) -> None:
-    """Mean of 50 seeds within 2 of its errors (of 500: 0.000, 0.099, 0.298); the jackknife's error is their spread."""
+    """The mean of the first 50 seeds is within 2 of its standard errors of the truth, and so is that of all 200.
+
+    It is the mean that is held so. A single estimate is within twice its own error, the jackknife's, about 19 times in
+    20: over 1,000 other seeds 92, 94 and 94 %, the errors (root mean square) 0.96, 1.03 and 0.99 of the spread.
+    """
     x_nm, ld_m = panel
     m, generator = len(ld_m), np.random.default_rng([7, int(10 * h2)])
     effect_ms = generator.normal(0, np.sqrt(h2 / m), (m, SEEDS))
     z_ms = z_of(x_nm, effect_ms, generator.normal(0, np.sqrt(1 - h2), (PEOPLE, SEEDS)))
     found = [heritability(Trait(z_m, np.full(m, PEOPLE)), ld_m, variants=m, blocks=BLOCKS) for z_m in z_ms.T]
     values = np.array([one.value for one in found])
-    spread = values.std(ddof=1)
-    assert abs(values.mean() - h2) < 2 * spread / np.sqrt(SEEDS)
-    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.25)
+    for some in (values[:50], values):
+        assert abs(some.mean() - h2) < 2 * some.std(ddof=1) / np.sqrt(len(some))
+    error = np.array([one.standard_error for one in found])
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(values.std(), rel=0.15)
+    assert np.mean(np.abs(values - h2) < 2 * error) > 0.9
     assert np.mean([one.intercept for one in found]) == pytest.approx(1, abs=0.02)
 
 
@@ -99,3 +105,12 @@ def test_no_correlation_of_what_is_not_heritable() -> None:
     assert flat.value == pytest.approx(0, abs=1e-12)
     lower = flat._replace(value=-0.1)
     assert np.isnan(genetic_correlation(flat, lower, flat)).all()
+
+
+def test_blocks_are_not_shorter_than_linkage(panel: tuple[np.ndarray, np.ndarray]) -> None:
+    """200 blocks of 4,000 variants would be of 20; they are of 50, as those of 80 blocks are."""
+    x_nm, ld_m = panel
+    z_m = z_of(x_nm, np.zeros((len(ld_m), 1)), np.random.default_rng(1).normal(size=(PEOPLE, 1)))[:, 0]
+    many, few = (heritability(Trait(z_m, np.full(len(ld_m), PEOPLE)), ld_m, variants=4000, blocks=b) for b in (200, 80))
+    assert len(many.deleted_b) == 80
+    assert many.standard_error == few.standard_error

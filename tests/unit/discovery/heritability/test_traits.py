@@ -64,5 +64,7 @@ def test_tables_of_traits_and_pairs() -> None:
 
 def test_other_rsids_are_noticed() -> None:
     table = regression_rows(trait(0.2).assign(rsid=[f"rs{i}" for i in range(5000, 6000)]), SCORES)
-    with pytest.raises(UserError, match="edf_0001: 0 of its variants have an LD score, at least 200 are needed"):
+    with pytest.raises(
+        UserError, match="edf_0001: 0 of its variants have an LD score .*, at least 200 are needed: are rsids"
+    ):
         heritabilities({"edf_0001": table}, SCORES)
