@@ -1,7 +1,7 @@
 """Checkpoints of three residual networks: EchoNext's, MERL's ResNet and CODE's for age.
 
-What the authors' code gave for random weights agrees; no released file was at hand. What a file does not say (rate,
-window, scaling, and strides where no config.json of CODE's lies beside it) is as published.
+What the authors' code gave for random weights agrees; no released file was at hand. What a file does not say (how its
+input is made, see `contracts`; strides, where no config.json of CODE's lies beside it) is as published.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError, parse, parse_model
+from ecglfm.config import PreprocessConfig, UserError, parse, parse_model
 from ecglfm.models.description import Description
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
@@ -27,11 +27,8 @@ from ecglfm.models.importers.layout import Imported, take
 from ecglfm.models.meta_device import on_meta_device
 
 _UNSEEN = "no released checkpoint was at hand to compare outputs with"
-#: As MIMIC-IV-ECG has them: aVF before aVL.
-_MERL_LEADS = [*LEADS[:4], LEADS[5], LEADS[4], *LEADS[6:]]
 #: What the names begin with in MERL's files: of the encoder alone, beside that of texts, and of several GPUs' training.
 _MERL_PREFIXES = ("", "ecg_encoder.", "module.ecg_encoder.")
-_CODE_RATE = 400
 
 #: What is here, and what it is called there, in this order: names that all three share, those of each kind of block.
 _NAMES = {
@@ -90,9 +87,8 @@ def _echonext(checkpoint: Checkpoint) -> Imported:
     model = _basic(checkpoint, "") | {"max_pool": True, "pool": "mean_max", "dropout": 0.5}
     numbers = _shape(checkpoint, "output.weight")[1] - 2 * model["dim"]
     return _imported(
-        checkpoint, model, lambda name: _basic_name(name).replace("shortcut", "downsample"), ["output."],
-        origin="EchoNext", leads=list(LEADS), sampling_rate=250, crop_seconds=10.0, pretrained_on=["echonext"],
-        licence="none stated", input=CONTRACTS["echonext"],
+        checkpoint, CONTRACTS["echonext"], model, lambda name: _basic_name(name).replace("shortcut", "downsample"),
+        ["output."], origin="EchoNext", pretrained_on=["echonext"], licence="none stated",
         unverified=f"{_UNSEEN}; its outputs are left out: beside the vector they are of {numbers} more numbers (sex,"
         " age, intervals), which no model of ours reads",
     )  # fmt: skip
@@ -103,9 +99,9 @@ def _merl(checkpoint: Checkpoint) -> Imported:
     model = _basic(checkpoint, prefix) | {"dropout": 0.0}
     others = [name for name in checkpoint.state if not name.startswith(prefix)]  # of texts, and what compares with them
     return _imported(
-        checkpoint, model, lambda name: prefix + _basic_name(name), [f"{prefix}linear.", *others],
-        origin="MERL, ResNet, pretrained", leads=_MERL_LEADS, sampling_rate=500, crop_seconds=10.0,
-        pretrained_on=["mimic_iv_ecg"], licence="MIT", input=CONTRACTS["merl-resnet"], unverified=_UNSEEN,
+        checkpoint, CONTRACTS["merl-resnet"], model, lambda name: prefix + _basic_name(name),
+        [f"{prefix}linear.", *others], origin="MERL, ResNet, pretrained", pretrained_on=["mimic_iv_ecg"],
+        licence="MIT", unverified=_UNSEEN,
     )  # fmt: skip
 
 
@@ -130,11 +126,13 @@ def _code(checkpoint: Checkpoint) -> Imported:
             return f"resblock1d_{match[1]}.skip_connection.{int(strides[int(match[1])] > 1)}.weight"
         return name
 
+    published = CONTRACTS["code"]
+    seconds, (resample, pad) = settings.seq_length / published["sampling_rate"], published["record"]
+    contract = published | {"record": [resample, pad | {"seconds": seconds}], "window_seconds": seconds}
     return _imported(
-        checkpoint, model, original, outputs=outputs, head_model={"pool": "flatten"}, origin="CODE, ResNet for age",
-        leads=list(LEADS), sampling_rate=_CODE_RATE, crop_seconds=settings.seq_length / _CODE_RATE,
-        labels=["age"] if outputs == 1 else [], task="regression" if outputs == 1 else "multilabel",
-        pretrained_on=["code85"], licence="MIT", input=CONTRACTS["code"],
+        checkpoint, contract, model, original, outputs=outputs, head_model={"pool": "flatten"},
+        origin="CODE, ResNet for age", labels=["age"] if outputs == 1 else [],
+        task="regression" if outputs == 1 else "multilabel", pretrained_on=["code85"], licence="MIT",
         unverified=f"{_UNSEEN}; its authors say the unit of its input in two ways, of which millivolts are taken",
     )  # fmt: skip
 
@@ -183,14 +181,14 @@ def _shape(checkpoint: Checkpoint, name: str) -> torch.Size:
 
 
 def _imported(
-    checkpoint: Checkpoint, model: dict[str, Any], original: Callable[[str], str], dead: Iterable[str] = (), *,
-    leads: list[str], sampling_rate: int, crop_seconds: float, outputs: int = 0, **facts: Any,
+    checkpoint: Checkpoint, contract: dict[str, Any], model: dict[str, Any], original: Callable[[str], str],
+    dead: Iterable[str] = (), *, outputs: int = 0, **facts: Any,
 ) -> Imported:  # fmt: skip
     """Every weight of the encoder that `model` says, and those of its head where it has outputs."""
     section = parse_model(model | facts.get("head_model", {}), f"{checkpoint.path}: architecture")
-    preprocess = PreprocessConfig(sampling_rate=sampling_rate)
+    geometry = (contract["leads"], contract["sampling_rate"], PreprocessConfig(), contract["window_seconds"])
     with on_meta_device():
-        encoder = make_encoder(section, leads, sampling_rate, preprocess, crop_seconds)
+        encoder = make_encoder(section, *geometry)
         whole = ECGModel(encoder, [""] * outputs, "full") if outputs else nn.ModuleDict({"encoder": encoder})
     weights, dropped = take(checkpoint, whole.state_dict(), original, dead)
     parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}}
@@ -198,6 +196,6 @@ def _imported(
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     return Imported(
-        model=model, leads=leads, sampling_rate=sampling_rate, crop_seconds=crop_seconds, encoder=parts["encoder"],
-        head=parts["head"], dropped=dropped, **facts,
+        model=model, leads=encoder.leads, sampling_rate=encoder.sampling_rate, crop_seconds=encoder.crop_seconds,
+        encoder=parts["encoder"], head=parts["head"], dropped=dropped, input=contract, **facts,
     )  # fmt: skip

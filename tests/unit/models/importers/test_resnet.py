@@ -188,6 +188,14 @@ def test_what_an_encoder_reads_is_that_of_its_method(peers: Path) -> None:
         assert found.crop_seconds == contract["window_seconds"]
 
 
+def test_code_of_longer_segments_reads_those(peers: Path, tmp_path: Path) -> None:
+    shutil.copy(peers / "code-resnet/model.pth", tmp_path)
+    (tmp_path / "config.json").write_text('{"seq_length": 8192}')
+    found = resnet.convert(read_checkpoint(tmp_path / "model.pth"))
+    assert (found.crop_seconds, found.model["stem"]) == (20.48, [17, 2])
+    assert found.input["window_seconds"] == found.input["record"][-1]["seconds"] == 20.48
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
