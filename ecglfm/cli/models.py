@@ -50,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     bundle = parser.add_argument_group("a bundle, which needs onnxruntime and NumPy alone")
     bundle.add_argument("--bundle", type=Path, metavar="FILE.zip", help="graphs from raw samples on, card, test vector")
-    bundle.add_argument("--rate", type=float, metavar="HZ", help="of the recordings; default: the encoder's own")
+    bundle.add_argument("--rate", type=float, metavar="HZ", help="of the recordings; default: that of prepared signals")
     bundle.add_argument(
         "--card", type=Path, metavar="FILE", help="default: card.html of the evaluation, or beside the model"
     )
@@ -140,7 +140,7 @@ def _export_bundle(args: argparse.Namespace) -> None:
     print(f"{args.bundle}: 12 leads in mV at {made.rate:g} Hz to {made.output}; {', '.join(made.files)}")
     for lacking, option in made.lacking.items():
         print(f"without {lacking}: {option} brings one")
-    _say_difference(made.difference)
+    _say_difference(made.difference, made.unit)
 
 
 def _verify_bundle(args: argparse.Namespace) -> None:
@@ -149,11 +149,11 @@ def _verify_bundle(args: argparse.Namespace) -> None:
     found = verify_bundle(args.bundle)
     print(f"{args.bundle}: whole, {counted(len(found.files), 'file')}: {', '.join(found.files)}")
     print(f"labels: {', '.join(found.about.model.label_names)}")
-    _say_difference(found.difference)
+    _say_difference(found.difference, found.about.tolerance.unit)
 
 
-def _say_difference(difference: Difference) -> None:
+def _say_difference(difference: Difference, unit: str) -> None:
     print(
-        f"largest difference from the Python pipeline on the test vector: windows {difference.windows:.1e} mV, "
+        f"largest difference from the Python pipeline on the test vector: windows {difference.windows:.1e} {unit}, "
         f"outputs {difference.outputs:.1e}"
     )

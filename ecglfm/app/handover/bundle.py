@@ -13,6 +13,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ecglfm.app.handover.contents import (
     ABOUT,
     CARD,
@@ -24,13 +26,16 @@ from ecglfm.app.handover.contents import (
     PREPROCESS,
     README,
     SUMS,
+    TOLERANCE_OUTPUTS,
+    TOLERANCE_SHARE,
     BundledModel,
+    Tolerance,
 )
-from ecglfm.app.handover.example import make_example
+from ecglfm.app.handover.example import Example, make_example
 from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.app.handover.readme import readme
-from ecglfm.app.handover.running import TOLERANCE_MV, TOLERANCE_OUTPUTS, Difference, compare
-from ecglfm.config import LEADS, UserError, parse
+from ecglfm.app.handover.running import Difference, compare
+from ecglfm.config import LEADS, InputConfig, UserError, parse
 from ecglfm.config.kinds import KINDS
 from ecglfm.models.lineage import licences
 from ecglfm.provenance import atomic, code_version, sha256_file, write_json, write_text
@@ -50,6 +55,8 @@ class Made(NamedTuple):
         What comes out, such as `probabilities`.
     difference : Difference
         From the Python pipeline, on the test vector.
+    unit : str
+        Of windows in it: `mV` or `units`.
     lacking : dict
         What is not there and could be: the option that brings it.
     """
@@ -58,6 +65,7 @@ class Made(NamedTuple):
     rate: float
     output: str
     difference: Difference
+    unit: str
     lacking: dict[str, str]
 
 
@@ -78,7 +86,7 @@ def write_bundle(
     output : path
         The zip file.
     rate : float, optional
-        Of the recordings that it will be given, Hz; the encoder's own by default.
+        Of the recordings that it will be given, Hz; that of prepared signals by default.
     card : path, optional
         Its card; by default `evaluate/…/card.html` of the results folder that the model lies in, or the copy beside it.
     licence : path, optional
@@ -97,22 +105,24 @@ def write_bundle(
     from ecglfm.models.export import export
 
     model = load_model(folder)
-    rate = float(model.encoder.sampling_rate if rate is None else rate)
+    encoder = model.encoder
+    rate = float(encoder.preprocess.sampling_rate if rate is None else rate)
     card = card or _card_of(folder)
     for path, option in ((card, "--card"), (licence, "--licence")):
         if path is not None and not path.is_file():
             raise UserError(f"{option} {path}: no such file")
-    graph = make_preprocessing(model.encoder.preprocess, rate=rate, crop_samples=model.encoder.crop_samples)
+    graph = make_preprocessing(encoder.preprocess, rate=rate, crop_samples=encoder.crop_samples, contract=encoder.input)
     example = make_example(model, rate)
+    allowed, decimals = _tolerance(encoder.input, example), 3 if encoder.input is None else 6
     about = {**model.info, "kind": model.kind, "aggregate": model.aggregate}  # files of old do not say these
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         inside = Path(temporary)
         (inside / PREPROCESS).write_bytes(graph.SerializeToString(deterministic=True))
         export(model, inside / MODEL, form="onnx")
-        difference = compare(inside, example, parse(BundledModel, about, folder))
-        write_json(inside / ABOUT, _about(about, rate, difference))
-        write_text(inside / EXAMPLE, json.dumps(example.to_json(), allow_nan=False))
+        difference = compare(inside, example, parse(BundledModel, about, folder), allowed)
+        write_json(inside / ABOUT, _about(about, rate, difference, allowed))
+        write_text(inside / EXAMPLE, json.dumps(example.to_json(decimals), allow_nan=False))
         write_text(inside / LICENCE, _licence(licence, folder, model.info.get("encoder", {})))
         if card is not None:
             shutil.copyfile(card, inside / CARD)
@@ -121,7 +131,7 @@ def write_bundle(
         files = _zip(inside, output)
     lacking = {"a card": "--card"} if card is None else {}
     lacking |= {"a licence": "--licence"} if licence is None else {}
-    return Made(files, rate, model.link.kind.outputs, difference, lacking)
+    return Made(files, rate, model.link.kind.outputs, difference, allowed.unit, lacking)
 
 
 def _card_of(folder: Path) -> Path | None:
@@ -132,7 +142,14 @@ def _card_of(folder: Path) -> Path | None:
     return next((card for card in cards if card.is_file()), None)
 
 
-def _about(model: dict[str, Any], rate: float, difference: Difference) -> dict[str, Any]:
+def _tolerance(contract: InputConfig | None, example: Example) -> Tolerance:
+    """A microvolt; of another unit, in which no step is known that a microvolt makes, a share of the largest number."""
+    if contract is None or contract.millivolts:
+        return Tolerance()
+    return Tolerance(windows=TOLERANCE_SHARE * float(np.abs(example.windows).max()), unit="units")
+
+
+def _about(model: dict[str, Any], rate: float, difference: Difference, allowed: Tolerance) -> dict[str, Any]:
     """What `bundle.json` says; `model` is the whole content of `model.json`, thresholds and what it calibrates with."""
     return {
         "format": FORMAT,
@@ -141,7 +158,7 @@ def _about(model: dict[str, Any], rate: float, difference: Difference) -> dict[s
         "input": {"unit": "mV", "sampling_rate": rate, "leads": list(LEADS)},
         "output": KINDS[model["kind"]].outputs,
         "largest_difference": difference._asdict(),
-        "tolerance": {"windows": TOLERANCE_MV, "outputs": TOLERANCE_OUTPUTS},
+        "tolerance": {**allowed.model_dump(), "outputs": TOLERANCE_OUTPUTS},
         "model": model,
     }
 

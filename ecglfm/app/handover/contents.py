@@ -15,6 +15,9 @@ PREPROCESS, MODEL, WEIGHTS = "preprocess.onnx", "model.onnx", "model.onnx.data"
 ABOUT, EXAMPLE = "bundle.json", "example.json"
 README, CARD, LICENCE, SUMS = "README.md", "card.html", "LICENSE", "SHA256SUMS"
 
+#: What the graphs may differ by from the Python pipeline: one microvolt, which is the step of prepared signals, and
+#: what `ecglfm.models.export` allows of outputs. Of windows in another unit a share of the largest number in them.
+TOLERANCE_MV, TOLERANCE_SHARE, TOLERANCE_OUTPUTS = 0.001, 0.01, 1e-4
 #: Bytes that each file may have once unpacked. Weights beside their graph are those of a model of more than 2 GiB.
 LARGEST = {
     README: 1 << 20,
@@ -43,6 +46,15 @@ class BundledModel(Section):
     temperature: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
 
 
+class Tolerance(Section):
+    """What windows may differ by, in which unit."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    windows: float = Field(TOLERANCE_MV, ge=0)
+    unit: Literal["mV", "units"] = "mV"
+
+
 class About(Section):
     """What of `bundle.json` is needed to run the bundle; the rest is for people."""
 
@@ -51,3 +63,4 @@ class About(Section):
     format: Literal["ecglfm-bundle"]
     format_version: Literal[1]
     model: BundledModel
+    tolerance: Tolerance = Tolerance()

@@ -42,10 +42,10 @@ class Example(NamedTuple):
     windows: np.ndarray
     outputs: np.ndarray
 
-    def to_json(self) -> dict[str, Any]:
-        """Lists of numbers; null where a sample is missing."""
+    def to_json(self, decimals: int = 3) -> dict[str, Any]:
+        """Lists of numbers, of windows with so many decimals, 3 for microvolts; null where a sample is missing."""
         signal = [[None if np.isnan(each) else each for each in lead] for lead in self.signal.tolist()]
-        windows = np.round(self.windows.astype(np.float64), 3).tolist()  # the digits of a float32 that say microvolts
+        windows = np.round(self.windows.astype(np.float64), decimals).tolist()
         return {"signal": signal, "windows": windows, "outputs": self.outputs.tolist()}
 
     @classmethod

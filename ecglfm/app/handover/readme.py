@@ -5,7 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from ecglfm.app.handover.running import NEAREST, TOLERANCE_OUTPUTS
+from ecglfm.app.handover.contents import TOLERANCE_OUTPUTS
+from ecglfm.app.handover.running import NEAREST
 from ecglfm.config import LEADS
 
 if TYPE_CHECKING:

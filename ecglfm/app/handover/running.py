@@ -10,19 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecglfm.app.handover.contents import MODEL, PREPROCESS, BundledModel
+from ecglfm.app.handover.contents import MODEL, PREPROCESS, TOLERANCE_OUTPUTS, BundledModel, Tolerance
 from ecglfm.app.handover.example import Example
 from ecglfm.config import UserError
 from ecglfm.config.kinds import KINDS
 
-#: What the graphs may differ by from the Python pipeline: one microvolt, which is the step of prepared signals, and
-#: what `ecglfm.models.export` allows of outputs.
 NEAREST = 1e-7  # to 0 and 1, as `ecglfm.models.calibration` has it
-TOLERANCE_MV, TOLERANCE_OUTPUTS = 0.001, 1e-4
 
 
 class Difference(NamedTuple):
-    """Largest differences of a bundle from the Python pipeline: of `windows`, mV, and of `outputs`."""
+    """Largest differences of a bundle from the Python pipeline: of `windows`, in their unit, and of `outputs`."""
 
     windows: float
     outputs: float
@@ -81,7 +78,7 @@ def outputs_of(each_wk: np.ndarray, model: BundledModel) -> np.ndarray:
     return said
 
 
-def compare(folder: Path, example: Example, model: BundledModel) -> Difference:
+def compare(folder: Path, example: Example, model: BundledModel, allowed: Tolerance) -> Difference:
     """Run the graphs on the test vector.
 
     Returns
@@ -102,10 +99,11 @@ def compare(folder: Path, example: Example, model: BundledModel) -> Difference:
         )
     relative = np.abs(outputs - example.outputs) / np.maximum(np.abs(example.outputs), 1.0)
     found = Difference(float(np.abs(windows - example.windows).max()), float(relative.max()))
-    within = found.windows <= TOLERANCE_MV * 1.001 and found.outputs <= TOLERANCE_OUTPUTS  # false for NaN
+    within = found.windows <= allowed.windows * 1.001 and found.outputs <= TOLERANCE_OUTPUTS  # false for NaN
     if not within:
         raise UserError(
-            f"the graphs differ from the Python pipeline on the test vector: windows by {found.windows:.1e} mV,"
-            f" {TOLERANCE_MV:g} allowed, outputs by {found.outputs:.1e}, {TOLERANCE_OUTPUTS:g} allowed"
+            f"the graphs differ from the Python pipeline on the test vector: windows by {found.windows:.1e}"
+            f" {allowed.unit}, {allowed.windows:g} allowed, outputs by {found.outputs:.1e}, {TOLERANCE_OUTPUTS:g}"
+            " allowed"
         )
     return found

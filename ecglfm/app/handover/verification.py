@@ -61,7 +61,7 @@ def verify_bundle(path: Path) -> Verified:
             about = parse(About, _json(inside / ABOUT), ABOUT)
             example = _example(inside / EXAMPLE)
             _check_graphs(inside)
-            return Verified(sorted(sums), about, compare(inside, example, about.model))
+            return Verified(sorted(sums), about, compare(inside, example, about.model, about.tolerance))
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 

@@ -47,6 +47,10 @@ def test_what_changes_the_unit_is_known_and_left_out_for_people() -> None:
         ({"leads": ["I", "I"]}, r"leads: each lead once, out of I II .*; wrong here: \['I', 'I'\]"),
         ({"leads": ["I", "X"]}, r"leads: each lead once, out of I II .*; wrong here: \['X'\]"),
         ({"sampling_rate": 250}, r"\(whole file\): its steps end at 100 Hz, and sampling_rate is 250 Hz"),
+        (
+            {"record": [{"step": "resample", "rate": 500}, {"step": "resample", "rate": 250}]},
+            r"\(whole file\): its steps end at 50 Hz, and sampling_rate is 100 Hz",
+        ),
         ({"window_seconds": 5.001}, r"\(whole file\): window_seconds: 500\.1 samples at 100 Hz are no whole number"),
         ({"window_seconds": 0.0}, r"window_seconds: .*greater than 0"),
         (

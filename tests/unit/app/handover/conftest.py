@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ecglfm.app.handover import write_bundle
-from ecglfm.config import PreprocessConfig
+from ecglfm.config import InputConfig, PreprocessConfig
 from ecglfm.models.bundle import save_model
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.encoders import make_encoder
@@ -29,6 +29,25 @@ def make_model(folder: Path) -> Path:
     model = ECGModel(encoder, LABELS, "full")
     model.thresholds, model.aggregate = [0.4, 0.6], "max"
     model.calibration = Calibration(np.array([0.5, 3.0]), exclusive=False)
+    save_model(folder, model.eval(), {"task": "rhythm", "fit": "full-s0"})
+    return folder
+
+
+def make_contracted(folder: Path) -> Path:
+    """A model whose encoder says how its input is made: at its own rate, standardised, halved in every window."""
+    torch.manual_seed(0)
+    contract = InputConfig.model_validate({
+        "leads": ["V1", "aVF", "I"], "sampling_rate": 100, "window_seconds": 2,
+        "record": [
+            {"step": "resample", "rate": 200, "method": "fourier"}, {"step": "median_baseline", "seconds": [0.2]},
+            {"step": "standardize", "over": "all"},
+        ],
+        "window": [{"step": "decimate", "factor": 2, "joined": True}],
+    })  # fmt: skip
+    shape = architecture(kind="convnet", dim=16, kernel=5, expansion=2, blocks=[1], stem=[8], downsample=5)
+    encoder = make_encoder(shape, contract.leads, 100, PreprocessConfig(), 2.0, contract)
+    model = ECGModel(encoder, LABELS, "full")
+    model.thresholds = [0.4, 0.6]
     save_model(folder, model.eval(), {"task": "rhythm", "fit": "full-s0"})
     return folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ecglfm
 from ecglfm.app.handover import write_bundle
 from ecglfm.app.handover.bundle import _card_of, _licence
+from ecglfm.app.handover.contents import BundledModel
+from ecglfm.app.handover.running import run_graphs
 from ecglfm.app.prediction import Predictor
 from ecglfm.cli import main
-from ecglfm.config import LEADS, UserError
+from ecglfm.config import LEADS, UserError, parse
 from ecglfm.provenance import read_json, write_text
 from ecglfm.records import Record
-from tests.unit.app.handover.conftest import LABELS, RATE
+from tests.unit.app.handover.conftest import LABELS, RATE, make_contracted
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +173,28 @@ def test_graphs_that_give_other_numbers_are_not_left(model: Path, tmp_path: Path
     made = bundle.write_bundle(model, tmp_path / "b.zip", rate=RATE)
     assert made.lacking == {"a licence": "--licence"}
     assert (tmp_path / "b.zip").read_bytes() == (model.parents[4] / "model.zip").read_bytes()
+
+
+def test_an_input_contract_is_part_of_the_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, path = make_contracted(tmp_path / "model"), tmp_path / "b.zip"
+    assert main(["export", "--model", str(model), "--bundle", str(path)]) == 0
+    assert "12 leads in mV at 500 Hz" in capsys.readouterr().out
+    assert main(["verify-bundle", str(path)]) == 0
+    assert re.search(r"on the test vector: windows \d\.\de-0[5-9] units, outputs", capsys.readouterr().out)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+    about, record = read_json(tmp_path / "bundle.json"), beating(RATE, 7.3)
+    windows, said = run_graphs(
+        tmp_path, np.ascontiguousarray(record.signal.T), parse(BundledModel, about["model"], "b")
+    )
+    assert windows.shape == (3, 3, 200)
+    np.testing.assert_allclose(windows, ecglfm.preprocess(record, ecglfm.load_model(model)).numpy(), atol=1e-5)
+    predictor = Predictor.load([model])
+    (row,) = predictor.answer([predictor.prepare(record)])
+    np.testing.assert_allclose(said, [row[f"probability.{label}"] for label in LABELS], atol=1e-5)
+    # One hundredth of the largest number, which is less than a lead's height and more than a microvolt.
+    largest = np.abs(np.array(read_json(tmp_path / "example.json")["windows"])).max()
+    assert about["tolerance"] == {"windows": pytest.approx(largest / 100), "unit": "units", "outputs": 1e-4}
 
 
 def test_the_card_is_that_of_the_evaluation_or_the_copy_beside_the_model(tmp_path: Path):

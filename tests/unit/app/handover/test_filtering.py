@@ -15,7 +15,8 @@ from ecglfm.app.handover.graph import IR, OPSET, Graph
 from ecglfm.config import UserError
 
 SECTIONS = dsp.butter(3, (0.67, 40.0), btype="bandpass", fs=500, output="sos")
-TAPS = dsp.firwin(151, (0.5, 40.0), pass_zero=False, fs=500)
+#: Not the same backwards.
+TAPS = dsp.firwin(151, (0.5, 40.0), pass_zero=False, fs=500) * np.linspace(0.5, 1.5, 151)
 
 
 def run(make: Callable[[Graph], str], *signals: np.ndarray) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from ecglfm.app.handover.contents import BundledModel
+from ecglfm.app.handover.contents import BundledModel, Tolerance
 from ecglfm.app.handover.example import Example
 from ecglfm.app.handover.graph import IR, OPSET, Graph
 from ecglfm.app.handover.running import compare, run_graphs
@@ -78,6 +78,15 @@ def test_what_differs_is_refused(tmp_path: Path, change: dict, message: str):
     model = BundledModel(kind="multilabel", aggregate="mean", label_names=["a", "b"])
     graphs(tmp_path, "probabilities")
     whole = Example(np.zeros((12, 2)), np.full((1, 12, 2), 0.001, np.float32), np.array([0.5, 0.50009]))
-    assert compare(tmp_path, whole, model) == pytest.approx((0.001, 9e-5), rel=1e-3)
+    assert compare(tmp_path, whole, model, Tolerance()) == pytest.approx((0.001, 9e-5), rel=1e-3)
     with pytest.raises(UserError, match=message):
-        compare(tmp_path, whole._replace(**change), model)
+        compare(tmp_path, whole._replace(**change), model, Tolerance())
+
+
+def test_windows_in_another_unit_may_differ_by_what_the_bundle_says(tmp_path: Path):
+    model = BundledModel(kind="multilabel", aggregate="mean", label_names=["a", "b"])
+    graphs(tmp_path, "probabilities")
+    whole = Example(np.zeros((12, 2)), np.full((1, 12, 2), 0.05, np.float32), np.array([0.5, 0.5]))
+    assert compare(tmp_path, whole, model, Tolerance(windows=0.05, unit="units")).windows == pytest.approx(0.05)
+    with pytest.raises(UserError, match=r"windows by 5\.0e-02 units, 0\.04 allowed"):
+        compare(tmp_path, whole, model, Tolerance(windows=0.04, unit="units"))
