@@ -30,11 +30,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="label_def.csv, or a .txt with a name a line; without it labels are label_0, label_1, …",
     )
     parser.add_argument(
-        "--standardize",
-        action="store_true",
-        help="ECG-FM: bring each lead of a segment to mean 0 and deviation 1 first, as its authors do per recording",
-    )
-    parser.add_argument(
         "--heads", type=int, metavar="N", help="ECG-JEPA: attention heads, which the file does not say; default: 16"
     )
     parser.set_defaults(run=_import_checkpoint)
@@ -67,9 +62,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _import_checkpoint(args: argparse.Namespace) -> None:
     from ecglfm.models.importers import import_checkpoint
 
-    imported = import_checkpoint(
-        args.checkpoint, args.output, args.labels, standardize=args.standardize, heads=args.heads
-    )
+    imported = import_checkpoint(args.checkpoint, args.output, args.labels, heads=args.heads)
     count = sum(value.numel() for value in imported.encoder.values())
     model = imported.model
     size = f"{model['layers']} layers" if "layers" in model else f"{len(model['blocks'])} stages"

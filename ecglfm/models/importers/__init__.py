@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import yaml
+
 from ecglfm.config import InputConfig, PreprocessConfig, UserError, parse, parse_model
 from ecglfm.config.kinds import KINDS
 from ecglfm.models.bundle import save_encoder, save_model
@@ -53,9 +55,8 @@ def convert(checkpoint: Checkpoint) -> Imported:
 
 
 def import_checkpoint(
-    path: str | Path, output: str | Path, labels: str | Path | None = None, *, standardize: bool = False,
-    heads: int | None = None,
-) -> Imported:  # fmt: skip
+    path: str | Path, output: str | Path, labels: str | Path | None = None, *, heads: int | None = None
+) -> Imported:
     """Write a foreign checkpoint as an encoder folder, and a fine-tuned one as a model too.
 
     Parameters
@@ -71,8 +72,6 @@ def import_checkpoint(
         labels are `label_0`, `label_1`, …
     heads : int, optional
         Attention heads, where the checkpoint does not say how many there are.
-    standardize : bool
-        Sets `model.standardize`, which only `wav2vec2` has.
 
     Returns
     -------
@@ -85,8 +84,6 @@ def import_checkpoint(
     """
     checkpoint, output = replace(read_checkpoint(path), heads=heads), Path(output)
     imported, path = convert(checkpoint), checkpoint.path
-    if standardize:
-        imported.model["standardize"] = True
     if heads is not None and (imported.model["kind"] != "vit" or "head_dim" in imported.model):
         raise UserError(f"--heads {heads}: {path} says itself how many there are; leave it out")
     names = _label_names(imported, path, Path(labels) if labels else None)
@@ -172,12 +169,15 @@ def _label_names(imported: Imported, path: Path, labels: Path | None) -> list[st
 def _encoder_yaml(imported: Imported, path: Path, output: Path) -> str:
     """An encoder YAML that takes these weights."""
     model = [f"  {key}: {json.dumps(value)}" for key, value in imported.model.items()]
+    made = yaml.safe_dump({"input": imported.input}, sort_keys=False, width=110, default_flow_style=None).splitlines()
+    made = [] if imported.input is None else ["", *made]
     warning = [f"# Unverified: {imported.unverified}"] if imported.unverified else []
     lines = [
         f"# {imported.origin}, from {path.name}. Copy it to config/encoders/NAME.yaml and add NAME to `encoders`.",
         *warning,
         "model:",
         *model,
+        *made,
         "",
         "weights: import",
         f"path: {json.dumps(str(output))}",

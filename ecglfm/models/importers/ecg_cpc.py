@@ -17,6 +17,7 @@ from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.models.importers.layout import Imported, take
 from ecglfm.models.meta_device import on_meta_device
 
@@ -153,5 +154,6 @@ def convert(checkpoint: Checkpoint) -> Imported:
         objective={name: checkpoint.state[name] for name in dropped if name.startswith(_HEAD)},
         pretrained_on=[] if layout.supervised else ["heedb"],
         licence="none stated",
+        input=CONTRACTS["s4-supervised" if layout.supervised else "ecg-cpc"] | {"window_seconds": seconds},
         unverified=_UNVERIFIED.format(rate=layout.rate),
     )

@@ -1,7 +1,7 @@
 """Checkpoints of ECG-FM (arXiv:2408.05178): fairseq-signals' wav2vec 2.0 + CMSC transformer, and its classifiers.
 
-Written from the published layout, with no released file at hand: its parameter counts come out (90,883,072 and
-311,940,352), the outputs are unverified against a release, and every import says so.
+Small ones and one of the published size with random weights, written by the authors' code, agree; no released file was
+at hand, and every import says so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import nn
 from ecglfm.config import UserError
 from ecglfm.models.importers import ecg_lfm
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.models.importers.layout import Imported, assemble, folded
 from ecglfm.models.importers.settings import Layout, encoder_prefix
 
@@ -30,10 +31,7 @@ _NAMES = {
 }
 #: Both published sizes have heads of this width.
 _HEAD_WIDTH = 64
-_UNVERIFIED = (
-    "no released ECG-FM checkpoint was at hand to compare outputs with; its authors standardize each lead over the "
-    "whole recording beforehand, which --standardize does over each segment"
-)
+_UNVERIFIED = "no released ECG-FM checkpoint was at hand to compare outputs with"
 _GUESSED = f"its settings are not the encoder's: heads of width {_HEAD_WIDTH} and layer_norm_first: false are assumed"
 
 
@@ -77,8 +75,14 @@ def convert(checkpoint: Checkpoint) -> Imported:
         objective=lambda encoder: nn.ModuleDict({"encoder": encoder}),
     )
     objective = {name: checkpoint.state[name] for name in imported.dropped}
-    seen = ["mimic_iv_ecg", "challenge2021"]
-    return replace(imported, objective=objective, dropped=[], licence="MIT", pretrained_on=seen)
+    seen, contract = ["mimic_iv_ecg", "challenge2021"], CONTRACTS["ecg-fm"]
+    resample, *others = contract["record"]
+    made = contract | {
+        "leads": imported.leads,
+        "sampling_rate": imported.sampling_rate,
+        "record": [resample | {"rate": imported.sampling_rate}, *others],
+    }
+    return replace(imported, objective=objective, dropped=[], licence="MIT", pretrained_on=seen, input=made)
 
 
 class _Layout(Layout):

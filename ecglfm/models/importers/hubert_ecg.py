@@ -1,7 +1,7 @@
 """Checkpoints of HuBERT-ECG (CC BY-NC 4.0): Hugging Face's HuBERT on the twelve leads, one after the other.
 
-A small one with random weights, written by the authors' code, agrees; no released file was at hand. Leads, rate and
-window are not in the files: those published are taken.
+A small one with random weights, written by the authors' code, agrees; no released file was at hand. How the
+input is made the files do not say: as published, see `contracts`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
+from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.models.importers.hub import SETTINGS
 from ecglfm.models.importers.layout import Imported, folded, numbered, take
 from ecglfm.models.importers.unpickle import shown
 from ecglfm.models.meta_device import on_meta_device
 
-_RATE, _SECONDS = 100, 5.0
+_CONTRACT = CONTRACTS["hubert-ecg"]
 _POSITIONAL = "encoder.pos_conv_embed.conv."
 _CONV = r"feature_extractor\.conv_layers\.(\d+)\.conv\.weight"
 #: Weights that only its pretraining needs.
@@ -40,10 +41,7 @@ _KNOWN = {
     "model_type": "hubert_ecg", "feat_extract_norm": "group", "feat_extract_activation": "gelu", "hidden_act": "gelu",
     "feat_proj_layer_norm": True, "conv_pos_batch_norm": False, "do_stable_layer_norm": False, "layer_norm_eps": 1e-5,
 }  # fmt: skip
-_UNVERIFIED = (
-    "no released checkpoint was at hand to compare outputs with; the file tells neither leads nor rate: twelve at "
-    f"{_RATE} Hz are as published"
-)
+_UNVERIFIED = "no released checkpoint was at hand to compare outputs with"
 
 
 def recognises(checkpoint: Checkpoint) -> bool:
@@ -73,14 +71,15 @@ def convert(checkpoint: Checkpoint) -> Imported:
     model = _model(checkpoint)
     section = parse_model(model, f"{checkpoint.path}: architecture")
     with on_meta_device():
-        encoder = ECGEncoder(section, LEADS, _RATE, PreprocessConfig(), _SECONDS)
+        geometry = (_CONTRACT["leads"], _CONTRACT["sampling_rate"], PreprocessConfig(), _CONTRACT["window_seconds"])
+        encoder = ECGEncoder(section, *geometry)
     weights, pretraining = take(checkpoint, encoder.state_dict(), original_name, _PRETRAINING)
     return Imported(
         origin="HuBERT-ECG, pretrained",
         model=model,
-        leads=list(LEADS),
-        sampling_rate=_RATE,
-        crop_seconds=_SECONDS,
+        leads=encoder.leads,
+        sampling_rate=encoder.sampling_rate,
+        crop_seconds=encoder.crop_seconds,
         encoder=weights,
         objective={name: checkpoint.state[name] for name in pretraining},
         pretrained_on=[
@@ -88,6 +87,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
             *("georgia", "chapman_shaoxing", "ningbo"),
         ],
         licence="CC BY-NC 4.0",
+        input=_CONTRACT,
         unverified=_UNVERIFIED,
     )
 

@@ -1,7 +1,7 @@
 """Checkpoints of three vision transformers: ECG-JEPA (MIT), ST-MEM (CC BY-NC 4.0) and MERL's ViT (MIT).
 
 Small ones with random weights, written by the authors' code, agree; no released file was at hand. What a file does not
-say (leads, rate, window, scaling; of ECG-JEPA also the heads) is as published.
+say (how its input is made, see `contracts`; of ECG-JEPA also the heads) is as published.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError, parse_model
+from ecglfm.config import LEADS, ModelConfig, PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import VitEncoder, make_encoder
 from ecglfm.models.importers.checkpoint import Checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.models.importers.layout import Imported, numbered, take
 from ecglfm.models.meta_device import on_meta_device
 
-_JEPA_RATE, _JEPA_SECONDS = 250, 10.0
-_JEPA_LEADS = ["I", "II", "V1", "V2", "V3", "V4", "V5", "V6"]
-#: As MIMIC-IV-ECG has them: aVF before aVL.
-_MERL_LEADS = [*LEADS[:4], LEADS[5], LEADS[4], *LEADS[6:]]
 #: Attention heads of the published ECG-JEPA, of any width; ST-MEM's and MERL's are 64 wide, so their weights tell.
 _JEPA_HEADS, _HEAD_WIDTH = 16, 64
 _UNSEEN = "no released checkpoint was at hand to compare outputs with"
@@ -81,8 +78,8 @@ def _jepa(checkpoint: Checkpoint) -> Imported:
     _check_positions(checkpoint, model, state.pop("pos_embed"))
     names = {"vit.patches.linear.": "W_P.", "vit.norm.": "norm."}
     return _taken(
-        replace(checkpoint, state=state), model, names, ("encoder_blocks.blocks.", _JEPA_LAYER), leads=_JEPA_LEADS,
-        rate=_JEPA_RATE, seconds=_JEPA_SECONDS, origin="ECG-JEPA, pretrained", licence="MIT",
+        replace(checkpoint, state=state), model, names, ("encoder_blocks.blocks.", _JEPA_LAYER), "ecg-jepa",
+        origin="ECG-JEPA, pretrained", licence="MIT",
         pretrained_on=["ecg_arrhythmia", "code15"],
         unverified=f"{_UNSEEN}; the file tells no heads: {heads}, {'of --heads' if given else 'as published'}",
     )  # fmt: skip
@@ -91,10 +88,8 @@ def _jepa(checkpoint: Checkpoint) -> Imported:
 def _check_positions(checkpoint: Checkpoint, model: dict[str, Any], table_td: Tensor) -> None:
     """Raise where the table in the file is not the one that the encoder computes."""
     section = parse_model(model, f"{checkpoint.path}: architecture")
-    with on_meta_device():
-        encoder = make_encoder(section, _JEPA_LEADS, _JEPA_RATE, PreprocessConfig(), _JEPA_SECONDS)
-    assert isinstance(encoder, VitEncoder)
-    leads = len(_JEPA_LEADS)
+    encoder = _empty(section, CONTRACTS["ecg-jepa"])
+    leads = len(encoder.leads)
     computed = encoder.vit.positions_of(leads, len(table_td) // leads, torch.zeros(0)).flatten(0, 1)
     if computed.shape != table_td.shape or not torch.allclose(computed, table_td.float(), atol=1e-4):
         raise UserError(f"{checkpoint.path}: weight 'pos_embed' is not the table of sines that this method has")
@@ -110,7 +105,7 @@ def _st_mem(checkpoint: Checkpoint) -> Imported:
     state |= {"leads": torch.stack(leads), "positions": state.pop("pos_embedding")[0]}
     model = _common(checkpoint, state, prefix) | {
         "patch": state["to_patch_embedding.2.weight"].shape[1], "max_patches": len(state["positions"]) - 2,
-        "lead_vectors": True, "separators": True, "patch_norm": True, "normalize": "record",
+        "lead_vectors": True, "separators": True, "patch_norm": True,
     }  # fmt: skip
     names = {
         "vit.patches.norm_in.": "to_patch_embedding.1.", "vit.patches.linear.": "to_patch_embedding.2.",
@@ -118,11 +113,9 @@ def _st_mem(checkpoint: Checkpoint) -> Imported:
         "vit.positions": "positions", "vit.norm.": "norm.",
     }  # fmt: skip
     imported = _taken(
-        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=list(LEADS), rate=250,
-        seconds=9.0, origin="ST-MEM, pretrained", licence="CC BY-NC 4.0",
-        pretrained_on=["chapman_shaoxing", "ningbo", "code15"],
-        unverified=f"{_UNSEEN}; its authors filter each window from 0.67 to 40 Hz (Butterworth, order 5), for which"
-        " `preprocess.bandpass` is near",
+        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), "st-mem",
+        origin="ST-MEM, pretrained", licence="CC BY-NC 4.0", pretrained_on=["chapman_shaoxing", "ningbo", "code15"],
+        unverified=_UNSEEN,
     )  # fmt: skip
     return replace(imported, dropped=dead)
 
@@ -134,13 +127,11 @@ def _merl(checkpoint: Checkpoint) -> Imported:
     state["to_patch_embedding.weight"] = kernel_dlp.flatten(1)
     model = _common(checkpoint, state, "") | {
         "patch": kernel_dlp.shape[2], "tokens": "leads", "max_patches": len(state["positions"]), "patch_bias": False,
-        "normalize": "range",
     }  # fmt: skip
     names = {"vit.patches.linear.": "to_patch_embedding.", "vit.positions": "positions", "vit.norm.": "norm."}
     return _taken(
-        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), leads=_MERL_LEADS, rate=500,
-        seconds=10.0, origin="MERL, ViT, pretrained", licence="MIT",
-        pretrained_on=["mimic_iv_ecg"], unverified=_UNSEEN,
+        replace(checkpoint, state=state), model, names, ("block", _OTHER_LAYER), "merl-vit",
+        origin="MERL, ViT, pretrained", licence="MIT", pretrained_on=["mimic_iv_ecg"], unverified=_UNSEEN,
     )  # fmt: skip
 
 
@@ -166,16 +157,22 @@ def _apart(state: Mapping[str, Tensor], pattern: str, names: str) -> dict[str, T
     return apart
 
 
+def _empty(section: ModelConfig, contract: Mapping[str, Any]) -> VitEncoder:
+    """The encoder without weights."""
+    with on_meta_device():
+        geometry = (contract["leads"], contract["sampling_rate"], PreprocessConfig(), contract["window_seconds"])
+        encoder = make_encoder(section, *geometry)
+    assert isinstance(encoder, VitEncoder)
+    return encoder
+
+
 def _taken(
-    checkpoint: Checkpoint, model: dict[str, Any], names: Mapping[str, str], layer: tuple[str, Mapping[str, str]], *,
-    leads: list[str], rate: int, seconds: float, **facts: Any,
+    checkpoint: Checkpoint, model: dict[str, Any], names: Mapping[str, str], layer: tuple[str, Mapping[str, str]],
+    method: str, **facts: Any,
 ) -> Imported:  # fmt: skip
     """Every weight of the encoder that `model` says, by the names of its parts and of those of a layer."""
-    section = parse_model(model, f"{checkpoint.path}: architecture")
-    with on_meta_device():
-        encoder = make_encoder(section, leads, rate, PreprocessConfig(), seconds)
-    assert isinstance(encoder, VitEncoder)
-    before, modules = layer
+    contract, (before, modules) = CONTRACTS[method], layer
+    encoder = _empty(parse_model(model, f"{checkpoint.path}: architecture"), contract)
 
     def original(name: str) -> str:
         if match := re.fullmatch(r"vit\.layers\.(\d+)\.(.+)\.(\w+)", name):
@@ -185,5 +182,12 @@ def _taken(
 
     weights, dropped = take(checkpoint, encoder.state_dict(), original)
     return Imported(
-        model=model, leads=leads, sampling_rate=rate, crop_seconds=seconds, encoder=weights, dropped=dropped, **facts
+        model=model,
+        leads=encoder.leads,
+        sampling_rate=encoder.sampling_rate,
+        crop_seconds=encoder.crop_seconds,
+        encoder=weights,
+        dropped=dropped,
+        input=contract,
+        **facts,
     )

@@ -109,6 +109,7 @@ def test_what_is_read_off_the_file(pretrained: Checkpoint, folder: Path, tmp_pat
     import_checkpoint(folder / PRETRAINED, tmp_path)
     written = load(EncoderConfig, tmp_path / "encoder.yaml")
     assert (written.model.kind, written.pretrained_on) == ("s4", ["heedb"])
+    assert (written.input.sampling_rate, written.input.window_seconds) == (240, 10.0)
 
 
 def test_kernels_of_an_odd_length(pretrained: Checkpoint) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,10 +11,12 @@ from torch.nn.utils import parametrizations
 
 import ecglfm
 from ecglfm.cli import main
-from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, UserError, load
+from ecglfm.config import LEADS, EncoderConfig, EncoderSlice, InputConfig, PreprocessConfig, UserError, load, parse
 from ecglfm.models.importers import build_encoder, convert, ecg_fm, import_checkpoint
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
+from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.training.pretraining.encoders import write_untrained
+from tests.unit.models.importers.recipe import drawn
 
 CFG = {
     "_name": "wav2vec2_cmsc", "in_d": 12, "conv_feature_layers": "[(16, 2, 2)] * 4", "conv_bias": False,
@@ -226,11 +229,10 @@ def test_other_front_end_is_refused():
         convert(Checkpoint("ecg_fm.pt", {"model": {**CFG, "extractor_mode": "layer_norm"}}, layout(make())))
 
 
-@pytest.mark.parametrize("standardize", [False, True])
-def test_encoder_yaml(tmp_path, standardize):
+def test_encoder_yaml(tmp_path):
     """`weights: import` takes the folder; everything says that it is unverified."""
     reference = make()
-    import_checkpoint(written(tmp_path, reference), tmp_path / "out", standardize=standardize)
+    import_checkpoint(written(tmp_path, reference), tmp_path / "out")
     text = (tmp_path / "out" / "encoder.yaml").read_text()
     assert "# Unverified: no released ECG-FM checkpoint" in text
     config = load(EncoderConfig, tmp_path / "out" / "encoder.yaml")
@@ -239,11 +241,50 @@ def test_encoder_yaml(tmp_path, standardize):
     content = json.loads((tmp_path / "pretrain" / "encoder.json").read_text())
     assert content["imported"]["unverified"].startswith("no released ECG-FM checkpoint was at hand")
     assert content["imported"]["origin"] == "ECG-FM, pretrained"
+    assert (config.licence, config.pretrained_on) == ("MIT", ["mimic_iv_ecg", "challenge2021"])
+    assert config.input == parse(InputConfig, CONTRACTS["ecg-fm"], "ecg-fm")
+    assert content["input"] == config.input.model_dump(mode="json")
     x = torch.randn(2, 12, 2500)
-    scaled = (x - x.mean(dim=2, keepdim=True)) / x.std(dim=2, keepdim=True, correction=0)
     with torch.no_grad():
-        expected = reference(scaled if standardize else x)
-        torch.testing.assert_close(ecglfm.load_encoder(tmp_path / "pretrain")(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ecglfm.load_encoder(tmp_path / "pretrain")(x), reference(x), atol=1e-5, rtol=1e-5)
+
+
+def test_its_contract_is_of_the_rate_and_the_leads_that_it_says(tmp_path):
+    task = {"normalize": False, "leads_to_load": "[0, 1, 2, 3, 4, 5, 11, 10, 9, 8, 7, 6]", "sample_rate": 250}
+    cfg = {"model": CFG, "task": task}
+    import_checkpoint(written(tmp_path, make(), cfg), tmp_path / "out")
+    encoder = ecglfm.load_encoder(tmp_path / "out")
+    assert encoder.leads == encoder.input.leads == [*LEADS[:6], *reversed(LEADS[6:])]
+    assert (encoder.sampling_rate, encoder.crop_samples, encoder.input.record[0].rate) == (250, 1250, 250)
+
+
+def test_what_the_authors_code_gave(peers, tmp_path):
+    """Small checkpoints that it wrote: frames, embedding, logits."""
+    import_checkpoint(peers / "ecg-fm/mimic_iv_ecg_physionet_pretrained.pt", tmp_path / "pretrained")
+    import_checkpoint(peers / "ecg-fm/mimic_iv_ecg_finetuned.pt", tmp_path / "finetuned")
+    encoder, model = ecglfm.load_encoder(tmp_path / "pretrained"), ecglfm.load_model(tmp_path / "finetuned")
+    saved, tuned = (np.load(peers / f"ecg-fm/small_{name}.npz") for name in ("pretrained", "finetuned"))
+    with torch.inference_mode():
+        close(encoder(torch.from_numpy(saved["input"])), saved["frames"])
+        close(encoder.embed(torch.from_numpy(saved["input"])), saved["embedding"])
+        close(model(torch.from_numpy(saved["input"])), tuned["logits"])
+
+
+@pytest.mark.slow
+def test_the_published_size_with_weights_of_the_recipe(peers):
+    """90,883,072 numbers that follow from their names: the authors' embedding of the same recordings."""
+    state = drawn(json.loads((peers / "ecg-fm/state_full.json").read_text()))
+    assert sum(value.numel() for value in state.values()) == 90_883_072
+    encoder = build_encoder(convert(Checkpoint("full.pt", {"model": PUBLISHED}, state)), "full.pt")
+    saved = np.load(peers / "ecg-fm/full.npz")
+    with torch.inference_mode():
+        found = encoder.embed(torch.from_numpy(np.load(peers / "ecg-fm/small_pretrained.npz")["input"]))
+    close(found, saved["embedding"])
+
+
+def close(found, expected):
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-4 * expected.std())
 
 
 def test_reading_back_what_was_written(tmp_path):
