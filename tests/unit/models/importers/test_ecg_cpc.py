@@ -96,6 +96,18 @@ def test_the_published_size(folder: Path) -> None:
     close(frames[0, :4], saved["first_frames"])
 
 
+def test_the_supervised_one_of_the_published_size(folder: Path) -> None:
+    """2,183,239 numbers that learn, with 71 labels; kernels as long as the small one's."""
+    shapes = json.loads((folder / "state_full_s4_supervised.json").read_text())
+    small = read_checkpoint(folder / SUPERVISED).state
+    roots = small["s4_layers.0.kernel.kernel.omega"]
+    state = {key: roots if key.endswith("omega") else torch.empty(shape) for key, shape in shapes.items()}
+    imported = convert(Checkpoint(Path("full.pt"), {}, state))
+    assert (imported.model["layers"], imported.model["dim"], len(imported.head["bias"])) == (4, 512, 71)
+    learnt = sum(parameter.numel() for parameter in build_encoder(imported, "full.pt").parameters())
+    assert learnt + sum(value.numel() for value in imported.head.values()) == 2_183_239
+
+
 def test_what_is_read_off_the_file(pretrained: Checkpoint, folder: Path, tmp_path: Path) -> None:
     imported = convert(pretrained)
     assert imported.model == {
