@@ -7,13 +7,14 @@ input is made the files do not say: as published, see `contracts`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from ecglfm.config import PreprocessConfig, UserError, parse_model
 from ecglfm.models.encoders import ECGEncoder
 from ecglfm.models.importers.checkpoint import Checkpoint
 from ecglfm.models.importers.contracts import CONTRACTS
-from ecglfm.models.importers.hub import SETTINGS
+from ecglfm.models.importers.hub import SETTINGS, read_settings
 from ecglfm.models.importers.layout import Imported, folded, numbered, take
 from ecglfm.models.importers.unpickle import shown
 from ecglfm.models.meta_device import on_meta_device
@@ -66,8 +67,7 @@ def convert(checkpoint: Checkpoint) -> Imported:
     UserError
         `config.json` is missing or says what we do not have; a weight is missing, unknown or has another shape.
     """
-    _check(checkpoint)
-    checkpoint = folded(checkpoint, [_POSITIONAL], _CONV)
+    checkpoint = replace(folded(checkpoint, [_POSITIONAL], _CONV), config=_settings(checkpoint))
     model = _model(checkpoint)
     section = parse_model(model, f"{checkpoint.path}: architecture")
     with on_meta_device():
@@ -92,9 +92,13 @@ def convert(checkpoint: Checkpoint) -> Imported:
     )
 
 
-def _check(checkpoint: Checkpoint) -> None:
-    """Raise where it is another model of that kind, or lacks its settings."""
-    path, settings = checkpoint.path, checkpoint.config
+def _settings(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Its settings, or those beside it; raises where it lacks them or is another model of that kind."""
+    path = checkpoint.path
+    try:
+        settings = checkpoint.config or read_settings(path.with_name(SETTINGS))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     if not settings:
         raise UserError(f"{path}: no settings with it; put {SETTINGS}, which was published with it, into its folder")
     for key, known in _KNOWN.items():
@@ -102,6 +106,7 @@ def _check(checkpoint: Checkpoint) -> None:
             raise UserError(f"{path}: its {SETTINGS} says {key} {shown(repr(found))}; only {known!r} is known")
     if _POSITIONAL + "bias" not in checkpoint.state:
         raise UserError(f"{path}: a classifier on a HuBERT-ECG, which is not read; take the pretrained encoder")
+    return settings
 
 
 def _model(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -154,12 +154,13 @@ def test_every_mode_learns(checkpoint: Checkpoint, mode: str) -> None:
 def test_another_file_is_one_line(checkpoint: Checkpoint, settings: dict | None, state: dict, message: str) -> None:
     changed = replace(
         checkpoint,
+        path=Path("a.pt") if settings is None else checkpoint.path,
         config={} if settings is None else checkpoint.config | settings,
         state={name: value for name, value in (checkpoint.state | state).items() if value is not None},
     )
     with pytest.raises(UserError) as error:
         convert(changed)
-    assert str(error.value).startswith(f"{checkpoint.path}: ")
+    assert str(error.value).startswith(f"{changed.path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -188,6 +189,11 @@ def test_a_pickled_config_is_refused_with_what_to_take_instead(
     torch.save({"model_state_dict": content["model_state_dict"]}, tmp_path / "plain.pt")
     with pytest.raises(UserError, match=r"plain.pt: no settings with it; put config.json"):
         convert(read_checkpoint(tmp_path / "plain.pt"))
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(UserError, match=r"plain.pt: the config.json beside it holds no settings by name, but a list"):
+        convert(read_checkpoint(tmp_path / "plain.pt"))
+    shutil.copy(folder / "config.json", tmp_path)
+    assert convert(read_checkpoint(tmp_path / "plain.pt")).model == convert(read_checkpoint(folder)).model
 
 
 def test_every_container_holds_the_same(checkpoint: Checkpoint, folder: Path, tmp_path: Path) -> None:
