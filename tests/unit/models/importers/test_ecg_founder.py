@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from ecglfm.models.importers import build_encoder, ecg_founder
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.provenance import read_json
+from tests.unit.models.importers.recipe import drawn
 
 FILE = "ecgfounder/12_lead_ECGFounder.pth"
 BLOCK = "stage_list.0.block_list.0."
@@ -60,20 +60,6 @@ def test_frames_embedding_and_logits(peers: Path, tmp_path: Path, capsys: pytest
     assert load(EncoderConfig, tmp_path / "encoder.yaml").pretrained_on == ["heedb"]
 
 
-def drawn(name: str, shape: list[int]) -> Tensor:
-    """A weight by the recipe of the fixtures: numbers of the name alone."""
-    last, value = name.rpartition(".")[2], np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    if last == "num_batches_tracked":
-        return torch.tensor(0)
-    if last == "running_var":
-        value = np.exp(0.2 * value)
-    elif len(shape) > 1:
-        value = value / np.sqrt(np.prod(shape[1:]))
-    else:
-        value = 1 + 0.1 * value if last == "weight" else 0.1 * value
-    return torch.from_numpy(np.asarray(value, np.float32))
-
-
 def by_hand(state: dict[str, Tensor], x_bct: Tensor) -> Tensor:
     """Logits by the published formulas, with padding from each length."""
 
@@ -110,7 +96,7 @@ def test_the_published_size(peers: Path) -> None:
         x = torch.from_numpy(saved["input"])
         check(by_hand(read_checkpoint(peers / FILE).state, x), saved["logits"])
         shapes = read_json(peers / "ecgfounder/state_full.json")
-        state = {name: drawn(name, shape) for name, shape in shapes.items()}
+        state = drawn(shapes)
         assert sum(value.numel() for name, value in state.items() if "running_" not in name and "num_" not in name) == (
             30_819_014
         )

@@ -17,7 +17,7 @@ from ecglfm.config.definitions import DefineConfig, Definitions
 from ecglfm.config.origin import Origin
 from ecglfm.provenance import read_json
 from tests.pages import commands
-from tests.unit.models.importers.test_resnet import drawn
+from tests.unit.models.importers.recipe import drawn
 
 PAGE = "docs/peers.md"
 #: What the page calls a file or folder, and where a small one lies.

@@ -16,6 +16,7 @@ from ecglfm.data.signals import EncoderInput
 from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.provenance import read_json
 from ecglfm.records import Record
+from tests.unit.models.importers.recipe import drawn
 
 
 class Peer(NamedTuple):
@@ -29,6 +30,7 @@ class Peer(NamedTuple):
 
 
 PEERS = {
+    "ecg-founder": Peer("ecgfounder/12_lead_ECGFounder.pth", "ecgfounder/small", "MIT"),
     "hubert-ecg": Peer("hubert-ecg", "hubert-ecg/small", "CC BY-NC 4.0"),
     "ecg-fm": Peer("ecg-fm/mimic_iv_ecg_physionet_pretrained.pt", "ecg-fm/small_pretrained", "MIT"),
     "ecg-jepa": Peer("ecg-jepa/multiblock_epoch100.pth", "ecg-jepa/small", "MIT", ("--heads", "4")),
@@ -66,12 +68,43 @@ def test_the_authors_vectors_of_two_recordings(peers: Path, tmp_path: Path, meth
     assert read_json(tmp_path / "encoder.json")["imported"]["licence"] == peer.licence
 
 
-def test_the_supervised_s4_of_two_recordings(peers: Path, tmp_path: Path) -> None:
-    assert main(["import-checkpoint", str(peers / "ecg-cpc/s4_supervised_small.pt"), "--output", str(tmp_path)]) == 0
-    model = ecglfm.load_model(tmp_path)
-    expected = np.load(peers / "ecg-cpc/s4_supervised_small.npz")["logits"]
+def test_merls_resnet_of_two_recordings(peers: Path, tmp_path: Path) -> None:
+    """It has one size: the weights of the recipe."""
+    torch.save(drawn(read_json(peers / "merl/state_full_resnet18.json")), tmp_path / "res18_best_encoder.pth")
+    output = tmp_path / "out"
+    assert main(["import-checkpoint", str(tmp_path / "res18_best_encoder.pth"), "--output", str(output)]) == 0
+    encoder, expected = ecglfm.load_encoder(output), np.load(peers / "merl/full_resnet18.npz")["embedding"]
     with torch.inference_mode():
-        found = model(first_windows(model.encoder, peers, 0.0)).numpy()
+        found = encoder.embed(first_windows(encoder, peers, 0.0)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.std())
+
+
+def test_echonext_of_two_recordings(peers: Path, tmp_path: Path) -> None:
+    """As near as one unit of 4.88 uV: its fixture rounds half units of float32, and leaves limb leads as recorded."""
+    assert main(["import-checkpoint", str(peers / "echonext/weights.pt"), "--output", str(tmp_path)]) == 0
+    encoder, saved = ecglfm.load_encoder(tmp_path), np.load(peers / "echonext/small.npz")
+    expected = np.concatenate([saved["mean"], saved["max"]], axis=1)
+    with torch.inference_mode():
+        found = encoder.embed(first_windows(encoder, peers, 0.0)).numpy()
+    assert np.abs(found - expected).max() < 0.05 * expected.std()
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "outputs", "name"),
+    [
+        ("ecg-cpc/s4_supervised_small.pt", "ecg-cpc/s4_supervised_small", "logits"),
+        ("code-resnet/model.pth", "code-resnet/small", "output"),
+    ],
+)
+def test_what_models_say_of_two_recordings(
+    peers: Path, tmp_path: Path, checkpoint: str, outputs: str, name: str
+) -> None:
+    assert main(["import-checkpoint", str(peers / checkpoint), "--output", str(tmp_path)]) == 0
+    model, expected = ecglfm.load_model(tmp_path), np.load(peers / f"{outputs}.npz")[name]
+    with torch.inference_mode():
+        found = model.outputs(model(first_windows(model.encoder, peers, 0.0))).numpy()
+    if name == "logits":
+        expected = 1 / (1 + np.exp(-expected))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.std())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,31 +17,12 @@ from ecglfm.models.importers import resnet
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.provenance import read_json
+from tests.unit.models.importers.recipe import drawn
 
 
 def check(found: torch.Tensor, expected: np.ndarray, *, deviation: float | None = None) -> None:
     limit = 1e-4 * (expected.std() if deviation is None else deviation)
     np.testing.assert_allclose(found.numpy().reshape(expected.shape), expected, atol=limit, rtol=0)
-
-
-def drawn(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
-    """Weights by the recipe of the fixtures: numbers of the name alone."""
-    state = {}
-    for name, shape in shapes.items():
-        value, last = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape), name.rpartition(".")[2]
-        if last == "num_batches_tracked":
-            state[name] = torch.zeros(shape, dtype=torch.int64)
-            continue
-        if last == "running_var":
-            value = np.exp(0.2 * value)
-        elif len(shape) > 1:
-            value /= np.sqrt(np.prod(shape[1:]))
-        elif last == "weight":
-            value = 1 + 0.1 * value
-        else:
-            value *= 0.1
-        state[name] = torch.from_numpy(np.asarray(value, np.float32))
-    return state
 
 
 def imported(path: Path, output: Path, *options: str) -> ecglfm.Encoder:
