@@ -242,5 +242,6 @@ def board_table(content: Mapping[str, Any]) -> pd.DataFrame:
 _COUNTS = ("seeds", "labels", "tasks", "left_out", "parameters")
 _DIFFERENCE = ("value", "p_holm", "verdict")
 _FACTS = (
-    "weights", "licence", "parameters", "gmac", "records_per_second", "device", "pretrain_hours", "pretrain_gpu_hours",
+    "weights", "licence", "parameters", "gmac", "records_per_second", "input_records_per_second", "device",
+    "pretrain_hours", "pretrain_gpu_hours",
 )  # fmt: skip

@@ -43,7 +43,9 @@ def encoder_size(encoder: Any, *, threads: int = 1, budget: float = BUDGET) -> d
         `parameters`; `windows` of `window_seconds` that it reads of a recording of ten seconds; `gmac`: 10^9 products
         and additions of their forward, of matrix products, convolutions and attention alone (`torch.utils.
         flop_counter`: no norms, no activations, no Fourier transforms); `records_per_second` of forwards in fp32 on
-        input that is in memory, the median over batches; `device`, `threads`, `batch` (windows).
+        input that is in memory, the median over batches; `input_records_per_second`: recordings of which one processor
+        core makes that input from prepared signals in memory (None of an encoder that reads these as they are);
+        `device`, `threads`, `batch` (windows).
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -66,10 +68,32 @@ def encoder_size(encoder: Any, *, threads: int = 1, budget: float = BUDGET) -> d
         "window_seconds": length / rate,
         "gmac": windows * counter.get_total_flops() / 2e9,
         "records_per_second": float(f"{BATCH / windows / float(np.median(taken)):.4g}"),
+        "input_records_per_second": _input_speed(encoder, budget),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": threads,
         "batch": BATCH,
     }
+
+
+def _input_speed(encoder: Any, budget: float) -> float | None:
+    """Recordings a second of what section `input` asks for."""
+    import torch
+
+    from ecglfm.data.signals import EncoderInput
+
+    if encoder.input is None:
+        return None
+    given, prepared = EncoderInput(encoder.input, encoder.preprocess), encoder.preprocess
+    shape = (round(SECONDS * prepared.sampling_rate), len(prepared.leads))
+    signal_tl = np.random.default_rng(0).normal(0, 300, shape).astype(np.int16)
+    length = given.config.window_samples * given.factor
+
+    def make() -> None:
+        record_tl = given.record(signal_tl)
+        for start in range(0, max(len(record_tl) - length, 0) + 1, length):
+            given.window(record_tl[start : start + length])
+
+    return float(f"{1 / float(np.median(_timed(make, torch.device('cpu'), budget))):.4g}")
 
 
 def _timed(forward: Any, device: Any, budget: float) -> list[float]:

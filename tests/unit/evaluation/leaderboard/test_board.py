@@ -98,6 +98,7 @@ def test_the_table_has_a_row_per_cell_and_the_constant_answers(made: tuple[Path,
         row = rows.loc[(one["name"], one["task"], one["setting"])]
         assert row["value"] == one["value"]
         assert (row["parameters"], row["gmac"], row["records_per_second"]) == (1234567, 2.61, 88.5)
+        assert row["input_records_per_second"] == 41.5
         assert (row["licence"], row["leak"]) == ("MIT", one["leak"])
     constant = table[table["encoder"] == "constant answer"]
     assert constant[["task", "value"]].to_numpy().tolist() == [["ptbxl-all", 0.5], ["t", 0.5]]

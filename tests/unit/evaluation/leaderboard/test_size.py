@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from ecglfm.benchmark.flops import encoder_flops
 from ecglfm.cli import main
-from ecglfm.config import PreprocessConfig
+from ecglfm.config import InputConfig, PreprocessConfig, parse
+from ecglfm.data.signals import EncoderInput
 from ecglfm.evaluation.leaderboard.size import encoder_size
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
@@ -36,6 +38,24 @@ def test_convolutions_by_hand() -> None:
     found = encoder_size(encoder_of("convnet", 10.0), budget=0.0)
     stem = 500 * 5 * 12 * 4 / 1e9  # 1000 samples at stride 2, kernel 5, 12 leads to 4 channels
     assert found["gmac"] > stem
+
+
+def test_what_its_input_takes_is_measured_by_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = encoder_of("vit", 5.0)
+    assert encoder_size(encoder, budget=0.0)["input_records_per_second"] is None
+    content = {
+        "leads": ["I", "II"],
+        "sampling_rate": 50,
+        "window_seconds": 4,
+        "record": [{"step": "resample", "rate": 50}],
+    }
+    encoder.input = parse(InputConfig, content, "e.yaml")
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(EncoderInput, "window", lambda _, piece_tl: seen.append(piece_tl.shape))
+    ticks = count(0, 0.25)
+    monkeypatch.setattr("ecglfm.evaluation.leaderboard.size.time.perf_counter", lambda: next(ticks))
+    assert encoder_size(encoder, budget=0.0)["input_records_per_second"] == 4.0  # a quarter of a second each
+    assert seen == [(200, 2)] * 4  # of ten seconds two windows of four, once to warm up and once to be timed
 
 
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
