@@ -17,6 +17,7 @@ from ecglfm.models.importers import build_encoder, ecg_founder
 from ecglfm.models.importers.checkpoint import Checkpoint, read_checkpoint
 from ecglfm.models.importers.contracts import CONTRACTS
 from ecglfm.provenance import read_json
+from ecglfm.records import Record
 from tests.unit.models.importers.recipe import drawn
 
 FILE = "ecgfounder/12_lead_ECGFounder.pth"
@@ -58,6 +59,20 @@ def test_frames_embedding_and_logits(peers: Path, tmp_path: Path, capsys: pytest
         "kernel": 16, "stride": 2, "group_width": 16, "ratio": 1.0, "norm": "none", "norm_sync": False, "dropout": 0.0,
     }  # fmt: skip
     assert load(EncoderConfig, tmp_path / "encoder.yaml").pretrained_on == ["heedb"]
+
+
+def test_from_millivolts_to_the_authors_logits(peers: Path, tmp_path: Path) -> None:
+    """Filters, median and z-score over all leads are made on the way."""
+    imported(peers / FILE, tmp_path)
+    encoder, model = ecglfm.load_encoder(tmp_path), ecglfm.load_model(tmp_path)
+    saved = np.load(peers / "ecgfounder/small.npz")
+    windows = [
+        ecglfm.preprocess(Record(mv.T, LEADS, 500), encoder) for mv in np.load(peers / "raw.npz")["mv"].astype(float)
+    ]
+    assert [window.shape for window in windows] == [(1, 12, 5000)] * 2
+    with torch.inference_mode():
+        check(encoder.embed(torch.cat(windows)), saved["embedding"])
+        check(model(torch.cat(windows)), saved["logits"])
 
 
 def by_hand(state: dict[str, Tensor], x_bct: Tensor) -> Tensor:
