@@ -44,9 +44,27 @@ def encoder(run: Run, name: str) -> Iterator[Said]:
     if {"leads", "crop_seconds", "sampling_rate"} <= set(info):
         read = f"{counted(len(info['leads']), 'lead')} x {info['crop_seconds']:g} s at {info['sampling_rate']} Hz"
         yield Said(f"It reads {read}.", (file,), name)
+    if info.get("input"):
+        yield Said(_contract(info["input"]), (file,), name)
     yield Said(_WEIGHTS.get(str(info.get("weights")), "The origin of its weights is unknown."), (file,), name)
     if owners := licences(info):
         yield Said(f"Licence of its weights: {'; '.join(owners)}.", (file,), name)
+
+
+def _contract(contract: dict[str, Any]) -> str:
+    """How what it reads is made of prepared signals."""
+    parts = (("record", "of a recording by"), ("window", "of each window by"))
+    made = [f"{of} {', '.join(map(_step, contract[key]))}" for key, of in parts if contract.get(key)]
+    return (
+        f"What it reads ({contract.get('unit')}) is made of the prepared signals{': ' * bool(made)}{'; '.join(made)}."
+    )
+
+
+def _step(step: dict[str, Any]) -> str:
+    """A step with its settings; numbers of each lead are in the file."""
+    said = {key: value for key, value in step.items() if key != "step" and value is not None}
+    settings = [f"{key} {value}" for key, value in said.items() if not isinstance(value, list) or len(value) < 4]
+    return str(step["step"]).replace("_", " ") + (f" ({', '.join(settings)})" if settings else "")
 
 
 def pretraining(run: Run, name: str) -> Iterator[Said]:

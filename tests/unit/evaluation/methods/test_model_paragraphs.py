@@ -57,6 +57,19 @@ def test_sentences_of_a_planted_run(results: Path) -> None:
     assert next(models.software(run)) == Said("Evaluated with ecglfm 0.1.0, commit abc.", (METRICS,), FIT.path)
 
 
+def test_the_input_contract_of_an_encoder_is_told(results: Path) -> None:
+    finish(results)
+    path = results / "pretrain/tiny/encoder.json"
+    steps = [{"step": "resample", "rate": 100, "method": "fourier"}, {"step": "butterworth", "low": 0.5, "high": None}]
+    numbers = {"step": "constants", "lower": [-1.0] * 12}
+    write_json(path, read_json(path) | {"input": {"unit": "-", "record": steps, "window": [numbers]}})
+    told = [one.text for one in models.encoder(find_run(results), "tiny")]
+    assert told[2] == (
+        "What it reads (-) is made of the prepared signals: of a recording by resample (method fourier, rate 100),"
+        " butterworth (low 0.5); of each window by constants."
+    )
+
+
 def test_nothing_was_learnt_for_a_zero_shot_model(results: Path) -> None:
     """No epochs, no loss; what the files of a trained one say of these is not said."""
     finish(results)
