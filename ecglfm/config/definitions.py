@@ -10,6 +10,7 @@ from pydantic import Field
 from ecglfm.config.base import Name, Section, UserError, parse, read_yaml
 from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.imported import read_description
+from ecglfm.config.input import InputConfig
 from ecglfm.config.origin import Origin
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig
@@ -53,9 +54,14 @@ class Definitions:
         """A database; raises `UserError` as `load` does."""
         return parse(SourceConfig, self._content("sources", name), self.where("sources", name))
 
-    def encoder(self, name: str) -> EncoderConfig:
-        """An encoder; one to be imported needs no `model` and no `input`, which its folder says; raises likewise."""
+    def encoder(self, name: str, lent: InputConfig | None = None) -> EncoderConfig:
+        """An encoder; one to be imported needs no `model` and no `input`, which its folder says; raises likewise.
+
+        `lent` is the `input` of one that will lie in that folder.
+        """
         content, where = self._content("encoders", name), self.where("encoders", name)
+        if lent is not None:
+            content = {"input": lent.model_dump(mode="json")} | content
         if content.get("weights") == "import":
             content = self._said_by_folder(content, where) | content
         return parse(EncoderConfig, content, where)

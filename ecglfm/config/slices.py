@@ -29,7 +29,7 @@ from ecglfm.config.imported import (
     read_description,
     remembered,
 )
-from ecglfm.config.input import check_input
+from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.leaderboard import LeaderboardSlice
 from ecglfm.config.origin import Origin
@@ -85,6 +85,8 @@ class Project:
         where = self._definitions.where
         self.sources = {name: self._source(name) for name in config.sources}
         self.encoders = {name: self._definitions.encoder(name) for name in config.encoders}
+        lent = {name: self._lent_input(name) for name in config.encoders}
+        self.encoders |= {name: self._definitions.encoder(name, one) for name, one in lent.items() if one is not None}
         tasks = {name: self._definitions.task(name) for name in config.tasks}
         self.tasks = {name: task for name, task in tasks.items() if isinstance(task, TaskConfig)}
         self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}
@@ -149,6 +151,14 @@ class Project:
         """Name of the encoder of this project that a folder, however spelled, is or will be; None: made elsewhere."""
         folders = {Path(self.config.results, "pretrain", name).resolve(): name for name in self.encoders}
         return folders.get(Path(folder).resolve())
+
+    def _lent_input(self, name: str) -> InputConfig | None:
+        """Contract of the encoder of this project that an imported one, which says none, begins with."""
+        passed, own = {name}, self.encoders[name]
+        while own.input is None and own.import_path and (maker := self.maker(own.import_path)) not in {None, *passed}:
+            passed.add(maker or "")
+            own = self.encoders[maker or ""]
+        return None if own is self.encoders[name] else own.input
 
     def _source(self, name: str) -> SourceConfig:
         path, source = self._definitions.where("sources", name), self._definitions.source(name)

@@ -91,11 +91,14 @@ def test_what_a_plan_says_of_another_preprocessing(repository: Path, tmp_path: P
     check_preprocess(PreprocessConfig(quality={"flat_leads": {"limit": 7}}), PreprocessConfig(), "no matter")
 
 
-def going_on(repository: Path, results: Path, path: Path | str, **encoder: object) -> Project:
+def going_on(
+    repository: Path, results: Path, path: Path | str, their_input: dict | None = None, **encoder: object
+) -> Project:
     """A project in which `more` goes on with the weights in a folder, and `theirs` is pretrained."""
     pretrain = {"steps": 1}
+    own = {"steps": 1} | ({"crop_seconds": their_input["window_seconds"]} if their_input else {})
     define = {"encoders": {
-        "theirs": {"model": MODEL, "weights": "pretrain", "pretrain": pretrain},
+        "theirs": {"model": MODEL, "weights": "pretrain", "pretrain": own, "input": their_input},
         "more": {"model": MODEL, "weights": "import", "path": str(path), "pretrain": pretrain} | encoder,
     }}  # fmt: skip
     content = BASE | {"encoders": ["theirs", "more"], "define": define, "results": str(results)}
@@ -218,6 +221,17 @@ def test_a_contract_that_cannot_be_kept_is_one_line_of_the_plan(
 ) -> None:
     with pytest.raises(UserError, match=message):
         project(repository, tmp_path, with_contract(tmp_path / "encoder"), **change)
+
+
+def test_one_that_goes_on_with_an_encoder_of_its_project_has_its_contract(repository: Path, tmp_path: Path) -> None:
+    """Before and after that is made: nothing is trained anew for it."""
+    path, theirs = tmp_path / "results/pretrain/theirs", {"crop_seconds": 2.0}
+    found = [going_on(repository, tmp_path / "results", path, their_input=CONTRACT, pretrain={"steps": 1} | theirs)]
+    with_contract(path)
+    found.append(going_on(repository, tmp_path / "results", path, their_input=CONTRACT, pretrain={"steps": 1} | theirs))
+    before, after = (yaml.safe_load(one.slices()["pretrain/more"]) for one in found)
+    assert before == after
+    assert before["config"]["input"]["unit"] == "standardised"
 
 
 @pytest.mark.parametrize(
