@@ -71,6 +71,14 @@ def test_pieces_are_cut_from_whole_recordings_and_padded_behind_their_own_steps(
 def test_a_window_sees_the_real_samples_that_it_is_told_of(on_disk, signals) -> None:
     (piece,) = ConvertedSignals(on_disk, Halved()).views(np.array([0]), np.array([2]), 6, np.array([3]))
     np.testing.assert_allclose(piece[:, 0], expected(signals[0], 2, 3), rtol=1e-5, atol=1e-3)
+    (crop,) = ConvertedSignals(on_disk, Halved()).crops(np.array([0]), np.array([2]), 6, np.array([3]))
+    assert np.array_equal(crop[:, 0], [*piece[:, 0], 0, 0, 0])
+
+
+def test_a_recording_of_which_nothing_is_left_is_padding() -> None:
+    read = Converted(Held([np.ones((2, 2), np.int16)]), Halved())
+    assert read.windows(4).to_numpy().tolist() == [[0, 0, 0]]
+    assert not read.crops(np.array([0]), np.array([1]), 4).any()
 
 
 def test_windows_of_a_recording_cost_it_once(signals) -> None:
