@@ -197,7 +197,7 @@ class PadStep(_Step):
     """Zeros up to a length."""
 
     step: Literal["pad"] = Field(description="zeros up to a length; a longer recording stays as it is")
-    seconds: float = Field(gt=0, le=3600, description="that length, s")
+    seconds: float = Field(gt=0, le=60, description="that length, s; at most 60")
     where: Literal["behind", "both"] = Field("behind", description="where they are; both: half of them in front")
 
 

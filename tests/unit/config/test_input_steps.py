@@ -37,6 +37,10 @@ def test_steps_stand_in_their_order() -> None:
         ({"step": "butterworth", "low": 1, "order": 9}, r"record\.0\.order: .*less than or equal to 8"),
         ({"step": "fir", "low": 1, "high": 40, "taps": 150}, r"record\.0: .*taps: 150 is even"),
         ({"step": "fir", "low": 41, "high": 40, "taps": 151}, r"record\.0: .*low: 41 Hz is not below high: 40 Hz"),
+        (
+            {"step": "pad", "seconds": 61},
+            r"record\.0\.seconds: .*less than or equal to 60",
+        ),  # so much memory, whoever says it
         ({"step": "min_max", "low": -2}, r"record\.0\.low: .*0 or -1"),
         ({"step": "median_baseline", "seconds": []}, r"record\.0\.seconds: .*at least 1"),
         (
