@@ -14,7 +14,7 @@ from types import ModuleType
 
 import yaml
 
-from ecglfm.config import InputConfig, PreprocessConfig, UserError, parse, parse_model
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError, parse, parse_model
 from ecglfm.config.kinds import KINDS
 from ecglfm.models.bundle import save_encoder, save_model
 from ecglfm.models.encoders import Encoder, make_encoder
@@ -119,8 +119,10 @@ def build_encoder(imported: Imported, where: str | Path) -> Encoder:
     """
     rate, leads = imported.sampling_rate, imported.leads
     input_ = None if imported.input is None else parse(InputConfig, imported.input, f"{where}: input")
-    # Of a contract any project makes it, of signals as it prepares them; by itself it starts from the usual ones.
-    preprocess = PreprocessConfig(sampling_rate=rate, leads=leads) if input_ is None else PreprocessConfig()
+    # Of a contract any project makes it, of signals as it prepares them; by itself it starts from the usual ones, of
+    # those leads that it reads: a recording may lack the others.
+    usual = PreprocessConfig(leads=[lead for lead in LEADS if lead in leads])
+    preprocess = PreprocessConfig(sampling_rate=rate, leads=leads) if input_ is None else usual
     with on_meta_device():
         encoder = make_encoder(
             parse_model(imported.model, f"{where}: architecture"),

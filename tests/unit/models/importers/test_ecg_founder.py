@@ -137,6 +137,12 @@ def test_the_one_lead_file(peers: Path, tmp_path: Path) -> None:
     x = torch.randn(2, 1, 1500)
     with torch.inference_mode():
         check(ecglfm.load_model(tmp_path / "out")(x), by_hand(content["state_dict"], x).numpy())
+    # what a device of one lead records is enough
+    mv = np.load(peers / "raw.npz")["mv"][0].astype(float)
+    alone, among = (
+        ecglfm.preprocess(record, encoder) for record in (Record(mv[:1].T, ("I",), 500), Record(mv.T, LEADS, 500))
+    )
+    assert torch.equal(alone, among)
 
 
 def test_one_that_was_fine_tuned_has_its_own_labels(peers: Path, tmp_path: Path) -> None:
