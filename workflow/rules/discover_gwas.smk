@@ -2,7 +2,7 @@
 # Requires: phenotypes.tsv, covariates.tsv; genotypes; plink2 and plink1.9, or regenie in the place of plink2's regression.
 # Makes: <results>/discover/{encoder}/genotypes/{chromosome}/ (all.pgen, pruned.bed, quality.json), structure/ (pca.tsv,
 # keep.tsv, dropped.tsv, eigenvalues.tsv, pruned.bed), association/{chromosome}/{batch}/ and, of regenie, predictions/{batch}/;
-# summary/{edf}.tsv.zst, lambda.tsv, skipped.tsv, tests.json; loci.parquet, loci.tsv, manhattan.png, qq.png, miami.png, scans/.
+# summary/{edf}.tsv.zst, lambda.{tsv,parquet}, skipped.{tsv,parquet}, tests.json; loci.parquet, loci.tsv, manhattan.png, qq.png, miami.png, scans/.
 
 
 rule discover_genotypes:
@@ -98,8 +98,8 @@ rule discover_summary:
         structure="<results>/discover/{encoder}/structure",
     output:
         summary=directory("<results>/discover/{encoder}/summary"),
-        inflation="<results>/discover/{encoder}/lambda.tsv",
-        skipped="<results>/discover/{encoder}/skipped.tsv",
+        inflation=multiext("<results>/discover/{encoder}/lambda", ".tsv", ".parquet"),
+        skipped=multiext("<results>/discover/{encoder}/skipped", ".tsv", ".parquet"),
         tests="<results>/discover/{encoder}/tests.json",
     log:
         "<results>/logs/discover/{encoder}/summary.log",

@@ -23,7 +23,7 @@ from ecglfm.discovery.association.inflation import (
 )
 from ecglfm.discovery.genotypes import fresh_folder
 from ecglfm.discovery.summary import number_chromosomes, write_summary_statistics
-from ecglfm.provenance import atomic, read_json, write_json
+from ecglfm.provenance import atomic, read_json, write_json, write_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _HEAD = 1 << 12  # bytes that hold the names of columns
 
 
 def run_merge(associations: Sequence[Path], design: Design, output: Path, *, threads: int = 1) -> None:
-    """Write `summary/{feature}.tsv.zst`, `lambda.tsv`, `skipped.tsv` and `tests.json`.
+    """Write `summary/{feature}.tsv.zst`, `lambda` and `skipped` (`.tsv`, `.parquet`) and `tests.json`.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def run_merge(associations: Sequence[Path], design: Design, output: Path, *, thr
     threshold = corrected_threshold(effective)
     table = pd.DataFrame(rows, columns=["edf", "variants", "n", "lambda", "min_p", "significant"])
     table["significant_corrected"] = table["min_p"] < threshold
-    _write(table, output / "lambda.tsv")
+    _write(table, output / "lambda")
     skipped = pd.DataFrame(sorted(design.skipped.items()), columns=["edf", "reason"])
-    _write(skipped, output / "skipped.tsv")
+    _write(skipped, output / "skipped")
     write_json(
         output / "tests.json",
         {
@@ -166,5 +166,6 @@ def _merge(files: dict[str, list[Path]], folder: Path, name: str) -> dict[str, A
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    with atomic(path) as temporary:
+    write_parquet(path.with_suffix(".parquet"), table)
+    with atomic(path.with_suffix(".tsv")) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

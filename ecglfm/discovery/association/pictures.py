@@ -57,7 +57,7 @@ def draw_scans(
             save_png(figure, folder / f"{name}.png")
     every = together([scan.points for scan in scans.values()])
     figure = Figure(figsize=(11, 3.8), layout="constrained")
-    title = f"least P of {len(scans)} features" if len(scans) > 1 else next(iter(scans), "no feature")
+    title = f"least P of {len(scans)} traits" if len(scans) > 1 else next(iter(scans), "no trait")
     draw_manhattan(figure.subplots(), every, genome, threshold=threshold, loci=loci, title=title)
     save_png(figure, output / "manhattan.png")
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
@@ -174,7 +174,7 @@ def draw_qq(axes: Axes, scans: Mapping[str, pd.DataFrame], inflation: pd.Series,
         axes.scatter(x, y, s=5, color=colour, linewidths=0, label=label, rasterized=True)
     if many:
         known = inflation.reindex(list(scans))
-        text = f"{len(scans)} features, λ {known.min():.3f} to {known.max():.3f}, median {known.median():.3f}"
+        text = f"{len(scans)} traits, λ {known.min():.3f} to {known.max():.3f}, median {known.median():.3f}"
         axes.set_title(text, size=8, color=INK, loc="left")
     if shown:
         axes.legend(frameon=False, fontsize=7, loc="upper left", labelcolor=INK, handletextpad=0.2)

@@ -58,7 +58,9 @@ def run_phewas(
     save_png(phewas_figure(table, fdr=config.fdr), features / "phewas.png")
     about = {"people": len(people), **lacking, "covariates": [str(name) for name in covariates], "left_out": left_out}
     significant = int((table["q_value"] <= config.fdr).sum())
-    write_json(features / "phewas.json", about | {"pairs": len(table), "significant_pairs": significant})
+    write_json(
+        features / "phewas.json", about | {"pairs": len(table), "significant_pairs": significant, "fdr": config.fdr}
+    )
     logger.info("%d of %d pairs have q of at most %g", significant, len(table), config.fdr)
     for name, why in left_out.items():
         logger.info("%s: left out: %s", name, why)

@@ -38,5 +38,5 @@ def replication_figure(table: pd.DataFrame, cohort: str) -> Figure:
     axes.plot([0, top], [0, top], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xlim(0, top)
-    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
     return figure

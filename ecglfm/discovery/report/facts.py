@@ -191,12 +191,13 @@ def phewas_lines(folder: Path) -> Lines:
     about = read_some(folder / "phewas.json")
     left_out = [f"{name} ({why})" for name, why in about.get("left_out", {}).items()]
     more = len(left_out) - _NAMED
+    found = f"{about['significant_pairs']} of {about['pairs']}" if "pairs" in about else None
     lines = [
         ("People", about.get("people")),
         ("Without age or sex, and so in no regression", about.get("without_age_or_sex")),
         ("Without genetic components, and so in no regression", about.get("without_components")),
         ("Adjusted for", ", ".join(about.get("covariates", []))),
-        ("Pairs whose q counts", f"{about['significant_pairs']} of {about['pairs']}" if "pairs" in about else None),
+        (f"Pairs with q of at most {about.get('fdr')}", found),
         ("Phenotypes left out", ", ".join([*left_out[:_NAMED], *([f"and {more} more"] if more > 0 else [])])),
     ]
     return _said(lines)

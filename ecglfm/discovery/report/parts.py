@@ -99,7 +99,7 @@ PARTS = (
         pictures=(
             Picture("manhattan.png", "Manhattan plot: the smallest P of all traits at each place"),
             Picture("qq.png", "Observed P against those of chance"),
-            Picture("miami.png", "Miami plot: alleles that raise a trait above, those that lower it below"),
+            Picture("miami.png", "Miami plot: two traits, the second upside down; by default those with the most loci"),
         ),
         also=("tests.json", "summary", "scans"),
     ),
@@ -178,6 +178,7 @@ PARTS = (
         pictures=(
             Picture("mr.png", "All features and outcomes"),
             Picture("mr/*.forest.png", "Forest plot: each instrument, and all together"),
+            Picture("mr/*.scatter.png", "Effects of instruments on the outcome against those on the feature"),
         ),
         also=("mr_instruments.tsv", "mr_leave_one_out.tsv", "mr"),
     ),

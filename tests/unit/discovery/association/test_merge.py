@@ -60,6 +60,11 @@ def test_chromosomes_are_one_file_in_order(tmp_path: Path, threads: int) -> None
     assert inflation["variants"].tolist() == [4, 4]
     assert inflation["significant"].tolist() == [1, 1]
     assert (tmp_path / "out/skipped.tsv").read_text() == "edf\treason\nedf_0009\tthe same for everybody\n"
+    for name in ("lambda", "skipped"):
+        text = pd.read_csv(tmp_path / f"out/{name}.tsv", sep="\t")
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / f"out/{name}.parquet"), text, check_dtype=False, rtol=1e-5
+        )
     tests = read_json(tmp_path / "out/tests.json")
     assert tests["features"] == 2
     assert tests["people"]["used"] == 30

@@ -66,7 +66,7 @@ def test_of_many_scans_those_with_loci_have_a_name() -> None:
     inflation = pd.Series({name: 1 + at / 100 for at, name in enumerate(scans)})
     draw_qq(axes, scans, inflation, named=["edf_7", "edf_2", "gone"])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["edf_7, λ 1.070", "edf_2, λ 1.020"]
-    assert axes.get_title(loc="left") == "9 features, λ 1.000 to 1.080, median 1.040"
+    assert axes.get_title(loc="left") == "9 traits, λ 1.000 to 1.080, median 1.040"
     assert len([part for part in axes.collections if part.get_label().startswith("_")]) == 7 + 1  # and the band
 
 

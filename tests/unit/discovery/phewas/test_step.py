@@ -58,7 +58,7 @@ def test_codes_and_quantities_of_everybody(tmp_path: Path) -> None:
     assert found.loc["bmi", "beta"] == pytest.approx(2 / np.sqrt(20), abs=0.12)
     assert read_json(tmp_path / "phewas.json") == {
         "people": PEOPLE, "without_age_or_sex": 1, "without_components": 50, "covariates": ["age", "sex", "PC1"],
-        "left_out": {}, "pairs": 2, "significant_pairs": 2,
+        "left_out": {}, "pairs": 2, "significant_pairs": 2, "fdr": 0.05,
     }  # fmt: skip
     assert (tmp_path / "phewas.png").exists()
 

@@ -102,9 +102,12 @@ def test_phenotypes(tmp_path: Path) -> None:
     ]  # fmt: skip
     about = {"people": 450, "without_age_or_sex": 150, "without_components": 2, "covariates": ["age", "PC1"]}
     left_out = {f"p{number}": "3 cases and 9 controls; each needs 50" for number in range(7)}
-    write_json(tmp_path / "phewas.json", about | {"left_out": left_out, "pairs": 20, "significant_pairs": 1})
+    write_json(
+        tmp_path / "phewas.json", about | {"left_out": left_out, "pairs": 20, "significant_pairs": 1, "fdr": 0.05}
+    )
     *lines, (name, said) = phewas_lines(tmp_path)
     assert [value for _, value in lines] == ["450", "150", "2", "age, PC1", "1 of 20"]
+    assert lines[-1][0] == "Pairs with q of at most 0.05"
     assert name == "Phenotypes left out"
     assert said.endswith(", p4 (3 cases and 9 controls; each needs 50), and 2 more")
     end = {"explained": 6}
