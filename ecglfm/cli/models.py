@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecglfm.config.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ecglfm.app.handover import Difference
 
 
@@ -107,6 +109,15 @@ def _export(args: argparse.Namespace) -> None:
     inputs = f"signal (batch, {len(encoder.leads)} leads, samples) {unit} at {encoder.sampling_rate} Hz"
     print(f"{args.output}: {inputs}{' and mask' if args.mask else ''} to {' and '.join(whole.outputs)}")
     print(f"largest difference from PyTorch: {difference:.1e}")
+    _say_licences(module.info if args.encoder else module.info.get("encoder", {}))
+
+
+def _say_licences(encoder: Mapping[str, Any]) -> None:
+    """What may be done with foreign weights that are handed on, a line each."""
+    from ecglfm.models.lineage import licences
+
+    for one in licences(encoder):
+        print(f"licence of the encoder's weights, by their makers: {one}")
 
 
 def _export_huggingface(args: argparse.Namespace) -> None:
@@ -116,11 +127,13 @@ def _export_huggingface(args: argparse.Namespace) -> None:
 
     if args.encoder is None or args.mask:
         raise UserError("--format huggingface goes with --encoder DIR; not with --model, and a mask is always taken")
-    difference = export_huggingface(load_encoder(args.encoder), args.output)
+    encoder = load_encoder(args.encoder)
+    difference = export_huggingface(encoder, args.output)
     print(
         f'{args.output}: AutoModel.from_pretrained("{args.output}", trust_remote_code=True), where ecglfm is installed'
     )
     print(f"largest difference from PyTorch: {difference:.1e}")
+    _say_licences(encoder.info)
 
 
 def _export_bundle(args: argparse.Namespace) -> None:

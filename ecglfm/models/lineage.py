@@ -46,6 +46,7 @@ def _told(info: Mapping[str, Any]) -> str:
     on += (info.get("training") or {}).get("sources") or []
     about = [
         *([str(facts["origin"])] if "origin" in facts else [f"weights: {info.get('weights')}"]),
+        *([f"licence {facts['licence']}"] if facts.get("licence") else []),
         *([f"trained on {', '.join(on)}"] if on else []),
         *([f"SHA-256 {str(info['sha256'])[:12]}"] if info.get("sha256") else []),
     ]

@@ -6,7 +6,7 @@ from ecglfm.models.lineage import continued, licences, lineage, pretrained_on, t
 
 FOREIGN = {
     "format": "ecglfm-encoder", "format_version": 1, "name": "st-mem", "weights": "import", "model": {"dim": 8},
-    "imported": {"origin": "ST-MEM, pretrained (CC BY-NC 4.0: no commercial use)", "file": "x.pth",
+    "imported": {"origin": "ST-MEM, pretrained", "file": "x.pth",
                  "licence": "CC BY-NC 4.0",
                  "pretrained_on": ["code15", "a database of an ecglfm to come"]},
 }  # fmt: skip
@@ -27,6 +27,6 @@ def test_the_newest_comes_first_and_the_oldest_is_told_last() -> None:
     assert licences(newest) == licences(FOREIGN) == ["CC BY-NC 4.0"]
     assert told_before(newest) == (
         f"mid (weights: pretrain; trained on a, b; SHA-256 {12 * 'e'}), which began with st-mem (ST-MEM, pretrained"
-        f" (CC BY-NC 4.0: no commercial use); trained on CODE-15 %; SHA-256 {12 * 'f'})"
+        f"; licence CC BY-NC 4.0; trained on CODE-15 %; SHA-256 {12 * 'f'})"
     )
     assert (told_before(OURS), pretrained_on(OURS), licences(OURS), lineage(OURS)) == (None, [], [], [OURS])

@@ -126,13 +126,13 @@ def test_a_card_says_what_a_pretraining_began_with_and_what_was_seen_then(result
     more = {"counts": {"alpha": counts, "beta": counts}, "databases": {"alpha": ["challenge2021"]}}
     write_json(audit, read_json(audit) | more)
     foreign = {"name": "ecg-jepa", "weights": "import", "sha256": 64 * "c",
-               "imported": {"origin": "ECG-JEPA, pretrained (MIT)", "pretrained_on": ["ptbxl"]}}  # fmt: skip
+               "imported": {"origin": "ECG-JEPA, pretrained", "licence": "MIT", "pretrained_on": ["ptbxl"]}}  # fmt: skip
     middle = {"name": "mid", "weights": "pretrain", "training": {"sources": ["beta"]}, "continues": foreign}
     write_json(path, info | {"continues": middle})
     seen = seen_on(results, config=CardSlice())
     assert "beta pretraining 40 7 patients" in seen
     began = (
-        "mid (weights: pretrain; trained on beta), which began with ecg-jepa (ECG-JEPA, pretrained (MIT); trained on"
+        "mid (weights: pretrain; trained on beta), which began with ecg-jepa (ECG-JEPA, pretrained; licence MIT; trained on"
         f" PTB-XL; SHA-256 {12 * 'c'})"
     )
     assert f"The encoder's pretraining began with the weights of {began}." in seen
