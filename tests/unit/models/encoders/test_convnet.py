@@ -141,7 +141,7 @@ def test_there_is_no_front_end_to_freeze() -> None:
         ({"kernel": 4}, "kernel 4 must be odd"),
         (
             {"kind": "restnet"},
-            "kind 'restnet' is none of 'conformer', 'wav2vec2', 'convnet', 'resnet', 's4', 'statistics', 'vit'",
+            "kind 'restnet' is none of 'conformer', 'wav2vec2', 'convnet', 'resnet', 'net1d', 's4', 'statistics', 'vit'",
         ),
     ],
 )
