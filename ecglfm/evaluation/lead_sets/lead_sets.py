@@ -86,9 +86,10 @@ def run_lead_sets(
     tested = said[said["split"] == "test"]
     if sorted(tested["record_id"]) != sorted(records.loc[records["split"] == "test", "record_id"]):
         raise UserError(f"{predictions}: other test records than {labels} has; run `ecglfm evaluate` again")
-    reads = list(models.networks[0].encoder.leads)
+    encoder = models.networks[0].encoder
+    reads = list(encoder.leads)
     outcomes = {f"{len(reads)}-leads": read_outcome(said, kind, names, evaluation.evaluate)[0]}
-    kept = {next(iter(outcomes)): reads} | sets_of(config.sets, reads)
+    kept = {next(iter(outcomes)): reads} | sets_of(config.sets, reads, own=encoder.input is not None)
     for name, leads in list(kept.items())[1:]:
         logger.info("%s: %s", name, " ".join(leads))
         told = models.predict_test(records, signals, leads).set_index("record_id").loc[tested["record_id"]]
@@ -107,14 +108,18 @@ def run_lead_sets(
     return metrics
 
 
-def sets_of(sets: Mapping[str, Sequence[str]], reads: Sequence[str]) -> dict[str, list[str]]:
-    """Leads of each set that a model reads, the largest set first; those of all that it reads are left out."""
+def sets_of(sets: Mapping[str, Sequence[str]], reads: Sequence[str], *, own: bool = False) -> dict[str, list[str]]:
+    """Leads of each set that a model reads, the largest set first; those of all that it reads are left out.
+
+    A set of which it reads none is an error; with `own`, where its leads are not the project's, it is left out.
+    """
     kept = {name: [lead for lead in reads if lead in leads] for name, leads in sets.items()}
-    for name, leads in kept.items():
-        if not leads:
-            raise UserError(
-                f"lead_sets.sets: {name}: the model reads none of {', '.join(sets[name])}; leave the set out"
-            )
+    for name in [name for name, leads in kept.items() if not leads]:
+        none = f"{name}: the model reads none of {', '.join(sets[name])}"
+        if not own:
+            raise UserError(f"lead_sets.sets: {none}; leave the set out")
+        logger.warning("lead_sets.sets: %s, whose `input` has other leads: without this set", none)
+        del kept[name]
     return {name: leads for name, leads in sorted(kept.items(), key=_size) if len(leads) < len(reads)}
 
 

@@ -157,3 +157,15 @@ def test_sets_are_of_the_leads_that_a_model_reads() -> None:
     assert sets_of(sets, ["II", "I"]) == {"one": ["II"]}
     with pytest.raises(UserError, match=r"chest: the model reads none of V1, V2; leave the set out"):
         sets_of({"chest": ["V1", "V2"]}, ["I", "II"])
+
+
+def test_an_encoder_with_leads_of_its_own_goes_without_sets_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    assert sets_of({"chest": ["V1"], "limb": ["I", "II"]}, ["II", "V2"], own=True) == {"limb": ["II"]}
+    assert caplog.messages == [
+        "lead_sets.sets: chest: the model reads none of V1, whose `input` has other leads: without this set"
+    ]
+
+
+def test_a_model_of_which_no_set_is_left_has_its_own_row(evaluated: dict[str, Any]) -> None:
+    found = run_lead_sets(LeadSetsConfig(sets={"all": list(LEADS)}), SLICE, **evaluated)
+    assert [row["name"] for row in found["sets"]] == ["12-leads"]
