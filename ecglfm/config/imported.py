@@ -121,20 +121,20 @@ def check_reads_same(
     wanted : PreprocessConfig
         How this project prepares them.
     said : InputConfig or None
-        What this project says of that contract.
+        What this project says of that contract: the same, or its raw windows (`leaderboard.protocol`).
     where : str
         Key of the config that names it.
     """
-    if own != said:
+    if own != said and (own is None or said is None or said != own.raw(said.window_seconds)):
         key, theirs, ours = _differs(own, said)
         raise UserError(
             f"{where}: its {key} is {shown(theirs)}, this project's is {shown(ours)}; leave `input` out, which the"
             " folder says"
         )
-    if own is None:
+    if said is None:
         check_preprocess(found, wanted, where)
     else:
-        check_input(own, wanted, where)
+        check_input(said, wanted, where)
 
 
 def _differs(theirs: InputConfig | None, ours: InputConfig | None) -> tuple[str, Any, Any]:

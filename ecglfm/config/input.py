@@ -7,7 +7,7 @@ from math import prod
 
 from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.base import Section, UserError
+from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.input_steps import (
     ConstantsStep,
     DecimateStep,
@@ -72,6 +72,19 @@ class InputConfig(Section):
             scope: [step for step in getattr(self, scope) if isinstance(step, kept)] for scope in ("record", "window")
         }
         return self.model_copy(update=steps | {"unit": "mV"})
+
+    def raw(self, seconds: float) -> InputConfig:
+        """The same leads at the same rate in mV, without filters, padding and scaling, in windows of another length.
+
+        Raises
+        ------
+        UserError
+            They would be no whole number of samples.
+        """
+        raw = self.in_millivolts()
+        record = [step for step in raw.record if not isinstance(step, PadStep)]
+        content = raw.model_dump() | {"record": record, "window_seconds": seconds}
+        return parse(InputConfig, content, f"windows of {seconds:g} s")
 
     def placed(self, rate: int | None) -> Iterator[tuple[str, InputStep, int | None]]:
         """Each step with its place and the rate before it, Hz; `rate` is that of prepared signals, None: not known."""

@@ -87,6 +87,7 @@ class Project:
         self.encoders = {name: self._definitions.encoder(name) for name in config.encoders}
         lent = {name: self._lent_input(name) for name in config.encoders}
         self.encoders |= {name: self._definitions.encoder(name, one) for name, one in lent.items() if one is not None}
+        self.encoders = {name: config.leaderboard.given(name, one) for name, one in self.encoders.items()}
         tasks = {name: self._definitions.task(name) for name in config.tasks}
         self.tasks = {name: task for name, task in tasks.items() if isinstance(task, TaskConfig)}
         self.verifications = {name: task for name, task in tasks.items() if isinstance(task, VerificationConfig)}

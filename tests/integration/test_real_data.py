@@ -120,29 +120,55 @@ def test_a_level_is_measured_where_the_test_fold_has_its_labels(levels: Path, le
 
 
 @pytest.fixture(scope="module")
-def board(levels: Path, real_data: Path) -> Path:
-    """The leaderboard of two controls on one level, in the same results."""
+def board(levels: Path, real_data: Path, peers: Path) -> Path:
+    """The leaderboard of two published networks, with the fixtures' small random weights, and two controls on level `all`.
+
+    Of one of them it is planted that it was pretrained on PTB-XL.
+    """
     clone = Clone(levels.parents[1])
-    chosen = {"encoders": "[random-tiny, statistics]", "tasks": "[ptbxl-superdiagnostic]"}
+    for name, file in (("ecgfounder", "ecgfounder/12_lead_ECGFounder.pth"), ("echonext", "echonext/weights.pt")):
+        clone.ecglfm("import-checkpoint", peers / file, "--output", f"encoders/{name}")
+    planted = "{weights: import, path: encoders/echonext, licence: a planted one, pretrained_on: [ptbxl]}"
+    chosen = {"encoders": "[ecgfounder, planted, random-tiny, statistics]", "tasks": "[ptbxl-all]"}
+    chosen |= {"define": f"{{encoders: {{planted: {planted}}}}}"}
     clone.snakemake("leaderboard", *probes(clone, real_data, **chosen))
     return levels / "leaderboard"
 
 
 def test_the_leaderboard_has_what_evaluate_found(board: Path) -> None:
     table = pd.read_csv(board / "leaderboard.csv").set_index("encoder")
+    page = (board / "index.html").read_text()
     assert table.loc["constant answer", "value"] == 0.5
-    for encoder in ("random-tiny", "statistics"):
+    for encoder in ("ecgfounder", "planted", "random-tiny", "statistics"):
         row = table.loc[encoder]
-        folder = board.parent / f"evaluate/{encoder}/ptbxl-superdiagnostic/linear-s0"
+        folder = board.parent / f"evaluate/{encoder}/ptbxl-all/linear-s0"
         entry = read_json(folder / "metrics.json")["macro"]["auroc"]
         assert [row[key] for key in ("value", "ci_low", "ci_high")] == pytest.approx(
             [entry[key] for key in ("value", "ci_low", "ci_high")], abs=1e-11
         )
         assert row["records_per_second"] > 0
         assert row["fit_hours"] > 0
-        assert f"{entry['value']:.3f}" in (board / "index.html").read_text()
-    assert sorted(table["rank"].dropna()) == [1, 2]
+        assert f"{entry['value']:.3f}" in page
     assert table.loc["statistics", "parameters"] == 0
+    assert (table["protocol"] == "contract").all()
+
+
+def test_the_leaderboard_knows_its_encoders(board: Path) -> None:
+    table = pd.read_csv(board / "leaderboard.csv").set_index("encoder")
+    founder, planted = table.loc["ecgfounder"], table.loc["planted"]
+    assert (founder["licence"], planted["licence"]) == ("MIT", "a planted one")
+    assert (founder["leak"], planted["leak"]) == ("no", "yes")
+    assert planted["leak_why"] == "pretrained on PTB-XL, EchoNext: both have recordings of PTB-XL"
+    assert pd.isna(planted["rank"])
+    assert (planted["tasks"], planted["left_out"]) == (0, 1)
+    assert sorted(table["rank"].dropna()) == [1, 2, 3]
+    assert set(table["random"].dropna()) == {"random-tiny"}
+    assert founder["published_value"] == 0.931344
+    assert table["published_value"].notna().sum() == 1
+    info = read_json(board.parent / "pretrain/ecgfounder/encoder.json")
+    assert [step["step"] for step in info["input"]["record"]][1:] == [
+        "notch", "butterworth", "median_baseline", "standardize"
+    ]  # fmt: skip
 
 
 def test_pairs_of_one_person_are_those_of_the_database(levels: Path, real_data: Path) -> None:

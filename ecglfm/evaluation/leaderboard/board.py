@@ -74,6 +74,7 @@ def run_leaderboard(
     for column in _columns(cells).values():
         _rank(column, about[column[0]["task"]]["metric"], pairs, slice.weights)
     content = {
+        "protocol": slice.leaderboard.protocol,
         "tasks": [{"task": task, **one} for task, one in about.items()],
         "settings": list(dict.fromkeys(cell["setting"] for cell in cells)),
         "encoders": [
@@ -222,7 +223,7 @@ def board_table(content: Mapping[str, Any]) -> pd.DataFrame:
     for cell in content["cells"]:
         facts, rank = encoders[cell["encoder"]], ranks[cell["name"], cell["setting"]]
         row = {"encoder": cell["name"], "task": cell["task"], "mode": cell["setting"]}
-        row |= {"metric": metrics[cell["task"]]}
+        row |= {"protocol": content["protocol"], "metric": metrics[cell["task"]]}
         row |= {key: cell[key] for key in ("value", "ci_low", "ci_high", "seeds", "labels", "reason", "rank")}
         row |= {key: rank[key] for key in ("mean_rank", "tasks", "left_out")}
         for key in ("best", "random"):
@@ -234,7 +235,7 @@ def board_table(content: Mapping[str, Any]) -> pd.DataFrame:
         rows.append(row)
     for about in content["tasks"]:
         if about["majority"] is not None:
-            row = {"encoder": "constant answer", "task": about["task"]}
+            row = {"encoder": "constant answer", "task": about["task"], "protocol": content["protocol"]}
             rows.append(row | {"metric": about["metric"], "value": about["majority"]})
     return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
 

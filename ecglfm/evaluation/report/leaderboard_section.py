@@ -22,6 +22,7 @@ def leaderboard_content(results: Path) -> str:
     return environment().get_template("leaderboard.html.j2").render(
         content=content,
         boards=boards,
+        unknown=(read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         leaks=[] if content is None else _leaks(content["cells"]),
         published=[cell for cell in (content or {}).get("cells", []) if cell["published"] is not None],
         smaller=[name for name, metric in all_metrics().items() if metric.smaller],

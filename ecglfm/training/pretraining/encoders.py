@@ -85,8 +85,9 @@ def load_imported(slice_: EncoderSlice) -> Encoder:
     encoder = load_encoder(Path(path))
     check_model(encoder.config, slice_.config.model, path)
     check_reads_same(encoder.preprocess, encoder.input, slice_.preprocess, slice_.input, path)
-    if encoder.input is not None:  # of which the project makes it
-        encoder.preprocess = slice_.preprocess
+    if slice_.input is not None:  # which the project makes of its own signals
+        encoder.preprocess, encoder.input = slice_.preprocess, slice_.input
+        encoder.crop_seconds = slice_.input.window_seconds
     return encoder
 
 

@@ -9,14 +9,17 @@ import pytest
 import yaml
 
 from ecglfm.config import (
-    EncoderConfig,
+    DefineConfig,
     Project,
     SourceConfig,
     UserError,
     load,
     load_task,
 )
+from ecglfm.config.definitions import Definitions
+from ecglfm.config.origin import Origin
 from tests.unit.config.projects import BASE, project_of
+from tests.unit.config.stub_encoders import stub_encoders
 
 
 def test_a_mistake_is_named_where_it_stands(repository: Path) -> None:
@@ -37,8 +40,15 @@ def test_a_mistake_is_named_where_it_stands(repository: Path) -> None:
         Project(BASE | other | {"tasks": ["diagnosis", "ptbxl-all"]}, repository / "config", over=[("--config", other)])
 
 
-def test_every_shipped_yaml_is_sound(repository: Path) -> None:
-    folders = {"sources": partial(load, SourceConfig), "encoders": partial(load, EncoderConfig), "tasks": load_task}
+def test_every_shipped_yaml_is_sound(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stub_encoders(repository / "config", tmp_path)  # recipes name such as are imported
+    definitions = Definitions(repository / "config", DefineConfig(), Origin(repository / "config/config.yaml", []))
+    folders = {
+        "sources": partial(load, SourceConfig),
+        "encoders": lambda path: definitions.encoder(path.stem),
+        "tasks": load_task,
+    }
     counts = {}
     for folder, read in folders.items():
         files = sorted((repository / "config" / folder).glob("*.yaml"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ecglfm.config import InputConfig, PreprocessConfig, UserError, check_input, parse
+from ecglfm.models.importers.contracts import CONTRACTS
 
 HUBERT = {
     "leads": ["I", "II", "III"],
@@ -103,3 +104,17 @@ def test_prepared_signals_that_it_cannot_be_made_of(
         return
     with pytest.raises(UserError, match=f"^{message}"):
         check_input(config, prepared, "input")
+
+
+def test_raw_windows_keep_leads_and_rate_alone() -> None:
+    raw = parse(InputConfig, CONTRACTS["ecg-founder"], "e.yaml").raw(2.5)
+    assert (raw.unit, raw.window_seconds, raw.sampling_rate, raw.window_samples) == ("mV", 2.5, 500, 1250)
+    assert [step.step for step in raw.record] == ["resample"]
+    assert raw.millivolts
+    merl = parse(InputConfig, CONTRACTS["merl-vit"], "e.yaml").raw(2.5)
+    assert [step.step for step in merl.record] == ["resample"]  # nothing is padded
+    assert merl.leads[4:6] == ["aVF", "aVL"]
+    st_mem = parse(InputConfig, CONTRACTS["st-mem"], "e.yaml").raw(2.4)
+    assert (st_mem.window, st_mem.window_samples) == ([], 600)
+    jepa = parse(InputConfig, CONTRACTS["ecg-jepa"], "e.yaml")
+    assert jepa.raw(10.0) == jepa  # which reads raw millivolts anyhow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ SIZE = {"parameters": 1234567, "windows": 2, "window_seconds": 5.0, "gmac": 2.61
 def make(
     results: Path, *, encoders: Mapping[str, Any] = ENCODERS, tasks: tuple[str, ...] = ("ptbxl-all", "t"),
     seeds: int = 2, seen: Mapping[str, tuple[str, str]] | None = None, patients: int = 300,
+    suffixes: tuple[str, ...] = ("",),
 ) -> list[str]:  # fmt: skip
     """Write what the board reads; returns its models.
 
@@ -46,9 +48,9 @@ def make(
             write_json(results / f"pretrain/{encoder}/encoder.json", {"weights": weights, "model": {"kind": "vit"}})
             write_json(results / f"leaderboard/size/{encoder}.json", SIZE)
             for mode, strength in strengths.items():
-                for seed in range(seeds):
+                for seed, suffix in product(range(seeds), suffixes):
                     score = shared + 0.05 * rng.normal(size=target.shape) + strength * target
-                    fit = f"{mode}-s{seed}"
+                    fit = f"{mode}-s{seed}{suffix}"
                     _evaluated(results, f"{encoder}/{task}/{fit}", target, 1 / (1 + np.exp(-score)))
                     models.append(f"{encoder}/{task}/{fit}")
         output = results / f"evaluate/comparison/{task}.json"

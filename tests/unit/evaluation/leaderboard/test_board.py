@@ -99,7 +99,7 @@ def test_the_table_has_a_row_per_cell_and_the_constant_answers(made: tuple[Path,
         assert row["value"] == one["value"]
         assert (row["parameters"], row["gmac"], row["records_per_second"]) == (1234567, 2.61, 88.5)
         assert row["input_records_per_second"] == 41.5
-        assert (row["licence"], row["leak"]) == ("MIT", one["leak"])
+        assert (row["licence"], row["protocol"], row["leak"]) == ("MIT", "contract", one["leak"])
     constant = table[table["encoder"] == "constant answer"]
     assert constant[["task", "value"]].to_numpy().tolist() == [["ptbxl-all", 0.5], ["t", 0.5]]
     assert rows.loc[("peer", "ptbxl-all", "linear"), "published_value"] == 0.931344
@@ -115,6 +115,16 @@ def test_one_encoder_has_nobody_beside_it(tmp_path: Path) -> None:
     assert [full[key] for key in ("value", "ci_low", "ci_high")] == pytest.approx(
         [metrics[key] for key in ("value", "ci_low", "ci_high")], abs=1e-11
     )
+
+
+def test_variants_and_shares_of_the_patients_have_rows_and_nothing_published(tmp_path: Path) -> None:
+    models = make(tmp_path, encoders={"ours": ({"full": 1.0}, "import")}, tasks=("ptbxl-all",), seeds=1,
+                  suffixes=("", "-lr3", "-10pct"))  # fmt: skip
+    content = board(tmp_path, models, published={"ours": "ECGFounder"})
+    said = {(one["name"], one["setting"]): one["published"] is not None for one in content["cells"]}
+    assert said == {("ours", "full"): True, ("ours lr3", "full"): False, ("ours", "full-10pct"): False}
+    assert content["test"]["family"] == 1  # a variant is held against the fit beside it
+    assert [one["encoder"] for one in content["encoders"]] == ["ours"]
 
 
 def test_a_comparison_of_other_models_is_refused(tmp_path: Path) -> None:

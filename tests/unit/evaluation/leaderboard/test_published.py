@@ -56,4 +56,6 @@ def test_every_task_is_shipped_and_every_model_is_named(repository: Path) -> Non
     assert {task for task, _, _ in published()} <= shipped
     models = {model for _, model, _ in published()}
     assert set(LeaderboardConfig().published.values()) <= models
+    encoders = {path.stem for path in (repository / "config/encoders").glob("*.yaml")}
+    assert {*LeaderboardConfig().published, *LeaderboardConfig().windows} <= encoders
     assert yaml.safe_load((repository / "config/encoders/s4.yaml").read_text())["weights"] == "random"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from ecglfm.evaluation.report import run_analysis_page
 from ecglfm.evaluation.report.leaderboard_section import leaderboard_content
+from ecglfm.provenance import write_json
 from tests.unit.evaluation.leaderboard.made import ENCODERS, board, make
 from tests.unit.evaluation.report.pages_read import words
 
@@ -21,6 +24,7 @@ def test_the_board(tmp_path: Path) -> None:
     content = board(tmp_path, models, published={"peer": "ST-MEM"})
     page = page_of(tmp_path)
     seen = words(page)
+    assert "Every encoder by its own contract" in seen
     assert "18 differences" in seen
     best = max((one for one in content["cells"] if (one["task"], one["setting"]) == ("ptbxl-all", "linear")),
                key=lambda one: one["value"])  # fmt: skip
@@ -34,19 +38,30 @@ def test_the_board(tmp_path: Path) -> None:
     assert "one &lt;person&gt;" in page
     assert "published 0.908 *" in seen
     assert "a linear probe: its optimizer found none" in seen
-    assert "peer imported nothing MIT 1 234 567 5 s × 2 2.61 88.5 cpu, 1 thread –" in seen
+    assert "peer imported nothing MIT 1 234 567 5 s × 2 2.61 88.5 cpu, 1 thread 41.5 a core –" in seen
     assert "constant answer 0.500 0.500" in seen
 
 
 def test_one_encoder_on_one_task(tmp_path: Path) -> None:
     models = make(tmp_path, encoders={"ours": ENCODERS["ours"]}, tasks=("t",), seeds=1, patients=60)
     board(tmp_path, models)
+    write_json(tmp_path / "manifest/audit.json", {"patients_unknown": {"s": 7}})
     page = page_of(tmp_path)
+    assert "7 records of s state no patient" in words(page)
     seen = words(page)
     assert "0 differences" in seen
     assert "Published beside ours" not in seen
     assert "What may have been seen" not in seen
     assert page.count("best:") == page.count("random:") == 0
+
+
+def test_the_other_protocol_is_said(tmp_path: Path) -> None:
+    models = make(tmp_path, encoders={"ours": ENCODERS["ours"]}, tasks=("t",), seeds=1, patients=60)
+    board(tmp_path, models, protocol="ai4health")
+    seen = words(page_of(tmp_path))
+    assert "Protocol of AI4Health" in seen
+    assert "Every encoder by its own contract" not in seen
+    assert set(pd.read_csv(tmp_path / "leaderboard/leaderboard.csv")["protocol"]) == {"ai4health"}
 
 
 def test_nothing_yet(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.signal import resample_poly
 
-from ecglfm.config import EncoderSlice, UserError
+from ecglfm.config import EncoderSlice, InputConfig, UserError, parse
 from ecglfm.data.loading import on_device
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.provenance import read_json
@@ -102,6 +102,11 @@ def test_it_goes_on_with_an_imported_encoder_of_its_contract(prepared: Path, hal
     assert pretrain(prepared, tmp_path / "copy", slice_=copy) == 0
     assert weights(tmp_path / "copy") == weights(halved)
     assert load_encoder(tmp_path / "copy").preprocess == copy.preprocess
+    raw = parse(InputConfig, HALVED, "base").raw(1.0)  # as `leaderboard.protocol` asks for
+    asked = with_input(raw.model_dump(), weights="import", path=str(tmp_path / "base"), pretrain=None)
+    assert pretrain(prepared, tmp_path / "raw", slice_=asked) == 0
+    found = load_encoder(tmp_path / "raw")
+    assert (found.input, found.crop_seconds, found.preprocess.sampling_rate) == (raw, 1.0, 100)
     other = with_input(HALVED | {"unit": "other"}, weights="import", path=str(tmp_path / "base"), pretrain=None)
     with pytest.raises(
         UserError, match=r"base: its input.unit is standardised, this project's is other; leave `input`"
