@@ -59,7 +59,8 @@ def convert(checkpoint: Checkpoint) -> Imported:
     with on_meta_device():
         section = parse_model(model, f"{checkpoint.path}: architecture")
         encoder = make_encoder(section, leads, _RATE, PreprocessConfig(), _SECONDS)
-        labels = len(used.state["dense.weight"]) if "dense.weight" in used.state else 0
+        # of the bias, whose numbers the file has: a weight of a billion rows of nothing takes no byte there
+        labels = len(used.state.get("dense.bias", " ")) if "dense.weight" in used.state else 0
         whole = ECGModel(encoder, [""] * labels, "full") if labels else nn.ModuleDict({"encoder": encoder})
     weights, _ = take(used, whole.state_dict(), _original, reshape=_reshaped)
     return Imported(

@@ -235,7 +235,8 @@ def assemble(
     section = parse_model(model, f"{checkpoint.path}: architecture")
     with on_meta_device():
         encoder = ECGEncoder(section, leads, rate, PreprocessConfig(), CROP_SECONDS)
-        labels = layout.shape("proj.weight", within="")[0] if layout.finetuned else 0
+        # of the bias, whose numbers the file has: a weight of a billion rows of nothing takes no byte there
+        labels = layout.shape("proj.bias", within="")[0] if layout.finetuned else 0
         whole = ECGModel(encoder, [""] * labels, "full") if layout.finetuned else objective(encoder)
     weights, dropped = take(
         checkpoint,

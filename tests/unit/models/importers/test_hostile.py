@@ -131,3 +131,21 @@ def test_sizes_and_settings_that_make_no_sense(state, config, message):
     with pytest.raises(UserError, match=message) as error:
         convert(Checkpoint("a.pt", settings, CLASSIFIER | state))
     assert "\n" not in str(error.value)
+
+
+BLOCK = "stage_list.0.block_list.0."
+NET1D = {
+    "first_conv.conv.weight": torch.ones(8, 12, 4),
+    BLOCK + "conv2.conv.weight": torch.ones(8, 4, 4),
+    BLOCK + "conv3.conv.weight": torch.ones(8, 8, 1),
+    BLOCK + "se_fc1.weight": torch.ones(4, 8),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("state", "head"), [(CLASSIFIER, "proj"), (NET1D, "dense")])
+def test_a_classifier_of_a_billion_rows_of_nothing_takes_no_memory(state, head):
+    settings = {"model": {"conv_feature_layers": "[(16, 2, 2)]"}}
+    state = state | {f"{head}.weight": torch.ones(10**9, 0), f"{head}.bias": torch.ones(3)}
+    with pytest.raises(UserError, match=rf"missing|{head}.weight' has shape \(1000000000, 0\)"):
+        convert(Checkpoint("a.pt", settings, state))
