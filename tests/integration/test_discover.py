@@ -106,6 +106,7 @@ def studied(discovered: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clon
     turned = theirs.rename(columns={"effect_allele": "other_allele", "other_allele": "effect_allele"})
     turned = turned.assign(beta=-theirs["beta"], effect_allele_frequency=1 - theirs["effect_allele_frequency"])
     write_summary_statistics(data / "theirs.tsv.gz", turned)
+    (data / "genes.bed").write_text("1\t100\t200\tFAR\n2\t700000\t720000\tSCN5A\n2\t100\t200\tSCN10A\n")
     clone.edit("config/config.yaml", discover=STUDY)
     clone.snakemake("discover")
     return clone
@@ -120,6 +121,7 @@ STUDY: dict = {
     "genotypes": {"files": "data/chr{chromosome}.bgen", "sample": "data/chr1.sample", "chromosomes": ["1", "2"]},
     "quality": {"min_info": 0.3, "min_hwe_p": 0},
     "structure": {"components": 3},
+    "association": {"batch": 3, "loci": {"genes": "data/genes.bed"}},
     "heritability": {"panel": ["results/discover/genotypes/chr1", "results/discover/genotypes/chr2"]},
     "interpretation": {"features": 1, "records": 2, "beats": 10},
     "mr": {
@@ -172,6 +174,13 @@ def test_badly_imputed_variants_are_left_out_and_info_is_told(studied: Clone) ->
     assert read_summary_statistics(folder / "summary/pr_ms.tsv.zst")["info"].median() == pytest.approx(0.94, abs=0.03)
 
 
+def test_features_go_in_batches_and_loci_have_genes_of_the_users_file(studied: Clone) -> None:
+    folder = studied.results / "discover/tiny"
+    assert {"1of2", "2of2"} <= {path.name for path in (folder / "association/1").iterdir()}
+    loci = pd.read_csv(folder / "loci.tsv", sep="\t").set_index("edf")
+    assert loci.loc["pr_ms", ["lead_rsid", "nearest_gene", "distance"]].tolist() == ["rs862", "SCN5A", 10784]
+
+
 def test_a_second_cohort_replicates_under_its_own_names(studied: Clone) -> None:
     """Its alleles are the other ones; it is the study itself, with more people. It has one of both traits."""
     table = pd.read_parquet(studied.results / "discover/tiny/replication.parquet").set_index("edf")
@@ -207,7 +216,7 @@ def test_people_are_counted_on_the_page(studied: Clone) -> None:
 
 def test_regenie_has_its_two_steps(studied: Clone) -> None:
     """It is not to be had here: rules and their commands are planned, in the place of PLINK 2's regression."""
-    config = "discover={association: {engine: regenie}}"
+    config = "discover={association: {engine: regenie, batch: 3}}"
     shown = studied.snakemake("-n", "-p", "discover", "--config", config)
-    assert re.search(r"discover predict --config \S+ --phenotypes \S+phenotypes\.tsv .* --batch 1/1", shown)
-    assert len(re.findall(r"discover associate .* --predictions results/discover/tiny/predictions/1of1", shown)) == 2
+    assert re.search(r"discover predict --config \S+ --phenotypes \S+phenotypes\.tsv .* --batch 1/2", shown)
+    assert len(re.findall(r"discover associate .* --predictions results/discover/tiny/predictions/1of2", shown)) == 2

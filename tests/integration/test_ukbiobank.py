@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 EIDS = [1_000_001 + 17 * number for number in range(40)]
 WITHDRAWN, RELATED, OTHER_ANCESTRY, NOT_GENOTYPED = EIDS[3], EIDS[5], EIDS[7], EIDS[11]
 DISCOVER = {
-    "features": {"kind": "components", "count": 3},
+    "features": {"kind": "dimensions", "record": "mean"},
     "people": {
         "covariates": ["age", "sex", "array", "batch"], "table": "data/gwas.csv", "categorical": ["batch"],
         "keep": "data/ancestry.txt", "exclude": ["data/related.txt"], "measured": [],
@@ -67,7 +67,7 @@ def test_phenotypes_and_covariates_are_those_of_each_eid(project: Clone) -> None
     phenotypes = pd.read_csv(folder / "phenotypes.tsv", sep="\t").set_index("IID")
     taking_part = set(EIDS) - {WITHDRAWN, RELATED, OTHER_ANCESTRY, NOT_GENOTYPED}
     assert set(phenotypes.index) == taking_part
-    assert list(phenotypes) == ["#FID", "edf_0001", "edf_0002", "edf_0003"]
+    assert list(phenotypes) == ["#FID", *(f"edf_{number:04d}" for number in range(64))]
     features = pd.read_parquet(folder / "edf.parquet").set_index("patient_id")
     assert f"ukbiobank/{WITHDRAWN}" not in features.index
     known = features.loc[[f"ukbiobank/{eid}" for eid in phenotypes.index], "edf_0001"]
