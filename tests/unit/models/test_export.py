@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.torch_version import TorchVersion
 
-from ecglfm.config import LEADS, PreprocessConfig, UserError
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
@@ -164,3 +164,15 @@ def test_outputs_of_other_kinds_are_what_they_say(link: Link, name: str, expecte
     assert exported.outputs == ["logits", name]
     _, outputs = exported(torch.randn(2, len(LEADS), 500))
     torch.testing.assert_close(outputs, torch.tensor([expected] * 2))
+
+
+def test_a_file_says_the_input_contract_of_its_encoder() -> None:
+    input_ = InputConfig(
+        leads=["V1", "II"], sampling_rate=500, window_seconds=2, unit="-", window=[{"step": "min_max"}]
+    )
+    encoder = make_encoder(small("convnet"), input_.leads, 500, PreprocessConfig(), 2.0, input_)
+    said = exporting.describe(encoder)
+    assert (said["unit"], said["leads"], said["input"]) == ("-", ["V1", "II"], input_.model_dump(mode="json"))
+    encoder.input = None
+    said = exporting.describe(encoder)
+    assert (said["unit"], "input" in said) == ("mV", False)

@@ -12,7 +12,7 @@ import torch
 
 import ecglfm
 from ecglfm.cli import main
-from ecglfm.config import LEADS, PreprocessConfig
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.records import Record
@@ -42,6 +42,31 @@ def make(folder: Path, kind: str = "conformer") -> Encoder:
     encoder = make_encoder(architecture(kind=kind, **SHAPES[kind]), list(LEADS), 500, PreprocessConfig(), 2.0).eval()
     save_encoder(folder, encoder, {"name": f"tiny-{kind}"})
     return encoder
+
+
+def test_automodel_reads_by_the_input_contract(tmp_path: Path) -> None:
+    input_ = InputConfig(
+        leads=["V1", "II"], sampling_rate=250, window_seconds=2, unit="standardised",
+        record=[{"step": "resample", "rate": 250}], window=[{"step": "standardize"}],
+    )  # fmt: skip
+    torch.manual_seed(0)
+    shape = architecture(kind="convnet", **SHAPES["convnet"])
+    encoder = make_encoder(shape, input_.leads, 250, PreprocessConfig(), 2.0, input_).eval()
+    save_encoder(tmp_path / "encoder", encoder, {})
+    output = tmp_path / "hub-contract"
+    main(["export", "--encoder", str(tmp_path / "encoder"), "--format", "huggingface", "--output", str(output)])
+    from transformers import AutoModel
+
+    found = AutoModel.from_pretrained(output, trust_remote_code=True)
+    record = Record(np.random.default_rng(0).normal(0, 0.3, (2000, 12)), LEADS, 500.0)
+    windows = ecglfm.preprocess(record, found)
+    assert found.encoder.input == input_
+    assert windows.shape == (2, 2, 500)
+    assert torch.equal(windows, ecglfm.preprocess(record, encoder))
+    torch.testing.assert_close(windows.std(dim=2, unbiased=False), torch.ones(2, 2))
+    with torch.inference_mode():
+        torch.testing.assert_close(found(windows).pooler_output, encoder.embed(windows))
+    assert "standardised, as its input contract makes it" in (output / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kind", list(SHAPES))

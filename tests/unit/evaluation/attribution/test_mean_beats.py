@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.evaluation.attribution import choose_records, draw_mean_beats, mean_beat
-from tests.unit.evaluation.attribution.models import FS, linear_model
+from tests.unit.evaluation.attribution.models import FS, contracted_model, linear_model
 from tests.unit.evaluation.beats.hearts import heart
 
 
@@ -48,3 +48,17 @@ def test_a_mean_beat_by_hand():
     assert figure.axes[0].texts[0].get_text() == "Misses: 2 of 7 records"
     drawn = [line for line in figure.axes[0].lines if line.get_gid() == "Misses-V6"]
     np.testing.assert_allclose(drawn[0].get_ydata(), found.signal_mv[:, 11])
+
+
+def test_the_mean_beat_of_an_encoder_with_a_contract_is_in_mv_at_its_rate():
+    """Of its first window, of 2 s, in the order of its leads; what a sample adds is over the lead's deviation."""
+    model = contracted_model()
+    weight = float(model.head.weight[2, -1].detach())
+    one = np.rint(heart(fs=FS, seconds=8) * 1000).astype(np.int16)
+    found = mean_beat(model, 2, ["a"], {"a": one}.__getitem__, of=1)
+    assert found is not None
+    assert found.signal_mv.shape == found.values.shape == (40, 12)  # 0.8 s at 50 Hz
+    assert found.signal_mv[:, -1].max() == pytest.approx(1.2, abs=0.1)  # R of lead I, the last
+    peak = int(np.argmax(found.signal_mv[:, -1]))
+    assert peak == pytest.approx(15, abs=1)
+    np.testing.assert_allclose(found.values[peak, -1], weight * 1.2 / 12 / 100, rtol=0.1)
