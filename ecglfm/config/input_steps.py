@@ -111,7 +111,7 @@ class FirStep(_Step):
     step: Literal["fir"] = Field(description="band-pass of finite length (`firwin`, Hamming), forwards and backwards")
     low: float = Field(gt=0, le=10_000, description="lower cut-off, Hz")
     high: float = Field(gt=0, description="upper cut-off, Hz")
-    taps: int = Field(ge=3, le=10_001, description="length of the filter, samples; odd")
+    taps: int = Field(ge=3, le=2001, description="length of the filter, samples; odd")
 
     @model_validator(mode="after")
     def _is_a_filter(self) -> FirStep:

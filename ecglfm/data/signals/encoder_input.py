@@ -9,8 +9,8 @@ from itertools import count
 
 import numpy as np
 
-from ecglfm.config import LEADS, InputConfig, PreprocessConfig, check_input
-from ecglfm.data.signals.input_steps import LeadSum, apply_step, length_after, with_sums
+from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError, check_input
+from ecglfm.data.signals.input_steps import LeadSum, apply_step, length_after, stable, with_sums
 from ecglfm.records import limb_weights
 
 
@@ -33,13 +33,21 @@ class EncoderInput:
     Raises
     ------
     UserError
-        It cannot be made of them: a lead is absent, a rate or a filter does not fit, they are filtered already.
+        It cannot be made of them: a lead is absent, a rate or a filter does not fit, they are filtered already, or a
+        filter has no numbers that hold.
     """
 
     def __init__(self, config: InputConfig, preprocess: PreprocessConfig) -> None:
         check_input(config, preprocess, "input")
         self.config = config
         steps = list(config.placed(preprocess.sampling_rate))
+        for place, step, rate in steps:
+            if not stable(step, rate or 0):
+                mend = "write `form: sos`, or " if getattr(step, "form", "") == "ba" else ""
+                raise UserError(
+                    f"input.{place}: {step.step}: a filter so narrow at {rate} Hz does not settle in double precision:"
+                    f" {mend}higher frequencies or a lower order"
+                )
         rated = [(step, rate or 0) for _, step, rate in steps]  # no rate is unknown
         self._record, self._window = rated[: len(config.record)], rated[len(config.record) :]
         self.columns, self.sums = _lead_sources(config.leads, preprocess.leads)

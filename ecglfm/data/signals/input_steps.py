@@ -37,6 +37,9 @@ from ecglfm.records import limb_weights
 #: A lead that is computed: its place, those of two others, and their weights.
 LeadSum = tuple[int, tuple[int, int], tuple[float, float]]
 
+# Nearer to the circle two poles are one number of double precision.
+_LARGEST_POLE = 1 - 1e-7
+
 
 def apply_step(step: InputStep, x_lt: np.ndarray, rate: int, leads: Sequence[str]) -> np.ndarray:
     """A signal behind one step.
@@ -187,6 +190,20 @@ def butterworth_ba(step: ButterworthStep, rate: int) -> tuple[np.ndarray, np.nda
 def fir_taps(step: FirStep, rate: int) -> np.ndarray:
     """Coefficients of the band-pass of finite length."""
     return dsp.firwin(step.taps, (step.low, step.high), pass_zero=False, fs=rate)
+
+
+def stable(step: InputStep, rate: int) -> bool:
+    """Whether what a filter gives dies away: double precision may have no numbers for its poles within the circle."""
+    match step:
+        case ButterworthStep(form="ba"):
+            denominators = [butterworth_ba(step, rate)[1]]
+        case ButterworthStep():
+            denominators = list(butterworth_sections(step, rate)[:, 3:])
+        case NotchStep():
+            denominators = list(notch_sections(step.frequency, step.quality, rate)[:, 3:])
+        case _:
+            return True
+    return all(np.abs(np.roots(one)).max(initial=0.0) < _LARGEST_POLE for one in denominators)
 
 
 def _sosfiltfilt(x_lt: np.ndarray, sections: np.ndarray) -> np.ndarray:

@@ -183,10 +183,12 @@ def _windows(encoder: Encoder, signal_uv: np.ndarray, seconds: float | None) -> 
     samples, length = int(read.n_samples[0]), encoder.crop_samples
     if seconds is not None:
         samples = min(samples, round(seconds * encoder.sampling_rate))
+    places = cut_windows(np.array([samples], np.int64), length)[["start", "valid"]].to_numpy().tolist()
+    # One recording behind the other: each is made what the encoder reads once, not again for every window.
+    made, flat = ([read.views(np.array([row]), np.array([start]), n)[0] for start, n in places] for row in range(2))
     parts = []
-    for start, valid in cut_windows(np.array([samples], np.int64), length)[["start", "valid"]].to_numpy().tolist():
-        pieces = padded(read.views(np.arange(2), np.full(2, start), valid), length)
-        both, mask = model_input(pieces, np.full(2, valid))
+    for (start, valid), *pieces in zip(places, made, flat, strict=True):
+        both, mask = model_input(padded(pieces, length), np.full(2, valid))
         parts.append(_Window(start, valid, both[:1], None if mask is None else mask[:1], both[1:]))
     return samples, parts
 

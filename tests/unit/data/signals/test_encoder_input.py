@@ -91,3 +91,20 @@ def test_mistakes_are_one_line() -> None:
         EncoderInput(contract(), PreprocessConfig.model_validate({"notch": {}}))
     with pytest.raises(UserError, match=r"^input: 500 Hz are wanted, and preprocess\.sampling_rate is 250 Hz"):
         EncoderInput(contract(), PreprocessConfig(sampling_rate=250))
+
+
+@pytest.mark.parametrize(
+    ("step", "mend"),
+    [
+        ({"step": "butterworth", "low": 0.5, "high": 40, "order": 8, "form": "ba"}, "write `form: sos`, or higher"),
+        ({"step": "butterworth", "low": 0.05, "order": 5, "form": "ba"}, "write `form: sos`, or higher"),
+        ({"step": "butterworth", "low": 1e-12, "order": 8}, "double precision: higher"),
+        ({"step": "notch", "frequency": 1e-9}, "double precision: higher"),
+    ],
+)
+def test_a_filter_that_would_grow_without_end_is_refused(step: dict[str, Any], mend: str) -> None:
+    """SciPy finds no state to begin with, or gives numbers of 1e253 for those of half a millivolt."""
+    with pytest.raises(UserError, match=rf"^input\.record\.0: {step['step']}: a filter so narrow at 500 Hz .*{mend}"):
+        EncoderInput(contract(step), PreprocessConfig())
+    if step.get("form") == "ba":
+        EncoderInput(contract(step | {"form": "sos"}), PreprocessConfig())

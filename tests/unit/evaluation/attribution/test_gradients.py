@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
-from ecglfm.data.signals import shown_mv
+from ecglfm.data.signals import EncoderInput, shown_mv
 from ecglfm.evaluation.attribution import TOLERANCE, attribute, gradients
 from ecglfm.evaluation.beats import PHASES, phases_of
 from ecglfm.models.encoders import make_encoder
@@ -77,6 +77,14 @@ def test_what_an_encoder_with_a_contract_reads_is_explained_against_what_it_read
     assert found.flat == pytest.approx(float((-0.2 / deviations) @ weights), abs=1e-5)
     assert found.score - found.flat == pytest.approx(expected.sum(), abs=1e-5)
     np.testing.assert_allclose(found.occlusion, expected.sum(axis=0), atol=1e-5)
+
+
+def test_a_recording_is_made_what_the_encoder_reads_once_whatever_its_windows(monkeypatch: pytest.MonkeyPatch):
+    made = []
+    record = EncoderInput.record
+    monkeypatch.setattr(EncoderInput, "record", lambda self, signal: made.append(len(signal)) or record(self, signal))
+    attribute(contracted_model(), noise(900), 2, occlude=False)
+    assert made == [900, 900]  # it, and the flat line
 
 
 @pytest.mark.parametrize("samples", [500, 390])
