@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,19 @@ def test_a_contract_that_does_nothing_changes_no_bit(data: Path, tmp_path: Path)
         assert one == other
     vectors = [pd.read_parquet(tmp_path / f"{name}.windows.parquet") for name in ("with", "without")]
     pd.testing.assert_frame_equal(*vectors)
+
+
+def test_loader_processes_change_no_bit(data: Path, halved: Path, tmp_path: Path) -> None:
+    """With crops that are drawn: recordings of training are longer than a window here."""
+    labels = pd.read_parquet(data / "labels.parquet")
+    longer = labels["split"].map({"train": "valid", "valid": "train", "test": "test"})
+    shutil.copytree(data / "preprocess", tmp_path / "preprocess")
+    labels.assign(split=longer).to_parquet(tmp_path / "labels.parquet")
+    pd.read_parquet(data / "records.parquet").assign(split=longer).to_parquet(tmp_path / "records.parquet")
+    for workers in (0, 2):
+        fit(tmp_path, tmp_path / f"{workers}", encoder=halved, epochs=2, num_workers=workers)
+    one, other = ((tmp_path / f"{workers}/model.safetensors").read_bytes() for workers in (0, 2))
+    assert one == other
 
 
 def test_signals_that_are_prepared_otherwise_are_refused(data: Path, halved: Path, tmp_path: Path) -> None:
