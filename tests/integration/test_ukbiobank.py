@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 EIDS = [1_000_001 + 17 * number for number in range(40)]
 WITHDRAWN, RELATED, OTHER_ANCESTRY, NOT_GENOTYPED = EIDS[3], EIDS[5], EIDS[7], EIDS[11]
 DISCOVER = {
-    "features": {"kind": "dimensions", "record": "mean"},
+    "features": {"kind": "dimensions", "record": "nearest", "baseline": "data/visits.csv"},
     "people": {
         "covariates": ["age", "sex", "array", "batch"], "table": "data/gwas.csv", "categorical": ["batch"],
         "keep": "data/ancestry.txt", "exclude": ["data/related.txt"], "measured": [],
@@ -30,17 +30,23 @@ DISCOVER = {
 
 @pytest.fixture(scope="module")
 def project(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Forty people at the first imaging visit, and tables as the showcase exports them."""
+    """Forty people at the first imaging visit, ten of them at the second, and tables as the showcase exports them."""
     clone = make_clone(repository, tmp_path_factory.mktemp("ukbiobank") / "clone")
     data = clone.root / "data"
     (data / "xml").mkdir(parents=True)
-    for number, eid in enumerate(EIDS):
-        samples = beating(number, rr=0.6 + 0.015 * number).astype(int)
+    for number, eid in [*enumerate(EIDS), *((40 + number, eid) for number, eid in enumerate(EIDS[:10]))]:
+        samples = beating(number, rr=0.6 + 0.01 * number).astype(int)
         samples[:, 2] = samples[:, 1] - samples[:, 0]
         leads = {lead: samples[:, column].tolist() for column, lead in enumerate(LEADS)}
-        (data / f"xml/{eid}_20205_2_0.xml").write_bytes(cardiosoft(strip(leads, resolution="1")))
+        visit, year = (2, "2016") if number < 40 else (3, "2021")
+        when = {"Year": year, "Month": "3", "Day": "7", "Hour": "9", "Minute": "5", "Second": "1"}
+        recording = cardiosoft(strip(leads, resolution="1"), when=when)
+        (data / f"xml/{eid}_20205_{visit}_0.xml").write_bytes(recording)
+    visits = pd.DataFrame({"patient_id": [f"ukbiobank/{eid}" for eid in EIDS], "date": "2017-05-01"})
+    visits.loc[visits.index < 5, "date"] = "2020-05-01"  # of them the second visit is nearer
+    visits.to_csv(data / "visits.csv", index=False)
     sex = [number % 2 for number in range(len(EIDS))]
-    people = pd.DataFrame({"eid": EIDS, "p31": sex, "p21003_i2": [45 + number for number in range(len(EIDS))]})
+    people = pd.DataFrame({"eid": EIDS, "p31": sex, "p21003_i2": range(45, 85), "p21003_i3": range(50, 90)})
     people.to_csv(data / "participants.csv", index=False)
     gwas = pd.DataFrame({"IID": EIDS, "array": ["UKBB", "UKBB", "UKBL"] * 13 + ["UKBL"], "batch": np.arange(40) // 20})
     gwas.sample(frac=1, random_state=0).to_csv(data / "gwas.csv", index=False)
@@ -69,6 +75,8 @@ def test_phenotypes_and_covariates_are_those_of_each_eid(project: Clone) -> None
     assert set(phenotypes.index) == taking_part
     assert list(phenotypes) == ["#FID", *(f"edf_{number:04d}" for number in range(64))]
     features = pd.read_parquet(folder / "edf.parquet").set_index("patient_id")
+    second = features["record_id"].str.contains("_20205_3_0")
+    assert set(features.index[second]) == {f"ukbiobank/{eid}" for eid in EIDS[:5] if eid != WITHDRAWN}
     assert f"ukbiobank/{WITHDRAWN}" not in features.index
     known = features.loc[[f"ukbiobank/{eid}" for eid in phenotypes.index], "edf_0001"]
     np.testing.assert_allclose(phenotypes["edf_0001"], known, rtol=1e-8)
@@ -78,7 +86,7 @@ def test_phenotypes_and_covariates_are_those_of_each_eid(project: Clone) -> None
         number = EIDS.index(eid)
         last = int(number % 3 == 2 or number == 39)
         assert covariates.loc[eid, ["age", "sex", "array_UKBL", "batch_1"]].tolist() == [
-            45 + number, number % 2, last, number // 20,
+            (50 if number < 5 else 45) + number, number % 2, last, number // 20,
         ]  # fmt: skip
 
 
