@@ -57,11 +57,13 @@ def run_leaderboard(
     Raises
     ------
     UserError
-        A model was not evaluated, or a task's comparison is of other models.
+        A model was not evaluated, its encoder is not in `slice`, or a task's comparison is of other models.
     """
     tasks: dict[str, dict[str, list[str]]] = {}
     for model in models:
         encoder, task, fit = model.split("/")
+        if encoder not in slice.weights:
+            raise UserError(f"--include {model}: the config of the leaderboard has no such encoder: make it anew, too")
         tasks.setdefault(task, {}).setdefault(encoder, []).append(fit)
     cells, pairs, about, known = list[Cell](), list[dict[str, Any]](), dict[str, Any](), dict[str, Any]()
     for task, encoders in tasks.items():

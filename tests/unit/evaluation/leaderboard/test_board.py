@@ -98,7 +98,7 @@ def test_the_table_has_a_row_per_cell_and_the_constant_answers(made: tuple[Path,
         row = rows.loc[(one["name"], one["task"], one["setting"])]
         assert row["value"] == one["value"]
         assert (row["parameters"], row["gmac"], row["records_per_second"]) == (1234567, 2.61, 88.5)
-        assert row["input_records_per_second"] == 41.5
+        assert row["input_records_per_second"] == 13590.4
         assert (row["licence"], row["protocol"], row["leak"]) == ("MIT", "contract", one["leak"])
     constant = table[table["encoder"] == "constant answer"]
     assert constant[["task", "value"]].to_numpy().tolist() == [["ptbxl-all", 0.5], ["t", 0.5]]
@@ -131,6 +131,10 @@ def test_a_comparison_of_other_models_is_refused(tmp_path: Path) -> None:
     models = make(tmp_path, tasks=("t",), seeds=1, patients=60)
     with pytest.raises(UserError, match=r"t\.json: is not there, or of other models or an older ecglfm; run"):
         board(tmp_path, [*models, "ours/t/lora-s0"])
+    with pytest.raises(
+        UserError, match=r"--include other/t/full-s0: the config of the leaderboard has no such encoder"
+    ):
+        board(tmp_path, [*models, "other/t/full-s0"])
     (tmp_path / "evaluate/ours/t/full-s0/metrics.json").unlink()
     with pytest.raises(UserError, match=r"full-s0/metrics\.json: no such file; run `evaluate`"):
         board(tmp_path, models)

@@ -38,7 +38,7 @@ def test_the_board(tmp_path: Path) -> None:
     assert "one &lt;person&gt;" in page
     assert "published 0.908 *" in seen
     assert "a linear probe: its optimizer found none" in seen
-    assert "peer imported nothing MIT 1 234 567 5 s × 2 2.61 88.5 cpu, 1 thread 41.5 a core –" in seen
+    assert "peer imported nothing MIT 1 234 567 5 s × 2 2.61 88.5 cpu, 1 thread 13 590 a core –" in seen
     assert "constant answer 0.500 0.500" in seen
 
 
