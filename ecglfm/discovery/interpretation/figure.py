@@ -17,7 +17,7 @@ _HIGH, _LOW = COLOURS[1], COLOURS[0]
 
 
 def attribution_figure(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
-    """A panel per EDF: what each lead and part adds to the difference of high and low, orange up and blue down.
+    """A panel per EDF: what each lead and part adds{wide}to the difference of high and low, orange up and blue down.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def attribution_figure(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure
         bar = figure.colorbar(image, ax=axes, shrink=0.55, pad=0.02, aspect=16)
         bar.ax.tick_params(labelsize=7, colors=GREY, length=0)
         bar.outline.set_visible(False)
-    figure.supxlabel(
-        "part of the beat; SD of the EDF that it adds to the difference of high and low", size=8.5, color=GREY
-    )
+    wide = " " if columns > 1 else "\n"
+    label = f"part of the beat; SD of the EDF that it adds{wide}to the difference of high and low"
+    figure.supxlabel(label, size=8.5, color=GREY)
     return figure
 
 

@@ -28,6 +28,16 @@ def test_a_panel_is_the_table_of_its_feature():
         assert [label.get_text() for label in axes.get_xticklabels()] == list(PHASES)
 
 
+def test_what_a_single_panel_says_fits_below_it():
+    rows = [("edf_0", lead, phase, 0.0, 0.0, 1.0, 0.0) for lead in LEADS for phase in PHASES]
+    figure = attribution_figure(pd.DataFrame(rows, columns=COLUMNS), {"edf_0": "x"})
+    png(figure)
+    (label,) = (text for text in figure.texts if "part of the beat" in text.get_text())
+    extent = label.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.x1
+
+
 def test_beats_of_both_ends_stand_in_every_lead():
     high, low = (GroupBeat(np.full((400, 12), level), 9) for level in (0.4, -0.2))
     figure = beats_figure({"edf_0001": (high, low)}, LEADS, 500)
