@@ -20,7 +20,7 @@ from ecglfm.config import BASELINES, CardSlice
 from ecglfm.config.databases import DATABASES, overlap, shared
 from ecglfm.config.wording import counted
 from ecglfm.data.tables import TableReader, table_pieces
-from ecglfm.evaluation.leakage import drawn, sources_of, why_unknown
+from ecglfm.evaluation.leakage import drawn, held_by, sources_of, why_unknown
 from ecglfm.models.lineage import licences, lineage, pretrained_on
 from ecglfm.models.seen import known_among, read_seen
 from ecglfm.provenance import read_json
@@ -79,12 +79,14 @@ def exposures(
     if not trainings:
         return dict.fromkeys(tested, Exposure("no", f"{BASELINES[encoder['weights']]}: no pretraining"))
     found: dict[str, list[Exposure]] = {source: [] for source in tested}
+    databases = audit.get("databases", {})
+    held = {source: held_by(own, databases.get(source, [])) for source, own in tested.items()}
     whys = [why_unknown(one, records) for one in trainings]
     here = [name for one, why in zip(trainings, whys, strict=True) if why is None for name in sources_of(one)]
     if here:
         here = list(dict.fromkeys(here))
         for source, patients in _met(tested, drawn(records, here)).items():
-            found[source].append(_counted(source, patients, tested[source], here, audit))
+            found[source].append(_counted(source, patients, tested[source], here, held[source], audit))
     parts = dict(prints or {})
     if whys[0] is None:
         parts.pop("pretraining", None)  # of the training that was counted
@@ -97,7 +99,7 @@ def exposures(
             if source in by_samples and "imported" not in one:
                 own.append(by_samples[source])
             elif names:
-                own.append(_stated(names, source, audit.get("databases", {}).get(source, [])))
+                own.append(_stated(names, source, held[source]))
             else:
                 own.append(Exposure("unknown", why))
     return {source: _joined(own) for source, own in found.items()}
@@ -184,16 +186,16 @@ def _met(tested: Mapping[str, pd.DataFrame], seen: Iterator[pd.DataFrame]) -> di
     return met
 
 
-def _counted(source: str, met: set[str], test: pd.DataFrame, here: Sequence[str], audit: Mapping[str, Any]) -> Exposure:
+def _counted(
+    source: str, met: set[str], test: pd.DataFrame, here: Sequence[str], held: Sequence[str], audit: Mapping[str, Any]
+) -> Exposure:
     """Of trainings on sources of this manifest."""
     titled = f"pretrained on train and valid of {', '.join(here)}"
     if met:
         return Exposure("yes", f"{titled}: {_share(met, test)} are among them")
-    whys = [
-        pair["why"]
-        for pair in audit.get("overlaps", [])
-        if source in (pair["a"], pair["b"]) and {pair["a"], pair["b"]} - {source} <= set(here)
-    ]
+    databases = audit.get("databases", {})
+    pairs = [overlap(held, databases.get(name, [])) for name in here if name != source]
+    whys = [why for why in pairs if why]
     return (
         Exposure("perhaps", f"{titled}: {whys[0]}") if whys else Exposure("no", f"{titled}: no test patient is there")
     )

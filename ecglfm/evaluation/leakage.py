@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ecglfm.config import BASELINES
-from ecglfm.config.databases import DATABASES, overlap
+from ecglfm.config.databases import DATABASES, known_databases, overlap
 from ecglfm.data.tables import TableReader
 from ecglfm.models.lineage import lineage
 from ecglfm.models.lineage import pretrained_on as stated_in
@@ -64,7 +64,6 @@ def leakage(
     pretraining = _pretraining(encoder, records, test)
     involved = {record.partition("/")[0] for part in (test["record_id"], fitted) for record in part}
     involved.update(pretraining["sources"])
-    tested = {record.partition("/")[0] for record in test["record_id"]}
     unstated = (audit or {}).get("patients_unknown", {})
     unknown = {source: number for source, number in unstated.items() if source in involved}
     elsewhere = list(dict.fromkeys([*pretrained_on, *stated_in(encoder)]))
@@ -72,10 +71,20 @@ def leakage(
     return {
         "audit": audited,
         "pretraining": pretraining,
-        "suspected": [*_between(audit or {}, involved), *_with_pretraining(audit or {}, tested, elsewhere)],
+        "suspected": [*_between(audit or {}, involved), *_with_pretraining(audit or {}, test, elsewhere)],
         "unknown": unknown,
         "clean": known and not any(pretraining.get(key) for key in ("patients", "records", "before")),
     }
+
+
+def held_by(test: pd.DataFrame, databases: Sequence[str]) -> Sequence[str]:
+    """Of the databases that a source holds those that its test records are of, where their ids say so: the Challenge's.
+
+    A label set of one of them says nothing of the others: who saw Chapman-Shaoxing is tested by CPSC2018.
+    """
+    folders = {record.split("/")[1] if "/" in record else "" for record in test["record_id"]}
+    named = {name for folder in folders for name in known_databases("", [folder]) or [""]}
+    return sorted(named) if named and named <= set(databases) else databases
 
 
 def _between(audit: dict[str, Any], sources: set[str]) -> list[str]:
@@ -84,10 +93,12 @@ def _between(audit: dict[str, Any], sources: set[str]) -> list[str]:
     return [f"{pair['a']} and {pair['b']}: {pair['why']}" for pair in pairs if {pair["a"], pair["b"]} <= sources]
 
 
-def _with_pretraining(audit: dict[str, Any], tested: set[str], pretrained_on: Sequence[str]) -> list[str]:
+def _with_pretraining(audit: dict[str, Any], test: pd.DataFrame, pretrained_on: Sequence[str]) -> list[str]:
     """Sentences on known overlaps of tested sources with what an encoder was pretrained on elsewhere."""
     titles = ", ".join(DATABASES[name].title for name in pretrained_on)
-    held = {source: names for source, names in audit.get("databases", {}).items() if source in tested}
+    sources = test["record_id"].str.split("/").str[0]
+    known = audit.get("databases", {})
+    held = {source: held_by(own, known[source]) for source, own in test.groupby(sources) if source in known}
     whys = {source: overlap(names, pretrained_on) for source, names in held.items()}
     return [f"the encoder's pretraining ({titles}) and {source}: {why}" for source, why in whys.items() if why]
 

@@ -122,6 +122,23 @@ def test_ours_from_elsewhere_is_known_by_samples(records: Path) -> None:
     assert words(ours, records, test, prints=other) == {"s": "yes"}
 
 
+def test_of_the_challenge_only_the_databases_of_the_test_records_count(records: Path) -> None:
+    """`cpsc2018` and `chapman` are label sets of one source; who saw Chapman-Shaoxing has not seen CPSC2018."""
+    audit = {"databases": {"c": ["chapman_shaoxing", "cpsc_2018", "ptbxl"], "s": ["ptbxl"]}}
+    pieces = partial(table_pieces, records)
+
+    def seen(encoder: dict, *folders: str) -> str:
+        ids = [f"c/{folder}/A{number}" for number, folder in enumerate(folders)]
+        test = pd.DataFrame({"record_id": ids, "patient_id": ids, "split": "test"})
+        return exposures(encoder, audit, pieces, test)["c"].seen
+
+    assert (seen(FOREIGN, "cpsc_2018"), seen(FOREIGN, "chapman_shaoxing")) == ("no", "yes")
+    assert seen(FOREIGN, "cpsc_2018", "chapman_shaoxing") == "yes"
+    assert seen(FOREIGN, "of_nobody") == "yes"  # not said, so all that the source holds
+    ours = pretrained(records, "s")
+    assert (seen(ours, "cpsc_2018"), seen(ours, "ptb-xl")) == ("no", "perhaps")
+
+
 def test_what_the_weights_were_before_counts_as_well(records: Path) -> None:
     ours = pretrained(records, "u")
     assert words(ours | {"continues": FOREIGN}, records, kept("s", "t")) == {"s": "no", "t": "yes"}

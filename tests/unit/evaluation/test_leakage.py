@@ -141,6 +141,9 @@ def test_foreign_weights_that_were_trained_on_leave_a_doubt_and_their_databases(
     }  # fmt: skip
     assert found["suspected"] == ["the encoder's pretraining (CODE-15 %, PTB-XL) and t: both have recordings of PTB-XL"]
     assert found["clean"] is False
+    georgia = pd.DataFrame({"record_id": ["t/georgia/E5"], "patient_id": ["F"]})  # no record of the Challenge's PTB-XL
+    audit = AUDIT | {"databases": {"t": ["georgia", "ptbxl"]}}
+    assert leakage(audit, encoder, partial(table_pieces, records), georgia)["suspected"] == []
     other = encoder | {"continues": {"weights": "pretrain", "training": {"sources": ["s"]}, "data_hash": "another"}}
     before = leakage(audit, other, partial(table_pieces, records), test)["pretraining"]["before"]
     assert before.startswith("pretrained on another manifest")
