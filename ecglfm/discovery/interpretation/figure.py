@@ -47,8 +47,8 @@ def attribution_figure(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure
         bar = figure.colorbar(image, ax=axes, shrink=0.55, pad=0.02, aspect=16)
         bar.ax.tick_params(labelsize=7, colors=GREY, length=0)
         bar.outline.set_visible(False)
-    wide = " " if columns > 1 else "\n"
-    label = f"part of the beat; SD of the EDF that it adds{wide}to the difference of high and low"
+    lines = ("part of the beat; SD of the EDF", "that it adds to", "the difference of high and low")
+    label = (" " if columns > 2 else "\n").join(lines)
     figure.supxlabel(label, size=8.5, color=GREY)
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from ecglfm.config import LEADS
 from ecglfm.discovery.interpretation.attribution import COLUMNS
@@ -28,14 +29,15 @@ def test_a_panel_is_the_table_of_its_feature():
         assert [label.get_text() for label in axes.get_xticklabels()] == list(PHASES)
 
 
-def test_what_a_single_panel_says_fits_below_it():
-    rows = [("edf_0", lead, phase, 0.0, 0.0, 1.0, 0.0) for lead in LEADS for phase in PHASES]
-    figure = attribution_figure(pd.DataFrame(rows, columns=COLUMNS), {"edf_0": "x"})
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_stands_below_the_panels_is_not_cut_off(count):
+    names = [f"edf_{k}" for k in range(count)]
+    rows = [(name, lead, phase, 0.0, 0.0, 1.0, 0.0) for name in names for lead in LEADS for phase in PHASES]
+    figure = attribution_figure(pd.DataFrame(rows, columns=COLUMNS), dict.fromkeys(names, "x"))
     png(figure)
     (label,) = (text for text in figure.texts if "part of the beat" in text.get_text())
     extent = label.get_window_extent()
-    assert extent.x0 >= 0
-    assert extent.x1 <= figure.bbox.x1
+    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
 
 
 def test_beats_of_both_ends_stand_in_every_lead():
