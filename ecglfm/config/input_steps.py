@@ -47,7 +47,8 @@ class ResampleStep(_Step):
         """Every k-th sample is there where k is whole."""
         del leads
         if self.method == "every" and rate % self.rate:
-            return f"method: every: {rate} Hz is no multiple of {self.rate} Hz; write `method: polyphase`"
+            mend = "prepare signals at one (`preprocess.sampling_rate`), or in an `input` of your own write"
+            return f"method: every: {rate} Hz is no multiple of {self.rate} Hz: {mend} `method: polyphase`"
         return None
 
 

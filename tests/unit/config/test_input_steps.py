@@ -76,7 +76,8 @@ def test_every_k_th_sample_and_limb_leads_need_theirs() -> None:
     every = contract({"step": "resample", "rate": 500, "method": "every"})
     assert every.misfit(1000) is None
     assert every.misfit(1250) == (
-        "record.0: resample: method: every: 1250 Hz is no multiple of 500 Hz; write `method: polyphase`"
+        "record.0: resample: method: every: 1250 Hz is no multiple of 500 Hz: prepare signals at one"
+        " (`preprocess.sampling_rate`), or in an `input` of your own write `method: polyphase`"
     )
     with pytest.raises(UserError, match=r"e\.yaml: \(whole file\): record\.1: limb_leads: II is not in `leads`"):
         contract({"step": "resample", "rate": 500}, {"step": "limb_leads"}, leads=["I", "V1"])

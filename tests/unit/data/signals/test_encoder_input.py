@@ -87,7 +87,7 @@ def test_the_length_is_known_without_reading(record: list[Any], window: list[Any
 def test_mistakes_are_one_line() -> None:
     with pytest.raises(UserError, match=r"^input\.leads: V1 is not in preprocess\.leads, nor computed"):
         EncoderInput(contract(leads=["V1"]), PreprocessConfig(leads=["I", "II"]))
-    with pytest.raises(UserError, match=r"^preprocess\.notch: input has filters of its own"):
+    with pytest.raises(UserError, match=r"^preprocess\.notch: input begins with signals that no filter has seen"):
         EncoderInput(contract(), PreprocessConfig.model_validate({"notch": {}}))
     with pytest.raises(UserError, match=r"^input: 500 Hz are wanted, and preprocess\.sampling_rate is 250 Hz"):
         EncoderInput(contract(), PreprocessConfig(sampling_rate=250))
