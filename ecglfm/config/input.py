@@ -130,7 +130,9 @@ def check_input(config: InputConfig, preprocess: PreprocessConfig, where: str) -
     """Raise `UserError` where it cannot be made of signals that are prepared so; `where` is the key that says it."""
     for name in ("bandpass", "notch"):
         if getattr(preprocess, name) is not None:
-            raise UserError(f"preprocess.{name}: {where} begins with signals that no filter has seen: write `{name}: null`")
+            raise UserError(
+                f"preprocess.{name}: {where} begins with signals that no filter has seen: write `{name}: null`"
+            )
     limb = sum(lead in _LIMB for lead in preprocess.leads)
     for lead in config.leads:
         if lead not in preprocess.leads and (lead not in _LIMB or limb < 2):

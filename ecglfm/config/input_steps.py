@@ -146,7 +146,7 @@ class StandardizeStep(_Step):
     step: Literal["standardize"] = Field(description="minus the mean, over the population's standard deviation")
     over: Over = Field("lead", description=_OVER)
     epsilon: float = Field(0.0, ge=0, le=1, description="is added to the deviation")
-    constant: float = Field(0.0, ge=-1e6, le=1e6, description="what a lead, or all, becomes that never moves")
+    constant: float = Field(0.0, ge=-1e6, le=1e6, description="what a lead, or all, becomes that never moves (by 1e-7)")
 
 
 class MinMaxStep(_Step):

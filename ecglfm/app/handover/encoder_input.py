@@ -29,6 +29,7 @@ from ecglfm.config.input_steps import (
     StandardizeStep,
 )
 from ecglfm.data.signals import (
+    STILL,
     EncoderInput,
     LeadSum,
     apply_step,
@@ -262,7 +263,7 @@ def _standardize(graph: Graph, x_nlt: str, step: StandardizeStep) -> str:
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=axes, keepdims=1)
     deviation = graph.add("Add", graph.add("Sqrt", variance), graph.float(step.epsilon))
     lowest, highest = _extremes(graph, x_nlt, step.over)
-    moves = graph.add("Greater", highest, lowest)
+    moves = graph.add("Greater", graph.add("Sub", highest, lowest), graph.float(STILL))
     divided = graph.add("Div", centred, graph.add("Where", moves, deviation, graph.float(1.0)))
     return graph.add("Where", moves, divided, graph.float(step.constant))
 

@@ -6,6 +6,7 @@ from ecglfm.data.signals.encoder_input import EncoderInput
 from ecglfm.data.signals.filters import bandpass_sections, extension, notch_sections, ratio
 from ecglfm.data.signals.for_encoder import Reads, as_read, shown_mv, signals_for
 from ecglfm.data.signals.input_steps import (
+    STILL,
     LeadSum,
     apply_step,
     butterworth_sections,
@@ -22,6 +23,7 @@ __all__ = [
     "OUTPUT_DTYPES",
     "QUALITY",
     "RATES",
+    "STILL",
     "UNITS",
     "EncoderInput",
     "LeadSum",

@@ -37,6 +37,9 @@ from ecglfm.records import limb_weights
 #: A lead that is computed: its place, those of two others, and their weights.
 LeadSum = tuple[int, tuple[int, int], tuple[float, float]]
 
+#: A lead that moves by less is still, in whatever unit: what a filter without delay leaves of a constant is rounding.
+STILL = 1e-7
+
 # Nearer to the circle two poles are one number of double precision.
 _LARGEST_POLE = 1 - 1e-7
 
@@ -239,7 +242,7 @@ def _axis(over: Over) -> int | None:
 def _standardize(step: StandardizeStep, x_lt: np.ndarray) -> np.ndarray:
     axis = _axis(step.over)
     deviation = x_lt.std(axis=axis, keepdims=True) + step.epsilon
-    moves = np.ptp(x_lt, axis=axis, keepdims=True) > 0  # a deviation of rounding alone is none
+    moves = np.ptp(x_lt, axis=axis, keepdims=True) > STILL  # a deviation of rounding alone is none
     centred = x_lt - x_lt.mean(axis=axis, keepdims=True)
     return np.where(moves, centred / np.where(moves, deviation, 1.0), step.constant)
 

@@ -212,7 +212,10 @@ def test_the_folder_says_the_contract_and_any_preparation_will_do(repository: Pa
     ("change", "message"),
     [
         ({"preprocess": {"leads": ["V2", "II"]}}, r"theirs: input\.leads: V1 is not in preprocess\.leads, nor"),
-        ({"preprocess": {"notch": {"frequency": 50}}}, r"preprocess\.notch: .*theirs: input begins with signals that no filter has seen"),
+        (
+            {"preprocess": {"notch": {"frequency": 50}}},
+            r"preprocess\.notch: .*theirs: input begins with signals that no filter has seen",
+        ),
         ({"finetune": {"augment": [{"kind": "noise"}]}}, r"finetune\.augment\.0: noise: changes millivolts, and"),
     ],
 )

@@ -74,8 +74,16 @@ def test_a_mistake_is_one_line(more: dict[str, Any], message: str) -> None:
         ({}, {"leads": ["aVF", "V1", "aVL"]}, None),  # three leads of two others
         ({}, {"leads": ["II", "V1"]}, r"input\.leads: I is not in preprocess\.leads, nor computed from two leads"),
         ({"leads": ["V2"]}, {"leads": ["I", "II"]}, r"input\.leads: V2 is not in preprocess\.leads"),
-        ({}, {"bandpass": {}}, r"preprocess\.bandpass: input begins with signals that no filter has seen: write `bandpass: null`"),
-        ({}, {"notch": {}}, r"preprocess\.notch: input begins with signals that no filter has seen: write `notch: null`"),
+        (
+            {},
+            {"bandpass": {}},
+            r"preprocess\.bandpass: input begins with signals that no filter has seen: write `bandpass: null`",
+        ),
+        (
+            {},
+            {"notch": {}},
+            r"preprocess\.notch: input begins with signals that no filter has seen: write `notch: null`",
+        ),
         ({"record": []}, {}, None),
         (
             {"record": []},

@@ -54,6 +54,7 @@ ANYWHERE: list[list[dict[str, Any]]] = [
     [{"step": "median_baseline", "seconds": [0.2, 0.5]}],
     [{"step": "median_baseline", "seconds": [0.2], "edges": "nearest"}],
     [{"step": "standardize", "constant": 7.0}, {"step": "standardize", "over": "all", "epsilon": 0.1}],
+    [{"step": "butterworth", "low": 0.67, "order": 2}, {"step": "standardize", "constant": 7.0}],
     [{"step": "min_max"}, {"step": "min_max", "over": "all", "low": -1}],
     [{"step": "constants", **CONSTANTS}, {"step": "scale", "per_millivolt": 204.918, "round": True}],
     [{"step": "scale", "per_millivolt": 3.0}, {"step": "limb_leads"}],

@@ -186,6 +186,16 @@ def test_range_by_hand() -> None:
     assert made([[0.0, 1.0]], "min_max", epsilon=1.0).tolist() == [[0.0, 0.5]]
 
 
+def test_what_a_high_pass_leaves_of_a_lead_that_is_off_is_no_signal() -> None:
+    """Half a millivolt all along: some 1e-13 of rounding, which divided by its deviation would be waves."""
+    x_lt = np.stack([np.full(5000, 0.5), np.random.default_rng(0).normal(0, 0.3, 5000)])
+    left = made(x_lt, "butterworth", low=0.5, order=2)
+    assert 0 < np.ptp(left[0]) < 1e-11
+    out = made(left, "standardize", constant=7.0)
+    np.testing.assert_array_equal(out[0], 7.0)
+    assert out[1].std() == pytest.approx(1)
+
+
 def test_constants_scale_and_padding_by_hand() -> None:
     keys = {"lower": [-1, 0], "upper": [1, 10], "mean": [0.5, 2], "deviation": [0.5, 4]}
     out = made([[-3.0, 0.5, 2.0], [-3.0, 6.0, 20.0]], "constants", **keys)
