@@ -73,8 +73,15 @@ class InputConfig(Section):
         }
         return self.model_copy(update=steps | {"unit": "mV"})
 
-    def raw(self, seconds: float) -> InputConfig:
+    def raw(self, seconds: float, where: str = "windows") -> InputConfig:
         """The same leads at the same rate in mV, without filters, padding and scaling, in windows of another length.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of the windows.
+        where : str
+            Who asks for them, for a message.
 
         Raises
         ------
@@ -84,7 +91,7 @@ class InputConfig(Section):
         raw = self.in_millivolts()
         record = [step for step in raw.record if not isinstance(step, PadStep)]
         content = raw.model_dump() | {"record": record, "window_seconds": seconds}
-        return parse(InputConfig, content, f"windows of {seconds:g} s")
+        return parse(InputConfig, content, where)
 
     def placed(self, rate: int | None) -> Iterator[tuple[str, InputStep, int | None]]:
         """Each step with its place and the rate before it, Hz; `rate` is that of prepared signals, None: not known."""

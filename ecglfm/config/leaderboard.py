@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ecglfm.config.base import Name, Section
 from ecglfm.config.encoder import EncoderConfig
 
+#: Models of AI4Health's benchmark.
+Published = Literal[
+    "ECG-CPC", "ECG-FM", "ECG-JEPA", "ECGFM-KED", "ECGFounder", "HuBERT-ECG", "MERL", "Net1D", "S4", "ST-MEM"
+]
+
 #: Encoders of this project by the names that AI4Health's benchmark has for the same weights.
-_PUBLISHED = {
+_PUBLISHED: dict[str, Published | None] = {
     "ecgfounder": "ECGFounder",
     "ecg-jepa": "ECG-JEPA",
     "st-mem": "ST-MEM",
@@ -45,11 +50,19 @@ class LeaderboardConfig(Section):
     windows: dict[Name, Annotated[float, Field(gt=0)] | None] = Field(
         _WINDOWS,
         description="`ai4health`: length of an encoder's windows, s; null: all as its `input` says, as HuBERT-ECG had "
-        f"it there; {_SECONDS:g} of an encoder that is not named",
+        f"it there; {_SECONDS:g} of an encoder that is not named. What is given is laid over these",
     )
-    published: dict[Name, str] = Field(
-        _PUBLISHED, description="encoder: model of that benchmark whose published numbers stand beside its own"
+    published: dict[Name, Published | None] = Field(
+        _PUBLISHED,
+        description="encoder: model of that benchmark whose published numbers stand beside its own; null: none. What "
+        "is given is laid over these",
     )
+
+    @field_validator("windows", "published", mode="before")
+    @classmethod
+    def _over_the_benchmarks(cls, value: Any, info: ValidationInfo) -> Any:
+        """Naming one encoder more leaves the others what they are."""
+        return cls.model_fields[str(info.field_name)].default | value if isinstance(value, dict) else value
 
     def given(self, name: str, encoder: EncoderConfig) -> EncoderConfig:
         """An encoder with its input as `protocol` has it made; one that is trained further keeps its own.
@@ -59,7 +72,8 @@ class LeaderboardConfig(Section):
         seconds = self.windows.get(name, _SECONDS)
         if self.protocol == "contract" or encoder.input is None or encoder.pretrain is not None or seconds is None:
             return encoder
-        return encoder.model_copy(update={"input": encoder.input.raw(seconds)})
+        raw = encoder.input.raw(seconds, f"leaderboard.windows.{name}: windows of {seconds:g} s")
+        return encoder.model_copy(update={"input": raw})
 
 
 class LeaderboardSlice(Section):

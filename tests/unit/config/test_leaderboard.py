@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from ecglfm.config import EncoderConfig, LeaderboardConfig, UserError, parse
+from ecglfm.config.leaderboard import Published
+from ecglfm.evaluation.leaderboard.published import published
 from ecglfm.models.importers.contracts import CONTRACTS
 from tests.unit.architectures import small
 
@@ -39,5 +43,27 @@ def test_by_contract_nothing_changes() -> None:
 
 def test_windows_of_no_whole_number_of_samples_are_refused() -> None:
     config = LeaderboardConfig(protocol="ai4health", windows={"e": 0.1234})
-    with pytest.raises(UserError, match="windows of 0.1234 s: .* are no whole number"):
+    with pytest.raises(UserError, match="leaderboard.windows.e: windows of 0.1234 s: .* are no whole number"):
         config.given("e", own("ecg-cpc"))
+
+
+def test_one_encoder_more_leaves_the_others_what_they_are() -> None:
+    content = {
+        "protocol": "ai4health",
+        "windows": {"mine": 5.0, "st-mem": 3.0},
+        "published": {"mine": "S4", "s4": None},
+    }
+    config = parse(LeaderboardConfig, content, "c")
+    hubert = own("hubert-ecg")
+    assert config.given("hubert-ecg-base", hubert) == hubert
+    assert {name: config.windows[name] for name in ("mine", "st-mem", "ecg-fm")} == {
+        "mine": 5.0, "st-mem": 3.0, "ecg-fm": 5.0
+    }  # fmt: skip
+    assert [config.published[name] for name in ("mine", "s4", "ecg-fm")] == ["S4", None, "ECG-FM"]
+    assert "mine" not in LeaderboardConfig().windows
+
+
+def test_the_models_of_the_benchmark_are_known() -> None:
+    assert set(get_args(Published)) == {model for _, model, _ in published()}
+    with pytest.raises(UserError, match="published.e: .*'ECGFonder'"):
+        parse(LeaderboardConfig, {"published": {"e": "ECGFonder"}}, "c")
