@@ -22,6 +22,7 @@ def leaderboard_content(results: Path) -> str:
     return environment().get_template("leaderboard.html.j2").render(
         content=content,
         boards=boards,
+        fits={} if content is None else _hours(content["cells"]),
         unknown=(read_if_there(results / "manifest/audit.json", read_json) or {}).get("patients_unknown", {}),
         leaks=[] if content is None else _leaks(content["cells"]),
         published=[cell for cell in (content or {}).get("cells", []) if cell["published"] is not None],
@@ -45,6 +46,16 @@ def _board(content: dict[str, Any], setting: str) -> dict[str, Any]:
     mode, *share = setting.split("-", 1)
     title = " ".join([MODES.get(mode, mode).capitalize(), *(f"({part} of the patients)" for part in share)])
     return {"setting": setting, "title": title, "tasks": tasks, "rows": rows}
+
+
+def _hours(cells: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Hours of all fits of each encoder on the board; None where no cell says any."""
+    told = {
+        cell["encoder"]: {key: [one[key] for one in cells if one["encoder"] == cell["encoder"] and one[key] is not None]
+                          for key in ("fit_hours", "fit_gpu_hours")}
+        for cell in cells
+    }  # fmt: skip
+    return {name: {key: sum(own) if own else None for key, own in each.items()} for name, each in told.items()}
 
 
 def _leaks(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
