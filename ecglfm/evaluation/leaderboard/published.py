@@ -19,8 +19,8 @@ from typing import Any
 PROTOCOL = (
     "AI4Health's benchmark (arXiv:2509.25095): PTB-XL folds 1-8 / 9 / 10, AdamW, at most 100 epochs, windows without "
     "overlap whose probabilities are averaged. All models but HuBERT-ECG were given raw millivolts in windows of 2.5 s "
-    "(2.4 s ST-MEM; 5 s HuBERT-ECG and ECG-FM; 10 s ECG-JEPA), whatever their authors require. Its intervals are over "
-    "records, not patients, and a class that a resample lacks counts as 0.5."
+    "(2.4 s ST-MEM; 5 s HuBERT-ECG and ECG-FM; 10 s ECG-JEPA and ECGFM-KED), whatever their authors require. Its "
+    "intervals are over records, not patients, and a class that a resample lacks counts as 0.5."
 )
 
 
