@@ -116,7 +116,7 @@ def _task(
             cell |= cell_of([one["macro"][metric] for one in measured], metric, measured[0]["bootstrap"]["confidence"])
             cell |= {"leak": known[encoder]["seen"], "leak_why": known[encoder]["why"]}
             cell |= hours_of_fits(results, encoder, task, own)
-            cells.append(cell | {"published": _published(config, encoder, task, own[0], variant)})
+            cells.append(cell | {"published": _published(config, cell, own[0], variant)})
     return about, cells
 
 
@@ -133,14 +133,15 @@ def _about(metrics: Mapping[str, Any], metric: str) -> dict[str, Any]:
     return {"metric": metric, "n": n, "majority": metrics["majority"]["macro"].get(metric)}
 
 
-def _published(
-    config: LeaderboardConfig, encoder: str, task: str, fit: str, variant: str | None
-) -> dict[str, Any] | None:
+def _published(config: LeaderboardConfig, cell: Cell, fit: str, variant: str | None) -> dict[str, Any] | None:
     """What the benchmark has of an encoder on a task in a mode; nothing of variants and of a share of the patients."""
-    model, parsed = config.published.get(encoder), parse_fit(fit)
+    model, parsed = config.published.get(cell["encoder"]), parse_fit(fit)
     if model is None or variant is not None or parsed.fraction != 1:
         return None
-    return published().get((task, model, parsed.mode))
+    found = published().get((cell["task"], model, parsed.mode))
+    if found is None or cell["leak"] != "yes":
+        return found
+    return found | {"note": "; ".join(filter(None, [found["note"], "the encoder saw the test recordings"]))}
 
 
 def _comparison(results: Path, task: str, encoders: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -138,3 +138,12 @@ def test_a_comparison_of_other_models_is_refused(tmp_path: Path) -> None:
     (tmp_path / "evaluate/ours/t/full-s0/metrics.json").unlink()
     with pytest.raises(UserError, match=r"full-s0/metrics\.json: no such file; run `evaluate`"):
         board(tmp_path, models)
+
+
+def test_a_published_number_of_an_encoder_that_saw_the_test_records_says_so(tmp_path: Path) -> None:
+    models = make(tmp_path, seen={"ours/ptbxl-all": ("yes", "pretrained on PTB-XL")})
+    content = board(tmp_path, models, published={"peer": "ECGFounder", "ours": "ST-MEM"})
+    said = "the encoder saw the test recordings"
+    assert cell(content, "ours", "ptbxl-all", "linear")["published"]["note"] == said
+    assert cell(content, "ours", "ptbxl-all", "full")["published"]["note"].endswith(f"; {said}")
+    assert cell(content, "peer", "ptbxl-all", "linear")["published"]["note"] == ""
