@@ -105,7 +105,7 @@ def test_shuffled_rows_give_the_same_files(planted: Planted, tmp_path: Path) -> 
     as_they_were, shuffled = (
         files(associate(planted, tmp_path / name, "2", name)) for name in ("phenotypes.tsv", "shuffled.tsv")
     )
-    assert len(as_they_were) == 17
+    assert len(as_they_were) == 19
     assert as_they_were == shuffled
 
 
