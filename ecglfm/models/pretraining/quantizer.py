@@ -101,7 +101,7 @@ class GumbelQuantizer(nn.Module):
         Quantized
         """
         with without_autocast(features_sc):  # scores of some 16: of bfloat16's the largest is often two codes'
-            scores_sv = self.weight_proj(at_least_float32(features_sc))
+            scores_sv = at_least_float32(self.weight_proj(features_sc.to(self.vars.dtype)))  # half where all is fp16
         codes = scores_sv.shape[1]
         best_s = scores_sv.argmax(dim=1)
         # not bincount: on a GPU it reads the smallest and the largest code, and the host would wait for them
