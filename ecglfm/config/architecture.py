@@ -102,14 +102,34 @@ class S4Config(ContextConfig):
         description="frames of the kernels whose generating function the weights say, as published (1200 of ECG-CPC); "
         "any number of frames goes in whatever this says; 0: the weights are those of the recurrence",
     )
+    pool: Literal["mean", "last"] = Field(
+        "mean",
+        description="vector of a segment: mean of its frames, or the last, in which causal layers hold all of it. In "
+        "mode `frozen` attention pooling stands in its place",
+    )
 
     @property
     def parts(self) -> int:
         """Layers and those of the front end."""
         return self.layers + len(self.conv_layers)
 
+    @property
+    def last_frame(self) -> bool:
+        """Whether the vector of a segment is its last frame."""
+        return self.pool == "last"
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default of `pool` is left out: what was trained before there was that key stays what it is."""
+        content = dump(self)
+        return content if self.last_frame else {key: value for key, value in content.items() if key != "pool"}
+
     @model_validator(mode="after")
     def _state_fits(self) -> S4Config:
+        if self.last_frame and self.bidirectional:
+            raise ValueError(
+                "pool: last is for layers that see what was before, and these are bidirectional; write mean"
+            )
         for kernel, _ in self.conv_layers:
             check_odd(kernel)
         if self.state % 2:

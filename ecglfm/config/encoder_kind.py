@@ -67,6 +67,11 @@ class ContextConfig(Architecture):
         """Whether each lead of a segment is first brought to mean 0 and deviation 1."""
         return False
 
+    @property
+    def last_frame(self) -> bool:
+        """Whether the vector of a segment is its last frame, and not the mean of all."""
+        return False
+
 
 class AttentionConfig(ContextConfig):
     """What encoders with a convolutional front end and layers of attention have."""

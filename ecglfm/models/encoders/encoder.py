@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from ecglfm.config import (
@@ -49,6 +50,15 @@ def mean_over_frames(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
         return x_btd.mean(dim=1)
     total = x_btd.masked_fill(~mask_bt[..., None], 0.0).sum(dim=1)
     return total / mask_bt.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def last_frame(x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+    """The last real frame; parameters and result as of `mean_over_frames`."""
+    if mask_bt is None:
+        return x_btd[:, -1]
+    last_b = mask_bt.shape[1] - 1 - mask_bt.flip(1).to(torch.int32).argmax(dim=1)
+    at_b1d = last_b[:, None, None].expand(-1, 1, x_btd.shape[2])
+    return x_btd.masked_fill(~mask_bt[..., None], 0.0).gather(1, at_b1d)[:, 0]
 
 
 class Encoder(nn.Module, ABC):
@@ -262,6 +272,10 @@ class ECGEncoder(Encoder):
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames and the mask of the real ones; arguments as in `forward`."""
         return self._frames(self.features(x, mask))
+
+    def pool(self, x_btd: Tensor, mask_bt: Tensor | None = None) -> Tensor:
+        """The mean over real frames, or the last of them, as the architecture says."""
+        return (last_frame if self.config.last_frame else mean_over_frames)(x_btd, mask_bt)
 
     def encode_standardized(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """`encode` of what `standardized` gave."""

@@ -164,6 +164,19 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert again.config == encoder.config
 
 
+def test_the_vector_may_be_the_last_real_frame() -> None:
+    """Of a record of 200 samples its frame 99, with padding behind it and without; of one that is all padding zeros."""
+    encoder, x = exact(pool="last"), torch.randn(3, 12, 300, dtype=torch.float64)
+    assert "pool" in encoder.config.model_dump()
+    assert "pool" not in exact().config.model_dump()  # what was trained before there was that key stays what it is
+    mask = torch.arange(300) < torch.tensor([[300], [200], [0]])
+    frames, found = encoder(x, mask), encoder.embed(x, mask)
+    torch.testing.assert_close(found[0], frames[0, 149], atol=0, rtol=0)
+    torch.testing.assert_close(found[1], encoder(x[1:2, :, :200])[0, 99], atol=1e-12, rtol=0)
+    assert not found[2].any()
+    torch.testing.assert_close(encoder.embed(x), encoder(x)[:, -1], atol=0, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -171,6 +184,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         ({"conv_layers": [[2, 2]]}, "kernel 2 must be odd"),
         ({"heads": 2}, "kind 's4' has no key 'heads'"),
         ({"conv_layers": [[3, 0]]}, "greater than or equal to 1"),
+        ({"pool": "last", "bidirectional": True}, "pool: last is for layers that see what was before"),
     ],
 )
 def test_wrong_architecture(changes: dict, message: str) -> None:
