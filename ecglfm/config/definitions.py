@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
@@ -39,10 +41,14 @@ class Definitions:
     define : DefineConfig
     origin : Origin
         Says in which file `define` stands.
+    known : mapping, optional
+        `remembered` of imported folders, which may have been put away since.
     """
 
-    def __init__(self, folder: Path, define: DefineConfig, origin: Origin) -> None:
-        self.folder, self._define, self._origin = folder, define, origin
+    def __init__(
+        self, folder: Path, define: DefineConfig, origin: Origin, known: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self.folder, self._define, self._origin, self._known = folder, define, origin, known
 
     def where(self, kind: str, name: str) -> str:
         """What a message calls the description of a name in `sources`, `encoders` or `tasks`."""
@@ -67,12 +73,15 @@ class Definitions:
         return parse(EncoderConfig, content, where)
 
     def _said_by_folder(self, content: dict[str, Any], where: str) -> dict[str, Any]:
-        """`model` and `input` of the folder that an encoder is imported from; {} where it is not there yet."""
+        """`model` and `input` of the folder that an encoder is imported from, or was; {} where it is not there yet."""
         path, is_told = content.get("path"), "model" in content
         if not path and not is_told:
             raise UserError(f"{where}: `weights: import` needs `path:`")
-        if not path or (is_told and ("input" in content or not Path(str(path), "encoder.json").exists())):
+        if not path or (is_told and "input" in content):
             return {}
+        said: dict[str, Any] | None = self._known.get(str(path), {}).get("said")
+        if not Path(str(path), "encoder.json").exists() and (said or is_told):
+            return said or {}
         description = read_description(Path(str(path)), "encoder", f"{where}: path")
         return description.model_dump(mode="json", include={"model", "input"})
 

@@ -179,6 +179,16 @@ def _stamp(folder: Path, stem: Stem) -> list[list[int]] | None:
         return None
 
 
+def _said(folder: str, stem: Stem, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`model` and `input` of a folder; of one that is not there, what is known of it."""
+    try:
+        description = read_description(Path(folder), stem, folder)
+    except UserError:
+        said: dict[str, Any] | None = known.get(folder, {}).get("said")
+        return said
+    return description.model_dump(mode="json", include={"model", "input"})
+
+
 def remembered(results: str | Path) -> dict[str, Any]:
     """What the last run knew of imported folders; {} before the first."""
     try:
@@ -189,12 +199,14 @@ def remembered(results: str | Path) -> dict[str, Any]:
 
 
 def remember(results: str | Path, hashes: Mapping[tuple[str, Stem], str | None]) -> None:
-    """Keep the hashes of folders, with size and times of their files, for the next plan."""
+    """Keep the hashes of folders, with size and times of their files and what they say, for the next plan."""
     if not hashes:
         return
-    path = Path(results) / "config" / REMEMBERED
-    stamps = {folder: _stamp(Path(folder), stem) for folder, stem in hashes}
-    content = {folder: {"sha256": sha256, "stamp": stamps[folder]} for (folder, _), sha256 in hashes.items()}
+    path, known = Path(results) / "config" / REMEMBERED, remembered(results)
+    content = {
+        folder: {"sha256": sha256, "stamp": _stamp(Path(folder), stem), "said": _said(folder, stem, known)}
+        for (folder, stem), sha256 in hashes.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

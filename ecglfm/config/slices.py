@@ -81,7 +81,8 @@ class Project:
     ) -> None:
         self._origin = Origin(Path(folder) / "config.yaml", [layer for layer in over if layer[1]])
         self.config = config = parse(ProjectConfig, content, self._origin)
-        self._definitions = Definitions(Path(folder), config.define, self._origin)
+        self._known = remembered(config.results)
+        self._definitions = Definitions(Path(folder), config.define, self._origin, self._known)
         where = self._definitions.where
         self.sources = {name: self._source(name) for name in config.sources}
         self.encoders = {name: self._definitions.encoder(name) for name in config.encoders}
@@ -128,7 +129,7 @@ class Project:
         self.imported = self._imported()
 
     def _imported(self) -> dict[tuple[str, Stem], str | None]:
-        """SHA-256 of each folder that was made elsewhere; of one of ours that goes on Snakemake knows what it is."""
+        """SHA-256 of each folder that was made elsewhere; of one of ours Snakemake knows what it is."""
         folders: list[tuple[str, Stem]] = []
         for name, encoder in self.encoders.items():
             if encoder.import_path is None:
@@ -138,11 +139,10 @@ class Project:
                     f"{self._definitions.where('encoders', name)}: path: {encoder.import_path} is where it will lie"
                     " itself; name the folder of another"
                 )
-            if encoder.pretrain is None or maker is None:
+            if maker is None:
                 folders.append((encoder.import_path, "encoder"))
         folders += [(self.model.folder, "model")] if self.model else []
-        known = remembered(self.config.results) if folders else {}
-        hashes = {(folder, stem): content_hash(Path(folder), stem, known) for folder, stem in folders}
+        hashes = {(folder, stem): content_hash(Path(folder), stem, self._known) for folder, stem in folders}
         for name, encoder in self.encoders.items():
             if encoder.pretrain and hashes.get((encoder.import_path or "", "encoder"), "") is None:
                 check_whole(Path(encoder.import_path or ""), f"{self._definitions.where('encoders', name)}: path")

@@ -115,14 +115,15 @@ def test_a_training_that_goes_on_knows_the_folder_by_its_hash(repository: Path, 
     assert yaml.safe_load(going_on(repository, tmp_path / "results", encoder).slices()["pretrain/more"]) != said
 
 
-def test_one_that_goes_on_with_an_encoder_of_its_project_does_not_change_when_that_is_made(
-    repository: Path, tmp_path: Path
+@pytest.mark.parametrize("pretrain", [{"steps": 1}, None], ids=["trained on", "as it is"])
+def test_one_that_takes_an_encoder_of_its_project_does_not_change_when_that_is_made(
+    repository: Path, tmp_path: Path, pretrain: dict | None
 ) -> None:
-    """Else what was trained in the first run would be trained anew in the second."""
+    """Else what was made in the first run, and all that stands on it, would be made anew in the second."""
     path = tmp_path / "results/pretrain/theirs"
-    before = going_on(repository, tmp_path / "results", path).slices()["pretrain/more"]
+    before = going_on(repository, tmp_path / "results", path, pretrain=pretrain).slices()["pretrain/more"]
     folder_of(path)
-    assert going_on(repository, tmp_path / "results", path).slices()["pretrain/more"] == before
+    assert going_on(repository, tmp_path / "results", path, pretrain=pretrain).slices()["pretrain/more"] == before
     assert "sha256" not in yaml.safe_load(before)
 
 
@@ -206,6 +207,22 @@ def test_the_folder_says_the_contract_and_any_preparation_will_do(repository: Pa
         slice_of(project(repository, tmp_path, encoder, preprocess={"sampling_rate": 400}))["config"] == said["config"]
     )
     assert "input" not in slice_of(project(repository, tmp_path, folder_of(tmp_path / "plain")))["config"]
+
+
+@pytest.mark.parametrize("told", [{}, {"model": MODEL}], ids=["the folder says it", "model: is told"])
+def test_a_contract_stays_that_of_the_folder_where_that_is_put_away(
+    repository: Path, tmp_path: Path, told: dict
+) -> None:
+    encoder = with_contract(tmp_path / "encoder")
+    define = {"encoders": {"theirs": {"weights": "import", "path": str(encoder)} | told}}
+    found = project(repository, tmp_path, encoder, define=define)
+    remember(found.config.results, found.imported)
+    encoder.rename(tmp_path / "away")
+    for _ in range(2):  # what is known of it is not forgotten in the run after the next
+        again = project(repository, tmp_path, encoder, define=define)
+        remember(again.config.results, again.imported)
+        assert slice_of(again) == slice_of(found)
+    assert slice_of(again)["config"]["input"]["window"][0]["step"] == "standardize"
 
 
 @pytest.mark.parametrize(
