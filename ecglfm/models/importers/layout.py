@@ -19,6 +19,7 @@ from ecglfm.models.meta_device import on_meta_device
 
 #: Length of the segments that both methods train on, s.
 CROP_SECONDS = 5.0
+_NAMED = 5  # weights that a message names
 #: The two forms of a weight normalisation.
 _LENGTH_AND_DIRECTION = (
     ("weight_g", "weight_v"),
@@ -173,14 +174,14 @@ def take(
     Raises
     ------
     UserError
-        Weights are missing or unknown (all are named), or one has another shape.
+        Weights are missing or unknown (the first are named), or one has another shape.
     """
     dead = tuple(dead)
     wanted = {original(name): name for name in expected}
     dropped = sorted(name for name in checkpoint.state if name.startswith(dead) and name not in wanted)
     missing = [name for name in wanted if name not in checkpoint.state]
     unknown = [name for name in checkpoint.state if name not in wanted and not name.startswith(dead)]
-    problems = [f"{len(names)} {what}: {', '.join(names)}" for what, names in
+    problems = [f"{len(names)} {what}: {_first(names)}" for what, names in
                 (("missing", missing), ("unknown", unknown)) if names]  # fmt: skip
     if problems:
         raise UserError(f"{checkpoint.path}: its weights are not those of this method; {'; '.join(problems)}")
@@ -194,6 +195,12 @@ def take(
             raise UserError(f"{checkpoint.path}: weight {theirs!r} holds {value.dtype}, expected floats")
         taken[ours] = value.to(expected[ours].dtype)
     return taken, dropped
+
+
+def _first(names: list[str]) -> str:
+    """The first names, and how many more there are: a file of another method has hundreds, and its first say which."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def assemble(

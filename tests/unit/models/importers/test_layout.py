@@ -13,7 +13,7 @@ from ecglfm.models.importers.checkpoint import read_checkpoint
 from tests.unit.models.importers.original import MODEL, saved
 
 
-def test_missing_and_unknown_weights_are_all_named(theirs, tmp_path):
+def test_missing_and_unknown_weights_are_named(theirs, tmp_path):
     del theirs["encoder.layers.1.ffn2.w_1.bias"], theirs["mlm_proj.weight"]
     theirs |= {"encoder.layers.0.moe.gate": torch.ones(1), "encoder.pos_convolution": torch.ones(1)}
     with pytest.raises(UserError) as error:
@@ -21,6 +21,14 @@ def test_missing_and_unknown_weights_are_all_named(theirs, tmp_path):
     missing, unknown = str(error.value).split("; ")[1:]
     assert missing == "2 missing: encoder.layers.1.ffn2.w_1.bias, mlm_proj.weight"
     assert unknown == "2 unknown: encoder.layers.0.moe.gate, encoder.pos_convolution"
+
+
+def test_of_hundreds_of_weights_the_first_are_named(theirs, tmp_path):
+    theirs |= {f"encoder.more.{number}": torch.ones(1) for number in range(300)}
+    with pytest.raises(UserError) as error:
+        convert(read_checkpoint(saved(tmp_path / "a.pt", theirs)))
+    named = ", ".join(f"encoder.more.{number}" for number in range(5))
+    assert str(error.value).endswith(f"; 300 unknown: {named} and 295 more")
 
 
 @pytest.mark.parametrize(
