@@ -38,6 +38,7 @@ from ecglfm.cli import (
     tracking,
     training,
 )
+from ecglfm.cli.arguments import Parser
 from ecglfm.config import UserError
 from ecglfm.metering import metered
 from ecglfm.process import tune_process
@@ -76,9 +77,7 @@ HINTS = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of every command."""
-    parser = argparse.ArgumentParser(
-        prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model."
-    )
+    parser = Parser(prog="ecglfm", description="From raw 12-lead ECGs to an evaluated foundation model.")
     parser.add_argument("--version", action="version", version=f"ecglfm {__version__}")
     parser.add_argument(
         "--cost",

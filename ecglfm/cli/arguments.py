@@ -19,6 +19,33 @@ if TYPE_CHECKING:
 _SHOWN = 5  # recordings without an answer that are named
 
 
+class _Once(argparse._StoreAction):
+    """A value, or values, of an option that stands once; a place on the line is no option."""
+
+    _given: argparse.Namespace | None = None
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string is not None and self._given is namespace:
+            raise argparse.ArgumentError(self, "is given twice, and only the last would count: give it once")
+        self._given = namespace
+        super().__call__(parser, namespace, values, option_string)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, and so those of its commands, that refuses an option given twice: argparse takes the last silently."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+
 def add_tracking(parser: argparse.ArgumentParser) -> None:
     """Declare `--tracking` and `--rule`."""
     parser.add_argument(
@@ -68,7 +95,10 @@ def files_reader(args: argparse.Namespace) -> FromFiles:
 def add_recordings(parser: argparse.ArgumentParser) -> None:
     """Declare which recordings are meant, how they are read, and by how many processes."""
     parser.add_argument(
-        "recordings", nargs="*", metavar="FILE_OR_FOLDER", help="WFDB records, MUSE XML, HDF5 of CODE-15 %%, or folders"
+        "recordings",
+        nargs="*",
+        metavar="FILE_OR_FOLDER",
+        help="WFDB records, files of devices (MUSE XML, DICOM, …), HDF5 of CODE-15 %%, or folders",
     )
     parser.add_argument("--source", type=Path, metavar="YAML", help="a database instead, as in config/sources/")
     add_file_options(parser)

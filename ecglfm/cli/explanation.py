@@ -35,7 +35,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "record", metavar="RECORD", help="a WFDB record or any of its files, MUSE XML, FILE.hdf5#EXAM of CODE-15 %%"
+        "record",
+        metavar="RECORD",
+        help="a WFDB record or any of its files, a device's file, FILE.hdf5#EXAM of CODE-15 %%",
     )
     add_file_options(parser)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ecglfm.cli import build_parser
 from ecglfm.cli.arguments import add_recordings, recordings_of, say_left_out
 from ecglfm.config import UserError
 from tests.unit.app.prediction.test_predict import write_wfdb
@@ -36,3 +37,27 @@ def test_recordings_are_named_by_files_or_by_a_database(tmp_path: Path) -> None:
     for wrong in ([], [path, "--source", "x.yaml"]):
         with pytest.raises(UserError, match="one of the two"):
             recordings_of(parser.parse_args(wrong))
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        (["predict", "--model", "a", "--model", "b", "--output", "c", "d"], "--model"),
+        (["predict", "--ensemble", "a", "--output", "c", "d", "--ensemble", "b"], "--ensemble"),
+        (["export", "--encoder", "a", "--output", "b", "--output", "b"], "--output"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused(
+    given: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the last would count, without a word."""
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(given)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"ecglfm {given[0]}: error: argument {option}: is given twice, and only the last would count: give it once"
+    )
+
+
+def test_a_parser_may_be_asked_twice() -> None:
+    parser, given = build_parser(), ["predict", "--model", "a", "--output", "c", "d", "e"]
+    assert parser.parse_args(given).recordings == parser.parse_args(given).recordings == ["d", "e"]
