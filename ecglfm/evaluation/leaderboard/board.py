@@ -184,17 +184,18 @@ def _rank(column: Sequence[Cell], metric: str, pairs: Sequence[Mapping[str, Any]
     """Ranks of the cells of a task and mode, and each against the best and against random weights.
 
     Where the encoder saw the test records a cell has no rank, and is neither the best nor what others are held against.
+    One that is left alone is no best, and has no rank.
     """
     task, setting = column[0]["task"], column[0]["setting"]
     fair = {cell["name"]: cell["value"] for cell in column if cell["value"] is not None and cell["leak"] != "yes"}
     ranks = ranks_of(fair, metric)
     order = sorted(ranks, key=ranks.__getitem__)
-    best = order[0] if order else None
+    best = order[0] if len(order) > 1 else None
     untrained = {cell["name"] for cell in column if weights[cell["encoder"]] == "random"}
     control = next((name for name in order if name in untrained), None)
     own = [pair for pair in pairs if (pair["task"], pair["setting"]) == (task, setting)]
     for cell in column:
-        cell["rank"] = ranks.get(cell["name"])
+        cell["rank"] = None if best is None else ranks.get(cell["name"])
         cell["best"] = cell["name"] == best
         cell["against_best"] = _against(cell["name"], best, own)
         cell["against_random"] = _against(cell["name"], control, own)

@@ -106,11 +106,12 @@ def test_the_table_has_a_row_per_cell_and_the_constant_answers(made: tuple[Path,
     assert len(table) == len(content["cells"]) + 2
 
 
-def test_one_encoder_has_nobody_beside_it(tmp_path: Path) -> None:
+def test_one_encoder_has_nobody_beside_it_and_is_no_best(tmp_path: Path) -> None:
     content = board(tmp_path, make(tmp_path, encoders={"ours": ENCODERS["ours"]}, tasks=("t",), seeds=1))
     assert content["test"]["family"] == 0
     (linear, full) = content["cells"]
-    assert (linear["rank"], linear["best"], linear["against_best"], linear["against_random"]) == (1.0, True, None, None)
+    assert [linear[key] for key in ("rank", "best", "against_best", "against_random")] == [None, False, None, None]
+    assert [(row["mean_rank"], row["tasks"]) for row in content["ranks"]] == [(None, 0), (None, 0)]
     metrics = read_json(tmp_path / "evaluate/ours/t/full-s0/metrics.json")["macro"]["auroc"]
     assert [full[key] for key in ("value", "ci_low", "ci_high")] == pytest.approx(
         [metrics[key] for key in ("value", "ci_low", "ci_high")], abs=1e-11

@@ -56,7 +56,8 @@ def test_one_encoder_on_one_task(tmp_path: Path) -> None:
     assert "0 differences" in seen
     assert "Published beside ours" not in seen
     assert "What may have been seen" not in seen
-    assert page.count("best:") == page.count("random:") == 0
+    assert page.count("best:") == page.count("random:") == page.count(">best</small>") == 0
+    assert "ours – of 0 label sets" in seen
 
 
 def test_the_other_protocol_is_said(tmp_path: Path) -> None:
