@@ -70,8 +70,9 @@ MODULE ?= ecglfm/data/manifest/splits.py
 TESTS ?=
 ONLY ?= *
 
-mutants: setup
-	python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[mutants]'
+# An environment of your own stays as it is, but for mutmut: it may be another checkout's. The copy is found by PYTHONPATH.
+mutants: $(if $(OWN_ENV),,setup)
+	python -c 'import mutmut' 2> /dev/null || python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt mutmut
 	nice python -m tests.mutants '$(MODULE)' $(TESTS) --only '$(ONLY)'
 
 # MLflow's server, for this machine alone, until Ctrl-C; STORE may be a database: postgresql://user:password@host/name.

@@ -57,32 +57,47 @@ class Forks:
         Mutants, as `module.name`; mutmut's copy of the module is the one that this environment variable names.
     processes : int
         Forks at once.
+
+    Attributes
+    ----------
+    seen : dict of str to {"survived", "killed", "late"}
+        What became of each; late: it was stopped, since it took too long.
+    patience : float
+        Seconds that a process of its own may take, which imports and collects anew.
     """
 
     def __init__(self, names: list[str], *, processes: int) -> None:
         self.names, self.processes = names, processes
         self.seen: dict[str, str] = {}
+        self.patience, self._started = PATIENCE, time.monotonic()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Run the module as it is, then every mutant."""
         began = time.monotonic()
-        _, status = os.waitpid(self._fork(session, ""), 0)
-        if status != 0:
-            raise pytest.UsageError("the tests are not green without a mutant")
+        if (pid := os.fork()) == 0:
+            os.environ["MUTANT_UNDER_TEST"] = ""
+            return None  # here pytest goes on as always, and says of a test that fails what there is to say
+        session.config.pluginmanager.unregister(name="terminalreporter")  # of this process no test will be run
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+            raise pytest.UsageError("these files have no test that is selected")
+        if code != 0:
+            raise pytest.UsageError("the tests are not green without a mutant: see above")
         limit = PATIENCE + 10 * (time.monotonic() - began)
+        self.patience += 10 * (time.monotonic() - self._started)
         waiting, running = list(self.names), {}
         while waiting or running:
             while waiting and len(running) < self.processes:
                 name = waiting.pop(0)
                 running[self._fork(session, name)] = (name, time.monotonic() + limit)
             for pid, (name, deadline) in list(running.items()):
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                if ended:
-                    self.seen[name] = "survived" if status == 0 else "killed"
-                    del running[pid]
-                elif time.monotonic() > deadline:
+                if late := time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
+                ended, status = os.waitpid(pid, 0 if late else os.WNOHANG)
+                if ended:
+                    self.seen[name] = "survived" if status == 0 else "late" if late else "killed"
+                    del running[pid]
             time.sleep(0.01)
         return True
 
@@ -90,7 +105,6 @@ class Forks:
     def _fork(session: pytest.Session, mutant: str) -> int:
         if (pid := os.fork()) != 0:
             return pid
-        session.config.pluginmanager.unregister(name="terminalreporter")
         silent = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(silent, number)
@@ -107,15 +121,22 @@ class Forks:
 
 def inside(tests: list[str], processes: int) -> int:
     """In the copy: run the tests on each mutant of the list, and write what became of it."""
-    path = Path(LIST)
+    path, own = Path(LIST), os.getpid()
     forks = Forks(json.loads(path.read_text()), processes=processes)
     command = ["-q", "--no-header", "-p", "no:cacheprovider", *tests]
     status = pytest.main(command, plugins=[forks])
+    if os.getpid() != own:  # the fork that ran the module as it is
+        sys.stdout.flush()
+        os._exit(status)
     for name in [name for name, state in forks.seen.items() if state == "survived"]:
         alone = [sys.executable, "-m", "pytest", "--exitfirst", *command]
         environment = os.environ | {"MUTANT_UNDER_TEST": name}
-        if subprocess.run(alone, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-            forks.seen[name] = "killed"
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        try:
+            if subprocess.run(alone, env=environment, timeout=forks.patience, **silent).returncode:
+                forks.seen[name] = "killed"
+        except subprocess.TimeoutExpired:
+            forks.seen[name] = "late"
     path.write_text(json.dumps(forks.seen))
     return int(status)
 
@@ -156,15 +177,16 @@ def main() -> None:
     environment = places | os.environ | {"PYTHONPATH": str(folder)}
     done = subprocess.run([*command, str(module), *tests], cwd=folder, env=environment)
     if done.returncode:
-        raise SystemExit(f"pytest ended with {done.returncode}; are the tests green without a mutant?")
+        raise SystemExit(f"{module}: no mutant was tried")
     found = json.loads((folder / LIST).read_text())
     lived = [name for name, state in found.items() if state == "survived"]
     for name in lived:
         diff = get_diff_for_mutant(name, source=mutated.code, path=module).splitlines()
         changed = [line for line in diff if line[:1] in "+-" and line[:3] not in ("+++", "---")]
         print(f"\n{name}: survived", *changed, sep="\n")
-    seen = len(found) - len(lived)
-    print(f"\n{module}: {seen} of {len(found)} mutants are seen ({seen / max(1, len(found)):.0%})")
+    seen, late = len(found) - len(lived), list(found.values()).count("late")
+    slow = f"; {late} of them by nothing but their time: on a busy machine run these again" if late else ""
+    print(f"\n{module}: {seen} of {len(found)} mutants are seen ({seen / max(1, len(found)):.0%}){slow}")
 
 
 if __name__ == "__main__":
