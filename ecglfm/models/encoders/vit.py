@@ -26,10 +26,9 @@ from ecglfm.models.encoders.encoder import mean_over_frames
 from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import PatchEmbedding, grid_positions, normalized
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
+from ecglfm.models.layers import never
 
-#: Below this attention has no part; finite, because a record without one real token must not give NaN. In float16 it
-#: is half the lowest number, so that two may be added.
-_NEVER = -1e9
+_NEVER = -1e9  # below this attention has no part; in float16, which has no such number, it is `never`, twice if need be
 
 
 class Vit(nn.Module):
@@ -160,8 +159,7 @@ class Vit(nn.Module):
 
 def attention_bias(allowed: Tensor, like: Tensor) -> Tensor:
     """What is added to scores of attention, in the numbers of `like`: 0 where it is allowed."""
-    never = max(_NEVER, torch.finfo(like.dtype).min / 2)
-    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, never)
+    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, max(_NEVER, never(like)))
 
 
 class VitEncoder(PatchEncoder):

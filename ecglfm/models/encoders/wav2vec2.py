@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ecglfm.config import VitConfig, Wav2Vec2Config
-from ecglfm.models.layers import cast_once
+from ecglfm.models.layers import cast_once, never
 
 
 class PositionalConvolution(nn.Module):
@@ -173,8 +173,8 @@ class Wav2Vec2(nn.Module):
         bias_b11t = None
         if mask_bt is not None:
             x_btd = x_btd.masked_fill(~mask_bt[..., None], 0.0)
-            bias_b11t = torch.zeros_like(mask_bt, dtype=x_btd.dtype)  # finite: an empty record must not give NaN
-            bias_b11t = bias_b11t.masked_fill(~mask_bt, torch.finfo(x_btd.dtype).min)[:, None, None, :]
+            bias_b11t = torch.zeros_like(mask_bt, dtype=x_btd.dtype)
+            bias_b11t = bias_b11t.masked_fill(~mask_bt, never(x_btd))[:, None, None, :]
         x = x_btd + self.positional(x_btd)
         x, outputs = self.dropout(x if self.norm_first else self.layer_norm(x)), []
         for layer in self.layers:

@@ -21,6 +21,7 @@ from ecglfm.models.layers.precision import (
     cast_once,
     in_autocast,
     in_float32,
+    never,
     scores,
     without_autocast,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "in_float32",
     "make_norm",
     "mean_over_ranks",
+    "never",
     "normed_linear",
     "scores",
     "sinusoids",

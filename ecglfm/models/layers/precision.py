@@ -59,6 +59,22 @@ def scores(x: Tensor, y: Tensor) -> Tensor:
         return at_least_float32(x) @ at_least_float32(y)
 
 
+def never(like: Tensor) -> float:
+    """What is added to a score of attention that is to have no part, in the numbers that attention is taken in.
+
+    Half the lowest of those, so that a score may be added: from minus infinity at every key, of a record without one
+    real frame, comes NaN.
+
+    Parameters
+    ----------
+    like : Tensor
+        In the numbers in which the layers hand on frames; autocast takes attention in its own.
+    """
+    device = like.device.type
+    dtype = torch.get_autocast_dtype(device) if _autocast(device) else like.dtype
+    return torch.finfo(dtype).min / 2
+
+
 def _autocast(device: str) -> bool:
     """Whether products on such a device are taken in half precision now."""
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ecglfm.models.layers.fast.choice import exporting, fast
 from ecglfm.models.layers.fast.dropout import drop_out, keep_mask
+from ecglfm.models.layers.precision import never
 
 _ALIGNED = 8  # elements: the fused kernels of a GPU copy a bias whose rows begin elsewhere
 _TOGETHER = 1 << 22  # scores of the records that are worked on together: 16 MB
@@ -53,8 +54,8 @@ def attend(
     if not _fused(query):
         position_hwp = position_pd.view(-1, heads, width).permute(1, 2, 0) / math.sqrt(width)
         bias = relative_shift((query + v_hw[:, None]) @ position_hwp)
-        if mask_bt is not None:  # a large finite value: a record without one real frame must not give NaN
-            bias = bias.masked_fill(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+        if mask_bt is not None:
+            bias = bias.masked_fill(~mask_bt[:, None, None, :], never(bias))
     else:
         u_hw = u_hw.to(
             query.dtype
@@ -124,8 +125,8 @@ class _AlignedByKey(torch.autograd.Function):
         ctx.shape, frames = scores_hbtp.shape, scores_hbtp.shape[2]
         wide = _aligned_by_key(scores_hbtp, frames + -frames % _ALIGNED).contiguous()
         bias = wide[..., :frames]
-        if mask_bt is not None:  # finite: a record without one real frame must not give NaN
-            bias.masked_fill_(~mask_bt[:, None, None, :], torch.finfo(bias.dtype).min)
+        if mask_bt is not None:
+            bias.masked_fill_(~mask_bt[:, None, None, :], never(bias))
         return bias
 
     @staticmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ecglfm.benchmark.gpu_rules import gpu_rules
-from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32, scores
+from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32, never, scores
 
 
 def test_half_precision_becomes_float32_and_nothing_else_does():
@@ -45,3 +46,16 @@ def test_scores_are_float32_under_autocast():
         half = scores(x.bfloat16(), y)
     assert (found.item(), found.dtype, half.item()) == (65535.0, torch.float32, 65535.0)
     assert scores(x.double(), y.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_scores_that_have_no_part_stay_finite_in_the_numbers_of_attention(dtype: torch.dtype) -> None:
+    """The lowest number of float32 is minus infinity in both halves, and that of float16 with a score below -16."""
+    lowest = torch.tensor(never(torch.ones(1, dtype=dtype))).to(dtype)
+    assert torch.tensor([lowest, lowest - 100]).isfinite().all()
+    assert torch.equal(
+        torch.stack([lowest - 100, lowest + 100, lowest * 0]).softmax(0), torch.tensor([0, 0, 1]).to(dtype)
+    )
+    if dtype != torch.float32:
+        with torch.autocast("cpu", dtype=dtype):
+            assert never(torch.ones(1)) == lowest

@@ -98,6 +98,21 @@ def test_training_keeps_nothing_of_the_size_of_the_weights_but_them():
     assert [size for size in sizes if size > x.numel()] == [3 * 2 * 40 * 40]
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_record_of_padding_only_is_finite_in_half_precision(monkeypatch, fused):
+    """By the formula, which PyTorch's kernels need not follow: some have no answer where all scores are infinite."""
+
+    def formula(query, key, value, *, attn_mask, dropout_p):
+        return (query @ key.mT / query.shape[-1] ** 0.5 + attn_mask).softmax(-1) @ value
+
+    monkeypatch.setenv(SWITCH, "0")
+    monkeypatch.setattr(attention, "_fused", lambda x: fused)
+    monkeypatch.setattr(attention.functional, "scaled_dot_product_attention", formula)
+    query, position, bias = (torch.full(shape, 6.0, dtype=torch.half) for shape in ((2, 3, 4), (5, 4), (1, 4)))
+    found = attention.attend(query, -query, query, 0 * position, bias, bias, torch.tensor([[True] * 3, [False] * 3]))
+    torch.testing.assert_close(found, query, rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize("frames", [1, 3, 8, 13])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_gpu_attends_as_a_cpu_does(monkeypatch, frames, masked):
