@@ -5,12 +5,38 @@ Shapes: t samples, l leads.
 
 from __future__ import annotations
 
+import math
 from itertools import count
+from typing import assert_never
 
 import numpy as np
 
 from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError, check_input
-from ecglfm.data.signals.input_steps import LeadSum, apply_step, length_after, stable, with_sums
+from ecglfm.config.input_steps import (
+    ButterworthStep,
+    ConstantsStep,
+    DecimateStep,
+    FirStep,
+    InputStep,
+    LimbLeadsStep,
+    MedianBaselineStep,
+    MinMaxStep,
+    NotchStep,
+    PadStep,
+    ResampleStep,
+    ScaleStep,
+    StandardizeStep,
+)
+from ecglfm.data.signals.filters import ratio
+from ecglfm.data.signals.input_steps import (
+    LeadSum,
+    apply_step,
+    denominators,
+    length_after,
+    median_lengths,
+    stable,
+    with_sums,
+)
 from ecglfm.records import limb_weights
 
 
@@ -25,6 +51,8 @@ class EncoderInput:
 
     Attributes
     ----------
+    rate : int
+        Of prepared signals, Hz.
     columns : list of int
         Where each lead lies among prepared ones; anywhere, of those in `sums`.
     sums : list of LeadSum
@@ -50,6 +78,7 @@ class EncoderInput:
                 )
         rated = [(step, rate or 0) for _, step, rate in steps]  # no rate is unknown
         self._record, self._window = rated[: len(config.record)], rated[len(config.record) :]
+        self.rate = preprocess.sampling_rate
         self.columns, self.sums = _lead_sources(config.leads, preprocess.leads)
 
     @property
@@ -61,6 +90,11 @@ class EncoderInput:
     def shortest(self) -> int:
         """Fewest prepared samples of which the encoder reads at least one."""
         return next(samples for samples in count(2) if self.length(samples))
+
+    @property
+    def reach(self) -> float:
+        """Seconds beyond which a sample has no part in what `record` makes; infinite where all of a recording has."""
+        return sum(reach(step, rate) for step, rate in self._record)
 
     def length(self, samples: int) -> int:
         """Samples of what the encoder reads that so many prepared samples give."""
@@ -105,6 +139,35 @@ class EncoderInput:
         for step, rate in self._window:
             x_lt = apply_step(step, x_lt, rate, self.config.leads)
         return np.ascontiguousarray(x_lt.T, np.float32)
+
+
+def reach(step: InputStep, rate: int) -> float:
+    """Seconds beyond which a sample has no part in what a step makes; infinite where all of a signal has one.
+
+    What a recursive filter gives has died away to 1e-6 by then. A line through the ends of a resampled lead, and its
+    absence in all of a signal, count for nothing here.
+    """
+    match step:
+        case ResampleStep(method="fourier" | "linear"):
+            return 0.0 if step.rate == rate else math.inf
+        case ResampleStep():
+            factor = ratio(rate, step.rate)
+            if step.rate * factor.denominator != rate * factor.numerator:
+                return math.inf  # by no ratio of small numbers: its samples drift
+            return 10 * max(factor.numerator, factor.denominator) / (factor.numerator * rate)
+        case ButterworthStep() | NotchStep():
+            pole = max(np.abs(np.roots(one)).max(initial=1e-9) for one in denominators(step, rate))
+            return math.log(1e-6) / math.log(pole) / rate
+        case FirStep():
+            return step.taps / rate
+        case MedianBaselineStep():
+            return sum(median_lengths(step, rate)) / rate
+        case ConstantsStep() | ScaleStep() | PadStep() | LimbLeadsStep():
+            return 0.0
+        case StandardizeStep() | MinMaxStep() | DecimateStep():
+            return math.inf
+        case _:
+            assert_never(step)
 
 
 def _lead_sources(wanted: list[str], given: list[str]) -> tuple[list[int], list[LeadSum]]:

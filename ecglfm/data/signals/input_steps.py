@@ -195,18 +195,22 @@ def fir_taps(step: FirStep, rate: int) -> np.ndarray:
     return dsp.firwin(step.taps, (step.low, step.high), pass_zero=False, fs=rate)
 
 
-def stable(step: InputStep, rate: int) -> bool:
-    """Whether what a filter gives dies away: double precision may have no numbers for its poles within the circle."""
+def denominators(step: InputStep, rate: int) -> list[np.ndarray]:
+    """Those of a recursive filter; none of any other step."""
     match step:
         case ButterworthStep(form="ba"):
-            denominators = [butterworth_ba(step, rate)[1]]
+            return [butterworth_ba(step, rate)[1]]
         case ButterworthStep():
-            denominators = list(butterworth_sections(step, rate)[:, 3:])
+            return list(butterworth_sections(step, rate)[:, 3:])
         case NotchStep():
-            denominators = list(notch_sections(step.frequency, step.quality, rate)[:, 3:])
+            return list(notch_sections(step.frequency, step.quality, rate)[:, 3:])
         case _:
-            return True
-    return all(np.abs(np.roots(one)).max(initial=0.0) < _LARGEST_POLE for one in denominators)
+            return []
+
+
+def stable(step: InputStep, rate: int) -> bool:
+    """Whether what a filter gives dies away: double precision may have no numbers for its poles within the circle."""
+    return all(np.abs(np.roots(one)).max(initial=0.0) < _LARGEST_POLE for one in denominators(step, rate))
 
 
 def _sosfiltfilt(x_lt: np.ndarray, sections: np.ndarray) -> np.ndarray:

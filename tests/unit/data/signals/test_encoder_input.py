@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from scipy import signal as dsp
 
 from ecglfm.config import InputConfig, PreprocessConfig, UserError, parse
+from ecglfm.config.input_steps import RecordStep
 from ecglfm.data.signals import EncoderInput
+from ecglfm.data.signals.encoder_input import reach
+from ecglfm.data.signals.input_steps import apply_step
 
 
 def contract(*record: dict[str, Any], window: Any = (), leads: Any = ("I", "II"), rate: int = 500) -> InputConfig:
@@ -108,3 +112,48 @@ def test_a_filter_that_would_grow_without_end_is_refused(step: dict[str, Any], m
         EncoderInput(contract(step), PreprocessConfig())
     if step.get("form") == "ba":
         EncoderInput(contract(step | {"form": "sos"}), PreprocessConfig())
+
+
+@pytest.mark.parametrize(
+    ("step", "keys", "seconds"),
+    [
+        ("fir", {"low": 1, "high": 40, "taps": 101}, 0.202),
+        ("median_baseline", {"seconds": [0.2, 0.6]}, 0.804),
+        ("resample", {"rate": 250}, 0.04),
+        ("resample", {"rate": 2000}, 0.02),
+        ("resample", {"rate": 500, "method": "fourier"}, 0.0),
+        ("resample", {"rate": 250, "method": "fourier"}, np.inf),
+        ("resample", {"rate": 250, "method": "linear"}, np.inf),
+        ("standardize", {}, np.inf),
+        ("min_max", {}, np.inf),
+        ("scale", {"per_millivolt": 2}, 0.0),
+        ("limb_leads", {}, 0.0),
+    ],
+)
+def test_how_far_a_step_reaches(step: str, keys: dict[str, Any], seconds: float) -> None:
+    section: Any = TypeAdapter(RecordStep).validate_python({"step": step} | keys)
+    assert reach(section, 500) == pytest.approx(seconds)
+
+
+def test_where_rates_have_no_small_ratio_samples_drift_and_all_are_needed() -> None:
+    section: Any = TypeAdapter(RecordStep).validate_python({"step": "resample", "rate": 10_000})
+    assert (reach(section, 20_000), reach(section, 19_999)) == (0.001, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("step", "keys"),
+    [
+        ("butterworth", {"low": 0.5, "high": 40, "order": 3}),
+        ("butterworth", {"low": 0.67, "order": 1, "form": "ba"}),
+        ("butterworth", {"high": 125, "order": 1}),
+        ("notch", {"frequency": 50}),
+    ],
+)
+def test_an_impulse_is_heard_no_further_than_a_filter_reaches(step: str, keys: dict[str, Any]) -> None:
+    section: Any = TypeAdapter(RecordStep).validate_python({"step": step} | keys)
+    samples = int(np.ceil(reach(section, 500) * 500))
+    impulse = np.zeros((1, 4 * samples + 101))
+    impulse[0, 2 * samples + 50] = 1.0
+    (heard,) = np.flatnonzero(abs(apply_step(section, impulse, 500, ["I"])[0]) > 2e-6)[None]
+    assert len(heard) > 0
+    assert abs(heard - 2 * samples - 50).max() <= samples
