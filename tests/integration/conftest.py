@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
@@ -105,7 +106,17 @@ def make_clone(repository: Path, target: Path) -> Clone:
             copy.symlink_to(os.readlink(source))
         elif source.is_file():
             shutil.copy2(source, copy)
+            if name.startswith("ecglfm/") and name.endswith(".py"):
+                _bring_compiled(source, copy)
     return Clone(target)
+
+
+def _bring_compiled(source: Path, copy: Path) -> None:
+    """A module that was imported here is not compiled again there: Python asks for the time and size of its source alone."""
+    there, here = (Path(importlib.util.cache_from_source(str(path))) for path in (copy, source))
+    if here.exists():
+        there.parent.mkdir(exist_ok=True)
+        shutil.copyfile(here, there)
 
 
 def make_small(repository: Path, target: Path, *, tracking: bool = False) -> Clone:

@@ -23,12 +23,15 @@ pytestmark = pytest.mark.slow
 
 #: The measured trait that each planted one shows in.
 TRAITS = {"voltage": "sokolow_lyon_mv", "PR": "pr_ms", "QTc": "qtc_fridericia_ms"}
+#: Of each end of a feature, people whose ECG is explained, and whose beats are averaged.
+FEW = {"features": 1, "records": 2, "beats": 10}
 
 
 @pytest.fixture(scope="module")
 def discovered(demo: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     need_plink()
     clone = copy_clone(demo, tmp_path_factory.mktemp("discover") / "clone")
+    clone.edit("config/config.yaml", discover={"interpretation": FEW})  # pictures that nobody looks at here
     clone.snakemake("discover")
     return clone
 
@@ -123,7 +126,7 @@ STUDY: dict = {
     "structure": {"components": 3},
     "association": {"batch": 3, "loci": {"genes": "data/genes.bed"}},
     "heritability": {"panel": ["results/discover/genotypes/chr1", "results/discover/genotypes/chr2"]},
-    "interpretation": {"features": 1, "records": 2, "beats": 10},
+    "interpretation": FEW,
     "mr": {
         "outcomes": {"pr": {"column": "pr"}, "theirs": {"statistics": "data/theirs.tsv.gz"}},
         "table": "data/outcomes.csv",
