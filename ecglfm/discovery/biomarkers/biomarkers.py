@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ecglfm.config import BiomarkersConfig, UserError
 from ecglfm.discovery.biomarkers.associate import associate
@@ -47,10 +48,13 @@ class _Measuring:
 
     def __call__(self, names: Sequence[str]) -> list[dict[str, float]]:
         read = self._read
-        return [
-            measure_biomarkers(read(name) / 1000.0, read.sampling_rate(name), read.leads(name), mains=read.mains(name))
-            for name in names
-        ]
+        with threadpool_limits(1):  # the matrices are small: threads only wait for each other
+            return [
+                measure_biomarkers(
+                    read(name) / 1000.0, read.sampling_rate(name), read.leads(name), mains=read.mains(name)
+                )
+                for name in names
+            ]
 
 
 def run_biomarkers(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
@@ -125,7 +126,7 @@ def average_beat(signal_mv: np.ndarray, fs: float, beats: np.ndarray | None = No
     for _ in range(2):
         moved = np.array([_aligned(signal, beat, before, usual[qrs], qrs, step) for beat in whole])
         cut = _cut(signal, moved, before, after)
-        alike = np.array([_correlation(one[qrs], usual[qrs]) for one in cut]) >= _ALIKE
+        alike = _correlations(cut[:, qrs], usual[qrs]) >= _ALIKE
         if not alike.any():
             alike[:] = True
         usual = np.median(cut[alike], axis=0)
@@ -141,15 +142,16 @@ def _cut(signal: np.ndarray, beats: np.ndarray, before: int, after: int) -> np.n
 def _aligned(signal: np.ndarray, beat: int, before: int, usual: np.ndarray, qrs: slice, step: int) -> int:
     """The beat's place at which its QRS complex resembles the average's most."""
     start, length = beat - before + qrs.start, qrs.stop - qrs.start
-    scores = [_correlation(signal[start + shift : start + shift + length], usual) for shift in range(-step, step + 1)]
-    return int(beat - step + int(np.argmax(scores)))
+    shifted = sliding_window_view(signal[start - step : start + step + length], length, axis=0).transpose(0, 2, 1)
+    return int(beat - step + int(np.argmax(_correlations(shifted, usual))))
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of all leads together, each at its own mean."""
-    a, b = one - one.mean(axis=0), other - other.mean(axis=0)
-    size = np.sqrt(np.square(a).sum() * np.square(b).sum())
-    return float((a * b).sum() / size) if size else 0.0
+def _correlations(several: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """With another of each, all leads together, each at its own mean: (k, w, l) and (w, l) give (k,)."""
+    a, b = several - several.mean(axis=1, keepdims=True), other - other.mean(axis=0)
+    size = np.sqrt(np.square(a).sum(axis=(1, 2)) * np.square(b).sum())
+    products: np.ndarray = (a * b).sum(axis=(1, 2))
+    return np.divide(products, size, out=np.zeros_like(size), where=size > 0)
 
 
 def _level(beat: np.ndarray, center: int, fs: float) -> np.ndarray:
