@@ -12,8 +12,9 @@ import numpy as np
 from ecglfm.config import LEADS, UserError
 from ecglfm.data.signals import preprocess
 from ecglfm.records import Record
-from ecglfm.sources.synthesis.heart import INDEPENDENT_LEADS, beat_times, clean_leads, dipole
+from ecglfm.sources.synthesis.heart import INDEPENDENT_LEADS, clean_leads, dipole
 from ecglfm.sources.synthesis.patient import generator, make_patient
+from ecglfm.sources.synthesis.rhythm import beat_times
 
 if TYPE_CHECKING:
     from ecglfm.models.heads import ECGModel

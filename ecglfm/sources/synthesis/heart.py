@@ -13,10 +13,10 @@ from functools import cache
 
 import numpy as np
 
-from ecglfm.sources.synthesis.patient import HEART_RATE, PR_MS, QT_PER_RR, QTC_MS, Patient
+from ecglfm.sources.synthesis.patient import PR_MS, QT_PER_RR, QTC_MS, Patient
+from ecglfm.sources.synthesis.rhythm import SECONDS, beat_forms, beat_times, fibrillates
 from ecglfm.sources.synthesis.setting import QUIET, RATE, Setting
 
-SECONDS = 10
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 #: What each independent lead sees of a Frank dipole (x left, y down, z back): Dower 1968, as printed in
@@ -44,55 +44,6 @@ ELECTRODES_TO_LEADS[range(3, 9), range(2, 8)] = 1.0
 _F_WAVE = np.array([-0.015, 0.030, -0.055])
 #: Breathing swings the axis in the frontal plane (rad) and the amplitude (share).
 _BREATH_SWING, _BREATH_GAIN = 0.06, 0.05
-
-
-def beat_times(
-    patient: Patient, rng: np.random.Generator, *, seconds: float = SECONDS
-) -> tuple[np.ndarray, np.ndarray]:
-    """R peaks from before the recording to after its end.
-
-    Returns
-    -------
-    times : ndarray of float64, shape (b,)
-        Seconds from the start of the recording, increasing.
-    ectopic : ndarray of bool, shape (b,)
-        Ventricular premature beats; the beat after one comes when it would have come anyway (full
-        compensatory pause).
-    """
-    _, _, low, high = HEART_RATE.get(patient.condition, HEART_RATE["sinus"])
-    mean = 60.0 / np.clip(patient.heart_rate * np.exp(0.04 * rng.standard_normal()), low, high)
-    count = int(2.0 * seconds / mean) + 6
-    wobble = rng.standard_normal(count)
-    if patient.condition == "AFIB":  # no two intervals alike, no memory
-        intervals = np.clip(mean * np.exp(patient.look.irregularity * wobble - 0.03), 0.34, 2.2)
-    elif patient.condition == "SVTAC":  # a re-entry circuit is a clock
-        intervals = mean * (1.0 + 0.004 * wobble)
-    else:
-        clock = np.arange(count) * mean
-        arrhythmia = np.clip(0.07 - 0.0007 * patient.age, 0.01, 0.06)  # respiratory; lost with age
-        breath = np.sin(2 * np.pi * (patient.breathing * clock + rng.random()))
-        mayer = np.sin(2 * np.pi * (0.1 * clock + rng.random()))  # blood pressure waves at 0.1 Hz
-        intervals = mean * (1.0 + arrhythmia * breath + 0.015 * mayer + 0.008 * wobble)
-        _hasten(intervals, patient.look.early_beats, rng, span=int(seconds / mean))
-    times = np.cumsum(intervals) - intervals[0] * (1.0 + rng.random())
-    times = times[: int(np.searchsorted(times, seconds)) + 2]
-    ectopic = np.zeros(len(times), dtype=bool)
-    if patient.ectopy:
-        if patient.look.ectopic_beats is None:
-            ectopic[rng.integers(2, 4) :: rng.integers(2, 5)] = True
-        else:  # never two in a row, nor the first and the last, which may lie outside
-            places = rng.permutation(np.arange(2, len(times) - 1, 2))
-            ectopic[places[: patient.look.ectopic_beats]] = True
-        early = np.maximum(rng.uniform(0.55, 0.68) * mean, 0.40)
-        times[ectopic] = times[np.flatnonzero(ectopic) - 1] + early
-    return times, ectopic
-
-
-def _hasten(intervals: np.ndarray, count: int, rng: np.random.Generator, *, span: int) -> None:
-    """Make some beats of the recording come early, with a pause after each that does not make up for it (atrial)."""
-    if count:
-        for place in rng.permutation(np.arange(3, max(span, 5), 2))[:count]:
-            intervals[place : place + 2] *= rng.uniform(0.62, 0.80), 1.08
 
 
 def _bumps(out: np.ndarray, centres: np.ndarray, sigmas: np.ndarray, rate: float) -> None:
@@ -144,15 +95,15 @@ def dipole(patient: Patient, times: np.ndarray, ectopic: np.ndarray, n: int, rat
     before = np.diff(times, prepend=2 * times[0] - times[1])
     stretch = (patient.qtc + QT_PER_RR * (np.clip(before, 0.3, 1.6) - 1.0)) / (QTC_MS / 1000.0)
     total = np.zeros((3, n), dtype=np.float32)
-    for chosen, waves in ((~ectopic, patient.waves), (ectopic, patient.ectopic_waves)):
+    for form in beat_forms(patient, times, ectopic):
+        chosen, waves = form.chosen, form.waves
         if not chosen.any():
             continue
         offsets = np.repeat(waves[:, :1], chosen.sum(), axis=1)
         sigmas = np.repeat(waves[:, 1:2], chosen.sum(), axis=1)
-        if waves is patient.waves:
-            offsets[: patient.n_p] -= patient.pr - PR_MS / 1000.0
-            offsets[-patient.n_t :] *= stretch[chosen]
-            sigmas[-patient.n_t :] *= stretch[chosen]
+        offsets[: form.n_p] -= patient.pr - PR_MS / 1000.0
+        offsets[len(waves) - form.n_t :] *= stretch[chosen]
+        sigmas[len(waves) - form.n_t :] *= stretch[chosen]
         bumps = np.empty((len(waves), n), dtype=np.float32)
         _bumps(bumps, times[chosen] + offsets, sigmas, rate)
         total += waves[:, 2:].T.astype(np.float32) @ bumps
@@ -210,7 +161,10 @@ def record_leads(
     turn = np.array([[0.0, -_BREATH_SWING, 0.0], [_BREATH_SWING, 0.0, 0.0], [0.0, 0.0, 0.0]])
     seen[3:6] = (vectors @ (turn + _BREATH_GAIN * np.eye(3))).T
 
-    basis[6] = _f_waves(rng, seconds) if patient.condition == "AFIB" else 0.0
+    if patient.condition == "AFIB":
+        basis[6] = _f_waves(rng, seconds) * fibrillates(patient, seconds)
+    else:
+        basis[6] = 0.0
     seen[6] = vectors @ _F_WAVE * patient.look.f_waves
 
     slow = np.sort(rng.uniform(0.03, 0.6, 4)).astype(np.float32)[:, None]  # basis[7] is the breathing one

@@ -25,6 +25,8 @@ class Setting:
     pops, knocks, bursts : int
         Electrodes that let go for a moment (a step that decays), are knocked at (a bump as wide as a beat), and
         muscles that tense for a second.
+    tremor : float
+        Of an arm or a leg, 4 to 6.5 times a second, mV: it looks like fibrillatory waves.
     band : (float, float)
         Hz that the machine lets through: a filter of first order below, of second order above; 0 and inf for none.
     """
@@ -36,12 +38,13 @@ class Setting:
     pops: int = 0
     knocks: int = 0
     bursts: int = 0
+    tremor: float = 0.0
     band: tuple[float, float] = (0.0, float("inf"))
 
     def finish(self, leads_ln: np.ndarray, electrodes_to_leads_el: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add what moves to the leads and filter them: float32 mV, shape (l, n)."""
         disturbed = leads_ln
-        if self.pops or self.knocks or self.bursts:
+        if self.pops or self.knocks or self.bursts or self.tremor:
             potentials = self._disturbances(leads_ln.shape[1], len(electrodes_to_leads_el), rng)
             disturbed = leads_ln + electrodes_to_leads_el.T.astype(np.float32) @ potentials
         return _filtered(disturbed, *self.band)
@@ -67,7 +70,17 @@ class Setting:
             electrode, since, size = event()
             noise = np.diff(rng.standard_normal(n + 1)).astype(np.float32)
             total[electrode] += (0.06 * size) * noise * np.exp(-0.5 * (since / rng.uniform(0.3, 0.9)) ** 2)
+        if self.tremor:
+            total[rng.integers(3)] += self.tremor * _trembling(seconds, rng)
         return total
+
+
+def _trembling(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A limb that trembles, with its second harmonic; it swells and abates. About 1 high, shape (n,)."""
+    phase = 2 * np.pi * (rng.uniform(4.0, 6.5) * seconds + rng.random())
+    phase += rng.uniform(0.2, 0.6) * np.sin(2 * np.pi * 0.3 * seconds)
+    swell = 1.0 + 0.4 * np.sin(2 * np.pi * (rng.uniform(0.1, 0.3) * seconds + rng.random()))
+    return (swell * (np.sin(phase) + 0.3 * np.sin(2 * phase + rng.uniform(0.0, 6.0)))).astype(np.float32)
 
 
 QUIET = Setting()

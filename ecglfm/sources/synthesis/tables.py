@@ -162,7 +162,7 @@ def mimic_rows(
     report = machine_report(visit)
     qrs_onset = 200
     p_onset = qrs_onset - round(patient.pr * 1000) if patient.n_p else UNMEASURED
-    qrs_end = qrs_onset + (150 if patient.condition == "CLBBB" else 92)
+    qrs_end = qrs_onset + round((150 if patient.condition == "CLBBB" else 92) * patient.look.qrs_time)
     t_end = qrs_onset + round(1000 * (patient.qtc + 0.154 * (rr - 1.0)))
     measurement: tuple[str | int, ...] = (
         subject, study_id, 6_848_296 + int(rng.integers(0, 2)), when, *report, *[""] * (18 - len(report)),

@@ -2,7 +2,7 @@
 
 At difficulty 0 a patient shows all of a condition in every recording, in a quiet room, and the tables say so. At
 difficulty 1 conditions are slight or plain, come and go, have mimics among the healthy, and readers err; in between
-everything is in between. docs/demo.md has the numbers.
+everything is in between, but for what `subtle.py` adds above 0.5. docs/demo.md has the numbers.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecglfm.sources.synthesis.patient import Look, Patient, Population, draw_patient, generator
+from ecglfm.sources.synthesis.look import Look
+from ecglfm.sources.synthesis.patient import Patient, Population, draw_patient, generator
 from ecglfm.sources.synthesis.setting import Setting, draw_setting
+from ecglfm.sources.synthesis.subtle import Traits, draw_traits, subtle_look, subtle_setting
 
 #: Readers at difficulty 1: share of findings that they miss (of infarctions of women twice that), and of recordings
 #: without a finding that get one; a machine (the MIMIC-IV-ECG layout) errs twice as often.
@@ -20,6 +22,8 @@ MISSED, OVERREAD = 0.05, 0.01
 _CHRONIC = ("CLBBB", "AMI", "IMI")
 _OVERREAD = ("AFIB", "CLBBB", "AMI", "IMI")
 SITES = 3
+#: Difficulty above which `subtle.py` has a part in it.
+SUBTLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,26 @@ def draw_visit(population: Population, number: int, record: int, *, difficulty: 
     if difficulty == 0.0:
         return Visit(patient, draw_setting(0, difficulty=0.0, rng=rng), None, patient.condition, patient.ectopy, days)
     course = _draw_course(patient, generator(*population, number, 0, 1), difficulty)
-    heart = _heart(population, patient, course, record, difficulty, rng)
+    traits = None
+    if difficulty > SUBTLE:
+        hardness = (difficulty - SUBTLE) / (1.0 - SUBTLE)
+        traits = draw_traits(patient, generator(*population, number, 0, 5), hardness=hardness)
+    heart = _heart(population, patient, course, record, difficulty, rng, traits)
     condition, ectopy = _told(heart, rng, difficulty * (2.0 if population[0] else 1.0))
     setting = draw_setting(course.site, difficulty=difficulty, rng=rng)
+    if traits is not None:
+        setting = subtle_setting(traits, setting, generator(*population, number, record, 6))
     return Visit(heart, setting, course.site, condition, ectopy, days)
 
 
 def _heart(
-    population: Population, patient: Patient, course: _Course, record: int, d: float, rng: np.random.Generator
+    population: Population,
+    patient: Patient,
+    course: _Course,
+    record: int,
+    d: float,
+    rng: np.random.Generator,
+    traits: Traits | None,
 ) -> Patient:
     """The patient's heart as it is that day."""
     pace = np.exp(0.08 * d * rng.standard_normal())
@@ -141,8 +157,14 @@ def _heart(
         ectopic_beats=beats,
         early_beats=int(rng.poisson(course.early_beats)),
     )
+    if traits is not None:
+        look = subtle_look(traits, condition, look, generator(*population, patient.number, record, 3))
     heart = draw_patient(population, patient.number, difficulty=d, shown=(condition, beats > 0, look))
-    return replace(heart, heart_rate=heart.heart_rate * pace)
+    rate = heart.heart_rate
+    if traits is not None and condition == "AFIB":
+        sinus = draw_patient(population, patient.number, difficulty=d, shown=("NORM", False, look)).heart_rate
+        rate += (1.0 if look.episode else traits.controlled) * (sinus - rate)
+    return replace(heart, heart_rate=rate * pace)
 
 
 def _told(heart: Patient, rng: np.random.Generator, error: float) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,12 @@ from ecglfm.config import LEADS
 from ecglfm.sources.synthesis.heart import (
     INDEPENDENT_LEADS,
     RATE,
-    SECONDS,
-    beat_times,
     clean_leads,
     dipole,
     quantize,
     record_leads,
 )
+from ecglfm.sources.synthesis.look import TEXTBOOK
 from ecglfm.sources.synthesis.patient import (
     PREVALENCE,
     Patient,
@@ -26,6 +26,7 @@ from ecglfm.sources.synthesis.patient import (
     generator,
     make_patient,
 )
+from ecglfm.sources.synthesis.rhythm import SECONDS, beat_times
 
 R = 2 * RATE  # sample of an R peak in `clean_beat`
 
@@ -264,3 +265,14 @@ def test_two_records_of_a_patient_are_not_the_same():
     b, _ = record_leads(patient, generator(0, 5, 1, 1), mains=50.0)
     assert abs(np.corrcoef(a[1], b[1])[0, 1]) < 0.9
     assert a.shape == (8, RATE * SECONDS)
+
+
+def test_fibrillatory_waves_are_there_while_the_atria_fibrillate():
+    """Recordings add up, so two that differ in their size alone differ by these waves alone."""
+    with_waves, without = (
+        replace(mean_patient("AFIB"), look=replace(TEXTBOOK, episode=(3.0, 7.0), f_waves=size)) for size in (1.0, 0.0)
+    )
+    first, second = (record_leads(one, generator(8), mains=50.0)[0] for one in (with_waves, without))
+    size = np.abs(first - second)[INDEPENDENT_LEADS.index("V1")].reshape(SECONDS, RATE).max(axis=1)  # of each second
+    assert (size[3:7] > 0.03).all()
+    assert (np.delete(size, range(2, 8)) < 1e-6).all()

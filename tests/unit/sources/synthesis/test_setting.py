@@ -56,3 +56,14 @@ def test_noise_of_a_setting_reaches_the_leads():
         leads, _ = record_leads(patient, generator(9), mains=50.0, setting=Setting(muscle=muscle))
         noise.append(np.diff(leads, n=3)[:, :200].std())
     assert 2.0 < noise[1] / noise[0] < 4.0
+
+
+def test_a_limb_that_trembles_does_so_at_its_own_rate_in_limb_leads_that_have_it():
+    """4 to 6.5 Hz, by a periodogram of 10 s; chest leads have a third of it, by Wilson's terminal."""
+    for seed in range(6):
+        found = Setting(tremor=0.06).finish(np.zeros((8, 10 * RATE), np.float32), ELECTRODES_TO_LEADS, generator(seed))
+        power = np.abs(np.fft.rfft(found, axis=1)) ** 2
+        assert 3.9 <= power.sum(0).argmax() / 10 <= 6.6
+        size = found.std(axis=1)
+        np.testing.assert_allclose(size[2:], max(size[:2]) / 3, rtol=1e-3)
+        assert max(size[:2]) == pytest.approx(0.06 * np.sqrt(1.09 / 2 * 1.08), rel=0.15)

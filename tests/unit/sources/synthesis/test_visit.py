@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from itertools import product
 
 import numpy as np
 import pytest
 
-from ecglfm.sources.synthesis.heart import beat_times
-from ecglfm.sources.synthesis.patient import TEXTBOOK, draw_patient, generator
+from ecglfm.sources.synthesis.look import TEXTBOOK
+from ecglfm.sources.synthesis.patient import draw_patient, generator
+from ecglfm.sources.synthesis.rhythm import beat_times
 from ecglfm.sources.synthesis.visit import MISSED, OVERREAD, Visit, draw_visit
 
 PTBXL, MIMIC = (0, 1), (1, 1)
@@ -40,7 +42,7 @@ def test_a_patients_heart_is_the_same_with_and_without_the_arrhythmia(hard: list
         if first.heart.condition == "AFIB" and second.heart.condition == "NORM":
             changed += 1
             np.testing.assert_array_equal(first.heart.waves[-5:-3], second.heart.waves[-5:-3])  # R and S
-            assert (first.heart.n_p, second.heart.n_p) == (0, 2)
+            assert (first.heart.n_p, second.heart.n_p) == (2 if first.heart.look.episode else 0, 2)
             assert (first.heart.age, first.heart.sex) == (second.heart.age, second.heart.sex)
     assert changed > 5
 
@@ -99,7 +101,8 @@ def test_premature_beats_are_as_many_as_drawn(hard: list[Visit]):
     with_some = [v.heart for v in hard if v.heart.ectopy][:100]
     for heart in with_some:
         times, ectopic = beat_times(heart, generator(1, heart.number))
-        places = len(np.arange(2, len(times) - 1, 2))
+        without, _ = beat_times(replace(heart, ectopy=False), generator(1, heart.number))
+        places = len(np.arange(2, len(without) - 1, 2))
         assert ectopic.sum() == min(heart.look.ectopic_beats or 0, places)
         assert (np.diff(times) > 0).all()
     assert not any(v.heart.look.ectopic_beats for v in hard if not v.heart.ectopy)
@@ -112,3 +115,24 @@ def test_recordings_follow_each_other_in_time():
     for low, high in ((0, 1), (1, 30), (30, 365), (365, 1201)):  # each bin of a study of reliability has some
         assert ((gaps >= low) & (gaps < high)).mean() > 0.08
     assert (days[:, 0] < 3650).all()
+
+
+@pytest.mark.parametrize("difficulty", [0.25, 0.5])
+def test_nothing_is_subtle_up_to_half_of_the_difficulty(difficulty: float):
+    """A demo's database stays what it was."""
+    of_old = {"shares", "injury", "f_waves", "irregularity", "ectopic_size", "ectopic_beats", "early_beats"}
+    for number in range(40):
+        visit = draw_visit(PTBXL, number, 0, difficulty=difficulty)
+        seen = {field.name: getattr(visit.heart.look, field.name) for field in fields(TEXTBOOK)}
+        assert {name for name, value in seen.items() if value != getattr(TEXTBOOK, name)} <= of_old
+        np.testing.assert_array_equal(visit.heart.waves, visit.heart.aberrant_waves)
+        assert visit.setting.tremor == 0.0
+
+
+def test_what_is_subtle_changes_neither_condition_nor_label(monkeypatch: pytest.MonkeyPatch, hard: list[Visit]):
+    monkeypatch.setattr("ecglfm.sources.synthesis.visit.SUBTLE", 1.0)
+    for visit, number in zip(hard[:60:2], range(30), strict=True):
+        plain = draw_visit(PTBXL, number, 0, difficulty=1.0)
+        assert (plain.condition, plain.ectopy, plain.site) == (visit.condition, visit.ectopy, visit.site)
+        assert (plain.heart.condition, plain.heart.ectopy) == (visit.heart.condition, visit.heart.ectopy)
+        assert (plain.heart.pr, plain.heart.qtc, plain.heart.age) == (visit.heart.pr, visit.heart.qtc, visit.heart.age)
