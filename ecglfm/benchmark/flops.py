@@ -22,13 +22,16 @@ from ecglfm.config import (
     PretrainConfig,
     ResnetConfig,
     S4Config,
+    StatisticsObjectiveConfig,
     VitConfig,
 )
-from ecglfm.models.encoders import CONTEXTS, Net1dEncoder, ResnetEncoder, VitEncoder
+from ecglfm.models.encoders import CONTEXTS, Net1dEncoder, ResnetEncoder, StatisticsEncoder, VitEncoder
 from ecglfm.models.pretraining import hidden_of
 
 #: Forward and backward together, in forwards: the backward pass makes two products of each one.
 PASSES = 3
+#: Samples of a mean beat where prepared signals have a multiple of 100 Hz (`StatisticsEncoder.beat_samples`).
+BEAT_SAMPLES = 67
 
 
 def forward_flops(
@@ -50,7 +53,8 @@ def forward_flops(
     -------
     dict of str to float
         `frontend`, `layers`, `objective` (quantizer, heads and terms, on masked frames only; CPC: projections, and
-        their products with every frame; JEPA and MAE: predictor or decoder), and `target` of JEPA: a third of its
+        their products with every frame; JEPA and MAE: predictor or decoder;
+        statistics: the map to them, whose own arithmetic is not counted), and `target` of JEPA: a third of its
         forward, which has no backward pass.
 
     Raises
@@ -61,6 +65,10 @@ def forward_flops(
     objective: ObjectiveKind = pretrain.objective
     if isinstance(objective, JepaConfig | MaeConfig) and isinstance(model, VitConfig):
         return _patches(model, objective, segments, leads, samples)
+    once = encoder_flops(model, segments=segments, leads=leads, samples=samples)
+    if isinstance(objective, StatisticsObjectiveConfig) and once is not None:
+        numbers = StatisticsEncoder.numbers(leads) + leads * BEAT_SAMPLES
+        return {"layers": once, "objective": 2.0 * segments * model.dim * numbers}
     if not isinstance(objective, MaskedCodesConfig | CpcConfig):
         raise ValueError(f"objective {objective.kind!r}: nothing says what its step needs")
     if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:

@@ -2,7 +2,7 @@
 
 Without `--data` linear probes of frozen features on synthetic recordings, in minutes. With it a PTB-XL of your own, or
 a part of it, cross-validated by patient: linear probes and full fine-tuning, with all labels and with few, beside
-hand-made statistics of the signal and an S4 trained from scratch.
+hand-made statistics of the signal and encoders trained from scratch.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     genuine.add_argument(
         "--fractions", nargs="+", type=float, default=[0.01, 0.1, 1.0], help="of the labelled patients"
     )
-    genuine.add_argument("--scratch", default="s4-small", metavar="NAME", help="encoder to be trained from scratch")
+    genuine.add_argument(
+        "--scratch", nargs="+", default=["s4-small"], metavar="NAME", help="encoders to be trained from scratch"
+    )
     genuine.add_argument("--work", type=Path, metavar="FOLDER", help="keep what is made here, and go on from it")
     genuine.add_argument("--quick", action="store_true", help="see that it runs: 3 folds, 1 seed, 2 updates")
 
@@ -86,17 +88,15 @@ def _run_genuine(args: argparse.Namespace) -> None:
     vars(args).update(_QUICK if args.quick else {})
     distributed.init(None)
     pretrained, random = Arm("pretrained", args.encoder), Arm("random", args.encoder, random=True)
-    statistics, scratch = (
-        Arm("statistics", "statistics"),
-        Arm(f"{args.scratch} from scratch", args.scratch, random=True),
-    )
+    statistics = Arm("statistics", "statistics")
+    scratch = [Arm(f"{name} from scratch", name, random=True) for name in args.scratch]
     with tempfile.TemporaryDirectory() as scratch_folder:
         comparison = _comparison(args, args.work or Path(scratch_folder))
         fractions = [share for share in sorted(args.fractions) if _can_be_learnt(comparison, statistics, share, args)]
-        plan: list[tuple[Arm, str]] = [(statistics, "linear"), (scratch, "full")]
+        plan: list[tuple[Arm, str]] = [(statistics, "linear"), *((arm, "full") for arm in scratch)]
         plan += [(arm, mode) for arm in (pretrained, random) for mode in args.modes]
         _fit_all(comparison, plan, fractions, args)
-        _print_table(comparison, (pretrained, random, statistics, scratch), fractions, args)
+        _print_table(comparison, (pretrained, random, statistics, *scratch), fractions, args)
 
 
 def _comparison(args: argparse.Namespace, work: Path) -> Comparison:
@@ -106,7 +106,7 @@ def _comparison(args: argparse.Namespace, work: Path) -> Comparison:
     from ecglfm.benchmark.genuine import Comparison, make_project
 
     recipe = yaml.safe_load((_CONFIG / "recipes/ptb-xl-small.yaml").read_text(encoding="utf-8"))["finetune"]
-    names = [args.encoder, "statistics", args.scratch]
+    names = [args.encoder, "statistics", *args.scratch]
     settings = recipe | {"modes": ["full", "linear"], "epochs": args.epochs or 40, "patience": 8}
     project = make_project(_CONFIG, args.data, names, settings)
     full = {name: project.finetune_slice(name).finetune for name in names}
@@ -144,7 +144,7 @@ def _fit_all(
 
 
 def _print_table(
-    comparison: Comparison, arms: tuple[Arm, Arm, Arm, Arm], fractions: Sequence[float], args: argparse.Namespace
+    comparison: Comparison, arms: Sequence[Arm], fractions: Sequence[float], args: argparse.Namespace
 ) -> None:
     """A row for each share of the labels and mode."""
     from ecglfm.config.fits import Fit
@@ -160,10 +160,10 @@ def _print_table(
     print(
         f"| labels | mode | {' | '.join(arm.title for arm in arms)} | pretrained - random | pretrained - best other |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---" * (len(arms) + 4) + "|")
     for share in fractions:
         for mode in args.modes:
-            own = [mode, mode, "linear", "full"]
+            own = [mode, mode, "linear", *["full"] * len(args.scratch)]
             fits = [[Fit(one, seed, share) for seed in range(args.seeds)] for one in own]
             row = compare_arms(comparison, list(zip(arms, fits, strict=True)))
             print(f"| {share:.0%} | {mode} | {' | '.join(row)} |", flush=True)

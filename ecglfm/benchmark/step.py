@@ -25,7 +25,7 @@ from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.signals import signals_for
 from ecglfm.models.placement import make_on
-from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, make_objective
+from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, SignalStatistics, make_objective
 from ecglfm.training.engine import initialize
 from ecglfm.training.precision import HALF, bf16_is_fast
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -110,7 +110,7 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     began = time.perf_counter()
     make = OriginalObjective if original else make_objective
     objective = make_on(device, lambda: make(build_encoder(slice_, config.seed), config))
-    if not isinstance(objective, MaskedCodes | Cpc | Jepa | Mae):
+    if not isinstance(objective, MaskedCodes | Cpc | Jepa | Mae | SignalStatistics):
         raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began

@@ -58,6 +58,7 @@ from ecglfm.config.objective import (
     PredictorConfig,
     QuantizerConfig,
     ReportAlignmentConfig,
+    StatisticsObjectiveConfig,
 )
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
@@ -171,6 +172,7 @@ __all__ = [
     "SourceConfig",
     "SourceSlice",
     "StatisticsConfig",
+    "StatisticsObjectiveConfig",
     "SurvivalConfig",
     "TaskConfig",
     "TaskSlice",

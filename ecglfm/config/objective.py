@@ -270,9 +270,21 @@ class ReportAlignmentConfig(ObjectiveKind):
         return None if model.pretrainable else super().misfit(model)
 
 
+class StatisticsObjectiveConfig(ObjectiveKind):
+    """Tell the signal's hand-made statistics (PASE, arXiv:1904.03416, has it of speech)."""
+
+    computed_by: ClassVar[str] = "ecglfm.models.pretraining.signal_statistics:SignalStatistics"
+
+    kind: Literal["statistics"] = Field("statistics", description="tell statistics and the mean beat of each segment")
+
+    def misfit(self, model: Architecture) -> str | None:
+        """Whatever is pretrained at all gives embeddings."""
+        return None if model.pretrainable else super().misfit(model)
+
+
 #: The objective of a pretraining, by its `kind`.
 ObjectiveConfig = Annotated[
-    MaskedCodesConfig | CpcConfig | JepaConfig | MaeConfig | ReportAlignmentConfig,
+    MaskedCodesConfig | CpcConfig | JepaConfig | MaeConfig | ReportAlignmentConfig | StatisticsObjectiveConfig,
     Field(discriminator="kind"),
     usual_kind("masked_codes"),
 ]

@@ -11,6 +11,7 @@ from ecglfm.models.encoders.net1d import Net1dEncoder
 from ecglfm.models.encoders.patched import PatchEncoder
 from ecglfm.models.encoders.patches import grid_positions
 from ecglfm.models.encoders.resnet import ResnetEncoder
+from ecglfm.models.encoders.statistics import StatisticsEncoder
 from ecglfm.models.encoders.vit import VitEncoder, attention_bias
 from ecglfm.models.encoders.wav2vec2 import TransformerLayer
 
@@ -27,6 +28,7 @@ __all__ = [
     "PatchEncoder",
     "ResnetEncoder",
     "Stack",
+    "StatisticsEncoder",
     "TransformerLayer",
     "VitEncoder",
     "attention_bias",

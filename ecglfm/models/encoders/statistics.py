@@ -20,14 +20,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import Encoder
-from ecglfm.models.layers import at_least_float32, in_float32
+from ecglfm.models.layers import at_least_float32, exporting, in_float32, without_autocast
 
 #: Hz in which beats and lags are told; as near to it as whole samples allow.
 COARSE = 100
@@ -81,6 +83,9 @@ class StatisticsEncoder(Encoder):
         `sampling_rate` is too low for the highest band.
     """
 
+    #: What a record must have at least, s.
+    window_seconds: ClassVar[float] = WINDOW
+
     def __init__(
         self,
         model: ModelConfig,
@@ -96,7 +101,12 @@ class StatisticsEncoder(Encoder):
                 f"preprocess.sampling_rate: {sampling_rate}: `kind: statistics` looks at {lowest // 2} Hz:"
                 f" at least {lowest}"
             )
-        self.dim = len(names(self.leads))
+        self.dim = self.numbers(len(self.leads))
+
+    @staticmethod
+    def numbers(leads: int) -> int:
+        """How many statistics so many leads have."""
+        return leads * len(OF_LEAD) + (leads - 1) + len(OF_RECORD)
 
     def frames(self, samples: int) -> int:
         """One, of whatever is as long as a window."""
@@ -104,16 +114,38 @@ class StatisticsEncoder(Encoder):
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """The statistics as one frame, and whether it has a real sample; arguments as in `forward`."""
-        self.check_input(x, mask)
-        real_bn = torch.ones_like(x[:, 0], dtype=torch.bool) if mask is None else mask
-        vectors_bs = in_float32(lambda x_bln: self._vectors(x_bln, real_bn), x)
+        vectors_bs = in_float32(lambda x_bln: self.describe(x_bln, mask)[0], x)
         if mask is None:
             return vectors_bs[:, None], None
         mask_b1 = mask.any(dim=1, keepdim=True)
         return vectors_bs.masked_fill(~mask_b1, 0.0)[:, None], mask_b1
 
-    def _vectors(self, x_bln: Tensor, real_bn: Tensor) -> Tensor:
-        """Standardised statistics, (batch, dim)."""
+    def describe(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The statistics, and the mean beat that some of them are of.
+
+        Parameters
+        ----------
+        x, mask
+            As in `forward`.
+
+        Returns
+        -------
+        vectors_bs : Tensor of float32, or of the type of `x` if that has more digits, shape (batch, dim)
+            Standardised.
+        beat_blk : Tensor, shape (batch, leads, samples at about 100 Hz)
+            mV above the isoelectric level, from 0.24 s before to 0.42 s behind the beat.
+        """
+        self.check_input(x, mask)
+        real_bn = torch.ones_like(x[:, 0], dtype=torch.bool) if mask is None else mask
+        with without_autocast(x):
+            return self._describe(x, real_bn)
+
+    def beat_samples(self) -> int:
+        """Samples of the mean beat."""
+        rate = self.sampling_rate / coarsening(self.sampling_rate)
+        return round(BEAT[1] * rate) - round(BEAT[0] * rate) + 1
+
+    def _describe(self, x_bln: Tensor, real_bn: Tensor) -> tuple[Tensor, Tensor]:
         x_bln = at_least_float32(x_bln).masked_fill(~real_bn[:, None], 0.0)
         count_b11 = real_bn.sum(1)[:, None, None].clamp(min=1)
         mean_bl1 = x_bln.sum(2, keepdim=True) / count_b11
@@ -123,9 +155,10 @@ class StatisticsEncoder(Encoder):
         covariance_bp = (x_bln[:, :-1] * x_bln[:, 1:]).sum(2) / count_b11[..., 0]
         both_bp = (variance_bl1[:, :-1, 0] * variance_bl1[:, 1:, 0] + 1e-12).sqrt()
         powers_blw = logarithm(band_powers(x_bln, real_bn, self.sampling_rate))
-        beats_blk, rhythm_bs = beats_and_rhythm(x_bln, real_bn, self.sampling_rate)
-        of_leads = torch.cat([moments_bl2, quantiles(x_bln, real_bn, QUANTILES), powers_blw, beats_blk], dim=2)
-        return torch.cat(
+        beat_blk, rhythm_bs = beat_and_rhythm(x_bln, real_bn, self.sampling_rate)
+        parts_blp = parts(beat_blk, self.sampling_rate / coarsening(self.sampling_rate))
+        of_leads = torch.cat([moments_bl2, quantiles(x_bln, real_bn, QUANTILES), powers_blw, parts_blp], dim=2)
+        vectors_bs = torch.cat(
             [
                 standardized(of_leads, OF_LEAD).flatten(1),
                 standardized((covariance_bp / both_bp)[..., None], (OF_PAIR,)).flatten(1),
@@ -133,6 +166,7 @@ class StatisticsEncoder(Encoder):
             ],
             dim=1,
         )
+        return vectors_bs, beat_blk
 
 
 def standardized(x: Tensor, of: Sequence[tuple[str, float, float]]) -> Tensor:
@@ -148,7 +182,7 @@ def logarithm(power: Tensor) -> Tensor:
 
 def quantiles(x_bln: Tensor, real_bn: Tensor, at: Sequence[float]) -> Tensor:
     """Quantiles of the real samples, (batch, leads, quantiles); between two samples by a line, as NumPy's default."""
-    ordered_bln = x_bln.masked_fill(~real_bn[:, None], torch.inf).sort(dim=2).values
+    ordered_bln = ascending(x_bln.masked_fill(~real_bn[:, None], torch.inf))
     ordered_bln = ordered_bln.masked_fill(ordered_bln.isinf(), 0.0)
     place_bq = x_bln.new_tensor(at) * (real_bn.sum(1, keepdim=True) - 1).clamp(min=0)
     below_bq = place_bq.floor()
@@ -156,6 +190,13 @@ def quantiles(x_bln: Tensor, real_bn: Tensor, at: Sequence[float]) -> Tensor:
     above_blq = torch.minimum(index_blq + 1, (real_bn.sum(1)[:, None, None] - 1).clamp(min=0))
     low_blq, high_blq = ordered_bln.gather(2, index_blq), ordered_bln.gather(2, above_blq)
     return low_blq + (high_blq - low_blq) * (place_bq - below_bq)[:, None]
+
+
+def ascending(x: Tensor) -> Tensor:
+    """The last axis in order; by NumPy, thirty times as fast on a CPU, where no gradient or graph is wanted."""
+    if x.device.type == "cpu" and not x.requires_grad and not exporting():
+        return torch.from_numpy(np.sort(x.numpy(), axis=-1))
+    return x.sort(dim=-1).values
 
 
 def band_powers(x_bln: Tensor, real_bn: Tensor, rate: int) -> Tensor:
@@ -187,22 +228,29 @@ def windows_within(real_bn: Tensor, length: int, hop: int) -> Tensor:
     return functional.avg_pool1d(real_bn.float()[:, None], length, hop)[:, 0] > 1 - 0.5 / length
 
 
+def coarsening(rate: int) -> int:
+    """Neighbours that become one sample at about `COARSE` Hz."""
+    return max(1, round(rate / COARSE))
+
+
 def coarse(x_bln: Tensor, real_bn: Tensor, rate: int) -> tuple[Tensor, Tensor, float]:
     """Means over neighbours at about `COARSE` Hz, which of them are of real samples alone, and the rate, Hz."""
-    every = max(1, round(rate / COARSE))
+    every = coarsening(rate)
     x_blt = functional.avg_pool1d(x_bln, every)
     return x_blt, windows_within(real_bn, every, every), rate / every
 
 
 def shifted(x_bt: Tensor, first: int, last: int) -> Tensor:
     """The series moved by `first` to `last` places to the left, zeros beyond its ends: (batch, shifts, t)."""
-    count = last - first + 1
-    padded_b1t = functional.pad(x_bt, (-first, last))[:, None]
-    return functional.conv1d(padded_b1t, torch.eye(count, device=x_bt.device, dtype=x_bt.dtype)[:, None])
+    padded_bt = functional.pad(x_bt, (-first, last))
+    if not exporting():
+        return padded_bt.unfold(1, x_bt.shape[1], 1).contiguous()
+    shifts = torch.eye(last - first + 1, device=x_bt.device, dtype=x_bt.dtype)  # ONNX has no windows of any length
+    return functional.conv1d(padded_bt[:, None], shifts[:, None])
 
 
-def beats_and_rhythm(x_bln: Tensor, real_bn: Tensor, rate: int) -> tuple[Tensor, Tensor]:
-    """The mean beat in numbers, (batch, leads, 5), and the rhythm, (batch, 9), as in `OF_LEAD` and `OF_RECORD`."""
+def beat_and_rhythm(x_bln: Tensor, real_bn: Tensor, rate: int) -> tuple[Tensor, Tensor]:
+    """The mean beat, see `mean_beat`, and the rhythm, (batch, 9), as in `OF_RECORD`."""
     x_blt, real_bt, rate_t = coarse(x_bln, real_bn, rate)
     inner_bt = functional.pad(windows_within(real_bt, 3, 1), (1, 1))
     slope_blt = functional.pad(x_blt[..., 2:] - x_blt[..., :-2], (1, 1)).masked_fill(~inner_bt[:, None], 0.0)
@@ -214,18 +262,18 @@ def beats_and_rhythm(x_bln: Tensor, real_bn: Tensor, rate: int) -> tuple[Tensor,
     around_bt = functional.max_pool2d(steep_bt[:, None, None], (1, 2 * apart + 1), 1, (0, apart))[:, 0, 0]
     high_b1 = quantiles(steep_bt[:, None], real_bt, (0.98,))[:, 0]
     beat_bt = (steep_bt >= around_bt) & (steep_bt > 0.4 * high_b1 + 1e-5) & real_bt
-    parts_blk, width_b = mean_beat(x_blt, steep_bt, beat_bt, real_bt, rate_t)
+    beat_blk, width_b = mean_beat(x_blt, steep_bt, beat_bt, real_bt, rate_t)
     seconds_b = (real_bt.sum(1) / rate_t).clamp(min=1 / rate_t)
     period_b2 = period(slope_blt, rate_t)
     of_intervals_b5 = intervals(beat_bt, rate_t, x_bln.dtype)
     rate_b1 = (beat_bt.sum(1) / seconds_b)[:, None].to(x_bln.dtype)
-    return parts_blk, torch.cat([rate_b1, of_intervals_b5, period_b2, width_b[:, None]], dim=1)
+    return beat_blk, torch.cat([rate_b1, of_intervals_b5, period_b2, width_b[:, None]], dim=1)
 
 
 def mean_beat(x_blt: Tensor, steep_bt: Tensor, beat_bt: Tensor, real_bt: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-    """QRS maximum and minimum, ST, T maximum and minimum of the mean beat, mV above the isoelectric level; its width.
+    """The mean beat around `BEAT`, mV above the isoelectric level, (batch, leads, k), and its width, s.
 
-    Of beats whose whole surrounding is real; zeros where there is none. The width, s, is the area of the slope over its
+    Of beats whose whole surrounding is real; zeros where there is none. The width is the area of the slope over its
     maximum.
     """
     first, last = (round(seconds * rate) for seconds in BEAT)
@@ -236,18 +284,22 @@ def mean_beat(x_blt: Tensor, steep_bt: Tensor, beat_bt: Tensor, real_bt: Tensor,
     both_blt = torch.cat([x_blt, steep_bt[:, None]], dim=1)
     mean_blk = both_blt @ moved_bkt.transpose(1, 2) / weight_bt.sum(1)[:, None, None].clamp(min=1)
     beat_blk, steep_bk = mean_blk[:, :-1], mean_blk[:, -1]
-
-    def part(name: str) -> Tensor:
-        start, end = (round(seconds * rate) - first for seconds in PARTS[name])
-        return beat_blk[..., start : end + 1] - level_bl1
-
-    level_bl1 = torch.zeros_like(beat_blk[..., :1])
-    level_bl1 = part("isoelectric").mean(2, keepdim=True)
-    qrs, st, t = (part(name) for name in ("qrs", "st", "t"))
-    found = torch.stack([qrs.amax(2), qrs.amin(2), st.mean(2), t.amax(2), t.amin(2)], dim=2)
     around = round(0.15 * rate)
     near_bk = steep_bk[:, -first - around : -first + around + 1]
-    return found, near_bk.sum(1) / near_bk.amax(1).clamp(min=1e-6) / rate
+    width_b = near_bk.sum(1) / near_bk.amax(1).clamp(min=1e-6) / rate
+    return beat_blk - part("isoelectric", beat_blk, rate).mean(2, keepdim=True), width_b
+
+
+def part(name: str, beat_blk: Tensor, rate: float) -> Tensor:
+    """What of a beat lies within one of `PARTS`, (batch, leads, samples)."""
+    first, *within = (round(seconds * rate) for seconds in (BEAT[0], *PARTS[name]))
+    return beat_blk[..., within[0] - first : within[1] - first + 1]
+
+
+def parts(beat_blk: Tensor, rate: float) -> Tensor:
+    """QRS maximum and minimum, ST, T maximum and minimum of a mean beat, mV, (batch, leads, 5), as in `OF_LEAD`."""
+    qrs, st, t = (part(name, beat_blk, rate) for name in ("qrs", "st", "t"))
+    return torch.stack([qrs.amax(2), qrs.amin(2), st.mean(2), t.amax(2), t.amin(2)], dim=2)
 
 
 def intervals(beat_bt: Tensor, rate: float, dtype: torch.dtype) -> Tensor:

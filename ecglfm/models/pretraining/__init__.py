@@ -11,6 +11,7 @@ from ecglfm.models.pretraining.objective import Objective, make_objective, objec
 from ecglfm.models.pretraining.quantizer import Quantized, perplexity
 from ecglfm.models.pretraining.random import record_keys, substream, uniform
 from ecglfm.models.pretraining.report_alignment import ReportAlignment
+from ecglfm.models.pretraining.signal_statistics import SignalStatistics
 
 __all__ = [
     "Cpc",
@@ -21,6 +22,7 @@ __all__ = [
     "Objective",
     "Quantized",
     "ReportAlignment",
+    "SignalStatistics",
     "hidden_of",
     "make_objective",
     "objective_class",

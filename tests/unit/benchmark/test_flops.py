@@ -99,6 +99,17 @@ def test_what_hiding_patches_needs_is_counted(kind, form):
     assert bool(flops["target"]) == (kind == "jepa")
 
 
+def test_what_telling_statistics_needs_is_counted_without_the_statistics():
+    model = architecture(kind="vit", layers=2, dim=16, ffn_dim=24, heads=2, patch=50, dropout=0.0)
+    pretrain = PretrainConfig(steps=1, crop_seconds=2.0, objective={"kind": "statistics"})
+    objective = make_objective(make_encoder(model, LEADS, 500, PreprocessConfig(), 2.0), pretrain)
+    x = torch.randn(4, 12, 1000)
+    found = counted(lambda: objective(x, step=0, noise=None)) - counted(lambda: objective.statistics(x))
+    flops = forward_flops(model, pretrain, segments=4, leads=12, samples=1000, masked=0)
+    assert flops["objective"] == 2 * 4 * 16 * (200 + 12 * 67)
+    assert found == pytest.approx(flops["layers"] + flops["objective"], rel=1e-9)
+
+
 @pytest.mark.parametrize("conv_layers", [[(3, 2), (5, 1)], []])
 def test_an_s4_encoder_by_hand_and_by_what_is_counted(conv_layers):
     """Two segments of 100 averaged samples of 12 leads: 50 frames, or 100. PyTorch's counter leaves transforms out."""

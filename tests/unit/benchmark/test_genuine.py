@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +138,9 @@ def test_planted_labels_are_found_and_equal_arms_do_not_differ(
         ]
         assert sorted(hashes, key=str) == sorted([data_hash(free), None], key=str)  # None: random weights
 
-    assert main([*command, "--modes", "full", "--encoder", "random-tiny"]) == 0  # goes on from what is there
-    row = capsys.readouterr().out.splitlines()[-1]
-    assert re.search(r"\| \+0\.000", row), f"{TASK}: {row}"
+    twice = ["--encoder", "random-tiny", "--scratch", "s4-small", "random-tiny"]
+    assert main([*command, "--modes", "full", *twice]) == 0  # goes on from what is there
+    *_, header, _, row = capsys.readouterr().out.splitlines()
+    cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    assert cells["pretrained"] == cells["random"] == cells["random-tiny from scratch"]
+    assert cells["pretrained - random"].startswith("+0.000"), f"{TASK}: {row}"

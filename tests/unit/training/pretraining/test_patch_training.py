@@ -1,4 +1,4 @@
-"""Pretrainings that hide patches: they resume bit for bit, and ranks and forwards do what one process does at once."""
+"""Pretrainings of transformers on patches: they resume bit for bit, and ranks and forwards do what one process does at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ecglfm.training.pretraining.encoders import build_encoder
 from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 
-COLUMNS = {"jepa": ["explained", "spread", "momentum"], "mae": ["explained", "spread"]}
+COLUMNS = {
+    "jepa": ["explained", "spread", "momentum"], "mae": ["explained", "spread"], "statistics": ["explained", "spread"],
+}  # fmt: skip
 
 
 def patch_slice(kind: str, **pretrain) -> EncoderSlice:
@@ -26,15 +28,15 @@ def patch_slice(kind: str, **pretrain) -> EncoderSlice:
         "dropout": pretrain.pop("dropout", 0.0),
     }  # fmt: skip
     del content["config"]["pretrain"]["mask"], content["config"]["pretrain"]["quantizer"]
-    objective = {"kind": kind, "hidden": {"length": 3, "leads": 2}}
-    objective |= {"momentum": [0.5, 0.9, 4]} if kind == "jepa" else {"normalize": True}
+    objective = {"kind": kind} | ({} if kind == "statistics" else {"hidden": {"length": 3, "leads": 2}})
+    objective |= {"jepa": {"momentum": [0.5, 0.9, 4]}, "mae": {"normalize": True}}.get(kind, {})
     content["config"]["pretrain"] |= {"objective": objective} | pretrain
     return EncoderSlice.model_validate(content)
 
 
-@pytest.mark.parametrize("kind", ["jepa", "mae"])
-def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared: Path, tmp_path: Path, kind: str) -> None:
-    slice_ = patch_slice(kind, dropout=0.2, min_seconds=1.0)
+@pytest.mark.parametrize(("kind", "shortest"), [("jepa", 1.0), ("mae", 1.0), ("statistics", 2.0)])
+def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared: Path, tmp_path: Path, kind: str, shortest: float) -> None:
+    slice_ = patch_slice(kind, dropout=0.2, min_seconds=shortest, crop_seconds=2.5)
     assert pretrain(prepared, tmp_path / "calm", slice_=slice_) == 0
     assert pretrain(prepared, tmp_path / "stopped", StopAfter(3), slice_) == 75
     assert pretrain(prepared, tmp_path / "stopped", slice_=slice_) == 0
@@ -91,7 +93,7 @@ from pathlib import Path
 from tests.unit.training.pretraining.small_pretraining import pretrain
 from tests.unit.training.pretraining.test_patch_training import patch_slice
 sys.exit(max(pretrain(Path({prepared!r}), Path({output!r}) / kind, slice_=patch_slice(kind, batch_size=2))
-             for kind in ("jepa", "mae")))
+             for kind in ("jepa", "mae", "statistics")))
 """
 
 
