@@ -119,6 +119,11 @@ class FinetuneConfig(Section):
         "mean", description="how the outputs (probabilities) of a record's windows become the record's"
     )
     lr: float = Field(5.0e-5, gt=0, description="learning rate of the encoder (Adam)")
+    head_start: Literal["random", "probe"] = Field(
+        "random",
+        description="`full` and `lora`: what the head begins with; probe: a linear probe of the encoder as it comes, "
+        "whose L2 penalty is chosen on the validation split (arXiv:2202.10054)",
+    )
     head_lr: float | None = Field(None, gt=0, description="learning rate of the head; null: `lr`")
     batch_size: int = Field(128, ge=1, description="records per device and forward")
     accumulate: int = Field(1, ge=1, description="forwards per update")
@@ -187,9 +192,10 @@ class FinetuneConfig(Section):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of `lora`, `variants`, `augment` are left out: fits from before there were these stay."""
+        """Defaults of what came later are left out: fits from before there were these keys stay."""
         content: dict[str, Any] = write(self)
         usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants, "augment": not self.augment}
+        usual["head_start"] = self.head_start == "random"
         return {key: value for key, value in content.items() if not usual.get(key)}
 
     @field_validator("variants")

@@ -129,6 +129,8 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
             (file,),
             fit.path,
         )
+        if config.head_start == "probe" and name.mode in ("full", "lora"):
+            yield Said("The head began as a linear probe.", (file,), fit.path)
     own = f"finetune/{fit.path}/model.json"  # of a cross-validation none: each fold kept an epoch of its own
     training = (run.json(own) or {}).get("training", {})
     if {"best_epoch", "epochs"} <= set(training):

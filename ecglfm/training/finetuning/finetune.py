@@ -38,6 +38,7 @@ from ecglfm.training.finetuning.decisions import decide, windows_of
 from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
+from ecglfm.training.finetuning.probed_head import start_from_probe
 from ecglfm.training.finetuning.resume import saved_epochs
 from ecglfm.training.finetuning.summary import lacking, summarize
 from ecglfm.training.finetuning.supervised import Learner, train
@@ -135,6 +136,8 @@ def run_finetune(
         if said is not None:
             history = answer_by_words(model, data, encoder, said, criterion, calibrated=config.calibration != "none")
         else:
+            if config.head_start == "probe" and parsed.mode in ("full", "lora") and not saved.step:
+                start_from_probe(model, data, criterion, stop)
             learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
             valid = {"seed": parsed.seed, "target": data.target[data.valid]}
             history = train(learner, config, criterion, **valid, run=run, saved=saved, stop=stop)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from ecglfm.config import EncoderConfig, EncoderSlice, FinetuneConfig, FinetuneSlice, PreprocessConfig
 from ecglfm.evaluation.methods import model_paragraphs as models
 from ecglfm.evaluation.methods.run import Said, find_run
@@ -160,3 +162,10 @@ def test_of_a_model_that_is_gone_it_is_not_said_that_an_earlier_ecglfm_trained_i
     of = [*models.imbalance(run, FIT), *models.fitted(run, FIT), *models.decisions(run, FIT)]
     assert [one.text for one in of] == ["Thresholds: MI 0.250, NORM 0.500."]
     assert all((results / file).exists() for one in of for file in one.files)
+
+
+def test_a_head_that_began_as_a_linear_probe_is_told(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_told", lambda *_: FinetuneConfig(head_start="probe"))
+    said = [one.text for one in models.finetuning(find_run(results), FIT)]
+    assert said[1].endswith("learning rate 5e-05, batch size 128, weight decay 0.")
+    assert said[2] == "The head began as a linear probe."

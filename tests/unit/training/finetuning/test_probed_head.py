@@ -1,0 +1,99 @@
+"""A head that begins as a linear probe: another library's weights, the penalty that validates best, and a fit from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from ecglfm.config import FinetuneConfig
+from ecglfm.models.outputs import link_of
+from ecglfm.training.finetuning import probed_head
+from ecglfm.training.finetuning.criterion import Criterion, make_criterion
+from ecglfm.training.finetuning.probed_head import best_probe, probe
+from ecglfm.training.finetuning.targets import make_link
+from tests.unit.training.finetuning.test_finetune import fit, make_data, make_encoder
+
+
+def criterion_of(kind: str, target: np.ndarray, **config: object) -> Criterion:
+    link = make_link(kind, target) if kind == "regression" else link_of(kind)
+    return make_criterion(FinetuneConfig(**config), link, target)
+
+
+def drawn(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (300, 6) of unlike scales, and two labels that the first and the second number decide, with noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(300, 6)) * [1, 10, 0.1, 1, 1, 1] + [0, 50, 0, 0, 0, 0]
+    logits = np.stack([2 * x[:, 0], 0.2 * (x[:, 1] - 50) - 1], 1)
+    return x, (rng.random((300, 2)) < expit(logits)).astype(np.float64)
+
+
+def test_it_is_logistic_regression() -> None:
+    """Of scikit-learn, whose C is 1 / (penalty x records x labels), since its loss is a sum and ours a mean over both."""
+    x, y = drawn()
+    y[::7, 0] = np.nan  # unknown: of the mean the other label's records are a larger part
+    known = ~np.isnan(y)
+    weight, bias = probe(torch.from_numpy(x), torch.from_numpy(y), criterion_of("multilabel", y), 0.02)
+    for label in range(2):
+        rows = known[:, label]
+        theirs = LogisticRegression(C=1 / (0.02 * known.sum()), tol=1e-10, max_iter=10_000).fit(x[rows], y[rows, label])
+        np.testing.assert_allclose(weight[label], theirs.coef_[0], rtol=1e-3, atol=1e-4)
+        assert float(bias[label]) == pytest.approx(theirs.intercept_[0], rel=1e-3)
+
+
+def test_of_quantities_it_is_ridge_regression() -> None:
+    x, _ = drawn()
+    y = (3 * x[:, :1] - 20 + np.random.default_rng(1).normal(size=(300, 1))) * 7
+    criterion = criterion_of("regression", y, loss="mse")
+    weight, _ = probe(torch.from_numpy(x), torch.from_numpy(y), criterion, 0.1)
+    standardized = (y - y.mean()) / y.std()
+    theirs = Ridge(alpha=0.1 * len(x) / 2).fit(x, standardized)  # a sum of squares without the half of the penalty
+    np.testing.assert_allclose(weight[0], theirs.coef_.ravel(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_penalty_that_validates_best_is_taken_and_vectors_are_standardised_for_it() -> None:
+    (x, y), (valid_x, valid_y) = drawn(0), drawn(1)
+    x, y = x[:25], y[:25]  # too few for six numbers: much penalty is better
+    constant = np.full((25, 1), 3.0)  # a number that never changes says nothing, whatever it does later
+    both = np.hstack([x, constant]), np.hstack([valid_x, np.linspace(-1e6, 1e6, 300)[:, None]])
+    criterion = criterion_of("multilabel", y)
+    weight, bias = best_probe(*map(torch.from_numpy, (both[0], y, both[1], valid_y)), criterion)
+    mean, deviation = x.mean(0), x.std(0)
+    losses = {}
+    for penalty in probed_head.PENALTIES:
+        said = np.empty_like(valid_y)
+        for label in range(2):
+            theirs = LogisticRegression(C=1 / (penalty * y.size), tol=1e-10, max_iter=10_000)
+            theirs.fit((x - mean) / deviation, y[:, label])
+            said[:, label] = theirs.decision_function((valid_x - mean) / deviation)
+        losses[penalty] = np.logaddexp(0, np.where(valid_y > 0, -said, said)).mean(), said
+    best = min(losses, key=lambda penalty: losses[penalty][0])
+    assert best not in (probed_head.PENALTIES[0], probed_head.PENALTIES[-1])
+    ours = both[1] @ weight.numpy().T + bias.numpy()
+    np.testing.assert_allclose(ours, losses[best][1], rtol=1e-3, atol=1e-3)
+    assert not weight[:, -1].any()
+
+
+def test_a_fit_begins_there_and_resumes_as_it_would_have_gone_on(tmp_path: Path) -> None:
+    """At a rate of nearly nothing the first epoch already knows what the vectors tell; from a random head it does not."""
+    data = make_data(tmp_path / "data")
+    make_encoder(data / "encoder")
+    still = {"lr": 1e-12, "head_lr": 1e-12, "epochs": 1}
+    for mode in ("full", "lora"):
+        auroc = {}
+        for start in ("random", "probe"):
+            fit(data, tmp_path / mode / start, f"{mode}-s0", head_start=start, **still)
+            history = pd.read_csv(tmp_path / mode / start / "history.csv")
+            auroc[start] = float(history.query("split == 'valid'")["auroc"].iloc[0])
+        assert auroc["random"] < 0.7
+        assert auroc["probe"] > 0.9
+
+
+def test_what_begins_at_random_is_described_as_before() -> None:
+    assert "head_start" not in FinetuneConfig().model_dump()
+    assert FinetuneConfig(head_start="probe").model_dump()["head_start"] == "probe"
