@@ -109,11 +109,9 @@ def run_finetune(
     Stopped
         `stop` was raised; a rerun goes on.
     """
-    parsed = parse_fit(fit)
-    config = slice.finetune
+    parsed, config = parse_fit(fit), slice.finetune
     check_kind(config, task.config.kind, task.task)
-    device = distributed.init(threads)
-    data = _read(task, parsed, labels, manifest, signals)
+    device, data = distributed.init(threads), _read(task, parsed, labels, manifest, signals)
     model = _build(encoder, data, parsed, config).to(device)
     data = _read_by(model, data, f"{task.task}, {fit}", encoder)
     settings = config.model_dump(mode="json", exclude=set(NO_PART))
@@ -136,7 +134,7 @@ def run_finetune(
         if said is not None:
             history = answer_by_words(model, data, encoder, said, criterion, calibrated=config.calibration != "none")
         else:
-            if config.head_start == "probe" and parsed.mode in ("full", "lora") and not saved.step:
+            if config.head_start == "probe" and model.mode in ("full", "lora") and not saved.step:
                 start_from_probe(model, data, criterion, stop)
             learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
             valid = {"seed": parsed.seed, "target": data.target[data.valid]}

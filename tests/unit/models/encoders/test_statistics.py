@@ -180,17 +180,3 @@ def test_it_has_no_weights_and_no_choice(content, message):
     with pytest.raises(UserError) as error:
         parse(EncoderConfig, content, "e.yaml")
     assert message in str(error.value)
-
-
-def test_the_mean_beat_is_the_planted_one():
-    """Triangles of 0.1 s, 1 mV high in I and -0.5 mV in II, one a second, on an offset: the beat is that without it."""
-    time = torch.arange(10 * RATE) / RATE
-    beat = (1 - ((time % 1.0) - 0.5).abs() / 0.05).clamp(min=0)
-    _, beat_blk = encoder_of(("I", "II")).describe(torch.stack([beat + 0.3, -0.5 * beat])[None])
-    assert beat_blk.shape == (1, 2, 67)
-    high = beat_blk[0, 0]
-    assert float(high.max()) == pytest.approx(0.92, abs=1e-4)  # the mean at 0, 2, 4, 6 and 8 ms behind the top
-    assert int(high.argmax()) == pytest.approx(24, abs=5)  # a beat is where it is steep: within 50 ms of its top
-    assert float(high.sum()) / 100 == pytest.approx(0.05, abs=0.002)  # mV s of a triangle
-    torch.testing.assert_close(beat_blk[0, 1], -0.5 * high, atol=1e-5, rtol=0)
-    assert encoder_of(rate=250).beat_samples() == round(0.42 * 125) + round(0.24 * 125) + 1

@@ -79,7 +79,7 @@ def test_the_penalty_that_validates_best_is_taken_and_vectors_are_standardised_f
     assert not weight[:, -1].any()
 
 
-def test_a_fit_begins_there_and_resumes_as_it_would_have_gone_on(tmp_path: Path) -> None:
+def test_a_fit_begins_there(tmp_path: Path) -> None:
     """At a rate of nearly nothing the first epoch already knows what the vectors tell; from a random head it does not."""
     data = make_data(tmp_path / "data")
     make_encoder(data / "encoder")
