@@ -91,10 +91,12 @@ def check_model(found: Architecture, wanted: Architecture, where: str) -> None:
             )
 
 
-def check_preprocess(found: PreprocessConfig, wanted: PreprocessConfig, where: str) -> None:
+def check_preprocess(
+    found: PreprocessConfig, wanted: PreprocessConfig, where: str, *, otherwise: str = "its features would mean nothing"
+) -> None:
     """Raise `UserError` where an encoder reads signals prepared in another way than a project prepares them.
 
-    Limits of quality do not change what it reads.
+    Limits of quality do not change what it reads. `otherwise` says what would come of it.
     """
     theirs, ours = (one.model_dump(mode="json", exclude={"quality"}) for one in (found, wanted))
     differ = {key: value for key, value in theirs.items() if ours[key] != value}
@@ -102,8 +104,8 @@ def check_preprocess(found: PreprocessConfig, wanted: PreprocessConfig, where: s
         key = next(iter(differ))
         text = yaml.safe_dump({"preprocess": differ}, default_flow_style=True, width=10**6, sort_keys=False).strip()
         raise UserError(
-            f"{where}: its {key} is {differ[key]!r}, this project's is {ours[key]!r}; make them agree, or its features"
-            f" would mean nothing: write `{text[1:-1]}` into the config"
+            f"{where}: its {key} is {differ[key]!r}, this project's is {ours[key]!r}; make them agree, or {otherwise}:"
+            f" write `{text[1:-1]}` into the config"
         )
 
 

@@ -58,7 +58,11 @@ def find_model(config: ProjectConfig, tasks: Mapping[str, TaskConfig]) -> Finish
     about = parse(_Labels, content, f"{where}/model.json")
     if about.kind not in KINDS or not KINDS[about.kind].has_classes:
         raise UserError(f"{where}: is of `kind: {about.kind}`; evaluate_on measures labels that are there or not")
-    check_preprocess(read_description(folder, "model", "model").preprocess, config.preprocess, where)
+    description = read_description(folder, "model", "model")
+    otherwise = (
+        {} if description.input is None else {"otherwise": "its thresholds would be of other signals than these"}
+    )
+    check_preprocess(description.preprocess, config.preprocess, where, **otherwise)
     usable = {name: task for name, task in tasks.items() if task.task_kind.has_classes}
     shared = [name for name, task in usable.items() if set(task.labels) & set(about.label_names)]
     if not shared:

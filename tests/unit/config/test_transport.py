@@ -10,9 +10,12 @@ import yaml
 
 from ecglfm.config import PreprocessConfig, Project, UserError
 from tests.unit.config.projects import BASE
-from tests.unit.config.test_imported import MODEL
+from tests.unit.config.test_imported import CONTRACT, MODEL
 
 TASKS = {"tasks": ["coin-toss", "diagnosis", "af"], "sources": ["demo-ptbxl", "demo-mimic"], "encoders": []}
+
+#: What a model whose encoder says how its input is made says of it.
+WITH_CONTRACT = {"model": MODEL, "preprocess": PreprocessConfig().model_dump(mode="json"), "input": CONTRACT}
 
 
 def project(repository: Path, tmp_path: Path, content: dict | None = None, **change: object) -> Project:
@@ -58,6 +61,7 @@ def test_its_slice_changes_with_what_it_is_measured_by(repository: Path, tmp_pat
         ({"label_names": ["X"]}, {}, r"predicts X, of which no task has any \(coin-toss: .*; diagnosis: AFIB, LBBB, MI, PVC; af: AFIB\)"),
         ({"label_names": []}, {}, r"model\.json: label_names: "),
         ({}, {"preprocess": {"sampling_rate": 250}}, r"its sampling_rate is 500, this project's is 250; .* write `preprocess: \{sampling_rate: 500\}`"),
+        ({"encoder": WITH_CONTRACT}, {"preprocess": {"sampling_rate": 250}}, r"project's is 250; make them agree, or its thresholds would be of other signals than these: write"),
         ({}, {"transport": {"sources": ["ptbxl"]}}, "`transport.sources` names 'ptbxl', which is not in sources"),
         ({"format": "ecglfm-encoder"}, {}, r"model\.json is no model of ecglfm's"),
     ],
