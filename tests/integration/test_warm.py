@@ -13,8 +13,10 @@ import pytest
 from tests.integration import warm
 
 CODE = """
-import atexit, os, signal, sys, time
+import atexit, os, signal, sys, threading, time
 atexit.register(print, "at exit")
+if sys.argv[1] != "wait":
+    threading.Timer(0.1, print, ["timed"]).start()
 print(sys.argv[1:], os.getcwd(), os.environ.get("WORD"), "PATH" in os.environ, sys.stdin.read())
 print("torch" in sys.modules, file=sys.stderr)
 if sys.argv[1] == "stop":
@@ -59,7 +61,7 @@ def test_it_ends_as_python_would(package: Path, word: str, status: int, errors: 
     assert done.returncode == status, done.stderr
     assert done.stderr.endswith(errors)
     if word != "stop":
-        assert done.stdout == f"['{word}'] {package} b\udce9 False asked\nat exit\n"
+        assert done.stdout == f"['{word}'] {package} b\udce9 False asked\ntimed\nat exit\n"
 
 
 def waiting(package: Path, deadline: float) -> tuple[subprocess.Popen[bytes], int]:

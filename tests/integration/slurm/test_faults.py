@@ -75,7 +75,7 @@ def test_snakemake_killed_and_rerun_while_its_job_still_runs(training, undisturb
     assert f"(job {job}) already trains here; wait for it or stop it" in said
     assert training.field(job, "JobState") == "RUNNING"
     training.resume()
-    wait("end of the first job", lambda: training.field(job, "JobState") == "COMPLETED")
+    wait("end of the first job", lambda: training.field(job, "JobState") == "COMPLETED", every=0.25)
     assert training.weights() == undisturbed[0]
     check_finished(training, training.snakemake())
     check_whole(training, *undisturbed)

@@ -27,7 +27,7 @@ def has_signal(pid: int, number: int) -> bool:
 def pause_until_warned(training: Training) -> None:
     """Hold the ranks until Slurm has warned each of the end of the walltime, which it looks at twice a minute."""
     training.pause()
-    wait("USR1", lambda: all(has_signal(pid, signal.SIGUSR1) for pid in training.ranks()))
+    wait("USR1", lambda: all(has_signal(pid, signal.SIGUSR1) for pid in training.ranks()), every=0.25)
     training.resume()
 
 
@@ -39,7 +39,7 @@ def test_walltime_twice(training, undisturbed):
         limit = (3600 * hours + 60 * minutes + seconds + 30) // 60 + 1  # in 30 to 90 s, so that --signal=USR1@60 is due
         training.slurm("scontrol", "update", f"JobId={job}", f"TimeLimit={limit}")
         pause_until_warned(training)
-        wait("requeue", lambda restart=restart: training.field(job, "Restarts") == str(restart))
+        wait("requeue", lambda restart=restart: training.field(job, "Restarts") == str(restart), every=0.1)
         training.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=60")
         wait("end of the ranks", lambda: not training.ranks())
         earlier, last, before, good = before, good, training.history(), training.whole()[-1]
@@ -66,7 +66,7 @@ def test_preempted(training, undisturbed, store):
     training.pause()  # until Slurm has decided: it wakes what it preempts
     job = training.job(process)
     training.slurm("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    wait("requeue", lambda: training.field(job, "Restarts") == "1")
+    wait("requeue", lambda: training.field(job, "Restarts") == "1", every=0.1)
     wait("end of the ranks", lambda: not training.ranks())
     before, good = training.history(), training.whole()[-1]
     assert 2 * EVERY <= good == before.index[-1] < STEPS
@@ -88,7 +88,7 @@ def test_lost_node(training, undisturbed):
     training.slurm(*node, "State=DOWN", "Reason=lost")
     training.slurm(*node, "State=DRAIN", "Reason=lost")  # so that it does not come back by itself
     try:
-        wait("requeue", lambda: training.field(job, "Restarts") == "1")
+        wait("requeue", lambda: training.field(job, "Restarts") == "1", every=0.1)
         wait("end of the ranks", lambda: not training.ranks())
         before, good = training.history(), training.whole()[-1]
     finally:

@@ -21,12 +21,12 @@ TIMING = ["memory_mb", "segments_per_second"]  # columns of the history that dif
 PATIENCE = 600  # seconds, for machines with much else to do
 
 
-def wait(what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Until something is so."""
+def wait(what: str, condition: Callable[[], object], seconds: float = PATIENCE, every: float = 0.02) -> None:
+    """Until something is so; `every` so many seconds, more where it takes a program to ask and nothing is missed."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def prepare(with_manifest: Clone, target: Path, steps: int, every: int, **pretrain: int) -> Clone:
@@ -112,7 +112,8 @@ class Training:
 
     def end(self, job: str, state: str = "COMPLETED") -> None:
         """Wait for the end of a job."""
-        wait(f"end of job {job}", lambda: self.field(job, "JobState") not in ("PENDING", "RUNNING", "COMPLETING"))
+        going = ("PENDING", "RUNNING", "COMPLETING")
+        wait(f"end of job {job}", lambda: self.field(job, "JobState") not in going, every=0.25)
         found = self.field(job, "JobState")
         assert found == state, f"{found}: {self.log.read_text()[-3000:]}"
 
