@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -20,7 +20,9 @@ ResultT = TypeVar("ResultT")
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
-def ordered_map(function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], workers: int) -> Iterator[ResultT]:
+def ordered_map(
+    function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], workers: int, *, preload: Sequence[str] = ()
+) -> Iterator[ResultT]:
     """Yield `function(task)` of every task, in the order of the tasks.
 
     Parameters
@@ -32,6 +34,8 @@ def ordered_map(function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], wo
         Consumed as results are taken, so neither tasks nor results pile up.
     workers : int
         Processes; 1 works in this process.
+    preload : sequence of str
+        Modules that are imported once for all worker processes, beside the function's.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def ordered_map(function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], wo
     if workers == 1:
         yield from map(function, tasks)
         return
-    _CONTEXT.set_forkserver_preload([function.__module__])
+    _CONTEXT.set_forkserver_preload([function.__module__, *preload])
     with ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=_start, initargs=(function,)) as pool:
         pending: deque[Future[ResultT]] = deque()
         try:

@@ -121,7 +121,7 @@ def _together(
 ) -> Iterator[list[Prepared]]:
     chunks = [recordings[start : start + _CHUNK] for start in range(0, len(recordings), _CHUNK)]
     waiting, windows = list[Prepared](), 0
-    for one in itertools.chain.from_iterable(ordered_map(preparer, chunks, workers)):
+    for one in itertools.chain.from_iterable(ordered_map(preparer, chunks, workers, preload=["scipy.signal"])):
         waiting.append(one)
         windows += max(1, len(one.signal) // length)
         if windows >= _TOGETHER:

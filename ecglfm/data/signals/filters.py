@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from scipy import signal as dsp
+import scipy  # its parts come when they are used: a training that filters nothing does without
 
 #: Largest denominators of a resampling ratio; the filter is 20 times as long. The second is for rates that the first
 #: does not give within `RATE_ERROR`, such as 500.1 Hz: decimals come out exact, and nothing is off by more than 1e-4.
@@ -96,19 +96,19 @@ def resample(signal: np.ndarray, fs: float, *, target: float) -> np.ndarray:
     if factor == 1:
         return signal
     up, down = factor.numerator, factor.denominator
-    return dsp.resample_poly(signal.astype(np.float64), up, down, axis=1, padtype="line")
+    return scipy.signal.resample_poly(signal.astype(np.float64), up, down, axis=1, padtype="line")
 
 
 @lru_cache(maxsize=8)
 def bandpass_sections(low: float, high: float, order: int, fs: float) -> np.ndarray:
     """Second-order sections of `bandpass`, as SciPy has them."""
-    return dsp.butter(order, (low, high), btype="bandpass", fs=fs, output="sos")
+    return scipy.signal.butter(order, (low, high), btype="bandpass", fs=fs, output="sos")
 
 
 @lru_cache(maxsize=8)
 def notch_sections(frequency: float, quality: float, fs: float) -> np.ndarray:
     """Second-order sections of `notch`, as SciPy has them."""
-    return dsp.tf2sos(*dsp.iirnotch(frequency, quality, fs=fs))
+    return scipy.signal.tf2sos(*scipy.signal.iirnotch(frequency, quality, fs=fs))
 
 
 def extension(sections: np.ndarray) -> int:
@@ -124,9 +124,9 @@ def bandpass(signal: np.ndarray, fs: float, *, low: float, high: float, order: i
     ValueError
         Too few samples for the filter's padding.
     """
-    return dsp.sosfiltfilt(bandpass_sections(low, high, order, fs), signal.astype(np.float64), axis=1)
+    return scipy.signal.sosfiltfilt(bandpass_sections(low, high, order, fs), signal.astype(np.float64), axis=1)
 
 
 def notch(signal: np.ndarray, fs: float, *, frequency: float, quality: float) -> np.ndarray:
     """Zero-phase second-order notch at `frequency` (Hz); `quality` is centre over width; else as `bandpass`."""
-    return dsp.sosfiltfilt(notch_sections(frequency, quality, fs), signal.astype(np.float64), axis=1)
+    return scipy.signal.sosfiltfilt(notch_sections(frequency, quality, fs), signal.astype(np.float64), axis=1)

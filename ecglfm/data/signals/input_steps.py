@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
-from scipy import ndimage
-from scipy import signal as dsp
+import scipy  # its parts come when they are used: a training that filters nothing does without
 
 from ecglfm.config.input_steps import (
     ButterworthStep,
@@ -136,11 +135,11 @@ def _resample(step: ResampleStep, x_lt: np.ndarray, rate: int) -> np.ndarray:
     if step.method == "linear":
         return _linear(x_lt, length)
     if step.method == "fourier":
-        return np.asarray(dsp.resample(x_lt, length, axis=1))
+        return np.asarray(scipy.signal.resample(x_lt, length, axis=1))
     if step.ends == "line":
         return polyphase(x_lt, rate, target=step.rate)
     factor = ratio(rate, step.rate)
-    return np.asarray(dsp.resample_poly(x_lt, factor.numerator, factor.denominator, axis=1))
+    return np.asarray(scipy.signal.resample_poly(x_lt, factor.numerator, factor.denominator, axis=1))
 
 
 def _linear(x_lt: np.ndarray, length: int) -> np.ndarray:
@@ -155,7 +154,7 @@ def _linear(x_lt: np.ndarray, length: int) -> np.ndarray:
 @lru_cache(maxsize=8)
 def decimate_sections(factor: int) -> np.ndarray:
     """Second-order sections of the low-pass of SciPy's `decimate`."""
-    return dsp.cheby1(8, 0.05, 0.8 / factor, output="sos")
+    return scipy.signal.cheby1(8, 0.05, 0.8 / factor, output="sos")
 
 
 def _decimate(x_lt: np.ndarray, factor: int, *, joined: bool) -> np.ndarray:
@@ -178,21 +177,21 @@ def _cut_offs(step: ButterworthStep) -> tuple[float | tuple[float, float], str]:
 def butterworth_sections(step: ButterworthStep, rate: int) -> np.ndarray:
     """Second-order sections, as SciPy has them."""
     cut_off, kind = _cut_offs(step)
-    return dsp.butter(step.order, cut_off, btype=kind, fs=rate, output="sos")
+    return scipy.signal.butter(step.order, cut_off, btype=kind, fs=rate, output="sos")
 
 
 @lru_cache(maxsize=32)
 def butterworth_ba(step: ButterworthStep, rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Numerator and denominator, as SciPy has them."""
     cut_off, kind = _cut_offs(step)
-    b, a = dsp.butter(step.order, cut_off, btype=kind, fs=rate)
+    b, a = scipy.signal.butter(step.order, cut_off, btype=kind, fs=rate)
     return b, a
 
 
 @lru_cache(maxsize=32)
 def fir_taps(step: FirStep, rate: int) -> np.ndarray:
     """Coefficients of the band-pass of finite length."""
-    return dsp.firwin(step.taps, (step.low, step.high), pass_zero=False, fs=rate)
+    return scipy.signal.firwin(step.taps, (step.low, step.high), pass_zero=False, fs=rate)
 
 
 def denominators(step: InputStep, rate: int) -> list[np.ndarray]:
@@ -215,12 +214,12 @@ def stable(step: InputStep, rate: int) -> bool:
 
 def _sosfiltfilt(x_lt: np.ndarray, sections: np.ndarray) -> np.ndarray:
     edge = min(extension(sections), x_lt.shape[1] - 1)
-    return np.asarray(dsp.sosfiltfilt(sections, x_lt, axis=1, padlen=edge))
+    return np.asarray(scipy.signal.sosfiltfilt(sections, x_lt, axis=1, padlen=edge))
 
 
 def _filtfilt(x_lt: np.ndarray, b: np.ndarray, a: np.ndarray) -> np.ndarray:
     edge = min(3 * max(len(a), len(b)), x_lt.shape[1] - 1)
-    return np.asarray(dsp.filtfilt(b, a, x_lt, axis=1, padlen=edge))
+    return np.asarray(scipy.signal.filtfilt(b, a, x_lt, axis=1, padlen=edge))
 
 
 def median_lengths(step: MedianBaselineStep, rate: int) -> list[int]:
@@ -235,7 +234,7 @@ def _baseline(x_lt: np.ndarray, lengths: Sequence[int], *, edges: str) -> np.nda
     baseline = x_lt.copy()
     for lead in baseline:  # by itself: SciPy is a hundred times as fast on one axis
         for length in lengths:
-            lead[:] = ndimage.median_filter(lead, length, mode=mode)
+            lead[:] = scipy.ndimage.median_filter(lead, length, mode=mode)
     return baseline
 
 

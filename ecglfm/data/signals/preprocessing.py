@@ -117,7 +117,7 @@ def _results(table: pd.DataFrame, signals: Path, config: PreprocessConfig, worke
     """Prepare every row, in the table's order whatever the number of workers."""
     rows = [_Row(*row) for row in table[list(_Row._fields)].itertuples(index=False, name=None)]
     chunks = _chunks(rows, signals, config)
-    return itertools.chain.from_iterable(ordered_map(_prepare_chunk, chunks, workers))
+    return itertools.chain.from_iterable(ordered_map(_prepare_chunk, chunks, workers, preload=["scipy.signal"]))
 
 
 def _read_table(path: Path, signals: Path) -> pd.DataFrame:

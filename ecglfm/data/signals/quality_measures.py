@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal.windows import hann
+import scipy  # its parts come when they are used: a training that filters nothing does without
 
 from ecglfm.data.signals.filters import is_long_gap, runs
 
@@ -149,7 +149,7 @@ def _waves(fs: float) -> tuple[tuple[float, ...], np.ndarray]:
     mains = tuple(f for f in MAINS if f + MAINS_ASIDE + 2 < fs / 2)
     frequencies = MAINS[0] + MAINS_ASIDE * np.arange(-1, 2 * len(mains)) if mains else np.empty(0)
     n = round(fs)
-    window = hann(n, sym=False)[:, None]
+    window = scipy.signal.windows.hann(n, sym=False)[:, None]
     waves = 2.0 * window / window.sum() * np.exp(2j * np.pi * np.arange(n)[:, None] / fs * frequencies)
     return mains, np.concatenate([waves.real, waves.imag], axis=1).astype(np.float32)
 
