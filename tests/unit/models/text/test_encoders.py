@@ -13,8 +13,7 @@ import torch
 
 from ecglfm.config import UserError
 from ecglfm.models.text import HashedText, HuggingFaceText, text_encoder
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sinus", "rhythm", "atrial", "fibrillation", "normal", "ecg"]
+from tests.unit.bert import WORDS, write_bert, write_tokenizer
 
 
 def direction(piece: str) -> np.ndarray:
@@ -50,19 +49,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as `save_pretrained` writes it: a BERT of random weights."""
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("bert")
-    (folder / "words.txt").write_text("\n".join(WORDS))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=8,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    BertTokenizer(str(folder / "words.txt")).save_pretrained(folder)
-    return folder
+    return write_bert(tmp_path_factory.mktemp("bert"))
 
 
 def test_a_folder_gives_the_mean_over_its_tokens(bert: Path) -> None:
@@ -151,11 +138,7 @@ def test_weights_that_do_not_fit_are_one_line(bert: Path, tmp_path: Path) -> Non
 
 
 def test_a_tokenizer_of_more_words_than_the_weights_have_is_one_line(bert: Path, tmp_path: Path) -> None:
-    from transformers import BertTokenizer
-
-    folder = shutil.copytree(bert, tmp_path / "folder")
-    (tmp_path / "words.txt").write_text("\n".join([*WORDS, "flutter"]))
-    BertTokenizer(str(tmp_path / "words.txt")).save_pretrained(folder)
+    folder = write_tokenizer(shutil.copytree(bert, tmp_path / "folder"), [*WORDS, "flutter"])
     assert text_encoder(str(folder)).encode(["sinus"]).shape == (1, 16)
     with pytest.raises(UserError, match=r"no text encoder that transformers can use offline \(index out of range"):
         text_encoder(str(folder)).encode(["atrial flutter"])

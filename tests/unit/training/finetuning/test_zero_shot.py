@@ -29,6 +29,7 @@ from ecglfm.training.finetuning.zero_shot import answer_by_words, offsets
 from ecglfm.training.inference import predict
 from ecglfm.training.pretraining import run_pretrain
 from tests.unit.architectures import small
+from tests.unit.bert import write_bert
 from tests.unit.training.finetuning.test_finetune import LEADS, RATE, TASK, make_data, make_encoder, slice_of
 
 PROMPTS = {
@@ -39,8 +40,12 @@ PROMPTS = {
 
 @pytest.fixture(scope="module")
 def aligned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the built-in text encoder."""
+    return align(make_data(tmp_path_factory.mktemp("aligned")))
+
+
+def align(folder: Path, text_encoder: Path | None = None) -> Path:
     """`make_data` with reports by its labels, and an encoder that was aligned with them; no report of test is true."""
-    folder = make_data(tmp_path_factory.mktemp("aligned"))
     records = pd.read_parquet(folder / "records.parquet").assign(lead_mask=0xFFF)
     labels = pd.read_parquet(folder / "labels.parquet")
     (folder / "manifest").mkdir()
@@ -57,7 +62,7 @@ def aligned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = {"layers": 1, "dim": 16, "ffn_dim": 32, "heads": 2, "kernel": 7, "conv_channels": 16, "dropout": 0.0}
     pretrain = {
         "steps": 120, "batch_size": 16, "crop_seconds": 2.5, "lr": 3e-3, "log_every": 80, "validate_every": 80,
-        "lead_mask_probability": 0.0, "objective": {"kind": "report_alignment", "dim": 8},
+        "lead_mask_probability": 0.0, "objective": {"kind": "report_alignment", "dim": 8, "text_encoder": text_encoder and str(text_encoder)},
     }  # fmt: skip
     content = {"encoder": "aligned", "config": {"model": model, "pretrain": pretrain},
                "preprocess": {"sampling_rate": RATE, "leads": LEADS}}  # fmt: skip
@@ -107,6 +112,20 @@ def test_planted_labels_are_found_by_their_words_and_not_by_each_others(aligned:
     assert np.mean(aurocs(exchanged, aligned, "train", "valid", "test")) < 0.7
     opposite = fit(aligned, tmp_path / "opposite", {"fast": ["slow rhythm"], "big": ["normal voltage"]})
     assert max(aurocs(opposite, aligned)) < 0.05
+
+
+def test_a_text_encoder_of_hugging_faces_finds_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder on this machine, with its own tokenizer and code, from the reports to the prompts; then it may go."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "bert").mkdir()
+    bert = write_bert(tmp_path / "bert", ["fast", "slow", "rhythm", "high", "normal", "voltage", ";"])
+    data = align(make_data(tmp_path / "data"), bert)
+    (vectors,) = (data / "encoder" / "reports").iterdir()
+    assert np.load(vectors).shape == (4, 16)  # two labels, said or not, in the width of that encoder
+    model = fit(data, tmp_path / "out", PROMPTS)
+    assert min(aurocs(model, data)) > 0.95
+    shutil.rmtree(bert)
+    assert min(aurocs(load_model(tmp_path / "out"), data)) > 0.95
 
 
 def test_logits_are_cosines_beyond_those_of_the_reports_on_average(aligned: Path, tmp_path: Path) -> None:
