@@ -7,17 +7,24 @@ import os
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ecglfm.config import EncoderSlice, Project, read_yaml
+from ecglfm.evaluation.prediction import labelled_records, predict_records
+from ecglfm.models.text import HashedText
 from ecglfm.provenance import read_json
+from ecglfm.training.finetuning import run_finetune
+from ecglfm.training.pretraining import run_pretrain
 from tests.integration.conftest import Clone, make_clone
 from tests.pages import commands
 
 pytestmark = pytest.mark.slow
 
 RECIPE = "config/recipes/ptb-xl-small.yaml"
+SUPERCLASSES = "ptbxl-superdiagnostic"
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +189,58 @@ def test_pairs_of_one_person_are_those_of_the_database(levels: Path, real_data: 
     assert {frozenset(pair) for pair in zip(same["record_a"], same["record_b"], strict=True)} == expected
     assert len(scores) == len(table) * (len(table) - 1) / 2
     assert len(expected) == 7
+
+
+@pytest.fixture(scope="module")
+def aligned(ptb_xl: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder that was aligned with the reports of the recipe's training and validation records, for 20 updates."""
+    folder = tmp_path_factory.mktemp("aligned")
+    config = read_yaml(repository / "config/encoders/report-tiny.yaml")
+    config["pretrain"] |= {
+        "steps": 20,
+        "batch_size": 8,
+        "schedule": {"warmup": 2},
+        "validate_every": 20,
+        "log_every": 1,
+    }
+    slice_ = {"encoder": "report-tiny", "config": config, "preprocess": {"sampling_rate": 500}}
+    run_pretrain(
+        EncoderSlice.model_validate(slice_), manifest=ptb_xl / "manifest/records.parquet", index=ptb_xl / "index",
+        signals=ptb_xl / "preprocess", output=folder, threads=1,
+    )  # fmt: skip
+    return folder
+
+
+def test_it_is_aligned_with_the_reports_of_the_training_and_validation_folds(aligned: Path, real_data: Path) -> None:
+    """German, English and Swedish ones, each once whatever its case; those of fold 10 are not read."""
+    table = pd.read_csv(real_data / "ptb-xl/ptbxl_database.csv")
+    said = {" ".join(text.casefold().split()) for text in table.loc[table["strat_fold"] != 10, "report"]}
+    assert {"sinusrhythmus normales ekg", "sinus rhythm. normal ecg.", "sinusrytm normalt ekg"} <= said
+    (vectors,) = (aligned / "reports").iterdir()
+    np.testing.assert_array_equal(np.load(vectors), HashedText().encode(sorted(said)))
+    course = pd.read_csv(aligned / "history.csv")
+    assert course["reports"].tolist() == [1.0] * 21  # every recording has one, in validation, too
+    assert read_json(aligned / "encoder.json")["training"]["warnings"] == []
+
+
+def test_genuine_labels_are_asked_for_in_words(aligned: Path, ptb_xl: Path, repository: Path, tmp_path: Path) -> None:
+    root = {"roots": {"ptbxl": "nowhere"}, "sources": ["ptbxl"], "encoders": ["tiny"], "tasks": [SUPERCLASSES]}
+    project = Project(root, repository / "config")
+    path, manifest = ptb_xl / f"labels/{SUPERCLASSES}.parquet", ptb_xl / "manifest/records.parquet"
+    model = run_finetune(
+        project.finetune_slice("tiny"), fit="zero_shot-s0", encoder=aligned, task=project.task_slice(SUPERCLASSES),
+        labels=path, manifest=manifest, signals=ptb_xl / "preprocess", output=tmp_path,
+    )  # fmt: skip
+    info = read_json(tmp_path / "model.json")
+    assert info["prompts"] == read_yaml(repository / f"config/tasks/{SUPERCLASSES}.yaml")["prompts"]
+    assert info["training"]["train_records"] == 0
+    labels = pd.read_parquet(path)
+    records = labelled_records(labels, pd.read_parquet(manifest), model.label_names, path)
+    table = predict_records(model, records, ptb_xl / "preprocess")
+    assert table["record_id"].tolist() == sorted(labels.loc[labels["split"] != "train", "record_id"])
+    said = table[[f"probability.{name}" for name in ("NORM", "MI", "STTC", "CD", "HYP")]]
+    assert ((said > 0) & (said < 1)).all(axis=None)
+    assert (said.nunique() > 0.9 * len(said)).all()  # each recording has an answer of its own
+    frequent = table.loc[table["split"] == "valid", [f"target.{name}" for name in model.label_names]].mean()
+    valid = said[table["split"] == "valid"].mean()
+    np.testing.assert_allclose(valid, frequent, atol=0.1)  # by the offsets: a cosine knows nothing of that
