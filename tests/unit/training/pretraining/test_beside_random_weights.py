@@ -37,6 +37,7 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "mae": ({"hidden": {"share": 0.5, "length": 1}, "decoder": {"dim": 32, "layers": 2}}, {"steps": 400, "lr": 4.0e-3}),
     "report_alignment": ({"dim": 64}, {"steps": 150, "lr": 3.0e-3}),
+    "statistics": ({}, {"steps": 150, "lr": 4.0e-3}),
 }
 
 
