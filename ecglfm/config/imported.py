@@ -197,7 +197,10 @@ def remembered(results: str | Path) -> dict[str, Any]:
         content = json.loads((Path(results) / "config" / REMEMBERED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    known = {folder: entry for folder, entry in content.items() if isinstance(entry, dict)}
+    return {folder: entry for folder, entry in known.items() if isinstance(entry.get("said"), dict | None)}
 
 
 def remember(results: str | Path, hashes: Mapping[tuple[str, Stem], str | None]) -> None:

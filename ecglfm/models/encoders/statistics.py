@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ecglfm import gpu
 from ecglfm.config import ModelConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import Encoder
 from ecglfm.models.encoders.rhythm import (
@@ -130,7 +132,7 @@ class StatisticsEncoder(Encoder):
         """
         self.check_input(x, mask)
         real_bn = torch.ones_like(x[:, 0], dtype=torch.bool) if mask is None else mask
-        with without_autocast(x):
+        with gpu.tf32(False) if x.is_cuda else nullcontext(), without_autocast(x):
             return self._describe(x, real_bn)
 
     def beat_samples(self) -> int:

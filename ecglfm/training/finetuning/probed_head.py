@@ -1,7 +1,7 @@
 """A head that begins as a linear probe, so that what is pretrained is not bent to a random one (arXiv:2202.10054).
 
-Logistic regression and its like on the vectors of the encoder as it comes: convex, so it has one answer, and nothing of
-it need be saved. Vectors are standardised for it; the penalty on its weights is chosen on the validation split.
+Logistic regression, or what else the loss says, on the vectors of the encoder as it comes: done in moments, so nothing
+of it is saved. Vectors are standardised for it; the penalty on its weights is chosen on the validation split.
 
 Shapes: n records, d width of a vector, k labels.
 """
@@ -26,8 +26,11 @@ logger = logging.getLogger(__name__)
 
 #: Of half the squared weights, beside the mean loss over records and labels; the best one is taken.
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+#: Of half the squared biases: too little to be seen, but where a label has no positives the bias is -5, not -24.
+BIAS_PENALTY = 1e-3
+_MOST = 10_000  # records to learn from, and as many to choose by: more make no better start, and take long
 _STEPS = 500  # of L-BFGS; a hundred usually do
-_FLAT = 1e-6  # deviation of a vector's number that never changes: it says nothing
+_FLAT = 1e-5  # a number of the vector that deviates by less, of 1 + its mean, is rounding: it says nothing
 
 
 def start_from_probe(
@@ -49,23 +52,35 @@ def start_from_probe(
     Stopped
         `stop` was raised.
     """
+    train, valid = (_some(rows) for rows in (data.train, data.valid))
     table = data.signals.windows(model.encoder.crop_samples)
-    table = table[table["row"].isin([*data.train, *data.valid])]
-    own_stop = stop if distributed.world_size() == 1 else None  # ranks would not stop at the same window
-    vectors = embed_windows(model.encoder, data.signals, table, stop=own_stop)
-    rows = np.unique(table["row"])
-    x_nd = torch.from_numpy(aggregate_by_record(table["row"].to_numpy(), vectors).astype(np.float64))
-    y_nk = torch.from_numpy(data.target[rows].astype(np.float64))
-    train, valid = (torch.from_numpy(np.isin(rows, part)) for part in (data.train, data.valid))
-    weight_kd, bias_k = best_probe(x_nd[train], y_nk[train], x_nd[valid], y_nk[valid], criterion)
+    table = table[table["row"].isin(np.concatenate([train, valid]))]
+    own_stop = stop if distributed.world_size() == 1 else None  # ranks would not stop at the same place
+    try:
+        vectors = embed_windows(model.encoder, data.signals, table, stop=own_stop)
+        x_nd = torch.from_numpy(aggregate_by_record(table["row"].to_numpy(), vectors).astype(np.float64))
+        rows = np.unique(table["row"])
+        own, chosen = np.isin(rows, train), np.isin(rows, valid)
+        target_nk = torch.from_numpy(data.target[rows].astype(np.float64))
+        weight_kd, bias_k = best_probe(x_nd[own], target_nk[own], x_nd[chosen], target_nk[chosen], criterion, own_stop)
+    except distributed.Stopped:
+        logger.warning("stopped by a signal before the head had its first weights; a rerun makes them anew")
+        raise
     with torch.no_grad():
         model.head.weight.copy_(weight_kd)
         model.head.bias.copy_(bias_k)
 
 
+def _some(rows: np.ndarray) -> np.ndarray:
+    """All of the rows, or so many of them, drawn at random; in ascending order."""
+    chosen = rows if len(rows) <= _MOST else np.random.default_rng(0).choice(rows, _MOST, replace=False)
+    return np.sort(chosen)
+
+
 def best_probe(
-    x_nd: Tensor, y_nk: Tensor, valid_x_nd: Tensor, valid_y_nk: Tensor, criterion: Criterion
-) -> tuple[Tensor, Tensor]:
+    x_nd: Tensor, y_nk: Tensor, valid_x_nd: Tensor, valid_y_nk: Tensor, criterion: Criterion,
+    stop: distributed.StopFlag | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Weights (labels, dim) and bias (labels,) of the probe whose penalty validates best.
 
     Parameters
@@ -75,36 +90,52 @@ def best_probe(
         NaN where unknown.
     criterion : Criterion
         Its `select_by` chooses.
+    stop : StopFlag, optional
+        Ends it within a penalty.
+
+    Raises
+    ------
+    Stopped
+        `stop` was raised.
     """
     deviation_d, mean_d = torch.std_mean(x_nd, dim=0, correction=0)
-    scale_d = torch.where(deviation_d > _FLAT, 1 / deviation_d.clamp(min=_FLAT), 0.0)
-    best, kept, sign = -math.inf, None, 1 if criterion.larger_is_better else -1
+    scale_d = torch.where(deviation_d > _FLAT * (1 + mean_d.abs()), 1 / deviation_d, 0.0)
+    standard_nd = (x_nd - mean_d) * scale_d
+    found: list[tuple[float, float, Tensor, Tensor]] = []
+    start = None
     for penalty in PENALTIES:
-        weight_kd, bias_k = probe((x_nd - mean_d) * scale_d, y_nk, criterion, penalty)
-        weight_kd = weight_kd * scale_d
-        bias_k = bias_k - weight_kd @ mean_d
+        start = probe(standard_nd, y_nk, criterion, penalty, start, stop)
+        weight_kd = start[0] * scale_d
+        bias_k = start[1] - weight_kd @ mean_d
         outputs_nk = criterion.link.outputs(valid_x_nd @ weight_kd.T + bias_k).numpy()
         value = criterion.validate(valid_y_nk.numpy(), outputs_nk)[criterion.select_by]
-        if kept is None or sign * value > best:
-            best, kept, chosen = sign * value, (weight_kd, bias_k), (penalty, value)
-    assert kept is not None
-    logger.info(
-        "the head begins as a linear probe: penalty %g, validation %s %.4f", chosen[0], criterion.select_by, chosen[1]
-    )
-    return kept
+        found.append((value, penalty, weight_kd, bias_k))
+    sign = 1 if criterion.larger_is_better else -1
+    value, penalty, weight_kd, bias_k = max(found, key=lambda one: -math.inf if math.isnan(one[0]) else sign * one[0])
+    logger.info("the head begins as a linear probe: penalty %g, valid %s %.4f", penalty, criterion.select_by, value)
+    return weight_kd, bias_k
 
 
-def probe(x_nd: Tensor, y_nk: Tensor, criterion: Criterion, penalty: float) -> tuple[Tensor, Tensor]:
-    """Weights and bias that minimise the loss of all records together and `penalty` / 2 times the squared weights."""
-    weight_kd = torch.zeros(y_nk.shape[1], x_nd.shape[1], dtype=torch.float64, requires_grad=True)
-    bias_k = torch.zeros(y_nk.shape[1], dtype=torch.float64, requires_grad=True)
+def probe(
+    x_nd: Tensor, y_nk: Tensor, criterion: Criterion, penalty: float, start: tuple[Tensor, Tensor] | None = None,
+    stop: distributed.StopFlag | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Weights and bias that minimise the loss of all records together and `penalty` / 2 times the squared weights.
+
+    From `start` on, or from zero; `BIAS_PENALTY` is that of the bias.
+    """
+    labels, dim = y_nk.shape[1], x_nd.shape[1]
+    zero = torch.zeros(labels, dim, dtype=torch.float64), torch.zeros(labels, dtype=torch.float64)
+    weight_kd, bias_k = (tensor.clone().requires_grad_() for tensor in start or zero)
     optimizer = torch.optim.LBFGS(
         [weight_kd, bias_k], max_iter=_STEPS, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
+        distributed.end_if(stop)
         optimizer.zero_grad()
-        loss = criterion.loss(x_nd @ weight_kd.T + bias_k, y_nk) + penalty / 2 * weight_kd.square().sum()
+        ridge = penalty / 2 * weight_kd.square().sum() + BIAS_PENALTY / 2 * bias_k.square().sum()
+        loss = criterion.loss(x_nd @ weight_kd.T + bias_k, y_nk) + ridge
         loss.backward()
         return loss
 

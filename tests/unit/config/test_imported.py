@@ -69,6 +69,10 @@ def test_an_encoder_that_is_put_away_starts_nothing_anew(tmp_path: Path) -> None
     assert content_hash(encoder, "encoder", {}) is None
     (tmp_path / "results/config/imported.json").write_text("[]")
     assert remembered(tmp_path / "results") == {}
+    kept = {"stamp": [], "sha256": "a", "said": {}}
+    whole = {"/a": kept, "/b": None, "/c": kept | {"said": [1]}}  # edited by hand
+    (tmp_path / "results/config/imported.json").write_text(json.dumps(whole))
+    assert remembered(tmp_path / "results") == {"/a": kept}
 
 
 def test_hashes_are_not_reckoned_twice(tmp_path: Path) -> None:

@@ -35,3 +35,9 @@ def test_what_is_ordered_by_numpy_is_as_torch_orders_it_and_gradients_still_flow
 def test_shifts_are_those_that_are_written_down() -> None:
     moved = shifted(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), -1, 2)
     assert moved.tolist() == [[[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 0], [3, 4, 0, 0]]]
+
+
+def test_tensors_without_memory_are_ordered_by_torch() -> None:
+    """As `torch.func` and `torch.export` have them, which whoever uses the encoder as a library may call."""
+    x = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(torch.func.vmap(ascending)(x), x.sort(dim=-1).values)

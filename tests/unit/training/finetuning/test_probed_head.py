@@ -11,6 +11,7 @@ import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
 from ecglfm.models.outputs import link_of
 from ecglfm.training.finetuning import probed_head
@@ -18,6 +19,7 @@ from ecglfm.training.finetuning.criterion import Criterion, make_criterion
 from ecglfm.training.finetuning.probed_head import best_probe, probe
 from ecglfm.training.finetuning.targets import make_link
 from tests.unit.training.finetuning.test_finetune import fit, make_data, make_encoder
+from tests.unit.training.pretraining.small_pretraining import StopAfter
 
 
 def criterion_of(kind: str, target: np.ndarray, **config: object) -> Criterion:
@@ -33,7 +35,13 @@ def drawn(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, (rng.random((300, 2)) < expit(logits)).astype(np.float64)
 
 
-def test_it_is_logistic_regression() -> None:
+@pytest.fixture
+def free_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries leave the bias alone."""
+    monkeypatch.setattr(probed_head, "BIAS_PENALTY", 0.0)
+
+
+def test_it_is_logistic_regression(free_bias: None) -> None:
     """Of scikit-learn, whose C is 1 / (penalty x records x labels), since its loss is a sum and ours a mean over both."""
     x, y = drawn()
     y[::7, 0] = np.nan  # unknown: of the mean the other label's records are a larger part
@@ -46,7 +54,7 @@ def test_it_is_logistic_regression() -> None:
         assert float(bias[label]) == pytest.approx(theirs.intercept_[0], rel=1e-3)
 
 
-def test_of_quantities_it_is_ridge_regression() -> None:
+def test_of_quantities_it_is_ridge_regression(free_bias: None) -> None:
     x, _ = drawn()
     y = (3 * x[:, :1] - 20 + np.random.default_rng(1).normal(size=(300, 1))) * 7
     criterion = criterion_of("regression", y, loss="mse")
@@ -56,7 +64,7 @@ def test_of_quantities_it_is_ridge_regression() -> None:
     np.testing.assert_allclose(weight[0], theirs.coef_.ravel(), rtol=1e-3, atol=1e-5)
 
 
-def test_the_penalty_that_validates_best_is_taken_and_vectors_are_standardised_for_it() -> None:
+def test_the_penalty_that_validates_best_is_taken_and_vectors_are_standardised_for_it(free_bias: None) -> None:
     (x, y), (valid_x, valid_y) = drawn(0), drawn(1)
     x, y = x[:25], y[:25]  # too few for six numbers: much penalty is better
     constant = np.full((25, 1), 3.0)  # a number that never changes says nothing, whatever it does later
@@ -97,3 +105,39 @@ def test_a_fit_begins_there(tmp_path: Path) -> None:
 def test_what_begins_at_random_is_described_as_before() -> None:
     assert "head_start" not in FinetuneConfig().model_dump()
     assert FinetuneConfig(head_start="probe").model_dump()["head_start"] == "probe"
+
+
+def test_a_label_without_positives_gets_the_odds_of_hardly_any() -> None:
+    """Its own loss would have it at minus infinity, where validation and temperatures of all labels would suffer."""
+    x, y = drawn()
+    y[:, 1] = 0.0
+    whole = torch.from_numpy((x - x.mean(0)) / x.std(0)), torch.from_numpy(y)
+    weight, bias = probe(*whole, criterion_of("multilabel", y), 1.0)
+    # the mean over both labels: sigmoid(b) / 2 + 0.001 b = 0
+    assert float(expit(bias[1].item())) / 2 == pytest.approx(-1e-3 * float(bias[1]), rel=1e-2)
+    assert -5 < float(bias[1]) < -4
+    assert float(weight[1].abs().max()) < 1e-2
+
+
+def test_a_number_that_is_rounding_says_nothing() -> None:
+    x, y = drawn()
+    x[:, 2] = 100 + 1e-6 * np.random.default_rng(0).normal(size=len(x))
+    weight, _ = best_probe(*map(torch.from_numpy, (x, y, x, y)), criterion_of("multilabel", y))
+    assert not weight[:, 2].any()
+    assert weight[:, 0].any()
+
+
+def test_a_signal_ends_it_and_nothing_is_begun() -> None:
+    x, y = drawn()
+    with pytest.raises(distributed.Stopped):
+        best_probe(*map(torch.from_numpy, (x, y, x, y)), criterion_of("multilabel", y), StopAfter(5))
+
+
+def test_of_many_records_so_many_are_drawn_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probed_head, "_MOST", 5)
+    rows = np.arange(100, 200)
+    some = probed_head._some(rows)
+    assert len(set(some)) == 5
+    assert set(some) <= set(rows)
+    assert some.tolist() == sorted(probed_head._some(rows))
+    assert probed_head._some(rows[:5]).tolist() == rows[:5].tolist()
