@@ -238,7 +238,8 @@ def test_genuine_labels_are_asked_for_in_words(aligned: Path, ptb_xl: Path, repo
     records = labelled_records(labels, pd.read_parquet(manifest), model.label_names, path)
     table = predict_records(model, records, ptb_xl / "preprocess")
     assert table["record_id"].tolist() == sorted(labels.loc[labels["split"] != "train", "record_id"])
-    said = table[[f"probability.{name}" for name in ("NORM", "MI", "STTC", "CD", "HYP")]]
+    said = table[[f"probability.{name}" for name in model.label_names]]
+    assert sorted(model.label_names) == ["CD", "HYP", "MI", "NORM", "STTC"]
     assert ((said > 0) & (said < 1)).all(axis=None)
     assert (said.nunique() > 0.9 * len(said)).all()  # each recording has an answer of its own
     frequent = table.loc[table["split"] == "valid", [f"target.{name}" for name in model.label_names]].mean()

@@ -17,7 +17,8 @@ from tests.integration import warm
 from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
 
 COLUMNS = {
-    "jepa": ["explained", "spread", "momentum"], "mae": ["explained", "spread"], "statistics": ["explained", "spread"],
+    "jepa": ["explained", "spread", "momentum"], "mae": ["explained", "spread"],
+    "statistics": ["explained", "explained_beat", "spread"],
 }  # fmt: skip
 
 
