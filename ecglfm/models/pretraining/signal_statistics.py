@@ -63,7 +63,7 @@ class SignalStatistics(Objective):
         if self.statistics.too_short(round(shortest * encoder.sampling_rate)):
             raise UserError(f"pretrain.{key}: {shortest:g} s: statistics need {least:g} s; write more")
         self.tell = nn.Linear(encoder.embedding_dim, self.statistics.dim)
-        self.draw_beat = nn.Linear(encoder.embedding_dim, len(encoder.leads) * self.statistics.beat_samples())
+        self.tell_beat = nn.Linear(encoder.embedding_dim, len(encoder.leads) * self.statistics.beat_samples())
 
     def draw(self, batches: Sequence[Mapping[str, Tensor]], seed: int, prepared: Any) -> Iterator[None]:
         """Nothing: there is nothing random."""
@@ -94,11 +94,11 @@ class SignalStatistics(Objective):
             target_bs, beat_blk = self.statistics.describe(x, mask)
             beat_bk = beat_blk.flatten(1) / _BEAT
         vectors_bd = self.encoder.embed(x, mask)
-        told_bs, drawn_bk = at_least_float32(self.tell(vectors_bd)), at_least_float32(self.draw_beat(vectors_bd))
+        told_bs, beat_told_bk = at_least_float32(self.tell(vectors_bd)), at_least_float32(self.tell_beat(vectors_bd))
         return {
-            "loss": functional.smooth_l1_loss(told_bs, target_bs) + functional.smooth_l1_loss(drawn_bk, beat_bk),
+            "loss": functional.smooth_l1_loss(told_bs, target_bs) + functional.smooth_l1_loss(beat_told_bk, beat_bk),
             "explained": explained(told_bs[None], target_bs[None], None),
-            "explained_beat": explained(drawn_bk[None], beat_bk[None], None),
+            "explained_beat": explained(beat_told_bk[None], beat_bk[None], None),
             "spread": embedding_spread(vectors_bd),
         }
 

@@ -24,9 +24,9 @@ from ecglfm.training.vectors import embed_windows
 
 logger = logging.getLogger(__name__)
 
-#: Of half the squared weights, beside the mean loss over records and labels; the best one is taken.
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-#: Of half the squared biases: too little to be seen, but where a label has no positives the bias is -5, not -24.
+#: Of half the squared weights of a label, beside the mean of its loss over records; the best one is taken.
+PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+#: Of half its squared bias: too little to be seen, but where a label has no positives the bias is -5, not -24.
 BIAS_PENALTY = 1e-3
 _MOST = 10_000  # records to learn from, and as many to choose by: more make no better start, and take long
 _STEPS = 500  # of L-BFGS; a hundred usually do
@@ -122,9 +122,11 @@ def probe(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Weights and bias that minimise the loss of all records together and `penalty` / 2 times the squared weights.
 
-    From `start` on, or from zero; `BIAS_PENALTY` is that of the bias.
+    From `start` on, or from zero; `BIAS_PENALTY` is that of the bias. A loss that is a mean over labels has the mean of
+    the labels' penalties beside it: how many others there are is nothing to a label.
     """
     labels, dim = y_nk.shape[1], x_nd.shape[1]
+    together = 1 if criterion.link.kind.exclusive else labels
     zero = torch.zeros(labels, dim, dtype=torch.float64), torch.zeros(labels, dtype=torch.float64)
     weight_kd, bias_k = (tensor.clone().requires_grad_() for tensor in start or zero)
     optimizer = torch.optim.LBFGS(
@@ -135,7 +137,7 @@ def probe(
         distributed.end_if(stop)
         optimizer.zero_grad()
         ridge = penalty / 2 * weight_kd.square().sum() + BIAS_PENALTY / 2 * bias_k.square().sum()
-        loss = criterion.loss(x_nd @ weight_kd.T + bias_k, y_nk) + ridge
+        loss = criterion.loss(x_nd @ weight_kd.T + bias_k, y_nk) + ridge / together
         loss.backward()
         return loss
 

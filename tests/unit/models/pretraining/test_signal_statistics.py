@@ -46,7 +46,7 @@ def test_what_is_to_be_told_of_a_sine_is_its_amplitude() -> None:
     place = AT.index("I.log_deviation")
     with torch.no_grad():
         vectors_bs, beat_blk = objective.statistics.describe(x)
-        for linear, target_bk in ((objective.tell, vectors_bs), (objective.draw_beat, beat_blk.flatten(1) / 0.2)):
+        for linear, target_bk in ((objective.tell, vectors_bs), (objective.tell_beat, beat_blk.flatten(1) / 0.2)):
             linear.weight.zero_()
             linear.bias.copy_(target_bk[0])
         objective.tell.bias[place] = 0.0
@@ -72,7 +72,7 @@ def test_a_forward_is_huber_of_linear_maps_of_the_embedding(kind: str) -> None:
         told, beat = (part.double().numpy() for part in objective.statistics.describe(x))
     errors = []
     for linear, target, name in (
-        (objective.tell, told, "explained"), (objective.draw_beat, beat.reshape(6, -1) / 0.2, "explained_beat")
+        (objective.tell, told, "explained"), (objective.tell_beat, beat.reshape(6, -1) / 0.2, "explained_beat")
     ):  # fmt: skip
         weight, bias = (p.detach().double().numpy() for p in (linear.weight, linear.bias))
         errors.append(vectors @ weight.T + bias - target)
@@ -95,9 +95,9 @@ def test_a_padded_recording_counts_as_it_does_alone() -> None:
 
 def test_nothing_but_weights_is_saved() -> None:
     objective = objective_of()
-    assert {name.split(".")[0] for name in objective.state_dict()} == {"encoder", "tell", "draw_beat"}
+    assert {name.split(".")[0] for name in objective.state_dict()} == {"encoder", "tell", "tell_beat"}
     assert objective.tell.out_features == len(AT)
-    assert objective.draw_beat.out_features == 2 * 67  # 0.24 s before and 0.42 s behind, at 100 Hz
+    assert objective.tell_beat.out_features == 2 * 67  # 0.24 s before and 0.42 s behind, at 100 Hz
 
 
 def test_a_planted_collapse_is_seen() -> None:
