@@ -161,8 +161,11 @@ def _import_deepspeed() -> Any:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     import deepspeed
     import deepspeed.ops
+    import deepspeed.runtime.compiler
     import deepspeed.utils
 
+    # Its Muon, which ZeRO imports and nobody uses here, would import PyTorch's compiler to be decorated with it.
+    deepspeed.runtime.compiler.compile = lambda: lambda function: function
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")  # DeepSpeed's calls
     # On a CPU, DeepSpeed would compile a shared-memory all-reduce at its first start (about 50 s with two

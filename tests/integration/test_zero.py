@@ -20,7 +20,7 @@ from tests.unit.hashes import hashes
 
 pytestmark = pytest.mark.slow
 
-STEPS, PAIRS = 20, 4  # pairs on each of two ranks
+STEPS, PAIRS = 14, 4  # pairs on each of two ranks
 TERMS = ("loss", "contrastive", "mlm", "diversity", "feature_penalty", "cmsc")
 STAGES = [0, 1, 2, 3]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.integration.conftest import Clone, copy_clone, made_once
 from tests.integration.slurm.training import Training, history, prepare, weights
 
-STEPS, EVERY = 100, 10
+STEPS, EVERY = 60, 10
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,7 @@ from ecglfm import distributed
 distributed.init()
 layer = torch.nn.Linear(1, 1, bias=False)
 torch.nn.init.ones_(layer.weight)
-engine = initialize(layer, FinetuneConfig(lr=0.5, weight_decay=0.0))
+engine = initialize(layer, FinetuneConfig(lr=0.5, weight_decay=0.0, zero_stage=int(sys.argv[1])))
 engine.backward(engine(torch.ones(1, 1)).sum())
 engine.step()
 assert abs(layer.weight.item() - 0.5) < 1e-6 and layer.weight.requires_grad, layer.weight
@@ -197,7 +197,8 @@ print([name for name in ("mlflow", "torch._dynamo", "sympy", "scipy.signal") if 
 """
 
 
-def test_an_update_brings_neither_mlflow_nor_the_compiler_along():
+@pytest.mark.parametrize("stage", ["0", "2"])
+def test_an_update_brings_neither_mlflow_nor_the_compiler_along(stage):
     """Seconds of every process of a training, of which one at most logs, few compile and hardly one filters."""
-    done = subprocess.run([sys.executable, "-c", UPDATE], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", UPDATE, stage], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
