@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from mlflow import MlflowClient
 
 from ecglfm.lock import holder_of
 from ecglfm.provenance import read_json
-from tests.integration import test_zero
 from tests.integration.conftest import Clone, copy_clone
 from tests.integration.slurm.training import check_nothing_left, wait
 
@@ -54,6 +51,7 @@ def losses(clone: Clone) -> np.ndarray:
 
 
 def test_pretrain_on_two_nodes_is_one_process_with_the_whole_batch(clone, slurm) -> None:
+    """So each node learns from records of its own, which together are the batch."""
     clone.edit("config/encoders/tiny.yaml", model={"norm": "group"}, pretrain={"zero_stage": 2, "steps": 20})
     said = run(clone, slurm, "snakemake", "--profile", "slurm", "pretrain")
     job = show(slurm, re.findall(r"SLURM jobid (\d+) \(log: \S*rule_pretrain_encoder", said)[0])
@@ -69,23 +67,6 @@ def test_pretrain_on_two_nodes_is_one_process_with_the_whole_batch(clone, slurm)
     clone.snakemake("pretrain")
     assert read_json(clone.results / "pretrain/tiny/encoder.json")["training"]["processes"] == 1
     np.testing.assert_allclose(on_two, losses(clone), atol=1e-4, rtol=0)
-
-
-def test_ranks_of_two_nodes_see_disjoint_records(slurm, tmp_path: Path) -> None:
-    test_zero.write_recordings(tmp_path)
-    training = test_zero.slice_of(norm=test_zero.GROUP, pretrain={"batch_size": test_zero.PAIRS, "zero_stage": 2})
-    (tmp_path / "plan.json").write_text(json.dumps({"run": training}))
-    script = Path(test_zero.__file__).with_name("zero_ranks.py")
-    command = ["srun", "--nodes=2", "--ntasks=2", sys.executable, str(script), "plan.json", "."]
-    environment = slurm | {"PYTHONPATH": str(script.parents[2]), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    seen = [json.loads((tmp_path / f"run-{rank}.json").read_text())["seen"] for rank in (0, 1)]
-    assert len(seen[0]) == len(seen[1]) == test_zero.STEPS
-    for first, second in zip(*seen, strict=True):
-        patients = [{number // 2 for number in part} for part in (first, second)]
-        assert [len(part) for part in patients] == [test_zero.PAIRS] * 2
-        assert not patients[0] & patients[1]
 
 
 def test_tasks_are_fine_tuned_side_by_side_and_neither_a_failing_nor_a_warned_one_stops_another(
