@@ -27,10 +27,10 @@ from ecglfm.data.manifest import run_manifest
 from ecglfm.data.signals import run_preprocess
 from ecglfm.evaluation.metrics import Predictions, auroc_influence
 from ecglfm.evaluation.prediction import labelled_records, predict_records, predictions_on_test
-from ecglfm.provenance import read_json, sha256_json
+from ecglfm.provenance import sha256_json
 from ecglfm.sources import open_source
 from ecglfm.sources.base import write_index
-from ecglfm.training.finetuning import run_finetune
+from ecglfm.training.finetuning import lacking, load_labelled, run_finetune, share_of_patients
 from ecglfm.training.pretraining import crop_seconds, run_pretrain, write_untrained
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class Comparison:
 
     def fit(self, arm: Arm, fit: Fit, fold: int) -> Path:
         """Folder of a fitted model, with what it says of its fold's records in `test.parquet`."""
-        encoder, own = self.pretrained(arm, fit.seed, fold), self._fits[arm.encoder, fit.mode]
+        encoder, own = self.pretrained(arm, fit.seed, fold), as_many_updates(self._fits[arm.encoder, fit.mode], fit)
         output = encoder / f"{fit.name}-{_short(own)}"
         if (output / "test.parquet").exists():
             return output
@@ -190,9 +190,11 @@ class Comparison:
         said.assign(fold=fold).to_parquet(output / "test.parquet")
         return output
 
-    def lacking(self, arm: Arm, fit: Fit, fold: int) -> dict[str, str]:
+    def lacking(self, fit: Fit, fold: int) -> dict[str, str]:
         """Labels that a fit could not learn, and what its training records lack."""
-        return dict(read_json(self.fit(arm, fit, fold) / "model.json")["training"]["lacking"])
+        at, kind = self.data / f"fold{fold}", self.project.task_slice(TASK).config.kind
+        whole = load_labelled(at / "labels.parquet", at / "records.parquet", self.data / "preprocess", kind, fit)
+        return lacking(share_of_patients(whole, fit.fraction, fit.seed))
 
     def predictions(self, arm: Arm, fit: Fit) -> FoldPredictions:
         """What the models of all folds say, each of its own."""
@@ -200,6 +202,15 @@ class Comparison:
         table = pd.concat(tables).sort_values("record_id", ignore_index=True)
         names = [name.removeprefix("target.") for name in map(str, table) if name.startswith("target.")]
         return FoldPredictions(**vars(predictions_on_test(table, names)), folds=table["fold"].to_numpy())
+
+
+def as_many_updates(settings: FinetuneConfig, fit: Fit) -> FinetuneConfig:
+    """Settings of a share: so many more epochs, and patience, that it has the updates of all patients.
+
+    In as many epochs what begins with random weights would have a tenth of the updates, and stop before it learns.
+    """
+    longer = {key: round(getattr(settings, key) / fit.fraction) for key in ("epochs", "patience")}
+    return settings.model_copy(update=longer)
 
 
 def _short(settings: EncoderSlice | FinetuneConfig) -> str:

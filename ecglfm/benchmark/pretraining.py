@@ -92,7 +92,7 @@ def _run_genuine(args: argparse.Namespace) -> None:
     scratch = [Arm(f"{name} from scratch", name, random=True) for name in args.scratch]
     with tempfile.TemporaryDirectory() as scratch_folder:
         comparison = _comparison(args, args.work or Path(scratch_folder))
-        fractions = [share for share in sorted(args.fractions) if _can_be_learnt(comparison, statistics, share, args)]
+        fractions = [share for share in sorted(args.fractions) if _can_be_learnt(comparison, share, args)]
         plan: list[tuple[Arm, str]] = [(statistics, "linear"), *((arm, "full") for arm in scratch)]
         plan += [(arm, mode) for arm in (pretrained, random) for mode in args.modes]
         _fit_all(comparison, plan, fractions, args)
@@ -115,13 +115,13 @@ def _comparison(args: argparse.Namespace, work: Path) -> Comparison:
     return Comparison(project, work, folds=args.folds, steps=args.steps, fits=fits)
 
 
-def _can_be_learnt(comparison: Comparison, statistics: Arm, share: float, args: argparse.Namespace) -> bool:
-    """Whether every label has positives and negatives in the share of every fold and seed; the cheapest arm tells."""
+def _can_be_learnt(comparison: Comparison, share: float, args: argparse.Namespace) -> bool:
+    """Whether every label has positives and negatives in the share of every fold and seed."""
     from ecglfm.config.fits import Fit
 
     for seed in range(args.seeds) if share < 1 else ():
         for fold in range(args.folds):
-            for label, lacking in comparison.lacking(statistics, Fit("linear", seed, share), fold).items():
+            for label, lacking in comparison.lacking(Fit("full", seed, share), fold).items():
                 print(f"{share:.0%} of the labels is left out: {label} has {lacking} in fold {fold}, seed {seed}\n")
                 return False
     return True

@@ -44,7 +44,8 @@ class LabelEfficiencyConfig(Section):
 
     fractions: Fractions = Field(
         [0.01, 0.05, 0.1, 0.5, 1.0],
-        description="shares of the training and validation patients; of one seed, each holds the smaller",
+        description="shares of the training and validation patients, as `finetune.fractions`; of one seed, each holds "
+        "the smaller",
     )
     seeds: Seeds = Field([0, 1, 2], description="one fit per seed and share; a seed also draws the patients")
 
@@ -78,7 +79,8 @@ class FinetuneConfig(Section):
     fractions: Fractions = Field(
         [1.0],
         description="shares of the training and validation patients (of the latter 10 at least), one fit each; 0.1 "
-        "makes the fit `full-s0-10pct`",
+        "makes the fit `full-s0-10pct`. The seed draws them; where a label would have no positive or no negative "
+        "among those to learn from, the first drawn who has one takes another's place",
     )
     label_efficiency: LabelEfficiencyConfig = Field(
         LabelEfficiencyConfig(), description="`snakemake label_efficiency`: fits with few training patients"

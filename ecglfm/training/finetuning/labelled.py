@@ -7,6 +7,7 @@ split, and all others are among its training records.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from ecglfm.data.manifest import hash_fraction
 from ecglfm.data.samples import LOCATION, SAMPLED, ConvertedSignals, Signals, check_samples
 from ecglfm.provenance import sha256_frame, sha256_json
 from ecglfm.records import data_hash, places, read_folds, require_columns
-from ecglfm.training.finetuning.targets import check_targets, read_targets
+from ecglfm.training.finetuning.targets import Numbers, check_targets, read_targets, targets_of
 
 #: Validation patients that the smallest share keeps: fewer could not tell one epoch from another.
 LEAST_VALID = 10
@@ -124,7 +125,10 @@ def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
     """The same with a share of the training patients, at least one, and of those of validation, at least `LEAST_VALID`.
 
     Whoever has few labels has few to choose an epoch and thresholds by. A seeded hash puts the patients in an order, so
-    that a larger share of one seed holds every smaller one.
+    that a larger share of one seed holds every smaller one. Where the first training patients would lack what a label
+    cannot be learnt without, a positive or a negative record, the first patient who has it comes before those who
+    are not `needed`; a share that lacks nothing is as the hash has it. Those of validation stay as they are: loss,
+    thresholds and temperature want labels as frequent as they are.
 
     Parameters
     ----------
@@ -138,9 +142,55 @@ def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:
         own = getattr(data, split)
         patients = data.records["patient_id"].iloc[own]
         order = sorted(patients.unique(), key=lambda patient: hash_fraction(f"share of {patient}", seed))
+        if split == "train":
+            place = patients.map({patient: at for at, patient in enumerate(order)}).to_numpy()
+            first = needed(targets_of(data.kind), data.target[own], place)
+            order = [order[at] for at in first] + [patient for at, patient in enumerate(order) if at not in first]
         chosen = order[: max(least, round(fraction * len(order)))]
         rows[split] = own[patients.isin(chosen).to_numpy()]
     return data._replace(**rows)
+
+
+def needed(rule: Numbers, target: np.ndarray, place: np.ndarray) -> list[int]:
+    """Patients from whom all labels can be learnt: of each label the first in their order.
+
+    When patients are taken one after the other, these are among them as soon as no label lacks anything.
+
+    Parameters
+    ----------
+    rule : Numbers
+        Of the kind of task: what a label lacks.
+    target : ndarray, shape (records, labels)
+        A label that lacks something in all of it needs nobody.
+    place : ndarray of int, shape (records,)
+        Place of each record's patient in the order, from 0 without gaps.
+
+    Returns
+    -------
+    list of int
+        Places, ascending.
+    """
+    order, patients = np.argsort(place, kind="stable"), int(place.max()) + 1
+    ends = np.searchsorted(place[order], np.arange(patients + 1))  # records of a patient: ends[at] to ends[at + 1]
+    found: set[int] = set()
+    for column in target[order].T:
+        found |= set(_needed_of(rule, column, ends))
+    return sorted(found)
+
+
+def _needed_of(rule: Numbers, column: np.ndarray, ends: np.ndarray) -> list[int]:
+    """Those of one label: who completes it, and whom it needs beside (a positive, and the first negative)."""
+    found: list[int] = []
+
+    def enough(last: int) -> bool:
+        """Whether it can be learnt from those found, and from all patients up to one."""
+        own = [column[ends[at] : ends[at + 1]] for at in found]
+        return rule.lacks(np.concatenate([column[: ends[last + 1]], *own])) is None
+
+    final = len(ends) - 2
+    while enough(final) and not enough(-1):
+        found.append(bisect_left(range(final), True, key=enough))
+    return found
 
 
 def _read(path: Path, required: list[str], fit: Fit) -> pd.DataFrame:

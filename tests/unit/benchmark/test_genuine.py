@@ -11,9 +11,20 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecglfm.benchmark.genuine import TASK, Arm, FoldPredictions, arm_slice, make_encoder, split
+from ecglfm.benchmark import genuine
+from ecglfm.benchmark.genuine import (
+    TASK,
+    Arm,
+    Comparison,
+    FoldPredictions,
+    arm_slice,
+    make_encoder,
+    make_project,
+    split,
+)
 from ecglfm.cli import main
-from ecglfm.config import EncoderSlice, Project, SourceConfig, SourceSlice
+from ecglfm.config import EncoderSlice, FinetuneConfig, Project, SourceConfig, SourceSlice
+from ecglfm.config.fits import Fit
 from ecglfm.models.bundle import load_encoder
 from ecglfm.provenance import read_json
 from ecglfm.records import data_hash
@@ -92,6 +103,13 @@ def test_an_encoder_that_keeps_checkpoints_or_weighs_sources_is_told_to_do_neith
     assert (told.keep_every, told.mixture, told.sources, told.steps) == (None, None, ["ptbxl"], 3)
 
 
+def test_a_share_has_the_updates_of_all_patients() -> None:
+    settings = FinetuneConfig(epochs=40, patience=8)
+    tenth, whole = (genuine.as_many_updates(settings, Fit("full", 0, share)) for share in (0.1, 1.0))
+    assert (tenth.epochs, tenth.patience) == (400, 80)
+    assert tenth.model_copy(update={"epochs": 40, "patience": 8}) == settings == whole
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PTB-XL of 36 patients, of whom every second has myocardial infarctions, and recordings a quarter as large."""
@@ -137,6 +155,11 @@ def test_planted_labels_are_found_and_equal_arms_do_not_differ(
             read_json(path / "encoder.json")["data_hash"] for path in pretrained if path.name.endswith(f"f{fold}")
         ]
         assert sorted(hashes, key=str) == sorted([data_hash(free), None], key=str)  # None: random weights
+
+    project = make_project(repository / "config", planted, ["tiny"], {})
+    comparison = Comparison(project, tmp_path, folds=3, steps=None, fits={})
+    assert set(comparison.lacking(Fit("full", 0, 0.05), 1)) == {"MI", "NORM"}  # one patient, of one kind
+    assert not any(comparison.lacking(Fit("full", seed, 0.17), 1) for seed in range(9))  # two, of both
 
     twice = ["--encoder", "random-tiny", "--scratch", "s4-small", "random-tiny"]
     assert main([*command, "--modes", "full", *twice]) == 0  # goes on from what is there

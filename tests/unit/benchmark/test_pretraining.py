@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from ecglfm.benchmark import pretraining
+from ecglfm.benchmark.genuine import Comparison
 from ecglfm.cli import main
 from ecglfm.config import Project
+from ecglfm.config.fits import Fit
 from ecglfm.evaluation.metrics import Predictions
 
 
@@ -52,3 +56,18 @@ def test_without_cmsc_there_are_two_arms(
     assert (names, line) == ("| seed | random | pretrained | pretrained - random |", "|---|---|---|---|")
     assert first.removeprefix("| 0") == second.removeprefix("| 1")
     assert mean == f"| mean | {areas[0]:.3f} | {areas[1]:.3f} | {areas[1] - areas[0]:+.3f} |"
+
+
+def test_a_share_that_lacks_something_is_left_out_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    class Planted:
+        def lacking(self, fit: Fit, fold: int) -> dict[str, str]:
+            return {"HYP": "no positive record"} if (fit.fraction, fit.seed, fold) == (0.1, 1, 2) else {}
+
+    kept = [
+        pretraining._can_be_learnt(cast(Comparison, Planted()), share, Namespace(seeds=2, folds=3))
+        for share in (0.1, 0.25, 1.0)
+    ]
+    assert kept == [False, True, True]
+    assert capsys.readouterr().out.splitlines() == [
+        "10% of the labels is left out: HYP has no positive record in fold 2, seed 1", "",
+    ]  # fmt: skip
