@@ -11,9 +11,9 @@ import torch
 
 from ecglfm.config import (
     Architecture,
-    AttentionConfig,
     ContextConfig,
     CpcConfig,
+    FrontEndConfig,
     JepaConfig,
     MaeConfig,
     MaskedCodesConfig,
@@ -74,7 +74,7 @@ def forward_flops(
     if not isinstance(model, ContextConfig) or model.kind not in CONTEXTS:
         raise ValueError(f"kind {model.kind!r} has no context to pretrain: nothing says what its step needs")
     frontend, frames = _frontend(model, leads, samples)
-    channels = model.conv_channels if isinstance(model, AttentionConfig) else model.dim
+    channels = model.conv_channels if isinstance(model, FrontEndConfig) else model.dim
     if isinstance(objective, CpcConfig):
         predictions = segments * len(objective.ahead) * objective.anchors
         terms = 2.0 * predictions * channels * (model.dim + frames)
@@ -112,7 +112,7 @@ def _frontend(model: ContextConfig, leads: int, samples: int) -> tuple[float, in
     """Operations of one segment, and its frames."""
     if isinstance(model, S4Config):
         return _normed_frontend(model, leads, samples // model.downsample)
-    assert isinstance(model, AttentionConfig)
+    assert isinstance(model, FrontEndConfig)
     samples, inputs = (samples * leads, 1) if model.joined else (samples, leads)
     flops = 0
     for kernel, stride in model.conv_layers:

@@ -35,7 +35,7 @@ from ecglfm.config.discovery import (
     SurvivalConfig,
 )
 from ecglfm.config.encoder import BASELINES, EncoderConfig
-from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig
+from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, FrontEndConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.input import InputConfig, check_input
@@ -54,12 +54,12 @@ from ecglfm.config.objective import (
     MaskedCodesConfig,
     MlmConfig,
     ObjectiveConfig,
-    ObjectiveKind,
     PredictorConfig,
     QuantizerConfig,
     ReportAlignmentConfig,
     StatisticsObjectiveConfig,
 )
+from ecglfm.config.objective_kind import ObjectiveKind
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 from ecglfm.config.signals import (
@@ -126,6 +126,7 @@ __all__ = [
     "FinetuneSlice",
     "FoldsConfig",
     "FractionsConfig",
+    "FrontEndConfig",
     "GenotypesConfig",
     "HiddenConfig",
     "InputConfig",

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from ecglfm.config.source_kinds import KINDS
+
 
 class Database(NamedTuple):
     """One published database.
@@ -34,8 +36,10 @@ _NETWORK = "both are of the Telehealth Network of Minas Gerais, and no ids conne
 _BOSTON = "both are of patients of Beth Israel Deaconess in Boston"
 _HARVARD = "both are of Harvard's hospitals in Boston, and no ids connect their people"
 
-#: By the name that `holds` and `pretrained_on` of the config take; that of the kind where there is one.
+#: By the name that `holds` and `pretrained_on` of the config take; that of the kind where there is one. A kind that is
+#: a database is one without a line here, too: nothing is known of it but that it is the same in two sources.
 DATABASES: dict[str, Database] = {
+    **{kind: Database(kind) for kind, of in KINDS.items() if of.adapter.startswith("ecglfm.sources.databases.")},
     "ptbxl": Database("PTB-XL"),
     "ptb": Database(
         "PTB",

@@ -73,11 +73,9 @@ class ContextConfig(Architecture):
         return False
 
 
-class AttentionConfig(ContextConfig):
-    """What encoders with a convolutional front end and layers of attention have."""
+class FrontEndConfig(ContextConfig):
+    """What encoders have whose front end is convolutions as ECG-LFM's (`ecglfm.models.encoders.frontend`)."""
 
-    ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")
-    heads: int = Field(ge=1, description="attention heads")
     conv_channels: int = Field(256, ge=1, description="channels of the front end")
     conv_layers: list[tuple[int, int]] = Field(
         [(2, 2)] * 4, description="front end: [kernel, stride] of each convolution, samples"
@@ -97,6 +95,13 @@ class AttentionConfig(ContextConfig):
     def projected(self) -> bool:
         """Whether a Linear stands between front end and layers."""
         return self.dim != self.conv_channels
+
+
+class AttentionConfig(FrontEndConfig):
+    """What encoders with that front end and layers of attention have."""
+
+    ffn_dim: int = Field(ge=8, description="inner width of the feed-forward modules")
+    heads: int = Field(ge=1, description="attention heads")
 
     @model_validator(mode="after")
     def _heads_fit(self) -> AttentionConfig:

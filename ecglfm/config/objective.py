@@ -1,6 +1,7 @@
 """What a user may say about the objective of a pretraining: a class for each `kind`, beside its terms.
 
 A new kind is a class here and its name in `ObjectiveConfig`; the class says where the module is that computes it.
+What all kinds say is in `ecglfm.config.objective_kind`.
 """
 
 from __future__ import annotations
@@ -11,38 +12,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from ecglfm.config.architecture import S4Config, VitConfig
 from ecglfm.config.base import Section, usual_kind
-from ecglfm.config.encoder_kind import Architecture, ContextConfig
-
-Pairs = Literal["patient", "recording"]
-
-
-class ObjectiveKind(Section):
-    """What objectives of every kind have."""
-
-    #: Who computes it, an `ecglfm.models.pretraining.Objective`: `module:class`.
-    computed_by: ClassVar[str]
-    #: Which of `PretrainConfig.OBJECTIVES` it reads.
-    reads: ClassVar[frozenset[str]] = frozenset()
-    #: Whether it keeps a moving average of the encoder, which then is the encoder that is written.
-    averages: ClassVar[bool] = False
-    #: Whether it reads the recordings' reports, and brings recordings and texts into one space: then zero-shot works.
-    aligns: ClassVar[bool] = False
-
-    kind: str
-
-    @property
-    def pairs(self) -> Pairs:
-        """What the two crops of a pair are taken from; see `CmscConfig.pairs`."""
-        return "patient"
-
-    def misfit(self, model: Architecture) -> str | None:
-        """Why an encoder of this architecture cannot be trained so, with the key that says so; None: it can."""
-        if isinstance(model, ContextConfig):
-            return None
-        return (
-            f"pretrain.objective.kind: {self.kind} is about frames of a front end, and `model.kind: {model.kind}` has"
-            " none; for patches there are `jepa` and `mae`"
-        )
+from ecglfm.config.encoder_kind import Architecture
+from ecglfm.config.objective_kind import ObjectiveKind, Pairs
 
 
 class MaskConfig(Section):

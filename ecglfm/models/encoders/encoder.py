@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ecglfm.config import (
     Architecture,
-    AttentionConfig,
     ContextConfig,
+    FrontEndConfig,
     InputConfig,
     ModelConfig,
     PreprocessConfig,
@@ -204,7 +204,7 @@ def front_end(model: ModelConfig, leads: int) -> FrontEnd | NormedFrontEnd:
     """What turns millivolts into the frames that a context reads."""
     if isinstance(model, S4Config):
         return NormedFrontEnd(leads, model)
-    assert isinstance(model, AttentionConfig)
+    assert isinstance(model, FrontEndConfig)
     return FrontEnd(
         leads,
         channels=model.conv_channels,

@@ -55,7 +55,7 @@ def test_an_encoder_without_a_kind_is_a_conformer():
         (SIZES | {"stem": [3]}, "e.yaml: model.stem: kind 'conformer' has no key 'stem'; leave it out"),
         (SIZES | {"kind": "wav2vec2", "norm": "layer"}, "e.yaml: model.norm: kind 'wav2vec2' has no key 'norm'; leave it out"),
         (SIZES | {"kernl": 3}, "e.yaml: model.kernl: unknown key; did you mean 'kernel'?"),
-        (SIZES | {"kind": "wav2vec2", "zzz": 3}, "e.yaml: model.zzz: unknown key; there are kind, dim, dropout, layers, ffn_dim, heads, conv_channels, conv_layers, positional_kernel, positional_groups, norm_first, standardize, joined_leads, projection"),
+        (SIZES | {"kind": "wav2vec2", "zzz": 3}, "e.yaml: model.zzz: unknown key; there are kind, dim, dropout, layers, conv_channels, conv_layers, ffn_dim, heads, positional_kernel, positional_groups, norm_first, standardize, joined_leads, projection"),
         ({"kind": "convnet", "dim": 16}, "e.yaml: model.blocks: this key is required"),
         ({"layers": 2, "dim": 16, "heads": 2}, "e.yaml: model.ffn_dim: this key is required"),
         (SIZES | {"layers": 0}, "e.yaml: model.layers: Input should be greater than or equal to 1, found 0"),

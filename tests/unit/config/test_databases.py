@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 from typing import get_args
 
 import pytest
 
+from ecglfm.config import databases
 from ecglfm.config.databases import DATABASES, known_databases, overlap, overlaps, shared
-from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.source_kinds import KINDS, Kind
 from ecglfm.config.sources import ChallengeDatabase
 
 OWN_FILES = {"wfdb_folder", "numpy_folder", "array_folder", "muse_xml", "vendor_files", "cardiosoft_xml"}
@@ -61,8 +63,17 @@ def test_recordings_that_both_hold_are_not_people_who_may_be_in_both() -> None:
 def test_every_name_in_the_table_is_in_it_and_so_is_every_published_kind() -> None:
     named = {name for one in DATABASES.values() for name in (*one.parts, *one.kin)}
     assert named <= DATABASES.keys()
-    assert set(KINDS) - OWN_FILES <= DATABASES.keys()
+    assert set(KINDS) & DATABASES.keys() == set(KINDS) - OWN_FILES
     assert known_databases("challenge2021", get_args(ChallengeDatabase)) == sorted(DATABASES["challenge2021"].parts)
+
+
+def test_a_new_kind_of_database_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, adapter in (("lab_x", "databases.lab_x:LabX"), ("lab_files", "folders.lab:Lab")):
+        monkeypatch.setitem(KINDS, kind, Kind(f"ecglfm.sources.{adapter}"))
+    found = runpy.run_path(databases.__file__)
+    assert found["overlap"](["lab_x"], ["lab_x"]) == "both have recordings of lab_x"
+    assert found["DATABASES"].keys() - DATABASES.keys() == {"lab_x"}
+    assert found["DATABASES"]["ptbxl"].title == "PTB-XL"
 
 
 def test_what_a_source_holds() -> None:

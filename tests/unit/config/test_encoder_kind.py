@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecglfm.config import AttentionConfig, ContextConfig
+from ecglfm.config import AttentionConfig, ContextConfig, FrontEndConfig
 from ecglfm.config.encoder_kind import check_odd
 from tests.unit.architectures import small
 
@@ -25,7 +25,7 @@ def test_layers_and_all_that_has_weights(kind: str, parts: int) -> None:
 def test_only_what_has_layers_to_watch_is_pretrained() -> None:
     assert isinstance(small("wav2vec2"), AttentionConfig)
     assert isinstance(small("s4"), ContextConfig)
-    assert not isinstance(small("s4"), AttentionConfig)
+    assert not isinstance(small("s4"), FrontEndConfig)
     assert [kind for kind in ("wav2vec2", "s4", "vit", "convnet", "net1d") if small(kind).pretrainable] == [
         "wav2vec2",
         "s4",

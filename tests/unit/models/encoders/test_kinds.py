@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecglfm.benchmark.flops import forward_flops
+from ecglfm.benchmark.flops import encoder_flops, forward_flops
 from ecglfm.config import LEADS, Architecture, ModelConfig, PreprocessConfig, PretrainConfig
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.encoder import CONTEXTS
@@ -58,6 +58,17 @@ def test_a_context_offers_what_pretraining_asks_for(kind):
     context.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
     context(x)[-1].square().sum().backward()
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("kind", list(CONTEXTS))
+def test_the_operations_of_a_context_are_counted(kind):
+    """Of two segments up to twice as many: positions and kernels are made once; of more leads more."""
+    few, many, wide = (
+        encoder_flops(small(kind), segments=segments, leads=leads, samples=2500)
+        for segments, leads in ((1, 6), (2, 6), (1, 12))
+    )
+    assert 1.5 * few < many <= 2 * few
+    assert few < wide < 2 * few
 
 
 def test_the_operations_of_what_has_no_context_are_an_error():
