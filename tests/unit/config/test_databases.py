@@ -68,11 +68,11 @@ def test_every_name_in_the_table_is_in_it_and_so_is_every_published_kind() -> No
 
 
 def test_a_new_kind_of_database_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, adapter in (("lab_x", "databases.lab_x:LabX"), ("lab_files", "folders.lab:Lab")):
+    for kind, adapter in (("made_up", "databases.made_up:MadeUp"), ("lab_files", "folders.lab:Lab")):
         monkeypatch.setitem(KINDS, kind, Kind(f"ecglfm.sources.{adapter}"))
     found = runpy.run_path(databases.__file__)
-    assert found["overlap"](["lab_x"], ["lab_x"]) == "both have recordings of lab_x"
-    assert found["DATABASES"].keys() - DATABASES.keys() == {"lab_x"}
+    assert found["overlap"](["made_up"], ["made_up"]) == "both have recordings of made_up"
+    assert found["DATABASES"].keys() - DATABASES.keys() == {"made_up"}
     assert found["DATABASES"]["ptbxl"].title == "PTB-XL"
 
 
