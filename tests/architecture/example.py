@@ -14,7 +14,7 @@ from ecglfm.cli import main
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs/example.png"
 MODEL = "results/finetune/tiny/diagnosis/full-s0"
-RECORD = "results/synthetic/demo-ptbxl/records500/00000/00015_hr"
+RECORD = "results/synthetic/demo-ptbxl/records500/00000/00025_hr"
 LABEL, WIDTH, COLOURS = "MI", 1200, 64
 
 

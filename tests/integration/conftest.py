@@ -136,6 +136,8 @@ def make_small(repository: Path, target: Path, *, tracking: bool = False) -> Clo
     copy.edit("config/encoders/tiny.yaml", model={"layers": 1, "dim": 16, "ffn_dim": 16, "conv_channels": 16})
     copy.edit("config/encoders/tiny.yaml", pretrain={"steps": 12, "batch_size": 4, "checkpoint_every": {"steps": 4}})
     copy.edit("config/encoders/tiny.yaml", pretrain={"validate_every": 6, "log_every": 1, "schedule": {"warmup": 0}})
+    plain = {"head_start": "random", "schedule": {"kind": "constant", "warmup": 0}}
+    copy.edit("config/encoders/tiny.yaml", finetune=plain)  # an encoder trained for 12 updates is not worth more
     return copy
 
 

@@ -33,9 +33,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_planted_conditions_are_learnt(demo) -> None:
-    """And not perfectly: at the demo's difficulty some are slight, and readers err."""
+    """By so small and short a training no better than this: the truth has 0.965 against readers who err (docs/demo.md)."""
     found = demo.metrics("tiny", "diagnosis", "full-s0")
-    assert 0.85 <= found["macro"]["auroc"]["value"] <= 0.99
+    assert 0.80 <= found["macro"]["auroc"]["value"] <= 0.95
     assert min(found["labels"][name]["auroc"]["value"] for name in found["label_names"]) <= 0.97
 
 
@@ -99,6 +99,8 @@ def test_a_linear_probe_on_pretrained_features_beats_random_ones(demo, tmp_path:
     probe = {"modes": ["linear"], "epochs": 100, "patience": 10, "lr": 1.0e-2, "batch_size": 16}
     chosen = {"encoders": ["tiny", "random-tiny"], "tasks": ["diagnosis"], "tracking": {"enabled": False}}
     clone.edit("config/config.yaml", finetune=probe, evaluate={"bootstrap": 20}, card={"records": 0}, **chosen)
+    own = yaml.safe_load((clone.root / "config/encoders/tiny.yaml").read_text())["finetune"]
+    clone.edit("config/encoders/random-tiny.yaml", finetune=own)
     clone.snakemake("evaluate_all", "embed_all")
     found = []
     for encoder in ("tiny", "random-tiny"):
@@ -199,7 +201,7 @@ def test_finetune_edit_of_an_encoder_plans_no_pretraining(demo) -> None:
     encoder = demo.root / "config/encoders/tiny.yaml"
     before = encoder.read_text()
     try:
-        encoder.write_text(f"{before}\nfinetune: {{lr: 3e-3}}\n")
+        encoder.write_text(before.replace("finetune:\n", "finetune:\n  lr: 3.0e-3\n"))
         plan = {"finetune_model": 3, "evaluate_model": 3, "card_model": 3, "report": 1}
         assert demo.planned() == demo.planned("--config", "finetune={lr: 4.0e-3}") == plan
     finally:
@@ -386,7 +388,7 @@ def test_the_python_of_the_pages_and_of_the_notebook_runs(demo) -> None:
 def test_predict_says_what_evaluate_says(demo) -> None:
     """README's command, begun as a user does, and its answer; then the whole database, against what `evaluate` predicted."""
     command = _command(demo, "README.md", " predict ")
-    (told,) = (block.text for block in blocks(demo.root / "README.md", "text") if "00015_hr" in block.text)
+    (told,) = (block.text for block in blocks(demo.root / "README.md", "text") if "00025_hr" in block.text)
     shown = Clone(demo.root, warm=False).run("bash", "-c", command).stdout
     answer = re.compile(r"(\w+) (\d\.\d\d) (yes|no)")
     said, wanted = ({name: (float(p), so) for name, p, so in answer.findall(text)} for text in (shown, told))
@@ -409,7 +411,7 @@ def test_predict_says_what_evaluate_says(demo) -> None:
 
 def test_predict_tells_the_change_since_the_last_one(demo) -> None:
     """The page's commands: one recording against an earlier one, and all of a patient against each other's."""
-    for words in ("--previous results",), ("p10000000 --output",):
+    for words in ("--previous results",), ("p10000004 --output",):
         command = _command(demo, "docs/serial.md", *words)
         shown = demo.run("bash", "-c", command).stdout
         assert re.search(r"AFIB \d\.\d\d (yes|no) \([+-]\d\.\d\d\), LBBB ", shown)

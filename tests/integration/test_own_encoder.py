@@ -79,7 +79,7 @@ def test_labels_are_those_of_the_csv_and_patients_stay_together(own: Clone) -> N
 def test_the_model_stands_on_the_imported_encoder(own: Clone) -> None:
     about = read_json(own.results / "mine" / MODEL / "model.json")
     assert about["label_names"] == ["AFIB", "LBBB"]
-    assert (about["encoder"]["name"], about["encoder"]["training"]["steps"]) == ("trained", 200)
+    assert (about["encoder"]["name"], about["encoder"]["training"]["steps"]) == ("trained", 400)
 
 
 def test_another_encoder_in_the_folder_is_fitted_anew(own: Clone) -> None:

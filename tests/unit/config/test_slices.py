@@ -44,9 +44,10 @@ def test_an_edit_changes_only_its_stages(repository: Path, tmp_path: Path, chang
 
 
 def _two_encoders(repository: Path, folder: Path, own: str) -> Path:
-    """The config with an encoder `mine`: `tiny` and some lines of its own."""
+    """The config with an encoder `mine`: `tiny`, without what is said there of its fits, and some lines of its own."""
     shutil.copytree(repository / "config", folder)
-    tiny = (folder / "encoders/tiny.yaml").read_text()
+    tiny = (folder / "encoders/tiny.yaml").read_text().partition("\nfinetune:")[0] + "\n"
+    (folder / "encoders/tiny.yaml").write_text(tiny)
     (folder / "encoders/mine.yaml").write_text(f"{tiny}\n{own}\n")
     return folder
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ecglfm.benchmark import pretraining
-from ecglfm.config import EncoderSlice, Project
+from ecglfm.config import EncoderSlice, Project, read_yaml
 from ecglfm.data.samples import Signals
 from ecglfm.evaluation.metrics import Predictions, paired_bootstrap
 from ecglfm.models.bundle import load_encoder
@@ -47,10 +47,18 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def recordings(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two synthetic databases of 150 patients each, as the workflow prepares them; half are kept for the probe."""
+    """Two synthetic databases of 150 patients each, as the workflow prepares them; half are kept for the probe.
+
+    Easier ones than the demo's, in which trainings of seconds find something.
+    """
     folder = tmp_path_factory.mktemp("synthetic")
+    easier = {
+        name: read_yaml(repository / f"config/sources/{name}.yaml") | {"difficulty": 0.5}
+        for name in ("demo-ptbxl", "demo-mimic")
+    }
     content = {
-        "results": str(folder), "sources": ["demo-ptbxl", "demo-mimic"], "tasks": ["diagnosis"], "encoders": ["tiny"],
+        "results": str(folder), "sources": list(easier), "define": {"sources": easier}, "tasks": ["diagnosis"],
+        "encoders": ["tiny"],
         "preprocess": {"sampling_rate": RATE}, "manifest": {"valid_fraction": 0.02, "test_fraction": 0.5},
     }  # fmt: skip
     pretraining._prepare(Project(content, repository / "config"), folder, 150)
