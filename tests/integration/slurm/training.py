@@ -215,9 +215,10 @@ def end_stuck_steps(clone: Clone) -> None:
 
     Snakemake 9 takes a lock in its handler of SIGTERM (`JobScheduler.exit_gracefully`) that the same thread may hold
     already: the step then waits for itself for ever. Slurm's SIGKILL follows on a cluster; the sandbox has no control
-    groups, and does not find a process whose parent is gone. A step only waits: what it started is judged as ever.
+    groups, and does not find a process whose parent is gone. A step, and the Snakemake within it, only wait: what they
+    started is judged as ever.
     """
-    steps = "--executor\0slurm-jobstep\0"
+    steps = r"--mode\0(remote|subprocess)\0"
     patience = time.monotonic() + 20  # what still ends by itself removes its marks in `.snakemake`
     while (left := processes(clone.root, steps)) and time.monotonic() < patience:
         time.sleep(0.1)
@@ -228,7 +229,10 @@ def end_stuck_steps(clone: Clone) -> None:
 def check_nothing_left(clone: Clone) -> None:
     """No process, in jobs or out of them, no lock that somebody holds and no half file."""
     end_stuck_steps(clone)
-    wait("end of all processes", lambda: not processes(clone.root, ""), seconds=30)
+    patience = time.monotonic() + 30
+    while (left := processes(clone.root, "")) and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert [Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in left] == []
     assert [path for path in clone.results.rglob("*lock") if path.read_text()] == []
     assert [*clone.root.glob(".snakemake/locks/*"), *clone.root.glob(".snakemake/incomplete/*")] == []
     half = {path.name for path in clone.results.rglob("*") if path.name.startswith(".") or "tmp" in path.name}

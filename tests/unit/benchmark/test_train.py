@@ -101,7 +101,10 @@ def test_both_ways_of_the_original_are_compared(repository, monkeypatch, capsys)
         (["--encoder", "tiny", "--batch", "3"], "--batch 3: segments come in pairs; give an even number"),
         (["--encoder", "tiny", "--steps", "0"], "--steps 0: at least 1"),
         (["--encoder", "random-tiny"], "random-tiny.yaml: has no `pretrain:` section, so there is no step to measure"),
-        (["--encoder", "tinny"], "tinny.yaml: no such file; config/encoders/ has: base, code-resnet, ecg-cpc, "),
+        (
+            ["--encoder", "tinny"],
+            "tinny.yaml: no such file; config/encoders/ has: base, code-resnet, cpc-tiny, ecg-cpc, ",
+        ),
     ],
 )
 def test_mistakes_are_one_line(arguments, said, repository, monkeypatch, capsys):
