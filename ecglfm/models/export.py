@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -186,7 +187,11 @@ def _write_onnx(whole: Exportable, inputs: tuple[Tensor, ...], path: Path) -> Fo
     """Write ONNX and give what runs it in onnxruntime."""
     import onnxruntime
 
-    batch, samples = torch.export.Dim("batch", min=1), torch.export.Dim("samples", min=2, max=whole.encoder.longest)
+    encoder = whole.encoder
+    # As short as the encoder reads: PyTorch, promised less, would find that out by tracing all of it and then again.
+    least = bisect_left(range(encoder.crop_samples), True, key=lambda samples: not encoder.too_short(samples))
+    batch = torch.export.Dim("batch", min=1)
+    samples = torch.export.Dim("samples", min=max(2, least), max=encoder.longest)
     axes = [{0: batch, 2: samples}, {0: batch, 1: samples}][: len(inputs)]
     program = torch.onnx.export(
         whole,

@@ -22,6 +22,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -143,14 +144,17 @@ def _unexplained(percent: str, steps: int, tolerance: float) -> UserError:
 
 @contextmanager
 def _explaining(model: nn.Module) -> Iterator[torch.device]:
-    """Eval mode; every submodule's own mode is restored."""
+    """Eval mode, and no gradients of weights; every submodule's own mode and every weight's are restored."""
     modes = [(part, part.training) for part in model.modules()]
-    model.eval()
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    model.eval().requires_grad_(False)
     try:
         yield next(model.parameters()).device
     finally:
         for part, mode in modes:
             part.training = mode
+        for weight in learning:
+            weight.requires_grad_(True)
 
 
 def _weights(scores: list[float], aggregate: str) -> list[float]:
@@ -225,13 +229,18 @@ def _integrate(scored: Score, window: _Window, allowed: float, hopeless: float) 
     with torch.no_grad():
         end, begin = (scored.model.encoder.standardized(x, window.mask) for x in (window.x, window.flat))
 
+    @cache
+    def at(share: float) -> tuple[Tensor, float]:
+        point = begin + (end - begin) * share
+        with torch.no_grad():
+            return point, float(scored.of_standardized(point, window.mask))
+
     def piece(low: float, high: float) -> _Piece:
-        to, at = (begin + (end - begin) * share for share in (high, low))
-        found, delta = method.attribute(
-            to, at, additional_forward_args=(window.mask,), n_steps=_NODES, method="gausslegendre",
-            return_convergence_delta=True,
-        )  # fmt: skip
-        return _Piece(abs(float(delta)), low, high, found.detach().double())
+        (from_, lower), (to, higher) = at(low), at(high)
+        found = method.attribute(
+            to, from_, additional_forward_args=(window.mask,), n_steps=_NODES, method="gausslegendre"
+        ).detach().double()  # fmt: skip
+        return _Piece(abs(float(found.sum()) - (higher - lower)), low, high, found)
 
     pieces = [piece(low, high) for low, high in itertools.pairwise(_FIRST)]
     taken, jump = len(pieces), 0.0
