@@ -1,4 +1,4 @@
-"""`torch.compile` of the layers of an encoder, and what it lacks on a machine."""
+"""`torch.compile` of the layers of an encoder, what it lacks on a machine, and how a process does without it."""
 
 from __future__ import annotations
 
@@ -53,3 +53,17 @@ def compile_layers(encoder: nn.Module, *, asked: str) -> None:
         raise UserError(f"{asked}: this encoder has no layers that are alike; leave it out")
     for layer in layers:
         layer.compile()
+
+
+def leave_compiler_out() -> None:
+    """Let optimizers do without PyTorch's compiler, whose import takes 2 s and 60 MB in each process of a training.
+
+    They ask it to leave alone what they do when a group is added and at each step. Nothing of theirs is compiled here.
+    In a PyTorch that is made otherwise nothing happens, and the compiler is imported as before.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if (plain := getattr(method, "__wrapped__", None)) is not None:
+            plain.__dynamo_disable = plain  # where `torch._disable_dynamo` keeps what the compiler has made of it
+    step: Any = torch.optim.Adam.step
+    if (plain := getattr(step, "__wrapped__", None)) is not None and not hasattr(step, "hooked"):  # nor in use
+        torch.optim.Adam.step = torch.no_grad()(plain)  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ from ecglfm.config import FinetuneConfig, PretrainConfig, UserError
 from ecglfm.extras import need
 from ecglfm.models.layers import MaskedBatchNorm
 from ecglfm.process import give_back_memory
-from ecglfm.training.compilation import compile_layers
+from ecglfm.training.compilation import compile_layers, leave_compiler_out
 from ecglfm.training.deepspeed_json import deepspeed_json
 from ecglfm.training.float8 import use_float8
 from ecglfm.training.loss_scale import leave_faults_to_us
@@ -68,7 +68,7 @@ def initialize(
         options |= {"betas": config.betas, "eps": config.eps}
     else:
         options |= {"betas": (0.9, 0.98), "eps": 1e-8}  # ECG-LFM's fine-tuning
-    _leave_compiler_out()
+    leave_compiler_out()
     optimizer = torch.optim.AdamW(list(groups), fused=True, **options)  # each number is read and written once
     wrapped = Autocast(module, HALF[config.precision]) if config.precision in HALF else module
     engine, *_ = deepspeed.initialize(model=wrapped, optimizer=optimizer, config=content)
@@ -103,20 +103,6 @@ def _say_batch_norm(module: nn.Module, config: PretrainConfig | FinetuneConfig) 
             " kept; where a model has them `norm_sync: true` takes them over all, `norm: group` over each record",
             config.batch_size, unit, ranks,
         )  # fmt: skip
-
-
-def _leave_compiler_out() -> None:
-    """Let optimizers do without PyTorch's compiler, whose import takes 2 s and 60 MB in each process of a training.
-
-    They ask it to leave alone what they do when a group is added and at each step. Nothing of theirs is compiled here.
-    In a PyTorch that is made otherwise nothing happens, and the compiler is imported as before.
-    """
-    for method in vars(torch.optim.Optimizer).values():
-        if (plain := getattr(method, "__wrapped__", None)) is not None:
-            plain.__dynamo_disable = plain  # where `torch._disable_dynamo` keeps what the compiler has made of it
-    step: Any = torch.optim.Adam.step
-    if (plain := getattr(step, "__wrapped__", None)) is not None and not hasattr(step, "hooked"):  # nor in use
-        torch.optim.Adam.step = torch.no_grad()(plain)  # type: ignore[method-assign]
 
 
 def _allocate_moments(optimizer: torch.optim.AdamW) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ecglfm import distributed
 from ecglfm.models.heads import ECGModel
+from ecglfm.training.compilation import leave_compiler_out
 from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.inference import aggregate_by_record
@@ -129,6 +130,7 @@ def probe(
     together = 1 if criterion.link.kind.exclusive else labels
     zero = torch.zeros(labels, dim, dtype=torch.float64), torch.zeros(labels, dtype=torch.float64)
     weight_kd, bias_k = (tensor.clone().requires_grad_() for tensor in start or zero)
+    leave_compiler_out()
     optimizer = torch.optim.LBFGS(
         [weight_kd, bias_k], max_iter=_STEPS, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
