@@ -174,8 +174,8 @@ class Comparison:
 
     def fit(self, arm: Arm, fit: Fit, fold: int) -> Path:
         """Folder of a fitted model, with what it says of its fold's records in `test.parquet`."""
-        encoder, own = self.pretrained(arm, fit.seed, fold), as_many_updates(self._fits[arm.encoder, fit.mode], fit)
-        output = encoder / f"{fit.name}-{_short(own)}"
+        encoder, own = self.pretrained(arm, fit.seed, fold), self._fits[arm.encoder, fit.mode]
+        output = encoder / f"{fit.name}-{_short(own)}{'-as-all' if fit.fraction < 1 else ''}"  # not: of fewer updates
         if (output / "test.parquet").exists():
             return output
         at, signals = self.data / f"fold{fold}", self.data / "preprocess"
@@ -202,15 +202,6 @@ class Comparison:
         table = pd.concat(tables).sort_values("record_id", ignore_index=True)
         names = [name.removeprefix("target.") for name in map(str, table) if name.startswith("target.")]
         return FoldPredictions(**vars(predictions_on_test(table, names)), folds=table["fold"].to_numpy())
-
-
-def as_many_updates(settings: FinetuneConfig, fit: Fit) -> FinetuneConfig:
-    """Settings of a share: so many more epochs, and patience, that it has the updates of all patients.
-
-    In as many epochs what begins with random weights would have a tenth of the updates, and stop before it learns.
-    """
-    longer = {key: round(getattr(settings, key) / fit.fraction) for key in ("epochs", "patience")}
-    return settings.model_copy(update=longer)
 
 
 def _short(settings: EncoderSlice | FinetuneConfig) -> str:

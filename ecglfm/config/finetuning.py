@@ -45,7 +45,7 @@ class LabelEfficiencyConfig(Section):
     fractions: Fractions = Field(
         [0.01, 0.05, 0.1, 0.5, 1.0],
         description="shares of the training and validation patients, as `finetune.fractions`; of one seed, each holds "
-        "the smaller",
+        "the smaller. All have the updates of all patients",
     )
     seeds: Seeds = Field([0, 1, 2], description="one fit per seed and share; a seed also draws the patients")
 
@@ -90,7 +90,12 @@ class FinetuneConfig(Section):
         description="name: keys of this section with other values, which win over it and over the encoder's own; each "
         "variant adds its fits beside the plain ones: `{lr3: {lr: 3.0e-3}}` adds `full-s0-lr3`",
     )
-    epochs: int = Field(100, ge=1, description="passes over the training records")
+    epochs: int = Field(
+        100,
+        ge=1,
+        description="passes over the training records; of a share of the patients an epoch is as long as one of all, "
+        "of several passes over its own",
+    )
     patience: int = Field(10, ge=1, description="epochs without a better `select_by` before training stops")
     select_by: Annotated[str, OneOf(_selections)] = Field(
         "loss",

@@ -1,6 +1,7 @@
 """How good a model is by how many labelled patients it had: what pretraining is worth where labels are few.
 
-The share is of the validation patients, too, who choose epoch and thresholds: who has few labels has few of those.
+The share is of the validation patients, too, who choose epoch and thresholds: who has few labels has few of those. An
+epoch of it has the updates of all patients: what begins with random weights would else be undertrained with few labels.
 
 Reads what `finetune` and `evaluate` wrote of every share of the patients; writes `label_efficiency.csv` and `.png`.
 """
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ecglfm.config.fits import parse_fit
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.metrics import chances, compared, title_of
 from ecglfm.evaluation.plots import COLOURS, save_png, style
 from ecglfm.provenance import read_json, write_text
@@ -53,9 +55,24 @@ def run_label_efficiency(results: Path, include: Sequence[str], output: Path) ->
             "%s/%s, %s, seed %s, %g %%: no training record to learn from for %s",
             row.encoder, row.task, row.mode, row.seed, row.percent, row.not_learnt,
         )  # fmt: skip
+    _warn_of_short(results, include)
     write_text(output / "label_efficiency.csv", table.to_csv(index=False))
     save_png(efficiency_figure(table), output / "label_efficiency.png")
     return table
+
+
+def _warn_of_short(results: Path, include: Sequence[str]) -> None:
+    """Name fits of shares from before their epochs were as long as those of all patients."""
+    short = []
+    for name in include:
+        fit, model = parse_fit(name.split("/")[-1]), results / "finetune" / name / "model.json"
+        if fit.fraction < 1 and fit.mode != "zero_shot" and "records_per_epoch" not in read_json(model)["training"]:
+            short.append(str(model))
+    if short:
+        logger.warning(
+            "an earlier ecglfm fitted %s with fewer updates than all patients have; run again with --forcerun %s",
+            counted(len(short), "share"), " ".join(short),
+        )  # fmt: skip
 
 
 def _row(results: Path, name: str) -> dict[str, Any]:

@@ -135,6 +135,9 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     training = (run.json(own) or {}).get("training", {})
     if {"best_epoch", "epochs"} <= set(training):
         yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (own,), fit.path)
+    if "records_per_epoch" in training:
+        long = f"An epoch was {counted(training['records_per_epoch'], 'record')} long, as of all training patients"
+        yield Said(f"{long}: several passes over those of the share.", (own,), fit.path)
 
 
 def _file(run: Run, fit: FittedModel) -> str:

@@ -1,11 +1,14 @@
 """The batches of an epoch of fine-tuning.
 
 Every random choice is a function of (seed, epoch), never of the number of loader processes.
+
+An epoch of a share of the patients has as many places as one of all, in several passes over its records: one pass would
+be a tenth of the updates, and what begins with random weights would stop before it learns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +32,33 @@ class Batch(NamedTuple):
     target: torch.Tensor
 
 
+def places_of_epoch(draw: Callable[[int], np.ndarray], *, records: int, places: int, epoch: int) -> np.ndarray:
+    """What an epoch takes, where passes over the records are laid end to end and each epoch is the next so many places.
+
+    Each record is taken equally often, within one, up to any place; with as many places as records an epoch is a pass.
+
+    Parameters
+    ----------
+    draw : callable
+        Number of a pass, from 1 -> its records in their order, shape (records, …).
+    records, places : int
+        Of a pass, and of an epoch.
+    epoch : int
+
+    Returns
+    -------
+    ndarray, shape (places, …)
+    """
+    first = (epoch - 1) * places
+    before, end = first // records, -(-(first + places) // records)
+    passes = np.concatenate([draw(number + 1) for number in range(before, end)])
+    return passes[first - before * records :][:places]
+
+
 class EpochBatches(Dataset[Batch]):
-    """The batches of one epoch: one random crop of every training record, in random order.
+    """The batches of one epoch: random crops of training records in random order, as many as all patients have records.
+
+    Of all patients that is one crop of each.
 
     Parameters
     ----------
@@ -50,12 +78,18 @@ class EpochBatches(Dataset[Batch]):
         self, data: Labelled, *, length: int, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
     ) -> None:
         self.data, self.length, self.batch_size = data, length, batch_size
+        records, places = len(data.train), len(data.all_train)
         n_samples = data.signals.n_samples[data.train]
-        rng = np.random.default_rng([seed, epoch])
-        starts = np.floor(rng.random(len(data.train)) * (np.maximum(n_samples - length, 0) + 1)).astype(np.int64)
-        order = np.resize(rng.permutation(len(data.train)), -(-len(data.train) // world_size) * world_size)
-        mine = order[rank::world_size]
-        self.rows, self.starts = data.train[mine], starts[mine]
+
+        def draw(number: int) -> np.ndarray:
+            rng = np.random.default_rng([seed, number])
+            starts = np.floor(rng.random(records) * (np.maximum(n_samples - length, 0) + 1)).astype(np.int64)
+            order = rng.permutation(records)
+            return np.stack([order, starts[order]], axis=1)
+
+        drawn = places_of_epoch(draw, records=records, places=places, epoch=epoch)
+        mine, self.starts = drawn[_own(places, rank, world_size)].T
+        self.rows = data.train[mine]
         self.valid = np.minimum(n_samples[mine], length)
 
     def __len__(self) -> int:
@@ -73,6 +107,11 @@ class EpochBatches(Dataset[Batch]):
         rows = self.rows[batch]
         crops = self.data.signals.crops(rows, self.starts[batch], self.length)
         return Batch(model_input(crops, self.valid[batch]), torch.from_numpy(self.data.target[rows]))
+
+
+def _own(places: int, rank: int, world_size: int) -> np.ndarray:
+    """Places of a rank: every `world_size`-th; the first ones come once more, so that all ranks have as many."""
+    return np.resize(np.arange(places), -(-places // world_size) * world_size)[rank::world_size]
 
 
 class Changes:
@@ -114,15 +153,22 @@ class FeatureBatches(Dataset[Batch]):
     target : Tensor, shape (windows, labels)
     batch_size, seed, epoch, rank, world_size
         As in `EpochBatches`.
+    places : int, optional
+        Windows of an epoch; each once by default.
     """
 
     def __init__(
         self, features: torch.Tensor, target: torch.Tensor, *, batch_size: int, seed: int, epoch: int,
-        rank: int = 0, world_size: int = 1,
+        rank: int = 0, world_size: int = 1, places: int | None = None,
     ) -> None:  # fmt: skip
         self.features, self.target, self.batch_size = features, target, batch_size
-        order = np.random.default_rng([seed, epoch]).permutation(len(features))
-        self.order = np.resize(order, -(-len(order) // world_size) * world_size)[rank::world_size]
+        records, places = len(features), places or len(features)
+
+        def draw(number: int) -> np.ndarray:
+            return np.random.default_rng([seed, number]).permutation(records)
+
+        drawn = places_of_epoch(draw, records=records, places=places, epoch=epoch)
+        self.order = drawn[_own(places, rank, world_size)]
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)

@@ -28,7 +28,7 @@ from ecglfm.models.bundle import load_encoder, save_model
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.seen import fingerprints, read_seen, write_seen
 from ecglfm.models.settings import fit_hash
-from ecglfm.provenance import write_text
+from ecglfm.provenance import sha256_json, write_text
 from ecglfm.records import manifest_hash
 from ecglfm.tracking import start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
@@ -120,7 +120,7 @@ def run_finetune(
         tracking if distributed.is_main() else None, encoder=model.encoder.info, task=task, fit=parsed, config=config,
         hashes=hashes | {"manifest_hash": manifest_hash(manifest)}, rule=rule,
     )  # fmt: skip
-    checkpoints = _checkpoints(output, config, hashes, weights_hash(encoder))
+    checkpoints = _checkpoints(output, config, parsed, hashes, weights_hash(encoder))
     seen = read_seen(encoder) | {"finetuning": (hashes["data_hash"], fingerprints(data.records["sha256"]))}
     with (
         SavedTraining(checkpoints) as saved,
@@ -154,10 +154,15 @@ def run_finetune(
     return model
 
 
-def _checkpoints(output: Path, config: FinetuneConfig, hashes: dict[str, str], encoder_hash: str) -> Checkpoints:
+def _checkpoints(
+    output: Path, config: FinetuneConfig, fit: Fit, hashes: dict[str, str], encoder_hash: str
+) -> Checkpoints:
     """States of a fit that goes on only with the same config, data, encoder and global batch."""
+    told = hashes["config_hash"]
+    if fit.fraction < 1:  # before epochs of a share were as long as those of all, its states were another training's
+        told = sha256_json([told, "epochs of all"])
     checkpoints = Checkpoints(
-        output / "checkpoints", config_hash=hashes["config_hash"], data_hash=hashes["data_hash"], keep_last=1,
+        output / "checkpoints", config_hash=told, data_hash=hashes["data_hash"], keep_last=1,
         pairs_per_update=config.batch_size * config.accumulate * distributed.world_size(),
     )  # fmt: skip
     checkpoints.identity["encoder_hash"] = encoder_hash
@@ -184,7 +189,9 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
     if fit.fraction < 1:
         data = share_of_patients(data, fit.fraction, fit.seed)
         n_valid = counted(data.valid_patients, "valid patient chooses", "valid patients choose")
+        counts = len(data.all_train), len(data.all_train) / len(data.train)
         logger.info("%s: %s epoch and thresholds", fit.name, n_valid)
+        logger.info("%s: an epoch is as long as one of all %d train records: %.3g times its own", fit.name, *counts)
         for name, lack in lacking(data).items():
             logger.warning(
                 "label %s has %s among the %s of %s: it cannot be learnt from them",

@@ -39,11 +39,13 @@ class Labelled(NamedTuple):
     label_names : list of str
         Columns of `target`.
     train, valid : ndarray of int
-        Rows of each split.
+        Rows of each split that the fit has.
     signals : Signals or ConvertedSignals
         Samples of the same rows.
     kind : str
         Of the task.
+    all_train : ndarray of int
+        Rows of the training split, whatever share of them the fit has: an epoch has as many places.
     """
 
     records: pd.DataFrame
@@ -53,6 +55,7 @@ class Labelled(NamedTuple):
     valid: np.ndarray
     signals: Signals | ConvertedSignals
     kind: str
+    all_train: np.ndarray
 
     @property
     def train_patients(self) -> int:
@@ -118,7 +121,8 @@ def load_labelled(labels: Path, manifest: Path, signals: Path, kind: str, fit: F
     target, names = read_targets(table, kind, labels)
     check_targets(target, names, rows, kind, labels)
     check_samples(records, signals, at_most=SAMPLED)
-    return Labelled(records, target, names, rows["train"], rows["valid"], Signals(records, signals), kind)
+    own = Signals(records, signals)
+    return Labelled(records, target, names, rows["train"], rows["valid"], own, kind, rows["train"])
 
 
 def share_of_patients(data: Labelled, fraction: float, seed: int) -> Labelled:

@@ -59,6 +59,7 @@ def linear_learner(
             raise
     train, valid = (table["row"].isin(rows).to_numpy() for rows in (data.train, data.valid))
     inputs, valid_inputs = torch.from_numpy(made[train]), torch.from_numpy(made[valid])
+    common["places"] = int(table["row"].isin(data.all_train).sum())
     return probe_learner(model, inputs, data.target[table["row"][train]], valid_inputs, table["row"][valid], **common)
 
 

@@ -48,6 +48,7 @@ def summarize(
         "epochs": history.rows[-1]["epoch"],
         "best_epoch": history.best.epoch,
         **{key: None if math.isnan(value) else value for key, value in scores.items()},
+        **({"records_per_epoch": len(data.all_train)} if taught and fit.fraction < 1 else {}),
         "train_records": len(learnt.train),
         "train_patients": learnt.train_patients,
         "valid_records": len(data.valid),

@@ -196,7 +196,7 @@ def _train_epoch(
     engine: Any, learner: Learner, criterion: Criterion, rates: Rates, state: FitState, progress: TrainingProgress,
     stop: distributed.StopFlag | None,
 ) -> dict[str, float]:  # fmt: skip
-    """The rest of a pass over the training records; mean loss and metrics of what the module said on the way."""
+    """The rest of an epoch; mean loss and metrics of what the module said on the way."""
     epoch, part = state.history.epochs + 1, state.history.part
     engine.train()
     began, seen, before = time.monotonic(), 0, (epoch - 1) * learner.forwards

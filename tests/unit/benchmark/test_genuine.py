@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecglfm.benchmark import genuine
 from ecglfm.benchmark.genuine import (
     TASK,
     Arm,
@@ -26,7 +25,7 @@ from ecglfm.cli import main
 from ecglfm.config import EncoderSlice, FinetuneConfig, Project, SourceConfig, SourceSlice
 from ecglfm.config.fits import Fit
 from ecglfm.models.bundle import load_encoder
-from ecglfm.provenance import read_json
+from ecglfm.provenance import read_json, sha256_json
 from ecglfm.records import data_hash
 from ecglfm.sources.synthesis.database import run_synthesize
 
@@ -103,11 +102,21 @@ def test_an_encoder_that_keeps_checkpoints_or_weighs_sources_is_told_to_do_neith
     assert (told.keep_every, told.mixture, told.sources, told.steps) == (None, None, ["ptbxl"], 3)
 
 
-def test_a_share_has_the_updates_of_all_patients() -> None:
-    settings = FinetuneConfig(epochs=40, patience=8)
-    tenth, whole = (genuine.as_many_updates(settings, Fit("full", 0, share)) for share in (0.1, 1.0))
-    assert (tenth.epochs, tenth.patience) == (400, 80)
-    assert tenth.model_copy(update={"epochs": 40, "patience": 8}) == settings == whole
+def test_shares_of_a_work_folder_from_before_are_fitted_again(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs had fewer updates; those of all patients are as they were."""
+    settings, arm = FinetuneConfig(), Arm("pretrained", "tiny")
+    monkeypatch.setattr(Comparison, "pretrained", lambda *_: tmp_path)
+    project = make_project(repository / "config", tmp_path, ["tiny"], {})
+    comparison = Comparison(project, tmp_path, folds=3, steps=None, fits={("tiny", "full"): settings})
+    short = sha256_json(settings.model_dump(mode="json"))[:8]
+    for name in ("full-s0", "full-s0-10pct"):
+        for end in ("", "-as-all"):
+            (tmp_path / f"{name}-{short}{end}").mkdir()
+            (tmp_path / f"{name}-{short}{end}/test.parquet").touch()
+    found = [comparison.fit(arm, Fit("full", 0, share), 1).name for share in (1.0, 0.1)]
+    assert found == [f"full-s0-{short}", f"full-s0-10pct-{short}-as-all"]
 
 
 @pytest.fixture(scope="module")

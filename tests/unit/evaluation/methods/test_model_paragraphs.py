@@ -72,6 +72,21 @@ def test_the_input_contract_of_an_encoder_is_told(results: Path) -> None:
     )
 
 
+def test_an_epoch_of_a_share_is_as_long_as_of_all_patients(results: Path) -> None:
+    finish(results)
+    for stage in ("evaluate", "finetune"):
+        folder = results / stage / "tiny" / "super"
+        shutil.copytree(folder / "full-s0", folder / "full-s0-10pct")
+    path = results / "finetune/tiny/super/full-s0-10pct/model.json"
+    info = read_json(path)
+    write_json(path, info | {"training": info["training"] | {"records_per_epoch": 39, "train_records": 4}})
+    told = [one.text for one in models.finetuning(find_run(results), FIT._replace(fit="full-s0-10pct"))]
+    assert told[0] == "Encoder and head were trained, with 10 % of the training patients, seed 0."
+    assert (
+        told[-1] == "An epoch was 39 records long, as of all training patients: several passes over those of the share."
+    )
+
+
 def test_nothing_was_learnt_for_a_zero_shot_model(results: Path) -> None:
     """No epochs, no loss; what the files of a trained one say of these is not said."""
     finish(results)

@@ -28,9 +28,9 @@ class Samples:
         return found[..., None].repeat(2, axis=2).astype(np.int16)
 
 
-def epoch(number: int = 1, **options: int) -> EpochBatches:
+def epoch(number: int = 1, train: np.ndarray = TRAIN, **options: int) -> EpochBatches:
     target = 10.0 * np.arange(10, dtype=np.float32)[:, None]
-    data = Labelled(pd.DataFrame(), target, ["a"], TRAIN, np.array([4]), Samples(), "multilabel")  # type: ignore[arg-type]
+    data = Labelled(pd.DataFrame(), target, ["a"], train, np.array([4]), Samples(), "multilabel", TRAIN)  # type: ignore[arg-type]
     return EpochBatches(data, **({"length": 30, "batch_size": 3, "seed": 5, "epoch": number} | options))
 
 
@@ -56,6 +56,47 @@ def test_epochs_differ_and_follow_from_the_seed() -> None:
     assert first.rows.tolist() != epoch(2).rows.tolist() or first.starts.tolist() != epoch(2).starts.tolist()
     read = list(iterate(first, num_workers=0))
     assert all(torch.equal(one.target, other.target) for one, other in zip(read, again, strict=True))
+
+
+def test_all_patients_have_the_order_and_crops_that_numpy_draws() -> None:
+    """As they were before shares had several passes an epoch."""
+    rng = np.random.default_rng([5, 2])
+    starts = np.floor(rng.random(7) * (np.maximum(LENGTHS[TRAIN] - 30, 0) + 1))
+    order = rng.permutation(7)
+    assert epoch(2).rows.tolist() == TRAIN[order].tolist()
+    assert epoch(2).starts.tolist() == starts[order].tolist()
+
+
+@pytest.mark.parametrize("kind", ["recordings", "features"])
+def test_a_share_passes_over_its_records_until_the_epoch_is_as_long_as_of_all(kind: str) -> None:
+    """Three records of seven: epochs of 7 places are the passes 1, 2 and a third of 3; the rest of 3, 4 and 5, and so on."""
+    share = TRAIN[[1, 4, 6]]
+
+    def taken(number: int, **ranks: int) -> list[tuple[float, ...]]:
+        options = {"batch_size": 2, "seed": 5, "epoch": number, **ranks}
+        if kind == "features":
+            batches = FeatureBatches(torch.tensor(share)[:, None], torch.zeros(3, 1), places=7, **options)
+            return [(row,) for row in share[batches.order]]
+        own = epoch(number, share, **{key: value for key, value in options.items() if key != "epoch"})
+        assert own.valid.tolist() == np.minimum(LENGTHS[own.rows], 30).tolist()
+        assert [len(batch.target) for batch in own] == [len(batch.target) for batch in epoch(number, **options)]
+        return list(zip(own.rows, own.starts, strict=True))
+
+    def passed(number: int) -> list[tuple[float, ...]]:
+        rng = np.random.default_rng([5, number])
+        starts = np.floor(rng.random(3) * (np.maximum(LENGTHS[share] - 30, 0) + 1)) if kind == "recordings" else None
+        order = rng.permutation(3)
+        return [(share[at],) if starts is None else (share[at], starts[at]) for at in order]
+
+    laid = [place for number in range(1, 13) for place in passed(number)]
+    epochs = [taken(number) for number in range(1, 6)]
+    assert [len(one) for one in epochs] == [7] * 5
+    assert [place for one in epochs for place in one] == laid[:35]
+    for places in range(1, 36):
+        counts = np.bincount([int(place[0]) for place in laid[:places]], minlength=10)[share]
+        assert counts.max() - counts.min() <= 1
+    of_ranks = [taken(2, rank=rank, world_size=2) for rank in range(2)]
+    assert of_ranks == [epochs[1][0::2], [*epochs[1][1::2], epochs[1][0]]]  # four each: the first once more
 
 
 def test_every_start_is_reached() -> None:

@@ -33,7 +33,7 @@ def make(kind: str) -> tuple[ECGModel, Labelled]:
     flags = ["lead_off" if row % 2 else "mains_noise,leads_derived" for row in range(COUNT)]
     records = pd.DataFrame({"patient_id": np.arange(COUNT).astype(str), "flags": flags})
     target = (np.arange(COUNT) % 3 == 0).astype(np.float32)[:, None]
-    return model, Labelled(records, target, ["x"], TRAIN, VALID, Held(signals), kind)
+    return model, Labelled(records, target, ["x"], TRAIN, VALID, Held(signals), kind, TRAIN)
 
 
 def test_all_of_it_is_chosen_on_valid() -> None:

@@ -192,6 +192,24 @@ class Applied:
         monkeypatch.setattr(supervised, "initialize", watched)
 
 
+@pytest.mark.parametrize("mode", ["full", "frozen", "lora", "linear"])
+def test_a_share_has_the_updates_and_rates_of_all_patients(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """10 of 96 records, in batches of 16: 6 updates an epoch, of 4 windows each 24; in passes of its own it would be 1 or 3."""
+    schedule = {"kind": "cosine", "warmup": 0.25, "final": 0.0}
+    applied = Applied(monkeypatch)
+    fit(data, tmp_path / "whole", f"{mode}-s0", schedule=schedule)
+    rates, applied.rates = applied.rates, []
+    fit(data, tmp_path / "share", f"{mode}-s0-10pct", schedule=schedule)
+    assert len(rates) == (48 if mode == "linear" else 12)
+    assert applied.rates == rates
+    training = [read_json(tmp_path / name / "model.json")["training"] for name in ("whole", "share")]
+    assert [(one["epochs"], one["train_records"]) for one in training] == [(2, 96), (2, 10)]
+    assert [one.get("records_per_epoch") for one in training] == [None, 96]
+    assert pd.read_csv(tmp_path / "share/history.csv")["epoch"].tolist() == [1, 1, 2, 2]
+
+
 def test_schedule_moves_the_rates_of_all_groups_over_all_epochs(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

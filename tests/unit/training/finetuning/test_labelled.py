@@ -29,7 +29,8 @@ def labelled() -> Labelled:
         }
     )
     target = np.arange(240, dtype=np.float32).reshape(120, 2) % 2
-    return Labelled(records, target, ["a", "b"], np.arange(80), np.arange(80, 120), None, "multilabel")  # type: ignore[arg-type]
+    train, valid = np.arange(80), np.arange(80, 120)
+    return Labelled(records, target, ["a", "b"], train, valid, None, "multilabel", train)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def test_whole_patients_of_both_splits(fraction: float, train: int, valid: int) 
     assert (share.train_patients, share.valid_patients) == (train, max(LEAST_VALID, valid))
     assert (len(share.train), len(share.valid)) == (2 * train, 2 * share.valid_patients)
     assert set(share.train) <= set(range(80))
+    assert share.all_train.tolist() == list(range(80))
     assert set(share.valid) <= set(range(80, 120))
 
 

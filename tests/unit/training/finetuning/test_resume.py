@@ -16,9 +16,12 @@ import yaml
 from ecglfm import distributed
 from ecglfm.config import UserError
 from ecglfm.lock import Lock
+from ecglfm.models.settings import fit_hash
 from ecglfm.provenance import read_json, sha256_file, write_json
 from ecglfm.training.checkpoints.checkpoint import Checkpoints
 from ecglfm.training.finetuning import resume, supervised
+from ecglfm.training.finetuning.tracked import NO_PART
+from ecglfm.training.vectors import weights_hash
 from tests.integration import warm
 from tests.unit.training.finetuning.test_finetune import TASK, fit, make_data, make_encoder, slice_of
 from tests.unit.training.pretraining.small_pretraining import StopAfter
@@ -129,10 +132,12 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch(
          "epoch 1 of 4 and batch 2 of 6", 2),
         ("full-s0", {"accumulate": 4}, 1, "epoch 0 of 4 and batch 4 of 6", 2),
         ("full-s0", {"zero_stage": 2, "weight_decay": 0.1, "clip_norm": 1.0}, 24, "epoch 1 of 4 and batch 6 of 6", 2),
-        ("frozen-s1-50pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 10,
-         "epoch 1 of 4 and batch 3 of 3", 2),
+        # 38 records, 16 windows a batch: as many batches as of all 96, in the second of the passes 3 to 6; and validation 4.
+        ("frozen-s1-40pct", {"select_by": "auroc", "schedule": {"kind": "cosine", "warmup": 0.2}}, 6 + 4 + 4,
+         "epoch 1 of 4 and batch 4 of 6", 2),
         # Eight forwards make the vectors of 512 windows; 24 batches, and a validation that does not ask.
         ("linear-s0", {"zero_stage": 3}, 8 + 24 + 5, "epoch 1 of 4 and batch 5 of 24", 2),
+        ("linear-s0-30pct", {"accumulate": 2}, 8 + 12 + 5, "epoch 1 of 4 and batch 10 of 24", 2),
         ("lora-s0", {"lora": {"rank": 2}}, 1, "epoch 0 of 4 and batch 1 of 6", 2),
         # The best epoch is not the one that was saved last.
         ("full-s0", {"lr": 0.3, "head_lr": 0.3, "patience": 2}, 17, "epoch 1 of 4 and batch 3 of 6", 2),
@@ -322,6 +327,28 @@ def test_another_fit_starts_anew_and_says_so(
     assert f"holds the state of another training ({changed} has changed)" in caplog.text
     assert logged(caplog) == [1, 2]
     outputs(tmp_path / "out")
+
+
+def test_a_share_that_was_stopped_when_its_epochs_were_short_starts_anew(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its state then named the config of the fit as it was."""
+    name, encoder = "full-s0-40pct", weights_hash(data / "encoder")
+    settings = slice_of().finetune.model_dump(mode="json", exclude=set(NO_PART))
+    fit(data, tmp_path / "whole", name)
+    content = read_json(tmp_path / "whole/model.json")
+    assert content["config_hash"] == fit_hash(settings, name, TASK)
+    before = Checkpoints(
+        tmp_path / "out/checkpoints", config_hash=content["config_hash"], data_hash=content["data_hash"], keep_last=1,
+        pairs_per_update=16,
+    )  # fmt: skip
+    before.identity["encoder_hash"] = encoder
+    before.open_run()
+    with caplog.at_level("INFO", "ecglfm"):
+        fit(data, tmp_path / "out", name)
+    assert "holds the state of another training (config has changed)" in caplog.text
+    assert logged(caplog) == [1, 2]
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
 
 
 def test_two_jobs_never_train_the_same_fit(data: Path, tmp_path: Path) -> None:

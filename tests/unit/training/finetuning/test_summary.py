@@ -24,14 +24,15 @@ from ecglfm.training.finetuning.summary import lacking, prior, summarize
 def test_the_prevalence_that_probabilities_presuppose(kind: str, weights: str, expected: dict) -> None:
     unknown = np.nan
     target = np.array([[1, 0, unknown], [0, 1, unknown], [0, unknown, unknown], [0, unknown, unknown], [1, 1, 1]])
-    data = Labelled(pd.DataFrame(), target.astype(np.float32), ["a", "b", "c"], np.arange(4), np.array([4]), None, kind)
+    data = Labelled(pd.DataFrame(), target.astype(np.float32), ["a", "b", "c"], np.arange(4), np.array([4]), None, kind,
+                    np.arange(4))  # fmt: skip
     assert prior(data, FinetuneConfig(class_weights=weights)) == pytest.approx(expected)
 
 
 def test_a_zero_shot_fit_learnt_from_nobody() -> None:
     people = pd.DataFrame({"patient_id": list("aabcd")})
     target = np.array([[1], [1], [1], [0], [1]], np.float32)
-    data = Labelled(people, target, ["x"], np.arange(3), np.array([3, 4]), None, "binary")
+    data = Labelled(people, target, ["x"], np.arange(3), np.array([3, 4]), None, "binary", np.arange(3))
     history = TrainingHistory(EarlyStopping(1))
     history.rows.append({"epoch": 0, "split": "valid", "loss": 0.5, "auroc": float("nan")})
     history.best.improves(0, 0.5)
@@ -39,6 +40,8 @@ def test_a_zero_shot_fit_learnt_from_nobody() -> None:
     assert (taught["train_records"], taught["train_patients"], list(taught["lacking"])) == (3, 2, ["x"])
     assert taught["prior"] == {"x": 1.0}
     assert list(lacking(data)) == ["x"]
+    share = summarize(history, data._replace(train=np.arange(2)), parse_fit("linear-s0-50pct"), {}, FinetuneConfig())
+    assert (share["records_per_epoch"], share["train_records"], "records_per_epoch" in taught) == (3, 2, False)
     assert summarize(history, data, parse_fit("zero_shot-s0"), {}, FinetuneConfig()) == {
         "epochs": 0, "best_epoch": 0, "valid_loss": 0.5, "valid_auroc": None, "train_records": 0, "train_patients": 0,
         "valid_records": 2, "valid_patients": 2, "lacking": {},
