@@ -131,6 +131,12 @@ class FinetuneConfig(Section):
         description="`full` and `lora`: what the head begins with; probe: a linear probe of the encoder as it comes, "
         "whose L2 penalty is chosen on the validation split (arXiv:2202.10054)",
     )
+    linear_solver: Literal["adamw", "lbfgs"] = Field(
+        "adamw",
+        description="`linear`: what finds the head. adamw: steps, as in other modes; lbfgs: the least loss with an L2 "
+        "penalty that the validation split chooses, the probe of `head_start`: better with few patients, and no rate, "
+        "epoch or batch size has a say in it",
+    )
     head_lr: float | None = Field(None, gt=0, description="learning rate of the head; null: `lr`")
     batch_size: int = Field(128, ge=1, description="records per device and forward")
     accumulate: int = Field(1, ge=1, description="forwards per update")
@@ -202,7 +208,7 @@ class FinetuneConfig(Section):
         """Defaults of what came later are left out: fits from before there were these keys stay."""
         content: dict[str, Any] = write(self)
         usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants, "augment": not self.augment}
-        usual["head_start"] = self.head_start == "random"
+        usual |= {"head_start": self.head_start == "random", "linear_solver": self.linear_solver == "adamw"}
         return {key: value for key, value in content.items() if not usual.get(key)}
 
     @field_validator("variants")

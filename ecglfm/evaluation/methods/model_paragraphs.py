@@ -121,6 +121,10 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     if config is None:
         known = run.json(file) is not None
         yield Said(untold(run.results, fit, run.metrics(fit)), (file if known else measured,), fit.path)
+    elif name.mode == "linear" and config.linear_solver == "lbfgs":
+        solved = "L-BFGS found the head of least loss with an L2 penalty, which the validation split chose"
+        yield Said(f"{solved} by the {config.select_by}.", (file,), fit.path)
+        return
     else:
         yield Said(
             f"At most {counted(config.epochs, 'epoch')}, stopped after {config.patience} without a better"

@@ -112,15 +112,20 @@ def _uri(terms: dict[str, list[Series]], x: str, per_row: int = 4) -> str:
 
 
 def training_section(results: Path, fits: list[FittedModel]) -> str | None:
-    """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed."""
+    """Fine-tuning curves of one task's models: a panel for the loss of each, and one for the score that is followed.
+
+    None without a history; empty where no epoch made any of them: zero-shot, or a solved probe.
+    """
     histories: dict[str, History] = {}
+    made = None
     for fit in fits:
         for folder in _trained(results / "finetune" / fit.path):
             history = read_history(folder / "history.csv")
-            if history is not None and history.terms:
+            made = made if history is None else ""
+            if history is not None and history.final("loss", "train") is not None:
                 histories[f"{fit.encoder} {folder.name}"] = history
     if not histories:
-        return None
+        return made
     panels: dict[str, list[Series]] = {}
     for name, history in histories.items():
         panels |= {f"{name}\n{term}": lines for term, lines in history.terms.items()}

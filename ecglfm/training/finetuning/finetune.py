@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from ecglfm import distributed
-from ecglfm.config import FinetuneConfig, FinetuneSlice, TaskSlice, TrackingSlice, UserError
+from ecglfm.config import FinetuneConfig, FinetuneSlice, PromptsSlice, TaskSlice, TrackingSlice, UserError
 from ecglfm.config.augmentation import check_augment
 from ecglfm.config.finetuning import check_kind
 from ecglfm.config.fits import Fit, parse_fit
@@ -33,12 +33,12 @@ from ecglfm.records import manifest_hash
 from ecglfm.tracking import start_run
 from ecglfm.training.checkpoints import Checkpoints, SavedTraining
 from ecglfm.training.finetuning.batches import Batch, Changes, EpochBatches, iterate
-from ecglfm.training.finetuning.criterion import make_criterion
+from ecglfm.training.finetuning.criterion import Criterion, make_criterion
 from ecglfm.training.finetuning.decisions import decide, windows_of
 from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled, load_labelled, share_of_patients
 from ecglfm.training.finetuning.linear_probe import linear_learner
-from ecglfm.training.finetuning.probed_head import start_from_probe
+from ecglfm.training.finetuning.probed_head import solve_head, start_from_probe
 from ecglfm.training.finetuning.resume import saved_epochs
 from ecglfm.training.finetuning.summary import lacking, summarize
 from ecglfm.training.finetuning.supervised import Learner, train
@@ -131,9 +131,8 @@ def run_finetune(
             write_seen(checkpoints.folder, seen)
         criterion = make_criterion(config, model.link, data.target[data.train])
         said = prompts_of(parsed, task, prompts)
-        if said is not None:
-            history = answer_by_words(model, data, encoder, said, criterion, calibrated=config.calibration != "none")
-        else:
+        history = _without_steps(model, data, config, encoder, vectors, said, criterion, stop)
+        if history is None:
             if config.head_start == "probe" and model.mode in ("full", "lora") and not saved.step:
                 start_from_probe(model, data, criterion, stop)
             learner = _learner(model, data, config, parsed.seed, encoder, vectors, stop)
@@ -238,6 +237,18 @@ def _read_by(model: ECGModel, data: Labelled, what: str, encoder: Path) -> Label
     counts = len(data.train), len(data.valid), counted(len(data.label_names), "label")
     logger.info("%s: %d train and %d valid records, %s", what, *counts)
     return data._replace(signals=as_read(data.signals, model.encoder))
+
+
+def _without_steps(
+    model: ECGModel, data: Labelled, config: FinetuneConfig, encoder: Path, vectors: Path | None,
+    said: PromptsSlice | None, criterion: Criterion, stop: distributed.StopFlag | None,
+) -> TrainingHistory | None:  # fmt: skip
+    """Give the model its head where that takes no step: zero-shot, or a solved probe; None of other fits."""
+    if said is not None:
+        return answer_by_words(model, data, encoder, said, criterion, calibrated=config.calibration != "none")
+    if model.mode == "linear" and config.linear_solver == "lbfgs":
+        return solve_head(model, data, encoder, vectors, criterion, stop)
+    return None
 
 
 def _best(encoder: Path, data: Labelled, fit: Fit, config: FinetuneConfig, history: TrainingHistory) -> ECGModel:

@@ -94,6 +94,14 @@ class TrainingHistory:
     epochs: int = 0
     part: EpochPart = field(default_factory=EpochPart)
 
+    @classmethod
+    def of_start(cls, scores: dict[str, float], select_by: str, larger_is_better: bool) -> TrainingHistory:
+        """That of a model which no step made: what it scores on the validation records, as epoch 0."""
+        history = cls(EarlyStopping(1, larger_is_better))
+        history.rows.append({"epoch": 0, "split": "valid", **scores})
+        history.best.improves(0, scores[select_by])
+        return history
+
     def end_epoch(self) -> None:
         """Another epoch is finished."""
         self.epochs, self.part = self.epochs + 1, EpochPart()

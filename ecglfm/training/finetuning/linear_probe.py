@@ -46,21 +46,26 @@ def linear_learner(
     Stopped
         `stop` was raised.
     """
-    table = data.signals.windows(model.encoder.crop_samples)
-
-    if vectors is not None:
-        made = read_vectors(vectors, model.encoder, weights_hash(encoder), data.records, table)
-    else:
-        try:
-            own_stop = stop if distributed.world_size() == 1 else None
-            made = embed_windows(model.encoder, data.signals, table, stop=own_stop)
-        except distributed.Stopped:
-            logger.warning("stopped by a signal before the encoder's vectors were whole; a rerun makes them anew")
-            raise
+    table, made = window_vectors(model, data, encoder, vectors, stop)
     train, valid = (table["row"].isin(rows).to_numpy() for rows in (data.train, data.valid))
     inputs, valid_inputs = torch.from_numpy(made[train]), torch.from_numpy(made[valid])
     common["places"] = int(table["row"].isin(data.all_train).sum())
     return probe_learner(model, inputs, data.target[table["row"][train]], valid_inputs, table["row"][valid], **common)
+
+
+def window_vectors(
+    model: ECGModel, data: Labelled, encoder: Path, vectors: Path | None, stop: distributed.StopFlag | None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Windows of all records (`row`, …) and their vectors (windows, dim); arguments and errors of `linear_learner`."""
+    table = data.signals.windows(model.encoder.crop_samples)
+    if vectors is not None:
+        return table, read_vectors(vectors, model.encoder, weights_hash(encoder), data.records, table)
+    try:
+        own_stop = stop if distributed.world_size() == 1 else None
+        return table, embed_windows(model.encoder, data.signals, table, stop=own_stop)
+    except distributed.Stopped:
+        logger.warning("stopped by a signal before the encoder's vectors were whole; a rerun makes them anew")
+        raise
 
 
 def probe_learner(

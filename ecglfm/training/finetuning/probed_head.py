@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from ecglfm import distributed
 from ecglfm.models.heads import ECGModel
 from ecglfm.training.compilation import leave_compiler_out
 from ecglfm.training.finetuning.criterion import Criterion
+from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled
-from ecglfm.training.inference import aggregate_by_record
+from ecglfm.training.finetuning.linear_probe import window_vectors
+from ecglfm.training.inference import aggregate_by_record, evaluating, outputs_by_record
 from ecglfm.training.vectors import embed_windows
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 #: Of half its squared bias: too little to be seen, but where a label has no positives the bias is -5, not -24.
 BIAS_PENALTY = 1e-3
 _MOST = 10_000  # records to learn from, and as many to choose by: more make no better start, and take long
+_MOST_SOLVED = 50_000  # where no steps come after it; as float64 a record of 1024 numbers takes 8 kB
 _STEPS = 500  # of L-BFGS; a hundred usually do
 _FLAT = 1e-5  # a number of the vector that deviates by less, of 1 + its mean, is rounding: it says nothing
 
@@ -53,28 +57,81 @@ def start_from_probe(
     Stopped
         `stop` was raised.
     """
-    train, valid = (_some(rows) for rows in (data.train, data.valid))
+    train, valid = (_some(rows, _MOST) for rows in (data.train, data.valid))
     table = data.signals.windows(model.encoder.crop_samples)
     table = table[table["row"].isin(np.concatenate([train, valid]))]
     own_stop = stop if distributed.world_size() == 1 else None  # ranks would not stop at the same place
     try:
         vectors = embed_windows(model.encoder, data.signals, table, stop=own_stop)
-        x_nd = torch.from_numpy(aggregate_by_record(table["row"].to_numpy(), vectors).astype(np.float64))
-        rows = np.unique(table["row"])
-        own, chosen = np.isin(rows, train), np.isin(rows, valid)
-        target_nk = torch.from_numpy(data.target[rows].astype(np.float64))
-        weight_kd, bias_k = best_probe(x_nd[own], target_nk[own], x_nd[chosen], target_nk[chosen], criterion, own_stop)
+        _solve(model, data, table["row"].to_numpy(), vectors, criterion, own_stop)
     except distributed.Stopped:
         logger.warning("stopped by a signal before the head had its first weights; a rerun makes them anew")
         raise
+
+
+def solve_head(
+    model: ECGModel, data: Labelled, encoder: Path, vectors: Path | None, criterion: Criterion,
+    stop: distributed.StopFlag | None = None,
+) -> TrainingHistory:  # fmt: skip
+    """Give a model of mode `linear` the probe for its head, and nothing besides: no rate or epoch has a say in it.
+
+    Parameters
+    ----------
+    model : ECGModel
+        Of mode `linear`; is changed, and in `eval()` afterwards.
+    data : Labelled
+    encoder, vectors : path
+        As `linear_learner`.
+    criterion : Criterion
+    stop : StopFlag, optional
+        Ends it, of which nothing is kept.
+
+    Returns
+    -------
+    TrainingHistory
+        Of epoch 0.
+
+    Raises
+    ------
+    Stopped
+        `stop` was raised.
+    """
+    if (records := len(data.train)) > _MOST_SOLVED:
+        logger.warning(
+            "linear_solver: lbfgs learns from %d of the %d train records, drawn at random; adamw takes all of them",
+            _MOST_SOLVED, records,
+        )  # fmt: skip
+    table, made = window_vectors(model, data, encoder, vectors, stop)
+    row_w = table["row"].to_numpy()
+    own_stop = stop if distributed.world_size() == 1 else None
+    _solve(model, data, row_w, made, criterion, own_stop, most=_MOST_SOLVED)
+    valid_w = np.isin(row_w, data.valid)
+    with evaluating(model.eval().head) as device:
+        outputs_wk = model.outputs(model.head(torch.from_numpy(made[valid_w]).to(device))).float().cpu().numpy()
+    scores = criterion.validate(data.target[data.valid], outputs_by_record(model, row_w[valid_w], outputs_wk))
+    return TrainingHistory.of_start(scores, criterion.select_by, criterion.larger_is_better)
+
+
+def _solve(
+    model: ECGModel, data: Labelled, row_w: np.ndarray, vectors_wd: np.ndarray, criterion: Criterion,
+    stop: distributed.StopFlag | None, most: int = _MOST,
+) -> None:  # fmt: skip
+    """Give the head the best probe of records, by the vectors of their windows; `row_w` has the record of each."""
+    train, valid = _some(data.train, most), _some(data.valid, most)
+    wanted = np.isin(row_w, np.concatenate([train, valid]))
+    rows = np.unique(row_w[wanted])
+    x_nd = torch.from_numpy(aggregate_by_record(row_w[wanted], vectors_wd[wanted]).astype(np.float64))
+    own, chosen = np.isin(rows, train), np.isin(rows, valid)
+    target_nk = torch.from_numpy(data.target[rows].astype(np.float64))
+    weight_kd, bias_k = best_probe(x_nd[own], target_nk[own], x_nd[chosen], target_nk[chosen], criterion, stop)
     with torch.no_grad():
         model.head.weight.copy_(weight_kd)
         model.head.bias.copy_(bias_k)
 
 
-def _some(rows: np.ndarray) -> np.ndarray:
+def _some(rows: np.ndarray, most: int) -> np.ndarray:
     """All of the rows, or so many of them, drawn at random; in ascending order."""
-    chosen = rows if len(rows) <= _MOST else np.random.default_rng(0).choice(rows, _MOST, replace=False)
+    chosen = rows if len(rows) <= most else np.random.default_rng(0).choice(rows, most, replace=False)
     return np.sort(chosen)
 
 
@@ -113,7 +170,9 @@ def best_probe(
         found.append((value, penalty, weight_kd, bias_k))
     sign = 1 if criterion.larger_is_better else -1
     value, penalty, weight_kd, bias_k = max(found, key=lambda one: -math.inf if math.isnan(one[0]) else sign * one[0])
-    logger.info("the head begins as a linear probe: penalty %g, valid %s %.4f", penalty, criterion.select_by, value)
+    logger.info(
+        "linear probe of the encoder as it comes: penalty %g, valid %s %.4f", penalty, criterion.select_by, value
+    )
     return weight_kd, bias_k
 
 

@@ -14,7 +14,7 @@ from ecglfm.models.heads import ECGModel
 from ecglfm.models.text import say_labels
 from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.decisions import windows_of
-from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
+from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.inference import predict
 
@@ -61,10 +61,7 @@ def answer_by_words(
             model.head.bias.copy_(torch.from_numpy(offsets(target, logits)))
         outputs = predict(model, data.signals, windows)
     scores = criterion.validate(target, outputs)
-    history = TrainingHistory(EarlyStopping(1, criterion.larger_is_better))
-    history.rows.append({"epoch": 0, "split": "valid", **scores})
-    history.best.improves(0, scores[criterion.select_by])
-    return history
+    return TrainingHistory.of_start(scores, criterion.select_by, criterion.larger_is_better)
 
 
 def offsets(target_nk: np.ndarray, logits_nk: np.ndarray) -> np.ndarray:

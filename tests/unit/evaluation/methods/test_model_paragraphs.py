@@ -184,3 +184,14 @@ def test_a_head_that_began_as_a_linear_probe_is_told(results: Path, monkeypatch:
     said = [one.text for one in models.finetuning(find_run(results), FIT)]
     assert said[1].endswith("learning rate 5e-05, batch size 128, weight decay 0.")
     assert said[2] == "The head began as a linear probe."
+
+
+def test_a_head_that_was_solved_is_told_without_epochs_and_rates(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_told", lambda *_: FinetuneConfig(linear_solver="lbfgs"))
+    told = [one.text for one in models.finetuning(find_run(results), FittedModel("tiny", "super", "linear-s0"))]
+    assert told == [
+        "The encoder was frozen and a linear head trained on its vectors, seed 0.",
+        "L-BFGS found the head of least loss with an L2 penalty, which the validation split chose by the loss.",
+    ]

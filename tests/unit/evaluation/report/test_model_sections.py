@@ -13,6 +13,7 @@ from ecglfm.evaluation.report.model_sections import (
     encoder_section,
     evaluation_section,
     parse_model,
+    training_section,
 )
 from ecglfm.provenance import read_json, write_json
 from tests.unit.evaluation.report.pages_read import page_of, words
@@ -82,3 +83,15 @@ def test_metrics_stand_in_the_order_of_the_report(results: Path) -> None:
     assert section["names"][:2] == ["auroc", "auprc"]
     assert section["headline"][0] == "auroc"
     assert evaluation_section(results, FittedModel("tiny", "super", "full-s9")) is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_no_epoch_made_has_no_curves(results: Path) -> None:
+    """A point at epoch 0, of a probe that was solved or of words, tells nothing that `metrics.json` does not."""
+    fit = FittedModel("tiny", "super", "full-s0")
+    assert training_section(results, [fit]).startswith("data:image/png")
+    (results / f"finetune/{fit.path}/history.csv").write_text("epoch,split,loss,auroc\n0,valid,0.3,0.8\n")
+    assert training_section(results, [fit]) == ""
+    shown = words(page_of(results))
+    assert "There are no curves: no epoch made these models" in shown
+    assert "Nothing has been fine-tuned yet" not in shown

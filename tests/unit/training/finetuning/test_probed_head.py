@@ -15,12 +15,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
+from ecglfm.models.bundle import load_model
 from ecglfm.models.outputs import link_of
 from ecglfm.training.finetuning import probed_head
 from ecglfm.training.finetuning.criterion import Criterion, make_criterion
 from ecglfm.training.finetuning.probed_head import best_probe, probe
 from ecglfm.training.finetuning.targets import make_link
-from tests.unit.training.finetuning.test_finetune import fit, make_data, make_encoder
+from tests.unit.training.finetuning.test_finetune import LENGTH, fit, make_data, make_encoder
 from tests.unit.training.pretraining.small_pretraining import StopAfter
 
 
@@ -104,8 +105,40 @@ def test_a_fit_begins_there(tmp_path: Path) -> None:
         assert auroc["probe"] > 0.9
 
 
+def test_a_linear_head_is_solved_whatever_the_rate(tmp_path: Path, free_bias: None) -> None:
+    """Another library's: of the penalties that which has the least loss on the validation records."""
+    data = make_data(tmp_path / "data")
+    make_encoder(data / "encoder")
+    told = {}
+    for name, options in {"a": {"lr": 1e-12, "epochs": 1}, "b": {"lr": 1.0, "epochs": 9}}.items():
+        fit(data, tmp_path / name, "linear-s0", linear_solver="lbfgs", **options)
+        told[name] = (tmp_path / name / "model.safetensors").read_bytes()
+    assert told["a"] == told["b"]
+    history = pd.read_csv(tmp_path / "a/history.csv")
+    assert history[["epoch", "split"]].values.tolist() == [[0, "valid"]]
+
+    model = load_model(tmp_path / "a")
+    labels = pd.read_parquet(data / "labels.parquet")
+    signal = np.load(data / "preprocess/s/000.npy").reshape(len(labels), LENGTH, 3).transpose(0, 2, 1)
+    windows = torch.from_numpy(signal / 1000).float().unfold(2, 250, 250).transpose(1, 2).flatten(0, 1)
+    with torch.inference_mode():
+        vectors = model.encoder.embed(windows).unflatten(0, (-1, 4)).mean(1)
+        ours = model.head(vectors).numpy()
+    x, y = vectors.double().numpy(), labels[["label.fast", "label.big"]].to_numpy()
+    train, valid = ((labels["split"] == split).to_numpy() for split in ("train", "valid"))
+    x = (x - x[train].mean(0)) / x[train].std(0)
+    losses, logits = [], []
+    for penalty in probed_head.PENALTIES:
+        solver = LogisticRegression(C=1 / (penalty * train.sum()), tol=1e-10, max_iter=10_000)
+        said = np.stack([solver.fit(x[train], own[train]).decision_function(x) for own in y.T], 1)
+        losses.append(np.logaddexp(0, np.where(y > 0, -said, said))[valid].mean())
+        logits.append(said)
+    assert 0 < np.argmin(losses) < len(losses) - 1
+    np.testing.assert_allclose(ours, logits[np.argmin(losses)], rtol=1e-2, atol=1e-2)
+
+
 def test_what_begins_at_random_is_described_as_before() -> None:
-    assert "head_start" not in FinetuneConfig().model_dump()
+    assert not {"head_start", "linear_solver"} & set(FinetuneConfig().model_dump())
     assert FinetuneConfig(head_start="probe").model_dump()["head_start"] == "probe"
 
 
@@ -147,14 +180,13 @@ def test_a_signal_ends_it_and_nothing_is_begun() -> None:
         best_probe(*map(torch.from_numpy, (x, y, x, y)), criterion_of("multilabel", y), StopAfter(5))
 
 
-def test_of_many_records_so_many_are_drawn_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probed_head, "_MOST", 5)
+def test_of_many_records_so_many_are_drawn_the_same_every_time() -> None:
     rows = np.arange(100, 200)
-    some = probed_head._some(rows)
+    some = probed_head._some(rows, 5)
     assert len(set(some)) == 5
     assert set(some) <= set(rows)
-    assert some.tolist() == sorted(probed_head._some(rows))
-    assert probed_head._some(rows[:5]).tolist() == rows[:5].tolist()
+    assert some.tolist() == sorted(probed_head._some(rows, 5))
+    assert probed_head._some(rows[:5], 5).tolist() == rows[:5].tolist()
 
 
 #: A label that is there in one of two records: by symmetry the weight of (-1, 1) is positive and the bias 0.
