@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ecglfm.app.prediction import FromFiles, Reader, Recording
+    from ecglfm.config import Project
 
 _SHOWN = 5  # recordings without an answer that are named
 
@@ -59,17 +61,24 @@ def tracking_of(args: argparse.Namespace) -> TrackingSlice | None:
     return load(TrackingSlice, args.tracking) if args.tracking else None
 
 
-def read_config(path: Path, recipes: Sequence[Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A config file with recipes, and values of `--config`, laid over it, as Snakemake does."""
+def read_project(
+    path: Path, recipes: Sequence[Path], given: Mapping[str, Any] | None = None, **replaced: Any
+) -> Project:
+    """The project of a config file with recipes, and values of `--config`, laid over it, as Snakemake does.
+
+    Keys of `replaced` are as the command wants them, whatever the files say.
+    """
+    from ecglfm.config import Project
+
     content = read_yaml(path)
+    over = [*((str(recipe), read_yaml(recipe)) for recipe in recipes), ("--config", dict(given or {}))]
     if recipes or given:
         need("snakemake", extra="workflow", what="--configfile")
         from snakemake.utils import update_config
 
-        for recipe in recipes:
-            update_config(content, read_yaml(recipe))
-        update_config(content, given or {})
-    return content
+        for _, layer in over:
+            update_config(content, deepcopy(layer))  # it merges in place
+    return Project(content | replaced, path.parent, over=over)
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import read_config
+from ecglfm.cli.arguments import read_project
 
 _UNSEEN = 3  # exit status where a GPU was to be looked at, and there is none
 
@@ -30,13 +30,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _doctor(args: argparse.Namespace) -> int:
     from ecglfm.app.doctor import examine
-    from ecglfm.config import Project
 
-    content = read_config(args.folder / "config.yaml", args.configfile)
-    if args.gpu:
-        content["encoders"] = args.gpu
+    replaced = {"encoders": args.gpu} if args.gpu else {}
+    project = read_project(args.folder / "config.yaml", args.configfile, **replaced)
     levels = set()
-    for finding in examine(Project(content, args.folder), args.profile, gpus=args.gpu is not None):
+    for finding in examine(project, args.profile, gpus=args.gpu is not None):
         print(finding, flush=True)
         levels.add(finding.level)
     return 1 if "fail" in levels else _UNSEEN if "skip" in levels else 0

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from ecglfm.cli.arguments import read_config
+from ecglfm.cli.arguments import read_project
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,10 +59,9 @@ def _config(args: argparse.Namespace) -> list[str]:
 def _clean(args: argparse.Namespace) -> int:
     from ecglfm.app.follow.clean import find_parts, remove, show_parts
     from ecglfm.app.follow.plan import parse_config
-    from ecglfm.config import Project, UserError
+    from ecglfm.config import UserError
 
-    content = read_config(args.folder / "config.yaml", args.configfile, parse_config(_config(args)))
-    project = Project(content, args.folder)
+    project = read_project(args.folder / "config.yaml", args.configfile, parse_config(_config(args)))
     parts, left = find_parts(project, args.keep, excluded=args.excluded)
     print(show_parts(parts, left, Path(project.config.results)))
     if not parts:

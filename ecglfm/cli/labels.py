@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecglfm.cli.arguments import read_config
+from ecglfm.cli.arguments import read_project
 
 if TYPE_CHECKING:
     from ecglfm.config import SourceSlice
@@ -40,11 +40,10 @@ def _changed(now: SourceSlice, written: Path) -> list[Change]:
 
 
 def _describe(args: argparse.Namespace) -> None:
-    from ecglfm.config import Project, UserError
+    from ecglfm.config import UserError
     from ecglfm.data.labels import describe, describe_pairs
 
-    content = read_config(args.config, args.configfile)
-    project = Project(content | {"tasks": [args.task], "encoders": []}, args.config.parent)
+    project = read_project(args.config, args.configfile, tasks=[args.task], encoders=[])
     results = Path(project.config.results)
     manifest = results / "manifest/records.parquet"
     index = [results / f"index/{source}.parquet" for source in project.task_sources(args.task)]

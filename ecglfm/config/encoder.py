@@ -18,6 +18,7 @@ from ecglfm.config.base import Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.input import InputConfig
+from ecglfm.config.text import at_home
 from ecglfm.config.training import PretrainConfig
 
 #: `weights` of encoders that stand beside others as controls, and what tables call those.
@@ -80,6 +81,8 @@ class EncoderConfig(Section):
         if named := sorted(FinetuneConfig.NAMED & set(value)):
             raise ValueError(f"{named[0]} says which fits there are, for every encoder: write it in config.yaml")
         return value
+
+    _home = field_validator("path")(at_home)
 
     @property
     def import_path(self) -> str | None:

@@ -16,6 +16,7 @@ from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.leaderboard import LeaderboardConfig
 from ecglfm.config.manifest import ManifestConfig
 from ecglfm.config.signals import PreprocessConfig
+from ecglfm.config.text import at_home
 from ecglfm.config.version import newer
 
 
@@ -92,6 +93,13 @@ class ProjectConfig(Section):
             raise ValueError(said)
         return content
 
+    _home = field_validator("model")(at_home)
+
+    @field_validator("roots")
+    @classmethod
+    def _roots_at_home(cls, roots: dict[str, str]) -> dict[str, str]:
+        return {source: at_home(root) or "" for source, root in roots.items()}
+
     @field_validator("results")
     @classmethod
     def _one_spelling(cls, value: str) -> str:
@@ -99,7 +107,7 @@ class ProjectConfig(Section):
             raise ValueError(
                 f"{wrong[0]!r} in the folder's name means something else to Snakemake; choose another name"
             )
-        return str(Path(value))  # `results/` and `./results` are `results`
+        return str(Path(value).expanduser())  # `results/` and `./results` are `results`
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ProjectConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Section
 
@@ -119,3 +119,18 @@ class PreprocessConfig(Section):
         if unknown or len(set(leads)) != len(leads) or not leads:
             raise ValueError(f"each lead once, out of {' '.join(LEADS)}; wrong here: {unknown or leads}")
         return leads
+
+    @model_validator(mode="after")
+    def _filters_fit(self) -> PreprocessConfig:
+        half, band = self.sampling_rate / 2, self.bandpass
+        if band is not None and not band.low < band.high < half:
+            raise ValueError(
+                f"bandpass: {band.low:g} to {band.high:g} Hz: `low` must be below `high`, and that below {half:g} Hz, "
+                "half of sampling_rate; or write `bandpass: null`"
+            )
+        if self.notch is not None and not self.notch.frequency < half:
+            raise ValueError(
+                f"notch: frequency: {self.notch.frequency:g} Hz is not below {half:g} Hz, half of sampling_rate; "
+                "write `notch: null`"
+            )
+        return self

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from ecglfm.config.base import Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.text import at_home
 
 #: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
 _LATER = ("array", "axes", "ids", "institutions", "people", "visits", "exclude_patients")
@@ -226,6 +227,8 @@ class SourceConfig(Section):
         if self.download.only:
             return self.download.only
         return [f"records{self.rate}/*"] if self.kind == "ptbxl" else [f"training/{name}/*" for name in self.databases]
+
+    _home = field_validator("root", "exclude_patients", "people")(at_home)
 
     @field_validator("holds")
     @classmethod

@@ -55,10 +55,10 @@ class LabelFile(Section):
         return [file for file in (self.path, self.y_npy, self.label_def) if file is not None]
 
     def located(self, folder: Path) -> LabelFile:
-        """The same with paths that start in `folder`."""
+        """The same with paths that start in `folder`, or in the home folder where they begin with `~`."""
         names = ("path", "y_npy", "label_def")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return self.model_copy(update={name: str(folder / file) for name, file in given.items()})
+        return self.model_copy(update={name: str(folder / Path(file).expanduser()) for name, file in given.items()})
 
 
 class Selector(Section):

@@ -1,8 +1,9 @@
-"""When a value of the config is the same as a value of a database's table, where everything is text."""
+"""What text of a config means: a value of a database's table, where everything is text; codes of a cell; a path."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import Any
 
@@ -25,3 +26,8 @@ def as_text(value: Any) -> str | None:
 def split_codes(cell: str) -> list[str]:
     """Codes of a cell that holds several, in the order in which they stand."""
     return [code for code in _BETWEEN_CODES.split(cell) if code]
+
+
+def at_home(path: str | None) -> str | None:
+    """A path whose `~` is the home folder, as a shell has it; for field validators."""
+    return os.path.expanduser(path) if path else path

@@ -51,6 +51,8 @@ def worded(problem: Any) -> str:
     if kind == "string_pattern_mismatch":
         return f"{NAME}; found {given!r}"
     text += f", found {given!r}"
+    if kind == "string_type" and isinstance(given, int | float):
+        return f"{text}; put it in quotes: '{given}'"
     if kind in {"int_parsing", "float_parsing"} and any(letter.isdigit() for letter in str(given)):
         return f"{text}; write the number alone: a point before decimals, no unit"
     return text

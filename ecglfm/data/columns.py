@@ -11,6 +11,9 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.expression import All, Comparison, Condition, Not, columns_of
 
+#: What a cell of text says where it says nothing, in lower case.
+NOT_STATED = frozenset({"", "nan", "na", "n/a", "none", "null"})
+
 
 def resolve(condition: Condition, offered: Iterable[str], where: str) -> dict[str, str]:
     """Column of the table that each name of a condition means: the column itself, else the database's own.
@@ -70,7 +73,7 @@ def matches(condition: Condition, frame: pd.DataFrame, names: dict[str, str], wh
     Raises
     ------
     UserError
-        A column of numbers is compared with text, text is put in order, or a column holds lists.
+        A column of numbers is compared with text, text is put in order or is no number, or a column holds lists.
     """
     if isinstance(condition, Comparison):
         column = names[condition.column]
@@ -96,13 +99,18 @@ def _compare(values: pd.Series, comparison: Comparison, where: str) -> np.ndarra
     if texts and numeric:
         raise UserError(f"{where}: column {comparison.column!r} holds numbers; {texts[0]!r} is text")
     if texts and operator not in {"==", "!=", "in", "not in"}:
-        raise UserError(f"{where}: {comparison.column} {operator} {texts[0]!r}: only numbers have an order")
+        raise UserError(
+            f"{where}: {comparison.column} {operator} {texts[0]!r}: only numbers have an order; of a date "
+            "make a column of numbers first, such as its year, or days since a day"
+        )
     if operator in {"==", "!=", "in", "not in"}:
         found = np.zeros(len(values), bool)
         for one in wanted:
             found |= _equal(values, one, numeric=numeric)
         return found if operator in {"==", "in"} else ~found & ~missing
     number = _numbers(values)
+    if not numeric:
+        _check_numbers(values, number, f"{where}: {comparison.column} {operator} {value}")
     with np.errstate(invalid="ignore"):
         ordered = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[operator]
         return np.asarray(ordered(number, value), bool)
@@ -111,6 +119,17 @@ def _compare(values: pd.Series, comparison: Comparison, where: str) -> np.ndarra
 def _numbers(values: pd.Series) -> np.ndarray:
     """Float64, NaN where a value is missing or is text that is no number."""
     return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def _check_numbers(values: pd.Series, number: np.ndarray, where: str) -> None:
+    """Raise `UserError` where a cell says something that is no number, such as `59,6` or `<5`: that is not missing."""
+    said = values[np.isnan(number)].dropna().astype("str").str.strip()
+    wrong = said[~said.str.casefold().isin(NOT_STATED)]
+    if len(wrong):
+        raise UserError(
+            f"{where}: {wrong.iloc[0][:60]!r} in the column is no number; write numbers, with a decimal point, and "
+            "leave the cell empty where there is none"
+        )
 
 
 def _equal(values: pd.Series, wanted: bool | int | float | str, *, numeric: bool) -> np.ndarray:

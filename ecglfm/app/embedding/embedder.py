@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ecglfm.app.prediction import Prepared, Preparer, Reader, Recording, prepare_record, prepared_together
 from ecglfm.data.samples import Held
-from ecglfm.data.signals import as_read, check_filters
+from ecglfm.data.signals import as_read
 from ecglfm.records import Record
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class RecordEmbedder:
         from ecglfm.training.vectors import encoder_of
 
         self.module, self.encoder, self.precision = module, encoder_of(module), precision
-        check_filters(self.encoder.preprocess)
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 1, precision: str = "fp32", compiled: bool = False) -> RecordEmbedder:

@@ -21,7 +21,7 @@ from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.data.samples import Held
-from ecglfm.data.signals import as_read, check_filters
+from ecglfm.data.signals import as_read
 from ecglfm.models.conformal import set_names
 from ecglfm.records import Record
 
@@ -53,7 +53,6 @@ class Predictor:
     def __init__(self, models: Sequence[ECGModel], names: Sequence[str] = (), *, precision: str = "fp32") -> None:
         self.models, self.precision = list(models), precision
         _check_alike(self.models, names or [f"model {number}" for number in range(len(self.models))])
-        check_filters(self._encoder.preprocess)
 
     @classmethod
     def load(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ecglfm.config import LabelFile, Selector, TaskSlice, UserError
 from ecglfm.config.expression import parse_condition
-from ecglfm.data.columns import resolve
+from ecglfm.data.columns import NOT_STATED, resolve
 from ecglfm.data.labels.files import ROW, FileTable, file_columns
 from ecglfm.data.labels.selectors import (
     DX,
@@ -28,7 +28,10 @@ from ecglfm.data.labels.selectors import (
 #: Column of `SourceTargets.of` that marks the records which the task leaves out on purpose.
 EXCLUDED = "excluded"
 _TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
-_NOT_STATED = {"", "nan", "na", "n/a", "none", "null"}
+
+#: What a cell must be, and how to mend one that is not.
+_NUMBER = "a number", "write it with a decimal point, or leave the cell empty"
+_EVENT = "true or false, or 1 or 0", "of other words write a condition, such as `event: COLUMN == 'yes'`"
 
 
 def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
@@ -144,7 +147,7 @@ class SourceTargets:
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
     ) -> np.ndarray:
         column = find_target(table.columns, name, where)
-        return _parsed(table[column], _number, "a number", self._teller(index, table, selector, column, where))
+        return _parsed(table[column], _number, _NUMBER, self._teller(index, table, selector, column, where))
 
     def _events(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
         condition = selector.event_condition
@@ -153,8 +156,7 @@ class SourceTargets:
             return np.where(says_nothing(condition, table, where), np.nan, met)
         assert selector.event is not None
         column = find_target(table.columns, selector.event, where)
-        what = "true or false, or 1 or 0"
-        return _parsed(table[column], _TRUTH.__getitem__, what, self._teller(index, table, selector, column, where))
+        return _parsed(table[column], _TRUTH.__getitem__, _EVENT, self._teller(index, table, selector, column, where))
 
     def _teller(
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, column: str, where: str
@@ -189,7 +191,9 @@ def _number(text: str) -> float:
     return number
 
 
-def _parsed(values: pd.Series, parse: Callable[[str], float], what: str, place: Callable[[int], str]) -> np.ndarray:
+def _parsed(
+    values: pd.Series, parse: Callable[[str], float], what: tuple[str, str], place: Callable[[int], str]
+) -> np.ndarray:
     """Cells as float64, NaN where they say nothing; raises `UserError` that names the first that is not `what`."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and parse is _number:
         return values.to_numpy(np.float64, na_value=np.nan)
@@ -197,8 +201,9 @@ def _parsed(values: pd.Series, parse: Callable[[str], float], what: str, place: 
     known: dict[str, float] = {}
     for text in texts.dropna().unique():
         try:
-            known[text] = np.nan if text in _NOT_STATED else parse(text)
+            known[text] = np.nan if text in NOT_STATED else parse(text)
         except (ValueError, KeyError):
             row = int(np.flatnonzero((texts == text).to_numpy(bool, na_value=False))[0])
-            raise UserError(f"{place(row)} must be {what}, found {str(values.iloc[row])[:60]!r}") from None
+            found = repr(str(values.iloc[row])[:60])
+            raise UserError(f"{place(row)} must be {what[0]}, found {found}; {what[1]}") from None
     return texts.map(known).to_numpy(np.float64, na_value=np.nan)

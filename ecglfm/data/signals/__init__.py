@@ -17,7 +17,7 @@ from ecglfm.data.signals.input_steps import (
 )
 from ecglfm.data.signals.preprocessing import OUTPUT_DTYPES, QUALITY, run_preprocess
 from ecglfm.data.signals.quality import UNITS
-from ecglfm.data.signals.recording import RATES, check_filters, prepare, preprocess
+from ecglfm.data.signals.recording import RATES, prepare, preprocess
 
 __all__ = [
     "OUTPUT_DTYPES",
@@ -32,7 +32,6 @@ __all__ = [
     "as_read",
     "bandpass_sections",
     "butterworth_sections",
-    "check_filters",
     "decimate_sections",
     "extension",
     "fir_taps",

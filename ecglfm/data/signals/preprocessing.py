@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.data.samples import ArrayWriter, array_writer, lead_metadata, says_otherwise
 from ecglfm.data.signals.quality import MEASURES
-from ecglfm.data.signals.recording import check_filters, prepare
+from ecglfm.data.signals.recording import prepare
 from ecglfm.provenance import write_parquet
 from ecglfm.records import ledger_frame, require_columns
 from ecglfm.sources.parallel import ordered_map
@@ -161,9 +161,8 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
     Raises
     ------
     UserError
-        A filter that does not fit the rate, or an ingest shard that is not whole or not what ingest wrote.
+        An ingest shard that is not whole or not what ingest wrote.
     """
-    check_filters(config)
     table = _read_table(input.with_suffix(".parquet"), input)
     with array_writer(output, len(config.leads)) as writer:
         results = tqdm(

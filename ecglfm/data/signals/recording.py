@@ -71,22 +71,6 @@ class Model(Protocol):
         """The encoder within it."""
 
 
-def check_filters(config: PreprocessConfig) -> None:
-    """Raise `UserError` when a filter does not fit below half of the sampling rate."""
-    half = config.sampling_rate / 2
-    band = config.bandpass
-    if band is not None and not band.low < band.high < half:
-        raise UserError(
-            f"preprocess.bandpass: {band.low:g} to {band.high:g} Hz does not fit below {half:g} Hz, half of "
-            "preprocess.sampling_rate; lower `high`, raise the rate, or write `bandpass: null`"
-        )
-    if config.notch is not None and not config.notch.frequency < half:
-        raise UserError(
-            f"preprocess.notch.frequency: {config.notch.frequency:g} Hz is not below {half:g} Hz, half of "
-            "preprocess.sampling_rate; write `notch: null`"
-        )
-
-
 def _filter(signal: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """Band-pass and notch of a signal `(n_leads, n_samples)` at the configured rate."""
     rate, band, mains = config.sampling_rate, config.bandpass, config.notch
@@ -189,7 +173,6 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
             "preprocess takes what read_record gives and what load_encoder or load_model gives, "
             f"found {type(record).__name__} and {type(encoder).__name__}"
         )
-    check_filters(encoder.preprocess)
     try:
         standard = record.standard()
     except RecordError as error:

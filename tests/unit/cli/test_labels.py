@@ -135,3 +135,12 @@ def test_an_index_from_before_an_edit_is_not_believed(folder: Path, capsys: pyte
     assert said in capsys.readouterr().err
     written.write_text("source: a\nconfig: {kind: ptbxl, root: elsewhere}\n")
     assert main(command) == 0
+
+
+def test_a_mistake_is_named_where_it_stands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("define: {tasks: {t: {kind: binary, labels: {x: {ptbxl: {column: {nurse: [1]}}}}}}}")
+    assert main(["describe-labels", "t", "--config", str(folder / "config.yaml"), "--configfile", str(recipe)]) == 1
+    where = "define.tasks.t: labels.x.ptbxl.column.nurse.0"
+    said = f"{recipe}: {where}: Input should be a valid string, found 1; put it in quotes: '1'"
+    assert said in capsys.readouterr().err

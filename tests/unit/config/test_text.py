@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecglfm.config.text import as_text, split_codes
+from ecglfm.config.text import as_text, at_home, split_codes
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,8 @@ def test_values_are_compared_as_text(value, text):
 def test_codes_of_a_cell():
     assert split_codes(" I48.0; E11,  44|Z95\n") == ["I48.0", "E11", "44", "Z95"]
     assert split_codes(" ; ") == []
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/ada")
+    assert [at_home(path) for path in ("~/db", "a/~", "", None)] == ["/ada/db", "a/~", "", None]

@@ -25,3 +25,4 @@ def test_what_has_no_better_words_keeps_its_own() -> None:
     )
     assert worded({"type": "value_error", "msg": "Value error, too few", "input": 2}) == "too few"
     assert worded({"type": "int_parsing", "msg": "no integer", "input": "many"}) == "no integer, found 'many'"
+    assert worded({"type": "string_type", "msg": "no text", "input": 1}) == "no text, found 1; put it in quotes: '1'"

@@ -18,6 +18,8 @@ TABLE = pd.DataFrame(
         "native.checked": ["True", "False", "true", None],
         "native.classes": [["MI"], [], ["CD"], []],
         "native.empty": [None] * 4,
+        "native.ef": ["45", "n/a", None, "45,3"],
+        "native.troponin": [" 20", "<5", "", "13.5"],
     }
 )
 
@@ -64,7 +66,9 @@ def test_a_column_that_only_another_table_has_is_missing_here():
         ("agee > 3", r"q: there is no column 'agee'; near names: age"),
         ("native.chekced == 1", r"no column 'native.chekced'; near names: native.checked"),
         ("age == 'old'", r"q: column 'age' holds numbers; 'old' is text"),
-        ("sex > 'female'", r"only numbers have an order"),
+        ("sex > 'female'", r"only numbers have an order; of a date make a column of numbers"),
+        ("ef < 50", r"^q: ef < 50: '45,3' in the column is no number; write numbers, with a decimal point, and leave"),
+        ("troponin >= 14 or age > 3", r"q: troponin >= 14: '<5' in the column is no number"),
         ("classes == 'MI'", r"column 'classes' holds lists"),
     ],
 )

@@ -24,7 +24,9 @@ def test_text_that_is_no_number_names_file_record_and_column(run):
         UserError, match=r"labels\.x\.challenge2021: index/s\.parquet: s/0: native\.comment must be a n"
     ):
         run({"x": {"value": "comment"}}, kind="regression")
-    with pytest.raises(UserError, match=r"s/0: native\.years must be a number, found '1e39'"):
+    with pytest.raises(
+        UserError, match=r"s/0: native\.years must be a number, found '1e39'; write it with a decimal p"
+    ):
         run({"x": {"value": "years"}}, INDEX.assign(**{"native.years": "1e39"}), kind="regression")
 
 
@@ -40,7 +42,9 @@ def test_survival_has_times_and_events(run):
 
 
 def test_event_that_is_neither_true_nor_false(run):
-    with pytest.raises(UserError, match=r"s/1: native\.grade must be true or false, or 1 or 0, found '2'"):
+    with pytest.raises(
+        UserError, match=r"s/1: native\.grade must be true or false, or 1 or 0, found '2'; of other words write a"
+    ):
         run({"death": {"time": "years", "event": "grade"}}, kind="survival")
 
 

@@ -22,15 +22,6 @@ from tests.unit.data.signals.test_recording import recording
 PASS = PreprocessConfig()
 
 
-@pytest.mark.parametrize(
-    ("config", "key"),
-    [({"sampling_rate": 100, "bandpass": {}}, "bandpass"), ({"sampling_rate": 100, "notch": {}}, "notch.frequency")],
-)
-def test_filter_that_does_not_fit_the_rate_is_the_users_mistake(config, key, tmp_path):
-    with pytest.raises(UserError, match=rf"preprocess\.{key}.* 50 Hz"):
-        run_preprocess(PreprocessConfig.model_validate(config), tmp_path / "000.npy", tmp_path / "o" / "000.npy", 1)
-
-
 def write_shard(folder, signals, *, rates=None, shard=0):
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [len(signal) for signal in signals]
