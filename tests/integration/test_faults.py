@@ -240,3 +240,18 @@ def test_missing_database_is_named(clone) -> None:
         "nowhere: no such folder, where source 'demo-ptbxl' should lie: fetch it with `snakemake download`, or say where it"
         " is: --config 'roots={demo-ptbxl: FOLDER}'"
     )
+
+
+def test_an_edit_is_seen_where_results_were_moved_and_where_another_clone_went_on_with_them(clone) -> None:
+    """Snakemake compares with its records, which are by path and by the folder where it runs, and not with the files."""
+    clone.snakemake("results/config/preprocess.yaml")
+    clone.results.rename(clone.root / "moved")
+    path = clone.root / "moved/config/preprocess.yaml"
+    command = ("moved/config/preprocess.yaml", "--config", "results=moved", "preprocess={sampling_rate: 250}")
+    assert "sampling_rate 500 -> 250" in clone.ecglfm("why", *command).stdout
+    clone.snakemake(*command)
+    assert yaml.safe_load(path.read_text())["sampling_rate"] == 250
+    path.write_text(path.read_text().replace("250", "100"))  # the other clone's
+    clone.snakemake(*command)
+    assert yaml.safe_load(path.read_text())["sampling_rate"] == 250
+    assert "Nothing to be done" in clone.snakemake("-n", *command)

@@ -236,7 +236,9 @@ def _read(workflow: Any, project: Any, targets: Sequence[str]) -> Plan:
 def _reason(theirs: Any, job: Any, persistence: Any) -> Reason:
     if not theirs:
         return Reason()
-    changes = tuple(_changes(job)) if job.rule.name == "config_slice" and theirs.params_changed else ()
+    changes = (
+        tuple(_changes(job)) if job.rule.name == "config_slice" and (theirs.params_changed or theirs.forced) else ()
+    )
     updated = theirs.updated_input - theirs.updated_input_run
     return Reason(
         missing=tuple(sorted(map(str, theirs.missing_output))),
@@ -275,7 +277,7 @@ def _others(theirs: Any, job: Any, persistence: Any, *, told: bool) -> Iterator[
         )
     if theirs.software_stack_changed:
         yield "the software environment of the rule changed"
-    if theirs.forced:
+    if theirs.forced and not told:
         yield "it is forced"
 
 
