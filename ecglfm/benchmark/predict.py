@@ -7,6 +7,7 @@ weights, one process; PyTorch has one thread, and another reads and prepares the
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the layers")
     parser.add_argument("--records", type=int, default=1000, help="recordings")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, in turn")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -67,5 +69,11 @@ def run(args: argparse.Namespace) -> None:
 
         forward(64)  # warm
         times = [(seconds(whole), seconds(forward)) for _ in range(args.runs)]
+    if args.json:
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        whole_s, forward_s = ([pair[number] for pair in times] for number in (0, 1))
+        facts = {"device": device, "torch": torch.__version__, "records": args.records}
+        print(json.dumps(facts | {"seconds": whole_s, "forward": forward_s}))
+        return
     name = f"predict, {args.encoder.stem}, {args.precision}, {args.records} records"
     report(name, [own for own, _ in times], "forward alone", [bare for _, bare in times], per=args.records)

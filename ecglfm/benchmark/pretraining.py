@@ -61,16 +61,11 @@ def run(args: argparse.Namespace) -> None:
     if args.data is not None:
         _run_genuine(args)
         return
-    from ecglfm.config import Project
-
     args.steps, args.epochs = args.steps or 400, args.epochs or 100
     with tempfile.TemporaryDirectory() as name:
         results = Path(name)
         probe = {"epochs": args.epochs, "patience": 10, "lr": 1.0e-2, "batch_size": 16}
-        choice = {"sources": _SOURCES, "encoders": [args.encoder], "tasks": [_TASK]}
-        splits = {"valid_fraction": 0.15, "test_fraction": 0.25}
-        project = Project({"results": name, **choice, "manifest": splits, "finetune": probe}, _CONFIG)
-        _prepare(project, results, args.patients)
+        project = prepared_project(results, args.encoder, args.patients, probe=probe)
         pools, rows = list(_ARMS.values())[: None if _has_cmsc(project) else 2], list[list[float]]()
         for seed in range(args.seeds):
             found = [_probe(project, results, pool, seed, args.steps) for pool in pools]
@@ -223,6 +218,19 @@ def _print_row(name: str, values: list[float], intervals: Sequence[str] | None =
     cells = [f"{value:.3f}" for value in values[:arms]]
     cells += [f"{d:+.3f}{shown}" for d, shown in zip(values[arms:], intervals or [""] * (arms - 1), strict=True)]
     print(f"| {' | '.join([name, *cells])} |", flush=True)
+
+
+def prepared_project(results: Path, encoder: str, patients: int, *, probe: dict[str, Any] | None = None) -> Project:
+    """A project of two synthetic databases of so many patients each, whose signals and splits lie in `results`."""
+    from ecglfm.config import Project
+
+    choice = {"sources": _SOURCES, "encoders": [encoder], "tasks": [_TASK]}
+    splits = {"valid_fraction": 0.15, "test_fraction": 0.25}
+    project = Project(
+        {"results": str(results), **choice, "manifest": splits} | ({"finetune": probe} if probe else {}), _CONFIG
+    )
+    _prepare(project, results, patients)
+    return project
 
 
 def _prepare(project: Project, results: Path, patients: int) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -19,13 +20,15 @@ import torch
 
 from ecglfm import distributed
 from ecglfm.benchmark.flops import PASSES, forward_flops
+from ecglfm.benchmark.kernels import Kernel, longest_of
 from ecglfm.benchmark.original import OriginalObjective
 from ecglfm.benchmark.stopwatch import Clock, Products, TimedEngine
 from ecglfm.config import EncoderSlice, PretrainConfig, UserError
 from ecglfm.data.loading import PairSampler, PretrainBatches
 from ecglfm.data.signals import signals_for
+from ecglfm.models.encoders import Encoder
 from ecglfm.models.placement import make_on
-from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, SignalStatistics, make_objective
+from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, Objective, SignalStatistics, make_objective
 from ecglfm.training.engine import initialize
 from ecglfm.training.precision import HALF, bf16_is_fast
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -52,7 +55,9 @@ class Measurement:
     flops : float
         Of one step, without recomputation (`ecglfm.benchmark.flops`).
     memory : dict of str to float
-        Peak bytes of the process after `imports`, `build` and `steps`; on a GPU also `gpu`, in tensors.
+        Peak bytes of the process after `imports`, `build` and `steps`; on a GPU also `gpu`, in tensors of a step.
+    kernels : list of Kernel
+        Of one more step: all together, then the longest; empty where not asked.
     """
 
     device: str
@@ -69,6 +74,7 @@ class Measurement:
     rates_busy: list[float]
     flops: float
     memory: dict[str, float]
+    kernels: list[Kernel] = field(default_factory=list)
 
     @property
     def utilisation(self) -> list[float]:
@@ -81,7 +87,9 @@ class Measurement:
         return [self.flops / seconds / rate for seconds, rate in zip(self.busy, self.rates_busy, strict=True)]
 
 
-def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, original: bool = False) -> Measurement:
+def measure(
+    slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, original: bool = False, kernels: int = 0
+) -> Measurement:
     """Train for a few updates of one forward each.
 
     Parameters
@@ -94,6 +102,8 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
         Updates that count, and updates before them.
     original : bool
         Compute them as ECG-LFM's code does (`ecglfm.benchmark.original`).
+    kernels : int
+        So many of the longest kernels of one more step are named.
 
     Raises
     ------
@@ -108,21 +118,18 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
     device = distributed.init()
     memory: dict[str, float] = {"imports": peak_of_process()}
     began = time.perf_counter()
-    make = OriginalObjective if original else make_objective
-    objective = make_on(device, lambda: make(build_encoder(slice_, config.seed), config))
-    if not isinstance(objective, MaskedCodes | Cpc | Jepa | Mae | SignalStatistics):
-        raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
+    objective = _objective(slice_, config, device, original)
     parameters = sum(parameter.numel() for parameter in objective.parameters())
     build_seconds = time.perf_counter() - began
     memory["build"] = peak_of_process()
     engine = initialize(objective, config)
     encoder, samples = objective.encoder, round(config.crop_seconds * slice_.sampling_rate)
-    frames = encoder.frames(samples)
-    products = Products(encoder.config, segments * frames, HALF.get(config.precision, torch.float32), device)
+    rows = segments * encoder.frames(samples)
+    products = Products(encoder.config, rows, HALF.get(config.precision, torch.float32), device)
     clock = Clock(device)
-    rates, fractions = [], []
+    rates, fractions, peaks, longest = [], [], [0], list[Kernel]()
     with tempfile.TemporaryDirectory() as folder:
-        batches = clock.load(_batches(slice_, config, Path(folder)).load(0, warmup + steps + 1))  # one is fetched ahead
+        batches = clock.load(_batches(slice_, config, Path(folder)).load(0, warmup + steps + 2))  # one is fetched ahead
         upcoming = Upcoming(objective, batches, config)
         timed = TimedEngine(engine, clock)
         engine.train()
@@ -134,16 +141,15 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
             done = update(timed, upcoming, step, config)
             clock.stop()
             if step >= warmup:
+                peaks.append(clock.memory())
                 rates.append(products.rates())
                 fractions.append(float(done.terms[0].get("masked_fraction", 0.0)))
-    memory["steps"] = peak_of_process()
-    if device.type == "cuda":
-        memory["gpu"] = torch.cuda.max_memory_allocated()
+        memory["steps"], split = peak_of_process(), clock.split()
+        if kernels:
+            longest = longest_of(lambda: update(engine, upcoming, warmup + steps, config), device, kernels)
+    if clock.cuda:
+        memory["gpu"] = max(peaks)
     around = [(before + after) / 2 for before, after in pairwise(rates)]
-    masked = fmean(fractions) * frames
-    once = forward_flops(
-        encoder.config, config, segments=segments, leads=len(encoder.leads), samples=samples, masked=masked
-    )
     return Measurement(
         device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         torch=torch.__version__,
@@ -153,12 +159,30 @@ def measure(slice_: EncoderSlice, *, segments: int, steps: int, warmup: int, ori
         build_seconds=build_seconds,
         seconds=clock.seconds,
         busy=clock.busy,
-        split=clock.split(),
+        split=split,
         rates=[rate[0] for rate in around],
         rates_fp32=[rate[1] for rate in around],
         rates_busy=[rate[2] for rate in around],
-        flops=PASSES * sum(once.values()),
+        flops=_flops(encoder, config, segments, samples, fmean(fractions)),
         memory=memory,
+        kernels=longest,
+    )
+
+
+def _objective(slice_: EncoderSlice, config: PretrainConfig, device: torch.device, original: bool) -> Objective:
+    """With an encoder of new weights, on a device."""
+    make: Callable[..., Objective] = OriginalObjective if original else make_objective
+    objective = make_on(device, lambda: make(build_encoder(slice_, config.seed), config))
+    if not isinstance(objective, MaskedCodes | Cpc | Jepa | Mae | SignalStatistics):
+        raise UserError(f"pretrain.objective.kind: nothing says what a step of {config.objective.kind!r} needs")
+    return objective
+
+
+def _flops(encoder: Encoder, config: PretrainConfig, segments: int, samples: int, hidden: float) -> float:
+    """Of a step in which such a share of the frames is hidden."""
+    masked, leads = hidden * encoder.frames(samples), len(encoder.leads)
+    return PASSES * sum(
+        forward_flops(encoder.config, config, segments=segments, leads=leads, samples=samples, masked=masked).values()
     )
 
 

@@ -15,6 +15,7 @@ from ecglfm.data.loading import PairBatch
 
 PARTS = ("load", "forward", "backward", "optimizer", "rest")
 _PRODUCT_SECONDS = 0.15  # of each shape between two steps
+_QUEUED = 1e13  # operations that a GPU is asked for at a time, in at most 50 products: milliseconds, even in fp32
 
 
 class Clock:
@@ -43,6 +44,7 @@ class Clock:
         """Begin a step."""
         if self.cuda:
             torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()  # what bare products took is no part of it
         self.steps.append([])
         self.mark("")
         self._began = time.perf_counter(), time.process_time()
@@ -54,6 +56,10 @@ class Clock:
             torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - self._began[0])
         self.busy.append(time.process_time() - self._began[1])
+
+    def memory(self) -> int:
+        """Most bytes in tensors on a GPU since the newest step began; 0 on a CPU."""
+        return torch.cuda.max_memory_allocated() if self.cuda else 0
 
     def split(self) -> dict[str, list[float]]:
         """Seconds of each step in each part."""
@@ -131,8 +137,9 @@ class Products:
         out = a @ b  # warm-up
         self._wait()
         began, busy, count = time.perf_counter(), time.process_time(), 0
+        queued = 1 if self.device.type == "cpu" else min(50, 1 + int(_QUEUED / (2 * rows * inner * columns)))
         while (took := time.perf_counter() - began) < _PRODUCT_SECONDS:
-            for _ in range(1 if self.device.type == "cpu" else 50):
+            for _ in range(queued):
                 torch.mm(a, b, out=out)
                 count += 1
             self._wait()

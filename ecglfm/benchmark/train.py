@@ -34,6 +34,7 @@ DIMENSIONS = {
     "zero": ("0", "1", "2", "3"),
     "checkpointing": ("off", "on"),
     "compile": ("off", "on"),
+    "half-residual": ("off", "on"),
     "way": ("ours", "original", "original-kept"),
 }
 WIDTHS = (11, 10, 16, 10, 9, 8)  # of the table's columns
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", type=_dimensions, default=[], metavar="WHAT,…", help=f"a table of variants: {','.join(DIMENSIONS)}"
     )
+    parser.add_argument("--kernels", type=int, default=0, metavar="N", help="name the N longest kernels of a step")
     parser.add_argument("--ecgs", type=int, default=11_571_587, help="recordings, for the predicted time")
     parser.add_argument("--gpus", type=int, default=16, help="devices like this one, for the predicted time")
     parser.add_argument("--epochs", type=int, default=50, help="passes, for the predicted time")
@@ -80,7 +82,7 @@ def _dimensions(text: str) -> list[str]:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
-    for name, least in (("steps", 1), ("warmup", 0), ("ecgs", 1), ("gpus", 1), ("epochs", 1)):
+    for name, least in (("steps", 1), ("warmup", 0), ("kernels", 0), ("ecgs", 1), ("gpus", 1), ("epochs", 1)):
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: at least {least}")
     slice_ = _slice(args)
@@ -94,7 +96,10 @@ def run(args: argparse.Namespace) -> None:
     if args.json and (args.way != "original" or os.environ.get(KEEP_SWITCH) == "0"):
         from ecglfm.benchmark.step import measure
 
-        bare = measure(slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=args.way != "ours")
+        bare = measure(
+            slice_, segments=segments, steps=args.steps, warmup=args.warmup, original=args.way != "ours",
+            kernels=args.kernels,
+        )  # fmt: skip
         print(json.dumps(dataclasses.asdict(bare)))
         return
     result = _measured(args, settings, segments)
@@ -131,6 +136,8 @@ def _slice(args: argparse.Namespace) -> EncoderSlice:
         update["activation_checkpointing"] = args.checkpointing == "on"
     if args.compile is not None:
         update["compile"] = args.compile == "on"
+    if args.half_residual is not None:
+        update["half_residual"] = args.half_residual == "on"
     if args.dropout is not None:
         if not 0 <= args.dropout < 1:
             raise UserError(f"--dropout {args.dropout}: at least 0 and less than 1")
@@ -169,6 +176,7 @@ def _settings(slice_: EncoderSlice) -> dict[str, str]:
         "zero": str(pretrain.zero_stage),
         "checkpointing": on[pretrain.activation_checkpointing],
         "compile": on[pretrain.compile],
+        "half-residual": on[pretrain.half_residual],
     }
 
 
@@ -198,6 +206,8 @@ def _lines(result: Measurement) -> Iterator[str]:
         f"peak memory of the process: {result.memory['steps'] / 1e9:.2f} GB (after imports"
         f" {result.memory['imports'] / 1e9:.2f}, after building {result.memory['build'] / 1e9:.2f}){gpu}"
     )
+    for name, calls, seconds in result.kernels:
+        yield f"{1000 * seconds:9.2f} ms in {calls:5} calls: {name[:100]}"
 
 
 def _original(slice_: EncoderSlice, result: Measurement) -> str | None:
@@ -263,7 +273,7 @@ def _measured(args: argparse.Namespace, settings: dict[str, str], segments: int)
     """One variant in a process of its own, or why there is none."""
     command = [sys.executable, "-m", "ecglfm", "benchmark", "train", "--json", "--encoder", args.encoder]
     command += ["--config", str(args.config), "--batch", str(segments)]
-    command += ["--steps", str(args.steps), "--warmup", str(args.warmup)]
+    command += ["--steps", str(args.steps), "--warmup", str(args.warmup), "--kernels", str(args.kernels)]
     if args.dropout is not None:
         command += ["--dropout", str(args.dropout)]
     command += [part for name, value in settings.items() for part in (f"--{name}", value)]

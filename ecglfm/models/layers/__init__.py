@@ -5,7 +5,15 @@ from __future__ import annotations
 from ecglfm.models.layers.attention import RelativeAttention, sinusoids
 from ecglfm.models.layers.collectives import gather_rows, group_rank, mean_over_ranks
 from ecglfm.models.layers.convolution import Depthwise, FrameConvolution, Pointwise, SampleConvolution
-from ecglfm.models.layers.fast import Dropout, exporting, first_stage, gated_depthwise, normed_linear, swish_linear
+from ecglfm.models.layers.fast import (
+    Dropout,
+    attend,
+    exporting,
+    first_stage,
+    gated_depthwise,
+    normed_linear,
+    swish_linear,
+)
 from ecglfm.models.layers.initialization import Linear
 from ecglfm.models.layers.normalization import (
     MaskedBatchNorm,
@@ -42,6 +50,7 @@ __all__ = [
     "SampleConvolution",
     "StateSpace",
     "at_least_float32",
+    "attend",
     "cast_once",
     "exporting",
     "first_stage",

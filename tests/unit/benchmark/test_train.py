@@ -120,9 +120,12 @@ def test_train_benchmark_measures_a_step(
 ) -> None:
     monkeypatch.chdir(repository)
     arguments = ["--encoder", "tiny", "--batch", "4", "--steps", "2", "--warmup", "1", "--ecgs", "1000", "--gpus", "2"]
-    assert main(["benchmark", "train", *arguments]) == 0
-    name, size, step, split, flops, memory, predicted = capsys.readouterr().out.splitlines()
-    assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off, way ours"
+    assert main(["benchmark", "train", *arguments, "--kernels", "2"]) == 0
+    name, size, step, split, flops, memory, *kernels, predicted = capsys.readouterr().out.splitlines()
+    assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off, half-residual off, way ours"
+    assert [kernel.split()[1] for kernel in kernels] == ["ms"] * 3
+    assert kernels[0].endswith("calls: all")
+    assert float(re.findall(r"rest ([\d.]+) %", split)[0]) < 50  # the step that is profiled is in no part
     assert size.startswith("0.2 M parameters with the heads")
     seconds, rate = (float(value) for value in re.findall(r"median ([\d.]+) s .*, ([\d.]+) segments/s", step)[0])
     assert rate == pytest.approx(4 / seconds, rel=0.02)
