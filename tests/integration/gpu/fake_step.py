@@ -4,8 +4,8 @@ Run as a process of its own, because the stand-in for the CUDA runtime must be l
 
     python fake_step.py GUARD.so NAME...   ->  a line of JSON for each: what `Step` found
 
-A NAME is an encoder of `config/encoders` or one of `OTHERS`, with `+finetune` behind it for a step of fine-tuning, or
-`+count` for the operations of two of pretraining. Shapes, types and devices are the product's own; no kernel runs.
+A NAME is an encoder of `config/encoders` or one of `OTHERS`, with `+finetune` behind it for a step of fine-tuning,
+`+predict` for what is asked of a model, or `+count` for the operations of two steps of pretraining. Shapes, types and devices are the product's own; no kernel runs.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load 
 from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
 from ecglfm.models.layers import initialization  # noqa: E402
-from ecglfm.models.pretraining import MaskedCodes, make_objective  # noqa: E402
+from ecglfm.models.pretraining import MaskedCodes, ReportAlignment, make_objective  # noqa: E402
 from ecglfm.models.pretraining.patch_objective import PatchObjective  # noqa: E402
 from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
-from ecglfm.training.precision import Autocast  # noqa: E402
+from ecglfm.training.precision import Autocast, calculating  # noqa: E402
 from ecglfm.training.pretraining import Upcoming, update, watchdog  # noqa: E402
 
 initialization.normal_ = lambda tensor, std: None  # draws a seed, and reads it; weights are fake here
@@ -67,7 +67,15 @@ OTHERS = {
         },
         "weights": "random",
     },
-    "wav2vec2": {"model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2}, "weights": "random"},
+    "wav2vec2": {
+        "model": {"kind": "wav2vec2", "layers": 2, "dim": 32, "ffn_dim": 64, "heads": 2},
+        "weights": "pretrain",
+        "pretrain": {"steps": 1},
+    },
+    "resnet": {
+        "model": {"kind": "resnet", "dim": 16, "widths": [8, 16], "blocks": [1, 1], "strides": [1, 2], "stem": [5, 2]},
+        "weights": "random",
+    },
 }
 #: Operations whose result is read on the host, which waits for the device.
 _WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_unique2", "equal", "bincount"}
@@ -255,6 +263,10 @@ def pretrain(name: str) -> dict[str, object]:
         }
         for _ in range(3)
     ]
+    if isinstance(objective, ReportAlignment):
+        for batch in batches:
+            batch["report"] = pinned(torch.empty(rows, dtype=torch.int64))
+            batch["report_vector"] = pinned(torch.empty(rows, objective.text_dim))
     upcoming = Upcoming(objective, iter(batches), once)
     for step in range(2):
         with watched(objective, found):
@@ -290,12 +302,29 @@ def finetune(name: str) -> dict[str, object]:
     return found
 
 
+def predict(name: str) -> dict[str, object]:
+    """Vectors and answers in bf16, of padded records."""
+    _, encoder, samples = encoder_of(name)
+    model = ECGModel(encoder, ["a", "b"], "linear").eval()
+    onto_cuda(model)
+    found: dict[str, object] = {}
+    for _ in range(2):
+        x = torch.empty(4, len(encoder.leads), samples, device="cuda")
+        mask = torch.empty(4, samples, dtype=torch.bool, device="cuda")
+        with watched(model, found), torch.no_grad():
+            with calculating("bf16", x.device):
+                vectors = model.embed(x, mask)
+            answers = model.outputs(model.head(vectors.float()))
+        found["loss"] = str(answers.device)
+    return found | {"without_gradient": []}
+
+
 def main() -> None:
     """A line for each step."""
     for name in sys.argv[2:]:
         encoder, _, kind = name.partition("+")
         with FakeTensorMode(allow_non_fake_inputs=True):
-            found = {"": pretrain, "finetune": finetune, "count": count}[kind](encoder)
+            found = {"": pretrain, "finetune": finetune, "predict": predict, "count": count}[kind](encoder)
         sys.stdout.write(json.dumps({"step": name} | found) + "\n")
 
 

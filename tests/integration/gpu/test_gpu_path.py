@@ -7,20 +7,30 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 from torch._dynamo import explain
+from torch._dynamo.utils import counters
 
 from ecglfm.benchmark.roofline import count
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.encoders import make_encoder
+from ecglfm.models.encoders.conformer import ConformerLayer
+from ecglfm.models.layers import sinusoids
+from ecglfm.models.layers.fast import attention
+from ecglfm.models.layers.fast.choice import SWITCH
 from ecglfm.models.meta_device import on_meta_device
+from tests.unit.architectures import SMALL, small
 
 HERE = Path(__file__).parent
-STEPS = ["small", "jepa-tiny", "tiny+finetune", "wav2vec2+finetune", "xresnet1d101+finetune", "net1d-small+finetune",
-         "s4+finetune", "synced+finetune"]  # fmt: skip
+PRETRAINED = ["small", "wav2vec2", "cpc-tiny", "jepa-tiny", "mae-tiny", "report-tiny"]  # every objective
+FINETUNED = ["tiny", "wav2vec2", "xresnet1d101", "resnet", "net1d-small", "s4", "jepa-tiny", "synced"]  # and encoder
+STEPS = [*PRETRAINED, *(f"{name}+finetune" for name in FINETUNED)]
+ASKED = [f"{name}+predict" for name in FINETUNED]
+OTHERS = {"wav2vec2": "wav2vec2", "resnet": "resnet", "synced": "conformer"}  # of `fake_step`
 COUNTED = "tiny+count"  # the last, because it replaces PyTorch's attention
 
 
@@ -33,13 +43,13 @@ def steps(tmp_path_factory) -> dict[str, dict]:
     include = [f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include"]
     source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(guard), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
     subprocess.run(["g++", "-std=c++20", "-O0", "-shared", "-fPIC", *include, *source], check=True)
-    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS, COUNTED]
+    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS, *ASKED, COUNTED]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return {found.pop("step"): found for found in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, *ASKED])
 def test_a_step_stays_on_the_gpu(steps, name):
     """Every weight gets a gradient there, and no tensor comes or goes that anybody waits for."""
     found = steps[name]
@@ -50,21 +60,21 @@ def test_a_step_stays_on_the_gpu(steps, name):
 
 def test_the_host_waits_once_an_update(steps):
     """For what all ranks must know before the optimizer's step: losses, flags and the norm. DeepSpeed is not in it."""
-    for name in STEPS[:2]:
+    for name in PRETRAINED:
         (wait,) = steps[name]["waits"]
         assert wait.startswith("read at training/pretraining/watchdog.py")
-        assert (
-            steps[name]["arrivals"] == 4
-        )  # signals and their leads, keys and masks (or what is seen and hidden): pinned
-    assert all(steps[name]["waits"] == [] for name in STEPS[2:])
+        # Pinned: signals and their leads, keys and masks, or what is seen and hidden, or reports and their numbers.
+        assert steps[name]["arrivals"] == 4
+    assert all(steps[name]["waits"] == [] for name in [*STEPS, *ASKED] if name not in PRETRAINED)
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, *ASKED])
 def test_millivolts_are_multiplied_in_float32(steps, name):
     """bfloat16 has two digits of them, TF32 three."""
     assert steps[name]["first"] == ["float32", "float32", ""]
     kernels = name.startswith("s4")  # whose second product is of states
-    wanted = ["float32", "float32", ""] if kernels else ["bfloat16", "bfloat16", "tf32"]  # as the step allows
+    allowed = "" if name in ASKED else "tf32"  # by the step; who is asked in bf16 has none
+    wanted = ["float32", "float32", ""] if kernels else ["bfloat16", "bfloat16", allowed]
     assert steps[name]["second"] == wanted
 
 
@@ -81,6 +91,44 @@ def test_the_roofline_counts_what_is_done_on_a_gpu(steps):
     apart = {"sigmoid", "fill_", "sub_", "mul", "add", "add_"}
     more = sum((times - 2 * here[one]) * one[1] for one, times in there.items() if one[0] not in apart)
     assert abs(more) < 0.02 * 2 * step.bytes()  # what an update does besides
+
+
+def test_every_kind_makes_a_step():
+    """But statistics, which have no weight; the fake device lacks an operation of theirs."""
+    kinds = {
+        OTHERS[name] if name in OTHERS else load(EncoderConfig, f"config/encoders/{name}.yaml").model.kind
+        for name in FINETUNED
+    }
+    assert kinds == SMALL.keys() - {"statistics"}
+
+
+def test_a_compiled_layer_of_a_gpu_gives_the_same_numbers(monkeypatch):
+    """Its attention writes the bias of positions by hand, forward and backward, through views of other strides."""
+    monkeypatch.setattr(attention, "_fused", lambda _: True)
+    monkeypatch.setenv(SWITCH, "0")
+    torch.manual_seed(0)
+    layer, frames = ConformerLayer(small("conformer", dropout=0.0, norm="group")), 13
+    x, drawn = torch.randn(3, frames, 16), torch.randn(3, frames, 16)
+    mask = torch.ones(3, frames, dtype=torch.bool)
+    mask[1, 7:] = False
+
+    def step(mask_bt: torch.Tensor | None) -> list[torch.Tensor]:
+        layer.zero_grad()
+        out = layer(x.requires_grad_(), sinusoids(frames, 16), mask_bt)
+        out.backward(drawn)
+        return [out.detach(), *(weight.grad.clone() for weight in layer.parameters())]
+
+    plain = [step(None), step(mask)]
+    counters.clear()
+    layer.compile(backend="aot_eager")
+    compiled = [step(None), step(mask)]
+    assert counters["stats"]["unique_graphs"] == 2
+    for one, other in zip(chain(*compiled), chain(*plain), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    layer._compiled_call_impl = None
+    monkeypatch.setattr(attention, "_fused", lambda _: False)
+    for one, other in zip(step(mask), plain[1], strict=True):  # which is what a processor's is
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_a_layer_is_one_graph():
