@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecglfm.app.prediction import FromFiles, Reader, Recording
     from ecglfm.config import Project
 
+_SEVERAL = ("ensemble", "previous", "leads", "file-leads")  # options of several values
 _SHOWN = 5  # recordings without an answer that are named
 
 
@@ -129,7 +130,9 @@ def recordings_of(args: argparse.Namespace) -> tuple[list[Recording], Reader]:
     from ecglfm.app.prediction import FromSource
 
     if bool(args.source) == bool(args.recordings):
-        raise UserError("name files or folders, or a database with --source YAML; one of the two")
+        taken = [] if args.source else [f"--{name}" for name in _SEVERAL if getattr(args, name.replace("-", "_"), None)]
+        swallowed = f"; {taken[0]} takes all that follows it: files and folders stand before it" if taken else ""
+        raise UserError(f"name files or folders, or a database with --source YAML; one of the two{swallowed}")
     if args.source:
         source = FromSource(SourceSlice(source=args.source.stem, config=load(SourceConfig, args.source)))
         return source.find(), source

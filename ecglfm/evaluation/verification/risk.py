@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecglfm.config.wording import counted
 from ecglfm.provenance import read_json
 
 _PAGE = "see docs/deidentify.md before sharing them"
@@ -26,9 +27,10 @@ def sharing_risk(metrics: Mapping[str, Any]) -> str:
     interval = "" if eer["ci_low"] is None else f", 95 % interval {eer['ci_low']:.1%} to {eer['ci_high']:.1%}"
     if "confidence" in metrics.get("bootstrap", {}):
         interval = interval.replace("95 %", f"{100 * metrics['bootstrap']['confidence']:g} %")
+    said = counted(people, "person", "people")
     return (
         f"{who} tell one person's recordings from two people's with an equal error rate of {eer['value']:.1%}"
-        f"{interval}, 50 % being chance ({metrics['task']}, {people} people): they are personal data; {_PAGE}"
+        f"{interval}, 50 % being chance ({metrics['task']}, {said}): they are personal data; {_PAGE}"
     )
 
 

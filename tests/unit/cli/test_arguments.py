@@ -37,6 +37,8 @@ def test_recordings_are_named_by_files_or_by_a_database(tmp_path: Path) -> None:
     for wrong in ([], [path, "--source", "x.yaml"]):
         with pytest.raises(UserError, match="one of the two"):
             recordings_of(parser.parse_args(wrong))
+    with pytest.raises(UserError, match=r"two; --leads takes all that follows it: files and folders stand before it$"):
+        recordings_of(parser.parse_args(["--leads", "V2=V3", path]))
 
 
 @pytest.mark.parametrize(
