@@ -92,6 +92,7 @@ class FileTable:
         self._keys, self._table = keys[order], pa.concat_tables(tables).combine_chunks().take(pa.array(order))
         self._check_repeats(wanted)
         self._met = np.zeros(len(self._keys), bool)
+        self._such = ""
 
     def _labels(self, piece: pd.DataFrame, path: Path, names: list[str], wanted: list[str]) -> dict[str, pd.Series]:
         """Columns of `y.npy` in the rows that a piece of the CSV names."""
@@ -148,6 +149,7 @@ class FileTable:
             found = np.where(found >= 0, found, self._find(_keys(whole.str.removeprefix(prefix))))
         found = np.where(index[by].isna(), -1, found)
         self._met[found[found >= 0]] = True
+        self._such = self._such or next(iter(whole[index[by].notna()]), "")
         taken = self._table.take(pa.array(found, mask=found < 0))
         return taken.to_pandas().set_axis(index.index)
 
@@ -164,8 +166,8 @@ class FileTable:
         unknown = [key for key in keys.tolist() if not key.startswith(self._others)]
         if unknown:
             logger.warning(
-                "%s: %d ids are no %s of source %s, the first: %s",
-                self.config.path, len(unknown), self.config.by, self._source, unknown[0].decode(),
+                "%s: %d ids are no %s of source %s, the first: %s; one of its own: %s",
+                self.config.path, len(unknown), self.config.by, self._source, unknown[0].decode(), self._such,
             )  # fmt: skip
 
     def place(self, row: int) -> str:

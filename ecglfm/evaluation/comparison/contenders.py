@@ -112,7 +112,8 @@ def contender(
     for seed, data in enumerate(seeds):
         for label in range(len(truth.names)):
             known = data.known(label)
-            for metric, (value, of_records) in data.influence(label).items():
+            told = data.influence(label)
+            for metric, (value, of_records) in ((name, told[name]) for name in metrics if name in told):
                 values[metric][seed, label] = value
                 by_patient = np.bincount(truth.patient_of[known], of_records, minlength=shape[1])
                 terms[metric][label] += by_patient / len(seeds)

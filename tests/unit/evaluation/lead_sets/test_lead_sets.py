@@ -15,7 +15,8 @@ from torch import nn
 from ecglfm.config import LEADS, EvaluateConfig, EvaluateSlice, LeadSetsConfig, PreprocessConfig, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.evaluation.lead_sets import run_lead_sets
-from ecglfm.evaluation.lead_sets.lead_sets import sets_of
+from ecglfm.evaluation.lead_sets.lead_sets import compare_sets, sets_of
+from ecglfm.evaluation.metrics import compared, outcome_class
 from ecglfm.models import bundle
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
 from tests.unit.hashes import hashes
@@ -169,3 +170,23 @@ def test_an_encoder_with_leads_of_its_own_goes_without_sets_of_others(caplog: py
 def test_a_model_of_which_no_set_is_left_has_its_own_row(evaluated: dict[str, Any]) -> None:
     found = run_lead_sets(LeadSetsConfig(sets={"all": list(LEADS)}), SLICE, **evaluated)
     assert [row["name"] for row in found["sets"]] == ["12-leads"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "truth", "less", "change"),
+    [
+        ("regression", [np.arange(40.0)], 1.0, 1.0),  # told one too much: the mean absolute error is 1, and was 0
+        ("survival", [np.arange(40.0, 0, -1), np.ones(40)], "turned", -1.0),  # the order of risks is turned round
+    ],
+)
+def test_every_kind_has_its_change(kind: str, truth: list[np.ndarray], less: float | str, change: float) -> None:
+    """Of a regression several metrics have an influence, of which sets are compared by one."""
+    said = np.arange(40.0)
+    fewer = said[::-1] if less == "turned" else said + float(less)
+    columns, patients = [one[:, None] for one in truth], np.array([f"p{i}" for i in range(40)])
+    outcomes = {
+        name: outcome_class(kind).told(["ef"], columns, output[:, None], patients)
+        for name, output in (("12-leads", said), ("1-lead", fewer))
+    }
+    found = compare_sets(outcomes, compared(kind)[0], SLICE)
+    assert found["sets"][1]["change"]["macro"]["value"] == pytest.approx(change)
