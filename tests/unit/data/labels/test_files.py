@@ -76,7 +76,7 @@ def test_repeated_ids_must_agree_and_unknown_ones_are_counted(run, caplog):
     with caplog.at_level(logging.WARNING):
         assert run(agreeing, {"column": {"grade": ["ii"]}})["s/1"] == 1
     assert [r.message.partition("own.csv")[2] for r in caplog.records if "own.csv" in r.message] == [
-        ": 2 ids are no record_id of source s, the first: 7; one of its own: s/0"
+        ": 2 ids are no record_id of source s, the first: 7; one of its own: s/1"
     ]
     with pytest.raises(UserError, match=r"own\.csv: '1' stands in rows 2 and 4 with different values; 1 such"):
         run("record_id,grade\n1,II\n2,I\n1,I\n", {"column": {"grade": ["ii"]}})
