@@ -92,7 +92,7 @@ def test_ids_of_another_source_of_the_task_are_not_unknown(tmp_path, caplog):
     table = FileTable(file, ["x"], "s", ["s", "r"])
     assert table.rows(INDEX, "record_id")["x"].tolist()[0] == "1"
     table.warn_unknown()
-    assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["q/1"]
+    assert [record.message.partition("the first: ")[2] for record in caplog.records] == ["q/1; one of its own: s/1"]
 
 
 @pytest.mark.parametrize(
