@@ -236,6 +236,25 @@ def test_gradients_are_sent_as_seldom_as_can_be(trained, name, sendings):
     assert len(sent) == sendings, sent
 
 
+@pytest.mark.parametrize(
+    ("name", "summed", "handed_out"),
+    [
+        ("fp32-zero0", [1.0], 0),
+        ("fp32-zero1", [1.0], 1),
+        ("accumulated-zero1", [1.0], 1),
+        ("fp32-zero2", [1.0], 1),
+        ("doubled-accumulated", [1.0, 1.0], 1),
+        ("fp32-zero3", [0.5], 2),  # a rank's half of the sums; all weights forwards, and again backwards
+    ],
+)
+def test_numbers_that_an_update_sends(trained, name, summed, handed_out):
+    """Gradients, and then updated weights, as shares of the weights that there are: what docs/scaling.md multiplies."""
+    note = notes(trained, name)
+    assert [int(sent.split()[2]) / note["learning"] for sent in note["sent"]] == summed
+    compared = 2 * 2 * PAIRS * 16  # vectors that CMSC has of both ranks
+    assert (sum(note["gathered"]) - compared) / note["learning"] == handed_out
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_ranks_agree_once_an_update_beside_the_gradients(trained, stage):
     """What they must know of each other is one all-reduce, of 3 numbers: is a loss broken, and two flags.

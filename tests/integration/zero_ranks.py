@@ -40,7 +40,7 @@ def watched(batches, seen):
 
 class Collectives:
     """Counts what goes between the ranks: `names` of what is larger than any number that they agree on, in their order,
-    and `sizes` of the smaller all-reduces.
+    and `sizes` of the smaller all-reduces; `gathered`, numbers of weights that are handed out once they are updated.
     """
 
     SENDS = ("all_reduce", "reduce", "reduce_scatter_tensor")
@@ -48,8 +48,19 @@ class Collectives:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.sizes: list[int] = []
+        self.gathered: list[int] = []
+        for name in ("all_gather", "all_gather_into_tensor"):
+            setattr(torch.distributed, name, self.handing_out(getattr(torch.distributed, name)))
         for name in self.SENDS:
             setattr(torch.distributed, name, self.counting(name, getattr(torch.distributed, name)))
+
+    def handing_out(self, send):
+        def counted(*tensors, **options):
+            out = tensors[0] if tensors else options["output_tensor"]
+            self.gathered.append(sum(part.numel() for part in (out if isinstance(out, list) else [out])))
+            return send(*tensors, **options)
+
+        return counted
 
     def counting(self, name, send):
         def counted(*tensors, **options):
@@ -76,16 +87,18 @@ def train(slice_: EncoderSlice, folder: Path, name: str, sent: Collectives) -> N
     for step in range(config.steps):
         sent.names.clear()
         sent.sizes.clear()
+        sent.gathered.clear()
         done = update(engine, upcoming, step, config, lambda: (False, distributed.rank() == 1))
         assert done.flags == [False, distributed.world_size() == 2]
         agreed = sorted(sent.sizes)
-        collectives = list(sent.names)
+        collectives, gathered = list(sent.names), list(sent.gathered)
         rows.append(average(done.terms) | {"grad_norm": done.norm})
         state = full_state_dict(engine, objective)
         parameters.append(digest(state[key] for key, _ in objective.named_parameters()))
         buffers.append(digest(state[key] for key, _ in objective.named_buffers()))
     note = {
         "rows": rows, "parameters": parameters, "buffers": buffers, "seen": seen, "sent": collectives, "agreed": agreed,
+        "gathered": gathered, "learning": sum(value.numel() for value in state.values() if value.is_floating_point()),
     }  # fmt: skip
     (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(note))
     encoder = full_state_dict(engine, objective.encoder, everywhere=False)
