@@ -140,3 +140,18 @@ def test_a_layer_is_one_graph():
     x = torch.empty(4, frames, model.dim, device="meta", requires_grad=True)
     found = explain(encoder.context.layers[0])(x, torch.empty(2 * frames - 1, model.dim, device="meta"), None)
     assert (found.graph_count, found.break_reasons) == (1, [])
+
+
+@pytest.mark.parametrize("kind", ["conformer", "wav2vec2", "vit"])
+def test_all_layers_share_one_compiled_form(monkeypatch, kind):
+    """More layers than the 8 that PyTorch compiles of one function, before it goes on without a word uncompiled."""
+    monkeypatch.setattr(attention, "_fused", lambda _: True)
+    monkeypatch.setenv(SWITCH, "0")
+    prepared = PreprocessConfig()
+    encoder = make_encoder(small(kind, layers=10, dropout=0.1), prepared.leads, 100, prepared, 5.0).train()
+    counters.clear()
+    for layer in getattr(encoder, "context", encoder).layers:
+        layer.compile(backend="eager")
+    for _ in range(2):
+        encoder.embed(torch.randn(3, 12, 500)).sum().backward()
+    assert counters["stats"]["unique_graphs"] == 1

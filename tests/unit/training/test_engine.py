@@ -55,6 +55,13 @@ def test_updates_are_those_of_adamw_without_a_copy_of_the_gradients(monkeypatch)
         torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
 
 
+def test_every_start_says_what_it_calculates_on(caplog):
+    distributed.init()
+    with caplog.at_level("INFO", logger="ecglfm"):
+        initialize(Linear(), FinetuneConfig())
+    assert "rank 0 of 1 on cpu, gloo, fp32" in caplog.messages
+
+
 def test_moments_are_there_before_the_first_step():
     """Two of each of 18 numbers: weight (3, 5) and bias (3,)."""
     distributed.init()
