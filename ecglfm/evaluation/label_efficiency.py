@@ -65,8 +65,9 @@ def _warn_of_short(results: Path, include: Sequence[str]) -> None:
     """Name fits of shares from before their epochs were as long as those of all patients."""
     short = []
     for name in include:
-        fit, model = parse_fit(name.split("/")[-1]), results / "finetune" / name / "model.json"
-        if fit.fraction < 1 and fit.mode != "zero_shot" and "records_per_epoch" not in read_json(model)["training"]:
+        model = results / "finetune" / name / "model.json"
+        training = read_json(model)["training"]
+        if parse_fit(name.split("/")[-1]).fraction < 1 and training["epochs"] and "records_per_epoch" not in training:
             short.append(str(model))
     if short:
         logger.warning(

@@ -188,9 +188,7 @@ def _read(task: TaskSlice, fit: Fit, labels: Path, manifest: Path, signals: Path
     if fit.fraction < 1:
         data = share_of_patients(data, fit.fraction, fit.seed)
         n_valid = counted(data.valid_patients, "valid patient chooses", "valid patients choose")
-        counts = len(data.all_train), len(data.all_train) / len(data.train)
         logger.info("%s: %s epoch and thresholds", fit.name, n_valid)
-        logger.info("%s: an epoch is as long as one of all %d train records: %.3g times its own", fit.name, *counts)
         for name, lack in lacking(data).items():
             logger.warning(
                 "label %s has %s among the %s of %s: it cannot be learnt from them",
@@ -264,6 +262,9 @@ def _learner(
     stop: distributed.StopFlag | None,
 ) -> Learner:  # fmt: skip
     """A learner for the model's mode."""
+    if (places := len(data.all_train)) > len(data.train):
+        passes = places / len(data.train)
+        logger.info("an epoch is as long as one of all %d train records: %.3g passes over those", places, passes)
     ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
     common = {"batch_size": config.batch_size, "seed": seed, **ranks}
     if model.mode == "linear":

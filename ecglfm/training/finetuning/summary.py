@@ -42,13 +42,14 @@ def summarize(
     """What `model.json` says of the training."""
     best = next(row for row in history.rows if (row["epoch"], row["split"]) == (history.best.epoch, "valid"))
     scores = {f"valid_{key}": best[key] for key in best if key not in ("epoch", "split", "lr", "head_lr")}
+    stepped = history.rows[-1]["epoch"] > 0  # else it was solved, or taught nothing
     taught = fit.mode != "zero_shot"  # else no label of a training record was looked at
     learnt = data if taught else data._replace(train=data.train[:0])
     return {
         "epochs": history.rows[-1]["epoch"],
         "best_epoch": history.best.epoch,
         **{key: None if math.isnan(value) else value for key, value in scores.items()},
-        **({"records_per_epoch": len(data.all_train)} if taught and fit.fraction < 1 else {}),
+        **({"records_per_epoch": len(data.all_train)} if stepped and fit.fraction < 1 else {}),
         "train_records": len(learnt.train),
         "train_patients": learnt.train_patients,
         "valid_records": len(data.valid),

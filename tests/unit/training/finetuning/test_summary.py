@@ -40,9 +40,18 @@ def test_a_zero_shot_fit_learnt_from_nobody() -> None:
     assert (taught["train_records"], taught["train_patients"], list(taught["lacking"])) == (3, 2, ["x"])
     assert taught["prior"] == {"x": 1.0}
     assert list(lacking(data)) == ["x"]
-    share = summarize(history, data._replace(train=np.arange(2)), parse_fit("linear-s0-50pct"), {}, FinetuneConfig())
-    assert (share["records_per_epoch"], share["train_records"], "records_per_epoch" in taught) == (3, 2, False)
     assert summarize(history, data, parse_fit("zero_shot-s0"), {}, FinetuneConfig()) == {
         "epochs": 0, "best_epoch": 0, "valid_loss": 0.5, "valid_auroc": None, "train_records": 0, "train_patients": 0,
         "valid_records": 2, "valid_patients": 2, "lacking": {},
     }  # fmt: skip
+
+
+def test_an_epoch_of_a_share_is_as_long_as_of_all_where_there_are_epochs() -> None:
+    people, target = pd.DataFrame({"patient_id": list("abcd")}), np.array([[1], [0], [1], [0]], np.float32)
+    data = Labelled(people, target, ["x"], np.arange(2), np.array([3]), None, "binary", np.arange(3))
+    for epoch, fit, expected in ((1, "full-s0-50pct", 3), (1, "full-s0", None), (0, "linear-s0-50pct", None)):
+        history = TrainingHistory(EarlyStopping(1))
+        history.rows.append({"epoch": epoch, "split": "valid", "loss": 0.5})
+        history.best.improves(epoch, 0.5)
+        told = summarize(history, data, parse_fit(fit), {}, FinetuneConfig())
+        assert (told.get("records_per_epoch"), told["train_records"]) == (expected, 2)
