@@ -68,10 +68,13 @@ def _steps(found: Found) -> Iterator[str]:
 
 def _kernels(found: Found) -> Iterator[str]:
     for name, one in found.items():
-        if len(one.get("kernels", [])) < 2:
+        if not one.get("kernels"):
             continue
-        (_, calls, seconds), *longest = one["kernels"]
+        (what, calls, seconds), *longest = one["kernels"]
         yield f"\n## Longest kernels of a step: {name.removeprefix('train_').replace('_', ', ')}\n"
+        if not calls:
+            yield what
+            continue
         yield f"Of {calls} calls, {1000 * seconds:.4g} ms in all, by PyTorch's profiler.\n"
         yield "| kernel | calls | ms | of all, % |\n|---|---|---|---|"
         for kernel, times, took in longest:

@@ -27,14 +27,22 @@ class Kernel(NamedTuple):
 
 
 def longest_of(step: Callable[[], object], device: torch.device, number: int) -> list[Kernel]:
-    """Do a step under the profiler: `all` of its kernels together, then so many of them, the longest first."""
+    """Do a step under the profiler: `all` of its kernels together, then so many of them, the longest first.
+
+    Where that does not work, as on a GPU without CUPTI, one of no call that says so: what was measured before stays.
+    """
     cuda = device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-    with profile(activities=activities) as profiler:
-        step()
-        if cuda:
-            torch.cuda.synchronize()
+    try:
+        with profile(activities=activities) as profiler:
+            step()
+            if cuda:
+                torch.cuda.synchronize()
+    except RuntimeError as error:
+        return [Kernel(f"no profile: {next(iter(str(error).splitlines()), '')}", 0, 0.0)]
     found = by_length(profiler.key_averages(), cuda=cuda)
+    if not found:
+        return [Kernel("no profile: PyTorch's profiler saw no kernel", 0, 0.0)]
     return [Kernel("all", sum(one.calls for one in found), sum(one.seconds for one in found)), *found[:number]]
 
 

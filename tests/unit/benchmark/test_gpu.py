@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -31,12 +34,12 @@ def machine(monkeypatch, repository):
     """Benchmarks that take 100 s each by a clock of their own, and say something or fail."""
     now = SimpleNamespace(seconds=0.0, device="cuda A", calls=[], fails=set())
 
-    def run(command, *, timeout, **_options):
+    def run(command, timeout):
         words = command[4:]
         now.calls.append(words[0])
         now.seconds += min(100, timeout)
         if timeout < 100:
-            raise subprocess.TimeoutExpired(command, timeout)
+            return None
         if words[0] in now.fails:
             return subprocess.CompletedProcess(command, 1, "", "x\nOutOfMemoryError: 3 GiB | more\nlast words")
         said = {"train": TRAINED, "candidates": {"candidates": [["depthwise", "own", 0.001, 0.0, ""]]}}.get(
@@ -47,7 +50,7 @@ def machine(monkeypatch, repository):
         return subprocess.CompletedProcess(command, 0, "talk\n" + json.dumps(said | {"device": now.device}), "")
 
     monkeypatch.chdir(repository)
-    monkeypatch.setattr(gpu, "subprocess", SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired))
+    monkeypatch.setattr(gpu, "_run", run)
     monkeypatch.setattr("ecglfm.provenance.git_commit", lambda: "abc")
     monkeypatch.setattr(gpu.gpu, "driver", lambda: "580")
     monkeypatch.setattr(gpu, "time", SimpleNamespace(monotonic=lambda: now.seconds))
@@ -101,6 +104,19 @@ def test_two_machines_do_not_share_a_folder(machine, tmp_path, capsys):
     machine.device = "cuda B"
     assert measure(tmp_path) == 1
     assert "has measurements of cuda A and cuda B; give each a --folder" in capsys.readouterr().err
+
+
+def test_what_takes_too_long_leaves_nothing_behind(tmp_path):
+    """As the compiler's processes, which hold the pipes that are read until their end."""
+    child = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = f"import os, subprocess, sys, time; subprocess.run([sys.executable, '-c', {'import os, time; ' + child!r}])"
+    note, began = tmp_path / "pid", time.monotonic()
+    while gpu._run([sys.executable, "-c", code], 1.0) is not None or not (note.exists() and note.read_text()):
+        assert time.monotonic() - began < 30
+    state = Path(f"/proc/{note.read_text()}/stat")
+    while state.exists() and state.read_text().split()[2] != "Z":
+        assert time.monotonic() - began < 30
+    assert gpu._run([sys.executable, "-c", "print('here')"], 30.0).stdout == "here\n"
 
 
 def test_all_that_is_wanted_of_a_gpu_is_in_the_list(repository, monkeypatch, capsys, tmp_path):

@@ -31,5 +31,10 @@ def test_a_line_for_each_measurement():
     assert not [line for line in lines if line.startswith(("## Ways", "## Losses"))]
 
 
+def test_a_step_without_a_profile_says_why():
+    found = {"train_a_64": FOUND["train_a_64"] | {"kernels": [["no profile: CUPTI", 0, 0.0]]}}
+    assert "no profile: CUPTI" in page(found).splitlines()
+
+
 def test_nothing_is_an_empty_page():
     assert page({}).startswith("# Measured on unknown")

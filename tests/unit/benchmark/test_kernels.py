@@ -38,3 +38,13 @@ def test_all_and_the_longest_of_a_step():
     assert every.name == "all"
     assert every.calls >= 6  # `matmul` asks for `mm`
     assert every.seconds >= longest.seconds == pytest.approx(longest.seconds)
+
+
+def test_a_step_that_cannot_be_profiled_says_so():
+    def fails() -> None:
+        raise RuntimeError("CUPTI_ERROR_NOT_INITIALIZED\nmore")
+
+    (told,) = longest_of(fails, torch.device("cpu"), 10)
+    assert told == Kernel("no profile: CUPTI_ERROR_NOT_INITIALIZED", 0, 0.0)
+    (told,) = longest_of(lambda: None, torch.device("cpu"), 10)
+    assert told.calls == 0
