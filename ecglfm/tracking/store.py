@@ -82,6 +82,8 @@ class Store:
         from mlflow import MlflowClient
 
         with self._locked():
+            if self._database is not None:
+                follow(self._database, self._artifacts)
             self._client = MlflowClient(tracking_uri=self.uri)
 
     def check(self) -> None:
@@ -204,6 +206,34 @@ class Store:
                         raise TimeoutError(f"{file.name} is held by another process") from None
                     time.sleep(0.02)
             yield  # closing the file lets go of the lock
+
+
+def follow(database: Path, artifacts: str) -> None:
+    """Tell an SQLite file where its artifacts lie, which were moved or copied with it: MLflow keeps absolute paths.
+
+    Parameters
+    ----------
+    database : path
+    artifacts : str
+        URI of the folder of all experiments' artifacts; where it is not beside the file, nothing is changed.
+    """
+    if database.resolve().parent.as_uri() != artifacts.rpartition("/")[0]:
+        return
+    with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection, connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        folder = artifacts.rpartition("/")[2]
+        for number, place in connection.execute("SELECT experiment_id, artifact_location FROM experiments").fetchall():
+            was, name = place or "", (place or "").rpartition("/")[2]
+            now = f"{artifacts}/{name}"
+            if was == now or not was.endswith(f"/{folder}/{name}"):
+                continue
+            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, number))
+            connection.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+                "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+                (now, len(was) + 1, number, len(was), was),
+            )
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

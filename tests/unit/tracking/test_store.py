@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, valid_name, without_password
+from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, follow, valid_name, without_password
 
 
 def test_names() -> None:
@@ -84,3 +85,29 @@ def test_runs_say_whether_the_user_deleted_one(store: Store) -> None:
     assert store.runs("gone", "k") == (answers[4], False)
     assert store.runs("never", "k") == ([], False)
     assert [store.deleted_experiment(stage) for stage in ("there", "gone", "never")] == [None, "4", None]
+
+
+def test_artifacts_that_were_moved_with_the_file_are_found_there(tmp_path: Path) -> None:
+    """MLflow's tables as it makes them, of the columns that say where artifacts lie."""
+    now = tmp_path.resolve().as_uri() + "/mlartifacts"
+    rows = [
+        ("1", "evaluate", "file:///old/r/mlartifacts/evaluate"),
+        ("2", "tune", f"{now}/tune"),
+        ("3", "own", "s3://b/own"),
+    ]
+    with sqlite3.connect(tmp_path / "mlflow.db") as file:
+        file.execute("CREATE TABLE experiments (experiment_id, name, artifact_location)")
+        file.execute("CREATE TABLE runs (experiment_id, artifact_uri)")
+        file.executemany("INSERT INTO experiments VALUES (?, ?, ?)", rows)
+        file.executemany(
+            "INSERT INTO runs VALUES (?, ?)", [(number, f"{where}/7/artifacts") for number, _, where in rows]
+        )
+    follow(tmp_path / "mlflow.db", "file:///elsewhere/mlartifacts")  # a file that others share: nothing is changed
+    with sqlite3.connect(tmp_path / "mlflow.db") as file:
+        assert file.execute("SELECT * FROM experiments").fetchall() == rows
+    follow(tmp_path / "mlflow.db", now)
+    with sqlite3.connect(tmp_path / "mlflow.db") as file:
+        places = [place for (place,) in file.execute("SELECT artifact_location FROM experiments")]
+        runs = [place for (place,) in file.execute("SELECT artifact_uri FROM runs")]
+    assert places == [f"{now}/evaluate", f"{now}/tune", "s3://b/own"]
+    assert runs == [f"{place}/7/artifacts" for place in places]
