@@ -125,7 +125,6 @@ def test_train_benchmark_measures_a_step(
     assert name == "tiny, precision fp32, zero 0, checkpointing off, compile off, half-residual off, way ours"
     assert [kernel.split()[1] for kernel in kernels] == ["ms"] * 3
     assert kernels[0].endswith("calls: all")
-    assert float(re.findall(r"rest ([\d.]+) %", split)[0]) < 50  # the step that is profiled is in no part
     assert size.startswith("0.2 M parameters with the heads")
     seconds, rate = (float(value) for value in re.findall(r"median ([\d.]+) s .*, ([\d.]+) segments/s", step)[0])
     assert rate == pytest.approx(4 / seconds, rel=0.02)
