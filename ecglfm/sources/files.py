@@ -58,6 +58,8 @@ def _read(path: Path, checks: str, links: str | Sequence[str | Path]) -> Record:
     ending = Path(path.name.partition("#")[0]).suffix.lower()
     root = Root(path.parent, links)
     if ending in {".hdf5", ".h5"}:
+        if "#" not in path.name:
+            ExamFile(root, path.name)  # which says what is wrong with it, before that no exam is named
         name, exam = split_path(path.name)
         return ExamFile(root, name).read(exam)
     if ending in {".npy", ".npz"}:

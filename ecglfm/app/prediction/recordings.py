@@ -130,7 +130,10 @@ class FromFiles(Reader):
                 yield from (str(folder / path) for path in piece["path"])
         yield from (str(folder / path) for path in self._devices(root))
         for path in files_of(root, _CODE15):
-            yield from self._exams(folder / path)
+            try:
+                yield from self._exams(folder / path)
+            except UserError:  # among others it is a recording that cannot be read, as a damaged file of a device is
+                yield str(folder / path)
 
     def _devices(self, root: Root) -> Iterator[str]:
         """Files of a tree that are recordings by their content, and XML, which may be a damaged one."""

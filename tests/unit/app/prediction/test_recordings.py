@@ -10,6 +10,7 @@ import pytest
 
 from ecglfm.app.prediction.recordings import FromFiles, FromSource
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
+from ecglfm.records import RecordError
 from ecglfm.sources.wfdb_reader.files import write_record
 from tests.unit.sources import vendor_file
 from tests.unit.sources.muse_file import LEADS as EIGHT
@@ -44,6 +45,16 @@ def test_every_exam_of_a_part_is_a_recording(real_data: Path) -> None:
     assert names(part) == [f"{part}#795649"]
     assert len(names(part.parent)) == 4  # in three parts
     assert names(f"{part}#795649") == [f"{part}#795649"]
+
+
+def test_a_damaged_part_among_others_is_one_recording_that_cannot_be_read(tmp_path: Path) -> None:
+    made, damaged = write(tmp_path, "r1"), tmp_path / "part.hdf5"
+    damaged.write_bytes(b"not HDF5")
+    assert names(tmp_path) == [made, str(damaged)]
+    with pytest.raises(RecordError, match=r"signal_unreadable: part\.hdf5: .*signature"):
+        FromFiles().read(str(damaged))
+    with pytest.raises(UserError, match=r"part\.hdf5: .*signature"):  # who names it alone is told at once
+        names(damaged)
 
 
 def test_a_file_of_a_muse_says_whose_it_is(tmp_path: Path) -> None:
