@@ -56,9 +56,10 @@ def signal_numbers(x_blt: Tensor, valid_b: Tensor, rate: float) -> Tensor:
     together = (gram / power[:, :, None] / power[:, None, :])[:, upper[0], upper[1]]
     mean = x_blt.sum(dim=-1, keepdim=True) / valid_b[:, None, None].clamp(min=1)
     spectrum = torch.view_as_real(torch.fft.rfft((x_blt - mean) * real_bt[:, None])).square().sum(dim=(1, 3))
-    frequency = torch.fft.rfftfreq(samples, 1.0 / rate, device=x_blt.device)
-    inside = [(frequency >= low) & (frequency < high) for low, high in itertools.pairwise(OCTAVES)]
-    octaves = torch.stack([spectrum[:, rows].sum(dim=1) for rows in inside], dim=1)
+    # As `torch.fft.rfftfreq` to the bit, but on the host: which of them are in an octave would be waited for on a GPU.
+    frequency = np.arange(samples // 2 + 1, dtype=np.float32) * np.float32(1.0 / (samples * (1.0 / rate)))
+    places = [int((frequency < edge).sum()) for edge in OCTAVES]
+    octaves = torch.stack([spectrum[:, a:b].contiguous().sum(dim=1) for a, b in itertools.pairwise(places)], dim=1)
     share = octaves / octaves.sum(dim=1, keepdim=True).clamp(min=1e-9)
     seconds_b = valid_b.clamp(min=lag + 1) / rate
     beats = torch.log(_count_beats(steps.abs().sum(dim=1), rate) / seconds_b + SLOWEST)

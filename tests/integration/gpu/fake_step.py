@@ -46,6 +46,7 @@ from ecglfm.models.heads import ECGModel  # noqa: E402
 from ecglfm.models.layers import initialization  # noqa: E402
 from ecglfm.models.pretraining import MaskedCodes, ReportAlignment, make_objective  # noqa: E402
 from ecglfm.models.pretraining.patch_objective import PatchObjective  # noqa: E402
+from ecglfm.models.reference import signal_numbers  # noqa: E402
 from ecglfm.training.finetuning.losses import make_loss  # noqa: E402
 from ecglfm.training.precision import Autocast, calculating  # noqa: E402
 from ecglfm.training.pretraining import Upcoming, update, watchdog  # noqa: E402
@@ -303,7 +304,7 @@ def finetune(name: str) -> dict[str, object]:
 
 
 def predict(name: str) -> dict[str, object]:
-    """Vectors and answers in bf16, of padded records."""
+    """Vectors and answers in bf16 and numbers of the signal, as of `predict_described`, of padded records."""
     _, encoder, samples = encoder_of(name)
     model = ECGModel(encoder, ["a", "b"], "linear").eval()
     onto_cuda(model)
@@ -311,11 +312,13 @@ def predict(name: str) -> dict[str, object]:
     for _ in range(2):
         x = torch.empty(4, len(encoder.leads), samples, device="cuda")
         mask = torch.empty(4, samples, dtype=torch.bool, device="cuda")
+        real = torch.empty(4, dtype=torch.int64, device="cuda")
         with watched(model, found), torch.no_grad():
             with calculating("bf16", x.device):
                 vectors = model.embed(x, mask)
             answers = model.outputs(model.head(vectors.float()))
-        found["loss"] = str(answers.device)
+            numbers = signal_numbers(x, real, encoder.sampling_rate)
+        found["loss"] = str(torch.cat([answers, numbers], dim=1).device)
     return found | {"without_gradient": []}
 
 
