@@ -141,7 +141,7 @@ def test_a_verification_trains_nothing(evaluated: Clone) -> None:
     assert not list(evaluated.results.glob("*/**/identification/full-s0"))
     assert not (evaluated.results / "labels/identification.parquet").exists()
     said = evaluated.snakemake("finetune_all", "--config", "tasks=[identification]", check=False)
-    assert "--config's `tasks` names none of that kind: name some of config/tasks/*.yaml there" in said
+    assert "--config's `tasks` names nothing but `kind: verification`: name some of config/tasks/*.yaml there" in said
     evaluated.edit("config/tasks/identification.yaml", max_pairs=1000)
     assert evaluated.planned() == {"verify_encoder": 1, "report": 1}
 

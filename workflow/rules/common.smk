@@ -229,7 +229,8 @@ def require(*keys):
         for key in keys:
             if not chosen[key]:
                 folder = key.replace("verifications", "tasks")
-                what = "names none of that kind" if getattr(PROJECT.config, folder) else "is empty"
+                wrong = "no `kind: verification`" if key == "verifications" else "nothing but `kind: verification`"
+                what = f"names {wrong}" if getattr(PROJECT.config, folder) else "is empty"
                 sys.exit(f"{PROJECT.whose(folder)} `{folder}` {what}: name some of config/{folder}/*.yaml there")
         return []
 
