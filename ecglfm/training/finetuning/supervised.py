@@ -207,9 +207,11 @@ def _train_epoch(
             inputs = learner.change(epoch, part.batches, inputs)
         logits = engine(*inputs)
         loss = criterion.loss(logits, batch.target.to(engine.device))
-        if distributed.any_rank(not math.isfinite(loss.item())):
+        # A GPU is waited for here, once: while it is at work on the rest, the next batch is fetched.
+        value, outputs = loss.item(), criterion.link.outputs(logits.detach().float()).cpu().numpy()
+        if distributed.any_rank(not math.isfinite(value)):
             raise UserError(
-                f"the training loss is {loss.item()} in epoch {epoch}, batch {part.batches + 1}; "
+                f"the training loss is {value} in epoch {epoch}, batch {part.batches + 1}; "
                 "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
             )
         engine.backward(loss)
@@ -219,8 +221,7 @@ def _train_epoch(
                 f"a gradient is not finite in epoch {epoch}, batch {part.batches + 1}; "
                 "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
             )
-        outputs = criterion.link.outputs(logits.detach().float()).cpu().numpy()
-        part.add(loss.item(), outputs, batch.target.numpy())
+        part.add(value, outputs, batch.target.numpy())
         seen += len(batch.target) * distributed.world_size()
         loss_so_far, rate = part.loss / max(part.known, 1.0), seen / (time.monotonic() - began)
         progress.describe(loss=loss_so_far, segments_per_second=rate)

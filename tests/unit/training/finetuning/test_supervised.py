@@ -12,6 +12,7 @@ from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from ecglfm.models.heads import ECGModel
+from ecglfm.models.outputs import Logistic
 from ecglfm.training.finetuning import supervised
 from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
 from tests.unit.architectures import architecture, small
@@ -98,3 +99,18 @@ def test_gradients_that_no_loss_scale_mends_end_the_fit(
     monkeypatch.setattr(supervised, "_train_epoch", steep)
     with pytest.raises(UserError, match=r"a gradient is not finite in epoch \d, batch \d+; lower `finetune.lr`"):
         fit(tmp_path, tmp_path / "out", epochs=9, batch_size=8, precision="fp16", zero_stage=stage, patience=9)
+
+
+def test_what_a_batch_said_is_read_before_the_gpu_is_at_work_on_its_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read afterwards, it would be waited for until the update is made, and the next batch fetched only then."""
+    make_data(tmp_path)
+    write_encoder(tmp_path / "encoder")
+    order, outputs, make_update = [], Logistic.outputs, supervised.make_update
+    monkeypatch.setattr(Logistic, "outputs", lambda link, logits: order.append("said") or outputs(link, logits))
+    monkeypatch.setattr(supervised, "make_update", lambda engine: order.append("update") or make_update(engine))
+    fit(tmp_path, tmp_path / "out", epochs=1)
+    batches = order.count("update")
+    assert batches > 1
+    assert order[: 2 * batches] == ["said", "update"] * batches
