@@ -15,6 +15,7 @@ from ecglfm.config.identity import check_identity, write_identity
 from ecglfm.config.imported import remember
 from ecglfm.config.made_with import check_made_with, write_made_with
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 CONFIG_DIR = Path("config") if Path("config/sources").is_dir() else Path(workflow.basedir).parent / "config"
 
@@ -110,6 +111,20 @@ def get_baseline_metrics(wildcards):
 def get_slice(wildcards):
     """Text of one config slice."""
     return SLICES[wildcards.slice]
+
+
+def get_none(wildcards):
+    """No input. A slice is made anew, too, where its file says otherwise and Snakemake would not see it.
+
+    It compares with its own records, by path in the folder where it runs: results that were moved, or that another
+    clone went on with, have none, or those of a config that was there before.
+    """
+    path, text = f"{PROJECT.config.results}/config/{wildcards.slice}.yaml", SLICES[wildcards.slice]
+    if Path(path).is_file() and Path(path).read_text(encoding="utf-8") != f"{text}\n":
+        record = workflow.persistence.metadata(IOFile(path))
+        if record is None or repr(text) in (record.params or []):
+            workflow.dag.forcefiles.add(path)
+    return []
 
 
 def get_imported(wildcards):
