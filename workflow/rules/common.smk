@@ -113,7 +113,7 @@ def get_slice(wildcards):
     return SLICES[wildcards.slice]
 
 
-def get_none(wildcards):
+def force_stale_slice(wildcards):
     """No input. A slice is made anew, too, where its file says otherwise and Snakemake would not see it.
 
     It compares with its own records, by path in the folder where it runs: results that were moved, or that another

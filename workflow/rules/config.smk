@@ -5,7 +5,7 @@
 
 rule config_slice:
     input:
-        get_none,
+        force_stale_slice,
     output:
         "<results>/config/{slice}.yaml",
     log:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +63,16 @@ def start_from_probe(
     table = data.signals.windows(model.encoder.crop_samples)
     table = table[table["row"].isin(np.concatenate([train, valid]))]
     own_stop = stop if distributed.world_size() == 1 else None  # ranks would not stop at the same place
-    try:
+    with _stop_told():
         vectors = embed_windows(model.encoder, data.signals, table, stop=own_stop)
         _solve(model, data, table["row"].to_numpy(), vectors, criterion, own_stop)
+
+
+@contextmanager
+def _stop_told() -> Iterator[None]:
+    """Say that a signal ended it."""
+    try:
+        yield
     except distributed.Stopped:
         logger.warning("stopped by a signal before the head had its first weights; a rerun makes them anew")
         raise
@@ -104,7 +113,8 @@ def solve_head(
     table, made = window_vectors(model, data, encoder, vectors, stop)
     row_w = table["row"].to_numpy()
     own_stop = stop if distributed.world_size() == 1 else None
-    _solve(model, data, row_w, made, criterion, own_stop, most=_MOST_SOLVED)
+    with _stop_told():
+        _solve(model, data, row_w, made, criterion, own_stop, most=_MOST_SOLVED)
     valid_w = np.isin(row_w, data.valid)
     with evaluating(model.eval().head) as device:
         outputs_wk = model.outputs(model.head(torch.from_numpy(made[valid_w]).to(device))).float().cpu().numpy()

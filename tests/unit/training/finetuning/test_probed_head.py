@@ -180,6 +180,22 @@ def test_a_signal_ends_it_and_nothing_is_begun() -> None:
         best_probe(*map(torch.from_numpy, (x, y, x, y)), criterion_of("multilabel", y), StopAfter(5))
 
 
+@pytest.mark.parametrize("mode", ["full", "linear"])
+def test_who_stops_it_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    data = make_data(tmp_path / "data")
+    make_encoder(data / "encoder")
+
+    def stopped(*_: object) -> None:
+        raise distributed.Stopped
+
+    monkeypatch.setattr(probed_head, "best_probe", stopped)
+    with pytest.raises(distributed.Stopped):
+        fit(data, tmp_path / "out", f"{mode}-s0", head_start="probe", linear_solver="lbfgs")
+    assert "stopped by a signal before the head had its first weights; a rerun makes them anew" in caplog.messages
+
+
 def test_of_many_records_so_many_are_drawn_the_same_every_time() -> None:
     rows = np.arange(100, 200)
     some = probed_head._some(rows, 5)
