@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ecglfm import __version__
 from ecglfm.cli import (
@@ -41,7 +42,7 @@ from ecglfm.cli import (
 from ecglfm.cli.arguments import Parser
 from ecglfm.config import UserError
 from ecglfm.metering import metered
-from ecglfm.process import tune_process
+from ecglfm.process import end_process, tune_process
 
 GROUPS = (
     config,
@@ -89,6 +90,17 @@ def build_parser() -> argparse.ArgumentParser:
     for group in GROUPS:
         group.add_commands(commands)
     return parser
+
+
+def run() -> NoReturn:
+    """Be the process of one command."""
+    try:
+        status = main()
+    except SystemExit as ended:  # argparse; a rank whose others failed
+        if not isinstance(ended.code, int):
+            raise
+        status = ended.code
+    end_process(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -185,6 +185,8 @@ except ZeroDivisionError:
 except SystemExit:
     assert me == 1
 print("rank", me, "of", size)
+from ecglfm.process import end_process
+end_process(0)
 """
 
 

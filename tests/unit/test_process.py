@@ -1,4 +1,4 @@
-"""What a command sets for itself and its children before it works, and what stays the user's."""
+"""What a command sets for itself and its children before it works, what stays the user's, and how it ends."""
 
 import os
 import subprocess
@@ -57,3 +57,29 @@ print(kept, resident() - before)
     kept, left = map(int, said.split())
     assert kept > 250
     assert left < 50
+
+
+#: Gloo's threads are at work on tensors that nobody else has, when the command has done its own.
+IN_A_GROUP = """
+import atexit, sys, threading, time
+import torch
+from ecglfm import cli, distributed
+def late():
+    print("exit")
+    for _ in range(10):
+        torch.distributed.all_reduce(torch.zeros(1_000_000), async_op=True)
+def main():
+    distributed.init(1)
+    sys.kept = torch.distributed.group.WORLD  # as DeepSpeed keeps it
+    threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+    atexit.register(late)
+    return 75
+cli.main = main
+cli.run()
+"""
+
+
+def test_the_status_is_the_commands_own_while_threads_of_a_process_group_are_at_work():
+    """Python's own end aborts here, 9 times of 10; what else it does at the end is done."""
+    done = subprocess.run([sys.executable, "-c", IN_A_GROUP], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (75, "thread\nexit\n"), done.stderr

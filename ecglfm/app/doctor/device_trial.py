@@ -31,6 +31,7 @@ from ecglfm.data.loading import ReportVectors, on_device
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Objective, make_objective
 from ecglfm.models.text import text_encoder
+from ecglfm.process import end_process
 from ecglfm.training.engine import initialize, prepare_layers
 from ecglfm.training.precision import calculating
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -199,3 +200,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    end_process(0)

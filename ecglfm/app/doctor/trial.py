@@ -11,6 +11,7 @@ from torch import nn
 
 from ecglfm import distributed
 from ecglfm.config import FinetuneConfig
+from ecglfm.process import end_process
 from ecglfm.training.engine import initialize
 
 
@@ -38,3 +39,4 @@ def _say(done: str) -> None:
 
 if __name__ == "__main__":
     main()
+    end_process(0)
