@@ -48,27 +48,31 @@ def run_label_efficiency(results: Path, include: Sequence[str], output: Path) ->
     DataFrame
         The table.
     """
-    table = pd.DataFrame([_row(results, name) for name in include])
+    trainings = {name: read_json(_model(results, name))["training"] for name in include}
+    table = pd.DataFrame([_row(results, name, training) for name, training in trainings.items()])
     table = table.sort_values(["task", "encoder", "mode", "percent", "seed"], ignore_index=True)
     for row in table[table["not_learnt"] != ""].itertuples():
         logger.warning(
             "%s/%s, %s, seed %s, %g %%: no training record to learn from for %s",
             row.encoder, row.task, row.mode, row.seed, row.percent, row.not_learnt,
         )  # fmt: skip
-    _warn_of_short(results, include)
+    _warn_of_short(results, trainings)
     write_text(output / "label_efficiency.csv", table.to_csv(index=False))
     save_png(efficiency_figure(table), output / "label_efficiency.png")
     return table
 
 
-def _warn_of_short(results: Path, include: Sequence[str]) -> None:
+def _model(results: Path, name: str) -> Path:
+    return results / "finetune" / name / "model.json"
+
+
+def _warn_of_short(results: Path, trainings: dict[str, dict[str, Any]]) -> None:
     """Name fits of shares from before their epochs were as long as those of all patients."""
-    short = []
-    for name in include:
-        model = results / "finetune" / name / "model.json"
-        training = read_json(model)["training"]
-        if parse_fit(name.split("/")[-1]).fraction < 1 and training["epochs"] and "records_per_epoch" not in training:
-            short.append(str(model))
+    short = [
+        str(_model(results, name))
+        for name, training in trainings.items()
+        if parse_fit(name.split("/")[-1]).fraction < 1 and training["epochs"] and "records_per_epoch" not in training
+    ]
     if short:
         logger.warning(
             "an earlier ecglfm fitted %s with fewer updates than all patients have; run again with --forcerun %s",
@@ -76,11 +80,10 @@ def _warn_of_short(results: Path, include: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def _row(results: Path, name: str) -> dict[str, Any]:
+def _row(results: Path, name: str, training: dict[str, Any]) -> dict[str, Any]:
     """One model's share, training and macro metric."""
     encoder, task, fit = name.split("/")
     parsed = parse_fit(fit)
-    training = read_json(results / "finetune" / name / "model.json")["training"]
     metrics = read_json(results / "evaluate" / name / "metrics.json")
     metric = compared(metrics["kind"])[0]
     entry = metrics["macro"][metric]
