@@ -28,8 +28,7 @@ _ARMS = {"random": None, "pretrained": "encoder", "CMSC from the front end": "fr
 _DIFFERENCES = ("pretrained - random", "encoder - front end")
 
 
-#: Settings of `--data`: of linear probes, whose vectors never change, and of `--quick`.
-_LINEAR = {"epochs": 100, "patience": 15, "batch_size": 32, "lr": 2.0e-3, "head_lr": None}
+#: Settings of `--quick`.
 _QUICK = {"folds": 3, "seeds": 1, "steps": 2, "epochs": 2, "fractions": [1.0]}
 
 
@@ -106,7 +105,7 @@ def _comparison(args: argparse.Namespace, work: Path) -> Comparison:
     project = make_project(_CONFIG, args.data, names, settings)
     full = {name: project.finetune_slice(name).finetune for name in names}
     fits = {(name, "full"): own for name, own in full.items()}
-    fits |= {(name, "linear"): own.model_copy(update=_LINEAR) for name, own in full.items()}
+    fits |= {(name, "linear"): own.model_copy(update={"linear_solver": "lbfgs"}) for name, own in full.items()}
     return Comparison(project, work, folds=args.folds, steps=args.steps, fits=fits)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 from ecglfm.benchmark.genuine import (
@@ -24,10 +25,15 @@ from ecglfm.benchmark.genuine import (
 from ecglfm.cli import main
 from ecglfm.config import EncoderSlice, FinetuneConfig, Project, SourceConfig, SourceSlice
 from ecglfm.config.fits import Fit
-from ecglfm.models.bundle import load_encoder
+from ecglfm.models.bundle import load_encoder, load_model
 from ecglfm.provenance import read_json, sha256_json
 from ecglfm.records import data_hash
 from ecglfm.sources.synthesis.database import run_synthesize
+from ecglfm.training.finetuning.criterion import make_criterion
+from ecglfm.training.finetuning.labelled import load_labelled
+from ecglfm.training.finetuning.probed_head import best_probe
+from ecglfm.training.inference import aggregate_by_record
+from ecglfm.training.vectors import embed_windows
 
 
 def test_the_tested_fold_is_never_pretrained_on_and_the_next_one_chooses() -> None:
@@ -135,6 +141,21 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def is_the_solved_probe(fitted: Path, data: Path) -> bool:
+    """Whether a model's head is the probe of the mean vectors of fold 1's records, its penalty by fold 2's."""
+    model, at = load_model(fitted), data / "fold1"
+    read = load_labelled(
+        at / "labels.parquet", at / "records.parquet", data / "preprocess", "multilabel", Fit("full", 0)
+    )
+    table = read.signals.windows(model.encoder.crop_samples)
+    vectors = aggregate_by_record(table["row"].to_numpy(), embed_windows(model.encoder, read.signals, table))
+    x, y = (torch.from_numpy(array.astype(np.float64)) for array in (vectors, read.target))
+    criterion = make_criterion(FinetuneConfig(), model.link, read.target[read.train])
+    weight, bias = best_probe(x[read.train], y[read.train], x[read.valid], y[read.valid], criterion)
+    found = torch.hstack([model.head.weight, model.head.bias[:, None]])
+    return torch.allclose(found, torch.hstack([weight, bias[:, None]]).float(), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_planted_labels_are_found_and_equal_arms_do_not_differ(
     planted: Path, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -164,6 +185,10 @@ def test_planted_labels_are_found_and_equal_arms_do_not_differ(
             read_json(path / "encoder.json")["data_hash"] for path in pretrained if path.name.endswith(f"f{fold}")
         ]
         assert sorted(hashes, key=str) == sorted([data_hash(free), None], key=str)  # None: random weights
+
+    fitted = sorted((data / "encoders").glob("*-f1/linear-s0-*"))
+    assert [path.parent.name.split("-")[0] for path in fitted] == ["statistics", "tiny", "tiny"]
+    assert all(is_the_solved_probe(path, data) for path in fitted)
 
     project = make_project(repository / "config", planted, ["tiny"], {})
     comparison = Comparison(project, tmp_path, folds=3, steps=None, fits={})
