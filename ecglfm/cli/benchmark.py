@@ -1,6 +1,6 @@
 """`ecglfm benchmark WHAT`: speed figures, each beside a yardstick measured in the same run; what statistics hold.
 
-A benchmark is one module of `ecglfm.benchmark`, named in its `BENCHMARKS`; its docstring is its help.
+A benchmark is one module in a room of `ecglfm.benchmark`, named in its `BENCHMARKS`; its docstring is its help.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ecglfm
 
-FLOORS = ("data", "discovery", "evaluation", "models", "training")
+FLOORS = ("benchmark", "data", "discovery", "evaluation", "models", "training")
 
 
 def _rooms(repository: Path) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ecglfm.benchmark.flops import PASSES, forward_flops
+from ecglfm.benchmark.training.flops import PASSES, forward_flops
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.pretraining.masked_codes import MaskedCodes
 from ecglfm.training.pretraining.encoders import build_encoder

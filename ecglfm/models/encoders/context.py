@@ -92,5 +92,5 @@ class Context(Stack, Protocol):
 
     @staticmethod
     def flops(config: Any, *, segments: int, frames: int) -> float:
-        """Operations of one forward by formula, as `ecglfm.benchmark.flops` counts; `config` is of its own kind."""
+        """Operations of one forward, as `ecglfm.benchmark.training.flops` counts; `config` is of its own kind."""
         ...

@@ -182,7 +182,7 @@ class Net1dEncoder(Encoder):
 
     @staticmethod
     def flops(config: Net1dConfig, *, segments: int, leads: int, samples: int) -> float:
-        """Operations of one forward, as `ecglfm.benchmark.flops` counts."""
+        """Operations of one forward, as `ecglfm.benchmark.training.flops` counts."""
         frames = -(-samples // config.stride)
         products = frames * leads * config.kernel * config.stem
         for (inputs, width), blocks in zip(pairwise([config.stem, *config.widths]), config.blocks, strict=True):

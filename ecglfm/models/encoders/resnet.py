@@ -211,7 +211,7 @@ class ResnetEncoder(Encoder):
 
     @staticmethod
     def flops(config: ResnetConfig, *, segments: int, leads: int, samples: int) -> float:
-        """Operations of one forward, as `ecglfm.benchmark.flops` counts."""
+        """Operations of one forward, as `ecglfm.benchmark.training.flops` counts."""
         (kernel, stride), inputs = config.stem, config.widths[0]
         samples = -(-samples // stride)
         products = samples * kernel * leads * inputs

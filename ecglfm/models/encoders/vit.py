@@ -277,7 +277,7 @@ class VitEncoder(PatchEncoder):
 
     @staticmethod
     def flops(config: VitConfig, *, segments: int, leads: int, samples: int) -> float:
-        """Operations of one forward, as `ecglfm.benchmark.flops` counts."""
+        """Operations of one forward, as `ecglfm.benchmark.training.flops` counts."""
         lines, patches = 1 if config.tokens == "leads" else leads, samples // config.patch
         size, tokens = config.patch * leads // lines, lines * (patches + 2 * config.separators)
         layers = config.layers * VitEncoder.layer_flops(config, tokens)

@@ -38,8 +38,8 @@ torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
 torch.cuda.is_bf16_supported = lambda *_, **__: True
 
 from ecglfm import gpu  # noqa: E402
-from ecglfm.benchmark import gpu_rules  # noqa: E402
-from ecglfm.benchmark.traffic import Traffic  # noqa: E402
+from ecglfm.benchmark.gpu import rules  # noqa: E402
+from ecglfm.benchmark.gpu.traffic import Traffic  # noqa: E402
 from ecglfm.config import EncoderConfig, FinetuneConfig, PreprocessConfig, load  # noqa: E402
 from ecglfm.models.encoders import Encoder, make_encoder  # noqa: E402
 from ecglfm.models.heads import ECGModel  # noqa: E402
@@ -278,7 +278,7 @@ def pretrain(name: str) -> dict[str, object]:
 
 def count(name: str) -> dict[str, object]:
     """Operations with their bytes, and how often each is there in two updates."""
-    functional.scaled_dot_product_attention = gpu_rules._attention  # PyTorch would ask CUDA for the kernel
+    functional.scaled_dot_product_attention = rules._attention  # PyTorch would ask CUDA for the kernel
     with Traffic() as traffic:
         pretrain(name)
     found = Counter((one.name, one.bytes, str(one.dtype)) for one in traffic.operations)

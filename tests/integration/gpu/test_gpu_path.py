@@ -15,7 +15,7 @@ import torch
 from torch._dynamo import explain
 from torch._dynamo.utils import counters
 
-from ecglfm.benchmark.roofline import count
+from ecglfm.benchmark.gpu.roofline import count
 from ecglfm.config import EncoderConfig, EncoderSlice, PreprocessConfig, load
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.encoders.conformer import ConformerLayer

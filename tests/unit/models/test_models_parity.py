@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ecglfm import load_encoder, load_model
-from ecglfm.benchmark.original import OriginalObjective
+from ecglfm.benchmark.training.original import OriginalObjective
 from ecglfm.config import CmscConfig, PretrainConfig
 from ecglfm.models.encoders.encoder import mean_over_frames
 from ecglfm.models.importers import build_encoder, convert, import_checkpoint

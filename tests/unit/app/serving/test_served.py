@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import ecglfm
-from ecglfm.benchmark.serve import ask, ask_many, body
+from ecglfm.benchmark.app.serve import ask, ask_many, body
 from ecglfm.cli import main
 from tests.unit.app.prediction.test_predict import LABELS, write_wfdb
 from tests.unit.app.serving.conftest import Place

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.benchmark.flops import encoder_flops
+from ecglfm.benchmark.training.flops import encoder_flops
 from ecglfm.cli import main
 from ecglfm.config import InputConfig, PreprocessConfig, parse
 from ecglfm.data.signals import EncoderInput

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecglfm.benchmark.flops import encoder_flops, forward_flops
+from ecglfm.benchmark.training.flops import encoder_flops, forward_flops
 from ecglfm.config import LEADS, Architecture, ModelConfig, PreprocessConfig, PretrainConfig
 from ecglfm.models.encoders.context import Context
 from ecglfm.models.encoders.encoder import CONTEXTS

@@ -12,7 +12,7 @@ from torch._dynamo import explain
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ecglfm.benchmark.flops import encoder_flops
+from ecglfm.benchmark.training.flops import encoder_flops
 from ecglfm.config import LEADS, EncoderConfig, LoraConfig, Net1dConfig, PreprocessConfig, UserError, load, parse
 from ecglfm.models.adapters import adapt
 from ecglfm.models.bundle import load_encoder, load_model, save_encoder, save_model

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import ecglfm
-from ecglfm.benchmark.gpu_rules import gpu_rules
-from ecglfm.benchmark.traffic import Traffic
+from ecglfm.benchmark.gpu.rules import gpu_rules
+from ecglfm.benchmark.gpu.traffic import Traffic
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, parse_model
 from ecglfm.config.imported import check_model
 from ecglfm.models.bundle import save_encoder

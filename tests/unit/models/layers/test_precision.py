@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecglfm.benchmark.gpu_rules import gpu_rules
+from ecglfm.benchmark.gpu.rules import gpu_rules
 from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32, never, scores
 
 

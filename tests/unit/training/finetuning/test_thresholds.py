@@ -10,7 +10,7 @@ from scipy.special import logit
 from scipy.stats import norm
 from sklearn.metrics import f1_score, fbeta_score, recall_score
 
-from ecglfm.benchmark.thresholds import compare, simulate
+from ecglfm.benchmark.statistics.thresholds import compare, simulate
 from ecglfm.training.finetuning.thresholds import Rule, best_threshold, choose_threshold, choose_thresholds
 
 NAN = np.nan

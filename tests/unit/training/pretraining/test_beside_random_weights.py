@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ecglfm.benchmark import pretraining
+from ecglfm.benchmark.pretraining import pretraining
 from ecglfm.config import EncoderSlice, Project, read_yaml
 from ecglfm.data.samples import Signals
 from ecglfm.evaluation.metrics import Predictions, paired_bootstrap

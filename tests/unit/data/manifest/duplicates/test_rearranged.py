@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecglfm.benchmark.copies import WAYS
+from ecglfm.benchmark.data.copies import WAYS
 from ecglfm.data.manifest.duplicates.rearranged import Glimpse, arrangement, quick_look
 from ecglfm.data.manifest.duplicates.search import duplicate_pairs
 from ecglfm.data.manifest.duplicates.similarity import similarity

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from ecglfm.benchmark.gpu_rules import gpu_rules
-from ecglfm.benchmark.traffic import Traffic
+from ecglfm.benchmark.gpu.rules import gpu_rules
+from ecglfm.benchmark.gpu.traffic import Traffic
 from ecglfm.models.layers.attention import RelativeAttention, sinusoids
 from ecglfm.models.layers.fast import attention
 from ecglfm.models.layers.fast.choice import SWITCH

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ecglfm.benchmark.gpu_rules import gpu_rules
-from ecglfm.benchmark.traffic import Traffic
+from ecglfm.benchmark.gpu.rules import gpu_rules
+from ecglfm.benchmark.gpu.traffic import Traffic
 from ecglfm.models.layers.convolution import Pointwise
 from ecglfm.models.layers.fast.dropout import Dropout, drop_out, keep_mask
 from ecglfm.models.layers.fast.linear import normed_linear, swish_linear
