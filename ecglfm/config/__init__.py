@@ -90,7 +90,7 @@ from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
 from ecglfm.config.training import PretrainConfig
-from ecglfm.config.verification import VerificationConfig, load_task
+from ecglfm.config.verification import VerificationConfig
 
 __all__ = [
     "BASELINES",
@@ -188,7 +188,6 @@ __all__ = [
     "Wav2Vec2Config",
     "check_input",
     "load",
-    "load_task",
     "parse",
     "parse_model",
     "read_yaml",

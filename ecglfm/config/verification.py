@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ecglfm.config.base import Name, Section, parse, read_yaml
+from ecglfm.config.base import Name, Section, parse
 from ecglfm.config.tasks import TaskConfig
 
 
@@ -27,11 +27,6 @@ class VerificationConfig(Section):
     max_pairs: int = Field(
         1_000_000, ge=1, description="most pairs of each sort, same person or not; of more, so many are drawn by seed"
     )
-
-
-def load_task(path: Path) -> TaskConfig | VerificationConfig:
-    """Read `config/tasks/{task}.yaml`, a label set or a verification; raises `UserError` as `load` does."""
-    return parse_task(read_yaml(path), path, path.parents[1])
 
 
 def parse_task(content: dict[str, Any], where: str | Path, folder: Path) -> TaskConfig | VerificationConfig:

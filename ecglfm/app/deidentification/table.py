@@ -74,9 +74,7 @@ def linked(columns: Columns, cleaner: Cleaner) -> Iterator[tuple[str, str]]:
                     yield path, cleaner.names.normal(person)
 
 
-def pieces(
-    columns: Columns, cleaner: Cleaner, person_of: Any, known: Forbidden | None = None
-) -> Iterator[tuple[pd.DataFrame, list[Forbidden]]]:
+def pieces(columns: Columns, cleaner: Cleaner, person_of: Any) -> Iterator[tuple[pd.DataFrame, list[Forbidden]]]:
     """Rows that may be given away, some thousand at a time, and what each of them must not have.
 
     Parameters
@@ -86,8 +84,6 @@ def pieces(
         Notes what was removed of all rows.
     person_of : callable
         Person of the recording at a path, for rows without a patient.
-    known : Forbidden, optional
-        Unused values of other files are `cleaner.everybody`.
     """
     shown = columns.kept(cleaner.rules.text)
     harmless = cleaner.harmless

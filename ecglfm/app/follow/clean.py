@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from ecglfm.app.follow import workings
 from ecglfm.app.follow.remains import find_remains
@@ -15,7 +15,6 @@ from ecglfm.config import Project, UserError
 from ecglfm.lock import is_running
 
 Keep = Literal["models", "encoders", "reports"]
-KEEPS: tuple[str, ...] = get_args(Keep)
 
 #: Folders of a source each: what is made of raw data, the largest and the quickest to make again.
 BY_SOURCE = ("synthetic", "ingest", "preprocess")

@@ -77,7 +77,7 @@ def match(now: Mapping[str, Origin], before: Mapping[str, Origin]) -> dict[str, 
     for name, origin in before.items():
         if origin.patient is not None and origin.when is not None:
             of_patient.setdefault(origin.patient, []).append((origin.when, name))
-    return {name: _last_before(name, origin, of_patient) for name, origin in now.items()}
+    return {name: _last_before(origin, of_patient) for name, origin in now.items()}
 
 
 def _named(own: Origin, name: str, origin: Origin) -> Pair:
@@ -90,7 +90,7 @@ def _named(own: Origin, name: str, origin: Origin) -> Pair:
     return Pair(name, (own.when - origin.when).total_seconds() / _SECONDS)
 
 
-def _last_before(name: str, own: Origin, of_patient: Mapping[str, list[tuple[datetime, str]]]) -> Pair:
+def _last_before(own: Origin, of_patient: Mapping[str, list[tuple[datetime, str]]]) -> Pair:
     if own.patient is None or own.when is None:
         return Pair(reason="the file does not say " + ("whose it is" if own.patient is None else "when it was made"))
     when, found = max((one for one in of_patient.get(own.patient, []) if one[0] < own.when), default=(None, None))

@@ -8,16 +8,13 @@ from ecglfm.discovery.association.loci import run_loci
 from ecglfm.discovery.association.merge import run_merge
 from ecglfm.discovery.association.plink import run_plink
 from ecglfm.discovery.association.regenie import run_step1, run_step2
-from ecglfm.discovery.association.regression import Effects, regress
 
 __all__ = [
     "Design",
-    "Effects",
     "corrected_threshold",
     "effective_number",
     "genomic_inflation",
     "read_design",
-    "regress",
     "run_loci",
     "run_merge",
     "run_plink",

@@ -7,7 +7,6 @@ from ecglfm.discovery.summary.exports import coloc_locus, ldsc_table, variant_na
 from ecglfm.discovery.summary.files import (
     number_chromosomes,
     read_summary_statistics,
-    validate_summary_statistics,
     write_summary_statistics,
 )
 from ecglfm.discovery.summary.loci import lead_statistics, read_loci
@@ -23,7 +22,6 @@ __all__ = [
     "number_chromosomes",
     "read_loci",
     "read_summary_statistics",
-    "validate_summary_statistics",
     "variant_names",
     "write_ldsc",
     "write_summary_statistics",

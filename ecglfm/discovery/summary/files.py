@@ -66,11 +66,6 @@ def read_summary_statistics(path: str | Path) -> pd.DataFrame:
     return _computed(table.to_pandas())
 
 
-def validate_summary_statistics(path: str | Path) -> int:
-    """Number of variants of a file that keeps the rules of GWAS-SSF; raises `UserError` as the reader does."""
-    return len(read_summary_statistics(path))
-
-
 def write_summary_statistics(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as GWAS-SSF, sorted by place, compressed as the ending of its name says.
 

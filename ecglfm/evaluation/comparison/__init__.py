@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.evaluation.comparison.comparison import compare, differences, run_compare, verdict
-from ecglfm.evaluation.comparison.contenders import contender, setting_of
+from ecglfm.evaluation.comparison.contenders import contender, read_metrics, setting_of
 from ecglfm.evaluation.comparison.difference import holm, margin, patient_spreads, training_spread
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "holm",
     "margin",
     "patient_spreads",
+    "read_metrics",
     "run_compare",
     "setting_of",
     "training_spread",

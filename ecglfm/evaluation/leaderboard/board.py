@@ -18,7 +18,7 @@ import pandas as pd
 from ecglfm.config import EvaluateConfig, LeaderboardSlice, UserError
 from ecglfm.config.fits import parse_fit, split_variant
 from ecglfm.config.leaderboard import LeaderboardConfig
-from ecglfm.evaluation.comparison import holm, setting_of, verdict
+from ecglfm.evaluation.comparison import holm, read_metrics, setting_of, verdict
 from ecglfm.evaluation.leaderboard.cells import cell_of, mean_ranks, ranks_of
 from ecglfm.evaluation.leaderboard.facts import encoder_facts, hours_of_fits
 from ecglfm.evaluation.leaderboard.published import PROTOCOL, published
@@ -108,7 +108,7 @@ def _task(
         for fit in fits:
             groups.setdefault((split_variant(fit)[1], setting_of(fit)), []).append(fit)
         for (variant, setting), own in groups.items():
-            measured = [_metrics(results / "evaluate" / encoder / task / fit) for fit in own]
+            measured = [read_metrics(results / "evaluate" / encoder / task / fit) for fit in own]
             metric = compared(measured[0]["kind"])[0]
             about = about or _about(measured[0], metric)
             name = encoder if variant is None else f"{encoder} {variant}"
@@ -118,13 +118,6 @@ def _task(
             cell |= hours_of_fits(results, encoder, task, own)
             cells.append(cell | {"published": _published(config, cell, own[0], variant)})
     return about, cells
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    path = folder / "metrics.json"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; run `evaluate` of this model first")
-    return dict(read_json(path))
 
 
 def _about(metrics: Mapping[str, Any], metric: str) -> dict[str, Any]:

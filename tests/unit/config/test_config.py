@@ -14,7 +14,6 @@ from ecglfm.config import (
     SourceConfig,
     UserError,
     load,
-    load_task,
 )
 from ecglfm.config.definitions import Definitions
 from ecglfm.config.origin import Origin
@@ -47,7 +46,7 @@ def test_every_shipped_yaml_is_sound(repository: Path, tmp_path: Path, monkeypat
     folders = {
         "sources": partial(load, SourceConfig),
         "encoders": lambda path: definitions.encoder(path.stem),
-        "tasks": load_task,
+        "tasks": lambda path: definitions.task(path.stem),
     }
     counts = {}
     for folder, read in folders.items():

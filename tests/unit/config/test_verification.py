@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecglfm.config import (
-    UserError,
-    load_task,
-)
+from ecglfm.config import UserError, read_yaml
+from ecglfm.config.verification import parse_task
 from tests.unit.config.projects import project_of
 
 
@@ -33,7 +31,7 @@ def test_a_verification_with_a_mistake_is_told_as_such(repository: Path, tmp_pat
     path.parent.mkdir()
     path.write_text("kind: verification\nlabels: {}\nmax_pair: 0\n")
     with pytest.raises(UserError) as found:
-        load_task(path)
+        parse_task(read_yaml(path), path, tmp_path)
     assert str(found.value).splitlines() == [
         f"{path}: labels: unknown key; there are kind, description, sources, center, max_pairs", f"{path}: max_pair: unknown key; did you mean 'max_pairs'?"
     ]  # fmt: skip

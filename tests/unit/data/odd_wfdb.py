@@ -495,7 +495,6 @@ LINKS = [
 _LATE = SAMPLES.copy()
 _LATE[:-2, :] = SAMPLES[2:, :]
 _LATE[-2:, :] = -32768
-_LONG = np.vstack([SAMPLES, [[50] * 12, [60] * 12]])  # what a skew of 2 reads on into
 _DOUBLE = np.empty((N, 24), dtype=np.int64)  # frames of two samples, whose mean is the sample
 _DOUBLE[:, 0::2], _DOUBLE[:, 1::2] = SAMPLES - 3, SAMPLES + 3
 _MIXED = np.column_stack([_DOUBLE[:, :2], SAMPLES[:, 1:]])  # of lead I only

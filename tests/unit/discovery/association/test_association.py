@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from ecglfm.config.discovery import AssociationConfig
-from ecglfm.discovery.association import read_design, regress, run_loci, run_merge, run_plink
+from ecglfm.discovery.association import read_design, run_loci, run_merge, run_plink
 from ecglfm.discovery.genotypes import find_program
 from ecglfm.discovery.summary import read_summary_statistics
 from ecglfm.provenance import read_json
+from tests.unit.discovery.association.regression import regress
 from tests.unit.discovery.planted import Planted, plant
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.association import Design, read_design, regress, run_plink
+from ecglfm.discovery.association import Design, read_design, run_plink
 from ecglfm.discovery.association.merge import read_association
 from ecglfm.discovery.association.plink import glm_arguments
 from ecglfm.discovery.genotypes import Genotypes, find_program, read_bed, run_program, write_bed
 from ecglfm.provenance import read_json
 from tests.dosages import write_dosages
 from tests.plink import need_plink
+from tests.unit.discovery.association.regression import regress
 from tests.unit.discovery.association.test_design import IDS, people
 
 

@@ -1,11 +1,11 @@
-"""Own regression is least squares: NumPy's own solver on every variant, missing calls and all."""
+"""The regression that PLINK is checked against is least squares: NumPy's own solver on every variant, missing calls and all."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import stats
 
-from ecglfm.discovery.association import regress
+from tests.unit.discovery.association.regression import regress
 
 
 def test_it_is_least_squares_with_covariates() -> None:

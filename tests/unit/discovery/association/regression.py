@@ -1,4 +1,4 @@
-"""Linear regression of traits on variants in NumPy: what PLINK 2's `--glm` computes, for where it is to be checked.
+"""Linear regression of traits on variants in NumPy: what PLINK 2's `--glm` is checked against.
 
 Frisch, Waugh and Lovell: what covariates explain is taken from trait and variant by one QR decomposition, and one
 regression of what is left on what is left gives the coefficient beside all covariates.
