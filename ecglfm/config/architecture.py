@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
 from ecglfm.config.convolutional import Channels, ConvnetConfig, Net1dConfig, ResnetConfig
@@ -37,8 +37,7 @@ class ConformerConfig(AttentionConfig):
 class Wav2Vec2Config(AttentionConfig):
     """Front end and wav2vec 2.0's transformer (ECG-FM, HuBERT-ECG)."""
 
-    #: Left out of dumps where they are false: what was trained before there were these keys stays what it is.
-    LATER: ClassVar[frozenset[str]] = frozenset({"joined_leads", "projection"})
+    LATER = frozenset({"joined_leads", "projection"})
 
     kind: Literal["wav2vec2"] = Field(description="ECG-FM's and HuBERT-ECG's")
     positional_kernel: int = Field(128, ge=1, description="kernel of the positional convolution, frames")
@@ -69,11 +68,6 @@ class Wav2Vec2Config(AttentionConfig):
         """Whether a Linear stands between front end and layers."""
         return self.projection or super().projected
 
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key not in self.LATER or value}
-
     @model_validator(mode="after")
     def _groups_fit(self) -> Wav2Vec2Config:
         if self.dim % self.positional_groups:
@@ -83,6 +77,8 @@ class Wav2Vec2Config(AttentionConfig):
 
 class S4Config(ContextConfig):
     """Front end and structured state-space layers (ECG-CPC, and the supervised S4 of its benchmark)."""
+
+    LATER = frozenset({"pool"})
 
     kind: Literal["s4"] = Field(description="state-space layers, as ECG-CPC's and the supervised S4 beside it")
     state: int = Field(8, ge=2, le=256, description="numbers in the state of each channel; even")
@@ -117,12 +113,6 @@ class S4Config(ContextConfig):
     def last_frame(self) -> bool:
         """Whether the vector of a segment is its last frame."""
         return self.pool == "last"
-
-    @model_serializer(mode="wrap")
-    def _without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The default of `pool` is left out: what was trained before there was that key stays what it is."""
-        content = dump(self)
-        return content if self.last_frame else {key: value for key, value in content.items() if key != "pool"}
 
     @model_validator(mode="after")
     def _state_fits(self) -> S4Config:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -17,13 +17,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
 )
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ecglfm.config.origin import Origin
 from ecglfm.config.version import renamed
@@ -47,6 +45,17 @@ class Section(BaseModel):
     """A part of the config: frozen; an unknown key is an error, and so is a number that is infinite or none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    #: Keys that came later: a dump leaves them out where they say the default, so that what was made before there were
+    #: these keys stays what it is.
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        fields = type(self).model_fields
+        usual = {key for key in self.LATER if getattr(self, key) == fields[key].get_default(call_default_factory=True)}
+        return {key: value for key, value in content.items() if key not in usual}
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -175,38 +184,6 @@ def choices(field: FieldInfo) -> dict[str, type[Section]]:
         return {}
     union = getattr(_one_of_a_list(field), "__origin__", field.annotation)
     return {get_args(cls.model_fields[name].annotation)[0]: cls for cls in get_args(union)}
-
-
-class OneOf:
-    """Text that is one of some names, which are asked for when it is read: as `Literal`, of a list that may grow.
-
-    Parameters
-    ----------
-    names : callable
-        Gives them, in the order of documents.
-    """
-
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
-        self._names = names
-
-    @property
-    def names(self) -> list[str]:
-        """Each once."""
-        return list(dict.fromkeys(self._names()))
-
-    def check(self, value: str) -> str:
-        """The value; raises as pydantic does of a `Literal`."""
-        if value not in self.names:
-            *most, last = (repr(name) for name in self.names)
-            expected = f"{', '.join(most)} or {last}"
-            raise PydanticCustomError("one_of", "Input should be {expected}", {"expected": expected})
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(schema), "enum": self.names}
 
 
 def usual_kind(kind: str) -> BeforeValidator:

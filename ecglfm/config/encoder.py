@@ -7,9 +7,7 @@ from typing import Any, Literal
 from pydantic import (
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -30,6 +28,7 @@ class EncoderConfig(Section):
 
     # To editors it is optional: of an encoder to be imported, `Definitions` reads it from the folder.
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("model"))
+    LATER = frozenset({"input"})
 
     model: ModelConfig = Field(description="architecture; `import`: leave it out, the folder says it")
     weights: Literal["pretrain", "random", "import", "none"] = Field(
@@ -88,12 +87,6 @@ class EncoderConfig(Section):
     def import_path(self) -> str | None:
         """Folder of the encoder to import, None where nothing is imported."""
         return self.path if self.weights == "import" else None
-
-    @model_serializer(mode="wrap")
-    def _where_it_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `input` the key is left out: encoders from before there was one stay what they are."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "input" or value is not None}
 
     @model_validator(mode="after")
     def _input_fits(self) -> EncoderConfig:

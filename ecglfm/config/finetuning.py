@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.augmentation import AugmentConfig
-from ecglfm.config.base import OneOf, Precision, Section, Seed, UserError
+from ecglfm.config.base import Precision, Section, Seed, UserError
 from ecglfm.config.fits import Mode, is_variant
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.one_of import OneOf
 from ecglfm.config.schedule import ScheduleConfig
 
 
@@ -67,6 +68,8 @@ class FinetuneConfig(Section):
 
     # Keys that say which fits there are; each fit's name holds its part of them.
     NAMED: ClassVar[frozenset[str]] = frozenset({"modes", "seeds", "fractions", "label_efficiency", "variants"})
+
+    LATER = frozenset({"lora", "variants", "augment", "head_start", "linear_solver"})
 
     modes: list[Mode] = Field(
         ["full"],
@@ -202,14 +205,6 @@ class FinetuneConfig(Section):
     lora: LoraConfig = Field(
         LoraConfig(), description="`lora` only: the adapters; they learn at `lr`, for which 1e-3 is usual"
     )
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of what came later are left out: fits from before there were these keys stay."""
-        content: dict[str, Any] = write(self)
-        usual = {"lora": self.lora == LoraConfig(), "variants": not self.variants, "augment": not self.augment}
-        usual |= {"head_start": self.head_start == "random", "linear_solver": self.linear_solver == "adamw"}
-        return {key: value for key, value in content.items() if not usual.get(key)}
 
     @field_validator("variants")
     @classmethod

@@ -6,9 +6,9 @@ What all kinds say is in `ecglfm.config.objective_kind`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator
 
 from ecglfm.config.architecture import S4Config, VitConfig
 from ecglfm.config.base import Section, usual_kind
@@ -87,6 +87,7 @@ class MaskedCodesConfig(ObjectiveKind):
 
     computed_by: ClassVar[str] = "ecglfm.models.pretraining.masked_codes:MaskedCodes"
     reads: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
+    LATER = frozenset({"kind"})
 
     kind: Literal["masked_codes"] = Field(
         "masked_codes", description="ECG-LFM's: recognise and code hidden frames; recordings of a patient agree"
@@ -101,12 +102,6 @@ class MaskedCodesConfig(ObjectiveKind):
     def pairs(self) -> Pairs:
         """What the two crops of a pair are taken from."""
         return self.cmsc.pairs
-
-    @model_serializer(mode="wrap")
-    def _without_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The usual `kind` is left out: trainings from before there were others stay what they are."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "kind"}
 
 
 class CpcConfig(ObjectiveKind):

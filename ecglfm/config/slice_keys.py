@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from ecglfm.config.base import Section
 from ecglfm.config.encoder import EncoderConfig
@@ -48,6 +47,8 @@ class DownloadSlice(Section):
 class ManifestSlice(Section):
     """`config/manifest.yaml`."""
 
+    LATER = frozenset({"holds"})
+
     sources: list[str] = Field(description="sources of the project")
     manifest: ManifestConfig = Field(description="the section")
     shards: dict[str, int] = Field(
@@ -56,12 +57,6 @@ class ManifestSlice(Section):
     tasks: dict[str, TaskConfig] = Field({}, description="those of `stratify`, with the sources filled in")
     kinds: dict[str, str] = Field({}, description="with `tasks`, source: kind whose selectors apply")
     holds: dict[str, list[str]] = Field({}, description="source: published databases that it says its files come from")
-
-    @model_serializer(mode="wrap")
-    def _where_it_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `holds` the key is left out: manifests from before there was one stay what they are."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "holds" or value}
 
 
 class TaskSlice(Section):
@@ -89,6 +84,8 @@ class PromptsSlice(Section):
 class EncoderSlice(Section):
     """`config/pretrain/{encoder}.yaml`."""
 
+    LATER = frozenset({"sha256"})
+
     encoder: str = Field(description="name of the encoder")
     config: EncoderConfig = Field(description="its YAML, with the sources filled in")
     preprocess: PreprocessConfig = Field(description="how the signals it reads are made")
@@ -108,12 +105,6 @@ class EncoderSlice(Section):
     def sampling_rate(self) -> int:
         """Of what it reads, Hz."""
         return (self.input or self.preprocess).sampling_rate
-
-    @model_serializer(mode="wrap")
-    def _of_imports_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a hash the key is left out: what was pretrained before there was one stays what it is."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "sha256" or value is not None}
 
 
 class FinetuneSlice(Section):
@@ -144,18 +135,14 @@ class TransportSlice(Section):
 class CardSlice(Section):
     """`config/card.yaml`: what cards say beside what the run found."""
 
+    LATER = frozenset({"encoder_licences"})
+
     card: CardConfig = Field(CardConfig(), description="the section")
     licences: dict[str, str | None] = Field({}, description="source: what may be done with its recordings")
     pretrained_on: dict[str, list[str]] = Field(
         {}, description="imported encoder: published databases that it says it was pretrained on"
     )
     encoder_licences: dict[str, str] = Field({}, description="encoder: what may be done with its weights")
-
-    @model_serializer(mode="wrap")
-    def _of_stated_licences_only(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without one the key is left out: cards from before there were any stay what they are."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "encoder_licences" or value}
 
 
 class VerifySlice(Section):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.base import Section, Seed
 from ecglfm.config.databases import check_known
@@ -12,7 +12,6 @@ from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.text import at_home
 
 #: Keys that came later: where they are not given, slices from before there were such keys stay what they are.
-_LATER = ("array", "axes", "ids", "institutions", "people", "visits", "exclude_patients")
 _SYNTHETIC = ("layout", "patients", "records_per_patient", "seed", "difficulty")
 
 ChallengeDatabase = Literal[
@@ -77,6 +76,8 @@ class PatientIds(Section):
 
 class SourceConfig(Section):
     """One database (`config/sources/{source}.yaml`)."""
+
+    LATER = frozenset({"array", "axes", "ids", "institutions", "people", "visits", "exclude_patients"})
 
     kind: str = Field(
         description="which adapter of `ecglfm/sources/` reads it: " + ", ".join([*KINDS, "synthetic"]),
@@ -235,12 +236,6 @@ class SourceConfig(Section):
     def _holds_what_is_known(cls, names: list[str]) -> list[str]:
         check_known(names)
         return names
-
-    @model_serializer(mode="wrap")
-    def _without_later_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = write(self)
-        fields = type(self).model_fields
-        return {key: v for key, v in content.items() if key not in _LATER or getattr(self, key) != fields[key].default}
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> SourceConfig:

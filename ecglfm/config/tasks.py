@@ -7,17 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from ecglfm.config.base import Name, OneOf, Section
+from ecglfm.config.base import Name, Section
 from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.kinds import KINDS, TaskKind
+from ecglfm.config.one_of import OneOf
 from ecglfm.config.text import split_codes
 
 #: Clauses that choose records, any of which is enough.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, PretrainPrecision, Section, Seed
@@ -38,8 +38,7 @@ class PretrainConfig(Section):
     # other ones as long as the global batch is as large.
     SPREAD: ClassVar[frozenset[str]] = frozenset({"batch_size", "accumulate", "zero_stage"})
 
-    # Keys that are left out of a dump where they say the default.
-    LATER: ClassVar[frozenset[str]] = frozenset({"half_residual", "mixture", "augment"})
+    LATER = frozenset({"half_residual", "mixture", "augment"})
 
     # Keys that some objectives read (`ObjectiveKind.reads`) and the others must not be given.
     OBJECTIVES: ClassVar[frozenset[str]] = frozenset({"mask", "quantizer", "perplexity_floor"})
@@ -150,12 +149,6 @@ class PretrainConfig(Section):
         description="for experts: merged into the DeepSpeed JSON, and checked by DeepSpeed; "
         "`{communication_data_type: bf16}` sums gradients in bf16, with half the bytes",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of `LATER` are left out: trainings from before there were these keys stay what they are."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key not in self.LATER or value}
 
     @property
     def named_sources(self) -> list[str] | None:

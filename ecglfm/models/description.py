@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecglfm.config import InputConfig, ModelConfig, PreprocessConfig, Section
-from ecglfm.config.base import OneOf
 from ecglfm.config.fits import Mode
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.one_of import OneOf
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.outputs import AGGREGATES, Link, link_of

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from ecglfm.config import Section
-from ecglfm.config.base import OneOf
 from ecglfm.config.kinds import KINDS
+from ecglfm.config.one_of import OneOf
 
 FORMAT, FORMAT_VERSION = "ecglfm-bundle", 1
 PREPROCESS, MODEL, WEIGHTS = "preprocess.onnx", "model.onnx", "model.onnx.data"

@@ -6,11 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
-from ecglfm.config import (
-    UserError,
-    read_yaml,
-)
+from ecglfm.config import UserError, read_yaml
+from ecglfm.config.base import Section
 
 
 def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None:
@@ -63,3 +62,37 @@ def test_missing_file_lists_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text("a: 1\n")
     with pytest.raises(UserError, match="teeny.yaml: no such file; .* has: tiny"):
         read_yaml(tmp_path / "teeny.yaml")
+
+
+class Inner(Section):
+    number: int = 1
+
+
+class Grown(Section):
+    LATER = frozenset({"new", "inner"})
+    old: int = 1
+    new: list[int] = Field([])
+    inner: Inner = Inner()
+
+
+class GrownAgain(Grown):
+    """What a class adds to those of another, it says with them."""
+
+    LATER = Grown.LATER | {"newest"}
+    newest: str | None = None
+
+
+def test_a_key_that_came_later_changes_nothing_where_it_says_the_default() -> None:
+    for mode in ("python", "json"):
+        assert Grown().model_dump(mode=mode) == Grown(new=[], inner=Inner(number=1)).model_dump(mode=mode) == {"old": 1}
+        said = GrownAgain(new=[0], inner=Inner(number=2), newest="")
+        assert said.model_dump(mode=mode) == {"old": 1, "new": [0], "inner": {"number": 2}, "newest": ""}
+    assert GrownAgain().model_dump_json() == '{"old":1}'
+
+
+def test_keys_that_came_later_are_keys() -> None:
+    sections = [Section]
+    for section in sections:
+        sections += section.__subclasses__()
+    assert len([section for section in sections if section.LATER]) >= 10
+    assert [section for section in sections if not set(section.model_fields) >= section.LATER] == []
