@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecglfm.app.python import load_encoder, load_model
     from ecglfm.data.signals import preprocess
+    from ecglfm.records import as_record
     from ecglfm.sources.files import read_record
 
 __version__ = "0.1.0"
@@ -19,10 +20,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load_encoder": "ecglfm.app.python",
     "load_model": "ecglfm.app.python",
+    "as_record": "ecglfm.records",
     "read_record": "ecglfm.sources.files",
     "preprocess": "ecglfm.data.signals",
 }
-__all__ = ["__version__", "load_encoder", "load_model", "preprocess", "read_record"]
+__all__ = ["__version__", "as_record", "load_encoder", "load_model", "preprocess", "read_record"]
 
 
 def __getattr__(name: str) -> Any:

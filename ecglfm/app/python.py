@@ -37,7 +37,8 @@ class _TakesRecords(nn.Module):
         Parameters
         ----------
         records : Record or path, or several of them
-            What `ecglfm.read_record` gives, of any rate and lead order, or files and folders, as for `ecglfm embed`.
+            What `ecglfm.read_record` or `as_record` gives, of any rate and lead order, or files and folders, as for
+            `ecglfm embed`.
         workers : int
             Processes that read files.
 

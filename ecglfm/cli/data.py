@@ -138,6 +138,12 @@ def _manifest(args: argparse.Namespace) -> int:
         print(
             f"{args.output}: few patients: {few}; `manifest.stratify: [TASK]` gives each split its share of every label"
         )
+    for one in audit["dominant"]:
+        print(
+            f"{args.output}: warning: {one['source']}: {one['records']} of the {one['of']} records of the split "
+            f"{one['split']} are of one patient, {one['patient']}, and what is learnt or measured there is mostly of "
+            "that one; `manifest.query` can keep fewer"
+        )
     keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds`, `stratify` and `seed` under `manifest` decide it"
     for split in audit["unfilled"]:
         print(f"{args.output}: warning: no record is in the split {split}; {keys}")

@@ -5,6 +5,7 @@ Everything that reads or writes a table of records takes its column names from h
 
 from __future__ import annotations
 
+from ecglfm.records.arrays import UNITS, as_record
 from ecglfm.records.errors import RecordError
 from ecglfm.records.leads import NAME_LEADS, LeadChoice, limb_weights, normalize_lead
 from ecglfm.records.moments import DATES, columns_of, made_at
@@ -35,11 +36,13 @@ __all__ = [
     "NAME_LEADS",
     "SENTINEL",
     "SPLITS",
+    "UNITS",
     "LeadChoice",
     "Microvolts",
     "Record",
     "RecordError",
     "Reports",
+    "as_record",
     "columns_of",
     "data_hash",
     "data_hash_of_pieces",

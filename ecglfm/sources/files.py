@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.databases.code15 import ExamFile, split_path
 from ecglfm.sources.devices.muse_xml import read_head as muse_head
@@ -49,7 +51,12 @@ def read_record(
         There is no such record (`header_missing`, `signal_missing`), or it cannot be read; its files must lie in one
         folder. `rate_unknown`: a `.npy` or `.npz`, which says neither rate nor leads. `format_not_installed`:
         `ecglfm[formats]` reads it; `format_unsupported`, `format_unknown`: nothing does.
+    UserError
+        `path` is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        what = type(path).__name__
+        raise UserError(f"read_record takes the path of a file, not {what}; ecglfm.as_record makes one of an array")
     record = _read(Path(path), checks, links)
     return record.named(leads or {}, file_leads) if leads or file_leads else record
 

@@ -240,7 +240,7 @@ def named(records: Any) -> tuple[list[Recording], Reader]:
     """
     if not isinstance(records, Record | str | Path | Iterable):
         what = type(records).__name__
-        raise UserError(f"records are what read_record gives, or paths, one or several, not {what}")
+        raise UserError(f"records are what read_record or as_record gives, or paths, one or several, not {what}")
     several = [records] if isinstance(records, Record | str | Path) else list(records)
     held: dict[str, Record] = {}
     found: list[Recording] = []
@@ -252,7 +252,8 @@ def named(records: Any) -> tuple[list[Recording], Reader]:
         elif isinstance(one, str | Path):
             found += files.find([one])
         else:
-            raise UserError(f"records are what read_record gives, or paths; number {number} is {type(one).__name__}")
+            what = f"number {number} is {type(one).__name__}; ecglfm.as_record makes a recording of an array"
+            raise UserError(f"records are what read_record or as_record gives, or paths; {what}")
     return found, FromMemory(held, files)
 
 

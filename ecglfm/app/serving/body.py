@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ecglfm.records import Record
+from ecglfm.records import UNITS, Record
 from ecglfm.records.leads import normalize_lead
 
-#: Millivolts in one of each unit that a body may name.
-UNITS = {"V": 1000.0, "mV": 1.0, "uV": 0.001, "nV": 1e-6}
 #: Of one request: a night's recording is no request, and neither is a database.
 MOST_RECORDINGS, MOST_SAMPLES = 256, 50_000_000
 NEEDED = ("signal", "leads", "sampling_rate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +39,9 @@ class GenotypesConfig(Section):
     @classmethod
     def _is_known(cls, files: str) -> str:
         if files.rpartition(".")[2] not in _BESIDE:
-            raise ValueError(f"name the file that ends in .bed, .pgen or .bgen, found {files!r}")
+            vcf = re.search(r"\.(vcf|bcf)(\.\w+)?$", files)
+            made = f"; plink2 --{vcf[1]} FILE --make-pgen makes .pgen of it" if vcf else ""
+            raise ValueError(f"name the file that ends in .bed, .pgen or .bgen, found {files!r}{made}")
         return files
 
     @model_validator(mode="after")

@@ -19,6 +19,8 @@ from ecglfm.records import SPLITS, places
 from ecglfm.sources.tables.reorder import merge_join
 
 _SEEN = ("train", "valid")  # what pretraining may see
+#: Said is who has a larger share of a source's records in a split, and more times as many as patients there on average.
+_DOMINANT_SHARE, _DOMINANT_TIMES = 0.2, 5
 
 
 #: By source and split (or fold): numbers of `records` and `patients`.
@@ -32,6 +34,7 @@ class _Patients(NamedTuple):
     shared: int
     counts: _Counts
     folds: _Counts
+    dominant: list[dict[str, Any]]
 
 
 def _patients(records: TableReader, *, folds: bool) -> _Patients:
@@ -48,7 +51,8 @@ def _patients(records: TableReader, *, folds: bool) -> _Patients:
         rows = rows[rows["split"] != "none"].assign(place=places).drop_duplicates(["patient_id", "place"])
         overlap += rows.loc[rows["patient_id"].duplicated(), "patient_id"].unique().tolist()
         shared += _in_both(rows, "patient_id")
-    return _Patients(overlap, shared, by_split.counts(), by_fold.counts())
+    dominant = [one for one in by_split.dominant() if one["split"] in SPLITS]
+    return _Patients(overlap, shared, by_split.counts(), by_fold.counts(), dominant)
 
 
 class _Tally:
@@ -57,11 +61,25 @@ class _Tally:
     def __init__(self, column: str) -> None:
         self._columns = ["source", column]
         self._records, self._patients = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        self._most: dict[tuple[str, str], tuple[int, str]] = {}
 
     def add(self, rows: pd.DataFrame) -> None:
         self._records.update(rows[self._columns].itertuples(index=False, name=None))
         people = rows[["patient_id", *self._columns]].drop_duplicates()
         self._patients.update(people[self._columns].itertuples(index=False, name=None))
+        sizes = rows.groupby(["patient_id", *self._columns]).size()
+        for (patient, *place), number in sizes[sizes > _DOMINANT_TIMES].items():  # the mean is one or more
+            self._most[tuple(place)] = max(self._most.get(tuple(place), (0, "")), (int(number), patient))
+
+    def dominant(self) -> list[dict[str, Any]]:
+        """Who stands for more than a fifth of the records of a place, and how many those are."""
+        found = []
+        for place, (number, patient) in sorted(self._most.items()):
+            of, patients = self._records[place], self._patients[place]
+            if number > max(_DOMINANT_SHARE, _DOMINANT_TIMES / patients) * of:
+                source, split = place
+                found.append({"source": source, "split": split, "patient": patient, "records": number, "of": of})
+        return found
 
     def counts(self) -> _Counts:
         found: _Counts = {}
@@ -107,7 +125,8 @@ def audit(records: TableReader, pairs: list[dict[str, Any]], *, folds: bool = Fa
     dict
         `passed`: nothing crosses, and a record is in a split; `empty`: splits without a record, none where folds stand
         for all of them; `patient_overlap`: patients in more than one split; `duplicate_pairs`; `repeated_records`;
-        `counts`: records and patients by source and split, `none` for records in no split; `pretraining`: what
+        `counts`: records and patients by source and split, `none` for records in no split; `dominant`: patients who
+        have more than a fifth of the records of their source in a split; `pretraining`: what
         pretraining may see, the `train` and `valid` records of every source, against every test record. That is
         `records`, `test_records`; `shared_patients` and `shared_records` of the two, and `duplicates`: pairs of
         duplicate recordings that link the two, directly or with others. The last three are 0 when the audit passes.
@@ -135,5 +154,6 @@ def audit(records: TableReader, pairs: list[dict[str, Any]], *, folds: bool = Fa
             "duplicates": sum("test" in splits and not splits.isdisjoint(_SEEN) for splits in linked),
         },
         "counts": patients.counts,
+        "dominant": patients.dominant,
         **({"folds": patients.folds} if patients.folds else {}),
     }

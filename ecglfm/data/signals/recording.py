@@ -149,7 +149,7 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
     Parameters
     ----------
     record : Record
-        As `ecglfm.read_record` gives it, any rate and lead order.
+        As `ecglfm.read_record` or `as_record` gives it, any rate and lead order.
     encoder : module of `ecglfm.load_encoder` or `ecglfm.load_model`
 
     Returns
@@ -170,7 +170,7 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
         encoder = encoder.encoder
     if not isinstance(record, Record) or not isinstance(encoder, HasPreprocess):
         raise UserError(
-            "preprocess takes what read_record gives and what load_encoder or load_model gives, "
+            "preprocess takes what read_record or as_record gives and what load_encoder or load_model gives, "
             f"found {type(record).__name__} and {type(encoder).__name__}"
         )
     try:

@@ -195,7 +195,8 @@ def calibration_error_interval(
     Returns
     -------
     tuple of float
-        Value, lower and upper end of the mean over the labels; never is the value outside.
+        Value, lower and upper end of the mean over the labels; never is the value outside, nor any of them above 1,
+        which is what gaps can sum to.
     """
     found = float(np.abs(gaps_lb).sum(axis=1).mean())
 
@@ -209,6 +210,6 @@ def calibration_error_interval(
         end = 1.0
         while beyond(end) < 0:
             end *= 2
-        return found * float(brentq(beyond, 0.0, end, xtol=1e-14))
+        return min(1.0, found * float(brentq(beyond, 0.0, end, xtol=1e-14)))
 
     return truth(0.5), truth((1 + confidence) / 2), truth((1 - confidence) / 2)

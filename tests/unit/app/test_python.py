@@ -48,6 +48,8 @@ def test_a_model_predicts_files_folders_and_records_in_memory(folder: Path) -> N
     pd.testing.assert_frame_equal(of_command(mixed), of_command(whole.iloc[[2, 0, 1]]), atol=1e-6)
     pd.testing.assert_frame_equal(of_command(model.predict(records[1])), of_command(whole[:1]), atol=1e-6)
     assert model.predict([]).empty
+    of_array = ecglfm.as_record(1000 * records[1].signal, records[1].leads, records[1].sampling_rate, unit="uV")
+    pd.testing.assert_frame_equal(of_command(model.predict(of_array)), of_command(whole[:1]), atol=1e-6)
 
 
 def test_a_model_explains_a_file_and_a_record(folder: Path) -> None:
@@ -60,6 +62,8 @@ def test_a_model_explains_a_file_and_a_record(folder: Path) -> None:
     assert found.lines()[0] in {text.get_text() for text in found.figure().findobj(Text)}
     with pytest.raises(UserError, match="record cannot be used: header_missing"):
         model.explain(folder / "none", "LBBB")
+    with pytest.raises(UserError, match="takes the path of a file, not ndarray; ecglfm.as_record makes one"):
+        model.explain(np.zeros((5000, 12)), "LBBB")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("which", ["encoder", "model"])
@@ -101,9 +105,9 @@ def test_what_is_handed_out_is_the_module_itself(folder: Path) -> None:
     ("records", "message"),
     [
         ("{folder}/none", "none: no such file or folder"),
-        ([np.zeros((12, 5000))], "records are what read_record gives, or paths; number 0 is ndarray"),
-        (np.zeros((12, 5000)), "number 0 is ndarray"),
-        (7, "records are what read_record gives, or paths, one or several, not int"),
+        ([np.zeros((12, 5000))], "records are what read_record or as_record gives, or paths; number 0 is ndarray"),
+        (np.zeros((12, 5000)), "number 0 is ndarray; ecglfm.as_record makes a recording of an array"),
+        (7, "records are what read_record or as_record gives, or paths, one or several, not int"),
     ],
 )
 def test_mistakes_are_one_sentence(folder: Path, records: object, message: str) -> None:

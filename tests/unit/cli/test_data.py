@@ -141,12 +141,15 @@ def test_folds_are_counted_and_what_they_share_is_said(
     pairs = [{"a": "s/1", "b": "s/2", "correlation": 1.0, "crosses": True}]
     found = {"passed": False, "patient_overlap": ["s/p"], "duplicate_pairs": pairs, "repeated_records": [], "empty": []}
     rest = {"counts": {}, "unfilled": [], "patients_unknown": {}, "amplitude": {}, "by_chance": {}, "folds": {}}
+    rest["dominant"] = [{"source": "s", "split": "test", "patient": "s/p", "records": 8, "of": 22}]
     monkeypatch.setattr("ecglfm.data.manifest.run_manifest", lambda *args: found | rest)
     assert in_folds(tmp_path, 4) == 1
+    told = capsys.readouterr()
+    assert "warning: s: 8 of the 22 records of the split test are of one patient, s/p, and what is learnt" in told.out
     assert (
         "the audit failed: 1 patient in two splits or folds, e.g. s/p; 1 pair of duplicate recordings across splits or "
         "folds, e.g. s/1 and s/2; all cases are in"
-    ) in capsys.readouterr().err
+    ) in told.err
 
 
 def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -79,6 +79,7 @@ COMMANDS = [
     ("embed --encoder {none} {ecg} --output {new}.csv", 1, "give the folder that holds encoder.json and encoder.safetensors"),
     ("explain --model {model} --label ZZ {ecg} --output {new}.png", 1, "--label ZZ: the model has AF, LBBB"),
     ("app --model {model} --port {port}", 1, "Address already in use; take another one, or 0 for any that is free"),
+    ("app --model {model} --port 80a", 2, "argument --port: 80a is no port: 0 to 65535"),
     ("app --model {model} --port 99999", 2, "argument --port: 99999 is no port: 0 to 65535"),
     ("export --model {model} --output {new}", 1, "say --format with --output FILE, or --bundle FILE.zip"),
     ("export --model {model} --format pickle --output {new}", 2, "invalid choice: 'pickle' (choose from 'onnx',"),

@@ -30,7 +30,12 @@ def test_files_of_a_chromosome(tmp_path: Path):
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"files": "g/c{chromosome}.vcf"}, "name the file that ends in .bed, .pgen or .bgen"),
+        (
+            {"files": "g/c{chromosome}.txt"},
+            "name the file that ends in .bed, .pgen or .bgen, found 'g/c{chromosome}.txt'",
+        ),
+        ({"files": "g/c{chromosome}.vcf.gz"}, "; plink2 --vcf FILE --make-pgen makes .pgen of it"),
+        ({"files": "g/c{chromosome}.bcf"}, "; plink2 --bcf FILE --make-pgen makes .pgen of it"),
         ({"files": "g/all.bed"}, "needs `{chromosome}` where there are several"),
         ({"files": "g/c{chromosome}.bgen"}, "`.bgen` needs `sample`"),
         ({"files": "g/c{chromosome}.bed", "sample": "s"}, "nothing else has it"),

@@ -114,8 +114,23 @@ def test_everything_the_audit_counts_by_hand(monkeypatch, rows_together):
                 "valid": {"records": 2, "patients": 2},
             },
         },
+        "dominant": [],
     }
     assert [list(splits) for splits in content["counts"].values()] == [["none", "test", "train", "valid"]] * 2
+
+
+@pytest.mark.parametrize("rows_together", [3, 16384])
+@pytest.mark.parametrize(
+    ("records_of_one", "others", "said"),
+    [(8, 14, True), (6, 14, False), (8, 32, False)],  # 36 % and 5.5 times the mean; 4.5 times; 20 % and no more
+)
+def test_a_patient_who_has_most_records_of_a_split_is_named(monkeypatch, rows_together, records_of_one, others, said):
+    monkeypatch.setattr(reorder, "ROWS_TOGETHER", rows_together)
+    patients = ["x"] * records_of_one + [f"p{number}" for number in range(others)] + ["y"] * 9
+    splits = ["test"] * (records_of_one + others) + [None] * 9  # y is in no split
+    records = frame(drifting(1) * len(patients), splits, patients)
+    expected = {"source": "s", "split": "test", "patient": "x", "records": 8, "of": 22}
+    assert audit(pieces_of(records), [])["dominant"] == ([expected] if said else [])
 
 
 def test_records_that_stand_twice_are_named_once_each_and_counted_where_a_test_is_among_them():

@@ -78,6 +78,12 @@ def test_calibration_error_of_one_gap_by_hand() -> None:
     assert high > 0
 
 
+def test_no_calibration_error_is_above_one() -> None:
+    # a gap of 0.6 that noise of -0.5 may hide is 1.1 as the quantile of it: more than probabilities can be wrong by
+    gaps, noise = np.array([[0.6]]), np.array([[[-0.5, 0.0, 0.5]]])
+    assert calibration_error_interval(gaps, noise, 0.999999) == pytest.approx((0.6, 0.1, 1.0), abs=1e-6)
+
+
 def test_a_correlation_has_fishers_interval_where_resamples_agree() -> None:
     # Fisher's standard error is 1 / sqrt(n - 3); resamples that vary so, and 200 patients
     scaled = np.array([-1.0, 1.0]) / np.sqrt(2) / np.sqrt(197)

@@ -205,6 +205,14 @@ def test_sources_that_chance_splits_are_told(two: Path):
     assert "Few patients, whose splits chance decides: alpha (50), beta (3). manifest.stratify" in words(page_of(two))
 
 
+def test_one_patient_who_has_most_of_a_split_is_told(two: Path):
+    assert "are of one patient" not in words(page_of(two))
+    audit = two / "manifest/audit.json"
+    one = {"source": "alpha", "split": "test", "patient": "alpha/p", "records": 500, "of": 552}
+    write_json(audit, read_json(audit) | {"dominant": [one]})
+    assert "500 of the 552 records of alpha in the split test are of one patient , alpha/p: what" in words(page_of(two))
+
+
 def cross_validated(results: Path) -> None:
     """Of `results` every record is in a fold of five but two of beta, which help to train; labels likewise."""
     path = results / "manifest/records.parquet"
