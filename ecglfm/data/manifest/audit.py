@@ -67,9 +67,10 @@ class _Tally:
         self._records.update(rows[self._columns].itertuples(index=False, name=None))
         people = rows[["patient_id", *self._columns]].drop_duplicates()
         self._patients.update(people[self._columns].itertuples(index=False, name=None))
-        sizes = rows.groupby(["patient_id", *self._columns]).size()
-        for (patient, *place), number in sizes[sizes > _DOMINANT_TIMES].items():  # the mean is one or more
-            self._most[tuple(place)] = max(self._most.get(tuple(place), (0, "")), (int(number), patient))
+        sizes = rows.groupby([*self._columns, "patient_id"]).size().rename("number").reset_index()
+        many = sizes[sizes["number"] > _DOMINANT_TIMES]  # the mean is one or more
+        for source, name, patient, number in many.itertuples(index=False, name=None):
+            self._most[source, name] = max(self._most.get((source, name), (0, "")), (int(number), patient))
 
     def dominant(self) -> list[dict[str, Any]]:
         """Who stands for more than a fifth of the records of a place, and how many those are."""
