@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,7 @@ import pandas as pd
 from ecglfm import distributed
 from ecglfm.config import EncoderSlice
 from ecglfm.training.pretraining.pretrain import run_pretrain
+from tests.integration import warm
 
 LEADS = ["I", "II", "V1"]
 
@@ -48,6 +51,31 @@ def pretrain(prepared, output, stop=None, slice_=None, index=None, **options):
     except distributed.Stopped as stopped:
         return stopped.code
     return 0
+
+
+#: What code of a rank finds imported.
+_RANK = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[4])!r})
+from pathlib import Path
+from tests.unit.training.pretraining.small_pretraining import pretrain
+"""
+
+
+def two_ranks(code: str, store: Path) -> tuple[list[int], list[str]]:
+    """Statuses of two ranks that run the code, and what each said on standard error; they meet at `store`."""
+    environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(store)}
+    ranks = [
+        subprocess.Popen(
+            [warm.script(), "-c", _RANK + code],
+            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [rank.communicate(timeout=200)[1] for rank in ranks]
+    return [rank.returncode for rank in ranks], said
 
 
 def weights(output):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +9,14 @@ import pytest
 
 from ecglfm.config import EncoderSlice
 from ecglfm.models.bundle import load_encoder
-from tests.integration import warm
-from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
+from tests.unit.training.pretraining.small_pretraining import (
+    StopAfter,
+    encoder_slice,
+    history,
+    pretrain,
+    two_ranks,
+    weights,
+)
 
 
 def cpc_slice(**pretrain) -> EncoderSlice:
@@ -41,30 +45,16 @@ def test_stopped_by_a_signal_it_resumes_bit_for_bit(prepared: Path, tmp_path: Pa
 
 
 RANK = """
-import sys
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from tests.unit.training.pretraining.small_pretraining import pretrain
 from tests.unit.training.pretraining.test_cpc_training import cpc_slice
 sys.exit(pretrain(Path({prepared!r}), Path({output!r}), slice_=cpc_slice(batch_size=2)))
 """
 
 
 @pytest.mark.slow
-def test_two_ranks_do_what_one_process_does(repository: Path, prepared: Path, tmp_path: Path) -> None:
-    code = RANK.format(root=str(repository), prepared=str(prepared), output=str(tmp_path / "two"))
-    environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
-    ranks = [
-        subprocess.Popen(
-            [warm.script(), "-c", code],
-            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [rank.communicate(timeout=200)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+def test_two_ranks_do_what_one_process_does(prepared: Path, tmp_path: Path) -> None:
+    code = RANK.format(prepared=str(prepared), output=str(tmp_path / "two"))
+    statuses, said = two_ranks(code, tmp_path / "store")
+    assert statuses == [0, 0], said
     assert pretrain(prepared, tmp_path / "one", slice_=cpc_slice()) == 0
     one, two = (history(tmp_path / name).query("split == 'train'") for name in ("one", "two"))
     for column in ("loss", "spread", "grad_norm"):

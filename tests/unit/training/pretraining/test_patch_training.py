@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +11,14 @@ import torch
 from ecglfm.config import EncoderSlice
 from ecglfm.models.bundle import load_encoder
 from ecglfm.training.pretraining.encoders import build_encoder
-from tests.integration import warm
-from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
+from tests.unit.training.pretraining.small_pretraining import (
+    StopAfter,
+    encoder_slice,
+    history,
+    pretrain,
+    two_ranks,
+    weights,
+)
 
 COLUMNS = {
     "jepa": ["explained", "spread", "momentum"], "mae": ["explained", "spread"],
@@ -88,10 +92,6 @@ def test_weights_that_are_cut_up_are_whole_where_they_are_used(prepared: Path, t
 
 
 RANK = """
-import sys
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from tests.unit.training.pretraining.small_pretraining import pretrain
 from tests.unit.training.pretraining.test_patch_training import patch_slice
 sys.exit(max(pretrain(Path({prepared!r}), Path({output!r}) / kind, slice_=patch_slice(kind, batch_size=2))
              for kind in ("jepa", "mae", "statistics")))
@@ -99,20 +99,10 @@ sys.exit(max(pretrain(Path({prepared!r}), Path({output!r}) / kind, slice_=patch_
 
 
 @pytest.mark.slow
-def test_two_ranks_do_what_one_process_does(repository: Path, prepared: Path, tmp_path: Path) -> None:
-    code = RANK.format(root=str(repository), prepared=str(prepared), output=str(tmp_path / "two"))
-    environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
-    ranks = [
-        subprocess.Popen(
-            [warm.script(), "-c", code],
-            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [rank.communicate(timeout=200)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+def test_two_ranks_do_what_one_process_does(prepared: Path, tmp_path: Path) -> None:
+    code = RANK.format(prepared=str(prepared), output=str(tmp_path / "two"))
+    statuses, said = two_ranks(code, tmp_path / "store")
+    assert statuses == [0, 0], said
     for kind, columns in COLUMNS.items():
         assert pretrain(prepared, tmp_path / "one" / kind, slice_=patch_slice(kind)) == 0
         one, two = (history(tmp_path / name / kind).query("split == 'train'") for name in ("one", "two"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,14 @@ from ecglfm.models.bundle import load_encoder
 from ecglfm.models.text import HashedText, read_alignment
 from ecglfm.records import data_hash
 from ecglfm.training.pretraining.reports import PretrainingReports
-from tests.integration import warm
-from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
+from tests.unit.training.pretraining.small_pretraining import (
+    StopAfter,
+    encoder_slice,
+    history,
+    pretrain,
+    two_ranks,
+    weights,
+)
 
 
 def slice_of(**pretrain) -> EncoderSlice:
@@ -120,30 +124,16 @@ def test_a_database_without_reports_is_named(prepared: Path, tmp_path: Path) -> 
 
 
 RANK = """
-import sys
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from tests.unit.training.pretraining.small_pretraining import pretrain
 from tests.unit.training.pretraining.test_reports import slice_of
 sys.exit(pretrain(Path({prepared!r}), Path({output!r}), slice_=slice_of(batch_size=2), index=Path({index!r})))
 """
 
 
 @pytest.mark.slow
-def test_two_ranks_do_what_one_process_does(repository: Path, prepared: Path, index: Path, tmp_path: Path) -> None:
-    code = RANK.format(root=str(repository), prepared=str(prepared), output=str(tmp_path / "two"), index=str(index))
-    environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
-    ranks = [
-        subprocess.Popen(
-            [warm.script(), "-c", code],
-            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [rank.communicate(timeout=200)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+def test_two_ranks_do_what_one_process_does(prepared: Path, index: Path, tmp_path: Path) -> None:
+    code = RANK.format(prepared=str(prepared), output=str(tmp_path / "two"), index=str(index))
+    statuses, said = two_ranks(code, tmp_path / "store")
+    assert statuses == [0, 0], said
     assert pretrain(prepared, tmp_path / "one", slice_=slice_of(), index=index) == 0
     one, two = (history(tmp_path / name).query("split == 'train'") for name in ("one", "two"))
     for column in ("loss", "temperature", "spread", "grad_norm"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
 from types import SimpleNamespace
 
 import pandas as pd
@@ -22,8 +20,14 @@ from ecglfm.training.pretraining import pretrain as pretraining
 from ecglfm.training.pretraining.encoders import build_encoder
 from ecglfm.training.pretraining.layer_probe import LayerState
 from ecglfm.training.pretraining.watchdog import Watchdog, hear
-from tests.integration import warm
-from tests.unit.training.pretraining.small_pretraining import StopAfter, encoder_slice, history, pretrain, weights
+from tests.unit.training.pretraining.small_pretraining import (
+    StopAfter,
+    encoder_slice,
+    history,
+    pretrain,
+    two_ranks,
+    weights,
+)
 
 ALIVE = LayerState(change=0.1, spread=0.5, gradient=1e-9)
 SKIP = {"non_finite": "skip", "max_skipped": 3, "accumulate": 2, "batch_size": 2, "log_every": 1}
@@ -270,12 +274,7 @@ def test_each_way_to_be_dead_is_told(caplog):
 
 
 RANK = """
-import sys
-sys.path.insert(0, {root!r})
 import pytest
-from pathlib import Path
-from types import SimpleNamespace
-from tests.unit.training.pretraining.small_pretraining import pretrain
 from tests.unit.training.pretraining.test_watchdog import Faults
 from ecglfm import distributed
 Faults("loss", {{3}} if distributed.rank() == 1 else set()).install(pytest.MonkeyPatch())
@@ -286,26 +285,14 @@ sys.exit(pretrain(Path({prepared!r}), Path({output!r}), **options))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("policy", "stage"), [("skip", 2), ("stop", 0)])
-def test_all_ranks_skip_or_stop_for_the_fault_of_one(repository, prepared, tmp_path, policy, stage):
-    code = RANK.format(
-        root=str(repository), prepared=str(prepared), output=str(tmp_path / "run"), policy=policy, stage=stage
-    )
-    environment = os.environ | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "ECGLFM_STORE": str(tmp_path / "store")}
-    ranks = [
-        subprocess.Popen(
-            [warm.script(), "-c", code],
-            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [rank.communicate(timeout=200)[1] for rank in ranks]
+def test_all_ranks_skip_or_stop_for_the_fault_of_one(prepared, tmp_path, policy, stage):
+    code = RANK.format(prepared=str(prepared), output=str(tmp_path / "run"), policy=policy, stage=stage)
+    statuses, said = two_ranks(code, tmp_path / "store")
     if policy == "stop":
-        assert all(rank.returncode == 1 for rank in ranks)
+        assert statuses == [1, 1]
         assert all("UserError: the loss is not finite at step 3" in text for text in said)
         return
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+    assert statuses == [0, 0], said
     training = json.loads((tmp_path / "run/encoder.json").read_text())["training"]
     assert (training["processes"], training["skipped_updates"]) == (2, 1)
     assert all(torch.isfinite(value).all() for value in load_encoder(tmp_path / "run").state_dict().values())
