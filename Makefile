@@ -1,4 +1,4 @@
-# make demo | test | test-fast | setup | format | docs | site | mutants | mlflow-server | serve | clean
+# make demo | test | test-fast | test-torch | setup | format | docs | site | mutants | mlflow-server | serve | clean
 # In a venv or conda environment of your own, that one is used; otherwise .venv is made here.
 # Extra flags for pip: make setup PIP_FLAGS='--index-url …'. More processes for the tests: make test TEST_PROCESSES=8.
 SHELL := /bin/bash
@@ -12,7 +12,7 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 4
 export PATH := $(or $(OWN_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 
-.PHONY: setup demo check check-form check-types pytest test test-fast format docs site mutants mlflow-server serve clean
+.PHONY: setup demo check check-form check-types pytest test test-fast test-torch format docs site mutants mlflow-server serve clean
 
 setup: $(STAMP)
 
@@ -56,6 +56,16 @@ test: check pytest
 
 test-fast: check
 	python -m pytest -n $(TEST_PROCESSES) -m "not slow and not slurm" tests/unit tests/architecture
+
+# Models and training with another torch than the pinned one, in a venv below .torch/ that has all else from here.
+TORCH ?= 2.6.0
+OTHER := .torch/$(TORCH)
+
+test-torch: setup
+	python -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) torch==$(TORCH)
+	python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(OTHER)/lib/$$(cd $(OTHER)/lib && ls)/site-packages/others.pth
+	$(OTHER)/bin/python -m pytest -n $(TEST_PROCESSES) -m "not pinned_torch" tests/unit/models tests/unit/training
 
 format: setup
 	ruff format .

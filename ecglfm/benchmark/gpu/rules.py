@@ -17,6 +17,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from ecglfm.models.layers import AUTOCAST
+
 #: By the name of a function: what autocast on CUDA takes in half precision, and what in float32
 #: (https://docs.pytorch.org/docs/stable/amp.html), of what encoders and objectives use.
 _HALF = {
@@ -113,9 +115,11 @@ def gpu_rules(seen: Callable[[Any], None] | None = None) -> Iterator[None]:
     try:
         for where, name, value in changed:
             setattr(where, name, value)
+        AUTOCAST.add("meta")
         with rules:
             yield
     finally:
+        AUTOCAST.discard("meta")
         for where, name, value in before:
             setattr(where, name, value)
 

@@ -25,6 +25,7 @@ from ecglfm.models.layers.normalization import (
 )
 from ecglfm.models.layers.normed_convolution import ChannelsFirstBatchNorm, Convolution, strided
 from ecglfm.models.layers.precision import (
+    AUTOCAST,
     at_least_float32,
     cast_once,
     in_autocast,
@@ -36,6 +37,7 @@ from ecglfm.models.layers.precision import (
 from ecglfm.models.layers.state_space import StateSpace
 
 __all__ = [
+    "AUTOCAST",
     "ChannelsFirstBatchNorm",
     "Convolution",
     "Depthwise",

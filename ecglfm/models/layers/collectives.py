@@ -24,6 +24,11 @@ def group_rank() -> int:
     return dist.get_rank() if ranks() > 1 else 0
 
 
+def _changed(result: Tensor) -> Tensor:
+    """What a `forward` has changed in place, to be returned: compiled by torch 2.11, itself would have no gradient."""
+    return result.view_as(result)
+
+
 class _Sum(torch.autograd.Function):
     """All-reduce; the gradient is summed over the ranks, too."""
 
@@ -31,7 +36,7 @@ class _Sum(torch.autograd.Function):
     def forward(_ctx: Any, x: Tensor) -> Tensor:
         total = x.contiguous().clone()
         dist.all_reduce(total)
-        return total
+        return _changed(total)
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:
@@ -45,7 +50,7 @@ class _Gather(torch.autograd.Function):
     def forward(_ctx: Any, x: Tensor) -> Tensor:
         everything = x.new_empty((ranks() * x.shape[0], *x.shape[1:]))
         dist.all_gather_into_tensor(everything, x.contiguous())
-        return everything
+        return _changed(everything)
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:

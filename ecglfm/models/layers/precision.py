@@ -10,6 +10,10 @@ from torch import Tensor
 
 from ecglfm import gpu
 
+#: Types of device that know autocast. Asked once: the compiler of torch 2.11 cannot follow the question, and would cut
+#: each layer into a dozen graphs.
+AUTOCAST = {device for device in ("cpu", "cuda", "mps", "xpu", "hpu") if torch.amp.is_autocast_available(device)}
+
 
 def at_least_float32(x: Tensor) -> Tensor:
     """Half precision as float32; float32 and float64 as they are."""
@@ -77,7 +81,7 @@ def never(like: Tensor) -> float:
 
 def _autocast(device: str) -> bool:
     """Whether products on such a device are taken in half precision now."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return device in AUTOCAST and torch.is_autocast_enabled(device)
 
 
 def in_autocast(x: Tensor) -> Tensor:

@@ -44,6 +44,7 @@ def check(module, run, masked):
                 torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.parametrize(
     ("kind", "what", "masked"),
     [
@@ -68,6 +69,7 @@ def test_torchscript(tmp_path, kind, what, masked):
     assert facts == FACTS | (MODEL_FACTS if what == "model" else {"kind": "encoder"})
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "what", "masked", "inline"),
@@ -111,6 +113,7 @@ def test_onnx(tmp_path, monkeypatch, kind, what, masked, inline):
     assert facts == wanted
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.parametrize("change", ["shifted", "another shape", "not finite"])
 def test_a_file_that_gives_other_numbers_is_not_left(tmp_path, monkeypatch, change):
     encoder = make(tmp_path / "in", "conformer", "encoder")
@@ -141,6 +144,7 @@ def test_a_torch_that_is_too_old_is_one_line(tmp_path, monkeypatch, form, oldest
     assert not (tmp_path / "a.file").exists()
 
 
+@pytest.mark.pinned_torch
 def test_a_kind_that_is_not_exported_is_told_why(tmp_path):
     encoder = make_encoder(small("s4"), LEADS, 500, PreprocessConfig(), 5.0)
     with pytest.raises(UserError, match="^--format torchscript: an encoder of kind s4 is not exported: its Fourier"):

@@ -18,6 +18,8 @@ from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.records import Record
 from tests.unit.architectures import architecture
 
+pytestmark = pytest.mark.pinned_torch
+
 SHAPES = {
     "conformer": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "conv_channels": 8},
     "wav2vec2": {"dim": 16, "layers": 1, "heads": 2, "ffn_dim": 32, "conv_channels": 8},

@@ -146,6 +146,7 @@ def test_activations_that_are_computed_again_are_the_same_to_the_bit(kind):
         assert torch.equal(one, other)
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.slow
 @pytest.mark.skipif(compile_problem() is not None, reason=f"torch.compile lacks {compile_problem()}")
 def test_compiled_layers_give_the_same_loss_and_gradients(monkeypatch, tmp_path):
@@ -206,6 +207,7 @@ print([name for name in ("mlflow", "torch._dynamo", "sympy", "scipy.signal") if 
 """
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.parametrize("stage", ["0", "2"])
 def test_an_update_brings_neither_mlflow_nor_the_compiler_along(stage):
     """Seconds of every process of a training, of which one at most logs, few compile and hardly one filters."""

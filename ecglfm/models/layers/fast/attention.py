@@ -123,11 +123,13 @@ class _AlignedByKey(torch.autograd.Function):
     def forward(ctx: Any, scores_hbtp: Tensor, mask_bt: Tensor | None) -> Tensor:
         ctx.save_for_backward(mask_bt)
         ctx.shape, frames = scores_hbtp.shape, scores_hbtp.shape[2]
-        wide = _aligned_by_key(scores_hbtp, frames + -frames % _ALIGNED).contiguous()
-        bias = wide[..., :frames]
-        if mask_bt is not None:
-            bias.masked_fill_(~mask_bt[:, None, None, :], never(bias))
-        return bias
+        more = -frames % _ALIGNED
+        wide = _aligned_by_key(scores_hbtp, frames + more)
+        if mask_bt is None:
+            return wide.contiguous()[..., :frames]
+        real_bk = functional.pad(mask_bt, (0, more))
+        # Nothing in place: compiled by torch 2.11, a result that was changed has no gradient.
+        return torch.where(real_bk[:, None, None], wide, never(wide))[..., :frames]
 
     @staticmethod
     def backward(ctx: Any, grad_bhtt: Tensor) -> tuple[Tensor, None]:

@@ -11,6 +11,12 @@ from torch.nn.modules import module as hooks
 #: Environment variable that turns every form written by hand off when it is "0".
 SWITCH = "ECGLFM_FAST"
 
+#: Hooks on every module there is; newer versions of torch have `_has_any_global_hook`, which asks the same.
+_GLOBAL_HOOKS = (
+    hooks._global_forward_hooks, hooks._global_forward_pre_hooks,
+    hooks._global_backward_hooks, hooks._global_backward_pre_hooks,
+)  # fmt: skip
+
 Classes = tuple[type[nn.Module], ...]
 
 
@@ -53,7 +59,7 @@ def _untouched(module: nn.Module) -> bool:
     """
     hooked = (
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-        or hooks._has_any_global_hook()
+        or any(_GLOBAL_HOOKS)
     )  # fmt: skip
     own = (
         type(parameter) in {Tensor, nn.Parameter} for parameter in module._parameters.values() if parameter is not None

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ecglfm.benchmark.gpu.rules import gpu_rules
 from ecglfm.benchmark.gpu.traffic import Traffic
-from ecglfm.models.layers import in_float32
+from ecglfm.models.layers import AUTOCAST, in_float32
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -80,14 +80,16 @@ def test_dropout_is_one_kernel_that_writes_a_mask():
 
 
 def test_pytorch_is_as_it_was_afterwards():
-    names = "autocast", "is_autocast_enabled", "get_autocast_dtype"
+    names, devices = ("autocast", "is_autocast_enabled", "get_autocast_dtype"), set(AUTOCAST)
     before = [getattr(torch, name) for name in names] + [torch.amp.autocast, torch.amp.is_autocast_available]
 
     def fail() -> None:
         with gpu_rules():
             assert torch.autocast is not before[0]
+            assert devices < AUTOCAST
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
+    assert devices == AUTOCAST
     assert before == [getattr(torch, name) for name in names] + [torch.amp.autocast, torch.amp.is_autocast_available]

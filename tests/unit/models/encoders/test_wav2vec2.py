@@ -244,6 +244,7 @@ def test_an_objective_on_joined_leads():
     assert all(parameter.grad.norm() > 0 for name, parameter in encoder.named_parameters() if "project" in name)
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.parametrize("form", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_joined_leads_are_exported(tmp_path, form):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._dynamo import explain
 
 from ecglfm.benchmark.gpu.rules import gpu_rules
-from ecglfm.models.layers.precision import at_least_float32, cast_once, in_float32, never, scores
+from ecglfm.models.layers.precision import at_least_float32, cast_once, in_autocast, in_float32, never, scores
 
 
 def test_half_precision_becomes_float32_and_nothing_else_does():
@@ -59,3 +60,11 @@ def test_scores_that_have_no_part_stay_finite_in_the_numbers_of_attention(dtype:
     if dtype != torch.float32:
         with torch.autocast("cpu", dtype=dtype):
             assert never(torch.ones(1)) == lowest
+
+
+def test_a_compiler_that_cannot_follow_whether_there_is_autocast_makes_one_graph(monkeypatch):
+    """As that of torch 2.11."""
+    monkeypatch.setattr(torch.amp, "is_autocast_available", torch.compiler.disable(torch.amp.is_autocast_available))
+    with torch.autocast("cpu"):
+        found = explain(lambda x: in_autocast(x) + never(x))(torch.ones(2))
+    assert (found.graph_count, found.break_reasons) == (1, [])

@@ -52,6 +52,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bert(tmp_path_factory.mktemp("bert"))
 
 
+@pytest.mark.pinned_torch
 def test_a_folder_gives_the_mean_over_its_tokens(bert: Path) -> None:
     """One text at a time and without padding, as its own code has it; long ones are cut where its positions end."""
     from transformers import AutoModel, AutoTokenizer
@@ -69,6 +70,7 @@ def test_a_folder_gives_the_mean_over_its_tokens(bert: Path) -> None:
     assert tokenizer("atrial fibrillation")["input_ids"] == [2, 7, 8, 3]
 
 
+@pytest.mark.pinned_torch
 def test_what_is_known_of_a_folder_changes_with_its_files(bert: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(bert, tmp_path / "copy")
     assert HuggingFaceText(copy).identity == HuggingFaceText(bert).identity
@@ -80,6 +82,7 @@ def test_what_is_known_of_a_folder_changes_with_its_files(bert: Path, tmp_path: 
 PLANTED = "import pathlib\npathlib.Path({place!r}).touch()\n"
 
 
+@pytest.mark.pinned_torch
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,12 +126,14 @@ def test_a_folder_that_could_run_code_is_refused_and_runs_none(
     assert not ran.exists()
 
 
+@pytest.mark.pinned_torch
 def test_a_pickle_beside_safetensors_is_not_opened(bert: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bert, tmp_path / "folder")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n")
     assert np.array_equal(text_encoder(str(folder)).encode(["sinus"]), text_encoder(str(bert)).encode(["sinus"]))
 
 
+@pytest.mark.pinned_torch
 def test_weights_that_do_not_fit_are_one_line(bert: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bert, tmp_path / "folder")
     (folder / "model.safetensors").write_bytes(b"no weights")
@@ -137,6 +142,7 @@ def test_weights_that_do_not_fit_are_one_line(bert: Path, tmp_path: Path) -> Non
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.pinned_torch
 def test_a_tokenizer_of_more_words_than_the_weights_have_is_one_line(bert: Path, tmp_path: Path) -> None:
     folder = write_tokenizer(shutil.copytree(bert, tmp_path / "folder"), [*WORDS, "flutter"])
     assert text_encoder(str(folder)).encode(["sinus"]).shape == (1, 16)

@@ -219,6 +219,7 @@ print([name for name in ("mlflow", "torch._dynamo", "sympy") if name in sys.modu
 """
 
 
+@pytest.mark.pinned_torch
 def test_the_solver_brings_no_compiler_along():
     """Its import is a second of every fit; the weight solves s(-w) = penalty w, where the slopes cancel."""
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True)

@@ -114,6 +114,7 @@ def test_planted_labels_are_found_by_their_words_and_not_by_each_others(aligned:
     assert max(aurocs(opposite, aligned)) < 0.05
 
 
+@pytest.mark.pinned_torch
 def test_a_text_encoder_of_hugging_faces_finds_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder on this machine, with its own tokenizer and code, from the reports to the prompts; then it may go."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
