@@ -6,7 +6,7 @@ Floors and circles are import-linter's business (`pyproject.toml`); tests may re
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import ecglfm
@@ -33,14 +33,17 @@ def _handed_out(door: Path) -> list[str]:
     return []
 
 
-def _taken(path: Path) -> Iterator[tuple[int, str, str]]:
+@cache
+def _taken(path: Path) -> list[tuple[int, str, str]]:
     """Line, module and name of all that a file imports; also inside functions, and for types alone."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
-            yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
+            found += [(node.lineno, node.module or "", alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            yield from ((node.lineno, *alias.name.rpartition(".")[::2]) for alias in node.names)
+            found += [(node.lineno, *alias.name.rpartition(".")[::2]) for alias in node.names]
+    return found
 
 
 def _within(module: str, room: str) -> bool:
@@ -86,6 +89,17 @@ def test_a_room_hands_out_what_it_has(repository: Path) -> None:
         assert handed_out, f"{door}: a room hands something out, in `__all__`"
         assert set(handed_out) <= {*bound, *own}, door
         assert [name for name in handed_out if name in files and bound.get(name) != room] == [], door
+
+
+def test_what_a_room_hands_out_is_taken(repository: Path) -> None:
+    """By another room; a file that is handed out whole is taken as `room.file`. Tests go to the module itself."""
+    files = (repository / "ecglfm").rglob("*.py")
+    taken = {(module, name) for path in files for _, module, name in _taken(path) if _name(repository, path) != module}
+    taken |= {(module, name) for name, module in ecglfm._PUBLIC.items()}
+    for room, handed_out in _rooms(repository).items():
+        door = repository / room.replace(".", "/")
+        whole = {path.stem for path in door.iterdir()}
+        assert [name for name in handed_out if name not in whole and (room, name) not in taken] == [], room
 
 
 def test_tests_stand_where_their_modules_do(repository: Path) -> None:

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from ecglfm.config import EncoderSlice, Project, read_yaml
 from ecglfm.evaluation.prediction import labelled_records, predict_records
-from ecglfm.models.text import HashedText
+from ecglfm.models.text.encoders import HashedText
 from ecglfm.provenance import read_json
 from ecglfm.training.finetuning import run_finetune
 from ecglfm.training.pretraining import run_pretrain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecglfm.data.signals.encoder_input import EncoderInput
 from ecglfm.data.signals.filters import bandpass_sections, extension, notch_sections, ratio
-from ecglfm.data.signals.for_encoder import Reads, as_read, shown_mv, signals_for
+from ecglfm.data.signals.for_encoder import as_read, shown_mv, signals_for
 from ecglfm.data.signals.input_steps import (
     STILL,
     LeadSum,
@@ -27,7 +27,6 @@ __all__ = [
     "UNITS",
     "EncoderInput",
     "LeadSum",
-    "Reads",
     "apply_step",
     "as_read",
     "bandpass_sections",

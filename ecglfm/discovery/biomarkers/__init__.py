@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from ecglfm.discovery.biomarkers.biomarkers import run_biomarkers
-from ecglfm.discovery.biomarkers.measure import NAMES, measure_biomarkers
 
-__all__ = ["NAMES", "measure_biomarkers", "run_biomarkers"]
+__all__ = ["run_biomarkers"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ecglfm.discovery.demonstration.planting import PLANTED, Planted, run_simulate
+from ecglfm.discovery.demonstration.planting import run_simulate
 
-__all__ = ["PLANTED", "Planted", "run_simulate"]
+__all__ = ["run_simulate"]

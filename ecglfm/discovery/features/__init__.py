@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.discovery.features.features import run_features
-from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.discovery.features.people import run_people
 from ecglfm.discovery.features.vectors import read_table
 
-__all__ = ["rank_inverse_normal", "read_table", "run_features", "run_people"]
+__all__ = ["read_table", "run_features", "run_people"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from ecglfm.discovery.genotypes.bed import Genotypes, join_beds, read_bed, write_bed
+from ecglfm.discovery.genotypes.bed import Genotypes, read_bed, write_bed
 from ecglfm.discovery.genotypes.programs import find_program, fresh_folder, limits, run_program
-from ecglfm.discovery.genotypes.quality import counts, has_dosages, input_arguments, run_quality
+from ecglfm.discovery.genotypes.quality import has_dosages, input_arguments, run_quality
 from ecglfm.discovery.genotypes.simulation import Genome, draw_copies, draw_genome, draw_people
-from ecglfm.discovery.genotypes.structure import oriented, run_structure
+from ecglfm.discovery.genotypes.structure import run_structure
 
 __all__ = [
     "Genome",
     "Genotypes",
-    "counts",
     "draw_copies",
     "draw_genome",
     "draw_people",
@@ -19,9 +18,7 @@ __all__ = [
     "fresh_folder",
     "has_dosages",
     "input_arguments",
-    "join_beds",
     "limits",
-    "oriented",
     "read_bed",
     "run_program",
     "run_quality",

@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.evaluation.attribution.gradients import TOLERANCE, Attribution, attribute
-from ecglfm.evaluation.attribution.mean_beats import GROUPS, MeanBeat, choose_records, draw_mean_beats, mean_beat
+from ecglfm.evaluation.attribution.mean_beats import choose_records, draw_mean_beats, mean_beat
 from ecglfm.evaluation.attribution.score import Score
 
-__all__ = [
-    "GROUPS",
-    "TOLERANCE",
-    "Attribution",
-    "MeanBeat",
-    "Score",
-    "attribute",
-    "choose_records",
-    "draw_mean_beats",
-    "mean_beat",
-]
+__all__ = ["TOLERANCE", "Attribution", "Score", "attribute", "choose_records", "draw_mean_beats", "mean_beat"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecglfm.evaluation.beats.delineation import PHASES, Waves, delineate, phases_of
+from ecglfm.evaluation.beats.delineation import PHASES, delineate, phases_of
 from ecglfm.evaluation.beats.intervals import Intervals, frontal_axis, measure_intervals
 from ecglfm.evaluation.beats.peaks import AverageBeat, average_beat, find_beats
 
@@ -10,7 +10,6 @@ __all__ = [
     "PHASES",
     "AverageBeat",
     "Intervals",
-    "Waves",
     "average_beat",
     "delineate",
     "find_beats",

@@ -12,7 +12,7 @@ from ecglfm.evaluation.metrics.bootstrap import (
     point_values,
     resampled_values,
 )
-from ecglfm.evaluation.metrics.catalogue import all_metrics, by_group, chances, compared, metrics_of, place_of, title_of
+from ecglfm.evaluation.metrics.catalogue import all_metrics, by_group, chances, compared, place_of, title_of
 from ecglfm.evaluation.metrics.class_metrics import LABEL_METRICS, label_metrics
 from ecglfm.evaluation.metrics.classification import Predictions
 from ecglfm.evaluation.metrics.cohorts import EXTERNAL, cohort_splits, external_cohorts
@@ -30,7 +30,6 @@ from ecglfm.evaluation.metrics.quantity_metrics import QUANTITY_METRICS
 from ecglfm.evaluation.metrics.references import Reference, make_reference
 from ecglfm.evaluation.metrics.regression import RegressionPredictions
 from ecglfm.evaluation.metrics.survival import SurvivalPredictions
-from ecglfm.evaluation.metrics.survival_metrics import SURVIVAL_METRICS
 from ecglfm.evaluation.metrics.truth import Truth, truth_of
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "QUANTITY_METRICS",
     "SMALLEST",
     "SQUARES",
-    "SURVIVAL_METRICS",
     "Metric",
     "Outcome",
     "PatientWeights",
@@ -71,7 +69,6 @@ __all__ = [
     "majority",
     "make_reference",
     "mean_defined",
-    "metrics_of",
     "nothing",
     "outcome_class",
     "paired_bootstrap",

@@ -16,7 +16,6 @@ from ecglfm.evaluation.plots.drawing import (
     style,
     with_interval,
 )
-from ecglfm.evaluation.plots.ecg_layouts import LAYOUTS
 from ecglfm.evaluation.plots.ecg_paper import highlight, plot_ecg, save_ecg
 from ecglfm.evaluation.plots.pictures import figures
 
@@ -24,7 +23,6 @@ __all__ = [
     "COLOURS",
     "GREY",
     "INK",
-    "LAYOUTS",
     "Series",
     "calibration_figure",
     "data_uri",

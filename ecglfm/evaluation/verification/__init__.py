@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.evaluation.verification.rates import MEASURES, Scores, error_rates, measure, resampled_rates
-from ecglfm.evaluation.verification.risk import sharing_risk, sharing_risks
+from ecglfm.evaluation.verification.risk import sharing_risks
 from ecglfm.evaluation.verification.verify import run_verify
 
-__all__ = [
-    "MEASURES",
-    "Scores",
-    "error_rates",
-    "measure",
-    "resampled_rates",
-    "run_verify",
-    "sharing_risk",
-    "sharing_risks",
-]
+__all__ = ["MEASURES", "Scores", "error_rates", "measure", "resampled_rates", "run_verify", "sharing_risks"]

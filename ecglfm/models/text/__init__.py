@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from ecglfm.models.text.alignment import Alignment, copy_alignment, read_alignment, write_alignment
-from ecglfm.models.text.encoders import HashedText, HuggingFaceText, TextEncoder, text_encoder
+from ecglfm.models.text.alignment import Alignment, copy_alignment, write_alignment
+from ecglfm.models.text.encoders import text_encoder
 from ecglfm.models.text.prompts import say_labels
 
-__all__ = [
-    "Alignment",
-    "HashedText",
-    "HuggingFaceText",
-    "TextEncoder",
-    "copy_alignment",
-    "read_alignment",
-    "say_labels",
-    "text_encoder",
-    "write_alignment",
-]
+__all__ = ["Alignment", "copy_alignment", "say_labels", "text_encoder", "write_alignment"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ecglfm.discovery.association import corrected_threshold, effective_number, genomic_inflation
+from ecglfm.discovery.association.inflation import corrected_threshold, effective_number, genomic_inflation
 
 
 def test_uniform_p_have_lambda_one_and_chi_squares_scale_it() -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import BiomarkersConfig, UserError
-from ecglfm.discovery.biomarkers import NAMES, run_biomarkers
+from ecglfm.discovery.biomarkers import run_biomarkers
+from ecglfm.discovery.biomarkers.measure import NAMES
 from tests.unit.discovery.recorded_people import Study, write_study
 
 

@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.discovery.causal import Instruments, estimates, leave_one_out
-from ecglfm.discovery.causal.estimators import egger, heterogeneity, main_estimate, weighted_median
+from ecglfm.discovery.causal.estimators import (
+    Instruments,
+    egger,
+    estimates,
+    heterogeneity,
+    leave_one_out,
+    main_estimate,
+    weighted_median,
+)
 
 
 def instruments(*rows: tuple[float, float, float, float]) -> Instruments:

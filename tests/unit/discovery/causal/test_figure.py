@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.discovery.causal import forest_figure, pairs_figure, randomize, scatter_figure
+from ecglfm.discovery.causal.figure import forest_figure, pairs_figure, scatter_figure
+from ecglfm.discovery.causal.randomization import randomize
 from ecglfm.evaluation.plots import png
 
 

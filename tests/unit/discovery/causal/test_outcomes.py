@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.causal import outcome_associations
+from ecglfm.discovery.causal.outcomes import outcome_associations
 
 VARIANTS = pd.DataFrame(
     {

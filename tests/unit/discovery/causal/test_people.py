@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.causal import People
+from ecglfm.discovery.causal.people import People
 from ecglfm.discovery.genotypes import Genotypes
 
 VARIANTS = pd.DataFrame(

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.discovery.causal import few, outcome_associations, randomize
+from ecglfm.discovery.causal.outcomes import outcome_associations
+from ecglfm.discovery.causal.randomization import few, randomize
 
 SNPS = 12
 VARIANTS = pd.DataFrame(

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import kstest, norm
 
 from ecglfm.config import SimulationSlice, SourceConfig
-from ecglfm.discovery.demonstration import PLANTED, run_simulate
-from ecglfm.discovery.demonstration.planting import CHROMOSOMES, VARIANTS, deviation
+from ecglfm.discovery.demonstration import run_simulate
+from ecglfm.discovery.demonstration.planting import CHROMOSOMES, PLANTED, VARIANTS, deviation
 from ecglfm.discovery.genotypes import read_bed
 from ecglfm.sources.synthesis.patient import draw_patient
 

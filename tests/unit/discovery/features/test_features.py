@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import FeaturesSlice, UserError
-from ecglfm.discovery.features import rank_inverse_normal, run_features
+from ecglfm.discovery.features import run_features
+from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.provenance import read_json
 from tests.unit.discovery.features.cohort import Cohort, write_cohort
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from ecglfm.discovery.features import rank_inverse_normal
+from ecglfm.discovery.features.normal import rank_inverse_normal
 
 
 def test_scores_by_hand():

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from ecglfm.discovery.finemapping import credible_sets, posteriors
-from ecglfm.discovery.finemapping.bayes import log_bayes_factors
+from ecglfm.discovery.finemapping.bayes import credible_sets, log_bayes_factors, posteriors
 
 VARIANTS, PEOPLE = 80, 5000
 

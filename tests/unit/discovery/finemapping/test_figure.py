@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecglfm.discovery.finemapping import locus_figure, posteriors
+from ecglfm.discovery.finemapping.bayes import posteriors
+from ecglfm.discovery.finemapping.figure import locus_figure
 from tests.unit.discovery.finemapping.test_bayes import table
 
 

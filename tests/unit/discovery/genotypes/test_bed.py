@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.genotypes import Genotypes, join_beds, read_bed, write_bed
+from ecglfm.discovery.genotypes import Genotypes, read_bed, write_bed
+from ecglfm.discovery.genotypes.bed import join_beds
 from tests.plink import need_plink
 
 

@@ -12,7 +12,6 @@ from ecglfm.config import UserError
 from ecglfm.config.discovery import GenotypesConfig, QualityConfig, StructureConfig
 from ecglfm.discovery.genotypes import (
     Genotypes,
-    counts,
     draw_genome,
     draw_people,
     find_program,
@@ -23,7 +22,7 @@ from ecglfm.discovery.genotypes import (
     run_quality,
     write_bed,
 )
-from ecglfm.discovery.genotypes.quality import check_chromosome, distinct_ids
+from ecglfm.discovery.genotypes.quality import check_chromosome, counts, distinct_ids
 from ecglfm.provenance import read_json
 from tests.dosages import write_dosages
 from tests.plink import need_plink

@@ -16,12 +16,12 @@ from ecglfm.discovery.genotypes import (
     draw_genome,
     draw_people,
     find_program,
-    oriented,
     read_bed,
     run_quality,
     run_structure,
     write_bed,
 )
+from ecglfm.discovery.genotypes.structure import oriented
 from tests.plink import need_plink
 
 STRUCTURE = StructureConfig(components=3, window_kb=50, max_r2=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ecglfm.discovery.heritability import correlation_figure, heritability_figure
+from ecglfm.discovery.heritability.figure import correlation_figure, heritability_figure
 
 
 def test_features_by_certainty_at_most_forty() -> None:

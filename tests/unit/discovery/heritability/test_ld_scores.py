@@ -12,8 +12,7 @@ import pytest
 
 from ecglfm.config import UserError
 from ecglfm.discovery.genotypes import Genotypes, read_bed, write_bed
-from ecglfm.discovery.heritability import panel_ld_scores, read_ldsc_scores
-from ecglfm.discovery.heritability.ld_scores import ld_scores
+from ecglfm.discovery.heritability.ld_scores import ld_scores, panel_ld_scores, read_ldsc_scores
 
 CALLS = np.array([[0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 0, 1], [1, 1, 1, 0], [0, 0, 2, 1], [1, 2, 0, -1]], np.int8)
 POSITION = np.array([100, 200, 300, 2000])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.discovery.heritability import rank_dimensions, share_explained
+from ecglfm.discovery.heritability.ranking import rank_dimensions, share_explained
 
 
 def test_a_planted_share_between_devices() -> None:

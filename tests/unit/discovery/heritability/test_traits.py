@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.heritability import LdScores, heritabilities, regression_rows
+from ecglfm.discovery.heritability.ld_scores import LdScores
+from ecglfm.discovery.heritability.traits import heritabilities, regression_rows
 
 COUNT, PEOPLE = 1000, 10_000
 LD = np.linspace(1, 50, COUNT)

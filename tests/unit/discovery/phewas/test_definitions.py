@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.discovery.phewas import from_codes, read_definitions
+from ecglfm.discovery.phewas.definitions import from_codes, read_definitions
 
 YAML = """\
 atrial fibrillation: {include: [I48], exclude: [I47, I49], chapter: circulatory}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ecglfm.discovery.phewas import phewas_figure
+from ecglfm.discovery.phewas.figure import phewas_figure
 from ecglfm.discovery.phewas.regressions import COLUMNS
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.discovery.phewas import scan
+from ecglfm.discovery.phewas.regressions import scan
 
 PEOPLE = 2000
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ecglfm.discovery.replication import replicate, replication_figure
+from ecglfm.discovery.replication.figure import replication_figure
+from ecglfm.discovery.replication.replication import replicate
 from tests.unit.discovery.replication.test_replication import LEADS, table
 
 

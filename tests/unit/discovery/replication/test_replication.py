@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from ecglfm.discovery.replication import replicate, says
+from ecglfm.discovery.replication.replication import replicate, says
 
 
 def table(beta: list[float] | np.ndarray, error: float, **other: object) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ecglfm.evaluation.verification import sharing_risk, sharing_risks
+from ecglfm.evaluation.verification import sharing_risks
+from ecglfm.evaluation.verification.risk import sharing_risk
 
 
 def metrics(**eer: Any) -> dict[str, Any]:

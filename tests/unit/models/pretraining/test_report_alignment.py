@@ -115,7 +115,7 @@ def test_a_planted_collapse_is_seen() -> None:
 
 def test_words_for_what_is_seen_are_learnt() -> None:
     """Fast and slow sines, called so: after some steps each new one lies nearer to its own word."""
-    from ecglfm.models.text import HashedText
+    from ecglfm.models.text.encoders import HashedText
 
     objective, generator = objective_of(), torch.Generator().manual_seed(0)
     words = torch.from_numpy(HashedText().encode(["fast rhythm", "slow rhythm"]))

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ecglfm.config import UserError
-from ecglfm.models.text import Alignment, copy_alignment, read_alignment, write_alignment
+from ecglfm.models.text import Alignment, copy_alignment, write_alignment
+from ecglfm.models.text.alignment import read_alignment
 
 ABOUT = {"text_encoder": None, "identity": "hashed-1", "config_hash": "c", "data_hash": "d"}
 

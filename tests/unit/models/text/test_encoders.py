@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from ecglfm.config import UserError
-from ecglfm.models.text import HashedText, HuggingFaceText, text_encoder
+from ecglfm.models.text import text_encoder
+from ecglfm.models.text.encoders import HashedText, HuggingFaceText
 from tests.unit.bert import WORDS, write_bert, write_tokenizer
 
 

@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 from ecglfm.config import LEADS, PreprocessConfig, UserError
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.text import Alignment, HashedText, say_labels, write_alignment
+from ecglfm.models.text import Alignment, say_labels, write_alignment
+from ecglfm.models.text.encoders import HashedText
 from tests.unit.architectures import small
 
 HASHES = {"config_hash": "c", "data_hash": "d"}

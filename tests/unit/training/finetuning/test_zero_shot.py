@@ -22,7 +22,7 @@ from ecglfm.models.bundle import load_encoder
 from ecglfm.models.encoders import make_encoder as make_encoder_of
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
-from ecglfm.models.text import HashedText
+from ecglfm.models.text.encoders import HashedText
 from ecglfm.provenance import read_json
 from ecglfm.training.finetuning.finetune import run_finetune
 from ecglfm.training.finetuning.zero_shot import answer_by_words, offsets

@@ -11,7 +11,8 @@ import torch
 
 from ecglfm.config import EncoderSlice, ReportAlignmentConfig, UserError
 from ecglfm.models.bundle import load_encoder
-from ecglfm.models.text import HashedText, read_alignment
+from ecglfm.models.text.alignment import read_alignment
+from ecglfm.models.text.encoders import HashedText
 from ecglfm.records import data_hash
 from ecglfm.training.pretraining.reports import PretrainingReports
 from tests.unit.training.pretraining.small_pretraining import (
