@@ -255,3 +255,19 @@ def test_an_edit_is_seen_where_results_were_moved_and_where_another_clone_went_o
     clone.snakemake(*command)
     assert yaml.safe_load(path.read_text())["sampling_rate"] == 250
     assert "Nothing to be done" in clone.snakemake("-n", *command)
+
+
+def test_a_missing_label_file_is_named_though_labels_of_another_one_are_there(with_manifest, tmp_path: Path) -> None:
+    """Snakemake takes what a job has made for up to date while a file that the job reads is missing."""
+    clone = copy_clone(with_manifest, tmp_path / "clone")
+    labels = clone.results / "labels/af.parquet"
+    clone.snakemake("results/labels/af.parquet")
+    made = labels.stat()
+    selector = {"file": {"path": "labels/gone.csv", "by": "patient_id"}, "column": {"af": ["1"]}}
+    task = {"kind": "binary", "sources": ["demo-ptbxl"], "labels": {"AF": {"ptbxl": selector}}}
+    (clone.root / "config/tasks/af.yaml").write_text(yaml.safe_dump(task))
+    for dry in ([], ["-n"]):
+        shown = clone.snakemake("results/labels/af.parquet", *dry, check=False)
+        assert "labels/gone.csv: no such file; the config names it for labels/af: correct its path" in shown
+        assert "Traceback" not in shown
+    assert labels.stat() == made

@@ -14,6 +14,7 @@ from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
 from ecglfm.config.imported import remember
 from ecglfm.config.made_with import check_made_with, write_made_with
+from ecglfm.config.named_files import check_named_files, named_files
 from snakemake.exceptions import WorkflowError
 from snakemake.io import IOFile
 
@@ -38,6 +39,7 @@ FOLD_FITS = sorted({name for task in TASKS for fit in FITS for name in PROJECT.m
 SLICES = PROJECT.slices()
 TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
 TRACKING_SLICE = SLICES.pop("tracking")
+NAMED_FILES = named_files(PROJECT)
 #: Analyses with a target of their own: the report shows what has been made of them, and makes none.
 ANALYSES = [
     "evaluate/label_efficiency.csv",
@@ -117,9 +119,14 @@ def force_stale_slice(wildcards):
     """No input. A slice is made anew, too, where its file says otherwise and Snakemake would not see it.
 
     It compares with its own records, by path in the folder where it runs: results that were moved, or that another
-    clone went on with, have none, or those of a config that was there before.
+    clone went on with, have none, or those of a config that was there before. It exits, as `require` does, where a file
+    that the slice names is missing.
     """
     path, text = f"{PROJECT.config.results}/config/{wildcards.slice}.yaml", SLICES[wildcards.slice]
+    try:
+        check_named_files(NAMED_FILES.get(wildcards.slice, []), PROJECT.config.results, wildcards.slice, text)
+    except UserError as error:
+        sys.exit(str(error))
     if Path(path).is_file() and Path(path).read_text(encoding="utf-8") != f"{text}\n":
         record = workflow.persistence.metadata(IOFile(path))
         if record is None or repr(text) in (record.params or []):
