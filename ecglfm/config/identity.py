@@ -65,7 +65,15 @@ def _is_same(said: dict[str, Any], source: SourceConfig) -> bool:
 
 
 def check_identity(project: Project) -> None:
-    """Raise `UserError` when the results folder was filled by another set of databases."""
+    """Raise `UserError` when `results` can be no folder, or the folder was filled by another set of databases."""
+    results = Path(project.config.results)
+    for folder in (results, *results.parents):
+        if folder.is_symlink() and not folder.exists():
+            raise UserError(
+                f"results: {folder} is a link to {folder.readlink()}, which is not there: is its disk mounted?"
+            )
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"results: {folder} is a file; name a folder with the key `results` (--config results=…)")
     for name, said in _remembered(project).items():
         source = project.sources.get(name)
         if source is None:

@@ -77,11 +77,17 @@ def prepare_results():
         raise WorkflowError(
             "--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile"
         )
-    write_identity(PROJECT)
-    write_made_with(Path(PROJECT.config.results))
-    remember(PROJECT.config.results, PROJECT.imported)
-    write_text(f"{PROJECT.config.results}/config/command.txt", f"{get_command()}\n")
-    write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)
+    results = PROJECT.config.results
+    try:
+        write_identity(PROJECT)
+        write_made_with(Path(results))
+        remember(results, PROJECT.imported)
+        write_text(f"{results}/config/command.txt", f"{get_command()}\n")
+        write_text(TRACKING, f"{TRACKING_SLICE}\n", private=PROJECT.tracking_slice().has_password)
+    except OSError as error:
+        raise WorkflowError(
+            f"{results} cannot be written ({error.strerror}): set `results` to a folder of yours"
+        ) from None
 
 
 def get_shards(source):

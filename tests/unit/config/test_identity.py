@@ -35,6 +35,24 @@ def test_results_of_another_database_are_not_mixed(repository: Path, tmp_path: P
         )
 
 
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ("{here}/file", "results: .*/file is a file; name a folder with the key `results`"),
+        ("{here}/file/below/it", "results: .*/file is a file"),
+        ("{here}/link", "results: .*/link is a link to .*/unmounted, which is not there: is its disk mounted"),
+        ("{here}/link/below", "link is a link to"),
+    ],
+)
+def test_results_that_can_be_no_folder(repository: Path, tmp_path: Path, results: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(UserError, match=said):
+        check_identity(project_of(repository, results=results.format(here=tmp_path)))
+    (tmp_path / "unmounted").mkdir()
+    check_identity(project_of(repository, results=str(tmp_path / "link/new")))
+
+
 def _make_index(results: Path, source: str) -> None:
     (results / "index").mkdir(exist_ok=True)
     (results / "index" / f"{source}.parquet").touch()
