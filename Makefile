@@ -112,6 +112,8 @@ serve: export MLFLOW_DISABLE_TELEMETRY := true
 serve: export DO_NOT_TRACK := true
 serve: setup
 	@test -n '$(MODEL)' || { echo 'make serve: say which: MODEL=results/finetune/ENCODER/TASK/FIT'; exit 1; }
+	@python -c 'import socket; socket.create_server(("127.0.0.1", $(SERVE_PORT)))' 2> /dev/null || \
+	  { echo 'make serve: port $(SERVE_PORT) is taken, or none; say another: SERVE_PORT=5002'; exit 1; }
 	made=$$(python -m ecglfm register --model '$(MODEL)') && \
 	  MLFLOW_TRACKING_URI=$${made#* in } exec mlflow models serve -m "$${made%% *}" \
 	  --env-manager local --host 127.0.0.1 --port $(SERVE_PORT) --workers 1

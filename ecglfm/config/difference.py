@@ -78,8 +78,17 @@ def changed(section: Section) -> dict[str, Any]:
         value = getattr(section, name)
         is_usual = not field.is_required() and value == field.get_default(call_default_factory=True)
         if name in content and (name == "kind" or not is_usual):
-            different[name] = changed(value) if isinstance(value, Section) else content[name]
+            different[name] = _changed(value, content[name])
     return different
+
+
+def _changed(value: Any, content: Any) -> Any:
+    """The same of a value, and of the sections in a mapping: labels, by name and kind of database."""
+    if isinstance(value, Section):
+        return changed(value)
+    if isinstance(value, Mapping):
+        return {name: _changed(value[key], one) for key, (name, one) in zip(value, content.items(), strict=True)}
+    return content
 
 
 def _equal(one: Any, other: Any) -> bool:

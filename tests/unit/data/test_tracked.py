@@ -59,7 +59,9 @@ def test_labels_have_their_experiment(tmp_path: Path) -> None:
     assert {key: run.data.tags[key] for key in ("stage", "task", "snakemake_rule")} == {
         "stage": "labels", "task": "mi", "snakemake_rule": "label_task",
     }  # fmt: skip
-    assert run.data.params["config.labels.MI.ptbxl.scp"] == "['IMI']"
+    assert run.data.params == {
+        "task": "mi", "kinds.s": "ptbxl", "config.kind": "binary", "config.labels.MI.ptbxl.scp": "['IMI']"
+    }  # fmt: skip
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["config.yaml", "mi.ledger.parquet"]
 
 

@@ -39,6 +39,14 @@ def make_results(root: Path) -> tuple[Path, str]:
     return model, store
 
 
+def make_serve(repository: Path, model: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    """The command of the page, and the environment that it runs in."""
+    environment = Path(sys.prefix)
+    command = ["make", f"--old-file={environment}/.ecglfm-setup", "serve", f"MODEL={model}", f"SERVE_PORT={port}"]
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "MAKE", "MFLAGS"))}
+    return command, settings | {"VIRTUAL_ENV": str(environment), "PYTHONPATH": str(repository)}
+
+
 @pytest.fixture(scope="session")
 def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """`make serve` on such a model."""
@@ -47,10 +55,7 @@ def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = Path(sys.prefix)
-    command = ["make", f"--old-file={environment}/.ecglfm-setup", "serve", f"MODEL={model}", f"SERVE_PORT={port}"]
-    settings = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "MAKE", "MFLAGS"))}
-    settings |= {"VIRTUAL_ENV": str(environment), "PYTHONPATH": str(repository)}
+    command, settings = make_serve(repository, model, port)
     log, url = root / "server.log", f"http://127.0.0.1:{port}"
     with log.open("w") as output:
         process = subprocess.Popen(

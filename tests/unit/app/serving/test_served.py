@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,7 +17,7 @@ import ecglfm
 from ecglfm.benchmark.app.serve import ask, ask_many, body
 from ecglfm.cli import main
 from tests.unit.app.prediction.test_predict import LABELS, write_wfdb
-from tests.unit.app.serving.conftest import Place
+from tests.unit.app.serving.conftest import Place, make_serve
 
 RECORDS = [("a", 5.0, 500), ("b", 10.0, 400), ("c", 1.0, 500), ("d", 7.3, 500), ("e", 4.0, 400), ("f", 2.0, 500)]
 
@@ -96,6 +98,16 @@ def test_a_bad_body_is_400_and_a_sentence(place: Place, content: object, sentenc
 def test_it_listens_on_this_machine_alone(place: Place):
     assert f"Uvicorn running on {place.url} " in place.log.read_text()
     assert place.url.startswith("http://127.0.0.1:")
+
+
+def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(repository: Path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command, settings = make_serve(repository, Path("nowhere"), port)
+        done = subprocess.run(command, cwd=repository, env=settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert f"make serve: port {port} is taken, or none; say another: SERVE_PORT=5002" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_the_benchmark_counts_what_it_asks(place: Place, capsys: pytest.CaptureFixture[str]):
