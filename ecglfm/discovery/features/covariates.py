@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ecglfm.config import UserError
+
 _FLAT = 1e-8  # what is left of a column of unit length, where others explain it
 
 
@@ -30,6 +32,11 @@ def design(table: pd.DataFrame, names: Sequence[str], *, categorical: Sequence[s
     DataFrame of float64
         `sex` is 1 for men, 0 for women. Text, and what is categorical, has a column `{name}_{level}` per level but the
         first, in the order of numbers or else of letters. A missing value is missing in all of them.
+
+    Raises
+    ------
+    UserError
+        Half of a column or more are numbers, and others are not: a column a value would adjust for everybody's own.
     """
     made: dict[str, pd.Series] = {}
     for name in names:
@@ -44,8 +51,20 @@ def design(table: pd.DataFrame, names: Sequence[str], *, categorical: Sequence[s
         elif name not in categorical and numbers.notna().sum() == values.notna().sum():
             made[name] = numbers.astype(float)
         else:
+            if name not in categorical:
+                _check_text(name, values.dropna())
             made |= _levels(name, values)
     return pd.DataFrame(made, index=table.index)
+
+
+def _check_text(name: str, known: pd.Series) -> None:
+    text = known.astype(str)
+    odd = text[pd.to_numeric(text, errors="coerce").isna()]
+    if 2 * pd.to_numeric(text.str.replace(",", "."), errors="coerce").notna().sum() >= len(text):
+        raise UserError(
+            f"discover.people.covariates: {name!r} has numbers and {odd.iloc[0]!r}: leave a missing value empty, write"
+            " a decimal point, or name the column in `categorical` if its numbers are names"
+        )
 
 
 def _levels(name: str, values: pd.Series) -> dict[str, pd.Series]:

@@ -113,8 +113,14 @@ def _listed(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame, dic
     for path, wanted in [(config.keep, True), *((path, False) for path in config.exclude)]:
         if path is None:
             continue
-        taken = rows["IID"].isin(read_ids(path)) == wanted
+        ids = read_ids(path)
+        taken = rows["IID"].isin(ids) == wanted
         counts[path] = int((~taken).sum())
+        if not taken.any():
+            raise UserError(
+                f"{path}: it leaves nobody of {len(rows)}: its ids look like {min(ids, default='')!r}, those of samples"
+                f" like {rows['IID'].iloc[0]!r}"
+            )
         rows = rows[taken]
     return rows, counts
 
@@ -132,6 +138,11 @@ def _covariates(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame,
         if own["IID"].duplicated().any():
             raise UserError(
                 f"{config.table}: {own['IID'][own['IID'].duplicated()].iloc[0]} stands twice; a row a person"
+            )
+        if not rows["IID"].isin(own["IID"]).any():
+            raise UserError(
+                f"{config.table}: it has nobody who takes part: its IIDs look like {own['IID'].iloc[0]!r}, those of"
+                f" samples like {rows['IID'].iloc[0]!r}"
             )
         table[others] = own.set_index("IID")[others].reindex(rows["IID"]).to_numpy()
     return design(table, config.covariates, categorical=config.categorical), list(config.covariates)

@@ -98,5 +98,6 @@ def read_table(path: str | Path, *columns: str) -> pd.DataFrame:
         raise UserError(f"{path}: not a table: {' '.join(str(error).split())}; *.csv has commas, others tabs") from None
     missing = [name for name in columns if name not in table]
     if missing:
-        raise UserError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns[:10])}")
+        separated = "; *.csv has commas, others tabs" if len(table.columns) == 1 else ""
+        raise UserError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns[:10])}{separated}")
     return table

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from ecglfm.config import UserError
 from ecglfm.discovery.features.covariates import design, independent, with_indicators
 
 
@@ -26,6 +28,17 @@ def test_text_and_numbers_that_are_names():
         "height": [1.5, 2, np.nan, 1],
     }
     pd.testing.assert_frame_equal(found, pd.DataFrame(expected, dtype=float))
+
+
+@pytest.mark.parametrize("odd", ["n.d.", "27,5"])
+def test_numbers_with_a_slip_among_them_are_no_names(odd: str):
+    table = pd.DataFrame({"bmi": ["27.5", "31", odd, None, "22"], "site": ["1", "a", "b", "c", None]})
+    with pytest.raises(UserError, match=f"'bmi' has numbers and '{odd}': leave a missing value empty, write a decimal"):
+        design(table, ["bmi"])
+    assert list(design(table, ["bmi", "site"], categorical=["bmi"]))[-3:] == ["site_a", "site_b", "site_c"]
+    commas = pd.DataFrame({"bmi": ["27,5", "31,0", "22,1"]})
+    with pytest.raises(UserError, match="'bmi' has numbers and '27,5'"):
+        design(commas, ["bmi"])
 
 
 def test_a_column_that_others_make_up_is_left_out_and_named():

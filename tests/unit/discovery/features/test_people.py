@@ -109,6 +109,19 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
         make(folder, covariates=["array"])
 
 
+@pytest.mark.parametrize("missing", ["leave_out", "indicator"])
+def test_ids_of_another_form_are_shown_beside_those_of_samples(folder: Path, missing: str):
+    keep, table = folder / "keep.txt", folder / "own.tsv"
+    keep.write_text("7\n9\n")
+    with pytest.raises(UserError, match="keep.txt: it leaves nobody of 40: its ids look like '7', those of samples"):
+        make(folder, keep=str(keep), missing=missing)
+    table.write_text("IID\tbmi\n7\t27\n9\t31\n")
+    with pytest.raises(
+        UserError, match="own.tsv: it has nobody who takes part: its IIDs look like '7', those of samples"
+    ):
+        make(folder, table=str(table), covariates=["bmi"], missing=missing)
+
+
 def test_what_was_measured_stands_beside_the_features(folder: Path):
     """By id, as normal scores; of whom nothing was measured there is nothing."""
     people = pd.read_parquet(folder / "features/people.parquet")["patient_id"]

@@ -72,6 +72,9 @@ def test_tables_of_the_users_own(tmp_path: Path):
     assert read_table(path, "IID")["IID"].tolist() == ["007"]
     with pytest.raises(UserError, match="no column 'array'; it has IID, batch"):
         read_table(path, "array")
+    path.write_text("IID,batch\n007,1\n")
+    with pytest.raises(UserError, match=r"no column 'IID'; it has IID,batch; \*.csv has commas, others tabs"):
+        read_table(path, "IID")
     with pytest.raises(UserError, match="no such file"):
         read_table(tmp_path / "none.csv")
     path.write_text("")
