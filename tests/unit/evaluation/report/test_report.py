@@ -113,6 +113,16 @@ def test_what_is_missing_is_said(results: Path, gone: str, said: str):
     assert said in words(page_of(results))
 
 
+@pytest.mark.usefixtures("quick")
+def test_one_patient_who_has_most_of_a_split_is_told_and_not_named(results: Path):
+    audit = results / "manifest/audit.json"
+    one = {"source": "alpha", "split": "test", "patient": "alpha/secret", "records": 500, "of": 552}
+    write_json(audit, read_json(audit) | {"dominant": [one]})
+    seen = words(page_of(results))
+    assert "500 of the 552 records of alpha in the split test are of one patient : what is learnt or measured" in seen
+    assert "secret" not in seen
+
+
 def test_an_empty_folder_gives_a_page(tmp_path: Path):
     seen = words(page_of(tmp_path))
     assert "There is no manifest yet." in seen
