@@ -33,6 +33,7 @@ class Layers(nn.Module):
         self.layers = nn.ModuleList(nn.ModuleDict({"wide": nn.Linear(32, 48), "odd": nn.Linear(48, 24)}) for _ in "ab")
 
 
+@pytest.mark.pinned_torch
 def test_factors_are_rounded_to_e4m3_and_summed_in_more_digits():
     model = Layers()
     linear = model.layers[0]["wide"]
