@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -157,7 +158,7 @@ def _import_deepspeed() -> Any:
     # On a CPU, DeepSpeed would compile a shared-memory all-reduce at its first start (about 50 s with two
     # cores) and ask every compiler for its version. We use gloo and torch's AdamW: no operator of its own
     # is needed, so none is declared compatible.
-    deepspeed.ops.__compatible_ops__ = {}
+    deepspeed.ops.__compatible_ops__ = defaultdict(bool)
     return deepspeed
 
 
