@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ecglfm.config.base import Name, Section, Seed
+from ecglfm.config.discovery.people import MISSING_CODES, MissingCodes
 
 Palindromes = Literal["drop", "frequency"]
 Match = Literal["position", "rsid"]
@@ -101,6 +102,7 @@ class MrConfig(Section):
     table: str | None = Field(
         None, description="CSV or TSV with `patient_id` and the columns of outcomes: 0 and 1, or a quantity"
     )
+    missing_codes: MissingCodes = Field(None, description=MISSING_CODES)
     palindromes: Palindromes = Field("drop", description=_PALINDROMES)
     match: Match = Field("position", description=_MATCH)
     seed: Seed = Field(0, description="of the bootstrap of the weighted median")
@@ -155,6 +157,7 @@ class PhewasConfig(Section):
     table: str | None = Field(
         None, description="CSV or TSV with `patient_id` and further phenotypes as numbers; 0 and 1 are a disease"
     )
+    missing_codes: MissingCodes = Field(None, description=MISSING_CODES)
     min_cases: int = Field(
         50, ge=5, description="cases, and controls, that a disease needs; people with a value that a quantity needs"
     )

@@ -8,6 +8,12 @@ from pydantic import Field
 
 from ecglfm.config.base import Section
 
+MissingCodes = list[int | float | str] | None
+MISSING_CODES = (
+    "what in `table` means that nothing is known, beside NA, NaN, null and what is empty: e.g. [-9], or [-1, -3] of UK "
+    "Biobank; []: nothing else does; null: a column with such a number, and otherwise none far below 0, is refused"
+)
+
 
 class PeopleConfig(Section):
     """The people of an association and their covariates, in the ids of the genotype files."""
@@ -22,6 +28,7 @@ class PeopleConfig(Section):
         None, description="CSV or TSV of your own with a column `IID` and further covariates, e.g. array, batch, centre"
     )
     categorical: list[str] = Field([], description="columns of `table` whose numbers are names, e.g. batch, centre")
+    missing_codes: MissingCodes = Field(None, description=MISSING_CODES)
     missing: Literal["leave_out", "indicator"] = Field(
         "leave_out",
         description="people without some covariate: `leave_out` them, or `indicator`: they have the mean of the "

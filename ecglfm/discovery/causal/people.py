@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.discovery.causal.outcomes import outcome_associations
-from ecglfm.discovery.features import read_table
+from ecglfm.discovery.features import outcome_numbers, read_table
 from ecglfm.discovery.genotypes import Genotypes
 from ecglfm.discovery.summary import number_chromosomes
 
@@ -36,7 +36,9 @@ class People:
     ids: pd.DataFrame
     covariates: pd.DataFrame
 
-    def associations(self, variants: pd.DataFrame, column: str, table: str) -> tuple[pd.DataFrame, float | None]:
+    def associations(
+        self, variants: pd.DataFrame, column: str, table: str, missing_codes: Sequence[str | float] | None = None
+    ) -> tuple[pd.DataFrame, float | None]:
         """Associations of variants with an outcome of these people.
 
         Parameters
@@ -47,6 +49,8 @@ class People:
             The outcome.
         table : str
             CSV or TSV that has it, with `patient_id`.
+        missing_codes : sequence, optional
+            What in it means that nothing is known.
 
         Returns
         -------
@@ -63,10 +67,9 @@ class People:
         own = read_table(table, "patient_id", column)
         if own["patient_id"].duplicated().any():
             raise UserError(f"{table}: {own['patient_id'][own['patient_id'].duplicated()].iloc[0]} stands twice")
-        values = pd.to_numeric(own[column], errors="coerce")
-        wrong = own[column][values.isna() & own[column].notna() & ~own[column].isin(["NA", ""])]
-        if len(wrong):
-            raise UserError(f"{table}: column {column}: {wrong.iloc[0]!r} is no number")
+        values = outcome_numbers(
+            own[column], missing_codes, where=f"{table}: column {column!r}", key="discover.mr.missing_codes"
+        )
         people = self.ids.assign(outcome=self.ids["patient_id"].map(values.set_axis(own["patient_id"])))
         adjusted = self.covariates[self.covariates.notna().all(axis=1)]
         people = people[people["IID"].isin(adjusted.index) & people["outcome"].notna()].set_index("IID")

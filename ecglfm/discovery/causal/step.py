@@ -81,7 +81,7 @@ def _outcome(
         assert config.table is not None
         if people is None:
             raise UserError(f"discover.mr: outcome {name} is a `column` of people: name their genotypes")
-        associations, case_share = people.associations(variants, outcome.column, config.table)
+        associations, case_share = people.associations(variants, outcome.column, config.table, config.missing_codes)
         overlap, palindromes = 1.0, "keep"  # the same people, the same files, the same strand
         match = "position"
     elif exposures:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ecglfm.config import PeopleConfig, PeopleSlice, UserError
 from ecglfm.discovery.features.covariates import design, independent, with_indicators
+from ecglfm.discovery.features.missing import without_codes
 from ecglfm.discovery.features.normal import rank_inverse_normal
 from ecglfm.discovery.features.samples import read_ids, read_samples, sample_of
 from ecglfm.discovery.features.vectors import read_table
@@ -144,7 +145,12 @@ def _covariates(config: PeopleConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame,
                 f"{config.table}: it has nobody who takes part: its IIDs look like {own['IID'].iloc[0]!r}, those of"
                 f" samples like {rows['IID'].iloc[0]!r}"
             )
-        table[others] = own.set_index("IID")[others].reindex(rows["IID"]).to_numpy()
+        known = own.set_index("IID")[others].reindex(rows["IID"])
+        for name in others:
+            table[name] = without_codes(
+                known[name], config.missing_codes, where=f"{config.table}: column {name!r}",
+                key="discover.people.missing_codes",
+            ).to_numpy()  # fmt: skip
     return design(table, config.covariates, categorical=config.categorical), list(config.covariates)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.discovery import PhewasConfig
-from ecglfm.discovery.features import read_table
+from ecglfm.discovery.features import outcome_numbers, read_table
 from ecglfm.discovery.phewas.definitions import Definition, from_codes, read_definitions
 from ecglfm.discovery.phewas.figure import phewas_figure
 from ecglfm.discovery.phewas.regressions import scan
@@ -86,16 +85,18 @@ def _phenotypes(config: PhewasConfig, people: pd.DataFrame) -> tuple[pd.DataFram
         if own["patient_id"].duplicated().any():
             raise UserError(f"{config.table}: {own['patient_id'][own['patient_id'].duplicated()].iloc[0]} stands twice")
         rows = own.set_index("patient_id").reindex(people["patient_id"]).reset_index(drop=True)
-        numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-        for name in rows:
-            wrong = rows[name][numbers[name].isna() & rows[name].notna()]
-            if len(wrong):
-                raise UserError(f"{config.table}: column {name}: {wrong.iloc[0]!r} is no number")
+        numbers = {
+            str(name): outcome_numbers(
+                rows[name], config.missing_codes, where=f"{config.table}: column {str(name)!r}",
+                key="discover.phewas.missing_codes",
+            )
+            for name in rows
+        }  # fmt: skip
         twice = sorted(set(numbers) & set(chapters))
         if twice:
             raise UserError(f"{config.table}: {twice[0]!r} is a phenotype of {config.definitions}, too: rename one")
-        tables.append(numbers)
-        chapters |= {str(name): _QUANTITIES for name in numbers}
+        tables.append(pd.DataFrame(numbers, index=rows.index))
+        chapters |= dict.fromkeys(numbers, _QUANTITIES)
     return pd.concat(tables, axis=1), chapters
 
 

@@ -109,6 +109,18 @@ def test_lists_and_a_table_of_the_users_own(folder: Path):
         make(folder, covariates=["array"])
 
 
+def test_a_code_of_a_missing_covariate_is_no_number(folder: Path):
+    people = pd.read_parquet(folder / "features/people.parquet")["patient_id"]
+    rows = [f"{name}\t{-9 if name == 'a/3' else 20 + n}" for n, name in enumerate(people)]
+    (folder / "own.tsv").write_text("IID\tbmi\n" + "\n".join(rows) + "\n")
+    asked = {"table": str(folder / "own.tsv"), "covariates": ["bmi"]}
+    with pytest.raises(UserError, match="own.tsv: column 'bmi' has -9 in 1 rows"):
+        make(folder, **asked)
+    assert "a/3" not in set(pd.read_csv(make(folder, **asked, missing_codes=[-9]) / "ids.tsv", sep="\t")["IID"])
+    found = pd.read_csv(make(folder, **asked, missing_codes=[]) / "covariates.tsv", sep="\t").set_index("IID")
+    assert found["bmi"]["a/3"] == -9
+
+
 @pytest.mark.parametrize("missing", ["leave_out", "indicator"])
 def test_ids_of_another_form_are_shown_beside_those_of_samples(folder: Path, missing: str):
     keep, table = folder / "keep.txt", folder / "own.tsv"

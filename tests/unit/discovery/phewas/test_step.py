@@ -74,5 +74,8 @@ def test_ids_of_another_study_are_noticed(tmp_path: Path) -> None:
 def test_a_quantity_that_is_text(tmp_path: Path) -> None:
     write_people(tmp_path)
     (tmp_path / "table.csv").write_text("patient_id,bmi\na/0001,much\n")
-    with pytest.raises(UserError, match="column bmi: 'much' is no number"):
+    with pytest.raises(UserError, match="column 'bmi': 'much' is no number"):
+        run_phewas(PhewasConfig(table=str(tmp_path / "table.csv")), features=tmp_path)
+    (tmp_path / "table.csv").write_text("patient_id,bmi\na/0001,-9\na/0002,20\n")
+    with pytest.raises(UserError, match="column 'bmi' has -9 in 1 rows, .*discover.phewas.missing_codes"):
         run_phewas(PhewasConfig(table=str(tmp_path / "table.csv")), features=tmp_path)
