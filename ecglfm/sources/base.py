@@ -185,13 +185,27 @@ def write_index(
             if writer is None:
                 raise UserError(f"{path}: no recording to write")
             patients = people.finish()
-            writer.add_key_value_metadata(
-                {"warnings": json.dumps(list(warned)), UNKNOWN_PATIENTS: json.dumps(people.unknown), **made_by}
-            )
+            said = {"warnings": json.dumps(list(warned)), UNKNOWN_PATIENTS: json.dumps(people.unknown), **made_by}
+            writer.add_key_value_metadata(said)
         finally:
             if writer is not None:
                 writer.close()
+        if people.alike:
+            _tell_apart(temporary, people, said)
     return people.records, patients, people.unknown
+
+
+def _tell_apart(path: Path, people: Patients, said: dict[str, str]) -> None:
+    """Write an index again, in which nobody's recordings are no patient's."""
+    with pq.ParquetFile(path) as file, atomic(path) as other, pq.ParquetWriter(other, file.schema_arrow) as writer:
+        start = 0
+        for batch in file.iter_batches(ROWS_TOGETHER):
+            table, at = pa.Table.from_batches([batch]), batch.schema.get_field_index("patient_id")
+            ids = people.apart(table["patient_id"].to_pandas(), start)
+            table = table.set_column(at, table.schema.field(at), pa.array(ids, table.schema.field(at).type))
+            writer.write_table(table, row_group_size=ROWS_TOGETHER)
+            start += len(table)
+        writer.add_key_value_metadata(said)
 
 
 def unknown_patients(path: Path) -> int:

@@ -25,8 +25,10 @@ from ecglfm.sources.tables.reorder import Sorter, merge_join
 
 logger = logging.getLogger(__name__)
 
-#: Words that say that nobody knows the patient.
-UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"}
+#: Words that say that nobody knows the patient; Excel's and pandas' own among them.
+UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"} | {
+    "#n/a", "<na>", "nat"
+}  # fmt: skip
 #: So few recordings of one patient are never too many.
 FEW = 100
 _PLAIN = r"^[^/]*/(?:I000[16]/)?[1-9][0-9]{0,17}$"  # HEEDB: `I0001/` before the number
@@ -72,15 +74,19 @@ class Patients:
     ----------
     records, unknown : int
         Rows so far, and those of no known patient: such a recording is a patient of its own.
+    alike : bool
+        After `finish`: the id of such a recording is also that of a patient, who is somebody else.
     """
 
     def __init__(self, source: str, config: PatientIds) -> None:
         self._source, self._config = source, config
         self._unknown_ids = UNSTATED | {text.strip().casefold() for text in config.unknown}
-        self._ids = Sorter("key")
+        self._ids, self._texts = Sorter("key"), Sorter("text")
         self._odd = {"zeros": 0, "spreadsheet": 0}
         self._example = {"zeros": "", "spreadsheet": ""}
+        self._nobodys: list[np.ndarray] = []
         self.records = self.unknown = 0
+        self.alike = False
 
     def add(self, piece: pd.DataFrame) -> pd.DataFrame:
         """Rows of an index (`patient_id` null where the database does not say) with every patient filled in."""
@@ -97,9 +103,14 @@ class Patients:
         ids = pa.array(final[stated], pa.large_string())
         self._ids.add(pa.table({"key": hashes, "id": ids, "n": number[stated].astype(np.int64)}))
         filled = final.reindex(codes).set_axis(piece.index)
+        nobodys = filled.isna()
+        for texts, alone in ((final[stated], False), (piece["record_id"][nobodys], True)):
+            own = np.fromiter(map(hash, texts), np.int64, len(texts))
+            self._texts.add(pa.table({"text": own, "alone": np.full(len(own), alone)}))
+        self._nobodys.append(nobodys.to_numpy())
         self.records += len(piece)
-        self.unknown += int(filled.isna().sum())
-        return piece.assign(patient_id=filled.where(filled.notna(), piece["record_id"]).astype("str"))
+        self.unknown += int(nobodys.sum())
+        return piece.assign(patient_id=filled.where(~nobodys, piece["record_id"]).astype("str"))
 
     def _looked_at(self, written: pd.Series, number: np.ndarray) -> tuple[list[str | None], list[str | None]]:
         """Some ids as the config wants them, None for nobody, and what spellings of one have in common."""
@@ -125,6 +136,19 @@ class Patients:
         for (table,) in merge_join([self._ids.tables()], "key") if len(self._ids) else ():
             yield table.to_pandas().groupby(["key", "id"], as_index=False, sort=False)["n"].sum()
 
+    def _are_alike(self) -> bool:
+        """Whether a recording of nobody has the id of a patient."""
+        for (table,) in merge_join([self._texts.tables()], "text") if 0 < self.unknown < self.records else ():
+            alone = table["alone"].to_numpy()
+            if len(np.intersect1d(table["text"].to_numpy()[alone], table["text"].to_numpy()[~alone])):
+                return True
+        return False
+
+    def apart(self, patient_ids: pd.Series, start: int) -> pd.Series:
+        """Patients of the rows from `start` on, as `add` gave them, where nobody's have ids that no patient has."""
+        nobodys = np.concatenate(self._nobodys)[start : start + len(patient_ids)]
+        return patient_ids.mask(nobodys, patient_ids + " (unknown)")
+
     def finish(self) -> int:
         """Warn of what is odd, and count the patients; to be called once, after the last piece.
 
@@ -146,6 +170,7 @@ class Patients:
                 spellings, mixed = spellings + 1, mixed + int(group["n"].sum())
                 examples.append((-int(group["n"].sum()), sorted(group["id"])))
             examples = sorted(examples)[:_EXAMPLES]
+        self.alike = self._are_alike()
         self._warn(spellings, mixed, [ids for _, ids in examples])
         self._refuse(*largest)
         return known + self.unknown
@@ -164,6 +189,11 @@ class Patients:
                 "between those of one person cannot be excluded", where, counted(
                     self.unknown, f"of {self.records} records states none", f"of {self.records} records state none"
                 ),
+            )  # fmt: skip
+        if self.alike:
+            logger.warning(
+                "%s: of recordings that state no patient, some have the id of a patient, who is somebody else: as "
+                "patients they are called `RECORD (unknown)`", where,
             )  # fmt: skip
         if spellings and self._config.normalise is None:
             shown = "; ".join(" ".join(repr(text.partition("/")[2]) for text in ids[:6]) for ids in examples)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.config import SourceConfig, SourceSlice, UserError
@@ -82,6 +84,20 @@ def test_a_record_without_a_patient_is_a_patient_of_its_own(tmp_path: Path) -> N
     assert write_index(path, source.pieces()) == (3, 2, 1)
     assert unknown_patients(path) == 1
     assert pd.read_parquet(path).patient_id.tolist() == ["s/a", "s/a", "s/3"]
+
+
+def test_a_record_without_a_patient_is_not_the_patient_of_that_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Record 2 states nobody, and patient 2 is another person, who has record 1; record 3 states patient 3."""
+    path = tmp_path / "s.parquet"
+    pieces = [piece([1, 2], ["2", None]), piece([3, 4], ["3", "3"]), piece([5, 6], [None, "2"])]
+    assert write_index(path, pieces, ["a warning"]) == (6, 4, 2)
+    assert pd.read_parquet(path).patient_id.tolist() == ["s/2", "s/2 (unknown)", "s/3", "s/3", "s/5 (unknown)", "s/2"]
+    assert unknown_patients(path) == 2
+    assert json.loads(pq.read_metadata(path).metadata[b"warnings"]) == ["a warning"]
+    assert "state no patient, some have the id of a patient" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == ["s.parquet"]
 
 
 def test_nothing_to_write_leaves_no_file(tmp_path: Path) -> None:

@@ -68,6 +68,10 @@ def test_the_config_decides_and_nothing_more_is_said(
     assert not caplog.text
 
 
+def test_what_excel_and_pandas_write_is_nobody():
+    assert people(["#N/A", "a", "<NA>", "NaT", "#N/A"])[0] == ["r0", "a", "r2", "r3", "r4"]
+
+
 def test_placeholders_are_nobody(caplog: pytest.LogCaptureFixture):
     ids, found, count = people(["a", None, "nan", "None", "N/A", "-1", "99999", "a"], unknown=["99999"])
     assert ids == ["a", "r1", "r2", "r3", "r4", "r5", "r6", "a"]
