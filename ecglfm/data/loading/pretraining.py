@@ -235,8 +235,9 @@ class PretrainBatches(Dataset[PairBatch]):
         -------
         dict of Tensor
             `signal`, int16 microvolts or float32, shape (2 * batch_size, samples, leads); `lead_mask`, bool, shape
-            (2 * batch_size, leads), True where a lead is kept; and where crops may be padded, `valid`, int64,
-            shape (2 * batch_size,), the number of real samples.
+            (2 * batch_size, leads), True where a lead is kept; where crops may be padded, `valid`, int64,
+            shape (2 * batch_size,), the number of real samples; and of a mixture, by which somebody may stand in a
+            batch twice, `patient`, int64, shape (batch_size,).
         """
         crops = self.crops(forward)
         self._read_ahead(forward)
@@ -244,6 +245,8 @@ class PretrainBatches(Dataset[PairBatch]):
         batch = {"signal": torch.from_numpy(signal), "lead_mask": torch.from_numpy(crops.lead_mask)}
         if self.sampler.min_length < self.sampler.length:  # not: where one is short; all ranks must have it, or none
             batch["valid"] = torch.from_numpy(crops.valid)
+        if self.draws_per_epoch is not None:
+            batch["patient"] = torch.from_numpy(self._patients(forward))
         return batch if self.reports is None else batch | self.reports.of(crops.rows)
 
     @property
@@ -256,11 +259,8 @@ class PretrainBatches(Dataset[PairBatch]):
     def crops(self, forward: int) -> PairCrops:
         """What is cut out of which recordings for forward number `forward`, without reading any."""
         step, slots = self._slots(forward)
-        epoch, index = divmod(step, self.updates_per_epoch)
-        pairs = slice(slots.start, slots.stop)
-        patients = self.order.patients(epoch, index, slots)
-        draw = uniform([self.seed, _CROPS, step], pairs, 4)
-        rows, starts, valid = (values.ravel() for values in self.sampler.pairs(patients, draw))
+        draw = uniform([self.seed, _CROPS, step], slice(slots.start, slots.stop), 4)
+        rows, starts, valid = (values.ravel() for values in self.sampler.pairs(self._patients(forward), draw))
         lead_mask = np.ones((len(rows), self.signals.leads), bool)
         if self.lead_mask_probability:
             segments = slice(2 * slots.start, 2 * slots.stop)
@@ -270,6 +270,10 @@ class PretrainBatches(Dataset[PairBatch]):
             left = np.where(self.recorded[rows], chance, -1.0).argmax(axis=1)
             lead_mask[np.arange(len(rows)), left] = True
         return PairCrops(rows, starts, valid, lead_mask)
+
+    def _patients(self, forward: int) -> np.ndarray:
+        step, slots = self._slots(forward)
+        return self.order.patients(*divmod(step, self.updates_per_epoch), slots)
 
     def _slots(self, forward: int) -> tuple[int, range]:
         """Number of the update, and this rank's places in its global batch."""

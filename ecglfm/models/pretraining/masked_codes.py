@@ -62,16 +62,17 @@ class Hidden(NamedTuple):
         Of which the rest is drawn, where the model lies.
     mask_bt : Tensor of bool, shape (batch, frames)
     hidden_b : Tensor of int64, shape (batch,), or None
+    patients_p : Tensor of int64, shape (pairs,), or None
     """
 
     keys_b: Tensor
     mask_bt: Tensor
     hidden_b: Tensor | None
+    patients_p: Tensor | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Hidden:
         """The same with every tensor changed."""
-        hidden_b = None if self.hidden_b is None else change(self.hidden_b)
-        return Hidden(change(self.keys_b), change(self.mask_bt), hidden_b)
+        return Hidden(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
 
 
 class Noise(NamedTuple):
@@ -87,12 +88,15 @@ class Noise(NamedTuple):
         Standard Gumbel noise; None in evaluation.
     hidden_b : Tensor of int64, shape (batch,), or None
         Hidden frames of each record, where some may be shorter than others; None: as many as there are places.
+    patients_p : Tensor of int64, shape (pairs,), or None
+        Whose each pair is, where somebody may have several; None: everybody has one.
     """
 
     mask_bt: Tensor
     negatives_bmk: Tensor
     gumbel_sv: Tensor | None
     hidden_b: Tensor | None = None
+    patients_p: Tensor | None = None
 
 
 class MaskedCodes(Objective[ECGEncoder]):
@@ -153,6 +157,7 @@ class MaskedCodes(Objective[ECGEncoder]):
             if "valid" in batch:
                 lengths_b = torch.tensor([self.encoder.frames(valid) for valid in batch["valid"].tolist()])
             hidden = self._hide(keys_b, lengths_b, self.encoder.frames(samples), rounding)
+            hidden = hidden._replace(patients_p=batch.get("patient"))
             prepared.append(hidden.each(Tensor.pin_memory) if self.mask_emb.is_cuda else hidden)
         return prepared
 
@@ -170,14 +175,14 @@ class MaskedCodes(Objective[ECGEncoder]):
     def _noise(self, hidden: Hidden) -> Noise:
         """Noise of one forward in the module's mode and where it lies, each record's from its own key."""
         device = self.mask_emb.device
-        keys_b, mask_bt, hidden_b = hidden.each(lambda x: x.to(device, non_blocking=True))
+        keys_b, mask_bt, hidden_b, patients_p = hidden.each(lambda x: x.to(device, non_blocking=True))
         masked = hidden_frames(mask_bt.shape[1], self.mask_config)
         gumbel_sv = None
         if self.training:
             codes = self.mlm_proj.out_features
             gumbel_sv = gumbel(substream(keys_b, _GUMBEL), masked * codes).view(-1, codes)
         negatives_bmk = draw_negatives(keys_b, masked, self.terms.contrastive.negatives, hidden_b)
-        return Noise(mask_bt, negatives_bmk, gumbel_sv, hidden_b)
+        return Noise(mask_bt, negatives_bmk, gumbel_sv, hidden_b, patients_p)
 
     def _noise_alone(self, seed: int, features: Features) -> Noise:
         """Noise of a batch that is an update by itself."""
@@ -231,7 +236,7 @@ class MaskedCodes(Objective[ECGEncoder]):
         as_original = self.terms.cmsc.pool == "frontend"
         pooled_bd = mean_over_frames(x_btd if as_original else layers[-1], features.mask_bt)
         logged["cmsc"], logged["cmsc_accuracy"] = cmsc_loss(
-            pooled_bd, temperature=self.terms.cmsc.temperature, fixed_norms=as_original
+            pooled_bd, temperature=self.terms.cmsc.temperature, fixed_norms=as_original, patients_p=noise.patients_p
         )
         loss = torch.stack([getattr(self.terms, name).weight * logged[name] for name in TERMS]).sum()
         logged["masked_fraction"] = noise.mask_bt.float().mean()

@@ -84,7 +84,8 @@ class Objective(nn.Module, ABC, Generic[EncoderT]):
         ----------
         batches : sequence of dict of Tensor
             This rank's forwards, on the CPU. `signal` is int16 of shape (2 pairs, samples, leads), microvolts, rows 2i
-            and 2i+1 a pair; `valid`, where a record may be padded, the real samples of each, int64 of shape (2 pairs,).
+            and 2i+1 a pair; `valid`, where a record may be padded, the real samples of each, int64 of shape (2 pairs,);
+            `patient`, where somebody may have several pairs, whose each is, int64 of shape (pairs,).
         seed : int
             Of the update; `random.record_keys` makes keys of it from which numbers come that no rank can change.
         prepared : object

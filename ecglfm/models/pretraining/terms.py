@@ -90,7 +90,9 @@ def contrastive_loss(
     return loss, mean_of_hidden((logits_sk.argmax(dim=-1) == 0).to(logits_sk.dtype), weight_s)
 
 
-def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) -> tuple[Tensor, Tensor]:
+def cmsc_loss(
+    z_bd: Tensor, *, temperature: float, fixed_norms: bool = False, patients_p: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Symmetric cross entropy over cosine similarities of pairs (CLOCS, arXiv:2005.13249).
 
     The pairs of all ranks are negatives; every rank must ask, with as many pairs.
@@ -104,6 +106,8 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     fixed_norms : bool
         Let no gradient through the vectors' lengths, as the original (measured: its gradients agree to 1e-5
         only so). The value is the same.
+    patients_p : Tensor of int64, shape (pairs,), optional
+        Whose each pair is, where somebody may have several: these are no negatives of each other.
 
     Returns
     -------
@@ -117,6 +121,10 @@ def cmsc_loss(z_bd: Tensor, *, temperature: float, fixed_norms: bool = False) ->
     pairs = z.shape[0] // 2
     truth = group_rank() * pairs + torch.arange(pairs, device=z.device)
     forth, back = (scores(z[k::2], everything[1 - k :: 2].T) / temperature for k in (0, 1))
+    if patients_p is not None:
+        own_pn = truth[:, None] == torch.arange(len(everything) // 2, device=z.device)
+        same_pn = (patients_p[:, None] == gather_rows(patients_p)) & ~own_pn
+        forth, back = (logits_pn.masked_fill(same_pn, -torch.inf) for logits_pn in (forth, back))
     loss = 0.5 * (functional.cross_entropy(forth, truth) + functional.cross_entropy(back, truth))
     hits = (forth.argmax(dim=1) == truth).float() + (back.argmax(dim=1) == truth).float()
     return loss, 0.5 * hits.mean()

@@ -61,6 +61,34 @@ def test_cmsc_by_hand(fixed_norms):
     assert bool(along.abs().max() > 1e-2) == fixed_norms
 
 
+def test_pairs_of_one_patient_are_no_negatives_of_each_other():
+    """Two of three pairs are of patient 7: each has the one pair of patient 9 against it, which has both."""
+    z = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], requires_grad=True)
+    loss, accuracy = cmsc_loss(z, temperature=0.5, patients_p=torch.tensor([7, 7, 9]))
+    expected = (2 * math.log(1 + math.exp(-2)) + math.log(1 + 2 * math.exp(-2))) / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    assert accuracy.item() == 1
+    loss.backward()
+    assert z.grad.isfinite().all()
+    apart, _ = cmsc_loss(z, temperature=0.5, patients_p=torch.tensor([7, 8, 9]))
+    assert apart.item() == cmsc_loss(z, temperature=0.5)[0].item()
+
+
+def test_whose_pairs_a_batch_has_is_heard():
+    objective = build().eval()
+    batch = {"signal": torch.zeros(6, 1600, 12, dtype=torch.int16)}
+    x = torch.randn(6, 12, 1600)
+
+    def cmsc(**more) -> float:
+        batches = [batch | more]
+        (noise,) = objective.draw(batches, 3, objective.prepare(batches, 3))
+        return objective(x, step=0, noise=noise)["cmsc"].item()
+
+    assert cmsc(patient=torch.tensor([4, 5, 6])) == cmsc()
+    assert cmsc(patient=torch.tensor([4, 4, 4])) == 0  # nobody else is there
+    assert 0 < cmsc(patient=torch.tensor([4, 4, 6])) < cmsc()
+
+
 def test_loss_is_the_weighted_sum_of_its_terms():
     weights = {"contrastive": 1.5, "mlm": 0.5, "diversity": 0.3, "feature_penalty": 7.0, "cmsc": 2.0}
     objective = build(**{name: {"weight": weight} for name, weight in weights.items()})

@@ -33,6 +33,10 @@ def test_each_source_has_its_share_and_validation_is_as_ever(two: Path) -> None:
     records, slice_ = pd.read_parquet(two / "records.parquet"), encoder_slice(mixture=MIXTURE)
     train, valid = pair_batches(slice_, records, two / "preprocess")
     rows = [train.crops(step).rows[::2] for step in range(16)]  # two epochs of 32 draws
+    for step, batch in enumerate(rows):  # whose its pairs are, since somebody may stand in a batch twice
+        names = records["patient_id"].iloc[batch].to_numpy()
+        told = train[step]["patient"].numpy()
+        assert ((names[:, None] == names) == (told[:, None] == told)).all()
     for batch in rows:
         assert Counter(records["source"].iloc[batch]) == {"db": 3, "other": 1}
     for epoch in (rows[:8], rows[8:]):
@@ -40,6 +44,7 @@ def test_each_source_has_its_share_and_validation_is_as_ever(two: Path) -> None:
         assert sorted(times[f"db/{patient:02d}"] for patient in range(12)) == [2] * 12  # 24 of 12
         assert sorted(times[f"db/{patient:02d}"] for patient in range(12, 32)) == [0] * 12 + [1] * 8
     assert valid is not None
+    assert "patient" not in valid[0]
     assert len(valid.sampler) == 8
     without = pair_batches(encoder_slice(), records, two / "preprocess")[1]
     assert without is not None
