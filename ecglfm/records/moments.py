@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import pandas as pd
@@ -11,6 +12,10 @@ import pandas as pd
 DATES = ("recording_date", "ecg_time", "ObservationDateTime", "acquired", "AcquisitionDate")
 #: The column with the time of day, where it does not stand with the date.
 TIMES_OF_DAY = {"AcquisitionDate": "AcquisitionTime"}
+#: No date by itself: a time of day, or a word, of which pandas would make one of today.
+_NO_DATE = r"\D*|\s*[Tt]?\d{1,2}:.*"
+#: Day and month, in whichever order, before the year.
+_YEAR_LAST = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})(?!\d)", re.ASCII)
 
 
 def columns_of(date: str, there: Collection[str]) -> list[str]:
@@ -24,7 +29,8 @@ def made_at(date: pd.Series, time: pd.Series | None = None) -> pd.Series:
     Parameters
     ----------
     date : Series
-        `1991-03-05 08:00:00`, `19910305`, a month first (`03-05-1991`, MUSE), or a year alone.
+        `1991-03-05 08:00:00`, `19910305`, a month first (`03-05-1991`, MUSE), or a year alone. The day is first
+        between full stops (`05.03.1991`), and in a whole column where it must be in one (`25-12-1991`), the month in none.
     time : Series, optional
         `08:00:00`, in rows of their own.
 
@@ -35,6 +41,20 @@ def made_at(date: pd.Series, time: pd.Series | None = None) -> pd.Series:
     """
     texts = date.astype("string").str.strip()
     texts = texts.str.replace(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", regex=True)
+    texts = _month_second(texts.mask(texts.str.fullmatch(_NO_DATE).fillna(False)))
     if time is not None:
         texts = texts.str.cat(time.astype("string").str.strip().fillna("00:00:00"), sep=" ")
     return pd.to_datetime(texts, errors="coerce", format="mixed", utc=True)
+
+
+def _month_second(texts: pd.Series) -> pd.Series:
+    """The same dates; those that have the day first begin with the year."""
+    dates = {text: match for text in texts.dropna().unique() if (match := _YEAR_LAST.match(text))}
+    others = [(int(match["first"]), int(match["second"])) for match in dates.values() if match["sign"] != "."]
+    day_first = any(first > 12 for first, _ in others) and not any(second > 12 for _, second in others)
+    turned = {
+        text: f"{match['year']}-{match['second']}-{match['first']}{text[match.end() :]}"
+        for text, match in dates.items()
+        if match["sign"] == "." or day_first
+    }
+    return texts.map(turned).fillna(texts).astype("string") if turned else texts

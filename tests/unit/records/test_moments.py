@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from ecglfm.records.moments import columns_of, made_at
 
@@ -13,6 +14,27 @@ def test_dates_in_all_their_forms():
     found = made_at(pd.Series(texts)).dt.tz_localize(None)
     assert [str(one) for one in found] == [str(one) for one in pd.to_datetime(pd.Series(expected), format="mixed")]
     assert made_at(pd.Series([1991, None], dtype="Int64")).dt.year.tolist()[0] == 1991
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["05.03.1991", "25.12.1991 08:30"], ["1991-03-05 00:00", "1991-12-25 08:30"]),
+        (["25-12-1991", "05-03-1991", None], ["1991-12-25 00:00", "1991-03-05 00:00", None]),
+        (["12/25/1991", "03/05/1991"], ["1991-12-25 00:00", "1991-03-05 00:00"]),
+        (["31.01.1991", "03-05-1991"], ["1991-01-31 00:00", "1991-03-05 00:00"]),  # full stops say nothing of others
+        (["1991-03-05T08:00", "25-12-1991"], ["1991-03-05 08:00", "1991-12-25 00:00"]),
+    ],
+)
+def test_the_day_is_first_in_all_of_a_column_or_in_none(texts: list[str | None], expected: list[str | None]):
+    found = made_at(pd.Series(texts)).dt.strftime("%Y-%m-%d %H:%M")
+    assert [None if pd.isna(one) else one for one in found] == expected
+
+
+def test_a_time_without_a_date_is_not_today():
+    texts = ["08:15:00", "8:15 PM", "T08:15", "today", "now", "May"]
+    assert made_at(pd.Series(texts)).isna().all()
+    assert made_at(pd.Series(["08:15:00"]), pd.Series(["08:15:00"])).isna().all()
 
 
 def test_a_time_of_day_that_stands_by_itself():
