@@ -30,7 +30,7 @@ def made_at(date: pd.Series, time: pd.Series | None = None) -> pd.Series:
     ----------
     date : Series
         `1991-03-05 08:00:00`, `19910305`, a month first (`03-05-1991`, MUSE), or a year alone. The day is first
-        between full stops (`05.03.1991`), and in a whole column where it must be in one (`25-12-1991`), the month in none.
+        between full stops (`05.03.1991`), and in a column where it must be in one (`25-12-1991`), the month in none.
     time : Series, optional
         `08:00:00`, in rows of their own.
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
 from ecglfm.provenance import read_json, write_json
-from ecglfm.sources.patients.ids import normal_id
+from ecglfm.sources.patients.ids import NOBODYS, is_nobody, normal_id
 
 logger = logging.getLogger(__name__)
 
 _MAX_BYTES = 1 << 28  # ten million ids
+_INSTITUTION = re.compile("^I000[16]/")  # before HEEDB's own ids
+_WHOLE = re.compile(r"(?<![^/])(\d+)\.0+$", re.ASCII)  # `7.0`, as PTB-XL's table has its ids; the index has `7`
 #: What a file's first line may call its column.
 _HEADERS = {"eid", "id", "patient", "patient_id", "patientid", "participant", "subject_id", "f.eid"}
 
@@ -27,8 +31,9 @@ class Excluded:
     Parameters
     ----------
     path : path
-        An id a line, as the database or the index writes it (`1234567`, `ukbiobank/1234567`), or the record's where a
-        recording states no patient; a first line may be a header, quotes and empty lines are passed over.
+        An id a line, as the database or the index writes it (`1234567`, `1234567.0`, `ukbiobank/1234567`; HEEDB's with
+        or without their institution), or the record's where a recording states no patient; a first line may be a
+        header, quotes and empty lines are passed over.
     source : str
     config : PatientIds
         Which spellings of an id are one patient.
@@ -41,7 +46,7 @@ class Excluded:
 
     def __init__(self, path: Path, source: str, config: PatientIds) -> None:
         self._path, self._source, self._config = path, source, config
-        self._ids = {normal_id(text, config) for text in _lines(path)}
+        self._ids = {self._normal(text) for text in _lines(path)}
         self._found: set[str] = set()
         self._people: set[str] = set()
         self._n_out = 0
@@ -50,19 +55,24 @@ class Excluded:
         """The rows of a piece of an index (`Source.pieces`) whose patient is not excluded."""
         if not self._ids:
             return piece
-        whose = piece["patient_id"].astype(object).where(piece["patient_id"].notna(), piece["record_id"])
-        codes, unique = pd.factorize(whose)
-        out = pd.Series([str(text) in self for text in unique], dtype=bool).to_numpy()[codes]
+        codes, unique = pd.factorize(piece["patient_id"])  # -1, the last one, where none is stated
+        out = np.array([text in self for text in unique] + [False])[codes]
+        alone = np.array([is_nobody(text, self._config) for text in unique] + [True])[codes]
+        out[alone] |= np.array([text in self or text + NOBODYS in self for text in piece["record_id"][alone]], bool)
         self._n_out += int(out.sum())
         return piece[~out].reset_index(drop=True)
 
     def __contains__(self, patient: str) -> bool:
         """Whether a patient of an index, `{source}/{native patient}`, is excluded."""
-        spellings = {normal_id(patient, self._config), normal_id(patient.partition("/")[2], self._config)}
-        found = spellings & self._ids
+        own = patient.partition("/")[2]
+        found = {self._normal(text) for text in (patient, own, _INSTITUTION.sub("", own))} & self._ids
         self._found |= found
         self._people |= {patient} if found else set()
         return bool(found)
+
+    def _normal(self, text: str) -> str:
+        """What spellings of an id have in common; nobody is kept for want of a `.0`, unless the config says so."""
+        return normal_id(text if self._config.normalise else _WHOLE.sub(r"\1", text), self._config)
 
     def note(self) -> dict[str, int | str]:
         """What tells these people from others, once all of the index has passed, and from which nobody learns who.

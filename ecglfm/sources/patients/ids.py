@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"} | {
     "#n/a", "<na>", "nat"
 }  # fmt: skip
+#: Behind the id of a recording that is a patient of its own, where that id alone is another patient's.
+NOBODYS = " (unknown)"
 #: So few recordings of one patient are never too many.
 FEW = 100
 _PLAIN = r"^[^/]*/(?:I000[16]/)?[1-9][0-9]{0,17}$"  # HEEDB: `I0001/` before the number
@@ -61,6 +63,12 @@ def normal_id(text: str, config: PatientIds) -> str:
     return _NORMAL[config.normalise or "as_written"](text)
 
 
+def is_nobody(patient: str, config: PatientIds) -> bool:
+    """Whether a patient of an index, `{source}/{native patient}`, stands for nobody."""
+    own = patient.partition("/")[2].strip().casefold()
+    return own in UNSTATED or any(own == text.strip().casefold() for text in config.unknown)
+
+
 class Patients:
     """Passes an index on with its patients filled in, and says what is odd about their ids.
 
@@ -80,7 +88,6 @@ class Patients:
 
     def __init__(self, source: str, config: PatientIds) -> None:
         self._source, self._config = source, config
-        self._unknown_ids = UNSTATED | {text.strip().casefold() for text in config.unknown}
         self._ids, self._texts = Sorter("key"), Sorter("text")
         self._odd = {"zeros": 0, "spreadsheet": 0}
         self._example = {"zeros": "", "spreadsheet": ""}
@@ -119,7 +126,7 @@ class Patients:
         normal = _NORMAL[self._config.normalise or "as_written"]
         for text, count in zip(written, number.tolist(), strict=True):
             prefix, _, own = text.partition("/")
-            if own.strip().casefold() in self._unknown_ids:
+            if is_nobody(text, self._config):
                 final.append(None)
                 keys.append(None)
                 continue
@@ -147,7 +154,7 @@ class Patients:
     def apart(self, patient_ids: pd.Series, start: int) -> pd.Series:
         """Patients of the rows from `start` on, as `add` gave them, where nobody's have ids that no patient has."""
         nobodys = np.concatenate(self._nobodys)[start : start + len(patient_ids)]
-        return patient_ids.mask(nobodys, patient_ids + " (unknown)")
+        return patient_ids.mask(nobodys, patient_ids + NOBODYS)
 
     def finish(self) -> int:
         """Warn of what is odd, and count the patients; to be called once, after the last piece.

@@ -16,10 +16,11 @@ import pytest
 from ecglfm.app.prediction.recordings import FromSource
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.config.source_kinds import KINDS
+from ecglfm.config.sources import PatientIds
 from ecglfm.data.ingest import run_ingest
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
-from ecglfm.sources.patients.excluded import excluded_since, note_excluded
+from ecglfm.sources.patients.excluded import Excluded, excluded_since, note_excluded
 from tests.unit.sources.cardiosoft_file import cardiosoft, strip
 
 
@@ -138,7 +139,8 @@ def test_predictions_of_a_source_leave_them_out(people: Path):
         ("eid\n1001\n", None, 19),
         ('\ufeff"1001"\n\n 1002 \n', None, 17),
         ("u/1001\n", None, 19),
-        ("01001\n1002.0\n", None, 21),
+        ("01001\n1002.0\n", None, 19),
+        ("01001\n1002.0\n", "as_written", 21),
         ("01001\n1002.0\n", "number", 17),
         ("", None, 21),
     ],
@@ -182,3 +184,31 @@ def test_a_config_without_the_key_is_what_it_was():
     config = SourceConfig(kind="wfdb_folder", root="r")
     assert not {"people", "visits", "exclude_patients"} & set(json.loads(config.model_dump_json()))
     assert config.model_copy(update={"exclude_patients": "w"}).model_dump()["exclude_patients"] == "w"
+
+
+@pytest.mark.parametrize(
+    ("listed", "patient"),
+    [
+        ("15709.0", "p/15709"),  # as ptbxl_database.csv has it
+        ("p/15709.0", "p/15709"),
+        ("15709", "p/15709.0"),
+        ("123", "h/I0001/123"),  # as HEEDB's metadata.csv has it
+        ("123.0", "h/I0006/123"),
+        ("I0006/123", "h/I0006/123"),
+    ],
+)
+def test_ids_as_the_database_writes_them(listed: str, patient: str, tmp_path: Path):
+    (tmp_path / "ids.csv").write_text(f"{listed}\n")
+    excluded = Excluded(tmp_path / "ids.csv", patient[0], PatientIds())
+    assert patient in excluded
+    for other in ("p/157090", "p/1570", "p/0123", "p/15709.05", "h/I0007/123", "p/a/15709"):
+        assert other not in excluded
+
+
+def test_a_recording_of_nobody_is_left_out_by_its_own_id(tmp_path: Path):
+    """Nobody: no id, a word for none, one that the config names; with what tells it from patient 5 behind it."""
+    patients = [None, "s/nan", "s/000", "s/5", None, "s/1", "s/7"]
+    rows = {"record_id": [f"s/{number}" for number in range(1, 8)], "patient_id": patients}
+    (tmp_path / "ids.csv").write_text("s/2\n3\ns/4\ns/5 (unknown)\n7\n")
+    excluded = Excluded(tmp_path / "ids.csv", "s", PatientIds(unknown=["000"]))
+    assert excluded.without(pd.DataFrame(rows)).record_id.tolist() == ["s/1", "s/4", "s/6"]
