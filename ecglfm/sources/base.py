@@ -224,6 +224,11 @@ def made_by(path: Path) -> dict[str, Any]:
     return dict(json.loads((pq.read_metadata(path).metadata or {}).get(MADE_BY.encode(), b"{}")))
 
 
+def patient_ids(path: Path) -> PatientIds:
+    """How an index took ids of patients."""
+    return PatientIds.model_validate(made_by(path).get("patient_id", {}))
+
+
 def _made_of(slice_: SourceSlice) -> dict[str, Any]:
     """Size and SHA-256 of each table of the database, and of the user's own files."""
     paths = {name: Path(slice_.config.root or "", name) for name in slice_.config.tables}

@@ -16,11 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import LabelFile, UserError
+from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
+from ecglfm.sources.patients.ids import normal_id
 from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces, read_table, row_number
 
 logger = logging.getLogger(__name__)
 
+AS_WRITTEN = PatientIds()
 #: Column of `FileTable.rows` with the row of the file, from 0; null where the file has none.
 ROW = "row of the file"
 
@@ -63,6 +66,8 @@ class FileTable:
         Source whose records are asked for: ids may stand with or without its name before them.
     others : iterable of str
         Other sources that the same file may name.
+    patient_ids : PatientIds
+        How the source's index took ids of patients, which those of a file `by: patient_id` are taken by, too.
 
     Raises
     ------
@@ -70,7 +75,14 @@ class FileTable:
         A file is not usable, an id is missing, or stands twice with different values.
     """
 
-    def __init__(self, config: LabelFile, columns: Iterable[str], source: str, others: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        config: LabelFile,
+        columns: Iterable[str],
+        source: str,
+        others: Iterable[str] = (),
+        patient_ids: PatientIds = AS_WRITTEN,
+    ) -> None:
         self.config, self._source = config, source
         self._others = tuple(f"{other}/".encode() for other in others if other != source)
         path, names = Path(config.path), _label_names(config)
@@ -81,6 +93,9 @@ class FileTable:
         for piece in read_pieces(path, list({config.id_column, *own, *rows}), list({config.id_column, *own, *rows})):
             text = piece[config.id_column].str.strip().replace("", None)
             fail_at(path, text.isna(), f"{config.id_column} is empty", piece[config.id_column])
+            if config.by == "patient_id" and patient_ids.normalise:
+                bare = text.str.removeprefix(f"{source}/").map(lambda one: normal_id(one, patient_ids))
+                text = text.where(text.str.startswith(tuple(f"{other}/" for other in others if other != source)), bare)
             ids.append(_keys(text))
             held = {column: piece[column] for column in own}
             if config.y_npy is not None:

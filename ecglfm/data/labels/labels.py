@@ -29,6 +29,7 @@ from ecglfm.data.labels.selectors import near_spellings
 from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_columns
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
 from ecglfm.records import INDEX_COLUMNS, places, read_folds, require_columns
+from ecglfm.sources.base import patient_ids
 from ecglfm.sources.tables.reorder import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class LabelledRecords:
         missing = [column for column in INDEX_COLUMNS if column not in there]
         if missing:
             require_columns(pd.DataFrame(columns=there), missing, str(self._paths[source]))
-        return SourceTargets(self._slice, source, there)
+        return SourceTargets(self._slice, source, there, patient_ids(self._paths[source]))
 
     def chunks(self) -> Iterator[LabelledChunk]:
         """Yield records, sorted by `record_id`, and why each is left out, null for those that stay.

@@ -9,8 +9,9 @@ import pandas as pd
 
 from ecglfm.config import LabelFile, Selector, TaskSlice, UserError
 from ecglfm.config.expression import parse_condition
+from ecglfm.config.sources import PatientIds
 from ecglfm.data.columns import NOT_STATED, resolve
-from ecglfm.data.labels.files import ROW, FileTable, file_columns
+from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
 from ecglfm.data.labels.selectors import (
     DX,
     SCP_CLASS,
@@ -49,6 +50,8 @@ class SourceTargets:
         One of its sources.
     offered : list of str
         Columns of the source's index.
+    patient_ids : PatientIds
+        How the index took ids of patients (`ecglfm.sources.base.patient_ids`).
 
     Attributes
     ----------
@@ -61,7 +64,13 @@ class SourceTargets:
         A selector names a column that is not there, or a file that cannot be used.
     """
 
-    def __init__(self, slice: TaskSlice, source: str, offered: list[str]) -> None:  # noqa: A002
+    def __init__(
+        self,
+        slice: TaskSlice,  # noqa: A002
+        source: str,
+        offered: list[str],
+        patient_ids: PatientIds = AS_WRITTEN,
+    ) -> None:
         self.slice, self.source, self.kind = slice, source, slice.kinds[source]
         self._files: dict[LabelFile, tuple[FileTable, str]] = {}
         self._warned = False
@@ -81,7 +90,7 @@ class SourceTargets:
         for file, used in of_files.items():
             by = find_target(offered, file.by, f"task {slice.task!r}: {file.path}: by")
             needed.add(by)
-            self._files[file] = FileTable(file, sorted(used), source, slice.kinds), by
+            self._files[file] = FileTable(file, sorted(used), source, slice.kinds, patient_ids), by
         self.columns = [column for column in offered if column in needed]
 
     def of(self, index: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,8 @@ import pandas as pd
 
 from ecglfm.config import ManifestConfig, TaskSlice
 from ecglfm.config.label_sources import check_label_sources
-from ecglfm.data.labels import SourceTargets, left_out, target_columns
+from ecglfm.config.sources import PatientIds
+from ecglfm.data.labels import AS_WRITTEN, SourceTargets, left_out, target_columns
 from ecglfm.data.manifest.splits import hash_fraction
 
 #: With fewer patients chance decides what each split gets of a rare label: 1 % of 3000 in a tenth is 3, +- 1.7.
@@ -33,6 +34,8 @@ class SourceLabels:
     source : str
     offered : list of str
         Columns of the source's index.
+    patient_ids : PatientIds
+        As of `SourceTargets`.
 
     Attributes
     ----------
@@ -47,9 +50,11 @@ class SourceLabels:
         A selector names what is not there.
     """
 
-    def __init__(self, slices: Sequence[TaskSlice], source: str, offered: list[str]) -> None:
+    def __init__(
+        self, slices: Sequence[TaskSlice], source: str, offered: list[str], patient_ids: PatientIds = AS_WRITTEN
+    ) -> None:
         own = [slice_ for slice_ in slices if source in slice_.kinds]
-        self._targets = [SourceTargets(slice_, source, offered) for slice_ in own]
+        self._targets = [SourceTargets(slice_, source, offered, patient_ids) for slice_ in own]
         self.columns = sorted({column for targets in self._targets for column in targets.columns})
         self.names = [f"{slice_.task}.{label}" for slice_ in own for label in slice_.config.labels]
 
@@ -65,11 +70,11 @@ class SourceLabels:
         return pd.DataFrame(table, columns=self.names, index=index.index)
 
 
-def open_labels(slices: Sequence[TaskSlice], source: str, offered: list[str]) -> SourceLabels:
+def open_labels(slices: Sequence[TaskSlice], source: str, offered: list[str], patient_ids: PatientIds) -> SourceLabels:
     """`SourceLabels` of tasks whose selectors were looked through; raises `UserError` as `check_label_sources` does."""
     for slice_ in slices:
         check_label_sources(slice_.config, slice_.kinds, f"task {slice_.task!r}")
-    return SourceLabels(slices, source, offered)
+    return SourceLabels(slices, source, offered, patient_ids)
 
 
 def stratified_splits(carried: Mapping[str, Iterator[pd.DataFrame]], config: ManifestConfig) -> dict[str, str]:

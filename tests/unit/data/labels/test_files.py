@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.config import TaskConfig, TaskSlice, UserError
+from ecglfm.config import LabelFile, SourceConfig, SourceSlice, TaskConfig, TaskSlice, UserError
+from ecglfm.config.sources import PatientIds
 from ecglfm.data.labels.files import FileTable
 from ecglfm.data.labels.labels import run_labels
+from ecglfm.sources.base import patient_ids, write_index
 
 INDEX = pd.DataFrame(
     {
@@ -61,6 +63,34 @@ def test_by_patient_by_a_native_id_and_under_another_name(run):
     assert by_patient == {"s/1": 1, "s/2": 1, "s/3": 0, "s/4": 0}
     by_study = run("id;x,lvef\n902,12.5\n901,13\n", {"value": "lvef"}, {"by": "study", "id": "id;x"}, kind="regression")
     assert by_study == {"s/1": 13, "s/2": 12.5}
+
+
+def test_by_patient_as_the_index_took_the_ids(tmp_path: Path):
+    """With `normalise: number` 0010 and 10.0 are the index's 10; `b/0010` is of another source; by record nothing changes."""
+    (tmp_path / "own.csv").write_text("patient_id,lvef\n0010,35\ns/011.0,60\nb/004,1\n +4,70\n")
+    file = LabelFile(path=str(tmp_path / "own.csv"), by="patient_id")
+    as_numbers = FileTable(file, ["lvef"], "s", ["s", "b"], PatientIds(normalise="number"))
+    assert as_numbers.rows(INDEX, "patient_id")["lvef"].tolist() == ["35", "35", "60", "70"]
+    assert FileTable(file, ["lvef"], "s", ["s", "b"]).rows(INDEX, "patient_id")["lvef"].isna().all()
+    (tmp_path / "own.csv").write_text("record_id,lvef\n001,1\n")
+    by_record = FileTable(LabelFile(path=file.path), ["lvef"], "s", (), PatientIds(normalise="number"))
+    assert by_record.rows(INDEX, "record_id")["lvef"].isna().all()
+
+
+def test_an_index_tells_how_it_took_the_ids(tmp_path: Path):
+    """A number in the table, in the file with zeros: both are patient 7."""
+    config = SourceConfig(kind="wfdb_folder", root=str(tmp_path), patient_id={"normalise": "number"})
+    index = INDEX.assign(patient_id=pd.Series(["s/007", "s/7", "s/8", "s/9"], dtype="string"))
+    write_index(tmp_path / "s.parquet", [index], slice_=SourceSlice(source="s", config=config))
+    assert patient_ids(tmp_path / "s.parquet") == PatientIds(normalise="number")
+    made = pd.read_parquet(tmp_path / "s.parquet")
+    made[["record_id", "source", "patient_id"]].assign(split="train").to_parquet(tmp_path / "records.parquet")
+    (tmp_path / "own.csv").write_text("patient_id,ill\n007,1\n008,0\n9,0\n")
+    selector = {"column": {"ill": ["1"]}, "file": {"path": "own.csv", "by": "patient_id"}}
+    task = TaskConfig.model_validate({"kind": "binary", "labels": {"x": {"wfdb_folder": selector}}}).located(tmp_path)
+    slice_ = TaskSlice(task="t", config=task, kinds={"s": "wfdb_folder"})
+    run_labels(slice_, tmp_path / "records.parquet", [tmp_path / "s.parquet"], tmp_path / "t.parquet")
+    assert pd.read_parquet(tmp_path / "t.parquet")["label.x"].tolist() == [1, 1, 0, 0]
 
 
 def test_survival_from_a_file(run, tmp_path):
