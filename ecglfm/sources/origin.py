@@ -15,12 +15,11 @@ from ecglfm.sources.devices.recording_files import Head
 from ecglfm.sources.files import read_head
 from ecglfm.sources.inside import Root, spelled
 from ecglfm.sources.wfdb_reader.header import read_text, split_header
+from ecglfm.sources.wfdb_reader.tree import stated_patient
 
 #: header(5): base time and base date end the record line, here in any order, as databases write them.
 _TIME = re.compile(r"(?<!\S)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?!\S)", re.ASCII)
 _DATE = re.compile(r"(?<!\S)(\d{1,2})/(\d{1,2})/(\d{4})(?!\S)", re.ASCII)
-#: As MIMIC-IV-ECG and exports say whose a record is, in a comment.
-_PATIENT = re.compile(r"<?(?:subject|patient)[ _-]?id>?\s*[:=]\s*(\S+)", re.ASCII | re.IGNORECASE)
 
 
 class Origin(NamedTuple):
@@ -53,8 +52,7 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
     for name in (place.name, place.stem):
         if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():
             lines, comments = split_header(read_text(root, root.folder(()), name))
-            said = next(filter(None, map(_PATIENT.search, comments)), None)
-            return Origin(said[1] if said else None, _started(lines[0] if lines else ""))
+            return Origin(stated_patient(comments), _started(lines[0] if lines else ""))
     return Origin()
 
 

@@ -1,8 +1,8 @@
 """Any tree of WFDB records: a lab's own, or a database without an adapter.
 
 With a `table`, its rows are the records. Without one, every header is a record (but not the segments of a
-multi-segment record). Comments of the headers give what they can and the table does not: age, sex, and SNOMED CT codes
-from `#Dx:`.
+multi-segment record). Comments of the headers give what they can and the table does not: patient (`subject_id:`,
+`patient id:`), age, sex, and SNOMED CT codes from `#Dx:`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"\w[\w ]{0,63}", re.ASCII)
 _BRACKETED = re.compile(r"<(\w[\w ]*)>\s*:?([^<]*)", re.ASCII)  # `<age>: 65 <sex>: F`
+#: As MIMIC-IV-ECG and exports say whose a record is, in a comment.
+_PATIENT = re.compile(r"<?(?:subject|patient)[ _-]?id>?\s*[:=]\s*([^\s<]\S*)", re.ASCII | re.IGNORECASE)
 
 ValueT = TypeVar("ValueT")
 
@@ -135,6 +137,12 @@ def read_text(root: Root, path: str) -> str:
         return decode(os.read(descriptor, size))
 
 
+def stated_patient(comments: Iterable[str]) -> str | None:
+    """Whose a record is, by the comments of its header: `subject_id: 7`, `<patient id>: 7`; None where none says it."""
+    said = next(filter(None, map(_PATIENT.search, comments)), None)
+    return said[1] if said else None
+
+
 def read_notes(root: Root, path: str) -> Notes:
     """Notes of the header of the record at `path`; empty ones where it is missing, too long or outside the root."""
     try:
@@ -206,7 +214,7 @@ def in_pieces(name: str, paths: Iterable[tuple[str, str]], unit: str) -> Iterato
 def header_index(
     name: str, ids: Sequence[str], paths: Sequence[str], notes: Sequence[Notes], keys: Sequence[str], refused: Refused
 ) -> pd.DataFrame:
-    """Rows of an index from headers alone, in the given order; nobody's patient is known.
+    """Rows of an index from headers alone, in the given order; a patient is known where a comment says whose it is.
 
     Parameters
     ----------
@@ -227,12 +235,13 @@ def header_index(
     """
     values = [note.values for note in notes]
     record_id = [f"{name}/{native_id}" for native_id in ids]
+    patients = [patient and f"{name}/{patient}" for patient in (stated_patient(note.comments) for note in notes)]
     native = {f"native.{key}": pd.Series([v.get(key) for v in values], dtype="string") for key in keys}
     return pd.DataFrame(
         {
             "record_id": record_id,
             "source": name,
-            "patient_id": pd.Series(pd.NA, index=range(len(record_id)), dtype="string"),
+            "patient_id": pd.Series(patients, dtype="string"),
             "path": list(paths),
             "age": pd.Series(refused.parse([v.get("age", "") for v in values], parse_age, "age"), dtype="float64"),
             "sex": pd.Series(refused.parse([v.get("sex", "") for v in values], parse_sex, "sex"), dtype="string"),

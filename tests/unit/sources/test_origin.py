@@ -39,6 +39,7 @@ def test_when_a_header_says_it_was_made(tmp_path: Path, line: str, when: datetim
         ("Patient ID: p-7 <age>: 3", "p-7"),
         ("patient_id=12", "12"),
         ("patient is well", None),
+        ("<patient_id>: <age>: 63", None),
     ],
 )
 def test_whose_a_comment_says_it_is(tmp_path: Path, comment: str, patient: str | None):

@@ -62,6 +62,15 @@ def test_every_header_is_a_record(folder: Path):
     np.testing.assert_array_equal(np.rint(source(folder).read("a/2").signal * 1000), digital_of(2))
 
 
+def test_headers_say_whose_a_record_is_where_the_table_does_not(tmp_path: Path):
+    """Two recordings of person 7 were two patients, which a split may tear."""
+    for name, comment in (("1", "<subject_id>: 7"), ("2", "Patient ID: 7"), ("3", "patient_id = unknown"), ("4", "7")):
+        write(tmp_path, name, comments=(comment,))
+    assert source(tmp_path).index().patient_id.tolist() == ["w/7", "w/7", "w/3", "w/4"]
+    (tmp_path / "t.csv").write_text("path,patient_id\n1,8\n2,\n")
+    assert source(tmp_path, table="t.csv").index().patient_id.tolist() == ["w/8", "w/7"]
+
+
 def test_genuine_trees(real_data: Path):
     legacy = source(real_data / "challenge-2020-legacy-headers")
     frame = legacy.index()
