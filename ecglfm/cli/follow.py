@@ -15,6 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("status", help="where every stage stands, what runs and how far, what failed and why")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files; none: what snakemake alone makes")
     _add_project(parser)
+    _add_snakefile(parser)
     parser.add_argument("--watch", action="store_true", help="show it anew now and then, until Ctrl-C")
     parser.set_defaults(run=_status)
 
@@ -24,6 +25,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="rules, files or folders of results, such as results/finetune/ENCODER; none: all that snakemake makes",
     )  # fmt: skip
     _add_project(parser)
+    _add_snakefile(parser)
     parser.set_defaults(run=_why)
 
     parser = commands.add_parser("clean", help="say what results could go and how much room that gives, and ask")
@@ -52,21 +54,31 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's option")
 
 
+def _add_snakefile(parser: argparse.ArgumentParser) -> None:
+    """Declare Snakemake's own option, for who runs it elsewhere than in the clone."""
+    parser.add_argument(
+        "-s", "--snakefile", type=Path, metavar="FILE", default=Path("workflow/Snakefile"), help="as Snakemake's option"
+    )
+
+
 def _config(args: argparse.Namespace) -> list[str]:
     return [*args.config, *([f"results={args.results}"] if args.results else [])]
 
 
 def _clean(args: argparse.Namespace) -> int:
-    from ecglfm.app.follow.clean import find_parts, remove, show_parts
+    from ecglfm.app.follow.clean import find_parts, remove, show_parts, size_of
     from ecglfm.app.follow.plan import parse_config
     from ecglfm.config import UserError
 
     project = read_project(args.folder / "config.yaml", args.configfile, parse_config(_config(args)))
     parts, left = find_parts(project, args.keep, excluded=args.excluded)
-    print(show_parts(parts, left, Path(project.config.results)))
+    results = Path(project.config.results)
+    print(show_parts(parts, left))
     if not parts:
+        print(f"{results}: nothing to remove")
         return 0
     if not args.yes:
+        print(f"{results}: {size_of(parts)} would be free")
         if not sys.stdin.isatty():
             raise UserError("nothing was removed: there is no terminal to ask on; --yes says that it is meant")
         if input("Remove it? [y/N] ").strip().lower() not in ("y", "yes"):
@@ -74,6 +86,7 @@ def _clean(args: argparse.Namespace) -> int:
             return 1
         parts, _ = find_parts(project, args.keep, excluded=args.excluded)  # a run may have begun meanwhile
     remove(parts)
+    print(f"{results}: {size_of(parts)} are free now")
     return 0
 
 
@@ -87,7 +100,7 @@ def _status(args: argparse.Namespace) -> int:
     from ecglfm.app.follow.status import show
 
     while True:
-        plan = make_plan(args.targets, configfiles=args.configfile, config=_config(args))
+        plan = make_plan(args.targets, configfiles=args.configfile, config=_config(args), snakefile=args.snakefile)
         known = read_workings(plan.results)
         more = show_remains(*find_remains(plan.results, plan.excluding))
         text = show(plan.results, standings(plan, known), known, more)
@@ -107,5 +120,5 @@ def _why(args: argparse.Namespace) -> int:
     from ecglfm.app.follow.causes import explain
     from ecglfm.app.follow.plan import make_plan
 
-    print(explain(make_plan(args.targets, configfiles=args.configfile, config=_config(args))))
+    print(explain(make_plan(args.targets, configfiles=args.configfile, config=_config(args), snakefile=args.snakefile)))
     return 0

@@ -197,8 +197,13 @@ def remove(parts: list[Part]) -> None:
             folder.rmdir()
 
 
-def show_parts(parts: list[Part], left: list[str], results: Path) -> str:
-    """Size by stage, what is left alone, and the sum."""
+def size_of(parts: list[Part]) -> str:
+    """How large they are together."""
+    return size_text(sum(part.size for part in parts))
+
+
+def show_parts(parts: list[Part], left: list[str]) -> str:
+    """Size by stage, and what is left alone."""
     sizes: dict[str, list[Part]] = {}
     for part in parts:
         sizes.setdefault(part.stage, []).append(part)
@@ -207,9 +212,7 @@ def show_parts(parts: list[Part], left: list[str], results: Path) -> str:
     for stage, those in sizes.items():
         paths = ", ".join(str(part.path) for part in those[:3]) + (f" and {len(those) - 3} more" if those[3:] else "")
         lines.append(f"{stage:{width}}  {size_text(sum(part.size for part in those)):>9}  {paths}")
-    lines += [f"left alone: {line}" for line in left]
-    total = size_text(sum(part.size for part in parts))
-    return "\n".join([*lines, f"{results}: {total} would be free" if parts else f"{results}: nothing to remove"])
+    return "\n".join([*lines, *(f"left alone: {line}" for line in left)])
 
 
 def size_text(size: float) -> str:

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ class Plan:
 
 def make_plan(
     targets: Sequence[str] = (), *, configfiles: Sequence[Path] = (), config: Sequence[str] = (),
+    snakefile: Path = SNAKEFILE,
 ) -> Plan:  # fmt: skip
     """Ask Snakemake what it would do; in the folder in which it is run.
 
@@ -116,21 +118,35 @@ def make_plan(
     configfiles : sequence of path
     config : sequence of str
         As Snakemake's options of these names.
+    snakefile : path
 
     Raises
     ------
     UserError
         This is no folder of the workflow, the config is wrong, or nothing makes a target.
     """
-    if not SNAKEFILE.is_file():
-        raise UserError(f"{Path.cwd()} has no {SNAKEFILE}: run this where you run snakemake")
+    if not snakefile.is_file():
+        raise UserError(
+            f"{Path.cwd()} has no {snakefile}: run this where you run snakemake, or name its Snakefile with -s"
+        )
     need("snakemake", extra="workflow", what="this command")
+    ask = partial(_ask, configfiles=configfiles, config=config, snakefile=snakefile)
     named = [_clean(target) for target in targets]
-    if all(target.isidentifier() or Path(target).suffix for target in named):  # rules and files, which Snakemake knows
-        return _ask(named, configfiles, config)
-    whole = _ask([], configfiles, config)
-    files = [job.outputs[0] for job in whole.jobs if any(_makes(job, target) for target in named)]
-    return _ask(files or named, configfiles, config)
+    known = all(target.isidentifier() or Path(target).suffix for target in named)  # rules and files, as Snakemake has
+    if known and (plan := ask(named)) is not None:
+        return plan
+    whole = ask([])
+    assert whole is not None  # what the workflow itself asks for it can make
+    files = {target: [job.outputs[0] for job in whole.jobs if _makes(job, target)] for target in named}
+    wanted = [one for target in named for one in files[target] or [target]]
+    plan = ask(wanted)
+    if plan is None:
+        unknown = next((target for target in named if not files[target] and ask([target]) is None), named[0])
+        raise UserError(
+            f"{unknown}: no rule, no file that a rule makes, and no folder of results with this config: `snakemake"
+            " --list-target-rules` names the rules, `ecglfm status` what is made"
+        )
+    return plan
 
 
 def _clean(target: str) -> str:
@@ -144,11 +160,11 @@ def _makes(job: Job, target: str) -> bool:
     return any(output == target or output.startswith(f"{target}/") for output in job.outputs)
 
 
-def _ask(targets: Sequence[str], configfiles: Sequence[Path], config: Sequence[str]) -> Plan:
-    """The plan for rules and files; raises `UserError`."""
+def _ask(targets: Sequence[str], *, configfiles: Sequence[Path], config: Sequence[str], snakefile: Path) -> Plan | None:
+    """The plan for rules and files, None where nothing makes one of them; raises `UserError`."""
     with _without_slurm():
         from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import RuleException, WorkflowError
+    from snakemake.exceptions import MissingRuleException, RuleException, WorkflowError
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 
     said = io.StringIO()
@@ -165,13 +181,15 @@ def _ask(targets: Sequence[str], configfiles: Sequence[Path], config: Sequence[s
                 config_settings=ConfigSettings(
                     config=parse_config(config), configfiles=[path.resolve() for path in configfiles]
                 ),
-                snakefile=SNAKEFILE,
+                snakefile=snakefile,
             )
             workflow = workflow_api._workflow
             workflow_api.dag(DAGSettings(targets=set(targets)))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             return _read(workflow, workflow.globals["PROJECT"], targets)
+    except MissingRuleException:
+        return None
     except (WorkflowError, RuleException, SystemExit) as error:
         text = str(error) or said.getvalue()
         raise UserError(text.strip()) from None

@@ -60,8 +60,12 @@ def test_on_a_terminal_it_asks(
     assert (results / "report/index.html").exists()
 
 
-def test_a_script_says_yes_and_another_folder(results: Path, tmp_path: Path) -> None:
+def test_a_script_says_yes_and_another_folder(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results.rename(tmp_path / "other")
+    assert main(["clean", "--keep", "models", "--results", "other", "--yes"]) == 0
+    assert capsys.readouterr().out == "ingest      100 B  other/ingest/a\nother: 100 B are free now\n"
     assert main(["clean", "--results", "other", "--yes"]) == 0
     assert not (tmp_path / "other").exists() or not list((tmp_path / "other").iterdir())
 
@@ -73,5 +77,6 @@ def test_outside_of_the_workflow_it_says_where_to_be(
     monkeypatch.chdir(tmp_path)
     assert main([command]) == 1
     assert capsys.readouterr().err == (
-        f"ecglfm {command}: error: {tmp_path} has no workflow/Snakefile: run this where you run snakemake\n"
+        f"ecglfm {command}: error: {tmp_path} has no workflow/Snakefile: run this where you run snakemake,"
+        " or name its Snakefile with -s\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.app.follow.clean import BY_SOURCE, WITHOUT_KEEP, find_parts, remove, show_parts, size_text
+from ecglfm.app.follow.clean import BY_SOURCE, WITHOUT_KEEP, find_parts, remove, show_parts, size_of, size_text
 from ecglfm.config import Project, UserError
 from ecglfm.lock import Lock
 
@@ -63,13 +63,13 @@ def test_what_goes_is_what_is_not_kept(project: Project, keep: str | None, size:
 
 def test_it_is_told_by_stage(project: Project) -> None:
     parts, left = find_parts(project, "models")
-    assert show_parts(parts, left, Path("results")) == (
+    assert show_parts(parts, left) == (
         "ingest            3 kB  results/ingest/a\n"
         "preprocess        2 kB  results/preprocess/a\n"
         "embed            500 B  results/embed/tiny\n"
-        "checkpoints      800 B  results/pretrain/tiny/checkpoints\n"
-        "results: 6 kB would be free"
+        "checkpoints      800 B  results/pretrain/tiny/checkpoints"
     )
+    assert size_of(parts) == "6 kB"
     assert [size_text(size) for size in (0, 999, 1500, 2e9, 3.4e13)] == ["0 B", "999 B", "2 kB", "2 GB", "34.0 TB"]
 
 

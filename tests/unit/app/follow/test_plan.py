@@ -77,6 +77,17 @@ def test_an_edited_key_is_told_whatever_the_target(target: str) -> None:
     assert explain(plan).endswith("  finetune.lr 0.001 -> 0.003\n    in results/config/tiny.yaml")
 
 
+def test_a_stage_is_all_of_its_jobs() -> None:
+    assert make_plan(["Snakefile"]).asked == [0, 1]
+
+
+def test_from_elsewhere_as_snakemake_itself(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "raw.txt").write_text("raw")
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(snakefile=project / "workflow/Snakefile")
+    assert [job.rule for job in plan.jobs if job.reason.missing] == ["config_slice", "fit"]
+
+
 def test_newer_and_missing_files_and_another_command_are_told(project: Path) -> None:
     raw, snakefile = project / "raw.txt", project / "workflow/Snakefile"
     raw.write_text("other")
@@ -94,8 +105,9 @@ def test_newer_and_missing_files_and_another_command_are_told(project: Path) -> 
 
 
 def test_what_cannot_be_planned_is_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"No rule to produce nonsense\.txt"):
-        make_plan(["nonsense.txt"])
+    for name in ("nonsense.txt", "NOSUCH", "results/finetune/nosuch"):
+        with pytest.raises(UserError, match=f"^{name}: no rule, no file that a rule makes, and no folder of results"):
+            make_plan(["results/model", name])
     with pytest.raises(UserError, match="^config.yaml's `tasks` is empty$"):
         make_plan(["none"])
     with pytest.raises(UserError, match="--config: "):
