@@ -15,6 +15,7 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.sources import open_source
 from ecglfm.sources.base import write_index
 from tests.unit.sources import vendor_file
+from tests.unit.sources.cardiosoft_file import cardiosoft, strip
 from tests.unit.sources.muse_file import LEADS as EIGHT
 from tests.unit.sources.muse_file import muse, rhythm
 from tests.unit.sources.vendor_file import wave
@@ -63,6 +64,23 @@ def test_a_mixed_folder_to_records_and_ledger(folder: Path, tmp_path: Path, capl
     assert dropped.to_dict() == {"w/broken.scp": "signal_unreadable", "w/night.bdf": "format_unsupported"}
     assert sorted([*records.index, *dropped.index]) == sorted(index.record_id)
     np.testing.assert_array_equal(np.load(tmp_path / "0.npy")[:20], STEPS * 5)
+
+
+def test_xml_of_ge_says_when_and_what_it_measured_as_other_files_do(tmp_path: Path) -> None:
+    """Of a mixed folder these were empty: whoever sorts recordings by date had those of other makers alone."""
+    (tmp_path / "muse.xml").write_bytes(muse(rhythm({lead: [100, -100] * 10 for lead in EIGHT})))
+    when = {"Year": "2019", "Month": "10", "Day": "9", "Hour": "12", "Minute": "39", "Second": "11"}
+    (tmp_path / "soft.xml").write_bytes(cardiosoft(strip({"I": [1, 2]}), when=when))
+    index = open_source(slice_of(tmp_path)).index().set_index("path").filter(like="native.")
+    assert index.loc["muse.xml"].dropna().to_dict() == {
+        "native.format": "GE MUSE XML", "native.acquired": "2020-08-17 09:15:11", "native.heart_rate": "72",
+        "native.qt_interval": "398",
+    }  # fmt: skip
+    assert index.loc["soft.xml"].dropna().to_dict() == {
+        "native.format": "GE CardioSoft XML", "native.acquired": "2019-10-09 12:39:11", "native.model": "CardioSoft",
+        "native.heart_rate": "60", "native.pr_interval": "140", "native.qrs_duration": "94",
+        "native.qt_interval": "400",
+    }  # fmt: skip
 
 
 def test_a_table_says_more_and_names_the_recordings(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
