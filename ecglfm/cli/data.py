@@ -184,7 +184,10 @@ def _labels(args: argparse.Namespace) -> None:
     from ecglfm.data.tracked import track_labels
 
     config = load(TaskSlice, args.config)
-    run_labels(config, args.manifest, args.index, args.output)
+    with warnings_of("ecglfm.data.labels") as warned:
+        run_labels(config, args.manifest, args.index, args.output)
+    for text in warned:
+        print(f"{args.output}: warning: {text}")
     if args.tracking:
         track_labels(config, args.output, tracking=tracking_of(args), rule=args.rule)
 

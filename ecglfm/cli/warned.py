@@ -21,7 +21,7 @@ class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._said.setdefault(record.getMessage())
         more = len(self._said) - _MOST
-        rest = [f"and {counted(more, 'more warning')}, in the log of the stage index"] if more > 0 else []
+        rest = [f"and {counted(more, 'more warning')}, in the log of the stage"] if more > 0 else []
         self._texts[:] = [*islice(self._said, _MOST), *rest]
 
 

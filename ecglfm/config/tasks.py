@@ -13,7 +13,7 @@ from ecglfm.config.base import Name, Section
 from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.kinds import KINDS, TaskKind
 from ecglfm.config.one_of import OneOf
-from ecglfm.config.text import split_codes
+from ecglfm.config.text import as_codes, split_codes
 
 #: Clauses that choose records, any of which is enough.
 CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report", "column", "codes", "where")
@@ -113,6 +113,11 @@ class Selector(Section):
     event: str | None = Field(
         None, description="`kind: survival`: whether it was the event, a column (true/false, 1/0) or a condition"
     )
+    since: str | None = Field(
+        None,
+        description="`kind: survival`: column of the database that says when a recording was made; `time` and `event` "
+        "are then dates, of the last news and of the event (empty: it has not come), and times are years between",
+    )
     file: LabelFile | None = Field(
         None, description="CSV of your own, to whose columns `column`, `where`, `value`, `time` and `event` then refer"
     )
@@ -124,20 +129,20 @@ class Selector(Section):
     @classmethod
     def _unquoted_in_columns(cls, codes: Any) -> Any:
         """As those of `snomed`."""
-        return {name: _as_codes(own) for name, own in codes.items()} if isinstance(codes, dict) else codes
+        return {name: as_codes(own) for name, own in codes.items()} if isinstance(codes, dict) else codes
 
     @model_serializer(mode="wrap")
     def _without_unused_codes(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """No `codes` and no `statement` are left out: labels from before there were such clauses stay what they are."""
+        """No `codes`, `statement` and `since` are left out: labels from before there were such stay what they are."""
         content: dict[str, Any] = write(self)
-        needs = {"codes": "codes", "statement": "statement", "read_by": "statement"}
+        needs = {"codes": "codes", "statement": "statement", "read_by": "statement", "since": "since"}
         return {key: value for key, value in content.items() if key not in needs or content[needs[key]]}
 
     @field_validator("snomed", "statement", mode="before")
     @classmethod
     def _unquoted_codes(cls, codes: Any) -> Any:
         """Codes are numbers to YAML unless they are quoted; both are meant as text."""
-        return _as_codes(codes)
+        return as_codes(codes)
 
     @model_validator(mode="after")
     def _is_sound(self) -> Selector:
@@ -164,6 +169,10 @@ class Selector(Section):
         bounds = self.min_likelihood > 0 or self.max_likelihood < 100
         if bounds and not any(getattr(self, key) for key in _LIKELIHOODS):
             raise ValueError(f"`min_likelihood` and `max_likelihood` count for {', '.join(_LIKELIHOODS)} only")
+        if self.since and not self.time:
+            raise ValueError(
+                "`since` is of `kind: survival`: it says where the dates of `time` and `event` are counted from"
+            )
         if self.min_likelihood > self.max_likelihood:
             raise ValueError("`min_likelihood` is above `max_likelihood`: no code can count")
         if self.not_report and not self.report:
@@ -282,13 +291,6 @@ class TaskConfig(Section):
 
         labels = {label: _each(selectors, moved) for label, selectors in self.labels.items()}
         return self.model_copy(update={"labels": labels, "exclude": _each(self.exclude, moved)})
-
-
-def _as_codes(codes: Any) -> Any:
-    """Whole numbers of a list as text."""
-    if not isinstance(codes, list):
-        return codes
-    return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
 
 
 def _each(selectors: dict[str, Selector], change: Callable[[Selector], Selector]) -> dict[str, Selector]:

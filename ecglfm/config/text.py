@@ -28,6 +28,13 @@ def split_codes(cell: str) -> list[str]:
     return [code for code in _BETWEEN_CODES.split(cell) if code]
 
 
+def as_codes(codes: Any) -> Any:
+    """Whole numbers of a list as text: codes are numbers to YAML unless they are quoted; for field validators."""
+    if not isinstance(codes, list):
+        return codes
+    return [str(code) if isinstance(code, int) and not isinstance(code, bool) else code for code in codes]
+
+
 def at_home(path: str | None) -> str | None:
     """A path whose `~` is the home folder, as a shell has it; for field validators."""
     return os.path.expanduser(path) if path else path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 
 import pandas as pd
 
@@ -16,6 +17,11 @@ TIMES_OF_DAY = {"AcquisitionDate": "AcquisitionTime"}
 _NO_DATE = r"\D*|\s*[Tt]?\d{1,2}:.*"
 #: Day and month, in whichever order, before the year.
 _YEAR_LAST = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})(?!\d)", re.ASCII)
+
+_GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}", re.ASCII)
+#: Years in which a person may be seen, also where a database moves its dates; registers write 9999 for never.
+_YEARS = range(1900, 2251)
 
 
 def columns_of(date: str, there: Collection[str]) -> list[str]:
@@ -58,3 +64,27 @@ def _month_second(texts: pd.Series) -> pd.Series:
         if match["sign"] == "." or day_first
     }
     return texts.map(turned).fillna(texts).astype("string") if turned else texts
+
+
+def stated_day(text: str) -> float:
+    """Days since 1970 of a date that a person has written, with or without a time of day.
+
+    Parameters
+    ----------
+    text : str
+        `2021-03-05`, `20210305` or `5.3.2021`, and `2021-03-05 08:00`.
+
+    Raises
+    ------
+    ValueError
+        It is no date, or one that may be read in two ways (`03/05/2021`), or of a year in which nobody is seen.
+    """
+    day, _, time = text.replace("t", " ").replace("T", " ").partition(" ")
+    if german := _GERMAN.fullmatch(day):
+        day = f"{german[3]}-{german[2]:>02}-{german[1]:>02}"
+    elif not _ISO.fullmatch(day):
+        raise ValueError(text)
+    found = datetime.fromisoformat(f"{day} {time}".strip()).replace(tzinfo=None)
+    if found.year not in _YEARS:
+        raise ValueError(text)
+    return (found - datetime(1970, 1, 1)).total_seconds() / 86400

@@ -125,7 +125,7 @@ class LabelledRecords:
                 self.n_records += len(labels)
                 self.matches += (values == 1 if classes else values.notna()).sum().to_numpy()
                 yield pd.concat([index["record_id"], labels], axis=1)
-            targets.warn_unknown()
+            targets.warn()
 
     def opened(self) -> list[tuple[str, SourceTargets, Path]]:
         """Each source, what the task asks of it, and its index."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -25,14 +27,23 @@ from ecglfm.data.labels.selectors import (
     says_nothing,
     select,
 )
+from ecglfm.records import columns_of, made_at, stated_day
+
+logger = logging.getLogger(__name__)
 
 #: Column of `SourceTargets.of` that marks the records which the task leaves out on purpose.
 EXCLUDED = "excluded"
 _TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
+_YEAR = 365.25  # days
 
 #: What a cell must be, and how to mend one that is not.
 _NUMBER = "a number", "write it with a decimal point, or leave the cell empty"
 _EVENT = "true or false, or 1 or 0", "of other words write a condition, such as `event: COLUMN == 'yes'`"
+
+_DATE = (
+    "a date such as 2021-03-05 or 5.3.2021",
+    "leave the cell empty where there is none; of a column of 0 and 1 write a condition: `event: COLUMN == '1'`",
+)
 
 
 def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
@@ -74,6 +85,7 @@ class SourceTargets:
         self.slice, self.source, self.kind = slice, source, slice.kinds[source]
         self._files: dict[LabelFile, tuple[FileTable, str]] = {}
         self._warned = False
+        self._shared = Counter[str]()
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
         of_files: dict[LabelFile, set[str]] = {}
         for place, kind, selector in slice.config.selectors():
@@ -82,6 +94,8 @@ class SourceTargets:
             where = f"task {slice.task!r}: {place}"
             if selector.among is not None:
                 needed |= set(resolve(parse_condition(selector.among), offered, where).values())
+            if selector.since is not None:
+                needed |= set(_moment_columns(offered, selector.since, where))
             if selector.file is None:
                 needed |= columns_used(selector, offered, where)
             else:
@@ -114,6 +128,8 @@ class SourceTargets:
             where = f"task {self.slice.task!r}: labels.{label}.{self.kind}"
             file = files[selector.file] if selector.file else None
             values = self._values(index, selector, where, file, statements)
+            if selector.time and not selector.since and selector.file and selector.file.by == "patient_id":
+                self._shared[label] += int((~np.isnan(values[0]) & index["patient_id"].duplicated()).sum())
             if selector.among is not None:
                 outside = ~condition_met(selector.among, index, where)
                 values = [np.where(outside, np.nan, value) for value in values]
@@ -142,8 +158,7 @@ class SourceTargets:
         if selector.value is not None:
             return [self._numbers(index, table, selector, selector.value, where)]
         if selector.time is not None:
-            time = self._numbers(index, table, selector, selector.time, where)
-            event = self._events(index, table, selector, where)
+            time, event = self._follow_up(index, table, selector, selector.time, where)
             unknown = np.isnan(time) | np.isnan(event)
             return [np.where(unknown, np.nan, time), np.where(unknown, np.nan, event)]
         selected = select(index, selector, where, file, statements).astype(np.float64)
@@ -151,6 +166,27 @@ class SourceTargets:
         if self.slice.config.missing == "ignore":
             selected[(selected == 0) & is_silent(index, selector, where, file)] = np.nan
         return [selected]
+
+    def _follow_up(
+        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Time and event; of dates in years from each recording, to the event or else to the last news."""
+        if selector.since is None:
+            return self._numbers(index, table, selector, name, where), self._events(index, table, selector, where)
+        end = self._days(index, table, selector, name, where)
+        if selector.event_condition is None:
+            came = self._days(index, table, selector, str(selector.event), where)
+            event = (~np.isnan(came)).astype(np.float64)
+            end = np.where(np.isnan(came), end, came)
+        else:
+            event = self._events(index, table, selector, where)
+        made = made_at(*(index[column] for column in _moment_columns(index.columns, selector.since, where)))
+        days = (made - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)
+        return (end - days.to_numpy(np.float64)) / _YEAR, event
+
+    def _days(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
+        column = find_target(table.columns, name, where)
+        return _parsed(table[column], stated_day, _DATE, self._teller(index, table, selector, column, where))
 
     def _numbers(
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
@@ -186,11 +222,25 @@ class SourceTargets:
         table, by = self._files[selector.file]
         return table.rows(index, by)
 
-    def warn_unknown(self) -> None:
-        """Warn, once, of ids of files that no record has had; to be called when all rows have been asked for."""
+    def warn(self) -> None:
+        """Warn, once, of what only a person can judge; to be called when all rows have been asked for."""
         for table, _ in self._files.values() if not self._warned else ():
             table.warn_unknown()
+        for label, number in self._shared.items() if not self._warned else ():
+            if number:
+                logger.warning(
+                    "task %r: label %r has one time a patient, which %d recordings share with another one of the same"
+                    " patient: with dates and `since` it is counted from each recording",
+                    self.slice.task, label, number,
+                )  # fmt: skip
         self._warned = True
+
+
+def _moment_columns(offered: Iterable[str], name: str, where: str) -> list[str]:
+    """Columns of an index that say when a recording was made: the date, and the time of day where it stands apart."""
+    date = find_target(offered, name, where)
+    there = {column.removeprefix("native.") for column in offered}
+    return [date, *(f"native.{time}" for time in columns_of(date.removeprefix("native."), there)[1:])]
 
 
 def _number(text: str) -> float:

@@ -70,6 +70,18 @@ def test_from_nothing_to_labels(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]
     assert main(["labels", "--config", str(tmp_path / "t.yaml"), *inputs, "--output", str(tmp_path / "t.parquet")]) == 0
     assert set(pd.read_parquet(tmp_path / "t.parquet")["label.heads"]) == {0.0, 1.0}
+    assert "t.parquet: warning" not in capsys.readouterr().out
+    ids = [*records.patient_id.unique(), "nobody"]
+    (tmp_path / "own.csv").write_text("patient_id,x\n" + "".join(f"{one},{n % 2}\n" for n, one in enumerate(ids)))
+    (tmp_path / "t.yaml").write_text(
+        "task: t\nkinds: {s: mimic_iv_ecg}\nconfig: {kind: binary, sources: [s], labels: {x: {mimic_iv_ecg:"
+        f" {{column: {{x: ['1']}}, file: {{path: {tmp_path}/own.csv, by: patient_id}}}}}}}}}}\n"
+    )
+    assert main(["labels", "--config", str(tmp_path / "t.yaml"), *inputs, "--output", str(tmp_path / "t.parquet")]) == 0
+    said = capsys.readouterr().out  # standard error goes to the log
+    assert said.startswith(
+        f"{tmp_path}/t.parquet: warning: {tmp_path}/own.csv: 1 ids are no patient_id of source s, the"
+    )
 
 
 def test_databases_that_hold_each_other_are_told_before_anything_is_read(

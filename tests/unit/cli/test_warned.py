@@ -14,6 +14,6 @@ def test_warnings_are_said_once_and_not_without_end():
         for number in range(25):
             logger.warning("file %d", number)
             logger.warning("file %d", number)
-    assert warned == [*(f"file {number}" for number in range(20)), "and 5 more warnings, in the log of the stage index"]
+    assert warned == [*(f"file {number}" for number in range(20)), "and 5 more warnings, in the log of the stage"]
     logger.warning("later")
     assert len(warned) == 21

@@ -30,6 +30,7 @@ def test_binary_task_has_one_label() -> None:
         (task_of("regression", a=SELECTOR), "labels.a.ptbxl: `kind: regression` needs `value`"),
         (task_of("binary", a={"value": "age"}), "labels.a.ptbxl: `kind: binary` has no `value`"),
         (task_of("survival", a={"time": "t"}), "labels.a.ptbxl: `kind: survival` needs `event`"),
+        (task_of("regression", a={"value": "x", "since": "acquired"}), "`since` is of `kind: survival`"),
         (task_of("regression", a={"value": "x", "scp": ["NORM"]}), "`scp` is no number; `among` chooses the records"),
         (task_of("binary", a=SELECTOR) | {"exclude": {"ptbxl": {"value": "x"}}}, "exclude.ptbxl: `kind: binary` has no `value`"),
         (task_of("binary", a={}), "empty selector: give one of scp, "),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ecglfm.records.moments import columns_of, made_at
+from ecglfm.records.moments import columns_of, made_at, stated_day
 
 
 def test_dates_in_all_their_forms():
@@ -43,3 +43,15 @@ def test_a_time_of_day_that_stands_by_itself():
     found = made_at(pd.Series(["08-17-2020", "08-17-2020", None]), pd.Series(["09:15:11", None, "09:15:11"]))
     assert found.dt.strftime("%Y-%m-%d %H:%M:%S").tolist()[:2] == ["2020-08-17 09:15:11", "2020-08-17 00:00:00"]
     assert pd.isna(found[2])
+
+
+@pytest.mark.parametrize("text", ["2021-03-05", "20210305", "5.3.2021", "05.03.2021", "2021-03-05T00:00:00Z"])
+def test_a_day_that_a_person_has_written(text: str):
+    assert stated_day(text) == 18691  # `date -d 2021-03-05 +%s` / 86400
+    assert stated_day("2021-03-05 06:00") == 18691.25
+
+
+@pytest.mark.parametrize("text", ["03/05/2021", "03-05-2021", "5.3.21", "31.2.2021", "9999-12-31", "1", "2021", "soon"])
+def test_no_day_and_one_of_which_nobody_knows_the_month(text: str):
+    with pytest.raises(ValueError, match="."):
+        stated_day(text)

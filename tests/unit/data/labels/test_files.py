@@ -101,6 +101,39 @@ def test_survival_from_a_file(run, tmp_path):
     assert table["event.x"].tolist() == [1, 1, 0]
 
 
+def test_survival_by_dates_is_counted_from_each_recording(run, tmp_path, caplog):
+    """Patient 10 has two recordings, a year apart; the event lies between those of 11 and 4."""
+    made = ["2019-06-01 12:00:00", "2020-05-31 12:00:00", "2019-03-05 12:00:00", "2021-03-05 12:00:00"]
+    INDEX.assign(**{"native.acquired": made}).to_parquet(tmp_path / "s.parquet", index=False)
+    dated = {"since": "acquired", "time": "last", "event": "stroke"}
+    text = "patient_id,last,stroke\n10,1.1.2024,2021-05-31\n11,5.3.2020,\n4,5.3.2022,2021-03-05\n"
+    times = run(text, dated, {"by": "patient_id"}, kind="survival")
+    days = {"s/1": 729.5, "s/2": 364.5, "s/3": 365.5}
+    assert times == {record: pytest.approx(number / 365.25) for record, number in days.items()}
+    assert pd.read_parquet(tmp_path / "t.parquet")["event.x"].tolist() == [1, 1, 0]
+    ledger = pd.read_parquet(tmp_path / "t.ledger.parquet")
+    assert ledger[["record_id", "reason"]].values.tolist() == [["s/4", "time_not_positive"]]  # it had come that day
+    text = "patient_id,until,how\n10,2021-05-31,dead\n11,,dead\n4,2022-03-05,alive\n"
+    told = dated | {"time": "until", "event": "how == 'dead'"}
+    assert run(text, told, {"by": "patient_id"}, kind="survival") == {
+        "s/1": pytest.approx(729.5 / 365.25), "s/2": pytest.approx(364.5 / 365.25),
+        "s/4": pytest.approx(364.5 / 365.25),
+    }  # fmt: skip
+    assert "share with another" not in caplog.text
+    with pytest.raises(
+        UserError, match=r"own.csv: row 2: last must be a date such as .*, found '03/05/2020'; leave the"
+    ):
+        run("patient_id,last,stroke\n10,03/05/2020,\n", dated, {"by": "patient_id"}, kind="survival")
+    with pytest.raises(UserError, match=r"row 2: stroke must be a date .*, found '0'; .* write a condition: `event: "):
+        run("patient_id,last,stroke\n10,2020-05-03,0\n", dated, {"by": "patient_id"}, kind="survival")
+
+
+def test_one_time_for_several_recordings_of_a_patient_is_told(run, caplog):
+    text = "patient_id,days,died\n10,12,1\n11,30,0\n"
+    run(text, {"time": "days", "event": "died"}, {"by": "patient_id"}, kind="survival")
+    assert "label 'x' has one time a patient, which 1 recordings share with another one of the same" in caplog.text
+
+
 def test_repeated_ids_must_agree_and_unknown_ones_are_counted(run, caplog):
     agreeing = "record_id,grade,note\n1,II,first half\n1,II,second half\n7,I,\n8,I,\n8,I,\n"
     with caplog.at_level(logging.WARNING):
