@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ecglfm.config import ManifestSlice, TaskSlice, TrackingSlice, read_yaml
+from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, TrackingSlice, load, read_yaml
+from ecglfm.config.base import Section
 from ecglfm.config.difference import changed
 from ecglfm.data.tables import shard_tables, table_pieces
 from ecglfm.provenance import sha256_file, sha256_json
@@ -106,12 +107,11 @@ def track_manifest(
     )
     for source in slice.sources:
         for stage in ("index", "ingest", "preprocess"):
-            config = results / "config" / ("preprocess.yaml" if stage == "preprocess" else f"source/{source}.yaml")
-            params = read_yaml(config) if config.is_file() else {}  # not there when `manifest` is run by hand
+            content, params = _config(results / "config", stage, source)
             metrics, data = _stage_counts(results, stage, source, slice.shards.get(source), ledger)
-            tags = standard_tags(stage=stage, config_hash=sha256_json(params), data_hash=data, rule=rule)
+            tags = standard_tags(stage=stage, config_hash=sha256_json(content), data_hash=data, rule=rule)
             tags |= {"source": source}
-            about: dict[str, Any] = {"params": params, "config": params}
+            about: dict[str, Any] = {"params": params, "config": content}
             with start_run(tracking, stage=stage, name=source, tags=tags, **about, once=True) as run:
                 run.log(metrics, step=0)
     content = slice.model_dump(mode="json")
@@ -126,6 +126,15 @@ def track_manifest(
     with start_run(tracking, stage="manifest", name="manifest", tags=tags, **about, once=True) as run:
         run.log(counts | {"passed": float(audit["passed"])}, step=0)
         run.artifact(output / "audit.json")
+
+
+def _config(folder: Path, stage: str, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A stage's slice, and what of it differs from the defaults; empty where `manifest` is run by hand."""
+    path = folder / ("preprocess.yaml" if stage == "preprocess" else f"source/{source}.yaml")
+    if not path.is_file():
+        return {}, {}
+    section: Section = load(PreprocessConfig if stage == "preprocess" else SourceSlice, path)
+    return read_yaml(path), changed(section)
 
 
 def _stage_counts(

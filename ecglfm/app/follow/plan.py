@@ -135,18 +135,15 @@ def make_plan(
     known = all(target.isidentifier() or Path(target).suffix for target in named)  # rules and files, as Snakemake has
     if known and (plan := ask(named)) is not None:
         return plan
-    whole = ask([])
-    assert whole is not None  # what the workflow itself asks for it can make
+    whole = ask([]) or Plan(Path(), [])  # what the workflow itself asks for it can make
     files = {target: [job.outputs[0] for job in whole.jobs if _makes(job, target)] for target in named}
-    wanted = [one for target in named for one in files[target] or [target]]
-    plan = ask(wanted)
-    if plan is None:
-        unknown = next((target for target in named if not files[target] and ask([target]) is None), named[0])
-        raise UserError(
-            f"{unknown}: no rule, no file that a rule makes, and no folder of results with this config: `snakemake"
-            " --list-target-rules` names the rules, `ecglfm status` what is made"
-        )
-    return plan
+    if (plan := ask([one for target in named for one in files[target] or [target]])) is not None:
+        return plan
+    unknown = next((target for target in named if not files[target] and ask([target]) is None), named[0])
+    raise UserError(
+        f"{unknown}: no rule, no file that a rule makes, and no folder of results with this config: `snakemake"
+        " --list-target-rules` names the rules, `ecglfm status` what is made"
+    )
 
 
 def _clean(target: str) -> str:

@@ -64,8 +64,9 @@ def training_data(results: Path, fit: FittedModel, metrics: dict[str, Any], said
     Returns
     -------
     dict
-        `rows` (list of dict of `source`, `uses`, `counts` by split, `licence`) and `fitted` (of `model.json`: number
-        of train and valid records and patients; empty where it does not say).
+        `rows` (list of dict of `source`, `uses`, `counts` by split, `licence`), `dominant` (as the audit has it, of
+        these sources) and `fitted` (of `model.json`: number of train and valid records and patients; empty where it
+        does not say).
     """
     audit = read_if_there(results / "manifest/audit.json", read_json)
     if audit is None:
@@ -82,7 +83,9 @@ def training_data(results: Path, fit: FittedModel, metrics: dict[str, Any], said
     # what an imported encoder was pretrained on is not in this manifest
     for source in sorted(set(pretrained) - set(audit.get("counts", {}))):
         rows.append({"source": source, "uses": "pretraining", "counts": {}, "licence": said.licences.get(source)})
-    return {"rows": rows, "fitted": fitted_to(results, fit)}
+    used = {row["source"] for row in rows}
+    dominant = [one for one in audit.get("dominant", []) if one["source"] in used]
+    return {"rows": rows, "dominant": dominant, "fitted": fitted_to(results, fit)}
 
 
 def _parts(source: str, pretrained: list[str], fitted: list[str], external: list[str]) -> list[tuple[str, bool]]:

@@ -70,8 +70,10 @@ def results(tmp_path: Path) -> Path:
     """Tables of one source: four rows in the index, one dropped by ingest, one flagged by preprocess; two shards."""
     for stage in ("index", "ingest/s", "preprocess/s", "manifest", "config/source"):
         (tmp_path / stage).mkdir(parents=True)
-    (tmp_path / "config/source/s.yaml").write_text("source: s\n")
-    (tmp_path / "config/preprocess.yaml").write_text("sampling_rate: 500\n")
+    (tmp_path / "config/source/s.yaml").write_text(
+        "source: s\nconfig: {kind: wfdb_folder, root: raw, table: null, shards: 2}\n"
+    )
+    (tmp_path / "config/preprocess.yaml").write_text("sampling_rate: 400\nnotch: null\n")
     pd.DataFrame({"record_id": list("abcd"), "patient_id": ["p", "p", "q", "r"]}).to_parquet(
         tmp_path / "index/s.parquet"
     )
@@ -105,7 +107,10 @@ def test_each_data_stage_has_its_experiment_and_no_run_twice(results: Path) -> N
     assert index.data.metrics == {"records": 4, "patients": 3}
     assert ingest.data.metrics == {"records": 3, "hours": 1.0, "dropped/signal_missing": 1}
     assert preprocess.data.metrics == {"records": 3, "hours": 1.0, "flagged/flat_leads": 1}
-    assert preprocess.data.params == {"sampling_rate": "500"}
+    assert preprocess.data.params == {"sampling_rate": "400"}  # and no defaults
+    assert index.data.params == ingest.data.params == {
+        "source": "s", "config.kind": "wfdb_folder", "config.root": "raw", "config.shards": "2",
+    }  # fmt: skip
     assert ingest.data.tags["source"] == "s"
     assert [run.data.metrics for run in runs("manifest")] == [
         {"train/records/s": 3, "train/patients/s": 2, "passed": 1}

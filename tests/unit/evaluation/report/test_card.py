@@ -148,7 +148,9 @@ def test_a_card_says_what_a_pretraining_began_with_and_what_was_seen_then(result
 def test_a_card_says_what_it_is_for_and_what_it_learnt_from(results: Path) -> None:
     counts = {"train": {"records": 40, "patients": 7}, "test": {"records": 12, "patients": 2}}
     path = results / "manifest/audit.json"
-    write_json(path, read_json(path) | {"counts": {"alpha": counts, "unused": counts}})
+    one = {"split": "test", "patient": "alpha/secret", "records": 11, "of": 12}
+    dominant = [one | {"source": "alpha"}, one | {"source": "unused", "records": 10}]
+    write_json(path, read_json(path) | {"counts": {"alpha": counts, "unused": counts}, "dominant": dominant})
     path = results / "pretrain/tiny/encoder.json"
     write_json(path, read_json(path) | {"training": {"sources": ["alpha", "elsewhere"]}})
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
@@ -162,7 +164,9 @@ def test_a_card_says_what_it_is_for_and_what_it_learnt_from(results: Path) -> No
     assert "Anything that is none of its labels: it knows NORM, MI." in seen
     assert "alpha pretraining, fine-tuning and test 40 7 patients – 12 2 patients CC BY 4.0" in seen
     assert "elsewhere pretraining – – – unknown: licence of the source says nothing" in seen
+    assert "11 of the 12 records of alpha in the split test are of one patient : what is learnt or measured" in seen
     assert "unused" not in seen
+    assert "secret" not in seen
     assert "Fitted to 39 records of 7 patients, validated on 8 of 3." in seen
     assert "Its makers have not said: card.intended_use in the config." in seen_on(results)
 
