@@ -8,7 +8,6 @@ to the root with its ending, for `a.dcm` and `a.xml` are two recordings.
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,6 @@ _OWN_NAMES = {
     "qrs_duration": ("QRSDuration",),
     "qt_interval": ("QTInterval",),
 }
-_MONTH_FIRST = re.compile(r"(0?[1-9]|1[0-2])[-/](\d{1,2})[-/](\d{4})", re.ASCII)
 
 
 class VendorFiles(RecordingFiles):
@@ -78,7 +76,8 @@ class VendorFiles(RecordingFiles):
         found = known_format(self._inside, path)
         head = read_device_head(self._inside, path, found, self.config.checks)
         native = {name: _first(head.native, name, *_OWN_NAMES.get(name, ())) for name in NATIVE}
-        native["acquired"] = native["acquired"] or _muse_time(head.native)
+        muse = [head.native.get(name) or "" for name in ("AcquisitionDate", "AcquisitionTime")]
+        native["acquired"] = native["acquired"] or " ".join(muse).strip() or None
         return head._replace(native=native | {"format": native["format"] or found.name.split(" ", 1)[1]})
 
     def read(self, path: str) -> Record:
@@ -88,12 +87,3 @@ class VendorFiles(RecordingFiles):
 
 def _first(said: dict[str, str | None], *names: str) -> str | None:
     return next((value for name in names if (value := said.get(name))), None)
-
-
-def _muse_time(said: dict[str, str | None]) -> str | None:
-    """`2020-08-17 09:15:11` of MUSE's date, the month first, and time of day; None where the date is none."""
-    date = _MONTH_FIRST.fullmatch(said.get("AcquisitionDate") or "")
-    if date is None:
-        return None
-    month, day, year = date.groups()
-    return f"{year}-{month:>02}-{day:>02} {said.get('AcquisitionTime') or ''}".strip()

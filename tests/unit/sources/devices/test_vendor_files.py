@@ -73,7 +73,7 @@ def test_xml_of_ge_says_when_and_what_it_measured_as_other_files_do(tmp_path: Pa
     (tmp_path / "soft.xml").write_bytes(cardiosoft(strip({"I": [1, 2]}), when=when))
     index = open_source(slice_of(tmp_path)).index().set_index("path").filter(like="native.")
     assert index.loc["muse.xml"].dropna().to_dict() == {
-        "native.format": "GE MUSE XML", "native.acquired": "2020-08-17 09:15:11", "native.heart_rate": "72",
+        "native.format": "GE MUSE XML", "native.acquired": "08-17-2020 09:15:11", "native.heart_rate": "72",
         "native.qt_interval": "398",
     }  # fmt: skip
     assert index.loc["soft.xml"].dropna().to_dict() == {
