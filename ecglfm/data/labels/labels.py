@@ -83,7 +83,8 @@ class LabelledRecords:
         missing = [column for column in INDEX_COLUMNS if column not in there]
         if missing:
             require_columns(pd.DataFrame(columns=there), missing, str(self._paths[source]))
-        return SourceTargets(self._slice, source, there, patient_ids(self._paths[source]))
+        path = self._paths[source]
+        return SourceTargets(self._slice, source, there, patient_ids(path), path)
 
     def chunks(self) -> Iterator[LabelledChunk]:
         """Yield records, sorted by `record_id`, and why each is left out, null for those that stay.

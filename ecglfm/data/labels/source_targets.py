@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,8 @@ class SourceTargets:
         Columns of the source's index.
     patient_ids : PatientIds
         How the index took ids of patients (`ecglfm.sources.base.patient_ids`).
+    index : path, optional
+        The index, whose dates of recordings are read as a whole, in one order of day and month; needed for `since`.
 
     Attributes
     ----------
@@ -81,9 +84,11 @@ class SourceTargets:
         source: str,
         offered: list[str],
         patient_ids: PatientIds = AS_WRITTEN,
+        index: Path | None = None,
     ) -> None:
         self.slice, self.source, self.kind = slice, source, slice.kinds[source]
         self._files: dict[LabelFile, tuple[FileTable, str]] = {}
+        self._made: dict[str, pd.Series] = {}
         self._warned = False
         self._shared = Counter[str]()
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
@@ -94,8 +99,8 @@ class SourceTargets:
             where = f"task {slice.task!r}: {place}"
             if selector.among is not None:
                 needed |= set(resolve(parse_condition(selector.among), offered, where).values())
-            if selector.since is not None:
-                needed |= set(_moment_columns(offered, selector.since, where))
+            if selector.since is not None and index is not None:
+                self._made[selector.since] = _days_made(index, offered, selector.since, where)
             if selector.file is None:
                 needed |= columns_used(selector, offered, where)
             else:
@@ -180,9 +185,8 @@ class SourceTargets:
             end = np.where(np.isnan(came), end, came)
         else:
             event = self._events(index, table, selector, where)
-        made = made_at(*(index[column] for column in _moment_columns(index.columns, selector.since, where)))
-        days = (made - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)
-        return (end - days.to_numpy(np.float64)) / _YEAR, event
+        made = self._made[selector.since].reindex(index["record_id"]).to_numpy(np.float64)
+        return (end - made) / _YEAR, event
 
     def _days(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
         column = find_target(table.columns, name, where)
@@ -236,11 +240,14 @@ class SourceTargets:
         self._warned = True
 
 
-def _moment_columns(offered: Iterable[str], name: str, where: str) -> list[str]:
-    """Columns of an index that say when a recording was made: the date, and the time of day where it stands apart."""
+def _days_made(index: Path, offered: list[str], name: str, where: str) -> pd.Series:
+    """When each recording of an index was made, in days since 1970, by `record_id`."""
     date = find_target(offered, name, where)
     there = {column.removeprefix("native.") for column in offered}
-    return [date, *(f"native.{time}" for time in columns_of(date.removeprefix("native."), there)[1:])]
+    columns = [date, *(f"native.{time}" for time in columns_of(date.removeprefix("native."), there)[1:])]
+    table = pd.read_parquet(index, columns=["record_id", *columns])
+    made = made_at(*(table[column] for column in columns))
+    return ((made - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)).set_axis(table["record_id"])
 
 
 def _number(text: str) -> float:

@@ -40,7 +40,7 @@ from ecglfm.data.signals import QUALITY
 from ecglfm.data.tables import TableReader, shard_tables, table_pieces, write_pieces
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
-from ecglfm.sources.base import patient_ids, unknown_patients
+from ecglfm.sources.base import unknown_patients
 from ecglfm.sources.tables.reorder import rechunked
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,8 @@ def _carried(
     ]
 
     def carried(source: SourceTables) -> Iterator[pd.DataFrame]:
-        index = results / "index" / f"{source.source}.parquet"
-        labels = open_labels(tasks, source.source, _index_columns(results, source.source), patient_ids(index))
+        path, offered = results / f"index/{source.source}.parquet", _index_columns(results, source.source)
+        labels = open_labels(tasks, source.source, offered, path)
         for people in source.people(labels):
             yield people.loc[_wanted(people, slice.manifest.query, names), ["patient_id", *labels.names]]
 

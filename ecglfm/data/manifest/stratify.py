@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.sources import PatientIds
 from ecglfm.data.labels import AS_WRITTEN, SourceTargets, left_out, target_columns
 from ecglfm.data.manifest.splits import hash_fraction
+from ecglfm.sources.base import patient_ids
 
 #: With fewer patients chance decides what each split gets of a rare label: 1 % of 3000 in a tenth is 3, +- 1.7.
 FEW_PATIENTS = 3000
@@ -34,8 +36,8 @@ class SourceLabels:
     source : str
     offered : list of str
         Columns of the source's index.
-    patient_ids : PatientIds
-        As of `SourceTargets`.
+    ids, index
+        As `patient_ids` and `index` of `SourceTargets`.
 
     Attributes
     ----------
@@ -51,10 +53,15 @@ class SourceLabels:
     """
 
     def __init__(
-        self, slices: Sequence[TaskSlice], source: str, offered: list[str], patient_ids: PatientIds = AS_WRITTEN
+        self,
+        slices: Sequence[TaskSlice],
+        source: str,
+        offered: list[str],
+        ids: PatientIds = AS_WRITTEN,
+        index: Path | None = None,
     ) -> None:
         own = [slice_ for slice_ in slices if source in slice_.kinds]
-        self._targets = [SourceTargets(slice_, source, offered, patient_ids) for slice_ in own]
+        self._targets = [SourceTargets(slice_, source, offered, ids, index) for slice_ in own]
         self.columns = sorted({column for targets in self._targets for column in targets.columns})
         self.names = [f"{slice_.task}.{label}" for slice_ in own for label in slice_.config.labels]
 
@@ -70,11 +77,11 @@ class SourceLabels:
         return pd.DataFrame(table, columns=self.names, index=index.index)
 
 
-def open_labels(slices: Sequence[TaskSlice], source: str, offered: list[str], patient_ids: PatientIds) -> SourceLabels:
+def open_labels(slices: Sequence[TaskSlice], source: str, offered: list[str], index: Path) -> SourceLabels:
     """`SourceLabels` of tasks whose selectors were looked through; raises `UserError` as `check_label_sources` does."""
     for slice_ in slices:
         check_label_sources(slice_.config, slice_.kinds, f"task {slice_.task!r}")
-    return SourceLabels(slices, source, offered, patient_ids)
+    return SourceLabels(slices, source, offered, patient_ids(index), index)
 
 
 def stratified_splits(carried: Mapping[str, Iterator[pd.DataFrame]], config: ManifestConfig) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from ecglfm.config import LabelFile, SourceConfig, SourceSlice, TaskConfig, TaskSlice, UserError
 from ecglfm.config.sources import PatientIds
+from ecglfm.data import tables
 from ecglfm.data.labels.files import FileTable
 from ecglfm.data.labels.labels import run_labels
 from ecglfm.sources.base import patient_ids, write_index
@@ -126,6 +127,17 @@ def test_survival_by_dates_is_counted_from_each_recording(run, tmp_path, caplog)
         run("patient_id,last,stroke\n10,03/05/2020,\n", dated, {"by": "patient_id"}, kind="survival")
     with pytest.raises(UserError, match=r"row 2: stroke must be a date .*, found '0'; .* write a condition: `event: "):
         run("patient_id,last,stroke\n10,2020-05-03,0\n", dated, {"by": "patient_id"}, kind="survival")
+
+
+def test_days_and_months_of_recordings_have_one_order_in_all_pieces(run, tmp_path, monkeypatch):
+    """The second piece by itself would be of April and May."""
+    monkeypatch.setattr(tables, "ROWS_TOGETHER", 2)
+    made = ["17/03/2020", "18/03/2020", "04/05/2020", "05/05/2020"]
+    INDEX.assign(**{"native.acquired": made}).to_parquet(tmp_path / "s.parquet", index=False)
+    dated = {"since": "acquired", "time": "last", "event": "stroke"}
+    times = run("patient_id,last,stroke\n10,,2021-03-17\n11,2021-05-04,\n4,2021-05-05,\n", dated, {"by": "patient_id"},
+                kind="survival")  # fmt: skip
+    assert times == {f"s/{n}": pytest.approx(days / 365.25) for n, days in ((1, 365), (2, 364), (3, 365), (4, 365))}
 
 
 def test_one_time_for_several_recordings_of_a_patient_is_told(run, caplog):
