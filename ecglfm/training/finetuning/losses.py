@@ -17,6 +17,7 @@ from ecglfm.config import FinetuneConfig
 from ecglfm.config.reference import look_up
 from ecglfm.models.outputs import Link
 
+_SMALLEST = 1e-12  # of a power's base; float32 holds nothing between 0 and 6e-8 of what is 1 less another number
 #: (logits, target), both (batch, labels), to a scalar.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -116,7 +117,7 @@ def focal(logits: Tensor, target: Tensor, gamma: float, weights: Tensor | None =
     """
     logits, known, filled = _prepared(logits, target)
     each = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
-    return _mean(each * (1 - torch.exp(-each)) ** gamma, known, filled, weights)
+    return _mean(each * _power(1 - torch.exp(-each), gamma), known, filled, weights)
 
 
 def asymmetric(
@@ -134,8 +135,8 @@ def asymmetric(
     logits, known, filled = _prepared(logits, target)
     p = logits.sigmoid()
     q = (p - margin).clamp(min=0)
-    positive = -((1 - p) ** gamma_positive) * functional.logsigmoid(logits)
-    negative = -(q**gamma_negative) * torch.log((1 - q).clamp(min=1e-8))
+    positive = -_power(1 - p, gamma_positive) * functional.logsigmoid(logits)
+    negative = -_power(q, gamma_negative) * torch.log((1 - q).clamp(min=1e-8))
     return _mean(torch.where(filled > 0.5, positive, negative), known, filled, weights)
 
 
@@ -187,6 +188,11 @@ def cox(logits: Tensor, target: Tensor) -> Tensor:
         last = torch.searchsorted(-time, -time, right=True) - 1  # tied records share one risk set
         losses.append((at_risk[last] - h)[event].mean())
     return torch.stack(losses).mean() if losses else (_wide(logits) * 0.0).sum()
+
+
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """A number from 0 to 1 to an exponent; between 0 and 1 its slope at 0 is infinite, and times 0 it would be NaN."""
+    return (base.clamp(min=_SMALLEST) if 0 < exponent < 1 else base) ** exponent
 
 
 def _wide(logits: Tensor) -> Tensor:

@@ -73,6 +73,21 @@ def test_asymmetric_by_hand() -> None:
     assert asymmetric(LOGITS, TARGET, 0, 0, 0).item() == pytest.approx(masked_bce(LOGITS, TARGET).item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_no_exponent_makes_a_gradient_that_is_no_number(gamma: float) -> None:
+    """A record of which the model is sure has a base of exactly 0 in float32; its gradient is 0, as in the limit."""
+    sure = torch.tensor([[-25.0, 25.0, -200.0, 200.0, 18.0, -18.0, -0.3, 0.4]], requires_grad=True)
+    target = torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, np.nan]])
+    for margin in (0.0, 0.05):
+        for loss in (focal(sure, target, gamma), asymmetric(sure, target, gamma, gamma, margin)):
+            (gradient,) = torch.autograd.grad(loss, sure)
+            assert gradient.isfinite().all()
+            assert gradient[0, :4].abs().max() < 1e-9
+    exact = sure.detach().double().requires_grad_()
+    found = [torch.autograd.grad(focal(x, target.to(x), gamma), x)[0][0, 4:].double() for x in (sure, exact)]
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-7)
+
+
 def test_softmax_cross_entropy_by_hand() -> None:
     logits = torch.tensor([[0.0, np.log(2), np.log(5)], [1.0, 1.0, 1.0], [9.0, 0.0, 0.0]])
     target = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [NAN, NAN, NAN]])
