@@ -9,6 +9,7 @@ be a tenth of the updates, and what begins with random weights would stop before
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -88,12 +89,19 @@ class EpochBatches(Dataset[Batch]):
             return np.stack([order, starts[order]], axis=1)
 
         drawn = places_of_epoch(draw, records=records, places=places, epoch=epoch)
+        self._drawn, self._world_size = drawn[:, 0], world_size
         mine, self.starts = drawn[_own(places, rank, world_size)].T
         self.rows = data.train[mine]
         self.valid = np.minimum(n_samples[mine], length)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Known labels of each batch, of all ranks together, (batches,)."""
+        known = (~np.isnan(self.data.target[self.data.train])).sum(axis=1)
+        return _by_batch(known[self._drawn], self.batch_size, self._world_size)
 
     @property
     def batch_bytes(self) -> int:
@@ -112,6 +120,46 @@ class EpochBatches(Dataset[Batch]):
 def _own(places: int, rank: int, world_size: int) -> np.ndarray:
     """Places of a rank: every `world_size`-th; the first ones come once more, so that all ranks have as many."""
     return np.resize(np.arange(places), -(-places // world_size) * world_size)[rank::world_size]
+
+
+def _by_batch(places_n: np.ndarray, batch_size: int, world_size: int) -> np.ndarray:
+    """Sums of numbers at the places of an epoch over the batches of all ranks, as `_own` deals them out."""
+    dealt = np.resize(places_n, -(-len(places_n) // world_size) * world_size)
+    return np.add.reduceat(dealt, np.arange(0, len(dealt), batch_size * world_size))
+
+
+class Shares:
+    """What each batch of an update counts, so that its loss is the mean over the known labels of all its batches.
+
+    Each batch's own loss is a mean, and what comes of them is their plain mean: one with few known labels would count
+    as much as one with many.
+
+    Parameters
+    ----------
+    known : callable
+        Epoch -> known labels of each of its batches, of all ranks together, (batches,).
+    forwards : int
+        Batches of an epoch.
+    accumulate, world_size : int
+        Batches of an update, one after the other and side by side.
+    """
+
+    def __init__(self, known: Callable[[int], np.ndarray], *, forwards: int, accumulate: int, world_size: int) -> None:
+        self._known, self._forwards = cache(known), forwards
+        self._accumulate, self._parts = accumulate, accumulate * world_size
+
+    def __call__(self, epoch: int, number: int, target: torch.Tensor) -> float:
+        """By what the loss of batch `number` of an epoch is multiplied on the rank that has these labels of it."""
+        if self._parts == 1:
+            return 1.0
+        place = (epoch - 1) * self._forwards + number
+        first = place - place % self._accumulate
+        all_known = [
+            self._known(1 + one // self._forwards)[one % self._forwards]
+            for one in range(first, first + self._accumulate)
+        ]
+        own = int((~torch.isnan(target)).sum())
+        return self._parts * own / max(int(sum(all_known)), 1)
 
 
 class Changes:
@@ -167,8 +215,8 @@ class FeatureBatches(Dataset[Batch]):
         def draw(number: int) -> np.ndarray:
             return np.random.default_rng([seed, number]).permutation(records)
 
-        drawn = places_of_epoch(draw, records=records, places=places, epoch=epoch)
-        self.order = drawn[_own(places, rank, world_size)]
+        self._drawn, self._world_size = places_of_epoch(draw, records=records, places=places, epoch=epoch), world_size
+        self.order = self._drawn[_own(places, rank, world_size)]
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
@@ -178,6 +226,12 @@ class FeatureBatches(Dataset[Batch]):
             raise IndexError(index)
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return Batch((self.features[rows],), self.target[rows])
+
+    @property
+    def known(self) -> np.ndarray:
+        """As `EpochBatches.known`."""
+        known = (~torch.isnan(self.target)).sum(dim=1).numpy()
+        return _by_batch(known[self._drawn], self.batch_size, self._world_size)
 
     def since(self, first: int) -> Iterator[Batch]:
         """The batches in order from number `first` on."""

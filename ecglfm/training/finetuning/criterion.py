@@ -10,7 +10,7 @@ import torch
 from ecglfm.config import FinetuneConfig
 from ecglfm.config.reference import look_up
 from ecglfm.models.outputs import Link
-from ecglfm.training.finetuning.losses import Loss, make_loss
+from ecglfm.training.finetuning.losses import Loss, cox, make_loss
 from ecglfm.training.finetuning.scores import Score
 
 
@@ -39,6 +39,11 @@ class Criterion:
     def larger_is_better(self) -> bool:
         """Direction of `select_by`."""
         return self.select_by != "loss" and self._score(self.select_by).larger_is_better
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the loss is a mean over known labels; Cox's compares the records of a batch with each other."""
+        return self.loss is not cox
 
     def measure(self, target: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Value of each of `metrics`; both arrays are (records, labels)."""

@@ -271,8 +271,11 @@ def _learner(
         return linear_learner(model, data, encoder, vectors, stop=stop, **common)
     length, valid = model.encoder.crop_samples, windows_of(model, data, data.valid)
 
+    def of_epoch(epoch: int) -> EpochBatches:
+        return EpochBatches(data, length=length, epoch=epoch, **common)
+
     def batches(epoch: int, first: int) -> Iterator[Batch]:
-        return iterate(EpochBatches(data, length=length, epoch=epoch, **common), config.num_workers, first)
+        return iterate(of_epoch(epoch), config.num_workers, first)
 
     def validate(stop: distributed.StopFlag | None) -> np.ndarray:
         return predict(model, data.signals, valid, batch_size=config.batch_size, stop=stop)
@@ -282,4 +285,4 @@ def _learner(
         check_augment(config.augment, model.encoder.preprocess, "finetune.augment", model.encoder.input)
         augmentation = Augmentation(config.augment, model.encoder.leads, model.encoder.sampling_rate)
         change = Changes(augmentation, **common)
-    return Learner(model, batches, validate, len(EpochBatches(data, length=length, epoch=1, **common)), change)
+    return Learner(model, batches, validate, len(of_epoch(1)), change, lambda epoch: of_epoch(epoch).known)

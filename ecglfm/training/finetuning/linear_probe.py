@@ -102,4 +102,7 @@ def probe_learner(
     def batches(epoch: int) -> FeatureBatches:
         return FeatureBatches(inputs, known, epoch=epoch, **common)
 
-    return Learner(model.head, lambda epoch, first: batches(epoch).since(first), validate, len(batches(1)))
+    return Learner(
+        model.head, lambda epoch, first: batches(epoch).since(first), validate, len(batches(1)),
+        known=lambda epoch: batches(epoch).known,
+    )  # fmt: skip

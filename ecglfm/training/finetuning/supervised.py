@@ -20,7 +20,7 @@ from ecglfm.models.encoders import Encoder
 from ecglfm.tracking import Run
 from ecglfm.training.checkpoints import SavedTraining
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
-from ecglfm.training.finetuning.batches import Batch
+from ecglfm.training.finetuning.batches import Batch, Shares
 from ecglfm.training.finetuning.criterion import Criterion
 from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
@@ -51,6 +51,8 @@ class Learner:
         Batches of an epoch.
     change : callable, optional
         (epoch, number of the batch, its inputs on the device) -> what the module is called with in training.
+    known : callable, optional
+        As `Shares` takes it; without it each batch of an update counts as much as any other.
     """
 
     module: nn.Module
@@ -58,6 +60,12 @@ class Learner:
     validate: Callable[[distributed.StopFlag | None], np.ndarray]
     forwards: int
     change: Callable[[int, int, Inputs], Inputs] | None = None
+    known: Callable[[int], np.ndarray] | None = None
+
+    def shares(self, accumulate: int) -> Shares | None:
+        """What each batch counts, where that is known."""
+        about = {"forwards": self.forwards, "accumulate": accumulate, "world_size": distributed.world_size()}
+        return None if self.known is None else Shares(self.known, **about)
 
 
 def train(
@@ -200,6 +208,7 @@ def _train_epoch(
     epoch, part = state.history.epochs + 1, state.history.part
     engine.train()
     began, seen, before = time.monotonic(), 0, (epoch - 1) * learner.forwards
+    shares = learner.shares(engine.gradient_accumulation_steps()) if criterion.is_mean else None
     for batch in learner.batches(epoch, part.batches):
         part.set_random()  # not earlier: a loader that begins draws, too
         inputs = [None if tensor is None else tensor.to(engine.device) for tensor in batch.inputs]
@@ -214,7 +223,8 @@ def _train_epoch(
                 f"the training loss is {value} in epoch {epoch}, batch {part.batches + 1}; "
                 "lower `finetune.lr` or `finetune.head_lr`, or use `precision: fp32`"
             )
-        engine.backward(loss)
+        share = 1.0 if shares is None else shares(epoch, part.batches, batch.target)
+        engine.backward(loss if share == 1.0 else loss * share)
         rates.set(engine)
         if make_update(engine):
             raise UserError(

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from ecglfm.config import AugmentConfig
 from ecglfm.models.augmentation import Augmentation
-from ecglfm.training.finetuning.batches import Changes, EpochBatches, FeatureBatches, iterate
+from ecglfm.training.finetuning.batches import Changes, EpochBatches, FeatureBatches, Shares, iterate
 from ecglfm.training.finetuning.labelled import Labelled
 
 LENGTHS = np.array([30, 50, 20, 70, 40, 60, 25, 90, 55, 35])
@@ -150,3 +150,33 @@ def test_segments_are_changed_by_their_records_place_in_the_epoch() -> None:
         assert torch.equal(changed(1, 2, slice(3), rank=rank, world_size=2), whole[rank::2])
     others = (changed(1, 3, slice(6)), changed(2, 2, slice(6)))
     assert not any(torch.isin(other, whole).any() for other in others)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["recordings", "features"])
+def test_known_labels_of_a_batch_are_those_that_its_ranks_have(kind: str, world_size: int) -> None:
+    target = np.random.default_rng(0).choice(np.array([0, 1, np.nan], np.float32), (10, 3))
+
+    def of(rank: int) -> EpochBatches | FeatureBatches:
+        ranks = {"batch_size": 2, "seed": 5, "epoch": 2, "rank": rank, "world_size": world_size}
+        if kind == "features":
+            return FeatureBatches(torch.zeros(10, 1), torch.from_numpy(target), **ranks)
+        data = Labelled(pd.DataFrame(), target, ["a"], TRAIN, np.array([4]), Samples(), "multilabel", TRAIN)  # type: ignore[arg-type]
+        return EpochBatches(data, length=30, **ranks)
+
+    counts = [[int((~torch.isnan(batch.target)).sum()) for batch in of(rank)] for rank in range(world_size)]
+    assert of(0).known.tolist() == of(world_size - 1).known.tolist() == np.sum(counts, axis=0).tolist()
+
+
+def test_a_batch_counts_as_its_known_labels_among_those_of_its_update() -> None:
+    """Three batches an epoch of two ranks, updates of two batches: the second update lies in two epochs."""
+    known = {1: np.array([6, 2, 4]), 2: np.array([12, 0, 0])}
+    shares = Shares(known.__getitem__, forwards=3, accumulate=2, world_size=2)
+
+    def target(count: int) -> torch.Tensor:
+        return torch.tensor([[1.0] * count + [np.nan] * (9 - count)])
+
+    assert [shares(1, 0, target(5)), shares(1, 0, target(1)), shares(1, 1, target(2))] == [4 * 5 / 8, 4 / 8, 4 * 2 / 8]
+    assert [shares(1, 2, target(4)), shares(2, 0, target(6))] == [4 * 4 / 16, 4 * 6 / 16]
+    assert shares(2, 1, target(0)) == 0  # nothing is known in all of the update: its losses are 0, too
+    assert Shares(known.__getitem__, forwards=3, accumulate=1, world_size=1)(1, 0, target(6)) == 1

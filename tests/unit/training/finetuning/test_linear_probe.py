@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -35,3 +36,18 @@ def test_vectors_of_the_stage_give_the_very_same_model(tmp_path: Path, monkeypat
     (data / "encoder/encoder.safetensors").write_bytes(content)
     with pytest.raises(UserError, match="its vectors were made by other weights: run the stage `embed` again"):
         model(tmp_path / "embed")
+
+
+def test_accumulated_batches_are_one_where_labels_are_unknown(tmp_path: Path) -> None:
+    """Of a label 7 of 10 are unknown, so that batches have unlike numbers of known ones."""
+    torch.set_num_threads(1)
+    make_encoder(make_data(tmp_path) / "encoder")
+    labels = pd.read_parquet(tmp_path / "labels.parquet")
+    labels.loc[np.random.default_rng(0).random(len(labels)) < 0.7, "label.fast"] = np.nan
+    labels.to_parquet(tmp_path / "labels.parquet")
+    rates = {"lr": 1e-2, "head_lr": 1e-2, "calibration": "none"}
+    one, four = (
+        fit(tmp_path, tmp_path / f"out{count}", "linear-s0", batch_size=32 // count, accumulate=count, **rates)
+        for count in (1, 4)
+    )
+    torch.testing.assert_close(four.head.weight, one.head.weight, rtol=0, atol=1e-6)
