@@ -12,6 +12,7 @@ import pandas as pd
 
 from ecglfm.config import LEADS, UserError
 from ecglfm.data.samples import Signals
+from ecglfm.discovery.summary import with_written_p
 from ecglfm.provenance import atomic, write_parquet
 
 _HUM = 10.0  # uV, of which on delineation suffers
@@ -122,7 +123,8 @@ def blind(name: str) -> bytes:
 
 
 def write_tables(folder: Path, name: str, table: pd.DataFrame) -> None:
-    """Write `{name}.parquet` and `{name}.tsv` with the same rows."""
+    """Write `{name}.parquet` and `{name}.tsv` with the same rows; text also has P that a double holds as 0."""
     write_parquet(folder / f"{name}.parquet", table)
     with atomic(folder / f"{name}.tsv") as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="NA", float_format="%.9g", lineterminator="\n")
+        written = with_written_p(table)
+        written.to_csv(temporary, sep="\t", index=False, na_rep="NA", float_format="%.9g", lineterminator="\n")

@@ -18,7 +18,7 @@ from ecglfm.discovery.association.clumping import chromosome_of, clump_chromosom
 from ecglfm.discovery.association.genes import nearest_genes, read_genes
 from ecglfm.discovery.association.pictures import draw_scans
 from ecglfm.discovery.association.scan import Scan, read_scan
-from ecglfm.discovery.summary import negative_log10_p
+from ecglfm.discovery.summary import negative_log10_p, with_written_p
 from ecglfm.provenance import atomic, read_json, write_parquet
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def run_loci(
     logger.info("%d lead variants of %d features in %d loci", len(table), len(scans), table["locus"].nunique())
     write_parquet(output / "loci.parquet", table)
     with atomic(output / "loci.tsv") as temporary:
-        table.to_csv(temporary, sep="\t", index=False)
+        with_written_p(table).to_csv(temporary, sep="\t", index=False)
     inflation = pd.read_csv(summary.parent / "lambda.tsv", sep="\t").set_index("edf")["lambda"]
     draw_scans(scans, table, inflation, output, threshold=threshold, miami=config.miami)
 

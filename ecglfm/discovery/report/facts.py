@@ -32,7 +32,7 @@ def headline(folder: Path) -> Lines:
         ("people", tests.get("people", {}).get("used")),
         ("traits", tests.get("features")),
         ("variants", sum(quality) if quality else None),
-        ("loci at 5e-8", None if table is None else table["locus"].nunique()),
+        ("loci", None if table is None else table["locus"].nunique()),
         ("traits with a locus", None if table is None else table["edf"].nunique()),
     ]
     return _said(numbers)

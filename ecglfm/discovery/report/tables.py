@@ -119,6 +119,8 @@ def cell(column: str, value: Any) -> str:
     if not isinstance(value, Number):
         return str(value)
     number = float(value)  # type: ignore[arg-type]
+    if column in _PROBABILITIES and number == 0:  # of which a double holds no more
+        return "< 1e-307"
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
     if column in _PROBABILITIES:

@@ -24,3 +24,15 @@ def written_p(negative_log10: float) -> str:
     """`3.21e-412` of 411.49."""
     exponent = math.floor(-negative_log10)
     return f"{10 ** (-negative_log10 - exponent):.5f}e{exponent}"
+
+
+def with_written_p(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with words for each `p_value` that a double holds as 0, where `beta` and `standard_error` tell it."""
+    if not {"p_value", "beta", "standard_error"} <= set(table):
+        return table
+    small = np.flatnonzero(table["p_value"] == 0)
+    if not len(small):
+        return table
+    texts = table["p_value"].astype(object)
+    texts.iloc[small] = [written_p(height) for height in negative_log10_p(table.iloc[small])]
+    return table.assign(p_value=texts)

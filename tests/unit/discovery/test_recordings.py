@@ -56,3 +56,10 @@ def test_tables_are_written_twice_with_the_same_rows(tmp_path: Path):
     write_tables(tmp_path, "x", table)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "x.parquet"), table)
     assert (tmp_path / "x.tsv").read_text() == "edf\tp_value\na\t1e-300\nb\tNA\n"
+
+
+def test_a_p_of_zero_is_words_in_the_text_and_stays_a_number_beside_it(tmp_path: Path) -> None:
+    table = pd.DataFrame({"beta": [50.0], "standard_error": [1.0], "p_value": [0.0]})
+    write_tables(tmp_path, "phewas", table)
+    assert (tmp_path / "phewas.tsv").read_text().splitlines()[1] == "50\t1\t2.16120e-545"
+    assert pd.read_parquet(tmp_path / "phewas.parquet")["p_value"].tolist() == [0.0]

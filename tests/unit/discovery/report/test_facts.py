@@ -127,7 +127,7 @@ def test_the_headline_counts(tmp_path: Path) -> None:
     for name, kept in (("1", 500), ("2", 400)):
         write_json(tmp_path / f"genotypes/{name}/quality.json", {"kept": kept})
     assert headline(tmp_path) == [
-        ("people", "440"), ("traits", "13"), ("variants", "900"), ("loci at 5e-8", "2"), ("traits with a locus", "2"),
+        ("people", "440"), ("traits", "13"), ("variants", "900"), ("loci", "2"), ("traits with a locus", "2"),
     ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_tables(folder: Path) -> None:
         ["edf_0001", "2", "X", "99", HOSTILE, "-0.25", "3e-09", '<b>GENE & "co"</b>'],
     ]
     assert cells(text, "Each trait over all variants")[1] == ["edf_0001", "2000", "1.013", "0.0015"]
-    assert "<div><b>2</b>loci at 5e-8</div>" in text
+    assert "<div><b>2</b>loci</div>" in text
     assert "<dt>With features</dt><dd>450</dd>" in text
     for file in ("loci.tsv", "loci.parquet", "lambda.tsv", "mr.tsv", "people.json"):
         assert f'href="{file}"' in text

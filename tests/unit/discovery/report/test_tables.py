@@ -17,6 +17,8 @@ from ecglfm.discovery.report.tables import cell, head, read_table, shown
     [
         ("beta", 0.123456, "0.1235"),
         ("p_value", 6.41031e-23, "6.4e-23"),
+        ("p_value", 0.0, "< 1e-307"),
+        ("q_value", 1.0, "1"),
         ("n", 450000.0, "450000"),  # a column with a gap is one of floats
         ("base_pair_location", np.int64(248956422), "248956422"),
         ("effect", 12345.67, "12346"),
