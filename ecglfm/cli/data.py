@@ -71,7 +71,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def _synthesize(args: argparse.Namespace) -> None:
-    from ecglfm.sources.synthesis.database import run_synthesize
+    from ecglfm.sources.synthesis import run_synthesize
 
     run_synthesize(load(SourceSlice, args.config), args.output, args.workers)
 
@@ -79,7 +79,7 @@ def _synthesize(args: argparse.Namespace) -> None:
 def _index(args: argparse.Namespace) -> None:
     from ecglfm.sources import open_source
     from ecglfm.sources.base import write_index
-    from ecglfm.sources.patients.excluded import note_excluded
+    from ecglfm.sources.patients import note_excluded
 
     with warnings_of("ecglfm.sources") as warned:  # filled as they come; the summary shows them
         config = load(SourceSlice, args.config)

@@ -20,7 +20,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _download(args: argparse.Namespace) -> None:
-    from ecglfm.sources.download.run import run_download
+    from ecglfm.sources.download import run_download
 
     if not args.config:
         print("nothing to download: no source of the config is published, or each root is there already")

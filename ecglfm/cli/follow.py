@@ -66,8 +66,8 @@ def _config(args: argparse.Namespace) -> list[str]:
 
 
 def _clean(args: argparse.Namespace) -> int:
-    from ecglfm.app.follow.clean import find_parts, remove, show_parts, size_of
-    from ecglfm.app.follow.plan import parse_config
+    from ecglfm.app.cleaning import find_parts, remove_parts, show_parts, size_of
+    from ecglfm.app.follow import parse_config
     from ecglfm.config import UserError
 
     project = read_project(args.folder / "config.yaml", args.configfile, parse_config(_config(args)))
@@ -85,7 +85,7 @@ def _clean(args: argparse.Namespace) -> int:
             print("Nothing was removed.")
             return 1
         parts, _ = find_parts(project, args.keep, excluded=args.excluded)  # a run may have begun meanwhile
-    remove(parts)
+    remove_parts(parts)
     print(f"{results}: {size_of(parts)} are free now")
     return 0
 
@@ -94,16 +94,14 @@ WATCH_SECONDS = 10.0
 
 
 def _status(args: argparse.Namespace) -> int:
-    from ecglfm.app.follow.plan import make_plan
-    from ecglfm.app.follow.remains import find_remains, show_remains
-    from ecglfm.app.follow.standing import read_workings, standings
-    from ecglfm.app.follow.status import show
+    from ecglfm.app.cleaning import find_remains, show_remains
+    from ecglfm.app.follow import make_plan, read_workings, show_status, standings
 
     while True:
         plan = make_plan(args.targets, configfiles=args.configfile, config=_config(args), snakefile=args.snakefile)
         known = read_workings(plan.results)
         more = show_remains(*find_remains(plan.results, plan.excluding))
-        text = show(plan.results, standings(plan, known), known, more)
+        text = show_status(plan.results, standings(plan, known), known, more)
         if args.watch and sys.stdout.isatty():
             print("\033[H\033[2J", end="")
         print(text, flush=True)
@@ -117,8 +115,11 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _why(args: argparse.Namespace) -> int:
-    from ecglfm.app.follow.causes import explain
-    from ecglfm.app.follow.plan import make_plan
+    from ecglfm.app.follow import make_plan, show_causes
 
-    print(explain(make_plan(args.targets, configfiles=args.configfile, config=_config(args), snakefile=args.snakefile)))
+    print(
+        show_causes(
+            make_plan(args.targets, configfiles=args.configfile, config=_config(args), snakefile=args.snakefile)
+        )
+    )
     return 0

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.base import Name, Section
 from ecglfm.config.definitions import DefineConfig
-from ecglfm.config.discovery.discover import DiscoverConfig
+from ecglfm.config.discovery import DiscoverConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.leaderboard import LeaderboardConfig

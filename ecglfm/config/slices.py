@@ -16,7 +16,7 @@ from ecglfm.config.augmentation import check_augment
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
-from ecglfm.config.discovery.slices import discover_slices
+from ecglfm.config.discovery import discover_slices
 from ecglfm.config.encoder import EncoderConfig
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits, parse_fit

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
 from ecglfm.provenance import atomic
-from ecglfm.sources.tables.reorder import ROWS_TOGETHER, sort
+from ecglfm.sources.tables import ROWS_TOGETHER, sort
 
 #: Reads some columns of a table of records, as `table_pieces` does.
 TableReader = Callable[[list[str]], Iterator[pd.DataFrame]]

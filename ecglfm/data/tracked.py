@@ -21,7 +21,7 @@ from ecglfm.config.difference import changed
 from ecglfm.data.tables import shard_tables, table_pieces
 from ecglfm.provenance import sha256_file, sha256_json
 from ecglfm.records import SPLITS
-from ecglfm.sources.tables.reorder import Distinct
+from ecglfm.sources.tables import Distinct
 from ecglfm.tracking import standard_tags, start_run
 
 

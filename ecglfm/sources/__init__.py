@@ -48,7 +48,8 @@ To add a kind, write its adapter in the room where it belongs and one line in `K
 
 **Rooms.** `databases`: those that others have, too. `folders` and `devices`: a person's own recordings, in WFDB and
 arrays, and as devices and hospitals write them. What they are read with: `wfdb_reader`, `arrays`, `tables` (which do
-most of the work for a CSV), `patients`. `download` fetches, `synthesis` makes the databases of the demo.
+most of the work for a CSV), `patients`; `tree` finds files. `download` fetches, `synthesis` makes the databases of the
+demo.
 """
 
 from __future__ import annotations

@@ -24,10 +24,9 @@ from ecglfm.config.sources import PatientIds
 from ecglfm.provenance import atomic, sha256_file
 from ecglfm.records import INDEX_COLUMNS, Record, normalize_lead
 from ecglfm.sources.inside import Root
-from ecglfm.sources.patients.excluded import Excluded
-from ecglfm.sources.patients.ids import Patients
-from ecglfm.sources.tables.reorder import ORDER, ROWS_TOGETHER, sort, to_table
-from ecglfm.sources.wfdb_reader.files import read_wfdb
+from ecglfm.sources.patients import Excluded, Patients
+from ecglfm.sources.tables import ORDER, ROWS_TOGETHER, sort, to_table
+from ecglfm.sources.wfdb_reader import read_wfdb
 
 #: Keys of an index's metadata.
 UNKNOWN_PATIENTS, MADE_BY, MADE_OF = "patients_unknown", "made_by", "made_of"

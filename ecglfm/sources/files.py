@@ -8,15 +8,18 @@ from pathlib import Path
 
 from ecglfm.config import UserError
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.databases.code15 import ExamFile, split_path
-from ecglfm.sources.devices.muse_xml import read_head as muse_head
-from ecglfm.sources.devices.muse_xml import read_muse
-from ecglfm.sources.devices.readers import known_format, read_device_file, read_device_head
-from ecglfm.sources.devices.recognition import identify
-from ecglfm.sources.devices.recording_files import Head
+from ecglfm.sources.arrays import ExamFile, split_path
+from ecglfm.sources.devices import (
+    Head,
+    identify,
+    known_format,
+    read_device_file,
+    read_device_head,
+    read_muse,
+    read_muse_head,
+)
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.wfdb_reader.files import read_wfdb
-from ecglfm.sources.wfdb_reader.header import read_text
+from ecglfm.sources.wfdb_reader import read_header_text, read_wfdb
 
 
 def read_record(
@@ -106,7 +109,7 @@ def read_head(path: str | Path, *, links: str | Sequence[str | Path] = "inside")
     if "#" in place.name or (header and _is_part(root, header, place)):
         return None
     if identify(root, place.name) is None:
-        return muse_head(root, place.name) if place.suffix.lower() == ".xml" else None  # which says what is wrong
+        return read_muse_head(root, place.name) if place.suffix.lower() == ".xml" else None  # which says what is wrong
     return read_device_head(root, place.name, known_format(root, place.name))
 
 
@@ -125,5 +128,5 @@ def _is_part(root: Root, header: str, path: Path) -> bool:
     """
     if path.suffix.lower() in {".hea", ".dat", ".mat"} or not path.is_file():
         return True
-    text = read_text(root, root.folder(()), header)
+    text = read_header_text(root, root.folder(()), header)
     return any(line.split()[:1] == [path.name] for line in text.splitlines()[1:])

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from ecglfm.records import DATES, columns_of, made_at
-from ecglfm.sources.devices.recording_files import Head
+from ecglfm.sources.devices import Head
 from ecglfm.sources.files import read_head
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.wfdb_reader.header import read_text, split_header
-from ecglfm.sources.wfdb_reader.tree import stated_patient
+from ecglfm.sources.wfdb_reader import read_header_text, split_header, stated_patient
 
 #: header(5): base time and base date end the record line, here in any order, as databases write them.
 _TIME = re.compile(r"(?<!\S)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?!\S)", re.ASCII)
@@ -51,7 +50,7 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
         return Origin(head.patient or None, _said(head))
     for name in (place.name, place.stem):
         if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():
-            lines, comments = split_header(read_text(root, root.folder(()), name))
+            lines, comments = split_header(read_header_text(root, root.folder(()), name))
             return Origin(stated_patient(comments), _started(lines[0] if lines else ""))
     return Origin()
 

@@ -37,7 +37,7 @@ from ecglfm.data.signals import preprocess, prepare
 from ecglfm.models.bundle import load_model
 from ecglfm.records import RecordError
 from ecglfm.sources import open_source
-from ecglfm.sources.arrays.open_rows import open_rows
+from ecglfm.sources.arrays.opened import open_rows
 from ecglfm.sources.files import read_record
 from ecglfm.sources.inside import Root
 

@@ -88,7 +88,7 @@ def shorten_console():
 
 def tell_progress():
     """Once a run starts: a line now and then of each long training, here or on a cluster, out of its progress.json."""
-    from ecglfm.app.follow.trainings import Teller  # not needed to plan
+    from ecglfm.app.follow import Teller  # not needed to plan
 
     teller = Teller(Path(PROJECT.config.results), time.time())
     threading.Thread(target=teller.run, args=[logger.info], daemon=True).start()

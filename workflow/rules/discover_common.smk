@@ -2,7 +2,7 @@
 # Requires: the checked config.
 # Makes: nothing.
 
-from ecglfm.config.discovery.slices import is_simulated
+from ecglfm.config.discovery import is_simulated
 
 #: Tables and figures that the config asks for, which the page shows; files that are included append outputs of their rules.
 DISCOVERED = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecglfm.app.deidentification.run import Outcome, run_deidentify
-from ecglfm.app.deidentification.secret import Secret, open_secret
+from ecglfm.app.deidentification.run import run_deidentify
+from ecglfm.app.deidentification.secret import open_secret
 
-__all__ = ["Outcome", "Secret", "open_secret", "run_deidentify"]
+__all__ = ["open_secret", "run_deidentify"]

@@ -14,8 +14,8 @@ from ecglfm.app.deidentification.vocabulary import CHANNELS, HARMLESS, kind_of
 from ecglfm.config import LEADS
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.records import RecordError, normalize_lead
-from ecglfm.sources.patients.ids import UNSTATED, normal_number, normal_text
-from ecglfm.sources.tables.record_table import OLDEST, parse_age, parse_sex
+from ecglfm.sources.patients import UNSTATED, normal_number, normal_text
+from ecglfm.sources.tables import OLDEST, parse_age, parse_sex
 
 #: Endings of files that belong to a record of this name, or are a recording or a table.
 ENDINGS = (".hea", ".dat", ".mat", ".xml", ".csv")

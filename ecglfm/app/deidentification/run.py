@@ -34,10 +34,10 @@ from ecglfm.config import UserError
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.provenance import atomic
 from ecglfm.records import RecordError
-from ecglfm.sources.devices.xml_files import read_xml
+from ecglfm.sources.devices import read_xml
 from ecglfm.sources.inside import Root
 from ecglfm.sources.parallel import ordered_map
-from ecglfm.sources.wfdb_reader.header import parse_header
+from ecglfm.sources.wfdb_reader import parse_header
 
 _PSEUDONYM = re.compile(r"\b[pr][0-9a-f]{20}(?![0-9a-f])")
 _REPORT = ("file", "format", "kind", "removed")

@@ -11,7 +11,7 @@ from ecglfm.app.deidentification.spelling import Forbidden, words
 from ecglfm.app.deidentification.vendors import VENDORS
 from ecglfm.app.deidentification.xml_tree import cleaned
 from ecglfm.records import RecordError
-from ecglfm.sources.devices.xml_files import read_xml
+from ecglfm.sources.devices import read_xml
 from ecglfm.sources.inside import Root
 
 

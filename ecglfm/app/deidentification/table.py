@@ -13,7 +13,7 @@ from ecglfm.app.deidentification.spelling import Forbidden
 from ecglfm.config import UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
-from ecglfm.sources.tables.csv_table import read_pieces, row_number
+from ecglfm.sources.tables import read_pieces, row_number
 
 _GONE = {"birth", "name", "drop"}
 

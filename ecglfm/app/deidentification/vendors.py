@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element
 from ecglfm.app.deidentification.cleaning import UKB
 from ecglfm.app.deidentification.xml_tree import Spec
 from ecglfm.records import Record
-from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft
-from ecglfm.sources.devices.muse_xml import read_muse
+from ecglfm.sources.devices import read_cardiosoft, read_muse
 from ecglfm.sources.inside import Root
 
 

@@ -16,10 +16,8 @@ from ecglfm.app.deidentification.dates import header_date
 from ecglfm.app.deidentification.vocabulary import kind_of
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_reader.files import read_wfdb
-from ecglfm.sources.wfdb_reader.formats import FORMATS
-from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, Header, parse_header, read_text, split_header, unit_key
-from ecglfm.sources.wfdb_reader.segments import GAP
+from ecglfm.sources.units import MILLIVOLTS, unit_key
+from ecglfm.sources.wfdb_reader import FORMATS, GAP, Header, parse_header, read_header_text, read_wfdb, split_header
 
 #: Rules of comments that need none in `--rules`.
 COMMENTS = {"age": "age", "sex": "sex", "dx": "codes", "patient id": "patient", "patientid": "patient"}
@@ -41,7 +39,7 @@ class Text(NamedTuple):
 def read(root: Root, path: str) -> Text:
     """Read the header of the record at `path`, without ending; raises RecordError as `read_header`."""
     folder, name = root.split(path)
-    text = read_text(root, folder, name)
+    text = read_header_text(root, folder, name)
     return Text(parse_header(text, name), text)
 
 

@@ -17,8 +17,8 @@ from ecglfm.app.deidentification.cleaning import Cleaner
 from ecglfm.app.deidentification.dates import dates_in, read_date
 from ecglfm.app.deidentification.vocabulary import WORDS, kind_of
 from ecglfm.records import RecordError
-from ecglfm.sources.devices.recording_files import age_in_years
-from ecglfm.sources.tables.record_table import OLDEST
+from ecglfm.sources.devices import age_in_years
+from ecglfm.sources.tables import OLDEST
 
 #: Of each element its children, or what it holds; `@name` is an attribute.
 Spec = Mapping[str, Any]

@@ -10,6 +10,8 @@ from ecglfm.app.doctor import device, machine, places, site, versions
 from ecglfm.app.doctor.finding import Finding, fail
 from ecglfm.config import Project
 
+__all__ = ["examine"]
+
 Check = Callable[[], Iterator[Finding]]
 
 

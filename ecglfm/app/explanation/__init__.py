@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecglfm.app.explanation.answers import answer_line
 from ecglfm.app.explanation.explanation import Explanation, explain
 from ecglfm.app.explanation.page import svg_of
 from ecglfm.app.explanation.plot import run_plot
@@ -13,7 +12,6 @@ __all__ = [
     "NOTES",
     "Explanation",
     "Subject",
-    "answer_line",
     "explain",
     "look_at",
     "run_explain",

@@ -67,7 +67,7 @@ def own_causes(job: Job, *, alone: bool = True) -> Iterator[str]:
             yield f"{', '.join(reason.missing)} is missing"
 
 
-def explain(plan: Plan) -> str:
+def show_causes(plan: Plan) -> str:
     """What would run of that which was asked about, and why, for people."""
     asked = [place for place in plan.asked if plan.jobs[place].rule != "config_slice"] or plan.asked
     due = [place for place in asked if plan.jobs[place].reason]

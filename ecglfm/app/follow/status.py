@@ -14,7 +14,7 @@ SINGLY: tuple[State, ...] = ("failed", "stopped", "running", "stale")
 MOST_LINES = 8
 
 
-def show(results: Path, found: Sequence[Standing], known: Workings, more: str = "") -> str:
+def show_status(results: Path, found: Sequence[Standing], known: Workings, more: str = "") -> str:
     """The table.
 
     Parameters

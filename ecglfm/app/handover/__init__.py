@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ecglfm.app.handover.bundle import write_bundle
 from ecglfm.app.handover.example import invented
-from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.app.handover.running import Difference
 from ecglfm.app.handover.verification import verify_bundle
 
-__all__ = ["Difference", "invented", "make_preprocessing", "verify_bundle", "write_bundle"]
+__all__ = ["Difference", "invented", "verify_bundle", "write_bundle"]

@@ -12,9 +12,7 @@ import numpy as np
 from ecglfm.config import LEADS, UserError
 from ecglfm.data.signals import preprocess
 from ecglfm.records import Record
-from ecglfm.sources.synthesis.heart import INDEPENDENT_LEADS, clean_leads, dipole
-from ecglfm.sources.synthesis.patient import generator, make_patient
-from ecglfm.sources.synthesis.rhythm import beat_times
+from ecglfm.sources.synthesis import INDEPENDENT_LEADS, generator, sinus_rhythm
 
 if TYPE_CHECKING:
     from ecglfm.models.heads import ECGModel
@@ -85,11 +83,9 @@ def invented(rate: float, *, seconds: float) -> np.ndarray:
     ndarray of float64, shape (n, 12)
         Millivolts, whole microvolts.
     """
-    patient = make_patient(0, "sinus", ectopy=False, age=50.0, sex="female", rng=None)
-    times, ectopic = beat_times(patient, generator(0), seconds=seconds)
-    moving = dipole(patient, times, ectopic, round(seconds * rate), rate)
-    at = np.arange(moving.shape[1])[:, None] / rate
-    eight = clean_leads(moving).T + OFFSET_MV + WANDER_MV * np.sin(2 * np.pi * WANDER_HZ * at)
+    clean = sinus_rhythm(seconds=seconds, rate=rate).T
+    at = np.arange(len(clean))[:, None] / rate
+    eight = clean + OFFSET_MV + WANDER_MV * np.sin(2 * np.pi * WANDER_HZ * at)
     eight += HUM_MV * sum(np.sin(2 * np.pi * frequency * at) for frequency in MAINS_HZ)
     eight += NOISE_MV * generator(1).standard_normal(eight.shape)
     twelve = np.round(Record(eight, INDEPENDENT_LEADS, rate).standard().signal, 3)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ecglfm.app.page.server import PageServer, run_page
+from ecglfm.app.page.server import run_page
 
-__all__ = ["PageServer", "run_page"]
+__all__ = ["run_page"]

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecglfm.sources.devices.recognition import START, recognise
+from ecglfm.sources.devices import START, recognise
 
 MAX_BYTES = 16 * 2**20  # of the files of one request; five minutes of twelve leads at 1000 Hz are 7
 MAX_BODY = MAX_BYTES * 4 // 3 + 2**20  # hidden fields are base64

@@ -18,13 +18,13 @@ from ecglfm.config import SerialConfig, SourceConfig, SourceSlice, UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import Record, RecordError
 from ecglfm.sources import open_source
+from ecglfm.sources.arrays import ExamFile
 from ecglfm.sources.base import Source
-from ecglfm.sources.databases.code15 import ExamFile
-from ecglfm.sources.devices.recognition import identify
+from ecglfm.sources.devices import identify
 from ecglfm.sources.files import read_head, read_record
-from ecglfm.sources.folders.folder import files_of
 from ecglfm.sources.inside import Root
 from ecglfm.sources.origin import Origin, read_origin
+from ecglfm.sources.tree import files_of
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ecglfm.app.serving.registry import Registered, register_model
+from ecglfm.app.serving.registry import register_model
 
-__all__ = ["Registered", "register_model"]
+__all__ = ["register_model"]

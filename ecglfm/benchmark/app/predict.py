@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm.models.encoders import make_encoder
     from ecglfm.models.heads import ECGModel
     from ecglfm.models.reference import PARTS, Reference
-    from ecglfm.sources.wfdb_reader.files import write_record
+    from ecglfm.sources.wfdb_reader import write_record
     from ecglfm.training.inference import evaluating, ready
     from ecglfm.training.precision import calculating
 

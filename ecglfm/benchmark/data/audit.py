@@ -65,8 +65,7 @@ def _own_hearts(number: int) -> Iterator[tuple[str, str, np.ndarray]]:
 
 def _synthesis(number: int) -> Iterator[tuple[str, str, np.ndarray]]:
     """The same of `ecglfm synthesize`'s patients, two recordings each."""
-    from ecglfm.sources.synthesis.heart import quantize, record_leads
-    from ecglfm.sources.synthesis.patient import draw_patient, generator
+    from ecglfm.sources.synthesis import draw_patient, generator, quantize, record_leads
 
     for row in range(number):
         patient, recording = divmod(row, 2)

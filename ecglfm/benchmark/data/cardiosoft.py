@@ -22,8 +22,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ecglfm.config import LEADS
-    from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
-    from ecglfm.sources.devices.xml_files import read_xml
+    from ecglfm.sources.devices import read_cardiosoft, read_cardiosoft_head, read_xml
     from ecglfm.sources.inside import Root
 
     with tempfile.TemporaryDirectory() as temporary:

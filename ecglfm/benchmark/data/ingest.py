@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from ecglfm.data.ingest import run_ingest
     from ecglfm.sources.base import write_index
     from ecglfm.sources.inside import Root
-    from ecglfm.sources.wfdb_reader.files import read_wfdb, write_record
+    from ecglfm.sources.wfdb_reader import read_wfdb, write_record
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

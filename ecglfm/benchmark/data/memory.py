@@ -104,7 +104,7 @@ def _write_mimic(root: Path, records: int) -> None:
     import numpy as np
 
     from ecglfm.config import LEADS
-    from ecglfm.sources.wfdb_reader.files import write_record
+    from ecglfm.sources.wfdb_reader import write_record
 
     root.mkdir()
     (root / "files").mkdir()
@@ -150,7 +150,7 @@ def _write_prepared(root: Path, index: str) -> None:
     from ecglfm.data.signals import OUTPUT_DTYPES, QUALITY
     from ecglfm.provenance import write_parquet
     from ecglfm.records import ledger_frame
-    from ecglfm.sources.tables.reorder import ROWS_TOGETHER
+    from ecglfm.sources.tables import ROWS_TOGETHER
 
     values = {"n_samples": 5000, "sampling_rate": 500, "lead_mask": 4095, "flags": ""} | dict.fromkeys(QUALITY, 0.0)
     batches = pq.ParquetFile(index).iter_batches(ROWS_TOGETHER, columns=["record_id", "source", "patient_id"])

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ecglfm.config import SourceConfig, SourceSlice
-    from ecglfm.sources.synthesis.database import run_synthesize
+    from ecglfm.sources.synthesis import run_synthesize
 
     records = 2 * args.patients
     signal = np.zeros((5000, 12), dtype="<i2")

@@ -240,7 +240,7 @@ def _prepare(project: Project, results: Path, patients: int) -> None:
     from ecglfm.data.signals import run_preprocess
     from ecglfm.sources import open_source
     from ecglfm.sources.base import write_index
-    from ecglfm.sources.synthesis.database import run_synthesize
+    from ecglfm.sources.synthesis import run_synthesize
 
     for source in _SOURCES:
         slice_ = project.source_slice(source)

@@ -60,8 +60,7 @@ def embed(root: Path) -> tuple[pd.Series, np.ndarray]:
     import pandas as pd
     import torch
 
-    from ecglfm.app.prediction import FromSource
-    from ecglfm.app.prediction.preparation import Preparer
+    from ecglfm.app.prediction import FromSource, Preparer
     from ecglfm.config import LEADS, ConformerConfig, PreprocessConfig, SourceConfig, SourceSlice
     from ecglfm.models.encoders import make_encoder, mean_over_frames
 

@@ -6,6 +6,8 @@ import argparse
 
 from ecglfm.cli.discover import features, genes, gwas, phenotypes, report
 
+__all__ = ["add_commands"]
+
 #: Files here whose `add_steps` declares steps, in the order in which they run.
 GROUPS = (features, gwas, genes, phenotypes, report)
 

@@ -14,7 +14,7 @@ from ecglfm.config.discovery.genes import (
     PhewasConfig,
     ReplicationConfig,
 )
-from ecglfm.config.discovery.genotypes import GenotypesConfig, ProgramsConfig, QualityConfig, StructureConfig
+from ecglfm.config.discovery.genotypes import GenotypesConfig, QualityConfig, StructureConfig
 from ecglfm.config.discovery.people import PeopleConfig
 from ecglfm.config.discovery.phenotypes import BiomarkersConfig, InterpretationConfig, SurvivalConfig
 from ecglfm.config.discovery.slices import (
@@ -26,6 +26,7 @@ from ecglfm.config.discovery.slices import (
     QualitySlice,
     SimulationSlice,
     discover_slices,
+    is_simulated,
 )
 
 __all__ = [
@@ -48,7 +49,6 @@ __all__ = [
     "PeopleConfig",
     "PeopleSlice",
     "PhewasConfig",
-    "ProgramsConfig",
     "QualityConfig",
     "QualitySlice",
     "RegenieConfig",
@@ -57,4 +57,5 @@ __all__ = [
     "StructureConfig",
     "SurvivalConfig",
     "discover_slices",
+    "is_simulated",
 ]

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from ecglfm.config import LabelFile, UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
-from ecglfm.sources.patients.ids import normal_id
-from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces, read_table, row_number
+from ecglfm.sources.patients import normal_id
+from ecglfm.sources.tables import fail_at, number_column, read_pieces, read_table, row_number
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from ecglfm.data.labels.source_targets import EXCLUDED, SourceTargets, target_co
 from ecglfm.data.tables import sorted_pieces, table_pieces, write_pieces
 from ecglfm.records import INDEX_COLUMNS, places, read_folds, require_columns
 from ecglfm.sources.base import patient_ids
-from ecglfm.sources.tables.reorder import merge_join, rechunked
+from ecglfm.sources.tables import merge_join, rechunked
 
 logger = logging.getLogger(__name__)
 

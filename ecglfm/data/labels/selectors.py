@@ -14,7 +14,7 @@ from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.text import as_text, split_codes
 from ecglfm.data.columns import find_column, matches, resolve
 from ecglfm.data.labels.mentions import Mentions
-from ecglfm.sources.wfdb_reader.snomed import merged
+from ecglfm.sources.snomed import merged
 
 #: Of each of the row's codes its diagnostic class and subclass, empty where it has none.
 SCP_CLASS, SCP_SUBCLASS = "native.scp_class", "native.scp_subclass"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ecglfm.data.manifest.duplicates import Clusters
 from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.records import SPLITS, places
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 _SEEN = ("train", "valid")  # what pretraining may see
 #: Said is who has a larger share of a source's records in a split, and more times as many as patients there on average.

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ecglfm.data.tables import table_pieces, write_pieces
 from ecglfm.records import LEDGER_COLUMNS, ledger_frame
-from ecglfm.sources.tables.reorder import Sorter
+from ecglfm.sources.tables import Sorter
 
 
 class SortedLedger:

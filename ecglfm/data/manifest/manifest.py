@@ -41,7 +41,7 @@ from ecglfm.data.tables import TableReader, shard_tables, table_pieces, write_pi
 from ecglfm.provenance import write_json
 from ecglfm.records import INDEX_COLUMNS, data_hash_of_pieces, require_columns
 from ecglfm.sources.base import unknown_patients
-from ecglfm.sources.tables.reorder import rechunked
+from ecglfm.sources.tables import rechunked
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from ecglfm.data.manifest.splits import assign_splits, splits_of_folds
 from ecglfm.data.manifest.stratify import SourceLabels
 from ecglfm.data.tables import shard_tables, sorted_pieces, table_pieces
 from ecglfm.records import LEDGER_COLUMNS, require_columns
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 
 class _Accounts:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ecglfm.data.manifest.ledger import SortedLedger
 from ecglfm.data.tables import TableReader
 from ecglfm.records import SPLITS, ledger_frame
-from ecglfm.sources.tables.reorder import Sorter, merge_join
+from ecglfm.sources.tables import Sorter, merge_join
 
 
 def keep_whole(records: TableReader, sources: Collection[str], ledger: SortedLedger) -> TableReader:

@@ -20,18 +20,18 @@ import pandas as pd
 from ecglfm.config import SimulationSlice, SourceConfig
 from ecglfm.discovery.genotypes import Genome, Genotypes, draw_copies, draw_genome, draw_people, write_bed
 from ecglfm.provenance import write_text
-from ecglfm.sources.synthesis.database import population
-from ecglfm.sources.synthesis.patient import (
+from ecglfm.sources.synthesis import (
     PR_SPREAD,
     QTC_SPREAD,
     VOLTAGE_SPREAD,
     Patient,
     draw_patient,
+    mimic_ids,
+    population,
     pr_law,
     qtc_law,
     voltage_law,
 )
-from ecglfm.sources.synthesis.tables import mimic_ids
 
 Trait = Literal["voltage", "PR", "QTc"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-from ecglfm.sources.wfdb_reader.snomed import ABBREVIATIONS
+from ecglfm.sources.snomed import ABBREVIATIONS
 
 #: Normal sinus rhythm, as code and as abbreviation.
 NORMAL = ("426783006", "NSR")

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.records import SPLITS
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 #: Stands for all sources, or all splits; `NONE` for no split.
 ALL, NONE = "all", "none"

@@ -22,7 +22,7 @@ from ecglfm.data.tables import TableReader, sorted_pieces, table_pieces
 from ecglfm.evaluation.report.counting import ALL, NONE, Tallies, count_rows, spreads, tallies
 from ecglfm.provenance import read_json
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 Content = TypeVar("Content")
 _MANY_PAIRS = 20

@@ -30,7 +30,7 @@ from ecglfm.evaluation.report.data_sections import ledger_rows, pieces_if_there,
 from ecglfm.evaluation.report.pages import environment, link, report_of
 from ecglfm.provenance import code_version, read_json, write_text
 from ecglfm.records import LEDGER_COLUMNS, SPLITS
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ class Array(NamedTuple):
     start: int
 
 
-def read_header(file: BinaryIO, size: int, path: str) -> Array:
+def read_npy_header(file: BinaryIO, size: int, path: str) -> Array:
     """What the array of a .npy file is.
 
     Parameters

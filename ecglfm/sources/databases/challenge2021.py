@@ -19,8 +19,9 @@ from ecglfm.config.sources import ChallengeDatabase
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
 from ecglfm.sources.inside import Root
-from ecglfm.sources.tables.csv_table import number_column, read_pieces
-from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, read_text, walk
+from ecglfm.sources.tables import number_column, read_pieces
+from ecglfm.sources.tree import in_pieces, walk
+from ecglfm.sources.wfdb_reader import Refused, header_index, read_notes, read_text
 
 logger = logging.getLogger(__name__)
 

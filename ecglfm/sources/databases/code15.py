@@ -1,8 +1,8 @@
 """CODE-15 % (Ribeiro et al., doi:10.5281/zenodo.4916206): 345,779 exams in the parts `exams_part{N}.hdf5`.
 
 Table: `exams.csv`, a row per exam. A part holds `exam_id` (n) and `tracings` (n, 4096, 12) float32, in mV although
-no file says so, at 400 Hz, in the order of `FILE_LEADS`; exams of 7 s stand in the middle of zeros. A record's path
-is `{part}#{exam_id}`, so that a tracing is found by its id, never by its position.
+no file says so, at 400 Hz, leads in the usual order; exams of 7 s stand in the middle of zeros. A record's path
+is `{part}#{exam_id}`, so that a tracing is found by its id, never by its position (`ecglfm.sources.arrays.ExamFile`).
 
 The index follows the parts and the rows in them, not the ids, which lie scattered over all parts: ingest then opens
 one part after the other and reads it from front to back.
@@ -11,7 +11,6 @@ one part after the other and reads it from front to back.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,24 +19,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecglfm.config import LEADS, SourceConfig, UserError
+from ecglfm.config import SourceConfig, UserError
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.arrays.hdf5 import Hdf5File
+from ecglfm.sources.arrays import ExamFile, split_path
 from ecglfm.sources.base import Source, unique
-from ecglfm.sources.inside import Root
-from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces
-from ecglfm.sources.tables.record_table import years_column
-from ecglfm.sources.tables.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, sort, to_frame, to_table
+from ecglfm.sources.tables import (
+    ORDER,
+    Sorter,
+    fail_at,
+    merge_join,
+    natural_key,
+    number_column,
+    read_pieces,
+    rechunked,
+    sort,
+    to_frame,
+    to_table,
+    years_column,
+)
 
 logger = logging.getLogger(__name__)
 
-SAMPLING_RATE = 400.0  # Hz
-FILE_LEADS = LEADS  # DI DII DIII AVR AVL AVF V1-V6
-N_SAMPLES = 4096
 DIAGNOSES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg")
 FOLLOW_UP = ["death", "timey"]
 _REQUIRED = ["exam_id", "age", "is_male", "patient_id", "trace_file", *FOLLOW_UP, *DIAGNOSES]
-_MAX_EXAMS = 1_000_000  # a part has about 20,000; no memory for whatever a damaged file claims
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -143,67 +148,6 @@ class Code15(Source):
         """
         name, exam = split_path(path)
         return self._part(name).read(exam)
-
-
-def split_path(path: str) -> tuple[str, int]:
-    """Part and exam id of a record's path `{part}#{exam_id}`; raises RecordError `exam_missing`."""
-    name, _, exam = path.rpartition("#")
-    if not re.fullmatch(r"\d{1,18}", exam, re.ASCII):
-        raise RecordError("exam_missing", f"{path!r} names no exam; write FILE.hdf5#EXAM_ID")
-    return name, int(exam)
-
-
-class ExamFile:
-    """One HDF5 file of tracings, open for reading.
-
-    Parameters
-    ----------
-    root : Root
-        No file outside it is opened, also not through a link inside the HDF5 file.
-    name : str
-        File name relative to the root.
-
-    Attributes
-    ----------
-    exams : ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    RecordError
-        `path_outside_root`, `signal_missing`, `signal_unreadable`.
-    """
-
-    def __init__(self, root: Root, name: str) -> None:
-        self._file = Hdf5File(root, name, f"; see {__name__} for what a part holds")
-        self._tracings = self._file.dataset("tracings", "f", 3)
-        exams = self._file.dataset("exam_id", "iu", 1)
-        if self._tracings.shape[1:] != (N_SAMPLES, len(FILE_LEADS)) or exams.shape != self._tracings.shape[:1]:
-            raise self._file.unreadable(f"tracings are {self._tracings.shape} and exam_id {exams.shape}")
-        if len(exams) > _MAX_EXAMS:
-            raise self._file.unreadable(f"{len(exams)} exams in one part")
-        self.exams: np.ndarray = self._file.read(exams, slice(None), "exam_id").astype(np.int64)
-
-    def read(self, exam: int) -> Record:
-        """An exam without its padding; raises as `Code15.read`."""
-        rows = np.flatnonzero(self.exams == exam)
-        if len(rows) != 1:
-            reason = "exam_repeated" if len(rows) else "exam_missing"
-            raise RecordError(reason, f"{self._file.name} holds exam {exam} {len(rows)} times")
-        signal = without_padding(self._file.read(self._tracings, int(rows[0]), f"exam {exam}"))
-        return Record(signal.astype(np.float64), FILE_LEADS, SAMPLING_RATE)
-
-
-def without_padding(tracing: np.ndarray) -> np.ndarray:
-    """Take off the rows before the first and after the last that is not zero in all leads.
-
-    A tracing `(n_samples, n_leads)` of nothing but zeros stays whole: preprocess drops it as those of other sources.
-    """
-    recorded = tracing.ravel() != 0  # NaN is not zero
-    first, after_last = int(recorded.argmax()), len(recorded) - int(recorded[::-1].argmax())
-    if not recorded[first]:
-        return tracing
-    n_leads = tracing.shape[1]
-    return tracing[first // n_leads : -(-after_last // n_leads)]
 
 
 def exams_not_first(path: Path) -> Sorter:

@@ -17,11 +17,9 @@ import pandas as pd
 
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.arrays.hdf5 import Hdf5File
+from ecglfm.sources.arrays import N_SAMPLES, SAMPLING_RATE, Hdf5File, without_padding
 from ecglfm.sources.base import Source
-from ecglfm.sources.databases.code15 import N_SAMPLES, SAMPLING_RATE, without_padding
-from ecglfm.sources.tables.csv_table import fail_at, number_column, read_table
-from ecglfm.sources.tables.record_table import parse_age, parse_column, parse_sex
+from ecglfm.sources.tables import fail_at, number_column, parse_age, parse_column, parse_sex, read_table
 
 FILE_LEADS = ("I", "II", "III", "aVL", "aVF", "aVR", "V1", "V2", "V3", "V4", "V5", "V6")
 TRACINGS = "ecg_tracings.hdf5"

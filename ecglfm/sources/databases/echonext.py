@@ -24,11 +24,21 @@ import pyarrow as pa
 from ecglfm.config import LEADS, UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.arrays.npy import Array, read_header, read_numbers
+from ecglfm.sources.arrays import Array, read_npy_header, read_numbers
 from ecglfm.sources.base import Source, unique
-from ecglfm.sources.tables.csv_table import fail_at, read_pieces
-from ecglfm.sources.tables.record_table import filled_column, identifiers, parse_column, parse_sex, years_column
-from ecglfm.sources.tables.reorder import ORDER, Sorter, to_frame, to_table
+from ecglfm.sources.tables import (
+    ORDER,
+    Sorter,
+    fail_at,
+    filled_column,
+    identifiers,
+    parse_column,
+    parse_sex,
+    read_pieces,
+    to_frame,
+    to_table,
+    years_column,
+)
 
 SAMPLING_RATE = 250.0  # Hz
 FILE_LEADS = LEADS
@@ -110,7 +120,7 @@ class EchoNext(Source):
                 self._inside.open(folder, file_name, "signal_missing") as (descriptor, size),
                 os.fdopen(descriptor, "rb", closefd=False) as file,
             ):
-                held = _checked(read_header(file, size, name), name).shape[0]
+                held = _checked(read_npy_header(file, size, name), name).shape[0]
         except RecordError:
             return  # which each of its rows says
         if held != number:
@@ -133,7 +143,7 @@ class EchoNext(Source):
             self._inside.open(folder, file_name, "signal_missing") as (descriptor, size),
             os.fdopen(descriptor, "rb", closefd=False) as file,
         ):
-            found = read_numbers(file, _checked(read_header(file, size, name), name), name, int(row))
+            found = read_numbers(file, _checked(read_npy_header(file, size, name), name), name, int(row))
         signal = (found[0].astype(np.float64) * DEVIATION + MEAN) * STEP
         signal[~np.isfinite(signal)] = np.nan
         return Record(signal, FILE_LEADS, SAMPLING_RATE)

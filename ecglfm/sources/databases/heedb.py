@@ -30,9 +30,20 @@ from ecglfm.config import UserError
 from ecglfm.config.sources import Institution
 from ecglfm.config.wording import counted
 from ecglfm.sources.base import Source, unique
-from ecglfm.sources.tables.csv_table import MAX_WHOLE, fail_at, number_column, read_pieces
-from ecglfm.sources.tables.record_table import MAX_AGE, parse_sex
-from ecglfm.sources.tables.reorder import NESTED, ORDER, Sorter, merge_join, rechunked, to_frame
+from ecglfm.sources.tables import (
+    MAX_AGE,
+    MAX_WHOLE,
+    NESTED,
+    ORDER,
+    Sorter,
+    fail_at,
+    merge_join,
+    number_column,
+    parse_sex,
+    read_pieces,
+    rechunked,
+    to_frame,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ecglfm.sources.base import Source, in_id_order
-from ecglfm.sources.folders.folder import Known, files_of
-from ecglfm.sources.tables.csv_table import number_column, read_table
-from ecglfm.sources.tables.record_table import parse_age, parse_column, parse_sex
-from ecglfm.sources.tables.reorder import ORDER, to_frame
+from ecglfm.sources.tables import ORDER, number_column, parse_age, parse_column, parse_sex, read_table, to_frame
+from ecglfm.sources.tree import Known, files_of
 
 _ABOUT = ("ID", "Sex", "Age")
 

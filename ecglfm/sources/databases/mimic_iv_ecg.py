@@ -17,8 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.sources.base import Source, in_id_order, unique
-from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces
-from ecglfm.sources.tables.reorder import ORDER, merge_join, rechunked, sort, to_frame, to_table
+from ecglfm.sources.tables import (
+    ORDER,
+    fail_at,
+    merge_join,
+    number_column,
+    read_pieces,
+    rechunked,
+    sort,
+    to_frame,
+    to_table,
+)
 
 logger = logging.getLogger(__name__)
 

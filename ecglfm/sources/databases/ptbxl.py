@@ -15,9 +15,17 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.sources.base import Source, in_id_order
-from ecglfm.sources.tables.csv_table import fail_at, number_column, read_pieces, read_table, row_number
-from ecglfm.sources.tables.record_table import parse_age, parse_column
-from ecglfm.sources.tables.reorder import ORDER, to_frame
+from ecglfm.sources.tables import (
+    ORDER,
+    fail_at,
+    number_column,
+    parse_age,
+    parse_column,
+    read_pieces,
+    read_table,
+    row_number,
+    to_frame,
+)
 
 _SEXES = {0.0: "male", 1.0: "female"}
 _MAX_CODES_TEXT = 10_000  # a literal longer than this is no list of statements

@@ -19,11 +19,21 @@ import pandas as pd
 
 from ecglfm.config import LEADS
 from ecglfm.records import Record, RecordError
-from ecglfm.sources.arrays.hdf5 import Hdf5File
+from ecglfm.sources.arrays import Hdf5File
 from ecglfm.sources.base import Source, in_id_order
-from ecglfm.sources.tables.csv_table import fail_at, read_pieces, read_table
-from ecglfm.sources.tables.record_table import filled_column, identifiers, parse_column, parse_sex, years_column
-from ecglfm.sources.tables.reorder import ORDER, natural_key, to_frame
+from ecglfm.sources.tables import (
+    ORDER,
+    fail_at,
+    filled_column,
+    identifiers,
+    natural_key,
+    parse_column,
+    parse_sex,
+    read_pieces,
+    read_table,
+    to_frame,
+    years_column,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from ecglfm.sources.devices.number_text import whole_numbers
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles, age_in_years, stated_sex
 from ecglfm.sources.devices.xml_files import read_xml, text_at
 from ecglfm.sources.inside import Root
-from ecglfm.sources.patients.people import People
-from ecglfm.sources.tables.reorder import Sorter, batched, natural_key
+from ecglfm.sources.patients import People
+from ecglfm.sources.tables import Sorter, batched, natural_key
 
 logger = logging.getLogger(__name__)
 

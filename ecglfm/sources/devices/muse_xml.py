@@ -26,7 +26,7 @@ from ecglfm.records import Record, RecordError, normalize_lead
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles, age_in_years, stated_sex
 from ecglfm.sources.devices.xml_files import read_xml, text_at
 from ecglfm.sources.inside import Root
-from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, unit_key
+from ecglfm.sources.units import MILLIVOLTS, unit_key
 
 _SAMPLES = re.compile(r"\s*[-+]?\d{1,6}(?:[\s,;]+[-+]?\d{1,6})+[\s,;]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?\d{1,10}(\.\d{1,9})?", re.ASCII)
@@ -47,8 +47,8 @@ class MuseXml(RecordingFiles):
     native = tuple(name for names in NATIVE.values() for name in names)
 
     def head(self, path: str) -> Head:
-        """See `RecordingFiles`; raises as `read_head`."""
-        return read_head(self._inside, path)
+        """See `RecordingFiles`; raises as `read_muse_head`."""
+        return read_muse_head(self._inside, path)
 
     def read(self, path: str) -> Record:
         """Read the recording at `path`; raises as `read_muse`."""
@@ -65,7 +65,7 @@ def _restingecg(root: Root, path: str, stop: str | None = None) -> Element:
 # ---- what a file says before its waveforms -----------------------------------------------------------------------
 
 
-def read_head(root: Root, path: str) -> Head:
+def read_muse_head(root: Root, path: str) -> Head:
     """Read a file as far as its first waveform.
 
     Raises

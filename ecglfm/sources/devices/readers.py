@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
-from ecglfm.sources.devices.muse_xml import read_head as muse_head
-from ecglfm.sources.devices.muse_xml import read_muse
+from ecglfm.sources.devices.muse_xml import read_muse, read_muse_head
 from ecglfm.sources.devices.recognition import Format, identify
 from ecglfm.sources.devices.recording_files import Head
 from ecglfm.sources.devices.vendor import read_vendor
 from ecglfm.sources.inside import Root
 
 #: Readers of our own, by `Format.reader`: of the recording, and of what stands before its waveforms.
-_OWN = {"muse": (read_muse, muse_head), "cardiosoft": (read_cardiosoft, read_cardiosoft_head)}
+_OWN = {"muse": (read_muse, read_muse_head), "cardiosoft": (read_cardiosoft, read_cardiosoft_head)}
 
 
 def known_format(root: Root, path: str) -> Format:

@@ -19,9 +19,8 @@ from ecglfm.config import UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source, check_neighbours
-from ecglfm.sources.folders.folder import Known, files_of
-from ecglfm.sources.tables.record_table import completed, parse_age, parse_sex, stem, table_pieces
-from ecglfm.sources.wfdb_reader.tree import in_pieces
+from ecglfm.sources.tables import completed, parse_age, parse_sex, stem, table_pieces
+from ecglfm.sources.tree import Known, files_of, in_pieces
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from ecglfm.records import Record
 from ecglfm.sources.devices.readers import known_format, read_device_file, read_device_head
 from ecglfm.sources.devices.recognition import identify
 from ecglfm.sources.devices.recording_files import Head, RecordingFiles
-from ecglfm.sources.devices.vendor.contents import NATIVE
-from ecglfm.sources.folders.folder import files_of
+from ecglfm.sources.devices.vendor import NATIVE
+from ecglfm.sources.tree import files_of
 
 logger = logging.getLogger(__name__)
 

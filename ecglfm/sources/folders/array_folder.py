@@ -21,11 +21,10 @@ import pyarrow.compute as pc
 from ecglfm.config import SourceConfig, UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
-from ecglfm.sources.arrays.open_rows import Rows, open_rows
+from ecglfm.sources.arrays import Rows, open_rows
 from ecglfm.sources.base import Source
 from ecglfm.sources.folders.numpy_folder import MILLIVOLTS
-from ecglfm.sources.tables.record_table import table_pieces
-from ecglfm.sources.tables.reorder import Sorter, to_frame, to_table
+from ecglfm.sources.tables import Sorter, table_pieces, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.records import Record, RecordError, normalize_lead
-from ecglfm.sources.arrays.npy import read_header, read_numbers
+from ecglfm.sources.arrays import read_npy_header, read_numbers
 from ecglfm.sources.base import Source
-from ecglfm.sources.folders.folder import Known, files_of
-from ecglfm.sources.tables.record_table import table_pieces
+from ecglfm.sources.tables import table_pieces
+from ecglfm.sources.tree import Known, files_of
 
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _ENDINGS = (".npy", ".npz")
@@ -101,7 +101,7 @@ def _read_npz(file: BinaryIO, part: str, path: str) -> np.ndarray:
 
 def _read_npy(file: BinaryIO, size: int, path: str, row: int | None) -> np.ndarray:
     """The array of a .npy file, or one row of it; `size` in bytes is what the header's shape is held against."""
-    array = read_header(file, size, path)
+    array = read_npy_header(file, size, path)
     if row is not None and (len(array.shape) != 3 or array.fortran):
         raise RecordError("shape_unknown", f"{path}: {array.shape} is no array of (recordings, samples, leads)")
     return read_numbers(file, array, path, row)

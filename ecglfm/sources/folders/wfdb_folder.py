@@ -19,12 +19,21 @@ from ecglfm.config import UserError
 from ecglfm.config.wording import counted
 from ecglfm.records import RecordError
 from ecglfm.sources.base import Source
-from ecglfm.sources.folders.folder import Known
 from ecglfm.sources.inside import Root, spelled
-from ecglfm.sources.tables.record_table import completed, stem, table_pieces
-from ecglfm.sources.tables.reorder import ORDER, Sorter, merge_join, natural_key, rechunked, to_frame, to_table
-from ecglfm.sources.wfdb_reader.header import read_header
-from ecglfm.sources.wfdb_reader.tree import Refused, header_index, in_pieces, read_notes, walk
+from ecglfm.sources.tables import (
+    ORDER,
+    Sorter,
+    completed,
+    merge_join,
+    natural_key,
+    rechunked,
+    stem,
+    table_pieces,
+    to_frame,
+    to_table,
+)
+from ecglfm.sources.tree import Known, in_pieces, walk
+from ecglfm.sources.wfdb_reader import Refused, header_index, read_header, read_notes
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from ecglfm.config import UserError
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
-from ecglfm.sources.tables.reorder import Sorter, merge_join
+from ecglfm.sources.tables import Sorter, merge_join
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.sources import TableColumn
 from ecglfm.config.wording import counted
-from ecglfm.sources.tables.csv_table import fail_at, read_pieces
-from ecglfm.sources.tables.record_table import parse_column, parse_sex, years_column
+from ecglfm.sources.tables import fail_at, parse_column, parse_sex, read_pieces, years_column
 
 logger = logging.getLogger(__name__)
 

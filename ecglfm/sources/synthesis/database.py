@@ -25,7 +25,7 @@ from ecglfm.sources.synthesis import tables
 from ecglfm.sources.synthesis.heart import RATE, quantize, record_leads
 from ecglfm.sources.synthesis.patient import Population, condition_of, generator
 from ecglfm.sources.synthesis.visit import draw_visit
-from ecglfm.sources.wfdb_reader.files import write_record
+from ecglfm.sources.wfdb_reader import write_record
 
 LAYOUTS = ("ptbxl", "mimic_iv_ecg")
 FOLDS = 10

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ecglfm.sources.synthesis.patient import PR_MS, QT_PER_RR, QTC_MS, Patient
+from ecglfm.sources.synthesis.patient import PR_MS, QT_PER_RR, QTC_MS, Patient, generator, make_patient
 from ecglfm.sources.synthesis.rhythm import SECONDS, beat_forms, beat_times, fibrillates
 from ecglfm.sources.synthesis.setting import QUIET, RATE, Setting
 
@@ -113,6 +113,20 @@ def dipole(patient: Patient, times: np.ndarray, ectopic: np.ndarray, n: int, rat
 def clean_leads(dipole_3n: np.ndarray) -> np.ndarray:
     """The independent leads of a dipole without noise: float32 mV, shape (8, n)."""
     return LEAD_VECTORS.astype(np.float32) @ dipole_3n
+
+
+def sinus_rhythm(*, seconds: float, rate: float) -> np.ndarray:
+    """A textbook heart in sinus rhythm, the same at every call: float32 mV of `INDEPENDENT_LEADS`, shape (8, n).
+
+    Parameters
+    ----------
+    seconds : float
+    rate : float
+        Hz.
+    """
+    patient = make_patient(0, "sinus", ectopy=False, age=50.0, sex="female", rng=None)
+    times, ectopic = beat_times(patient, generator(0), seconds=seconds)
+    return clean_leads(dipole(patient, times, ectopic, round(seconds * rate), rate))
 
 
 @cache

@@ -19,23 +19,12 @@ import numpy as np
 
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root, check_file_name
+from ecglfm.sources.units import MILLIVOLTS, unit_key
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_LINE = 1000  # characters, comments apart; the WFDB library itself takes 255
 DEFAULT_GAIN = 200.0  # header(5): used when the gain is absent or zero
 DEFAULT_RATE = 250.0  # header(5): Hz
-
-#: Millivolts in one unit, by spelling (`unit_key`); header(5): a missing unit is mV.
-MILLIVOLTS = {
-    spelling: value
-    for value, spellings in {
-        1e-6: ("nv", "nanovolt"),
-        1e-3: ("uv", "µv", "âµv", "microv", "microvolt", "µvolt", "uvolt"),  # the third: UTF-8 taken for Latin-1
-        1.0: ("mv", "millivolt", "mvolt"),
-        1e3: ("v", "volt"),
-    }.items()
-    for spelling in spellings
-}
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _COUNT = r"\d{1,12}"
@@ -120,12 +109,6 @@ def decode(content: bytes) -> str:
         return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
-
-
-def unit_key(unit: str) -> str:
-    """Spelling of a unit as `MILLIVOLTS` has it: `(mV)` and `Millivolts` are `mv` and `millivolt`."""
-    key = unit.strip(" ()[]").lower().replace("μ", "µ")  # Greek mu for the micro sign
-    return key[:-1] if key.endswith("volts") else key
 
 
 def foreign(signals: Sequence[Signal]) -> dict[int, str]:
@@ -252,7 +235,7 @@ def parse_header(text: str, record: str) -> Header:
     return Header(record, rate, n_samples, signals, segments, comments)
 
 
-def read_text(root: Root, folder: str, record: str) -> str:
+def read_header_text(root: Root, folder: str, record: str) -> str:
     """Text of `record.hea` in a folder of the database (`Root.folder`).
 
     Raises
@@ -272,6 +255,6 @@ def read_header(root: Root, folder: str, record: str) -> Header:
     Raises
     ------
     RecordError
-        What `read_text` and `parse_header` raise.
+        What `read_header_text` and `parse_header` raise.
     """
-    return parse_header(read_text(root, folder, record), record)
+    return parse_header(read_header_text(root, folder, record), record)

@@ -16,7 +16,7 @@ def test_each_config_is_one_download(
     def run_download(config: DownloadSlice, connections: int) -> str:
         return f"{config.source} by {connections}"
 
-    monkeypatch.setattr("ecglfm.sources.download.run.run_download", run_download)
+    monkeypatch.setattr("ecglfm.sources.download.run_download", run_download)
     paths = []
     for name in ("b", "a"):
         paths.append(str(tmp_path / f"{name}.yaml"))

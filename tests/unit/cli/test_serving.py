@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.app import serving
-from ecglfm.app.serving import Registered
+from ecglfm.app.serving.registry import Registered
 from ecglfm.cli import main
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ecglfm.data.manifest.duplicates.fingerprints import SCALE, Fingerprints, cosines
-from ecglfm.sources.tables.reorder import Sorter
+from ecglfm.sources.tables import Sorter
 
 #: Recordings that one may be compared with, for each set of fingerprints; it may be among those of more.
 MOST_PARTNERS = 10

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.data.manifest.duplicates.recordings import Recordings
-from ecglfm.sources.tables.reorder import ROWS_TOGETHER
+from ecglfm.sources.tables import ROWS_TOGETHER
 
 
 class Kinds(NamedTuple):

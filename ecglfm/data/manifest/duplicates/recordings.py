@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ecglfm.data.manifest.duplicates.mapped import MappedArray
 from ecglfm.data.tables import TableReader
-from ecglfm.sources.tables.reorder import ROWS_TOGETHER, Sorter
+from ecglfm.sources.tables import ROWS_TOGETHER, Sorter
 
 _PLACE = ["source", "shard", "offset", "n_samples"]
 

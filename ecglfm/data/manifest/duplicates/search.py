@@ -29,7 +29,7 @@ from ecglfm.data.manifest.duplicates.recordings import Recordings
 from ecglfm.data.manifest.duplicates.similarity import MARGIN, similarity
 from ecglfm.data.tables import TableReader, sorted_pieces
 from ecglfm.sources.parallel import ordered_map
-from ecglfm.sources.tables.reorder import merge_join
+from ecglfm.sources.tables import merge_join
 
 #: Groups of identical records above this size are listed as a star around one record, not pair by pair.
 MAX_CLIQUE = 50

@@ -11,11 +11,13 @@ import os
 from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.devices.recognition import Format
-from ecglfm.sources.devices.vendor.contents import Contents
+from ecglfm.sources.devices.vendor.contents import NATIVE, Contents
 from ecglfm.sources.devices.vendor.dicom import read_dicom
 from ecglfm.sources.devices.vendor.guards import MAX_BYTES, check_size, check_xml
 from ecglfm.sources.devices.vendor.library import read_library
 from ecglfm.sources.inside import Root
+
+__all__ = ["NATIVE", "read_vendor"]
 
 
 def read_vendor(root: Root, path: str, found: Format, checks: str = "stated") -> Contents:

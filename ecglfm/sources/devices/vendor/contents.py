@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.devices.recording_files import Head, stated_sex
-from ecglfm.sources.tables.record_table import parse_age
+from ecglfm.sources.tables import parse_age
 
 logger = logging.getLogger(__name__)
 

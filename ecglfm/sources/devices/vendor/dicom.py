@@ -17,7 +17,7 @@ from ecglfm.config import LEADS
 from ecglfm.extras import need
 from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.devices.vendor.contents import Contents, make_head
-from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, unit_key
+from ecglfm.sources.units import MILLIVOLTS, unit_key
 
 #: PS3.16 CID 3001: numbers of leads, the same in MDC and SCP-ECG.
 _LEADS = {1: "I", 2: "II", 3: "V1", 4: "V2", 5: "V3", 6: "V4", 7: "V5", 8: "V6",

@@ -19,7 +19,7 @@ from ecglfm.config import LEADS
 from ecglfm.extras import need
 from ecglfm.records import MAX_SAMPLES, Record, RecordError, normalize_lead
 from ecglfm.sources.devices.vendor.contents import Contents, check_alike, make_head
-from ecglfm.sources.wfdb_reader.header import MILLIVOLTS, unit_key
+from ecglfm.sources.units import MILLIVOLTS, unit_key
 
 _PARSERS = {
     "aecg": "hl7_aecg.HL7aECGParser",

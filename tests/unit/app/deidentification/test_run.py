@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.app.deidentification import Secret, run_deidentify
+from ecglfm.app.deidentification import run_deidentify
 from ecglfm.app.deidentification.cleaning import Cleaner
+from ecglfm.app.deidentification.secret import Secret
 from ecglfm.config import UserError, parse
 from ecglfm.config.base import read_yaml
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.sources.devices.cardiosoft_xml import read_cardiosoft, read_cardiosoft_head
-from ecglfm.sources.devices.muse_xml import read_head, read_muse
+from ecglfm.sources.devices.muse_xml import read_muse, read_muse_head
 from ecglfm.sources.inside import Root
 from ecglfm.sources.wfdb_reader.files import read_wfdb
 from tests.unit.app.deidentification import planted
@@ -109,7 +110,7 @@ def test_one_person_is_one_pseudonym_and_one_shift_in_all_formats(made: Path) ->
     header = (made / f"{table['file'][0]}.hea").read_text()
     assert f"10:35:17 {datetime.date(2020, 5, 5) - shift:%d/%m/%Y}" in header
     assert f"#Patient ID: {PERSON}\n" in header
-    heads = [read_head(Root(path.parent), path.name) for path in sorted(made.rglob("*/*/*.xml"))]
+    heads = [read_muse_head(Root(path.parent), path.name) for path in sorted(made.rglob("*/*/*.xml"))]
     assert {head.patient for head in heads} == {PERSON}
     days = sorted(datetime.datetime.strptime(str(head.native["AcquisitionDate"]), "%m-%d-%Y").date() for head in heads)
     assert days == [datetime.date(2020, 8, 17) - shift, datetime.date(2020, 9, 16) - shift]  # 30 days apart, as before

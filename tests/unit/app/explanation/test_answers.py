@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ecglfm.app.explanation import answer_line
+from ecglfm.app.explanation.answers import answer_line
 from ecglfm.config.kinds import KINDS
 
 

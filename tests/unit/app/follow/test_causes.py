@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.app.follow.causes import causes, explain
+from ecglfm.app.follow.causes import causes, show_causes
 from ecglfm.app.follow.plan import Reason
 from tests.unit.app.follow.planted import ENCODER, FIT, LR, MANIFEST, METRICS, SLICE, make, missing, plan, remade
 
@@ -23,7 +23,7 @@ def test_an_edited_key_is_the_root_of_all_that_follows() -> None:
     found = causes(plan(EDITED), METRICS)
     assert [(one.text, one.way) for one in found] == [("finetune.lr 0.001 -> 0.003", (SLICE, FIT, METRICS))]
     make(FIT, METRICS)
-    assert explain(replace(plan(EDITED), asked=[METRICS])) == (
+    assert show_causes(replace(plan(EDITED), asked=[METRICS])) == (
         "evaluate tiny/af/full-s0 would run again, because\n"
         "  finetune.lr 0.001 -> 0.003\n"
         "    in results/config/finetune/tiny.yaml; by way of finetune tiny/af/full-s0"
@@ -56,7 +56,7 @@ def test_a_job_that_runs_for_itself_is_no_cause_of_another() -> None:
 def test_many_jobs_are_told_by_cause() -> None:
     whole = plan(EDITED)
     many = replace(whole, jobs=[*whole.jobs, *[whole.jobs[METRICS]] * 4], asked=list(range(9)))
-    assert explain(many) == (
+    assert show_causes(many) == (
         "6 jobs would run, because\n"
         "  finetune.lr 0.001 -> 0.003\n"
         "    in results/config/finetune/tiny.yaml; reruns finetune 1, evaluate 5"
@@ -64,4 +64,4 @@ def test_many_jobs_are_told_by_cause() -> None:
 
 
 def test_nothing_to_do_is_said() -> None:
-    assert explain(plan()) == "Nothing would run: all of it is up to date."
+    assert show_causes(plan()) == "Nothing would run: all of it is up to date."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.app.follow.causes import explain
+from ecglfm.app.follow.causes import show_causes
 from ecglfm.app.follow.plan import Plan, make_plan, parse_config
 from ecglfm.config import UserError
 
@@ -74,7 +74,7 @@ def test_nothing_is_due_and_nothing_is_written(project: Path) -> None:
 def test_an_edited_key_is_told_whatever_the_target(target: str) -> None:
     plan = make_plan([target], config=["lr=0.003"])
     assert [plan.jobs[place].rule for place in plan.asked] == ["fit"]
-    assert explain(plan).endswith("  finetune.lr 0.001 -> 0.003\n    in results/config/tiny.yaml")
+    assert show_causes(plan).endswith("  finetune.lr 0.001 -> 0.003\n    in results/config/tiny.yaml")
 
 
 def test_a_stage_is_all_of_its_jobs() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ecglfm.app.follow.plan import Reason
 from ecglfm.app.follow.standing import Workings, standings
-from ecglfm.app.follow.status import show
+from ecglfm.app.follow.status import show_status
 from ecglfm.app.follow.workings import Failure, Started
 from tests.unit.app.follow.planted import (
     ENCODER,
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("folder")
 
 def _table(reasons: dict[int, Reason], known: Workings) -> str:
     whole = plan(reasons)
-    return show(whole.results, standings(whole, known, NOW), known)
+    return show_status(whole.results, standings(whole, known, NOW), known)
 
 
 def test_a_finished_project() -> None:

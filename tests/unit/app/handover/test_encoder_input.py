@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ecglfm.app.handover import make_preprocessing
+from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.config import InputConfig, PreprocessConfig, UserError, parse
 from ecglfm.data.signals import EncoderInput
 from ecglfm.models.importers.contracts import CONTRACTS

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ecglfm.app.handover import make_preprocessing
+from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.config import PreprocessConfig, UserError
 from ecglfm.data.signals import prepare
 from ecglfm.records import Record, to_microvolts

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ecglfm
-from ecglfm.app.page import PageServer
+from ecglfm.app.page.server import PageServer
 from ecglfm.app.prediction import Predictor
 from ecglfm.data.samples import Held
 from ecglfm.models.conformal import Conformal

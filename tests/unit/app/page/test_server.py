@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import ecglfm
-from ecglfm.app.page import PageServer
 from ecglfm.app.page.form import MAX_BODY
+from ecglfm.app.page.server import PageServer
 from ecglfm.cli import main
 from ecglfm.config import UserError
 from tests.integration import warm

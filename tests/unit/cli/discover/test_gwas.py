@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.cli import main
-from ecglfm.config.discovery import AssociationConfig, ProgramsConfig, QualityConfig, StructureConfig
+from ecglfm.config.discovery import AssociationConfig, QualityConfig, StructureConfig
+from ecglfm.config.discovery.genotypes import ProgramsConfig
 from ecglfm.discovery.genotypes import draw_copies, draw_genome, draw_people, write_bed
 from tests.plink import need_plink
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ecglfm.records import RecordError
-from ecglfm.sources.arrays.npy import read_header, read_numbers
+from ecglfm.sources.arrays.npy import read_npy_header, read_numbers
 
 
 def read(path: Path, row: int | None = None) -> np.ndarray:
     with path.open("rb") as file:
-        return read_numbers(file, read_header(file, path.stat().st_size, path.name), path.name, row)
+        return read_numbers(file, read_npy_header(file, path.stat().st_size, path.name), path.name, row)
 
 
 def test_a_row_is_that_of_the_array(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ecglfm.records import RecordError
-from ecglfm.sources.arrays.open_rows import open_rows
+from ecglfm.sources.arrays.opened import open_rows
 from ecglfm.sources.inside import Root
 
 ARRAY = np.random.default_rng(0).integers(-3000, 3000, (5, 3, 40))

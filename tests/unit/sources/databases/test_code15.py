@@ -15,7 +15,6 @@ from ecglfm.data.ingest import run_ingest
 from ecglfm.records import RecordError
 from ecglfm.sources import open_source
 from ecglfm.sources.base import Source, write_index
-from ecglfm.sources.databases.code15 import without_padding
 
 HEADER = "exam_id,age,is_male,nn_predicted_age,1dAVb,RBBB,LBBB,SB,ST,AF,patient_id,death,timey,normal_ecg,trace_file"
 
@@ -164,16 +163,6 @@ def test_a_part_is_opened_once_for_many_exams(database: Path, monkeypatch: pytes
     for path in index.path:
         adapter.read(path)
     assert opened == ["exams_part2.hdf5", "exams_part10.hdf5"]
-
-
-@pytest.mark.parametrize(
-    ("leading", "length", "trailing"), [(0, 4096, 0), (0, 1, 4095), (4095, 1, 0), (1, 4094, 1), (648, 2800, 648)]
-)
-def test_padding(leading: int, length: int, trailing: int):
-    tracing = np.zeros((leading + length + trailing, 12), np.float32)
-    tracing[leading, 11] = 1e-30
-    tracing[leading + length - 1, 0] = np.nan  # a missing sample is no padding
-    assert without_padding(tracing).shape == (length, 12)
 
 
 # ---- deaths count once -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.records import Record
 from ecglfm.sources import open_source
-from ecglfm.sources.databases import code15
+from ecglfm.sources.arrays import exams
 from tests.unit.sources.ingested import ingested
 
 ABNORMALITIES = "1dAVb,RBBB,LBBB,SB,AF,ST"
@@ -57,7 +57,7 @@ def einthoven(record: Record) -> float:
 def test_leads_are_in_the_order_of_this_file_and_not_of_code15(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = "ecg_tracings.hdf5#0"
     assert einthoven(open_source(config_of(database)).record(path)) < 1e-6
-    monkeypatch.setattr("ecglfm.sources.databases.code_test.FILE_LEADS", code15.FILE_LEADS)
+    monkeypatch.setattr("ecglfm.sources.databases.code_test.FILE_LEADS", exams.FILE_LEADS)
     assert einthoven(open_source(config_of(database)).record(path)) > 0.5  # what the wrong order gives is no ECG
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ecglfm.sources.wfdb_reader.snomed import EQUIVALENT, parse_dx
+from ecglfm.sources.snomed import EQUIVALENT, parse_dx
 
 
 def test_equivalent_codes_are_those_of_the_challenge(real_data: Path):

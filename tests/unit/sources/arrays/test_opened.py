@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecglfm.records import RecordError
-from ecglfm.sources.arrays.open_rows import open_rows
+from ecglfm.sources.arrays.opened import open_rows
 from ecglfm.sources.inside import Root
 
 ARRAY = np.random.default_rng(0).integers(-3000, 3000, (5, 3, 40)).astype(np.int16)
@@ -104,7 +104,7 @@ def test_a_row_group_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: 
     """Of zeros, which are next to nothing in the file: 2 rows of 1000 numbers."""
     _parquet(tmp_path / "a.parquet", [np.zeros(1000)] * 5)
     assert (tmp_path / "a.parquet").stat().st_size < 8000
-    monkeypatch.setattr("ecglfm.sources.arrays.open_rows._MAX_GROUP", 15_999)
+    monkeypatch.setattr("ecglfm.sources.arrays.opened._MAX_GROUP", 15_999)
     with pytest.raises(RecordError, match=r"signal_too_long: a.parquet: row groups of 16000 bytes; write it with a sm"):
         open_rows(Root(tmp_path), "a.parquet").read(0)
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from ecglfm.data.tables import table_pieces
 from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
-from ecglfm.sources.patients.excluded import excluded_since
+from ecglfm.sources.patients import excluded_since
 
 #: Stages that are made of tables of recordings, and where MLflow keeps copies of such tables.
 _TABLES = ("ingest", "preprocess", "embed", "labels", "mlartifacts")

@@ -1,4 +1,4 @@
-"""A tree of WFDB records on disk: which files lie where, and what the comments of a header say.
+"""What the comments of WFDB headers say, and rows of an index from them.
 
 For databases whose only table is their headers. The signal lines are left to ingest, which refuses a broken
 header with a reason: here such a header merely says nothing.
@@ -10,22 +10,16 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
-import pyarrow as pa
-from tqdm import tqdm
 
-from ecglfm.config import UserError
 from ecglfm.records import RecordError
 from ecglfm.sources.inside import Root
-from ecglfm.sources.tables.record_table import parse_age, parse_sex
-from ecglfm.sources.tables.reorder import Sorter, batched, natural_key
+from ecglfm.sources.snomed import parse_dx
+from ecglfm.sources.tables import parse_age, parse_sex
 from ecglfm.sources.wfdb_reader.header import MAX_HEADER_BYTES, decode, is_segmented, split_header
-from ecglfm.sources.wfdb_reader.snomed import parse_dx
 
 logger = logging.getLogger(__name__)
 
@@ -43,89 +37,6 @@ class Notes(NamedTuple):
     comments: tuple[str, ...] = ()
     values: dict[str, str] = {}  # noqa: RUF012 (never changed)
     segmented: bool = False
-
-
-def walk(root: Root, start: str = "") -> Iterator[tuple[PurePosixPath, list[str]]]:
-    """Each folder of a tree, relative to the root, with its file names, both in order of name.
-
-    A link to a folder inside the root is passed over, as that folder is walked itself. One that leads outside is
-    followed where the root allows it, each such folder once, and is else counted in a warning, as are names in no
-    known encoding.
-
-    Parameters
-    ----------
-    root : Root
-        The database.
-    start : str
-        Folder to begin at, relative to the root.
-
-    Raises
-    ------
-    UserError
-        A folder cannot be listed, or `start` leads outside.
-    """
-    try:
-        begin = Path(root.folder(tuple(part for part in start.split("/") if part)))
-    except RecordError as error:
-        raise UserError(f"{root.path}: {error.detail}") from None
-    refused: list[Path] = []  # links
-    unnamed: list[Path] = []
-    outside = {begin} if not begin.is_relative_to(root.path) else set()  # folders that were reached through links
-    waiting = [(PurePosixPath(start), begin)]
-    while waiting:
-        place, folder = waiting.pop()
-        folders, files = _listed(folder)
-        unnamed += [root.path / place / name for name in [*folders, *files] if not _is_text(name)]
-        yield place, list(filter(_is_text, files))
-        below = []
-        for name in filter(_is_text, folders):
-            path = folder / name
-            if os.path.islink(path):
-                path = path.resolve()
-                if path.is_relative_to(root.path):
-                    continue
-                if not root.allows(path):
-                    refused.append(root.path / place / name)
-                    continue
-            if path in outside:
-                continue
-            if not path.is_relative_to(root.path):
-                outside.add(path)
-            below.append((place / name, path))
-        waiting += reversed(below)
-    if refused:
-        logger.warning(
-            "%d links lead outside %s and are not followed, the first: %s; write `links: follow` in the source's YAML, "
-            "or list the folders that they may lead to: `links: [DIR]`",
-            len(refused), root.path, refused[0],
-        )  # fmt: skip
-    if unnamed:
-        logger.warning(
-            "%d names below %s are not UTF-8, and are passed over, the first: %r; rename them (`convmv` does)",
-            len(unnamed), root.path, os.fsencode(unnamed[0]),
-        )  # fmt: skip
-
-
-def _is_text(name: str) -> bool:
-    """Whether the name of a file can stand in a table: an archive of another system may have brought other bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders, and links to folders, in a folder; and those of its files."""
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                (folders if os.path.isdir(entry) else files).append(entry.name)  # False for a loop of links
-    except OSError as error:
-        raise UserError(f"{error.filename}: cannot be listed: {error.strerror}") from None
-    return sorted(folders), sorted(files)
 
 
 def read_text(root: Root, path: str) -> str:
@@ -184,31 +95,6 @@ class Refused(dict[str, "Counter[str]"]):
             logger.warning(
                 "%d headers state no readable %s, e.g. %s; it is unknown there", texts.total(), what, examples
             )
-
-
-def in_pieces(name: str, paths: Iterable[tuple[str, str]], unit: str) -> Iterator[list[str]]:
-    """Different paths in natural order of their ids, some thousand at a time, with a progress bar.
-
-    Parameters
-    ----------
-    name : str
-        Of the source.
-    paths : iterable of (id, path)
-        Where one path comes twice, so does its id.
-    unit : str
-    """
-    sorter, last = Sorter("key", "path"), ""
-    for pairs in batched(paths):
-        keys = pa.array([natural_key(native_id) for native_id, _ in pairs], pa.large_binary())
-        sorter.add(pa.table({"key": keys, "path": pa.array([path for _, path in pairs], pa.large_string())}))
-    with tqdm(total=len(sorter), desc=f"index {name}", unit=unit, disable=None) as progress:
-        for table in sorter.tables():
-            piece = table["path"].to_pylist()
-            different = [path for before, path in pairwise([last, *piece]) if path != before]
-            if different:
-                yield different
-                last = different[-1]
-            progress.update(len(piece))
 
 
 def header_index(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecglfm.app.follow import remains
-from ecglfm.app.follow.clean import find_parts, remove
-from ecglfm.app.follow.remains import find_remains, show_remains
+from ecglfm.app.cleaning import remains
+from ecglfm.app.cleaning.parts import find_parts, remove_parts
+from ecglfm.app.cleaning.remains import find_remains, show_remains
 from ecglfm.config import Project
 from ecglfm.models.seen import fingerprints, write_seen
 from ecglfm.provenance import write_json
@@ -305,6 +305,6 @@ def test_clean_removes_them_and_nothing_else(results: Path, repository: Path) ->
         "results/embed/broken.parquet: no table that can be read",
         f"results/umap: a link to {Path('elsewhere').resolve()}",
     ]
-    remove(parts)
+    remove_parts(parts)
     assert {path for path in results.rglob("*") if path.is_file()} == before
     assert find_parts(project, "models", excluded=True) == ([], left)

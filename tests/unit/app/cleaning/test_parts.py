@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecglfm.app.follow.clean import BY_SOURCE, WITHOUT_KEEP, find_parts, remove, show_parts, size_of, size_text
+from ecglfm.app.cleaning.parts import BY_SOURCE, WITHOUT_KEEP, find_parts, remove_parts, show_parts, size_of, size_text
 from ecglfm.config import Project, UserError
 from ecglfm.lock import Lock
 
@@ -57,7 +57,7 @@ def _left() -> list[str]:
 def test_what_goes_is_what_is_not_kept(project: Project, keep: str | None, size: int, gone: list[str]) -> None:
     parts, left = find_parts(project, keep)
     assert (sum(part.size for part in parts), left) == (size, [])
-    remove(parts)
+    remove_parts(parts)
     assert _left() == sorted(name for name in FILES if not name.startswith(tuple(gone)))
 
 
@@ -96,7 +96,7 @@ def test_what_other_recipes_own_stays(project: Project) -> None:
         "results/ingest/b: not of this config", "results/pretrain/large: not of this config",
         "results/finetune/tiny/age: not of this config", "results/finetune/tiny/af/lora-s3: not of this config",
     ]  # fmt: skip
-    remove(parts)
+    remove_parts(parts)
     shared = {"config/identity.json", "index/a.parquet", "labels/af.parquet", "manifest/records.parquet", "mlflow.db"}
     shared |= {"evaluate/tiny/af/full-s0/metrics.json", "report/index.html"}
     assert _left() == sorted([*others, *mine, *shared])
@@ -106,7 +106,7 @@ def test_a_project_within_a_folder_of_ours_stays(project: Project) -> None:
     _write(Path("results/report/mine/config/identity.json"))
     parts, left = find_parts(project, None)
     assert left == ["results/report: results/report/mine is another project's results"]
-    remove(parts)
+    remove_parts(parts)
     assert Path("results/report/mine/config/identity.json").exists()
 
 
@@ -123,7 +123,7 @@ def test_links_are_not_followed(project: Project, tmp_path: Path) -> None:
     parts, left = find_parts(project, "models")
     assert left == [f"results/ingest: a link to {tmp_path / 'big'}"]
     assert sum(part.size for part in parts) == 3300
-    remove(parts)
+    remove_parts(parts)
     assert not Path("results/preprocess").exists()
     assert [(tmp_path / name).exists() for name in ("big/precious", "big/a/000.npy", "raw/precious")] == [True] * 3
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ecglfm.app.follow import workings
-from ecglfm.app.follow.remains import find_remains
-from ecglfm.app.follow.trainings import holders
+from ecglfm.app.cleaning.remains import find_remains
+from ecglfm.app.follow import holders, locked
 from ecglfm.config import Project, UserError
 from ecglfm.lock import is_running
 
@@ -173,7 +172,7 @@ def _size(path: Path) -> int:
 
 def _check_idle(results: Path) -> None:
     """Raise `UserError` where a run or a training may be writing."""
-    if any(Path(name).is_relative_to(results) for name in workings.locked()):
+    if any(Path(name).is_relative_to(results) for name in locked()):
         raise UserError(
             f"{results}: Snakemake holds its lock: a run is under way; wait for it, or stop it. After a kill, once none"
             " of its jobs runs any more: snakemake --unlock"
@@ -185,7 +184,7 @@ def _check_idle(results: Path) -> None:
             )
 
 
-def remove(parts: list[Part]) -> None:
+def remove_parts(parts: list[Part]) -> None:
     """Delete them; links in them are deleted, never what they lead to."""
     for part in parts:
         if part.path.is_dir():

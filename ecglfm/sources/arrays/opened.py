@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.records import RecordError
 from ecglfm.sources.arrays.hdf5 import Hdf5File
-from ecglfm.sources.arrays.npy import Array, read_header, read_numbers
+from ecglfm.sources.arrays.npy import Array, read_npy_header, read_numbers
 from ecglfm.sources.arrays.rows import Rows, as_text
 from ecglfm.sources.arrays.zarr_rows import ZarrRows
 from ecglfm.sources.inside import Root
@@ -68,7 +68,7 @@ class _Npy(Rows):
             self._root.open(folder, file_name, "signal_missing") as (descriptor, size),
             os.fdopen(descriptor, "rb", closefd=False) as file,
         ):
-            yield file, read_header(file, size, name)
+            yield file, read_npy_header(file, size, name)
 
     def read(self, row: int) -> np.ndarray:
         with self._file() as (file, array):
