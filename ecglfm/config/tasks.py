@@ -216,7 +216,8 @@ class TaskConfig(Section):
     missing: Literal["negative", "ignore", "drop"] = Field(
         "negative",
         description="records without a label: negatives; unknown where the record says nothing at all about it (no "
-        "codes, no report, empty cell, no row in the file); or dropped if they have no label of all (PTB-XL benchmark)",
+        "codes, no report, a cell that is empty or `NA`, no row in the file); or dropped if they have no label of all "
+        "(PTB-XL benchmark)",
     )
     # Left out of every dump: an edit makes only fits of `zero_shot` anew.
     prompts: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(

@@ -11,8 +11,10 @@ import pandas as pd
 from ecglfm.config import UserError
 from ecglfm.config.expression import All, Comparison, Condition, Not, columns_of
 
-#: What a cell of text says where it says nothing, in lower case.
-NOT_STATED = frozenset({"", "nan", "na", "n/a", "none", "null"})
+#: What R, pandas and spreadsheets write into a cell without a value, in lower case; it is no answer to any question.
+NO_VALUE = frozenset({"", "nan", "na", "n/a", "<na>", "#n/a"})
+#: What a cell of text says where a number, or yes or no, is asked for and it has none.
+NOT_STATED = NO_VALUE | {"none", "null"}
 
 
 def resolve(condition: Condition, offered: Iterable[str], where: str) -> dict[str, str]:
@@ -55,7 +57,8 @@ def matches(condition: Condition, frame: pd.DataFrame, names: dict[str, str], wh
     """Which rows of a table meet a condition.
 
     A comparison with a missing value is false, whatever the operator; `not` turns it into true, and
-    `is None` finds it. A column that this table lacks is missing everywhere.
+    `is None` finds it. A column that this table lacks is missing everywhere; `NA` and its like are missing, but where
+    the condition asks for the very word.
 
     Parameters
     ----------
@@ -86,9 +89,17 @@ def matches(condition: Condition, frame: pd.DataFrame, names: dict[str, str], wh
     return np.asarray(parts.all(axis=0) if isinstance(condition, All) else parts.any(axis=0))
 
 
+def is_missing(values: pd.Series) -> np.ndarray:
+    """Rows in which a column has no value, or the text for none (`NO_VALUE`); bool."""
+    missing = values.isna()
+    if pd.api.types.is_string_dtype(values):
+        missing |= values.astype("str").str.strip().str.casefold().isin(NO_VALUE)
+    return missing.to_numpy(bool)
+
+
 def _compare(values: pd.Series, comparison: Comparison, where: str) -> np.ndarray:
     operator, value = comparison.operator, comparison.value
-    missing = values.isna().to_numpy(bool)
+    missing = is_missing(values)
     if operator in {"is", "is not"}:
         return missing if operator == "is" else ~missing
     numeric = pd.api.types.is_numeric_dtype(values)

@@ -12,7 +12,7 @@ import pandas as pd
 from ecglfm.config import Selector, UserError
 from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.text import as_text, split_codes
-from ecglfm.data.columns import find_column, matches, resolve
+from ecglfm.data.columns import find_column, is_missing, matches, resolve
 from ecglfm.data.labels.mentions import Mentions
 from ecglfm.sources.snomed import merged
 
@@ -197,9 +197,9 @@ def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.Data
     if selector.statement:
         silent &= is_unread(index, selector)
     if selector.report:
-        silent &= _is_blank(index["report"])
+        silent &= is_missing(index["report"])
     for name in (*selector.column, *selector.codes):
-        silent &= _is_blank(table[find_column(table.columns, name, where)])
+        silent &= is_missing(table[find_column(table.columns, name, where)])
     if selector.where is not None:
         silent &= says_nothing(parse_condition(selector.where), table, where)
     return silent
@@ -208,14 +208,7 @@ def is_silent(index: pd.DataFrame, selector: Selector, where: str, file: pd.Data
 def says_nothing(condition: Condition, table: pd.DataFrame, where: str) -> np.ndarray:
     """Rows in which every column of a condition is empty."""
     columns = set(resolve(condition, table.columns, where).values())
-    return np.logical_and.reduce([_is_blank(table[column]) for column in sorted(columns)])
-
-
-def _is_blank(values: pd.Series) -> np.ndarray:
-    blank = values.isna()
-    if not pd.api.types.is_numeric_dtype(values):
-        blank |= values.astype("str").str.strip().fillna("") == ""
-    return blank.to_numpy(bool)
+    return np.logical_and.reduce([is_missing(table[column]) for column in sorted(columns)])
 
 
 def near_spellings(index: pd.DataFrame, selector: Selector, file: pd.DataFrame | None = None) -> str:

@@ -20,6 +20,7 @@ TABLE = pd.DataFrame(
         "native.empty": [None] * 4,
         "native.ef": ["45", "n/a", None, "45,3"],
         "native.troponin": [" 20", "<5", "", "13.5"],
+        "native.smoker": ["none", "NA", " NaN ", "2"],  # as R and pandas write what is missing
     }
 )
 
@@ -49,6 +50,13 @@ def mask(text, table=TABLE, offered=None):
         ("checked != False", [1, 0, 1, 0]),
         ("native.empty == 'x' or native.empty > 3", [0, 0, 0, 0]),
         ("native.empty is None", [1, 1, 1, 1]),
+        ("smoker is None", [0, 1, 1, 0]),
+        ("smoker != 2", [1, 0, 0, 0]),
+        ("smoker not in ['none']", [0, 0, 0, 1]),
+        ("smoker == 'NA'", [0, 1, 0, 0]),
+        ("rate != 59", [0, 1, 0, 0]),
+        ("troponin is not None", [1, 1, 0, 1]),
+        ("classes is None", [0, 0, 0, 0]),
     ],
 )
 def test_masks(text, rows):

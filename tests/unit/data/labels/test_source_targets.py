@@ -41,6 +41,17 @@ def test_survival_has_times_and_events(run):
     assert ledger[4] == "label_unknown"  # no grade
 
 
+@pytest.mark.parametrize("word", ["NA", "NaN", "n/a", "<NA>", "#N/A"])
+def test_what_r_and_pandas_write_for_no_value_is_unknown(run, word):
+    """As an empty cell is: record 4, whose grade is not known, is neither censored nor a negative."""
+    index = INDEX.assign(**{"native.grade": INDEX["native.grade"].fillna(word)})
+    table, ledger = run({"death": {"time": "years", "event": "grade == 1"}}, index, kind="survival")
+    assert values(table, "event.death") == {0: 1, 1: 0, 3: 0, 6: 0, 7: 0}
+    assert ledger[4] == "label_unknown"
+    table, _ = run({"one": {"column": {"grade": ["1"]}}}, index, kind="binary", missing="ignore")
+    assert values(table, "label.one") == {0: 1, 1: 0, 2: 0, 3: 0, 5: 1, 6: 0, 7: 0, 8: 1}
+
+
 def test_event_that_is_neither_true_nor_false(run):
     with pytest.raises(
         UserError, match=r"s/1: native\.grade must be true or false, or 1 or 0, found '2'; of other words write a"
