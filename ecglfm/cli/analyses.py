@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_config, add_paths, add_threads
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
     sets = commands.add_parser("lead-sets", help="measure a fine-tuned model that is told fewer leads")
-    sets.add_argument("--config", type=Path, required=True, help="slice of the config: config/lead_sets.yaml")
-    sets.add_argument("--evaluation", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    add_config(sets, "lead_sets")
+    add_config(sets, "evaluate", "--evaluation")
     sets.add_argument(
         "--model",
         nargs="+",
@@ -19,22 +21,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder that finetune wrote; of a cross-validation one per fold",
     )
     sets.add_argument("--predictions", type=Path, required=True, help="predictions.parquet that evaluate wrote of it")
-    sets.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
-    sets.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    sets.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
-    sets.add_argument("--output", type=Path, required=True, help="folder to write into")
-    sets.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_paths(sets, "labels", "manifest", "signals", "output")
+    add_threads(sets)
     sets.set_defaults(run=_lead_sets)
 
     gather = commands.add_parser("lead-sets-page", help="set all models at fewer leads side by side, on one page")
-    gather.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(gather, "results")
     gather.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to show")
     gather.set_defaults(run=_lead_sets_page)
     _add_confounders(commands)
 
     serial = commands.add_parser("serial", help="measure how far several recordings of the same people agree")
-    serial.add_argument("--config", type=Path, required=True, help="slice of the config: config/serial.yaml")
-    serial.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_config(serial, "serial")
+    add_paths(serial, "results")
     serial.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to measure")
     serial.add_argument("--encoders", nargs="+", required=True, metavar="ENCODER", help="encoders to measure")
     serial.set_defaults(run=_serial)
@@ -44,14 +43,13 @@ def _add_confounders(commands: argparse._SubParsersAction[argparse.ArgumentParse
     ask = commands.add_parser(
         "confounders", help="what an encoder's vectors, or a model, know of device, site and year, and what is left"
     )
-    ask.add_argument("--config", type=Path, required=True, help="slice of the config: config/confounders.yaml")
-    ask.add_argument("--evaluation", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    add_config(ask, "confounders")
+    add_config(ask, "evaluate", "--evaluation")
     of = ask.add_mutually_exclusive_group(required=True)
     of.add_argument("--vectors", nargs="+", type=Path, help="embed/{encoder}/{source}.parquet of an encoder")
     of.add_argument("--evaluated", type=Path, help="folder that evaluate wrote of a model; needs --labels")
     ask.add_argument("--labels", type=Path, help="labels/{task}.parquet of the model's task")
-    ask.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    ask.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    add_paths(ask, "manifest", "index")
     ask.add_argument(
         "--ingested", type=Path, required=True, help="folder ingest/, whose tables say the rates as recorded"
     )
@@ -59,7 +57,7 @@ def _add_confounders(commands: argparse._SubParsersAction[argparse.ArgumentParse
     ask.set_defaults(run=_confounders)
 
     page = commands.add_parser("confounders-page", help="set all encoders and models side by side, on one page")
-    page.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(page, "results")
     page.add_argument("--encoders", nargs="+", required=True, metavar="ENCODER", help="encoders to show")
     page.add_argument("--include", nargs="*", default=[], metavar="ENCODER/TASK/FIT", help="models to show")
     page.set_defaults(run=_confounders_page)

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from ecglfm.app.prediction import FromFiles, Reader, Recording
     from ecglfm.config import Project
 
+#: What several commands read or write, by option, and what it is.
+_PATHS = {
+    "results": "folder of every output",
+    "vectors": "embed/{encoder}/{source}.parquet",
+    "manifest": "manifest/records.parquet",
+    "index": "index/{source}.parquet of the sources",
+    "signals": "folder preprocess/",
+    "labels": "labels/{task}.parquet",
+    "features": "folder discover/{encoder} of the step features; written to, too",
+    "output": "folder to write into",
+}
 _SEVERAL = ("ensemble", "previous", "leads", "file-leads")  # options of several values
 _SHOWN = 5  # recordings without an answer that are named
 
@@ -47,6 +58,23 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **options)
         for name in (None, "store"):
             self.register("action", name, _Once)
+
+
+def add_config(parser: argparse.ArgumentParser, name: str, option: str = "--config") -> None:
+    """Declare the slice of the config that a command reads: `config/{name}.yaml` of a results folder."""
+    parser.add_argument(option, type=Path, required=True, help=f"slice of the config: config/{name}.yaml")
+
+
+def add_paths(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Declare files and folders that several commands read or write, such as `--manifest`, in this order."""
+    for name in names:
+        several: dict[str, Any] = {"nargs": "+"} if name in ("vectors", "index") else {}
+        parser.add_argument(f"--{name}", type=Path, required=True, help=_PATHS[name], **several)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Declare `--threads`."""
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
 
 
 def add_tracking(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +141,7 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", type=Path, metavar="YAML", help="a database instead, as in config/sources/")
     add_file_options(parser)
     parser.add_argument("--workers", type=int, default=1, help="processes that read; the answers do not depend on it")
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(parser)
 
 
 def add_numbers(parser: argparse.ArgumentParser) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_config, add_paths, add_threads
 from ecglfm.cli.warned import warnings_of
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
     compare = commands.add_parser("compare", help="compare the encoders of one task on the locked test split")
-    compare.add_argument("--config", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
-    compare.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_config(compare, "evaluate")
+    add_paths(compare, "results")
     compare.add_argument("--task", required=True, help="name of the task")
     compare.add_argument("--models", nargs="+", required=True, metavar="ENCODER/FIT", help="evaluated models")
     compare.add_argument(
@@ -22,7 +23,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compare.set_defaults(run=_compare)
 
     page = commands.add_parser("compare-page", help="write the page of every encoder on every task")
-    page.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(page, "results")
     page.add_argument("--models", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="evaluated models")
     page.add_argument("--verified", nargs="*", default=[], metavar="ENCODER/TASK", help="verifications")
     page.add_argument(
@@ -32,31 +33,31 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     page.set_defaults(run=_compare_page)
 
     card = commands.add_parser("card", help="write the card of an evaluated model, one HTML page")
-    card.add_argument("--config", type=Path, required=True, help="slice of the config: config/card.yaml")
-    card.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_config(card, "card")
+    add_paths(card, "results")
     card.add_argument("--model", required=True, metavar="ENCODER/TASK/FIT", help="the model")
     card.add_argument(
         "--baselines", nargs="*", default=[], metavar="ENCODER/TASK/FIT", help="of encoders with random or no weights"
     )
     card.add_argument("--output", type=Path, required=True, help="the HTML file")
     card.add_argument("--copy", type=Path, metavar="FILE", help="the same page once more, in the folder of the model")
-    card.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(card)
     card.set_defaults(run=_card)
     _add_leaderboard(commands)
 
 
 def _add_leaderboard(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     board = commands.add_parser("leaderboard", help="set encoders, tasks and modes on one page, with what each cost")
-    board.add_argument("--config", type=Path, required=True, help="slice of the config: config/leaderboard.yaml")
-    board.add_argument("--evaluation", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
-    board.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_config(board, "leaderboard")
+    add_config(board, "evaluate", "--evaluation")
+    add_paths(board, "results")
     board.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="evaluated models")
     board.set_defaults(run=_leaderboard)
 
     size = commands.add_parser("encoder-size", help="count an encoder's parameters and products, and time it here")
     size.add_argument("--encoder", type=Path, required=True, metavar="DIR", help="folder of an encoder")
     size.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON to write")
-    size.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(size)
     size.set_defaults(run=_encoder_size)
 
 

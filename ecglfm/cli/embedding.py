@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_numbers, add_recordings, recordings_of, say_left_out
+from ecglfm.cli.arguments import add_numbers, add_paths, add_recordings, recordings_of, say_left_out
 from ecglfm.config import UserError
 from ecglfm.config.wording import counted
 
@@ -33,10 +33,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=_embed)
 
     chart = commands.add_parser("umap", help="draw a map of each encoder's vectors, by label, source, device and age")
-    chart.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(chart, "results")
     chart.add_argument("--encoders", nargs="+", required=True, help="those of embed/ to show")
     chart.add_argument("--tasks", nargs="*", default=[], help="label sets to colour by, the first three")
-    chart.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(chart, "output")
     chart.add_argument("--records", type=int, default=3000, help="at most so many of each encoder, drawn blindly")
     chart.add_argument("--seed", type=int, default=0)
     chart.set_defaults(run=_umap)

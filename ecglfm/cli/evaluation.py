@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_tracking, tracking_of
+from ecglfm.cli.arguments import add_config, add_paths, add_threads, add_tracking, tracking_of
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
     evaluate = commands.add_parser("evaluate", help="measure a fine-tuned model on the locked test split")
-    evaluate.add_argument("--config", type=Path, required=True, help="slice of the config: config/evaluate.yaml")
+    add_config(evaluate, "evaluate")
     evaluate.add_argument(
         "--model",
         nargs="+",
@@ -19,10 +19,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         required=True,
         help="folder that finetune wrote; of a cross-validation one per fold",
     )
-    evaluate.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
-    evaluate.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    evaluate.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
-    evaluate.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(evaluate, "labels", "manifest", "signals", "output")
     evaluate.add_argument(
         "--index",
         nargs="*",
@@ -31,31 +28,27 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="index/{source}.parquet of the task's sources, for the devices",
     )
     add_tracking(evaluate)
-    evaluate.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     transport = commands.add_parser(
         "evaluate-on", help="measure a finished model on a new cohort, as it is and adapted"
     )
-    transport.add_argument("--config", type=Path, required=True, help="slice of the config: config/transport.yaml")
+    add_config(transport, "transport")
     transport.add_argument("--task", required=True, help="name of the labels")
-    transport.add_argument("--labels", type=Path, required=True, help="labels/{task}.parquet")
-    transport.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    transport.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
-    transport.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(transport, "labels", "manifest", "signals", "output")
     add_tracking(transport)
-    transport.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(transport)
     transport.set_defaults(run=_evaluate_on)
 
     verify = commands.add_parser("verify", help="measure how well an encoder tells people apart, on the test split")
-    verify.add_argument("--config", type=Path, required=True, help="slice of the config: config/verify/{task}.yaml")
+    add_config(verify, "verify/{task}")
     verify.add_argument("--encoder", type=Path, required=True, help="folder that pretrain wrote")
-    verify.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    add_paths(verify, "manifest")
     verify.add_argument("--audit", type=Path, required=True, help="manifest/audit.json")
-    verify.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
-    verify.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(verify, "signals", "output")
     add_tracking(verify)
-    verify.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(verify)
     verify.set_defaults(run=_verify)
     _add_pages(commands)
 
@@ -63,13 +56,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_pages(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """What sums up the results of other commands."""
     efficiency = commands.add_parser("label-efficiency", help="table and curves over the share of training patients")
-    efficiency.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(efficiency, "results")
     efficiency.add_argument("--include", nargs="+", required=True, metavar="ENCODER/TASK/FIT", help="models to compare")
-    efficiency.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(efficiency, "output")
     efficiency.set_defaults(run=_label_efficiency)
 
     report = commands.add_parser("report", help="write the HTML report of a results folder")
-    report.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(report, "results")
     report.add_argument("--output", type=Path, required=True, help="the HTML file")
     report.add_argument(
         "--include", nargs="*", metavar="ENCODER/TASK/FIT", help="models to show; default: all that have a folder"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_file_options, files_reader
+from ecglfm.cli.arguments import add_file_options, add_threads, files_reader
 
 LAYOUTS = ("3x4", "6x2", "cabrera", "single")  # of ecglfm.evaluation.plots, which `--help` does not wait for
 
@@ -29,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     explain.add_argument("--output", type=Path, required=True, metavar="FILE", help=".png, .pdf, .svg, .html or .json")
     explain.add_argument("--layout", choices=LAYOUTS, help="default: 3x4 with a rhythm strip")
     explain.add_argument("--start", type=float, default=0.0, metavar="S", help="where the sheet begins, s")
-    explain.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(explain)
     explain.set_defaults(run=_explain)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_paths
 from ecglfm.config.wording import counted
 
 
@@ -13,7 +14,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "methods", help="write a methods section and the TRIPOD+AI checklist from a finished run"
     )
-    parser.add_argument("--results", type=Path, required=True, help="folder of every output")
+    add_paths(parser, "results")
     parser.add_argument("--encoder", nargs="+", default=[], help="encoders to write about (default: all evaluated)")
     parser.add_argument("--task", nargs="+", default=[], help="tasks to write about (default: all evaluated)")
     parser.add_argument("--fit", nargs="+", default=[], help="fits to write about (default: all evaluated)")

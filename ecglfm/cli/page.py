@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_threads
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
     parser = commands.add_parser("app", help="try a fine-tuned model on a page of this machine")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that finetune wrote")
     parser.add_argument("--port", type=_port, default=8765, help="on 127.0.0.1; 0 for any that is free; default: 8765")
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_threads(parser)
     parser.set_defaults(run=_app)
 
 

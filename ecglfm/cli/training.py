@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_tracking, tracking_of
+from ecglfm.cli.arguments import add_paths, add_tracking, tracking_of
 from ecglfm.extras import need
 
 
@@ -38,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    add_paths(parser, "manifest")
     parser.add_argument("--signals", type=Path, required=True, help="folder of the prepared signals, preprocess/")
 
 

@@ -5,36 +5,32 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_config, add_paths
+
 
 def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the steps of this group."""
     features = steps.add_parser("features", help="ECG-derived features (EDFs) of people, one record a person")
-    features.add_argument(
-        "--config", type=Path, required=True, help="slice of the config: config/discover/features.yaml"
-    )
-    features.add_argument("--vectors", nargs="+", type=Path, required=True, help="embed/{encoder}/{source}.parquet")
-    features.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    features.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    add_config(features, "discover/features")
+    add_paths(features, "vectors", "manifest", "index")
     features.add_argument("--model", type=Path, help="`kind: attribution`: folder of the fine-tuned model")
-    features.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(features, "output")
     features.set_defaults(run=_features)
 
     people = steps.add_parser("people", help="phenotype and covariate files for PLINK 2, REGENIE and BOLT-LMM")
-    people.add_argument("--config", type=Path, required=True, help="slice of the config: config/discover/people.yaml")
+    add_config(people, "discover/people")
     people.add_argument("--features", type=Path, required=True, help="edf.parquet of the step features")
     people.add_argument("--people", type=Path, required=True, help="people.parquet of the step features")
     people.add_argument(
         "--samples", nargs="+", type=Path, required=True, help="who is in the genotypes: .fam, .psam, .sample"
     )
     people.add_argument("--measured", type=Path, help="biomarkers.parquet, of whose columns some are traits, too")
-    people.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(people, "output")
     people.set_defaults(run=_people)
 
     simulate = steps.add_parser("simulate", help="genotypes of synthetic patients, which act on their hearts: the demo")
-    simulate.add_argument(
-        "--config", type=Path, required=True, help="slice of the config: config/discover/simulation.yaml"
-    )
-    simulate.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_config(simulate, "discover/simulation")
+    add_paths(simulate, "output")
     simulate.set_defaults(run=_simulate)
 
 

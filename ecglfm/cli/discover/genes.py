@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_config, add_paths
+
 
 def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the steps of this group."""
@@ -21,11 +23,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     h2.set_defaults(run=_heritability)
 
     dimensions = _step(steps, "dimensions", "rank features by heritability, stability within a person, and confounding")
-    dimensions.add_argument(
-        "--features", type=Path, required=True, help="folder discover/{encoder} of the step features; written to, too"
-    )
-    dimensions.add_argument("--vectors", nargs="+", type=Path, required=True, help="embed/{encoder}/{source}.parquet")
-    dimensions.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
+    add_paths(dimensions, "features", "vectors", "manifest")
     dimensions.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet")
     dimensions.add_argument("--ingested", type=Path, required=True, help="folder ingest/")
     dimensions.add_argument("--heritability", type=Path, help="heritability.parquet, where there is one")
@@ -44,9 +42,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     second.set_defaults(run=_replication)
 
     phewas = _step(steps, "phewas", "every feature against diseases (ICD codes) and quantities")
-    phewas.add_argument(
-        "--features", type=Path, required=True, help="folder discover/{encoder} of the step features; written to, too"
-    )
+    add_paths(phewas, "features")
     phewas.add_argument("--ids", type=Path, help="ids.tsv of the step people, with --components")
     phewas.add_argument("--components", type=Path, help="pca.tsv of the step structure: adjusted for, too")
     phewas.set_defaults(run=_phewas)
@@ -54,14 +50,13 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _step(steps: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
     parser = steps.add_parser(name, help=what)
-    file = name.replace("-", "_")
-    parser.add_argument("--config", type=Path, required=True, help=f"slice of the config: config/discover/{file}.yaml")
+    add_config(parser, f"discover/{name.replace('-', '_')}")
     return parser
 
 
 def _add_summary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--summary", type=Path, required=True, help="folder of {edf}.tsv.zst of the step summary")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write into")
+    add_paths(parser, "output")
 
 
 def _add_loci(parser: argparse.ArgumentParser) -> None:

@@ -6,20 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecglfm.cli.arguments import add_config
 from ecglfm.config import UserError
 
 if TYPE_CHECKING:
     from ecglfm.discovery.association import Design
 
-_QUALITY, _ASSOCIATION, _LOCI = (
-    f"slice of the config: config/discover/{name}.yaml" for name in ("quality", "association", "loci")
-)
-
 
 def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the steps of this group."""
     genotypes = steps.add_parser("genotypes", help="quality control of one chromosome (PLINK 2)")
-    genotypes.add_argument("--config", type=Path, required=True, help=_QUALITY)
+    add_config(genotypes, "discover/quality")
     genotypes.add_argument("--chromosome", required=True, help="its name in the config")
     genotypes.add_argument("--simulated", type=Path, metavar="PREFIX", help="without genotypes in the config: a .bed")
     genotypes.add_argument("--people", type=Path, required=True, help="phenotypes.tsv: whose genotypes are kept")
@@ -28,7 +25,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     structure = steps.add_parser(
         "structure", help="who stays, and principal components, over all chromosomes (PLINK 2)"
     )
-    structure.add_argument("--config", type=Path, required=True, help=_QUALITY)
+    add_config(structure, "discover/quality")
     structure.add_argument("--genotypes", nargs="+", type=Path, required=True, help="folders of the step genotypes")
     _add_run(structure, _structure)
 
@@ -52,7 +49,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     loci = steps.add_parser(
         "loci", help="lead variants, their loci and genes; Manhattan, QQ and Miami plots (PLINK 1.9)"
     )
-    loci.add_argument("--config", type=Path, required=True, help=_LOCI)
+    add_config(loci, "discover/loci")
     loci.add_argument("--summary", type=Path, required=True, help="folder summary/, beside lambda.tsv and tests.json")
     loci.add_argument("--genotypes", nargs="+", type=Path, required=True, help="folders of the step genotypes")
     loci.add_argument("--structure", type=Path, required=True, help="folder of the step structure")
@@ -61,7 +58,7 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_tables(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--config", type=Path, required=True, help=_ASSOCIATION)
+    add_config(step, "discover/association")
     step.add_argument("--phenotypes", type=Path, required=True, help="phenotypes.tsv of the step people")
     step.add_argument("--covariates", type=Path, required=True, help="covariates.tsv of the step people")
     step.add_argument("--structure", type=Path, required=True, help="folder of the step structure")

@@ -5,19 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_config, add_paths, add_threads
+
 
 def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the steps of this group."""
     biomarkers = steps.add_parser("biomarkers", help="features against intervals, axes and voltages of people's ECGs")
-    biomarkers.add_argument(
-        "--config", type=Path, required=True, help="slice of the config: config/discover/biomarkers.yaml"
-    )
-    _add_features(biomarkers)
-    biomarkers.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    biomarkers.add_argument(
-        "--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources"
-    )
-    biomarkers.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
+    add_config(biomarkers, "discover/biomarkers")
+    add_paths(biomarkers, "features", "manifest", "index", "signals")
     biomarkers.add_argument("--workers", type=int, default=1, help="processes that measure")
     biomarkers.set_defaults(run=_biomarkers)
     _add_interpret(steps)
@@ -26,34 +21,22 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _add_interpret(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     interpret = steps.add_parser("interpret", help="what of an ECG makes a feature high or low, and a map of people")
-    interpret.add_argument(
-        "--config", type=Path, required=True, help="slice of the config: config/discover/interpretation.yaml"
-    )
-    _add_features(interpret)
+    add_config(interpret, "discover/interpretation")
+    add_paths(interpret, "features")
     interpret.add_argument(
         "--encoder", type=Path, required=True, help="folder of the encoder, or model, whose vectors they are made of"
     )
     interpret.add_argument("--vectors", nargs="+", type=Path, required=True, help="{source}.parquet of these vectors")
-    interpret.add_argument("--manifest", type=Path, required=True, help="manifest/records.parquet")
-    interpret.add_argument("--signals", type=Path, required=True, help="folder preprocess/")
-    interpret.add_argument("--threads", type=int, default=1, help="threads of torch")
+    add_paths(interpret, "manifest", "signals")
+    add_threads(interpret)
     interpret.set_defaults(run=_interpret)
 
 
 def _add_survival(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     survival = steps.add_parser("survival", help="Cox models of the time to an event on features, over age and sex")
-    survival.add_argument(
-        "--config", type=Path, required=True, help="slice of the config: config/discover/survival.yaml"
-    )
-    _add_features(survival)
-    survival.add_argument("--index", nargs="+", type=Path, required=True, help="index/{source}.parquet of the sources")
+    add_config(survival, "discover/survival")
+    add_paths(survival, "features", "index")
     survival.set_defaults(run=_survival)
-
-
-def _add_features(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--features", type=Path, required=True, help="folder discover/{encoder} of the step features; written to, too"
-    )
 
 
 def _biomarkers(args: argparse.Namespace) -> None:
