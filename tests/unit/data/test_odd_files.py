@@ -7,16 +7,17 @@ import pytest
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.files import read_record
-from tests.unit.data import odd_csv, odd_muse, odd_wfdb
+from tests.unit.data import odd_csv, odd_muse, odd_wfdb_files, odd_wfdb_headers, odd_wfdb_signals
 from tests.unit.data.odd_files import Case, Dropped, Outcome, Read, run
 
-CASES = [*odd_wfdb.CASES, *odd_muse.CASES, *odd_csv.CASES]
+WFDB = [*odd_wfdb_signals.CASES, *odd_wfdb_headers.CASES, *odd_wfdb_files.CASES]
+CASES = [*WFDB, *odd_muse.CASES, *odd_csv.CASES]
 PUBLIC = ("leads", "file_leads", "checks", "links")  # keys that `read_record` takes as well
 
 
 def test_names_are_different_and_the_table_is_long():
     assert len({case.name for case in CASES}) == len(CASES)
-    assert len(odd_wfdb.CASES) >= 200
+    assert len(WFDB) >= 200
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_index_and_ingest(outcomes: dict[str, Outcome], case: Case):
     assert {column: outcome.row[column] for column in case.row} == case.row
 
 
-@pytest.mark.parametrize("case", [case for case in odd_wfdb.CASES if case.public], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in WFDB if case.public], ids=lambda case: case.name)
 def test_read_record_reads_the_same(outcomes: dict[str, Outcome], case: Case):
     path = outcomes[case.name].path
     options = {key: value for key, value in case.keys.items() if key in PUBLIC}
