@@ -106,7 +106,7 @@ class FileTable:
         order = np.argsort(keys, kind="stable")
         self._keys, self._table = keys[order], pa.concat_tables(tables).combine_chunks().take(pa.array(order))
         self._check_repeats(wanted)
-        self._met = np.zeros(len(self._keys), bool)
+        self._met, self._bare = np.zeros((2, len(self._keys)), bool)
         self._such = ""
 
     def _labels(self, piece: pd.DataFrame, path: Path, names: list[str], wanted: list[str]) -> dict[str, pd.Series]:
@@ -161,7 +161,9 @@ class FileTable:
         whole = index[by].astype("str")
         found = self._find(_keys(whole))
         if by in {"record_id", "patient_id"}:
-            found = np.where(found >= 0, found, self._find(_keys(whole.str.removeprefix(prefix))))
+            bare = self._find(_keys(whole.str.removeprefix(prefix)))
+            self._bare[bare[(found < 0) & (bare >= 0)]] = True
+            found = np.where(found >= 0, found, bare)
         found = np.where(index[by].isna(), -1, found)
         self._met[found[found >= 0]] = True
         self._such = self._such or next(iter(whole[index[by].notna()]), "")
@@ -174,6 +176,10 @@ class FileTable:
             return np.full(len(keys), -1)
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[at] == keys, at, -1)
+
+    def bare(self) -> np.ndarray:
+        """Ids without a source's name before them that were asked for, so far."""
+        return np.unique(self._keys[self._bare])
 
     def warn_unknown(self) -> None:
         """Warn, in one line, of ids that no row of the index has had; to be called when all have been asked for."""

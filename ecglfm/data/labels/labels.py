@@ -8,6 +8,7 @@ Tables are read and written some thousand rows at a time.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections import Counter
@@ -77,6 +78,7 @@ class LabelledRecords:
         dealt = read_folds(manifest)
         self.folds = max((dealt.get(source, 0) for source in slice.kinds), default=0)
         self.n_records, self.matches = 0, np.zeros(len(slice.config.labels), np.int64)
+        self._warned = False
 
     def _open(self, source: str) -> SourceTargets:
         there = pq.read_schema(self._paths[source]).names
@@ -127,6 +129,22 @@ class LabelledRecords:
                 self.matches += (values == 1 if classes else values.notna()).sum().to_numpy()
                 yield pd.concat([index["record_id"], labels], axis=1)
             targets.warn()
+        self._warn_ambiguous()
+
+    def _warn_ambiguous(self) -> None:
+        """Say, once, where an id in a label file may be that of either of two sources, and is taken for both's."""
+        asked = [(source, targets.bare_ids()) for source, targets in self._targets.items()] if not self._warned else []
+        for (one, ids), (other, others) in itertools.combinations(asked, 2):
+            for file in ids.keys() & others.keys():
+                both = np.intersect1d(ids[file], others[file])
+                if len(both):
+                    logger.warning(
+                        "%s: %s of both %s and %s and taken for both, such as %s; where one of them is meant, write"
+                        " its name before it: %s/%s", file.path, counted(
+                            len(both), f"id is a {file.by}", f"ids are a {file.by}"
+                        ), one, other, both[0].decode(), one, both[0].decode(),
+                    )  # fmt: skip
+        self._warned = True
 
     def opened(self) -> list[tuple[str, SourceTargets, Path]]:
         """Each source, what the task asks of it, and its index."""

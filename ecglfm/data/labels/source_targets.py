@@ -226,6 +226,10 @@ class SourceTargets:
         table, by = self._files[selector.file]
         return table.rows(index, by)
 
+    def bare_ids(self) -> dict[LabelFile, np.ndarray]:
+        """Of each file the ids without a source's name before them that records of this source have had, so far."""
+        return {file: table.bare() for file, (table, _) in self._files.items()}
+
     def warn(self) -> None:
         """Warn, once, of what only a person can judge; to be called when all rows have been asked for."""
         for table, _ in self._files.values() if not self._warned else ():

@@ -78,6 +78,26 @@ def test_by_patient_as_the_index_took_the_ids(tmp_path: Path):
     assert by_record.rows(INDEX, "record_id")["lvef"].isna().all()
 
 
+def test_an_id_that_two_sources_have_is_told_and_one_with_a_name_before_it_is_not(run, tmp_path, caplog):
+    other = INDEX.assign(record_id=["b/1", "b/2", "b/5", "b/6"], source="b", patient_id=["b/1", "b/2", "b/5", "b/6"])
+    other.to_parquet(tmp_path / "b.parquet", index=False)
+    both = pd.concat([other, INDEX])[["record_id", "source", "patient_id"]].assign(split="train")
+    both.to_parquet(tmp_path / "records.parquet", index=False)
+    (tmp_path / "own.csv").write_text("record_id,grade\n1,II\ns/2,I\n3,I\nb/5,II\n")
+    selector = {"column": {"grade": ["II"]}, "file": {"path": "own.csv"}}
+    task = TaskConfig.model_validate({"kind": "binary", "labels": {"x": {"wfdb_folder": selector}}}).located(tmp_path)
+    slice_ = TaskSlice(task="t", config=task, kinds=dict.fromkeys("sb", "wfdb_folder"))
+    paths = [tmp_path / "s.parquet", tmp_path / "b.parquet"]
+    run_labels(slice_, tmp_path / "records.parquet", paths, tmp_path / "t.parquet")
+    found = pd.read_parquet(tmp_path / "t.parquet").set_index("record_id")["label.x"]
+    assert found[found == 1].index.tolist() == ["b/1", "b/5", "s/1"]
+    told = [r.message.partition("own.csv")[2] for r in caplog.records if "for both" in r.message]
+    assert told == [
+        ": 1 id is a record_id of both s and b and taken for both, such as 1; where one of them is meant, write its"
+        " name before it: s/1"
+    ]
+
+
 def test_an_index_tells_how_it_took_the_ids(tmp_path: Path):
     """A number in the table, in the file with zeros: both are patient 7."""
     config = SourceConfig(kind="wfdb_folder", root=str(tmp_path), patient_id={"normalise": "number"})
