@@ -205,7 +205,9 @@ def test_statistics_stand_beside_a_fit_in_a_mode_that_they_have_not(evaluated: C
 
 
 def test_fewer_patients(evaluated: Clone) -> None:
-    evaluated.snakemake("label_efficiency", "--config", "tasks=[ectopy]")
+    evaluated.snakemake("report", "label_efficiency", "--config", "tasks=[ectopy]")
+    assert "Nothing to be done" in evaluated.snakemake("report", "-n", "--config", "tasks=[ectopy]")  # it was made last
+    assert 'alt="Label efficiency"' in (evaluated.results / "report/index.html").read_text()
     table = pd.read_csv(evaluated.results / "evaluate/label_efficiency.csv")
     assert sorted(table["percent"]) == [50, 100]
     whole = table[table["percent"] == 100]["value"].item()

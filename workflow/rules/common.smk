@@ -2,7 +2,6 @@
 # Requires: config/config.yaml and the YAML files that it names.
 # Makes: nothing; the rules are in the other files.
 
-import hashlib
 import json
 import re
 import shlex
@@ -40,16 +39,16 @@ SLICES = PROJECT.slices()
 TRACKING = f"{PROJECT.config.results}/config/tracking.yaml"  # no input of a rule: a change of it reruns nothing
 TRACKING_SLICE = SLICES.pop("tracking")
 NAMED_FILES = named_files(PROJECT)
-#: Analyses with a target of their own: the report shows what has been made of them, and makes none.
-ANALYSES = [
-    "evaluate/label_efficiency.csv",
-    "leaderboard/leaderboard.json",
-    "lead_sets/lead_sets.json",
-    "confounders/confounders.json",
-    "serial/serial.json",
-    "umap/umap.json",
-    *(f"discover/{encoder}/index.html" for encoder in ENCODERS),
-]
+#: Target: files of an analysis, which the report shows where they have been made; it makes none.
+ANALYSES = {
+    "label_efficiency": ["evaluate/label_efficiency.csv"],
+    "leaderboard": ["leaderboard/leaderboard.json"],
+    "lead_sets": ["lead_sets/lead_sets.json"],
+    "confounders": ["confounders/confounders.json"],
+    "serial": ["serial/serial.json"],
+    "umap": ["umap/umap.json"],
+    "discover": [f"discover/{encoder}/index.html" for encoder in ENCODERS],
+}
 
 
 wildcard_constraints:
@@ -241,9 +240,14 @@ def get_models(wildcards):
 
 
 def get_analyses(wildcards):
-    """Those that there are, with a hash: a new one, or a changed one, makes the report anew."""
-    found = [Path(PROJECT.config.results) / name for name in ANALYSES]
-    return [f"{path}:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in found if path.is_file()]
+    """Those that there are, as they are, and those that the same call asks for, which come before the report."""
+    asked = workflow.dag_settings.targets
+    return [
+        name if target in asked or name in asked else before_update(name)
+        for target, files in ANALYSES.items()
+        for name in (f"{PROJECT.config.results}/{file}" for file in files)
+        if target in asked or name in asked or Path(name).is_file()
+    ]
 
 
 def require(*keys):

@@ -17,6 +17,7 @@ rule report:
         else [],
         # one has nothing to be compared with
         rules.verify_all.input.metrics,
+        get_analyses,
     output:
         report("<results>/report/index.html", caption="../report/report.rst", category="Report"),
     log:
@@ -27,7 +28,6 @@ rule report:
         rule="report",
         tracking=TRACKING,
         results=subpath(output[0], ancestor=2),
-        analyses=get_analyses,
         include=expand("{encoder}/{task}/{fit}", only_fits, encoder=ENCODERS, task=TASKS, fit=FITS),
         verified=expand("{encoder}/{task}", encoder=ENCODERS, task=VERIFICATIONS),
     shell:

@@ -1,7 +1,8 @@
 """Sections of the report about analyses that have a target of their own, shown where that has been made.
 
 An analysis owns a module here, `NAME_section.py`, with one `Section`, which `report.py` lists, and the file's name in
-`ANALYSES` of `workflow/rules/common.smk`, so that the report is made anew when the analysis is.
+`ANALYSES` of `workflow/rules/common.smk`, so that the report is made anew when the analysis is, and after it where
+one call asks for both.
 """
 
 from __future__ import annotations
