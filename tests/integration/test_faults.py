@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -197,6 +198,25 @@ def test_the_slurm_profile_without_slurm_is_one_line(clone) -> None:
     shown = clone.snakemake("--profile", "slurm", "index", check=False)
     assert "\n--profile slurm: this machine has no `sbatch`: run it on a cluster, or without the profile\n" in shown
     assert not (clone.results / "config/identity.json").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_clone_that_cannot_be_written_is_one_line(repository: Path, tmp_path: Path, there: bool) -> None:
+    """Root may write anywhere, so what is asked for the right is told that there is none."""
+    for name in ("config", "workflow"):
+        (tmp_path / name).symlink_to(repository / name)
+    if there:  # somebody else has run it
+        (tmp_path / ".snakemake").mkdir()
+    refused = (
+        "import os, sys; may = os.access; from snakemake.cli import main;"
+        "os.access = lambda path, mode, **o: str(path) not in {'.', '.snakemake'} and may(path, mode, **o); main(['-n'])"
+    )
+    done = Clone(tmp_path).run(sys.executable, "-c", refused, check=False)
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == (
+        f"{tmp_path / '.snakemake' if there else tmp_path} cannot be written, and Snakemake keeps its records there: run it"
+        " in a clone of your own"
+    )
 
 
 def test_results_may_have_any_name_and_nothing_in_it_runs(clone) -> None:
