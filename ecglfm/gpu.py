@@ -9,6 +9,10 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: Where a process is told of its GPUs: by Slurm, or by whoever starts it.
 _GIVEN = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES")
@@ -51,6 +55,17 @@ def why_none() -> str:
         f"torch is built for CUDA {torch.version.cuda} and cannot use driver {version}: take a newer driver or a torch"
         " for an older CUDA, and look at CUDA_VISIBLE_DEVICES"
     )
+
+
+def device_of(module: nn.Module) -> str:
+    """What a person calls the device of a module: `cuda:0 (NVIDIA H200)`, `the processor (4 threads)`."""
+    import torch
+
+    device = next((one.device for one in module.parameters()), torch.device("cpu"))  # `statistics` has no parameters
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
+    return f"the processor ({threads} thread{'s' * (threads > 1)})"
 
 
 def use_tf32(wanted: bool) -> None:

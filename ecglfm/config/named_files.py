@@ -14,10 +14,13 @@ from ecglfm.config.slices import Project
 
 
 def named_files(project: Project) -> dict[str, list[str]]:
-    """Files that tasks and `discover` name, by the slice of the jobs that read them; none of databases and encoders."""
+    """Files that tasks, `discover` and objectives name, by the slice of the jobs that read them; none of databases."""
     tasks = {f"labels/{name}": list(task.files) for name, task in project.tasks.items()}
     stratifying = {"manifest": sorted({file for task in project.stratifying.values() for file in task.files})}
-    return tasks | stratifying | _of_discover(project.config.discover)
+    objectives = {name: one.pretrain.objective for name, one in project.encoders.items() if one.pretrain}
+    folders = {name: getattr(one, "text_encoder", None) for name, one in objectives.items()}
+    texts = {f"pretrain/{name}": [folder] for name, folder in folders.items() if folder}
+    return tasks | stratifying | texts | _of_discover(project.config.discover)
 
 
 def _of_discover(config: DiscoverConfig) -> dict[str, list[str]]:

@@ -47,3 +47,14 @@ def test_why_torch_has_none(bare, driver, built_for, said):
     bare.setattr(gpu, "driver", lambda: driver)
     bare.setattr(torch.version, "cuda", built_for)
     assert gpu.why_none().startswith(said)
+
+
+def test_a_device_has_a_name():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert gpu.device_of(torch.nn.Linear(2, 2)) == "the processor (1 thread)"
+        torch.set_num_threads(3)
+        assert gpu.device_of(torch.nn.ReLU()) == "the processor (3 threads)"
+    finally:
+        torch.set_num_threads(threads)

@@ -6,6 +6,7 @@ its windows: of an encoder what `Encoder.embed` gives, of a model what its head 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ecglfm import gpu
 from ecglfm.app.prediction import Prepared, Preparer, Reader, Recording, prepare_record, prepared_together
 from ecglfm.data.samples import Held
 from ecglfm.data.signals import as_read
@@ -22,6 +24,8 @@ from ecglfm.records import Record
 if TYPE_CHECKING:
     from ecglfm.models.encoders import Encoder
     from ecglfm.models.heads import ECGModel
+
+logger = logging.getLogger(__name__)
 
 
 class RecordEmbedder:
@@ -74,7 +78,9 @@ class RecordEmbedder:
 
         is_model = (folder / "model.json").is_file() and not (folder / "encoder.json").is_file()
         module: Encoder | ECGModel = load_model(folder) if is_model else load_encoder(folder)
-        return cls(ready(module, threads=threads, precision=precision, compiled=compiled), precision=precision)
+        module = ready(module, threads=threads, precision=precision, compiled=compiled)
+        logger.info("%s: asked on %s", folder, gpu.device_of(module))
+        return cls(module, precision=precision)
 
     def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
         """A recording of any rate, order of leads and unit as the encoder reads it, or with its fault."""

@@ -9,6 +9,7 @@ Shapes: n records, k labels, m models.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ecglfm import gpu
 from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
@@ -27,6 +29,8 @@ from ecglfm.records import Record
 
 if TYPE_CHECKING:
     from ecglfm.models.heads import ECGModel
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 64  # windows in one forward
 
@@ -81,6 +85,7 @@ class Predictor:
         models = [
             ready(load_model(folder), threads=threads, precision=precision, compiled=compiled) for folder in folders
         ]
+        logger.info("%s: asked on %s", ", ".join(map(str, folders)), gpu.device_of(models[0]))
         return cls(models, [str(folder) for folder in folders], precision=precision)
 
     def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:

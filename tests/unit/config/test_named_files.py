@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ecglfm.config import UserError
 from ecglfm.config.named_files import check_named_files, named_files
@@ -45,6 +47,17 @@ def test_files_of_tasks_and_of_every_step_are_those_that_the_config_names(reposi
     assert named_files(project).keys() - {"manifest"} < project.slices().keys()
     stratified = project_of(repository, tasks=[], define={"tasks": {"mine": task}}, manifest={"stratify": ["mine"]})
     assert named_files(stratified)["manifest"] == ["labels/echo.csv"]
+
+
+def test_the_text_encoder_of_an_objective_that_aligns_with_reports_is_one(repository: Path):
+    built_in = yaml.safe_load((repository / "config/encoders/report-tiny.yaml").read_text())
+    named = deepcopy(built_in)
+    named["pretrain"]["objective"]["text_encoder"] = "models/bert"
+    define = {"encoders": {"built-in": built_in, "named": named}}
+    project = project_of(repository, encoders=["built-in", "named"], tasks=[], define=define)
+    found = {name: files for name, files in named_files(project).items() if name.startswith("pretrain")}
+    assert found == {"pretrain/named": ["models/bert"]}
+    assert found.keys() < project.slices().keys()
 
 
 def test_a_missing_file_is_named_unless_what_was_made_is_of_this_config(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 import wfdb
 
 import ecglfm
+from ecglfm.app.embedding.embedder import RecordEmbedder
+from ecglfm.app.prediction.predictor import Predictor
 from ecglfm.cli import main
 from ecglfm.config import LEADS, PreprocessConfig
 from ecglfm.models.bundle import save_model
@@ -78,6 +81,15 @@ def test_answers_are_the_models_own(tmp_path: Path, model: Path):
         np.testing.assert_allclose([row["probability.AF"], row["probability.LBBB"]], expected, atol=2e-6)
         assert (row["decision.AF"], row["decision.LBBB"]) == (expected[0] >= 0.4, expected[1] >= 0.6)
     assert not table["abstained"].any()
+
+
+def test_it_says_on_which_device(model: Path, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO):
+        Predictor.load([model])
+        RecordEmbedder.load(model)
+    device = "cuda:0 (" if torch.cuda.is_available() else "the processor ("
+    said = [one.getMessage() for one in caplog.records]
+    assert [text.startswith(f"{model}: asked on {device}") for text in said if "asked on" in text] == [True, True]
 
 
 def test_one_recording_however_many_of_its_files_are_named(tmp_path: Path, model: Path):
