@@ -30,6 +30,7 @@ from ecglfm.config import UserError
 from ecglfm.config.sources import Institution
 from ecglfm.config.wording import counted
 from ecglfm.sources.base import Source, unique
+from ecglfm.sources.patients import UNSTATED
 from ecglfm.sources.tables import (
     MAX_AGE,
     MAX_WHOLE,
@@ -174,13 +175,17 @@ class _Site:
         return rows
 
     def _patients(self, table: pd.DataFrame, rows: pa.Table) -> pa.Array:
-        """Ids of patients, null where none is stated; 123.0 is 123, and what is no number stays as it is."""
+        """Ids of patients, null where none is stated; 123.0 is 123, and what is no number stays as it is.
+
+        A number is the same one, and nobody is nobody, whatever else stands in the piece of the table.
+        """
         written = rows["BDSPPatientID"].combine_chunks()
         try:
             numbers = written.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:  # pseudonyms, blanks
-            text = pc.replace_substring_regex(pc.ascii_trim_whitespace(written), r"^(\d+)\.0+$", r"\1")
-            return pc.if_else(pc.equal(text, ""), pa.scalar(None, _TEXT), text)
+            text = pc.replace_substring_regex(pc.ascii_trim_whitespace(written), r"^0*(\d+)(\.0+)?$", r"\1")
+            nobody = pc.is_in(pc.utf8_lower(text), pa.array(sorted(UNSTATED), _TEXT))
+            return pc.if_else(nobody, pa.scalar(None, _TEXT), text)
         wrong = pd.Series((numbers % 1 > 0) | (numbers >= MAX_WHOLE), index=table.index)
         fail_at(self._metadata, wrong, "BDSPPatientID must be a whole number", table["BDSPPatientID"])
         stated = numbers >= 0

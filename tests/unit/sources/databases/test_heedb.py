@@ -170,6 +170,15 @@ def test_pseudonyms_of_patients_stay_as_written(database: Path) -> None:
     assert patients[:3] == ["h/I0001/p0a1b2c3", "h/I0001/114877230", "h/I0001/114877230"]
 
 
+@pytest.mark.parametrize("other", ["9", "p0a1b2c3"])
+def test_a_patient_does_not_depend_on_who_else_is_in_the_table(database: Path, other: str) -> None:
+    """Whoever else: a table of millions is read in pieces, and ids of both forms may stand in one of them alone."""
+    rows = "".join(f"{i},/S1/2000/{n},x,,Male,9000\n" for n, i in enumerate(["007", "7.0", "nan", "-1", other]))
+    (database / "I0001/metadata/metadata.csv").write_text(METADATA["I0001"].partition("\n")[0] + "\n" + rows)
+    patients = source(database, institutions=["I0001"]).index()["patient_id"].tolist()
+    assert patients == ["h/I0001/7", "h/I0001/7", "h/I0001/S1/2000/2", "h/I0001/S1/2000/3", f"h/I0001/{other}"]
+
+
 @pytest.mark.parametrize("path", ["I0006/WFDB/row-4", "I0001/WFDB/S0001/../../../etc/x"])
 def test_a_row_without_a_file_of_its_own_is_a_reason_of_the_ledger(database: Path, path: str) -> None:
     with pytest.raises(RecordError) as error:
