@@ -73,7 +73,7 @@ class Root:
         """
         path = Path(path)
         try:
-            resolved = path.resolve()
+            resolved = _resolved(path)
         except (OSError, RuntimeError, ValueError) as error:  # a symlink loop, a NUL in the name
             raise RecordError("path_outside_root", f"{str(path)!r} cannot be resolved: {error}") from None
         if not self.allows(resolved):
@@ -158,6 +158,22 @@ class Root:
             if error.errno != errno.ELOOP:  # a symlink, so O_NOFOLLOW refused it
                 raise
         return os.open(self.resolve(path), _FLAGS)
+
+
+def _resolved(path: Path) -> Path:
+    """`path`, absolute, with symlinks resolved, whether it exists or not; a loop of them raises.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        A loop: one since Python 3.13, the other before.
+    """
+    try:
+        return path.resolve(strict=True)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    return path.resolve()
 
 
 def spelled(folder: str, name: str) -> str:

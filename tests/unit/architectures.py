@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, Protocol
 
 from ecglfm.config import ModelConfig, parse_model
 
@@ -28,3 +28,10 @@ def small(kind: str, **changes: Any) -> ModelConfig:
 def architecture(**keys: Any) -> ModelConfig:
     """Of the `kind` among the keys; a Conformer without one."""
     return parse_model(keys, "test")
+
+
+def asked_by(protocol: type) -> set[str]:
+    """Names of what it asks for; `isinstance` does not see the modules of an `nn.Module` since Python 3.12."""
+    classes = [cls for cls in protocol.__mro__ if cls not in (Protocol, Generic, object)]
+    names = {name for cls in classes for name in (*vars(cls), *cls.__annotations__)}
+    return {name for name in names if not name.startswith("_")}

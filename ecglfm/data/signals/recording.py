@@ -62,7 +62,6 @@ class HasPreprocess(Protocol):
         """Samples of one window."""
 
 
-@runtime_checkable
 class Model(Protocol):
     """A disease model, which is fed as its encoder is."""
 
@@ -166,8 +165,8 @@ def preprocess(record: Record, encoder: HasPreprocess | Model) -> torch.Tensor:
     """
     import torch  # here, because the stages of this module do without it
 
-    if not isinstance(encoder, HasPreprocess) and isinstance(encoder, Model):
-        encoder = encoder.encoder
+    if not isinstance(encoder, HasPreprocess):
+        encoder = getattr(encoder, "encoder", encoder)  # a module's modules are unseen by isinstance since Python 3.12
     if not isinstance(record, Record) or not isinstance(encoder, HasPreprocess):
         raise UserError(
             "preprocess takes what read_record or as_record gives and what load_encoder or load_model gives, "

@@ -8,13 +8,12 @@ Shapes: b batch, t frames, d width.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 
-@runtime_checkable
 class Stack(Protocol):
     """Layers, one after the other; an `nn.Module` whose call gives a list with the frames after each of them.
 
@@ -46,7 +45,6 @@ class Stack(Protocol):
         ...
 
 
-@runtime_checkable
 class Context(Stack, Protocol):
     """What follows an `ECGEncoder`'s front end: frames in, the frames after each layer out. It is an `nn.Module`.
 

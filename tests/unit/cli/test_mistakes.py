@@ -66,7 +66,7 @@ NAMES = [
 
 #: A command as it is typed (its places in braces), its status, and words of its last line.
 COMMANDS = [
-    ("predit", 2, "invalid choice: 'predit' (choose from 'config',"),
+    ("predit", 2, "invalid choice: 'predit' (choose from"),
     ("config --folder {none}", 1, "none/config.yaml: no such file"),
     ("config --folder {none} migrate", 1, "none/: no *.yaml in it; name the files, or the folder with --folder"),
     ("predict --model {encoder} {ecg} --output {new}.csv", 1, "what lies here is the encoder, not the model"),
@@ -82,7 +82,7 @@ COMMANDS = [
     ("app --model {model} --port 80a", 2, "argument --port: 80a is no port: 0 to 65535"),
     ("app --model {model} --port 99999", 2, "argument --port: 99999 is no port: 0 to 65535"),
     ("export --model {model} --output {new}", 1, "say --format with --output FILE, or --bundle FILE.zip"),
-    ("export --model {model} --format pickle --output {new}", 2, "invalid choice: 'pickle' (choose from 'onnx',"),
+    ("export --model {model} --format pickle --output {new}", 2, "invalid choice: 'pickle' (choose from"),
     ("status", 1, "has no workflow/Snakefile: run this where you run snakemake"),
     ("tracking sync {none}", 1, "none: no such folder; name the one that the workflow fills"),
     ("index --config {gone} --output {new}", 1, "is not a folder; set `root` in config/sources/x.yaml or `roots: {{x: DIR}}`"),

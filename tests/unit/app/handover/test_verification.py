@@ -16,7 +16,7 @@ import pytest
 from ecglfm.cli import main
 
 #: Brackets without end, and noise that keeps it from being a bomb.
-DEEP = b"[" * 5000 + b'"' + random.Random(0).randbytes(2000).hex().encode()
+DEEP = b"[" * 200_000 + b'"' + random.Random(0).randbytes(20_000).hex().encode()
 Change = Callable[[dict[str, bytes]], None]
 
 

@@ -33,7 +33,7 @@ def attacks(marker):
         "builtins.eval": Call(eval, f"open({str(marker)!r}, 'w').close()"),
         "builtins.exec": Call(exec, f"open({str(marker)!r}, 'w').close()"),
         "subprocess.call": Call(subprocess.call, ["touch", str(marker)]),
-        "io.open": Call(open, str(marker), "w"),
+        f"{open.__module__}.open": Call(open, str(marker), "w"),
     }
 
 
