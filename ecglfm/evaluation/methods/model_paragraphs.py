@@ -29,6 +29,7 @@ _MODES = {
     "lora": "Low-rank adapters of the encoder and the head were trained",
     "zero_shot": "Nothing was trained on labels: the recording was compared with sentences for each label",
 }
+_NEEDED = {"regression": "patients", "survival": "patients with the event"}  # as `Outcome.classes` counts them
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
 
@@ -114,6 +115,8 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
     """How a model was fitted: mode, optimisation, and which epoch was kept."""
     name, file, config = parse_fit(fit.fit), _file(run, fit), _told(run, fit)
     measured = f"evaluate/{fit.path}/metrics.json"
+    own = f"finetune/{fit.path}/model.json"  # of a cross-validation none: each fold kept an epoch of its own
+    training = (run.json(own) or {}).get("training", {})
     part = f", with {100 * name.fraction:g} % of the training patients" if name.fraction < 1 else ""
     yield Said(f"{_MODES[name.mode]}{part}, seed {name.seed}.", (measured,), fit.path)
     if name.mode == "zero_shot":
@@ -126,22 +129,26 @@ def finetuning(run: Run, fit: FittedModel) -> Iterator[Said]:
         yield Said(f"{solved} by the {config.select_by}.", (file,), fit.path)
         return
     else:
+        head = "" if config.head_lr is None else f" ({config.head_lr:g} of the head)"
         yield Said(
             f"At most {counted(config.epochs, 'epoch')}, stopped after {config.patience} without a better"
-            f" {config.select_by}; learning rate {config.lr:g}, batch size {config.batch_size}, weight decay"
-            f" {config.weight_decay:g}.",
+            f" {config.select_by}; learning rate {config.lr:g}{head}, batch size {_batch(training, config)}, weight"
+            f" decay {config.weight_decay:g}.",
             (file,),
             fit.path,
         )
         if config.head_start == "probe" and name.mode in ("full", "lora"):
             yield Said("The head began as a linear probe.", (file,), fit.path)
-    own = f"finetune/{fit.path}/model.json"  # of a cross-validation none: each fold kept an epoch of its own
-    training = (run.json(own) or {}).get("training", {})
     if {"best_epoch", "epochs"} <= set(training):
         yield Said(f"Epoch {training['best_epoch']} of {training['epochs']} was kept.", (own,), fit.path)
     if "records_per_epoch" in training:
         long = f"An epoch was {counted(training['records_per_epoch'], 'record')} long, as of all training patients"
         yield Said(f"{long}: several passes over those of the share.", (own,), fit.path)
+
+
+def _batch(training: dict[str, Any], config: FinetuneConfig) -> int:
+    """Records of an update, of all devices where the model says so."""
+    return int(training.get("records_per_update", config.batch_size * config.accumulate))
 
 
 def _file(run: Run, fit: FittedModel) -> str:
@@ -200,6 +207,7 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Test records, metrics and how intervals were made."""
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     n, boot = metrics["n"], metrics["bootstrap"]
+    whose = _NEEDED.get(metrics.get("kind", "multilabel"), "positive or negative patients")
     yield Said(
         f"Tested on {counted(n['records'], 'record')} of {counted(n['patients'], 'patient')}.", (file,), fit.path
     )
@@ -207,7 +215,7 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
         f" {boot['resamples']} bootstrap resamples, seed {boot.get('seed', 'unknown')}; labels of fewer than"
-        f" {boot.get('min_patients', 'unknown')} positive or negative patients have none.",
+        f" {boot.get('min_patients', 'unknown')} {whose} have none.",
         (file,),
         fit.path,
     )

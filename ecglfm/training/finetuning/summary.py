@@ -10,6 +10,7 @@ import numpy as np
 from ecglfm.config import FinetuneConfig
 from ecglfm.config.fits import Fit
 from ecglfm.config.kinds import KINDS
+from ecglfm.distributed import world_size
 from ecglfm.training.finetuning.history import TrainingHistory
 from ecglfm.training.finetuning.labelled import Labelled
 from ecglfm.training.finetuning.targets import targets_of
@@ -49,6 +50,7 @@ def summarize(
         "epochs": history.rows[-1]["epoch"],
         "best_epoch": history.best.epoch,
         **{key: None if math.isnan(value) else value for key, value in scores.items()},
+        **({"records_per_update": config.batch_size * config.accumulate * world_size()} if stepped else {}),
         **({"records_per_epoch": len(data.all_train)} if stepped and fit.fraction < 1 else {}),
         "train_records": len(learnt.train),
         "train_patients": learnt.train_patients,

@@ -186,6 +186,35 @@ def test_a_head_that_began_as_a_linear_probe_is_told(results: Path, monkeypatch:
     assert said[2] == "The head began as a linear probe."
 
 
+def test_batch_size_is_that_of_an_update_and_a_head_has_its_own_rate(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(results)
+    monkeypatch.setattr(models, "_told", lambda *_: FinetuneConfig(batch_size=16, accumulate=4, head_lr=1e-3))
+    said = [one.text for one in models.finetuning(find_run(results), FIT)]
+    assert said[1].endswith("learning rate 5e-05 (0.001 of the head), batch size 64, weight decay 0.")
+    path = results / "finetune/tiny/super/full-s0/model.json"  # of two devices
+    info = read_json(path)
+    write_json(path, info | {"training": info["training"] | {"records_per_update": 128}})
+    said = [one.text for one in models.finetuning(find_run(results), FIT)]
+    assert "batch size 128," in said[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "whose"),
+    [
+        ("regression", "patients"),
+        ("survival", "patients with the event"),
+        ("multilabel", "positive or negative patients"),
+    ],
+)
+def test_of_whom_a_label_needs_some_is_as_of_its_kind(results: Path, kind: str, whose: str) -> None:
+    path = results / METRICS
+    write_json(path, read_json(path) | {"kind": kind})
+    texts = [one.text for one in models.measurement(find_run(results), FIT)]
+    assert any(f"; labels of fewer than 1 {whose} have none." in text for text in texts), texts
+
+
 def test_a_head_that_was_solved_is_told_without_epochs_and_rates(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

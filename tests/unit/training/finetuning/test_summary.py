@@ -53,5 +53,6 @@ def test_an_epoch_of_a_share_is_as_long_as_of_all_where_there_are_epochs() -> No
         history = TrainingHistory(EarlyStopping(1))
         history.rows.append({"epoch": epoch, "split": "valid", "loss": 0.5})
         history.best.improves(epoch, 0.5)
-        told = summarize(history, data, parse_fit(fit), {}, FinetuneConfig())
+        told = summarize(history, data, parse_fit(fit), {}, FinetuneConfig(batch_size=8, accumulate=3))
         assert (told.get("records_per_epoch"), told["train_records"]) == (expected, 2)
+        assert told.get("records_per_update") == (24 if epoch else None)
