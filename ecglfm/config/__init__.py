@@ -39,6 +39,7 @@ from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextCon
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
 from ecglfm.config.input import InputConfig, check_input
+from ecglfm.config.label_file import LabelFile
 from ecglfm.config.leaderboard import LeaderboardConfig, LeaderboardSlice
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.objective import (
@@ -88,7 +89,7 @@ from ecglfm.config.slice_keys import (
 )
 from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
-from ecglfm.config.tasks import LabelFile, Selector, TaskConfig
+from ecglfm.config.tasks import Selector, TaskConfig
 from ecglfm.config.training import PretrainConfig
 from ecglfm.config.verification import VerificationConfig
 

@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from ecglfm.config.base import Name, Section
 from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.kinds import KINDS, TaskKind
+from ecglfm.config.label_file import LabelFile
 from ecglfm.config.one_of import OneOf
 from ecglfm.config.text import as_codes, split_codes
 
@@ -19,41 +20,6 @@ from ecglfm.config.text import as_codes, split_codes
 CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report", "column", "codes", "where")
 _OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report")
 _LIKELIHOODS = ("scp", "scp_class", "scp_subclass")
-
-
-class LabelFile(Section):
-    """A table of your own, by record or patient."""
-
-    path: str = Field(description="CSV with a header, from the folder of config.yaml or absolute")
-    by: str = Field("record_id", description="`record_id`, `patient_id`, or a column of the database's own table")
-    id: str | None = Field(None, description="column of the CSV with these ids; null: named as `by`")
-    y_npy: str | None = Field(
-        None, description="fairseq-signals: `y.npy`, whose columns are added to those of the CSV; see `row`"
-    )
-    label_def: str | None = Field(None, description="with `y_npy`: `label_def.csv`, which names its columns in order")
-    row: str = Field("idx", description="with `y_npy`: column of the CSV with the row in it, from 0")
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> LabelFile:
-        if (self.y_npy is None) != (self.label_def is None):
-            raise ValueError("`y_npy` and `label_def` go together: the numbers, and the names of their columns")
-        return self
-
-    @property
-    def id_column(self) -> str:
-        """Column of the CSV with the ids."""
-        return self.id or self.by
-
-    @property
-    def files(self) -> list[str]:
-        """Every file that it names."""
-        return [file for file in (self.path, self.y_npy, self.label_def) if file is not None]
-
-    def located(self, folder: Path) -> LabelFile:
-        """The same with paths that start in `folder`, or in the home folder where they begin with `~`."""
-        names = ("path", "y_npy", "label_def")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return self.model_copy(update={name: str(folder / Path(file).expanduser()) for name, file in given.items()})
 
 
 class Selector(Section):
@@ -118,6 +84,12 @@ class Selector(Section):
         description="`kind: survival`: column of the database that says when a recording was made; `time` and `event` "
         "are then dates, of the last news and of the event (empty: it has not come), and times are years between",
     )
+    within: float | None = Field(
+        None,
+        gt=0,
+        description="`kind: binary`, `multilabel`: with `time` and `event` as of `kind: survival`, the label is "
+        "whether the event came within so much time; unknown where the last news is earlier, or it had come before",
+    )
     file: LabelFile | None = Field(
         None, description="CSV of your own, to whose columns `column`, `where`, `value`, `time` and `event` then refer"
     )
@@ -133,9 +105,15 @@ class Selector(Section):
 
     @model_serializer(mode="wrap")
     def _without_unused_codes(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """No `codes`, `statement` and `since` are left out: labels from before there were such stay what they are."""
+        """What is not used of newer clauses is left out: labels from before there were such stay what they are."""
         content: dict[str, Any] = write(self)
-        needs = {"codes": "codes", "statement": "statement", "read_by": "statement", "since": "since"}
+        needs = {
+            "codes": "codes",
+            "statement": "statement",
+            "read_by": "statement",
+            "since": "since",
+            "within": "within",
+        }
         return {key: value for key, value in content.items() if key not in needs or content[needs[key]]}
 
     @field_validator("snomed", "statement", mode="before")
@@ -170,9 +148,7 @@ class Selector(Section):
         if bounds and not any(getattr(self, key) for key in _LIKELIHOODS):
             raise ValueError(f"`min_likelihood` and `max_likelihood` count for {', '.join(_LIKELIHOODS)} only")
         if self.since and not self.time:
-            raise ValueError(
-                "`since` is of `kind: survival`: it says where the dates of `time` and `event` are counted from"
-            )
+            raise ValueError("`since` says where the dates of `time` and `event` are counted from, which are missing")
         if self.min_likelihood > self.max_likelihood:
             raise ValueError("`min_likelihood` is above `max_likelihood`: no code can count")
         if self.not_report and not self.report:
@@ -258,6 +234,10 @@ class TaskConfig(Section):
     def _check_keys(where: str, kind: TaskKind, selector: Selector) -> None:
         """Raise where a selector lacks what its kind of label is read from, or has something else."""
         wanted = kind.read_from
+        if selector.within is not None:
+            if not kind.independent or where.startswith("exclude"):
+                raise ValueError(f"{where}: `within` makes a label of `kind: binary` or `multilabel`, and nothing else")
+            wanted = ("time", "event")
         for key in ("value", "time", "event"):
             if (getattr(selector, key) is not None) != (key in wanted):
                 what = "needs" if key in wanted else "has no"

@@ -164,6 +164,8 @@ class SourceTargets:
             return [self._numbers(index, table, selector, selector.value, where)]
         if selector.time is not None:
             time, event = self._follow_up(index, table, selector, selector.time, where)
+            if selector.within is not None:
+                return [came_within(time, event, selector.within)]
             unknown = np.isnan(time) | np.isnan(event)
             return [np.where(unknown, np.nan, time), np.where(unknown, np.nan, event)]
         selected = select(index, selector, where, file, statements).astype(np.float64)
@@ -242,6 +244,13 @@ class SourceTargets:
                     self.slice.task, label, number,
                 )  # fmt: skip
         self._warned = True
+
+
+def came_within(time: np.ndarray, event: np.ndarray, limit: float) -> np.ndarray:
+    """Whether the event came by then: 1 or 0, NaN where the last news is earlier, or it had come before."""
+    value = np.where((time > limit) | ((event == 0) & (time >= limit)), 0.0, np.nan)
+    value[(event == 1) & (time <= limit)] = 1
+    return np.where((time > 0) & ~np.isnan(event), value, np.nan)
 
 
 def _days_made(index: Path, offered: list[str], name: str, where: str) -> pd.Series:

@@ -30,7 +30,7 @@ def test_binary_task_has_one_label() -> None:
         (task_of("regression", a=SELECTOR), "labels.a.ptbxl: `kind: regression` needs `value`"),
         (task_of("binary", a={"value": "age"}), "labels.a.ptbxl: `kind: binary` has no `value`"),
         (task_of("survival", a={"time": "t"}), "labels.a.ptbxl: `kind: survival` needs `event`"),
-        (task_of("regression", a={"value": "x", "since": "acquired"}), "`since` is of `kind: survival`"),
+        (task_of("regression", a={"value": "x", "since": "acquired"}), "`since` says where the dates of `time` and `event`"),
         (task_of("regression", a={"value": "x", "scp": ["NORM"]}), "`scp` is no number; `among` chooses the records"),
         (task_of("binary", a=SELECTOR) | {"exclude": {"ptbxl": {"value": "x"}}}, "exclude.ptbxl: `kind: binary` has no `value`"),
         (task_of("binary", a={}), "empty selector: give one of scp, "),
@@ -49,6 +49,9 @@ def test_binary_task_has_one_label() -> None:
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": ["x", "  "]}}, "prompts.a: no label of the task, or an empty"),
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": []}}, "prompts.a: List should have at least 1 item"),
         (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),
+        (task_of("regression", a={"value": "x", "within": 1}), "`within` makes a label of `kind: binary` or `multilabel`"),
+        (task_of("binary", a={"time": "t", "within": 1}), "`kind: binary` needs `event`"),
+        (task_of("binary", a=SELECTOR) | {"exclude": {"ptbxl": {"time": "t", "event": "e", "within": 1}}}, "`within` makes a"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_one_line(content: dict[str, object], message: str) -> None:
@@ -90,10 +93,6 @@ def test_files_are_named_once_and_moved_with_the_config() -> None:
     assert task.files == ["own.csv", "y.npy", "def.csv", "/abs/x.csv"]
     assert task.located(Path("config")).files == ["config/own.csv", "config/y.npy", "config/def.csv", "/abs/x.csv"]
     assert task.files[0] == "own.csv"  # the task itself stays
-    selector = task.labels["a"]["ptbxl"]
-    assert selector.file is not None
-    assert selector.file.id_column == "record_id"
-    assert selector.file.model_copy(update={"id": "ecg"}).id_column == "ecg"
 
 
 def test_prompts_are_in_no_dump() -> None:

@@ -149,6 +149,18 @@ def test_survival_by_dates_is_counted_from_each_recording(run, tmp_path, caplog)
         run("patient_id,last,stroke\n10,2020-05-03,0\n", dated, {"by": "patient_id"}, kind="survival")
 
 
+def test_an_event_within_a_time_is_a_label(run, tmp_path):
+    """By hand, of two years: came, had not come, not looked for so long, had it before."""
+    text = "record_id,years,died\n1,2,1\n2,2,0\n3,1.9,0\n4,-1,1\n"
+    asked = {"time": "years", "event": "died", "within": 2}
+    assert run(text, asked) == {"s/1": 1, "s/2": 0}
+    ledger = pd.read_parquet(tmp_path / "t.ledger.parquet")
+    assert ledger[["record_id", "reason"]].values.tolist() == [["s/3", "label_unknown"], ["s/4", "label_unknown"]]
+    later = "record_id,years,died\n1,2.1,1\n2,1,1\n3,,1\n4,0,0\n"
+    assert run(later, asked) == {"s/1": 0, "s/2": 1}
+    assert run(later, asked, missing="ignore") == {"s/1": 0, "s/2": 1}
+
+
 def test_days_and_months_of_recordings_have_one_order_in_all_pieces(run, tmp_path, monkeypatch):
     """The second piece by itself would be of April and May."""
     monkeypatch.setattr(tables, "ROWS_TOGETHER", 2)
