@@ -14,6 +14,7 @@ from ecglfm.records import DATES, columns_of, made_at
 from ecglfm.sources.devices import Head
 from ecglfm.sources.files import read_head
 from ecglfm.sources.inside import Root, spelled
+from ecglfm.sources.patients import UNSTATED
 from ecglfm.sources.wfdb_reader import read_header_text, split_header, stated_patient
 
 #: header(5): base time and base date end the record line, here in any order, as databases write them.
@@ -47,12 +48,17 @@ def read_origin(path: str | Path, *, links: str | Sequence[str | Path] = "inside
     root = Root(place.parent, links)
     head = read_head(place, links=links)
     if head is not None:
-        return Origin(head.patient or None, _said(head))
+        return Origin(_person(head.patient), _said(head))
     for name in (place.name, place.stem):
         if (place.parent / spelled(str(place.parent), f"{name}.hea")).is_file():
             lines, comments = split_header(read_header_text(root, root.folder(()), name))
-            return Origin(stated_patient(comments), _started(lines[0] if lines else ""))
+            return Origin(_person(stated_patient(comments) or ""), _started(lines[0] if lines else ""))
     return Origin()
+
+
+def _person(stated: str) -> str | None:
+    """An id; None for a word or zeros in its place, which many people have in common."""
+    return None if stated.strip().casefold() in UNSTATED or not stated.strip(" 0") else stated
 
 
 def _said(head: Head) -> datetime | None:

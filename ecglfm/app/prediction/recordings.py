@@ -16,7 +16,7 @@ import pandas as pd
 
 from ecglfm.config import SerialConfig, SourceConfig, SourceSlice, UserError
 from ecglfm.config.wording import counted
-from ecglfm.records import Record, RecordError
+from ecglfm.records import Record, RecordError, columns_of, made_at
 from ecglfm.sources import open_source
 from ecglfm.sources.arrays import ExamFile
 from ecglfm.sources.base import Source
@@ -24,6 +24,7 @@ from ecglfm.sources.devices import identify
 from ecglfm.sources.files import read_head, read_record
 from ecglfm.sources.inside import Root
 from ecglfm.sources.origin import Origin, read_origin
+from ecglfm.sources.patients import is_nobody
 from ecglfm.sources.tree import files_of
 
 logger = logging.getLogger(__name__)
@@ -197,21 +198,20 @@ class FromSource(Reader):
 
     def find(self) -> list[Recording]:
         """Every recording of the database; raises `UserError` as the stage `index`."""
-        found = []
+        date, columns = SerialConfig().time.get(self.slice.config.native_kind, ""), ["record_id", "patient_id", "path"]
+        pieces = []
         for piece in open_source(self.slice).recordings():  # another than `read` has: what it opens goes to no worker
-            times = self._times(piece)
-            columns = (piece[name] for name in ("record_id", "patient_id", "path"))
-            for record, patient, path, when in zip(*columns, times, strict=True):
-                found.append(Recording(record, None if pd.isna(patient) else patient, path, when))
-        return found
-
-    def _times(self, piece: pd.DataFrame) -> list[datetime | None]:
-        """When recordings were made, by the column of their kind (`serial.time`)."""
-        column = f"native.{SerialConfig().time.get(self.slice.config.native_kind)}"
-        if column not in piece:
-            return [None] * len(piece)
-        times = pd.to_datetime(piece[column], errors="coerce", format="mixed")
-        return [None if pd.isna(when) else when.to_pydatetime() for when in times]
+            there = {name.removeprefix("native.") for name in piece.columns if name.startswith("native.")}
+            dates = [f"native.{name}" for name in columns_of(date, there)] if date in there else []
+            pieces.append(piece[[*columns, *dates]])
+        table = pd.concat(pieces, ignore_index=True)
+        times = made_at(*(table[name] for name in dates)).dt.tz_localize(None) if dates else [None] * len(table)
+        nobody = [pd.isna(one) or is_nobody(one, self.slice.config.patient_id) for one in table["patient_id"]]
+        rows = zip(*(table[name] for name in columns), nobody, times, strict=True)
+        return [
+            Recording(record, None if alone else patient, path, None if pd.isna(when) else when.to_pydatetime())
+            for record, patient, path, alone, when in rows
+        ]
 
 
 @dataclass(frozen=True)

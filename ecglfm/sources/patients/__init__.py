@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecglfm.sources.patients.excluded import Excluded, excluded_since, note_excluded
-from ecglfm.sources.patients.ids import UNSTATED, Patients, normal_id, normal_number, normal_text
+from ecglfm.sources.patients.ids import UNSTATED, Patients, is_nobody, normal_id, normal_number, normal_text
 from ecglfm.sources.patients.people import People
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Patients",
     "People",
     "excluded_since",
+    "is_nobody",
     "normal_id",
     "normal_number",
     "normal_text",

@@ -25,9 +25,9 @@ from ecglfm.sources.tables import Sorter, merge_join
 
 logger = logging.getLogger(__name__)
 
-#: Words that say that nobody knows the patient; Excel's and pandas' own among them.
+#: Words that say that nobody knows the patient: Excel's and pandas' own, and what is written over an id, too.
 UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "-1"} | {
-    "#n/a", "<na>", "nat"
+    "#n/a", "<na>", "nat", "unk", "anonymous", "anonymized", "anonymised", "removed", "redacted", "deidentified"
 }  # fmt: skip
 #: Behind the id of a recording that is a patient of its own, where that id alone is another patient's.
 NOBODYS = " (unknown)"

@@ -40,6 +40,8 @@ def test_when_a_header_says_it_was_made(tmp_path: Path, line: str, when: datetim
         ("patient_id=12", "12"),
         ("patient is well", None),
         ("<patient_id>: <age>: 63", None),
+        ("patient id: Unknown", None),
+        ("patient id: 0000", None),
     ],
 )
 def test_whose_a_comment_says_it_is(tmp_path: Path, comment: str, patient: str | None):
@@ -51,6 +53,13 @@ def test_what_a_muse_file_says(tmp_path: Path):
     (tmp_path / "a.xml").write_bytes(muse(""))
     found = read_origin(tmp_path / "a.xml")
     assert found == Origin("P1", datetime(2020, 8, 17, 9, 15, 11))
+
+
+@pytest.mark.parametrize("word", ["ANONYMOUS", "removed", "00000000"])
+def test_a_word_in_the_place_of_an_id_is_nobody(tmp_path: Path, word: str):
+    """Two people whose ids were written over are not one, whose change `predict --previous` tells."""
+    (tmp_path / "a.xml").write_bytes(muse("").replace(b">P1<", f">{word}<".encode()))
+    assert read_origin(tmp_path / "a.xml") == Origin(None, datetime(2020, 8, 17, 9, 15, 11))
 
 
 def test_what_a_cardiosoft_file_says_whatever_its_ending(tmp_path: Path):

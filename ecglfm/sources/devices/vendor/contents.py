@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.devices.recording_files import Head, stated_sex
+from ecglfm.sources.patients import UNSTATED
 from ecglfm.sources.tables import parse_age
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 #: Columns `native.{name}` of the index: the format, when and with what it was recorded, and the machine's measurements.
 NATIVE = ("format", "acquired", "manufacturer", "model", "heart_rate", "pr_interval", "qrs_duration", "qt_interval")
 #: What stands in the place of an id that is withheld.
-_NO_ID = {"", "?", "x", "unk", "anonymous", "anonymized", "anonymised", "removed", "deidentified"}
+_NO_ID = UNSTATED | {"x"}
 
 
 class Contents(NamedTuple):

@@ -117,3 +117,15 @@ def test_a_database_by_its_table(tmp_path: Path) -> None:
     assert reader.find() == [("lab/a", "lab/7", "a", None)]
     assert vars(reader) == {"slice": reader.slice}  # nothing opened: it goes to worker processes
     assert reader.read("a").signal[1, 0] == pytest.approx(0.012)
+
+
+def test_whose_and_when_by_a_database_of_device_files(tmp_path: Path) -> None:
+    """The day is first in both dates, as it must be in one; a word over an id is nobody's, who has no earlier ones."""
+    for name, day, patient in (("a", "25-12-2019", "P1"), ("b", "05-03-2020", "ANONYMOUS")):
+        content = muse("").replace(b">P1<", f">{patient}<".encode()).replace(b"08-17-2020", day.encode())
+        (tmp_path / f"{name}.xml").write_bytes(content)
+    reader = FromSource(SourceSlice(source="m", config=SourceConfig(kind="muse_xml", root=str(tmp_path))))
+    assert reader.find() == [
+        ("m/a", "m/P1", "a.xml", datetime(2019, 12, 25, 9, 15, 11)),
+        ("m/b", None, "b.xml", datetime(2020, 3, 5, 9, 15, 11)),
+    ]
