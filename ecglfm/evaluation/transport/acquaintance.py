@@ -110,6 +110,10 @@ _CHANGED = "what lies beside the model is not what it was trained on: that is no
 
 
 _BY_SAMPLES = "the model lies elsewhere: it knows what it saw by its samples, not whose they are"
+_BY_IDS = (
+    "by their ids alone, and none by its samples: where these are other people whose numbers are the same, give their"
+    " source another name than at home"
+)
 _FOREIGN = "; what the weights were trained on before that is not known here"
 
 
@@ -118,10 +122,12 @@ def _prints(cohort: pd.DataFrame) -> np.ndarray:
 
 
 def _met(cohort: pd.DataFrame, seen: pd.DataFrame) -> dict[str, Any]:
-    records = cohort["sha256"].isin(set(seen["sha256"])) | cohort["record_id"].isin(set(seen["record_id"]))
+    alike = cohort["sha256"].isin(set(seen["sha256"]))
+    records = alike | cohort["record_id"].isin(set(seen["record_id"]))
     patients = cohort["patient_id"].isin(set(seen["patient_id"])) | records
     count = int(cohort.loc[patients, "patient_id"].nunique())
-    return {"seen": len(seen), "records": int(records.sum()), "patients": count, "reason": ""}
+    reason = _BY_IDS if count and not alike.any() else ""
+    return {"seen": len(seen), "records": int(records.sum()), "patients": count, "reason": reason}
 
 
 def _fitted(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> dict[str, Any]:

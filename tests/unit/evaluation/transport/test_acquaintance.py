@@ -75,7 +75,9 @@ def test_samples_and_patients_are_recognised(root: Path) -> None:
 
 def test_a_record_prepared_otherwise_is_known_by_its_id(root: Path) -> None:
     again = pd.DataFrame({"record_id": ["a/2"], "patient_id": ["a/other"], "sha256": ["f" * 64]})
-    assert found(root, info_of(root), again)["finetuning"]["records"] == 1
+    met = found(root, info_of(root), again)["finetuning"]
+    assert met["records"] == 1
+    assert met["reason"].startswith("by their ids alone, and none by its samples: where these are other people whose")
 
 
 def test_strangers_are_strangers(root: Path) -> None:
