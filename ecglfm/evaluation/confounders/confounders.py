@@ -20,6 +20,7 @@ from ecglfm.config.wording import counted
 from ecglfm.evaluation.confounders.alone import fit_alone
 from ecglfm.evaluation.confounders.probe import probe, usable
 from ecglfm.evaluation.confounders.strata import Areas
+from ecglfm.evaluation.confounders.survival import judge_survival, risk_alone
 from ecglfm.evaluation.confounders.variables import Variable, read_variables
 from ecglfm.evaluation.metrics import how_resampled, log_odds
 from ecglfm.provenance import code_version, read_json, write_json
@@ -154,6 +155,11 @@ def run_confounders(
             alone = fit_alone(variables, table, f"label.{name}", seed=config.seed)
             truth = test[f"target.{name}"].to_numpy(np.float64)
             content["labels"][name] = judge_label(truth, outputs[:, number], alone, test, tested, config, evaluation)
+    elif kind.time is not None:
+        content["metric"] = "c_index"
+        for number, name in enumerate(names):
+            risks = risk_alone(variables, table, name)
+            content["labels"][name] = judge_survival(name, outputs[:, number], risks, test, evaluation)
     else:
         content["reason"] = f"a task of kind {kind.name} has no positives and negatives to compare within strata"
     write_json(output, content | {"data_hash": data_hash(all_records), "code": code_version()})

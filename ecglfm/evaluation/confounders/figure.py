@@ -49,7 +49,7 @@ def _probes(axes: Axes, encoders: list[dict[str, Any]], variables: list[str]) ->
 
 
 def _labels(axes: Axes, labels: list[tuple[dict[str, Any], str]]) -> None:
-    style(axes, "AUROC of labels on the test split", x="AUROC")
+    style(axes, "AUROC of labels on the test split", x="AUROC (of survival C-index)")
     axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=":")
     looks = (("the model", INK, "o"), ("within strata", COLOURS[0], "D"), ("variables alone", COLOURS[1], "^"))
     for name, colour, marker in looks:
@@ -58,7 +58,8 @@ def _labels(axes: Axes, labels: list[tuple[dict[str, Any], str]]) -> None:
         found = model["labels"][name]
         within = [one for key, one in found["within"].items() if "auroc" in one and key == _TOGETHER]
         within = within or [one for one in found["within"].values() if "auroc" in one]
-        entries = (found["auroc"], within[0]["auroc"] if within else None, found["alone"].get("auroc"))
+        metric = model.get("metric", "auroc")
+        entries = (found[metric], within[0]["auroc"] if within else None, found["alone"].get(metric))
         for place, (entry, (_, colour, marker)) in enumerate(zip(entries, looks, strict=True)):
             _point(axes, entry, row + 0.2 * (place - 1), colour, marker)
     models = {(model["encoder"], model["fit"]) for model, _ in labels}

@@ -59,14 +59,15 @@ def _rows(about: dict[str, Any]) -> Iterator[list[Any]]:
                 yield [*whose, f"predicted from {asked}", None, variable, metric, *_numbers(found[metric], None)]
     for variable, why in about["missing"].items():
         yield [*whose, f"predicted from {asked}", None, variable, None, *_numbers({"reason": why}, None)]
+    metric = about.get("metric", "auroc")
     for label, found in about.get("labels", {}).items():
-        yield [*whose, "the model", label, None, "auroc", *_numbers(found["auroc"], None)]
+        yield [*whose, "the model", label, None, metric, *_numbers(found[metric], None)]
         for variable, within in found["within"].items():
             entry, difference = within.get("auroc", within), within.get("difference")
             yield [*whose, "within strata", label, variable, "auroc", *_numbers(entry, difference)]
         alone = found["alone"]
-        entry, difference = alone.get("auroc", alone), alone.get("difference")
-        yield [*whose, "variables alone", label, None, "auroc", *_numbers(entry, difference)]
+        entry, difference = alone.get(metric, alone), alone.get("difference")
+        yield [*whose, "variables alone", label, None, metric, *_numbers(entry, difference)]
 
 
 def _numbers(entry: dict[str, Any], difference: dict[str, Any] | None) -> list[Any]:

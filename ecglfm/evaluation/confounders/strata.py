@@ -80,12 +80,35 @@ class Areas:
         """Entry of an AUROC, within strata where some are given, and what each patient adds to its error, (1, p)."""
         stratum = np.zeros(len(score), np.int8) if stratum is None else stratum
         value, terms, pairs = stratified_auroc(self.target, score, stratum)
-        by_patient = np.bincount(self.patient_of, terms, minlength=self.classes.shape[1])[None]
-        entry: dict[str, Any] = {"value": None, "ci_low": None, "ci_high": None, "pairs": pairs}
-        if not pairs:
-            return entry | {"reason": "no pair of a positive and a negative to compare"}, by_patient
-        entry["value"] = round(float(value), _DIGITS)
         paired = np.isin(stratum, _with_both(self.target, stratum))
+        entry, by_patient = self.entry(value, terms, paired, "no pair of a positive and a negative to compare")
+        return entry | {"pairs": pairs}, by_patient
+
+    def entry(
+        self, value: float, terms: np.ndarray, paired: np.ndarray, without: str
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        """Entry of a value between 0 and 1, with the interval of the patients of records that are `paired`.
+
+        Parameters
+        ----------
+        value : float
+            NaN where there is nothing to compare.
+        terms : ndarray, shape (n,)
+            What each record adds to its error.
+        paired : ndarray of bool, shape (n,)
+        without : str
+            Why there is no value.
+
+        Returns
+        -------
+        dict
+        ndarray, shape (1, patients)
+        """
+        by_patient = np.bincount(self.patient_of, terms, minlength=self.classes.shape[1])[None]
+        entry: dict[str, Any] = {"value": None, "ci_low": None, "ci_high": None}
+        if np.isnan(value):
+            return entry | {"reason": without}, by_patient
+        entry["value"] = round(float(value), _DIGITS)
         sides = [self.patient_of[paired & (self.target > 0)], self.patient_of[paired & (self.target <= 0)]]
         people = sorted(len(np.unique(side)) for side in sides)
         if people[0] < self.config.min_patients:

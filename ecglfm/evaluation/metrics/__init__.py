@@ -21,7 +21,7 @@ from ecglfm.evaluation.metrics.entries import entry_of, how_resampled, nothing, 
 from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
 from ecglfm.evaluation.metrics.hazards import RiskSets, concordance
-from ecglfm.evaluation.metrics.influence import auroc_influence
+from ecglfm.evaluation.metrics.influence import auroc_influence, concordance_influence
 from ecglfm.evaluation.metrics.intervals import LOG, SQUARES, Scale, scaled_interval, score_interval
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.odds import SMALLEST, log_odds
@@ -58,6 +58,7 @@ __all__ = [
     "cohort_splits",
     "compared",
     "concordance",
+    "concordance_influence",
     "entry_of",
     "external_cohorts",
     "fold_means",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from ecglfm.evaluation.confounders import gather_confounders
 from ecglfm.evaluation.report import run_analysis_page
-from tests.unit.evaluation.confounders.written import write
+from tests.unit.evaluation.confounders.written import entry, write
 from tests.unit.evaluation.report.pages_read import words
 
 
@@ -38,3 +40,13 @@ def test_numbers_and_reasons_stand_on_the_page(tmp_path: Path) -> None:
 def test_a_task_without_classes_says_why_it_has_no_strata(tmp_path: Path) -> None:
     write(tmp_path, labels={}, reason="a task of kind regression has no positives and negatives to compare")
     assert "A task of kind regression has no positives and negatives to compare." in words(page(tmp_path))
+
+
+def test_survival_has_its_c_and_that_of_the_variables_alone(tmp_path: Path) -> None:
+    alone = {"chosen": ["Cox regression, ridge 1"], "c_index": entry(0.7), "difference": entry(0.1)}
+    death = {"c_index": entry(0.8), "within": {}, "alone": alone}
+    write(tmp_path, kind="survival", metric="c_index", labels={"death": death})
+    said = "Label C-index Variables alone death 0.800 0.750 – 0.850 0.700 0.650 – 0.750 +0.100 +0.050 – +0.150"
+    assert said in words(page(tmp_path))
+    table = pd.read_csv(tmp_path / "confounders/confounders.csv").set_index("question")
+    assert table.loc["variables alone", ["label", "metric", "value"]].tolist() == ["death", "c_index", 0.7]
