@@ -147,7 +147,22 @@ class CheckedProject:
                     f"{path}: a synthetic source is written below `results` and takes no root, found {root!r}"
                 )
             root = f"{self.config.results}/synthetic/{name}"
+        self._check_patients(name, source)
         return source.model_copy(update={"root": root})
+
+    def _check_patients(self, name: str, source: SourceConfig) -> None:
+        """Raise where the source whose patients a source has is itself, is not there, or takes ids otherwise."""
+        of = source.patient_id.of
+        if of is None:
+            return
+        other, at = self._definitions.source(of), f"{self._definitions.where('sources', name)}: patient_id.of: {of}"
+        if of == name or other.patient_id.of is not None:
+            raise UserError(f"{at}: name another source, one whose patients are its own")
+        if other.patient_id.normalise != source.patient_id.normalise:
+            raise UserError(
+                f"{at}: `patient_id.normalise` is {source.patient_id.normalise} here and {other.patient_id.normalise}"
+                " there; one person would have two ids: write the same in both"
+            )
 
     def _finetune(self, encoder: str, path: str, variant: str | None) -> FinetuneConfig:
         """Config.yaml's `finetune` with keys of the encoder and of the variant over it, checked against every task."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from ecglfm.config.base import Section, Seed
+from ecglfm.config.base import Name, Section, Seed
 from ecglfm.config.databases import check_known
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.text import at_home
@@ -61,6 +61,8 @@ class DownloadConfig(Section):
 class PatientIds(Section):
     """What the ids of patients are taken for."""
 
+    LATER = frozenset({"of"})
+
     normalise: Literal["as_written", "text", "number"] | None = Field(
         None,
         description="spellings that are one patient: none (`as_written`), those that differ in case, spaces, dashes or "
@@ -71,6 +73,11 @@ class PatientIds(Section):
     )
     largest_share: float = Field(
         0.2, gt=0, le=1, description="share of the records, if over 100, that one patient may have; more is an error"
+    )
+    of: Name | None = Field(
+        None,
+        description="source whose patients they are, where both hold recordings of the same people under the same ids;"
+        " null: nobody has recordings in another source",
     )
 
 

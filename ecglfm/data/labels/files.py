@@ -84,7 +84,10 @@ class FileTable:
         patient_ids: PatientIds = AS_WRITTEN,
     ) -> None:
         self.config, self._source = config, source
-        self._others = tuple(f"{other}/".encode() for other in others if other != source)
+        by_patient = config.by == "patient_id"
+        self._owner = (patient_ids.of if by_patient else None) or source  # whose name stands before ids of the index
+        elsewhere = tuple(f"{other}/" for other in others if other not in {source, self._owner})
+        self._others = tuple(prefix.encode() for prefix in elsewhere)
         path, names = Path(config.path), _label_names(config)
         wanted = list(dict.fromkeys(columns))
         own = [column for column in wanted if column not in names]
@@ -93,9 +96,9 @@ class FileTable:
         for piece in read_pieces(path, list({config.id_column, *own, *rows}), list({config.id_column, *own, *rows})):
             text = piece[config.id_column].str.strip().replace("", None)
             fail_at(path, text.isna(), f"{config.id_column} is empty", piece[config.id_column])
-            if config.by == "patient_id" and patient_ids.normalise:
-                bare = text.str.removeprefix(f"{source}/").map(lambda one: normal_id(one, patient_ids))
-                text = text.where(text.str.startswith(tuple(f"{other}/" for other in others if other != source)), bare)
+            if by_patient and (patient_ids.normalise or patient_ids.of):
+                bare = text.str.removeprefix(f"{source}/").str.removeprefix(f"{self._owner}/")
+                text = text.where(text.str.startswith(elsewhere), bare.map(lambda one: normal_id(one, patient_ids)))
             ids.append(_keys(text))
             held = {column: piece[column] for column in own}
             if config.y_npy is not None:
@@ -157,7 +160,7 @@ class FileTable:
         by : str
             Column of the index that the file's ids are.
         """
-        prefix = f"{self._source}/"
+        prefix = f"{self._owner}/"
         whole = index[by].astype("str")
         found = self._find(_keys(whole))
         if by in {"record_id", "patient_id"}:
@@ -178,8 +181,8 @@ class FileTable:
         return np.where(self._keys[at] == keys, at, -1)
 
     def bare(self) -> np.ndarray:
-        """Ids without a source's name before them that were asked for, so far."""
-        return np.unique(self._keys[self._bare])
+        """Ids without a source's name before them that were asked for, so far; none where they are another source's."""
+        return np.unique(self._keys[self._bare & (self._owner == self._source)])
 
     def warn_unknown(self) -> None:
         """Warn, in one line, of ids that no row of the index has had; to be called when all have been asked for."""

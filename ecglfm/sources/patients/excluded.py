@@ -65,7 +65,10 @@ class Excluded:
     def __contains__(self, patient: str) -> bool:
         """Whether a patient of an index, `{source}/{native patient}`, is excluded."""
         own = patient.partition("/")[2]
-        found = {self._normal(text) for text in (patient, own, _INSTITUTION.sub("", own))} & self._ids
+        spellings = {patient, own, _INSTITUTION.sub("", own)}
+        if self._config.of is not None:
+            spellings.add(f"{self._config.of}/{own}")
+        found = {self._normal(text) for text in spellings} & self._ids
         self._found |= found
         self._people |= {patient} if found else set()
         return bool(found)

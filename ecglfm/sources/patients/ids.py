@@ -100,6 +100,8 @@ class Patients:
         codes, unique = pd.factorize(piece["patient_id"])
         number = np.bincount(codes[codes >= 0], minlength=len(unique))
         final = pd.Series(unique, dtype=object)
+        if self._config.of is not None and len(final):
+            final = final.str.replace(f"^{re.escape(self._source)}/", f"{self._config.of}/", regex=True)
         plain = pc.match_substring_regex(pa.array(final, pa.large_string()), _PLAIN).to_numpy(zero_copy_only=False)
         odd = np.flatnonzero(~plain | bool(self._config.unknown))
         keys = final.copy()

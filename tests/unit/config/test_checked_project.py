@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,27 @@ def test_mistakes_in_an_encoders_finetune_name_file_and_key(
     with pytest.raises(UserError) as error:
         Project(BASE | {"encoders": ["tiny", "mine"]}, folder)
     assert str(error.value) == f"{folder / 'encoders/mine.yaml'}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ("{of: mine}", "patient_id.of: mine: name another source, one whose patients are its own"),
+        ("{of: other}", "patient_id.of: other: `patient_id.normalise` is None here and number there; one person would"),
+        ("{of: nowhere}", "no such file"),
+    ],
+)
+def test_whose_patients_a_sources_are(repository: Path, tmp_path: Path, ids: str, message: str) -> None:
+    shutil.copytree(repository / "config", tmp_path / "config")
+    for name, own in (("mine", ids), ("other", "{normalise: number}")):
+        text = f"kind: muse_xml\nroot: data/{name}\npatient_id: {own}\n"
+        (tmp_path / f"config/sources/{name}.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(message)):
+        Project({"sources": ["mine"], "encoders": [], "tasks": []}, tmp_path / "config")
+    text = "kind: muse_xml\nroot: data/mine\npatient_id: {of: other, normalise: number}\n"
+    (tmp_path / "config/sources/mine.yaml").write_text(text)
+    project = Project({"sources": ["mine"], "encoders": [], "tasks": []}, tmp_path / "config")
+    assert project.source_slice("mine").config.patient_id.of == "other"
 
 
 def test_a_project_wide_mistake_is_not_blamed_on_the_encoder(repository: Path, tmp_path: Path) -> None:

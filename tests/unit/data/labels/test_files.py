@@ -98,6 +98,17 @@ def test_an_id_that_two_sources_have_is_told_and_one_with_a_name_before_it_is_no
     ]
 
 
+@pytest.mark.parametrize("listed", ["10", "s/10", "muse/10"])
+def test_by_patient_where_they_are_another_sources(tmp_path: Path, listed: str):
+    """Neither is it an ambiguous id that both sources have, for it is one person's."""
+    (tmp_path / "own.csv").write_text(f"patient_id,lvef\n{listed},35\n")
+    index = INDEX.assign(patient_id=["muse/10", "muse/10", "muse/11", "s/4"])
+    file = LabelFile(path=str(tmp_path / "own.csv"), by="patient_id")
+    table = FileTable(file, ["lvef"], "s", ["s", "muse"], PatientIds(of="muse"))
+    assert table.rows(index, "patient_id")["lvef"].fillna("").tolist() == ["35", "35", "", ""]
+    assert table.bare().tolist() == []
+
+
 def test_an_index_tells_how_it_took_the_ids(tmp_path: Path):
     """A number in the table, in the file with zeros: both are patient 7."""
     config = SourceConfig(kind="wfdb_folder", root=str(tmp_path), patient_id={"normalise": "number"})

@@ -205,6 +205,12 @@ def test_ids_as_the_database_writes_them(listed: str, patient: str, tmp_path: Pa
         assert other not in excluded
 
 
+@pytest.mark.parametrize("listed", ["7", "s/7", "muse/7"])
+def test_ids_of_another_sources_patients(listed: str, tmp_path: Path):
+    (tmp_path / "ids.csv").write_text(f"{listed}\n")
+    assert "s/7" in Excluded(tmp_path / "ids.csv", "s", PatientIds(of="muse"))
+
+
 def test_a_recording_of_nobody_is_left_out_by_its_own_id(tmp_path: Path):
     """Nobody: no id, a word for none, one that the config names; with what tells it from patient 5 behind it."""
     patients = [None, "s/nan", "s/000", "s/5", None, "s/1", "s/7"]

@@ -68,6 +68,15 @@ def test_the_config_decides_and_nothing_more_is_said(
     assert not caplog.text
 
 
+def test_ids_of_another_source_are_its_patients_and_in_its_splits():
+    """The Challenge's copies, whose patients are named already, and recordings of nobody stay what they are."""
+    found = Patients("s", PatientIds(of="muse", normalise="number"))
+    written = pd.Series(["s/007", "s/P-1", None, "ptbxl/5", "s/7"], dtype="string")
+    piece = found.add(pd.DataFrame({"record_id": [f"s/{n}" for n in range(5)], "patient_id": written}))
+    assert piece["patient_id"].tolist() == ["muse/7", "muse/p-1", "s/2", "ptbxl/5", "muse/7"]
+    assert found.finish() == 4
+
+
 def test_what_excel_and_pandas_write_is_nobody():
     assert people(["#N/A", "a", "<NA>", "NaT", "#N/A"])[0] == ["r0", "a", "r2", "r3", "r4"]
 
