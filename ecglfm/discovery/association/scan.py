@@ -65,6 +65,7 @@ def thinned(points: pd.DataFrame) -> pd.DataFrame:
     points : DataFrame
         `chromosome`, `base_pair_location`, `height`.
     """
+    points = points.reset_index(drop=True)  # of several scans a label would stand for a row of each
     low = points["height"] < -np.log10(THINNED_ABOVE)
     rest = points[low]
     ends = points.groupby("chromosome")["base_pair_location"].max()

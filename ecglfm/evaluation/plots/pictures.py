@@ -80,7 +80,7 @@ def difference_figure(data: RegressionPredictions, metrics: dict[str, Any]) -> F
             (target + prediction) / 2, difference, s=9, color=COLOURS[0], alpha=_alpha(len(target)), linewidth=0
         )
         if len(target):
-            bias, spread = difference.mean(), 1.96 * difference.std()
+            bias, spread = difference.mean(), 1.96 * difference.std(ddof=min(1, len(target) - 1))
             for level, line in ((bias, "-"), (bias - spread, (0, (4, 3))), (bias + spread, (0, (4, 3)))):
                 axes.axhline(level, color=COLOURS[1], linewidth=0.9, linestyle=line)
         return f"MAE {with_interval(metrics['labels'][data.names[label]]['mae'], digits=2)}"

@@ -38,6 +38,18 @@ def test_the_highest_of_several_scans_is_drawn() -> None:
     assert len(together([])) == 0
 
 
+def test_of_many_scans_a_point_is_kept_once_and_no_more_than_are_seen() -> None:
+    rng, parts = np.random.default_rng(0), []
+    for _ in range(6):
+        places, height = rng.integers(1, 10**9, 20_000), -np.log10(rng.random(20_000))
+        parts.append(thinned(pd.DataFrame({"chromosome": 1, "base_pair_location": places, "height": height})))
+    both = together(parts)
+    assert not both.duplicated().any()
+    highest = pd.concat(parts).groupby(["chromosome", "base_pair_location"], as_index=False)["height"].max()
+    assert len(both) < len(highest)
+    pd.testing.assert_frame_equal(both, thinned(highest))
+
+
 def test_lines_points_and_names() -> None:
     loci = leads().assign(locus=shared(), nearest_gene=["SCN5A", "SCN5A", None, None, "x"])
     axes = Figure().subplots()

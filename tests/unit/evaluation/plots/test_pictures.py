@@ -39,7 +39,7 @@ def test_truth_and_prediction_of_known_records() -> None:
 def test_limits_of_agreement_by_hand() -> None:
     (axes,) = difference_figure(QUANTITY, summarize(QUANTITY, **QUICK)).axes
     assert axes.collections[0].get_offsets().tolist() == [[1.5, 1], [2, 0], [4.5, 1]]
-    bias, spread = 2 / 3, 1.96 * np.sqrt(2) / 3  # of 1, 0, 1
+    bias, spread = 2 / 3, 1.96 * np.sqrt(1 / 3)  # of 1, 0, 1: squares of 2/3 together, over 2
     levels = [line.get_ydata()[0] for line in axes.lines]
     assert levels == pytest.approx([bias, bias - spread, bias + spread])
 
