@@ -36,6 +36,8 @@ _ONE_CLASS = "fewer than one patient with and one without the label"
 
 
 _ANY = (-np.inf, np.inf)
+#: A prevalence up to this is none: halving has ended at 0, or at 1.
+_NOBODY = 1e-9
 _NO_LINE = "no likeliest line: one class, or two that do not overlap"
 #: Of target, log odds and weights (n, r).
 INTERCEPT = Metric(
@@ -75,13 +77,17 @@ def with_prior(
 ) -> Way:
     """The model's own thresholds on odds that are shifted to the estimated prevalences; a label without one stays.
 
+    So does a label that everybody is told to have, or nobody: shifted, all its probabilities would be 1, or 0.
+
     Classes that exclude each other are shifted together, or, where one has none, stay.
     """
     columns, labels = test.probabilities.copy(), {}
     for column, name in enumerate(test.names):
         home, here = prior.get(name), estimated.get(name)
         labels[name] = {"home": home, "here": here}
-        if home is not None and here is not None and not exclusive:
+        if exclusive or home is None or here is None:
+            continue
+        if _NOBODY < here < 1 - _NOBODY:
             columns[:, column] = shifted(columns[:, column], home=home, here=here)
     if exclusive and all(None not in label.values() for label in labels.values()):
         home_k, here_k = (np.array([labels[name][where] for name in test.names]) for where in ("home", "here"))

@@ -63,6 +63,12 @@ def test_each_way_has_its_row(tmp_path: Path) -> None:
     assert "30 local records of 15 patients 2 positive patients; intercept fitted 0.310" in seen
 
 
+def test_a_prevalence_of_all_is_not_shifted_to(tmp_path: Path) -> None:
+    said = "not shifted: its probabilities tell that all of these records have it, which is no shift of the prevalence"
+    assert said in words(tmp_path, ways=[way("prior_shift", 0.51, {"home": 0.3, "here": 1.0})])
+    assert "not shifted" not in words(tmp_path, ways=[way("prior_shift", 0.51, {"home": 0.3, "here": 0.2})])
+
+
 def test_who_was_met_is_said_first(tmp_path: Path) -> None:
     seen = words(tmp_path)
     assert "Fine-tuning: none met , among 9 records that it drew from." in seen

@@ -72,6 +72,15 @@ def test_a_prevalence_shift_is_told_and_mended_without_labels() -> None:
     assert lines["intercept"]["ci_low"] < 0 < lines["intercept"]["ci_high"]
 
 
+@pytest.mark.parametrize("told", [0.0, 1.0, 2.0**-51, 1 - 2.0**-51])
+def test_nothing_is_shifted_to_everybody_or_nobody(told: float) -> None:
+    """All probabilities would be 1, or 0: no order would be left, and the page says that no row changes it."""
+    data = predictions()
+    way = with_prior(data, {"A": HOME}, {"A": told})
+    np.testing.assert_array_equal(way.predictions.probabilities, data.probabilities)
+    assert way.about["labels"]["A"] == {"home": HOME, "here": told}
+
+
 def test_calibration_lines_are_scikit_learns() -> None:
     data = predictions(distort=True)
     scores, target = log_odds(data.probabilities[:, 0]), data.targets[:, 0]
