@@ -80,7 +80,7 @@ def run_embedding_map(
 
 def _vectors(results: Path, encoder: str, known: set[str], most: int) -> pd.DataFrame:
     """Vectors of the records of the manifest, or of as many of them as are wanted."""
-    every = sorted((results / "embed" / encoder).glob("*.parquet"))
+    every = sorted((results / "embed" / encoder).glob("[!.]*.parquet"))  # a killed job leaves `.a.123.tmp.parquet`
     files = [path for path in every if not path.name.endswith(".windows.parquet")]
     if not files:
         raise UserError(f"{results}/embed/{encoder}: no vectors; `snakemake embed_all` makes them")

@@ -37,6 +37,7 @@ def results(tmp_path: Path) -> Path:
         table = pd.DataFrame({"record": own, "patient_id": own, "vector.0": np.arange(len(own)), "vector.1": 1.0})
         write_parquet(tmp_path / f"embed/tiny/{source}.parquet", table)
         write_parquet(tmp_path / f"embed/tiny/{source}.windows.parquet", table)
+    write_parquet(tmp_path / "embed/tiny/.a.123.tmp.parquet", table)  # a job that was killed before it could rename
     return tmp_path
 
 
@@ -52,7 +53,7 @@ def test_a_map_is_of_records_of_the_manifest_drawn_blindly(results: Path, monkey
     monkeypatch.setattr(embedding_map, "embed", lambda vectors, seed: vectors[:, :2] + seed)
     run_embedding_map(results, ["tiny"], ["rhythm"], results / "umap", seed=7)
     table = pd.read_parquet(results / "umap/tiny.parquet").set_index("record_id")
-    assert sorted(table.index) == sorted(RECORDS)
+    assert sorted(table.index) == sorted(RECORDS)  # each once
     assert table.loc["a/3", ["x", "y"]].tolist() == [10.0, 8.0]
     assert read_json(results / "umap/umap.json") == {"encoders": ["tiny"], "seed": 7, "records": 3000}
     assert (results / "umap/tiny.png").stat().st_size > 1000
