@@ -73,7 +73,8 @@ def _say_answers(table: pd.DataFrame) -> None:
             answer = "" if decision is None else " yes" if decision else " no"
             change = row.get(f"change.{label}", float("nan"))
             since = "" if change != change else f" ({change:+.2f})"
-            said.append(f"{label} {row[f'{what}.{label}']:.2f}{answer}{since}")
+            unit = " (log hazard ratio)" if what == "risk" else ""
+            said.append(f"{label} {row[f'{what}.{label}']:.2f}{unit}{answer}{since}")
         print(f"{row['record']}: {', '.join(said)}" + (f" (not decided: {row['reason']})" if row["abstained"] else ""))
         if row.get("previous"):
             days = row["previous_days"]

@@ -51,6 +51,11 @@ def test_what_is_not_decided_is_told_and_no_failure(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.splitlines() == ["r0: AF 0.25 (not decided: quality: swapped_leads)", told]
 
 
+def test_a_risk_is_no_probability(capsys: pytest.CaptureFixture[str]) -> None:
+    _say_answers(pd.DataFrame([{"record": "r0", "risk.HF": 1.616, "flags": "", "abstained": False, "reason": ""}]))
+    assert capsys.readouterr().out == "r0: HF 1.62 (log hazard ratio)\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
