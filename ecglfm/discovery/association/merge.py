@@ -22,7 +22,7 @@ from ecglfm.discovery.association.inflation import (
     genomic_inflation,
 )
 from ecglfm.discovery.genotypes import fresh_folder
-from ecglfm.discovery.summary import number_chromosomes, write_summary_statistics
+from ecglfm.discovery.summary import negative_log10_p, number_chromosomes, write_summary_statistics, written_p
 from ecglfm.provenance import atomic, read_json, write_json, write_parquet
 
 logger = logging.getLogger(__name__)
@@ -71,9 +71,12 @@ def run_merge(associations: Sequence[Path], design: Design, output: Path, *, thr
         rows = list(pool.map(partial(_merge, files, folder), names))
     effective = effective_number(design.traits[names].to_numpy()) if names else 0.0
     threshold = corrected_threshold(effective)
-    table = pd.DataFrame(rows, columns=["edf", "variants", "n", "lambda", "min_p", "significant"])
+    table = pd.DataFrame(rows, columns=["edf", "variants", "n", "lambda", "min_p", "significant", "highest"])
     table["significant_corrected"] = table["min_p"] < threshold
-    _write(table, output / "lambda")
+    highest = table.pop("highest")
+    small = table["min_p"] == 0  # of which a double holds no more
+    least = table["min_p"].map("{:.6g}".format, na_action="ignore").astype(object)
+    _write(table, output / "lambda", min_p=least.mask(small, highest[small].map(written_p)))
     skipped = pd.DataFrame(sorted(design.skipped.items()), columns=["edf", "reason"])
     _write(skipped, output / "skipped")
     write_json(
@@ -160,12 +163,14 @@ def _merge(files: dict[str, list[Path]], folder: Path, name: str) -> dict[str, A
     write_summary_statistics(folder / f"{name}.tsv.zst", table)
     p = table["p_value"]
     row = {"edf": name, "variants": len(table), "n": int(table["n"].max()) if len(table) else 0}
+    row |= {"highest": negative_log10_p(table[p == p.min()]).max(initial=0.0)}
     row |= {"lambda": genomic_inflation(p.to_numpy()), "min_p": p.min(), "significant": int((p < GENOME_WIDE).sum())}
     logger.info("%s: %d variants, lambda %.3f, least P %.2g", name, len(table), row["lambda"], row["min_p"])
     return row
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
+def _write(table: pd.DataFrame, path: Path, **texts: pd.Series) -> None:
+    """Write both files; `texts` are columns that are written otherwise in text."""
     write_parquet(path.with_suffix(".parquet"), table)
     with atomic(path.with_suffix(".tsv")) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+        table.assign(**texts).to_csv(temporary, sep="\t", index=False, float_format="%.6g")

@@ -10,7 +10,7 @@ from ecglfm.discovery.summary.files import (
     write_summary_statistics,
 )
 from ecglfm.discovery.summary.loci import lead_statistics, read_loci
-from ecglfm.discovery.summary.probabilities import negative_log10_p, with_written_p
+from ecglfm.discovery.summary.probabilities import negative_log10_p, with_written_p, written_p
 
 __all__ = [
     "Counts",
@@ -26,4 +26,5 @@ __all__ = [
     "with_written_p",
     "write_ldsc",
     "write_summary_statistics",
+    "written_p",
 ]

@@ -59,6 +59,8 @@ def test_chromosomes_are_one_file_in_order(tmp_path: Path, threads: int) -> None
     inflation = pd.read_csv(tmp_path / "out/lambda.tsv", sep="\t")
     assert inflation["variants"].tolist() == [4, 4]
     assert inflation["significant"].tolist() == [1, 1]
+    least = pd.read_csv(tmp_path / "out/lambda.tsv", sep="\t", dtype=str)["min_p"]
+    assert least.tolist() == ["7.31179e-350"] * 2  # of 40 standard errors
     assert (tmp_path / "out/skipped.tsv").read_text() == "edf\treason\nedf_0009\tthe same for everybody\n"
     for name in ("lambda", "skipped"):
         text = pd.read_csv(tmp_path / f"out/{name}.tsv", sep="\t")
