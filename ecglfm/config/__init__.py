@@ -7,18 +7,6 @@ One class per section. `config/schema.json` and `docs/config/` are generated fro
 from __future__ import annotations
 
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
-from ecglfm.config.architecture import (
-    ConformerConfig,
-    ConvnetConfig,
-    ModelConfig,
-    Net1dConfig,
-    ResnetConfig,
-    S4Config,
-    StatisticsConfig,
-    VitConfig,
-    Wav2Vec2Config,
-    parse_model,
-)
 from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
 from ecglfm.config.definitions import DefineConfig
@@ -34,33 +22,48 @@ from ecglfm.config.discovery import (
     SimulationSlice,
     SurvivalConfig,
 )
-from ecglfm.config.encoder import BASELINES, EncoderConfig
-from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, FrontEndConfig
-from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
-from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
-from ecglfm.config.input import InputConfig, check_input
-from ecglfm.config.label_file import LabelFile
-from ecglfm.config.leaderboard import LeaderboardConfig, LeaderboardSlice
-from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
-from ecglfm.config.objective import (
+from ecglfm.config.encoders import (
+    BASELINES,
+    Architecture,
+    AttentionConfig,
     CmscConfig,
+    ConformerConfig,
+    ContextConfig,
     ContrastiveConfig,
+    ConvnetConfig,
     CpcConfig,
     DiversityConfig,
+    EncoderConfig,
     FeaturePenaltyConfig,
+    FrontEndConfig,
     HiddenConfig,
     JepaConfig,
     MaeConfig,
     MaskConfig,
     MaskedCodesConfig,
     MlmConfig,
+    ModelConfig,
+    Net1dConfig,
     ObjectiveConfig,
+    ObjectiveKind,
     PredictorConfig,
+    PretrainConfig,
     QuantizerConfig,
     ReportAlignmentConfig,
+    ResnetConfig,
+    S4Config,
+    StatisticsConfig,
     StatisticsObjectiveConfig,
+    VitConfig,
+    Wav2Vec2Config,
+    parse_model,
 )
-from ecglfm.config.objective_kind import ObjectiveKind
+from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
+from ecglfm.config.finetuning import FinetuneConfig, LoraConfig
+from ecglfm.config.input import InputConfig, check_input
+from ecglfm.config.label_file import LabelFile
+from ecglfm.config.leaderboard import LeaderboardConfig, LeaderboardSlice
+from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
 from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 from ecglfm.config.signals import (
@@ -90,7 +93,6 @@ from ecglfm.config.slice_keys import (
 from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import Selector, TaskConfig
-from ecglfm.config.training import PretrainConfig
 from ecglfm.config.verification import VerificationConfig
 
 __all__ = [

@@ -10,10 +10,8 @@ from ecglfm.config.augmentation import check_augment
 from ecglfm.config.base import UserError, parse
 from ecglfm.config.cross_validation import check_cross_validation, folds_of
 from ecglfm.config.definitions import Definitions
-from ecglfm.config.encoder import EncoderConfig
-from ecglfm.config.finetuning import FinetuneConfig, check_kind
-from ecglfm.config.fits import Fit, fold_fits, parse_fit
-from ecglfm.config.imported import (
+from ecglfm.config.encoders import (
+    EncoderConfig,
     Stem,
     check_model,
     check_reads_same,
@@ -22,6 +20,8 @@ from ecglfm.config.imported import (
     read_description,
     remembered,
 )
+from ecglfm.config.finetuning import FinetuneConfig, check_kind
+from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.origin import Origin

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ecglfm.config.base import UserError
 from ecglfm.config.definitions import Definitions
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders import EncoderConfig
 from ecglfm.config.project import ProjectConfig
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from ecglfm.config.base import Name, Section, UserError, parse, read_yaml
-from ecglfm.config.encoder import EncoderConfig
-from ecglfm.config.imported import read_description
+from ecglfm.config.encoders import EncoderConfig, read_description
 from ecglfm.config.input import InputConfig
 from ecglfm.config.origin import Origin
 from ecglfm.config.sources import SourceConfig

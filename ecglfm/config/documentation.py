@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from ecglfm.config.base import Section, choices, inner_section, tag
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders import EncoderConfig
 from ecglfm.config.one_of import OneOf
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.sources import SourceConfig

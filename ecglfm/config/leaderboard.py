@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from ecglfm.config.base import Name, Section
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders import EncoderConfig
 
 #: Models of AI4Health's benchmark.
 Published = Literal[

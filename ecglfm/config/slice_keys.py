@@ -10,7 +10,7 @@ import re
 from pydantic import Field
 
 from ecglfm.config.base import Section
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders import EncoderConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.input import InputConfig

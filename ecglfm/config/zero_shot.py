@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders import EncoderConfig
 
 #: Beside an encoder that was aligned with text.
 ALIGNMENT = "alignment.safetensors"

@@ -14,7 +14,7 @@ from mkdocs.config import load_config
 from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import parse
 from ecglfm.config.deidentification import DeidentificationRules
-from ecglfm.config.encoder import EncoderConfig
+from ecglfm.config.encoders.encoder import EncoderConfig
 from ecglfm.config.project import ProjectConfig
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import SourceConfig

@@ -11,7 +11,7 @@ from itertools import product
 from ecglfm.config import Project
 from ecglfm.config.fits import parse_fit
 from ecglfm.config.identity import check_identity, write_identity
-from ecglfm.config.imported import remember
+from ecglfm.config.encoders import remember
 from ecglfm.config.made_with import check_made_with, write_made_with
 from ecglfm.config.named_files import check_named_files, named_files
 from snakemake.exceptions import WorkflowError

@@ -1,7 +1,7 @@
 """What an objective of pretraining must offer; the one place where that is written down.
 
-A new one is a file with a class as here, and the class of its config in `ecglfm.config.objective`, which names it; the
-training asks for nothing else. `masked_codes` is ECG-LFM's, and the example.
+A new one is a file with a class as here, and the class of its config in `ecglfm.config.encoders.objective`, which
+names it; the training asks for nothing else. `masked_codes` is ECG-LFM's, and the example.
 
 Shapes: b batch, n samples.
 """

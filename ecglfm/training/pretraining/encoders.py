@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecglfm.config import BASELINES, EncoderSlice, PretrainConfig
-from ecglfm.config.imported import check_model, check_reads_same, check_whole, content_hash
+from ecglfm.config.encoders import check_model, check_reads_same, check_whole, content_hash
 from ecglfm.models.bundle import load_encoder, save_encoder
 from ecglfm.models.encoders import Encoder, make_encoder
 from ecglfm.models.lineage import continued

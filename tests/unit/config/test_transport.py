@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from ecglfm.config import PreprocessConfig, Project, UserError
+from tests.unit.config.encoders.test_imported import CONTRACT, MODEL
 from tests.unit.config.projects import BASE
-from tests.unit.config.test_imported import CONTRACT, MODEL
 
 TASKS = {"tasks": ["coin-toss", "diagnosis", "af"], "sources": ["demo-ptbxl", "demo-mimic"], "encoders": []}
 

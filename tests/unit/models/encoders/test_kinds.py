@@ -27,7 +27,9 @@ def encoder_of(kind):
 
 
 def test_every_kind_has_its_encoder():
-    assert set(CLASSES) == set(ENCODERS), "`ModelConfig` in ecglfm/config/architecture.py and ENCODERS, CONTEXTS"
+    assert set(CLASSES) == set(ENCODERS), (
+        "`ModelConfig` in ecglfm/config/encoders/architecture.py and ENCODERS, CONTEXTS"
+    )
     assert set(SMALL) == set(ENCODERS), "a small one of each kind stands in tests/unit/architectures.py"
     patched = {kind for kind, cls in ENCODERS.items() if issubclass(cls, PatchEncoder)}
     assert {kind for kind, cls in CLASSES.items() if cls.pretrainable} == {*CONTEXTS, *patched}

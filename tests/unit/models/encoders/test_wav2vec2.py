@@ -10,7 +10,7 @@ import ecglfm
 from ecglfm.benchmark.gpu.rules import gpu_rules
 from ecglfm.benchmark.gpu.traffic import Traffic
 from ecglfm.config import LEADS, PreprocessConfig, PretrainConfig, UserError, parse_model
-from ecglfm.config.imported import check_model
+from ecglfm.config.encoders.imported import check_model
 from ecglfm.models.bundle import save_encoder
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.wav2vec2 import PositionalConvolution, SelfAttention, TransformerLayer, Wav2Vec2

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ecglfm.config import EncoderSlice, UserError
-from ecglfm.config.imported import content_hash
+from ecglfm.config.encoders.imported import content_hash
 from ecglfm.data.loading import on_device
 from ecglfm.models.bundle import load_encoder
 from ecglfm.models.pretraining import make_objective

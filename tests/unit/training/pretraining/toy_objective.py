@@ -67,7 +67,7 @@ class Toy(Objective):
 
 
 class KnowsToy(PretrainConfig):
-    """As it would be with the toy's name in `ecglfm.config.objective.ObjectiveConfig`."""
+    """As it would be with the toy's name in `ecglfm.config.encoders.objective.ObjectiveConfig`."""
 
     objective: Annotated[MaskedCodesConfig | ToyConfig, Field(discriminator="kind"), usual_kind("masked_codes")] = (
         Field(MaskedCodesConfig(), description="what is learnt")

@@ -1,7 +1,7 @@
 """What a user may say about the objective of a pretraining: a class for each `kind`, beside its terms.
 
 A new kind is a class here and its name in `ObjectiveConfig`; the class says where the module is that computes it.
-What all kinds say is in `ecglfm.config.objective_kind`.
+What all kinds say is in `ecglfm.config.encoders.objective_kind`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from ecglfm.config.architecture import S4Config, VitConfig
 from ecglfm.config.base import Section, usual_kind
-from ecglfm.config.encoder_kind import Architecture
-from ecglfm.config.objective_kind import ObjectiveKind, Pairs
+from ecglfm.config.encoders.architecture import S4Config, VitConfig
+from ecglfm.config.encoders.encoder_kind import Architecture
+from ecglfm.config.encoders.objective_kind import ObjectiveKind, Pairs
 
 
 class MaskConfig(Section):

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import ConfigDict, Field
 
-from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.difference import shown
-from ecglfm.config.encoder_kind import Architecture
+from ecglfm.config.encoders.architecture import ModelConfig
+from ecglfm.config.encoders.encoder_kind import Architecture
 from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.signals import PreprocessConfig
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, PretrainPrecision, Section, Seed
-from ecglfm.config.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
+from ecglfm.config.encoders.objective import MaskConfig, MaskedCodesConfig, ObjectiveConfig, QuantizerConfig
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ecglfm.config.encoder_kind import Architecture, check_odd
+from ecglfm.config.encoders.encoder_kind import Architecture, check_odd
 
 Channels = Annotated[int, Field(ge=1)]
 Blocks = Annotated[int, Field(ge=1, le=1000)]

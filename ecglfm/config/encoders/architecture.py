@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ecglfm.config.base import Section, parse, usual_kind
-from ecglfm.config.convolutional import Channels, ConvnetConfig, Net1dConfig, ResnetConfig
-from ecglfm.config.encoder_kind import Architecture, AttentionConfig, ContextConfig, check_odd
+from ecglfm.config.encoders.convolutional import Channels, ConvnetConfig, Net1dConfig, ResnetConfig
+from ecglfm.config.encoders.encoder_kind import Architecture, AttentionConfig, ContextConfig, check_odd
 
 
 class ConformerConfig(AttentionConfig):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ecglfm.config import PreprocessConfig, Project, UserError
-from ecglfm.config.imported import check_preprocess, content_hash, read_description, remember, remembered
+from ecglfm.config.encoders.imported import check_preprocess, content_hash, read_description, remember, remembered
 from tests.unit.config.projects import BASE
 
 MODEL = {"kind": "conformer", "layers": 3, "dim": 24, "ffn_dim": 8, "heads": 2}

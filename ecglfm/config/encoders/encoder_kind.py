@@ -1,6 +1,6 @@
 """What an architecture of every kind says, and what those say that a front end and layers are made of.
 
-The kinds themselves are in `ecglfm.config.architecture`.
+The kinds themselves are in `ecglfm.config.encoders.architecture`.
 """
 
 from __future__ import annotations

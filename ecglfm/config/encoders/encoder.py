@@ -11,13 +11,13 @@ from pydantic import (
     model_validator,
 )
 
-from ecglfm.config.architecture import ModelConfig
 from ecglfm.config.base import Section, Seed
 from ecglfm.config.databases import check_known
+from ecglfm.config.encoders.architecture import ModelConfig
+from ecglfm.config.encoders.training import PretrainConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.input import InputConfig
 from ecglfm.config.text import at_home
-from ecglfm.config.training import PretrainConfig
 
 #: `weights` of encoders that stand beside others as controls, and what tables call those.
 BASELINES = {"random": "random weights", "none": "signal statistics"}

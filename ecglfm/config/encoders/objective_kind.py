@@ -1,6 +1,6 @@
 """What a pretraining's objective of every kind says of itself.
 
-The kinds themselves are in `ecglfm.config.objective`.
+The kinds themselves are in `ecglfm.config.encoders.objective`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ecglfm.config.base import Section
-from ecglfm.config.encoder_kind import Architecture, ContextConfig
+from ecglfm.config.encoders.encoder_kind import Architecture, ContextConfig
 
 Pairs = Literal["patient", "recording"]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ecglfm.config import PretrainConfig, UserError, parse
-from ecglfm.config.objective import MaskedCodesConfig
+from ecglfm.config.encoders.objective import MaskedCodesConfig
 from tests.unit.training.pretraining.toy_objective import KnowsToy
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecglfm.config import AttentionConfig, ContextConfig, FrontEndConfig
-from ecglfm.config.encoder_kind import check_odd
+from ecglfm.config.encoders.encoder_kind import check_odd
 from tests.unit.architectures import small
 
 
