@@ -15,6 +15,7 @@ from ecglfm.config.expression import parse_condition
 from ecglfm.config.sources import PatientIds
 from ecglfm.data.columns import NOT_STATED, resolve
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
+from ecglfm.data.labels.follow_up import came_within, days_made
 from ecglfm.data.labels.selectors import (
     DX,
     SCP_CLASS,
@@ -28,7 +29,8 @@ from ecglfm.data.labels.selectors import (
     says_nothing,
     select,
 )
-from ecglfm.records import columns_of, made_at, stated_day
+from ecglfm.data.missing_codes import MissingCodes
+from ecglfm.records import stated_day
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ class SourceTargets:
         self._made: dict[str, pd.Series] = {}
         self._warned = False
         self._shared = Counter[str]()
+        self._codes, self._watched = MissingCodes(), dict[str, tuple[LabelFile | None, str]]()
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
         of_files: dict[LabelFile, set[str]] = {}
         for place, kind, selector in slice.config.selectors():
@@ -100,12 +103,15 @@ class SourceTargets:
             if selector.among is not None:
                 needed |= set(resolve(parse_condition(selector.among), offered, where).values())
             if selector.since is not None and index is not None:
-                self._made[selector.since] = _days_made(index, offered, selector.since, where)
+                self._made[selector.since] = days_made(index, offered, selector.since, where)
             if selector.file is None:
-                needed |= columns_used(selector, offered, where)
+                used, whose = columns_used(selector, offered, where), f"index/{source}.parquet"
+                needed |= used
             else:
-                used = columns_used(selector, file_columns(selector.file), f"{where}: {selector.file.path}")
+                whose = selector.file.path
+                used = columns_used(selector, file_columns(selector.file), f"{where}: {whose}")
                 of_files.setdefault(selector.file, set()).update(used)
+            self._watched |= {f"{whose}: column {column!r}": (selector.file, column) for column in used}
         for file, used in of_files.items():
             by = find_target(offered, file.by, f"task {slice.task!r}: {file.path}: by")
             needed.add(by)
@@ -122,6 +128,8 @@ class SourceTargets:
             Of `survival`, times as they are given.
         """
         files = {file: table.rows(index, by) for file, (table, by) in self._files.items()}
+        for name, (own, column) in self._watched.items():
+            self._codes.add(name, index[column] if own is None else files[own][column])
         statements = Statements(index)
         columns: dict[str, np.ndarray] = {}
         for label, selectors in self.slice.config.labels.items():
@@ -236,6 +244,12 @@ class SourceTargets:
         """Warn, once, of what only a person can judge; to be called when all rows have been asked for."""
         for table, _ in self._files.values() if not self._warned else ():
             table.warn_unknown()
+        for name, codes in self._codes.found().items() if not self._warned else ():
+            code, number = next(iter(codes.items()))
+            logger.warning(
+                "task %r: %s has %d in %d recordings, and nothing else near it: where that means that nothing is known,"
+                " leave the cell empty", self.slice.task, name, code, number,
+            )  # fmt: skip
         for label, number in self._shared.items() if not self._warned else ():
             if number:
                 logger.warning(
@@ -244,23 +258,6 @@ class SourceTargets:
                     self.slice.task, label, number,
                 )  # fmt: skip
         self._warned = True
-
-
-def came_within(time: np.ndarray, event: np.ndarray, limit: float) -> np.ndarray:
-    """Whether the event came by then: 1 or 0, NaN where the last news is earlier, or it had come before."""
-    value = np.where((time > limit) | ((event == 0) & (time >= limit)), 0.0, np.nan)
-    value[(event == 1) & (time <= limit)] = 1
-    return np.where((time > 0) & ~np.isnan(event), value, np.nan)
-
-
-def _days_made(index: Path, offered: list[str], name: str, where: str) -> pd.Series:
-    """When each recording of an index was made, in days since 1970, by `record_id`."""
-    date = find_target(offered, name, where)
-    there = {column.removeprefix("native.") for column in offered}
-    columns = [date, *(f"native.{time}" for time in columns_of(date.removeprefix("native."), there)[1:])]
-    table = pd.read_parquet(index, columns=["record_id", *columns])
-    made = made_at(*(table[column] for column in columns))
-    return ((made - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)).set_axis(table["record_id"])
 
 
 def _number(text: str) -> float:

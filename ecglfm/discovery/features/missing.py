@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
-
-#: What PLINK, questionnaires and UK Biobank (do not know, prefer not to answer, …) write where nothing is known.
-USUAL = (-1, -3, -7, -8, -9, -77, -88, -99, -818, -999, -9999)
+from ecglfm.data.missing_codes import MissingCodes
 
 
 def without_codes(values: pd.Series, codes: Sequence[str | float] | None, *, where: str, key: str) -> pd.Series:
@@ -30,22 +28,20 @@ def without_codes(values: pd.Series, codes: Sequence[str | float] | None, *, whe
     Raises
     ------
     UserError
-        Nobody has said, and one of `USUAL` stands in a column whose other numbers are far above it: whoever takes it
-        for a number, or leaves it out, may be wrong.
+        Nobody has said, and a number stands in it that looks like such a code (`ecglfm.data.missing_codes`): whoever
+        takes it for a number, or leaves it out, may be wrong.
     """
     numbers = pd.to_numeric(values, errors="coerce")
     if codes is not None:
         as_numbers = pd.to_numeric(pd.Series(list(codes), dtype=object), errors="coerce").dropna()
         return values.mask(values.isin([str(code) for code in codes]) | numbers.isin(as_numbers))
-    usual = numbers.isin(USUAL)
-    others = numbers[~usual].dropna()
-    least = float(others.min()) if len(others) else 0.0
-    suspicious = sorted({int(code) for code in numbers[usual] if least > code / 2}, reverse=True)
-    if suspicious and set(numbers.dropna()) != {-1, 1}:  # which are two groups
-        said = ", ".join(map(str, suspicious))
+    looked = MissingCodes()
+    looked.add(where, values)
+    for found in looked.found().values():
+        code, number = next(iter(found.items()))
         raise UserError(
-            f"{where} has {suspicious[0]} in {int((numbers == suspicious[0]).sum())} rows, and nothing else near it:"
-            f" {key}: [{said}] takes it for missing, {key}: [] for a number"
+            f"{where} has {code} in {number} rows, and nothing else near it: {key}: {list(found)} takes it for missing,"
+            f" {key}: [] for a number"
         )
     return values
 

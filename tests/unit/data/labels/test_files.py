@@ -183,6 +183,15 @@ def test_days_and_months_of_recordings_have_one_order_in_all_pieces(run, tmp_pat
     assert times == {f"s/{n}": pytest.approx(days / 365.25) for n, days in ((1, 365), (2, 364), (3, 365), (4, 365))}
 
 
+def test_a_code_of_a_missing_value_is_told_of(run, caplog):
+    """A condition takes it for a number: -9 is below 40."""
+    assert run("record_id,lvef\n1,60\n2,35\n3,-9\n4,\n", {"where": "lvef < 40"})["s/3"] == 1
+    assert "own.csv: column 'lvef' has -9 in 1 recordings, and nothing else near it: where that means" in caplog.text
+    caplog.clear()
+    run("record_id,lvef\n1,60\n2,35\n3,\n4,\n", {"where": "lvef < 40"})
+    assert "nothing else near it" not in caplog.text
+
+
 def test_one_time_for_several_recordings_of_a_patient_is_told(run, caplog):
     text = "patient_id,days,died\n10,12,1\n11,30,0\n"
     run(text, {"time": "days", "event": "died"}, {"by": "patient_id"}, kind="survival")
