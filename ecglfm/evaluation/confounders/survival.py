@@ -55,15 +55,15 @@ def fit_cox(x_nc: np.ndarray, time: np.ndarray, event: np.ndarray, *, ridge: flo
     order = np.argsort(time, kind="stable")
     x, time, happened = x_nc[order], time[order], event[order] > 0
     first = np.searchsorted(time, time[happened], side="left")  # of the risk set of each event
+    before = np.searchsorted(time[happened], time, side="right")  # events in whose risk sets a record is
     beta = np.zeros(x.shape[1])
     for _ in range(_STEPS):
         weight = np.exp(x @ beta - (x @ beta).max())
-        outer = x[:, :, None] * x[:, None, :]
-        sums = [np.cumsum((weight.reshape(-1, *[1] * (one.ndim - 1)) * one)[::-1], axis=0)[::-1] for one in (x, outer)]
         at_risk = np.cumsum(weight[::-1])[::-1][first]
-        mean = sums[0][first] / at_risk[:, None]
+        mean = np.cumsum((weight[:, None] * x)[::-1], axis=0)[::-1][first] / at_risk[:, None]
+        hazard = weight * np.append(0.0, np.cumsum(1 / at_risk))[before]  # over all events; no (n, c, c) is held
         slope = (x[happened] - mean).sum(axis=0) - ridge * beta
-        bend = (sums[1][first] / at_risk[:, None, None] - mean[:, :, None] * mean[:, None, :]).sum(axis=0)
+        bend = x.T @ (hazard[:, None] * x) - mean.T @ mean
         step = np.linalg.solve(bend + ridge * np.eye(len(beta)), slope)
         beta = beta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         if np.abs(step).max() < _CLOSE:

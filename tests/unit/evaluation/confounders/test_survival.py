@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,18 @@ def test_the_regression_is_that_of_statsmodels() -> None:
     shrunk = fit_cox(np.column_stack([x_nc, x_nc[:, 0]]), time, event)  # of which there are many without the ridge
     assert shrunk[0] == pytest.approx(shrunk[3])
     assert 0 < shrunk[0] < expected[0]
+
+
+def test_many_devices_need_no_matrix_of_each_record() -> None:
+    rng = np.random.default_rng(0)
+    x_nc = np.eye(100)[rng.integers(0, 100, 5000)]
+    time, event = rng.exponential(size=5000), (rng.random(5000) < 0.1).astype(float)
+    tracemalloc.start()
+    try:
+        fit_cox(x_nc, time, event)
+        assert tracemalloc.get_traced_memory()[1] < 10 * x_nc.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def cohort() -> tuple[pd.DataFrame, dict[str, Variable], np.ndarray]:
