@@ -14,6 +14,7 @@ MULTILABEL = TaskKind(
     output="probability",
     outputs="probabilities",
     positive="positive",
+    needed="positive or negative patients",
     listed="carry it",
     targets="ecglfm.training.finetuning.targets:Labels",
     losses={name: f"{_LOSSES}:make_{name}" for name in ("bce", "focal", "asymmetric")},

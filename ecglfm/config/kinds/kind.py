@@ -41,6 +41,8 @@ class TaskKind:
         One record that counts for a label (`min_positives`), in messages.
     carried : bool
         Records that count are those with a 1 in the last of `columns`; else those with any value.
+    needed : str
+        Patients of whom a label has enough or too few (`min_patients`), as `outcome` counts its classes.
     listed : str
         The column of such records in `describe-labels`.
     statistics : mapping of str to str
@@ -79,6 +81,7 @@ class TaskKind:
     time: str | None = None
     positive: str
     carried: bool = True
+    needed: str
     listed: str
     statistics: Mapping[str, str] = field(default_factory=dict)
     targets: str

@@ -12,6 +12,7 @@ REGRESSION = TaskKind(
     outputs="predictions",
     positive="known number",
     carried=False,
+    needed="patients",
     listed="known",
     statistics={"mean": "mean", "SD": "spread"},
     targets="ecglfm.training.finetuning.targets:Numbers",

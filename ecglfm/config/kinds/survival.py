@@ -14,6 +14,7 @@ SURVIVAL = TaskKind(
     outputs="risks",
     time="time",
     positive="event",
+    needed="patients with the event",
     listed="events",
     statistics={"mean time": "mean"},
     targets="ecglfm.training.finetuning.targets:Times",

@@ -29,7 +29,6 @@ _MODES = {
     "lora": "Low-rank adapters of the encoder and the head were trained",
     "zero_shot": "Nothing was trained on labels: the recording was compared with sentences for each label",
 }
-_NEEDED = {"regression": "patients", "survival": "patients with the event"}  # as `Outcome.classes` counts them
 _SHAPE = ("layers", "dim", "heads", "ffn_dim", "kernel", "dropout")
 
 
@@ -207,7 +206,7 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
     """Test records, metrics and how intervals were made."""
     metrics, file = run.metrics(fit), f"evaluate/{fit.path}/metrics.json"
     n, boot = metrics["n"], metrics["bootstrap"]
-    whose = _NEEDED.get(metrics.get("kind", "multilabel"), "positive or negative patients")
+    whose = KINDS[metrics.get("kind", "multilabel")].needed
     yield Said(
         f"Tested on {counted(n['records'], 'record')} of {counted(n['patients'], 'patient')}.", (file,), fit.path
     )

@@ -36,6 +36,7 @@ GRADE = TaskKind(
     outputs="grades",
     positive="known grade",
     carried=False,
+    needed="patients",
     listed="graded",
     statistics={"mean grade": "mean"},
     targets=f"{__name__}:Grades",
