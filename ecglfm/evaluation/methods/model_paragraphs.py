@@ -211,6 +211,14 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
         f"Tested on {counted(n['records'], 'record')} of {counted(n['patients'], 'patient')}.", (file,), fit.path
     )
     yield Said(f"Metrics: {'; '.join(title_of(name) for name in metrics['macro'])}.", (file,), fit.path)
+    for name, times in metrics.get("survival_times", {}).items():
+        if times:
+            said = ", ".join(f"{time:.4g}" for time in times)
+            yield Said(
+                f"Survival of {name} was judged at {said}, as chosen on the validation split or in the config.",
+                (file,),
+                fit.path,
+            )
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
         f" {boot['resamples']} bootstrap resamples, seed {boot.get('seed', 'unknown')}; labels of fewer than"
@@ -239,7 +247,8 @@ def counts(run: Run, fit: FittedModel) -> Iterator[Said]:
     events = n.get("positives") or n.get("events")
     if events:
         said = ", ".join(f"{name} {number} of {n['known'][name]}" for name, number in events.items())
-        yield Said(f"Test records with the label: {said}.", (file,), fit.path)
+        what = "event" if "events" in n else "label"
+        yield Said(f"Test records with the {what}: {said}.", (file,), fit.path)
 
 
 def subgroups(run: Run, fit: FittedModel) -> Iterator[Said]:

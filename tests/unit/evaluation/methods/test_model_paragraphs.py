@@ -215,6 +215,17 @@ def test_of_whom_a_label_needs_some_is_as_of_its_kind(results: Path, kind: str, 
     assert any(f"; labels of fewer than 1 {whose} have none." in text for text in texts), texts
 
 
+def test_survival_says_at_which_times_and_of_how_many_events(results: Path) -> None:
+    path = results / METRICS
+    n = {"events": {"HF": 68}, "known": {"HF": 205}, "records": 205, "patients": 106}
+    write_json(path, read_json(path) | {"kind": "survival", "n": n, "survival_times": {"HF": [0.30477, 2.0], "X": []}})
+    run = find_run(results)
+    said = [one.text for one in models.measurement(run, FIT)]
+    assert "Survival of HF was judged at 0.3048, 2, as chosen on the validation split or in the config." in said
+    assert sum("was judged at" in text for text in said) == 1
+    assert [one.text for one in models.counts(run, FIT)] == ["Test records with the event: HF 68 of 205."]
+
+
 def test_a_head_that_was_solved_is_told_without_epochs_and_rates(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
