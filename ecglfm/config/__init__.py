@@ -9,7 +9,6 @@ from __future__ import annotations
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.augmentation import AugmentConfig
 from ecglfm.config.base import Name, Section, UserError, load, parse, read_yaml
-from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.discovery import (
     BiomarkersConfig,
     DiscoverConfig,
@@ -64,7 +63,26 @@ from ecglfm.config.input import InputConfig, check_input
 from ecglfm.config.label_file import LabelFile
 from ecglfm.config.leaderboard import LeaderboardConfig, LeaderboardSlice
 from ecglfm.config.manifest import FoldsConfig, FractionsConfig, ManifestConfig
-from ecglfm.config.project import CardConfig, ProjectConfig, TrackingConfig
+from ecglfm.config.project import (
+    CardConfig,
+    CardSlice,
+    DefineConfig,
+    DownloadSlice,
+    EncoderSlice,
+    EvaluateSlice,
+    FinetuneSlice,
+    ManifestSlice,
+    Project,
+    ProjectConfig,
+    PromptsSlice,
+    SerialSlice,
+    SourceSlice,
+    TaskSlice,
+    TrackingConfig,
+    TrackingSlice,
+    TransportSlice,
+    VerifySlice,
+)
 from ecglfm.config.schedule import CheckpointEvery, ScheduleConfig
 from ecglfm.config.signals import (
     LEADS,
@@ -75,22 +93,6 @@ from ecglfm.config.signals import (
     QualityTest,
     RangeTest,
 )
-from ecglfm.config.slice_keys import (
-    CardSlice,
-    DownloadSlice,
-    EncoderSlice,
-    EvaluateSlice,
-    FinetuneSlice,
-    ManifestSlice,
-    PromptsSlice,
-    SerialSlice,
-    SourceSlice,
-    TaskSlice,
-    TrackingSlice,
-    TransportSlice,
-    VerifySlice,
-)
-from ecglfm.config.slices import Project
 from ecglfm.config.sources import DownloadConfig, SourceConfig
 from ecglfm.config.tasks import Selector, TaskConfig
 from ecglfm.config.verification import VerificationConfig

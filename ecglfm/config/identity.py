@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecglfm.config.base import UserError
-from ecglfm.config.slices import Project
+from ecglfm.config.project import Project
 from ecglfm.config.sources import SourceConfig
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecglfm.config.base import UserError
 from ecglfm.config.discovery import DiscoverConfig
-from ecglfm.config.slices import Project
+from ecglfm.config.project import Project
 
 
 def named_files(project: Project) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import parse
 from ecglfm.config.deidentification import DeidentificationRules
 from ecglfm.config.encoders.encoder import EncoderConfig
-from ecglfm.config.project import ProjectConfig
+from ecglfm.config.project.project import ProjectConfig
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecglfm.config import TaskSlice, UserError
-from ecglfm.config.label_sources import check_label_sources
+from ecglfm.config.project import check_label_sources
 from ecglfm.config.wording import counted
 from ecglfm.data.labels.counts import LabelCounts, check_places
 from ecglfm.data.labels.reasons import ledger_of, left_out

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import ManifestConfig, TaskSlice
-from ecglfm.config.label_sources import check_label_sources
+from ecglfm.config.project import check_label_sources
 from ecglfm.config.sources import PatientIds
 from ecglfm.data.labels import AS_WRITTEN, SourceTargets, left_out, target_columns
 from ecglfm.data.manifest.splits import hash_fraction

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
 from ecglfm.config import UserError
-from ecglfm.config.zero_shot import ALIGNMENT
+from ecglfm.config.project import ALIGNMENT
 from ecglfm.provenance import atomic
 
 _LARGEST_SCALE = 100.0  # as CLIP's

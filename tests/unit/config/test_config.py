@@ -15,8 +15,8 @@ from ecglfm.config import (
     UserError,
     load,
 )
-from ecglfm.config.definitions import Definitions
 from ecglfm.config.origin import Origin
+from ecglfm.config.project.definitions import Definitions
 from tests.unit.config.projects import BASE, project_of
 from tests.unit.config.stub_encoders import stub_encoders
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ecglfm.config.documentation import PAGES, TEXTS, pages, schema
-from ecglfm.config.project import ProjectConfig
+from ecglfm.config.project.project import ProjectConfig
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import SourceConfig
 

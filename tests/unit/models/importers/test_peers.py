@@ -13,8 +13,8 @@ import yaml
 from ecglfm.cli import main
 from ecglfm.config import UserError
 from ecglfm.config.databases import DATABASES
-from ecglfm.config.definitions import DefineConfig, Definitions
 from ecglfm.config.origin import Origin
+from ecglfm.config.project.definitions import DefineConfig, Definitions
 from ecglfm.provenance import read_json
 from tests.pages import commands
 from tests.unit.models.importers.recipe import drawn

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ecglfm.config import TaskConfig, UserError
-from ecglfm.config.label_sources import check_label_sources
+from ecglfm.config.project.label_sources import check_label_sources
 
 KINDS = {"lab": "wfdb_folder", "ptbxl": "ptbxl"}
 COLUMN: dict[str, Any] = {"column": {"rhythm": ["AF"]}}

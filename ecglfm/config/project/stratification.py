@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ecglfm.config.base import UserError
-from ecglfm.config.definitions import Definitions
+from ecglfm.config.project.definitions import Definitions
 from ecglfm.config.tasks import TaskConfig
 
 #: Keys that change no label of no record.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import yaml
 
 from ecglfm.config.base import Section
-from ecglfm.config.checked_project import CheckedProject
 from ecglfm.config.discovery import discover_slices
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.leaderboard import LeaderboardSlice
-from ecglfm.config.slice_keys import (
+from ecglfm.config.project.checked_project import CheckedProject
+from ecglfm.config.project.slice_keys import (
     CardSlice,
     DownloadSlice,
     EncoderSlice,
@@ -28,9 +28,9 @@ from ecglfm.config.slice_keys import (
     TransportSlice,
     VerifySlice,
 )
+from ecglfm.config.project.transport import FinishedModel
 from ecglfm.config.source_kinds import KINDS
 from ecglfm.config.sources import DownloadConfig
-from ecglfm.config.transport import FinishedModel
 
 
 class Project(CheckedProject):

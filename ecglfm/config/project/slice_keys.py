@@ -15,7 +15,7 @@ from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.input import InputConfig
 from ecglfm.config.manifest import ManifestConfig
-from ecglfm.config.project import CardConfig
+from ecglfm.config.project.project import CardConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.sources import SourceConfig
 from ecglfm.config.tasks import TaskConfig

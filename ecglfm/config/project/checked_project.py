@@ -8,8 +8,6 @@ from typing import Any
 
 from ecglfm.config.augmentation import check_augment
 from ecglfm.config.base import UserError, parse
-from ecglfm.config.cross_validation import check_cross_validation, folds_of
-from ecglfm.config.definitions import Definitions
 from ecglfm.config.encoders import (
     EncoderConfig,
     Stem,
@@ -23,16 +21,18 @@ from ecglfm.config.encoders import (
 from ecglfm.config.finetuning import FinetuneConfig, check_kind
 from ecglfm.config.fits import Fit, fold_fits, parse_fit
 from ecglfm.config.input import InputConfig, check_input
-from ecglfm.config.label_sources import check_label_sources
 from ecglfm.config.origin import Origin
-from ecglfm.config.project import ProjectConfig
-from ecglfm.config.slice_keys import FinetuneSlice
+from ecglfm.config.project.cross_validation import check_cross_validation, folds_of
+from ecglfm.config.project.definitions import Definitions
+from ecglfm.config.project.label_sources import check_label_sources
+from ecglfm.config.project.project import ProjectConfig
+from ecglfm.config.project.slice_keys import FinetuneSlice
+from ecglfm.config.project.stratification import load_stratifying
+from ecglfm.config.project.transport import find_model
+from ecglfm.config.project.zero_shot import modes_of, unfitted
 from ecglfm.config.sources import SourceConfig
-from ecglfm.config.stratification import load_stratifying
 from ecglfm.config.tasks import TaskConfig
-from ecglfm.config.transport import find_model
 from ecglfm.config.verification import VerificationConfig
-from ecglfm.config.zero_shot import modes_of, unfitted
 
 
 class CheckedProject:

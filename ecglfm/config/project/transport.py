@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from ecglfm.config.base import Section, UserError, parse
 from ecglfm.config.encoders import check_preprocess, read_description, read_json_of
 from ecglfm.config.kinds import KINDS
-from ecglfm.config.project import ProjectConfig
+from ecglfm.config.project.project import ProjectConfig
 from ecglfm.config.tasks import TaskConfig
 
 

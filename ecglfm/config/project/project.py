@@ -9,12 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from ecglfm.config.analyses import ConfoundersConfig, LeadSetsConfig, SerialConfig
 from ecglfm.config.base import Name, Section
-from ecglfm.config.definitions import DefineConfig
 from ecglfm.config.discovery import DiscoverConfig
 from ecglfm.config.evaluation import EvaluateConfig, TransportConfig
 from ecglfm.config.finetuning import FinetuneConfig
 from ecglfm.config.leaderboard import LeaderboardConfig
 from ecglfm.config.manifest import ManifestConfig
+from ecglfm.config.project.definitions import DefineConfig
 from ecglfm.config.signals import PreprocessConfig
 from ecglfm.config.text import at_home
 from ecglfm.config.version import newer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.config import EncoderConfig, Project, UserError
-from ecglfm.config.zero_shot import ALIGNMENT, is_aligned, modes_of
+from ecglfm.config.project.zero_shot import ALIGNMENT, is_aligned, modes_of
 from tests.unit.config.projects import BASE, TINY_WORDS
 
 MODES = ["full", "frozen", "linear", "lora"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ecglfm.config.base import UserError
-from ecglfm.config.definitions import Definitions
 from ecglfm.config.encoders import EncoderConfig
-from ecglfm.config.project import ProjectConfig
+from ecglfm.config.project.definitions import Definitions
+from ecglfm.config.project.project import ProjectConfig
 
 
 def folds_of(config: ProjectConfig, sources: Sequence[str]) -> int | None:
