@@ -124,7 +124,7 @@ STUDY: dict = {
     "genotypes": {"files": "data/chr{chromosome}.bgen", "sample": "data/chr1.sample", "chromosomes": ["1", "2"]},
     "quality": {"min_info": 0.3, "min_hwe_p": 0},
     "structure": {"components": 3},
-    "association": {"batch": 3, "loci": {"genes": "data/genes.bed"}},
+    "association": {"batch": 3, "loci": {"p": 1e-6, "genes": "data/genes.bed"}},
     "heritability": {"panel": ["results/discover/genotypes/chr1", "results/discover/genotypes/chr2"]},
     "interpretation": FEW,
     "mr": {

@@ -1,4 +1,4 @@
-// Stands in for the CUDA runtime in a CPU build of torch, so that fake tensors may lie on `cuda:0`: one device, whose
+// Stands in for the CUDA runtime, so that fake tensors may lie on `cuda:0`: one device, whose
 // streams and events do nothing. Loaded before torch is imported; leans on headers that torch does not promise to keep.
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -20,7 +20,9 @@ struct G final : public c10::impl::DeviceGuardImplInterface {
   bool queryStream(const c10::Stream&) const override { return true; }
   void synchronizeStream(const c10::Stream&) const override {}
 };
-static ::c10::impl::DeviceGuardImplRegistrar reg(c10::DeviceType::CUDA, new G());
+// Once more after a CUDA build has registered its own.
+extern "C" void stand_in() { ::c10::impl::DeviceGuardImplRegistrar(c10::DeviceType::CUDA, new G()); }
+static const int loaded = (stand_in(), 0);
 struct CUDAHooks : public at::CUDAHooksInterface {
   CUDAHooks(at::CUDAHooksArgs) {}
   void init() const override {}
@@ -30,5 +32,8 @@ struct CUDAHooks : public at::CUDAHooksInterface {
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
   c10::DeviceIndex deviceCount() const override { return 1; }
   c10::DeviceIndex getCurrentDevice() const override { return 0; }
+  long versionCuDNN() const override { return 91000; }
+  long versionRuntimeCuDNN() const override { return 91000; }
 };
-namespace at { REGISTER_CUDA_HOOKS(CUDAHooks) }
+// Preferred to those of a CUDA build.
+namespace at { C10_REGISTER_CLASS_WITH_PRIORITY(CUDAHooksRegistry, CUDAHooks, c10::REGISTRY_PREFERRED, CUDAHooks) }

@@ -1,4 +1,4 @@
-"""One step of a training on fake CUDA tensors, in a CPU build of torch: no data, no GPU, seconds.
+"""One step of a training on fake CUDA tensors: no data, no GPU, seconds.
 
 Run as a process of its own, because the stand-in for the CUDA runtime must be loaded before torch:
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 _LIBRARIES = Path(importlib.util.find_spec("torch").origin).parent / "lib"
 for _library in (_LIBRARIES / "libc10.so", _LIBRARIES / "libtorch_cpu.so", sys.argv[1]):
-    ctypes.CDLL(str(_library), mode=ctypes.RTLD_GLOBAL)
+    _guard = ctypes.CDLL(str(_library), mode=ctypes.RTLD_GLOBAL)
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -34,6 +34,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
+_guard.stand_in()  # where torch is a CUDA build, in whose place it stands
 torch.cuda.is_available, torch.cuda.current_device = lambda: True, lambda: 0
 torch.cuda.is_bf16_supported = lambda *_, **__: True
 

@@ -86,8 +86,9 @@ def test_the_roofline_counts_what_is_done_on_a_gpu(steps):
     step = count(EncoderSlice(encoder="tiny", config=config, preprocess=PreprocessConfig()), segments=4)
     here = Counter((one.name, one.bytes, str(one.dtype)) for one in step.operations)
     large = {one: times for one, times in here.items() if one[1] > 1000}  # numbers of a loss are no matter
-    assert {one[0] for one, times in large.items() if there.get(one, 0) < times} == {"silu_backward"}
-    # Fake tensors take that one apart; gradients of the first update are added to.
+    parted = set() if torch.version.cuda else {"silu_backward"}  # which fake tensors take apart without a CUDA build
+    assert {one[0] for one, times in large.items() if there.get(one, 0) < times} == parted
+    # Parts of it; gradients of the first update are added to.
     apart = {"sigmoid", "fill_", "sub_", "mul", "add", "add_"}
     more = sum((times - 2 * here[one]) * one[1] for one, times in there.items() if one[0] not in apart)
     assert abs(more) < 0.02 * 2 * step.bytes()  # what an update does besides
