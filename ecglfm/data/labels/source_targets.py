@@ -13,6 +13,7 @@ import pandas as pd
 from ecglfm.config import LabelFile, Selector, TaskSlice, UserError
 from ecglfm.config.expression import parse_condition
 from ecglfm.config.sources import PatientIds
+from ecglfm.config.wording import counted
 from ecglfm.data.columns import NOT_STATED, resolve
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
 from ecglfm.data.labels.follow_up import came_within, days_made
@@ -247,15 +248,16 @@ class SourceTargets:
         for name, codes in self._codes.found().items() if not self._warned else ():
             code, number = next(iter(codes.items()))
             logger.warning(
-                "task %r: %s has %d in %d recordings, and nothing else near it: where that means that nothing is known,"
-                " leave the cell empty", self.slice.task, name, code, number,
+                "task %r: %s has %d in %s, and nothing else near it: where that means that nothing is known,"
+                " leave the cell empty", self.slice.task, name, code,
+                counted(number, "recording"),
             )  # fmt: skip
         for label, number in self._shared.items() if not self._warned else ():
             if number:
                 logger.warning(
-                    "task %r: label %r has one time a patient, which %d recordings share with another one of the same"
-                    " patient: with dates and `since` it is counted from each recording",
-                    self.slice.task, label, number,
+                    "task %r: label %r has one time a patient, which %s with another one of the same patient: with"
+                    " dates and `since` it is counted from each recording",
+                    self.slice.task, label, counted(number, "recording shares", "recordings share"),
                 )  # fmt: skip
         self._warned = True
 

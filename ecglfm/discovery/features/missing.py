@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.wording import counted
 from ecglfm.data.missing_codes import MissingCodes
 
 
@@ -40,8 +41,8 @@ def without_codes(values: pd.Series, codes: Sequence[str | float] | None, *, whe
     for found in looked.found().values():
         code, number = next(iter(found.items()))
         raise UserError(
-            f"{where} has {code} in {number} rows, and nothing else near it: {key}: {list(found)} takes it for missing,"
-            f" {key}: [] for a number"
+            f"{where} has {code} in {counted(number, 'row')}, and nothing else near it: {key}: {list(found)} takes it"
+            f" for missing, {key}: [] for a number"
         )
     return values
 

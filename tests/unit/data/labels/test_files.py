@@ -186,7 +186,7 @@ def test_days_and_months_of_recordings_have_one_order_in_all_pieces(run, tmp_pat
 def test_a_code_of_a_missing_value_is_told_of(run, caplog):
     """A condition takes it for a number: -9 is below 40."""
     assert run("record_id,lvef\n1,60\n2,35\n3,-9\n4,\n", {"where": "lvef < 40"})["s/3"] == 1
-    assert "own.csv: column 'lvef' has -9 in 1 recordings, and nothing else near it: where that means" in caplog.text
+    assert "own.csv: column 'lvef' has -9 in 1 recording, and nothing else near it: where that means" in caplog.text
     caplog.clear()
     run("record_id,lvef\n1,60\n2,35\n3,\n4,\n", {"where": "lvef < 40"})
     assert "nothing else near it" not in caplog.text
@@ -195,7 +195,7 @@ def test_a_code_of_a_missing_value_is_told_of(run, caplog):
 def test_one_time_for_several_recordings_of_a_patient_is_told(run, caplog):
     text = "patient_id,days,died\n10,12,1\n11,30,0\n"
     run(text, {"time": "days", "event": "died"}, {"by": "patient_id"}, kind="survival")
-    assert "label 'x' has one time a patient, which 1 recordings share with another one of the same" in caplog.text
+    assert "label 'x' has one time a patient, which 1 recording shares with another one of the same" in caplog.text
 
 
 def test_repeated_ids_must_agree_and_unknown_ones_are_counted(run, caplog):

@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="column 'x': 'yes' is no number"):
         who.associations(VARIANTS, "x", str(tmp_path / "t.tsv"))
     (tmp_path / "t.tsv").write_text("patient_id\tx\na/i3\t-9\na/i4\t5\n")
-    with pytest.raises(UserError, match="column 'x' has -9 in 1 rows, .*discover.mr.missing_codes"):
+    with pytest.raises(UserError, match="column 'x' has -9 in 1 row, .*discover.mr.missing_codes"):
         who.associations(VARIANTS, "x", str(tmp_path / "t.tsv"))
     (tmp_path / "t.tsv").write_text("patient_id\tx\nb/i3\t1\n")
     with pytest.raises(UserError, match="nobody of the study has x"):

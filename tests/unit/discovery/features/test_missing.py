@@ -18,9 +18,9 @@ ABOUT = {"where": "own.csv: column 'bmi'", "key": "discover.people.missing_codes
     ("values", "said"),
     [
         (["27", "-9", "31", "-9.0"], r"column 'bmi' has -9 in 2 rows, .*: discover.people.missing_codes: \[-9\] takes"),
-        (["0", "1", "-3", "-1"], r"has -1 in 1 rows, .*\[-1, -3\]"),  # of UK Biobank
-        (["never", "ever", "-9"], "has -9 in 1 rows"),
-        (["-6.2", "10.5", "-999"], "has -999 in 1 rows"),  # a deprivation index is negative, and not that
+        (["0", "1", "-3", "-1"], r"has -1 in 1 row, .*\[-1, -3\]"),  # of UK Biobank
+        (["never", "ever", "-9"], "has -9 in 1 row"),
+        (["-6.2", "10.5", "-999"], "has -999 in 1 row"),  # a deprivation index is negative, and not that
     ],
 )
 def test_a_code_that_nobody_named_is_refused(values: list[str], said: str):

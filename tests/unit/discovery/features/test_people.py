@@ -114,7 +114,7 @@ def test_a_code_of_a_missing_covariate_is_no_number(folder: Path):
     rows = [f"{name}\t{-9 if name == 'a/3' else 20 + n}" for n, name in enumerate(people)]
     (folder / "own.tsv").write_text("IID\tbmi\n" + "\n".join(rows) + "\n")
     asked = {"table": str(folder / "own.tsv"), "covariates": ["bmi"]}
-    with pytest.raises(UserError, match="own.tsv: column 'bmi' has -9 in 1 rows"):
+    with pytest.raises(UserError, match="own.tsv: column 'bmi' has -9 in 1 row"):
         make(folder, **asked)
     assert "a/3" not in set(pd.read_csv(make(folder, **asked, missing_codes=[-9]) / "ids.tsv", sep="\t")["IID"])
     found = pd.read_csv(make(folder, **asked, missing_codes=[]) / "covariates.tsv", sep="\t").set_index("IID")

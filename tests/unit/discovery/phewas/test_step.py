@@ -77,5 +77,5 @@ def test_a_quantity_that_is_text(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="column 'bmi': 'much' is no number"):
         run_phewas(PhewasConfig(table=str(tmp_path / "table.csv")), features=tmp_path)
     (tmp_path / "table.csv").write_text("patient_id,bmi\na/0001,-9\na/0002,20\n")
-    with pytest.raises(UserError, match="column 'bmi' has -9 in 1 rows, .*discover.phewas.missing_codes"):
+    with pytest.raises(UserError, match="column 'bmi' has -9 in 1 row, .*discover.phewas.missing_codes"):
         run_phewas(PhewasConfig(table=str(tmp_path / "table.csv")), features=tmp_path)
