@@ -31,7 +31,7 @@ for command in json.loads(sys.argv[2]):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(command)
-    shown.append([status, err.getvalue()])
+    shown.append([status, "".join(line for line in err.getvalue().splitlines(True) if " INFO " not in line)])
 print(json.dumps(shown))
 """
 
