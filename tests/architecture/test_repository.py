@@ -179,8 +179,9 @@ def test_every_option_is_used(repository: Path) -> None:
     from ecglfm import config
 
     code = "\n".join(
-        path.read_text() for folder in ("ecglfm", "workflow") for path in (repository / folder).rglob("*.[ps][ym]*")
-        if "config" not in path.relative_to(repository).parts or path.name in {"checked_project.py", "slices.py", "identity.py"}
+        path.read_text() for folder in ("ecglfm", "workflow") for path in (repository / folder).rglob("*")
+        if path.suffix in {".py", ".smk"} and ("config" not in path.relative_to(repository).parts
+                                               or path.name in {"checked_project.py", "slices.py", "identity.py"})
     )  # fmt: skip
     sections = [value for value in vars(config).values() if isinstance(value, type) and hasattr(value, "model_fields")]
     unused = {
