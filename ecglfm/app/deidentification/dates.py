@@ -29,6 +29,11 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(rf"(?<![a-z]){_MONTH}[\s.,_-]*(\d{{1,2}})(?:st|nd|rd|th)?[\s.,'_-]+(\d{{4}}|\d\d)(?!\d)", re.I)
 _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[\s.,_-]*{_MONTH}[\s.,_-]*(\d{{1,2}})(?!\d)", re.I)
 
+_MONTH_YEAR = re.compile(
+    rf"(?<![a-z]){_MONTH}[\s.,'_-]*(?:de\s+)?(?:19|20)\d\d(?!\d)|(?<![\d/-])(?:0?[1-9]|1[0-2])[/-](?:19|20)\d\d(?![\d/-])",
+    re.I | re.ASCII,
+)
+
 
 def back(when: date, days: int) -> date:
     """`when`, so many days earlier; the first day there is where that would be before it."""
@@ -96,6 +101,11 @@ def dates_in(text: str) -> Iterator[tuple[int, int, set[date]]]:
         for match in pattern.finditer(text):
             year, month, day = (match[1 + place] for place in order)
             yield (*match.span(), set(_day(_year(year), _MONTHS[month.lower()], int(day))))
+
+
+def without_months(text: str, instead: str) -> str:
+    """A text with `instead` in place of each month of a year, `March 1931` or `03/1931`; whole dates come first."""
+    return _MONTH_YEAR.sub(instead, text)
 
 
 def _days(first: str, second: str, third: str) -> set[date]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from ecglfm.app.deidentification.dates import dates_in
+from ecglfm.app.deidentification.dates import dates_in, without_months
 
 _WORD = re.compile(r"[^\W_]+")
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
@@ -23,6 +23,9 @@ _OTHERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d"
 _UMLAUT = re.compile("(a|o|u)e")
 _SHORT = 3  # letters of a name that is a word of its file's output
 _WITHIN = 4  # letters of one that is searched for in all files, and inside words
+_PARTED = re.compile(r"(?<![\d.,])\d+(?:[-\u2010-\u2013]\d+)+(?![.,]?\d)", re.ASCII)  # 123-45-6789, 4815-1623
+_PARTED_DIGITS = 7  # of one that is cut out of a text: a number of a person or of a telephone
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _DIGITS = 6  # of a number: shorter ones are everywhere
 _NUMBERS = re.compile(r"[-+\d.,;:/\s]*", re.ASCII)
 _CODE = 5  # characters of an id with letters and digits
@@ -102,9 +105,9 @@ class Forbidden:
             how, found = KINDS[kind], words(value)
             if how == "words":
                 parts = {form for part in re.split(r"[\W_]+", value) for form in forms(part) if form} - set(harmless)
-                long = {part for part in parts if _is_id(part) or (len(part) >= _SHORT and part.isalpha())}
+                long = {part for part in parts if _is_id(part) or (_size(part) >= _SHORT and part.isalpha())}
                 self.words |= long
-                self.inside.update(part for part in long if len(part) >= _WITHIN)
+                self.inside.update(part for part in long if _size(part) >= _WITHIN)
                 self.short += bool(parts) and not long
             elif how == "date":
                 self.days.update(day for _, _, days in dates_in(value) for day in days)
@@ -128,7 +131,7 @@ class Forbidden:
 
     def of_all(self) -> set[str]:
         """Names and ids that are searched for in the output of every file."""
-        return {word for word in self.words if len(word) >= _WITHIN}
+        return {word for word in self.words if _size(word) >= _WITHIN}
 
     def found_in(self, text: str, everybody: Collection[str] = (), allowed: Collection[date] = ()) -> str | None:
         """What of it a text has, in words; None where nothing.
@@ -149,6 +152,8 @@ class Forbidden:
         joined = f" {' '.join(found)} "
         if any(phrase in joined for phrase in self.phrases):
             return "a text or the name of a place"
+        if any(_joined(match[0]) in self.words for match in _PARTED.finditer(text)):
+            return "a name or an id"
         if self.days and any(days & self.days - set(allowed) for _, _, days in dates_in(text)):
             return "a date"
         return None
@@ -158,11 +163,13 @@ class Forbidden:
         return any(not _NUMBERS.fullmatch(value) and not self.listed.isdisjoint(words(value)) for value in values)
 
     def cut(self, text: str, everybody: Collection[str] = ()) -> str:
-        """A text less names, ids, whatever looks like a date, and long numbers."""
+        """A text less names, ids, whatever looks like a date, addresses of mail, and long numbers, also in parts."""
         begun = len(text)
         for start, end, days in sorted(dates_in(text), key=lambda found: found[:2], reverse=True):
             if days and end <= begun:  # of two that overlap the first's rest is a number by itself
                 text, begun = f"{text[:start]}[date]{text[end:]}", start
+        text = _ADDRESS.sub("[removed]", without_months(text, "[date]"))
+        text = _PARTED.sub(lambda match: "[removed]" if self._is_number(match[0], everybody) else match[0], text)
         parts: list[str] = []
         last = 0
         for start, end, word in _with_places(text):
@@ -173,6 +180,20 @@ class Forbidden:
                 parts += [text[last:start], "[removed]"]
                 last = end
         return "".join(parts) + text[last:]
+
+    def _is_number(self, parted: str, everybody: Collection[str]) -> bool:
+        digits = _joined(parted)
+        return len(digits) >= _PARTED_DIGITS or digits in self.words or digits in everybody
+
+
+def _joined(number: str) -> str:
+    """Digits of a number in parts."""
+    return "".join(filter(str.isdigit, number))
+
+
+def _size(name: str) -> int:
+    """Letters of a name, of which an ideograph is worth two: two are a whole name."""
+    return len(name) + sum("\u3400" <= letter <= "\u9fff" for letter in name)
 
 
 def _with_places(text: str) -> Iterator[tuple[int, int, str]]:

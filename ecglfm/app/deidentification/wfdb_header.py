@@ -75,7 +75,7 @@ def cleaned(found: Text, path: str, cleaner: Cleaner) -> bytes:
     for key, value in comments(found):
         new = _comment(key, value, cleaner)
         if new:
-            written.append(f"#{key.strip()}: {new}" if key else f"# {new}")
+            written.append(f"#{_key(key, cleaner)}: {new}" if key else f"# {new}")
     return ("\n".join(written) + "\n").encode()
 
 
@@ -134,6 +134,12 @@ def _comment(key: str, value: str, cleaner: Cleaner) -> str | None:
         return cleaner.text(value)
     cleaner.drop(kind, header_date(value) or value if "date" in kind else value)
     return None
+
+
+def _key(key: str, cleaner: Cleaner) -> str:
+    """What stands before the colon: as it is where a rule has it; else text, though it looks like a key."""
+    key = key.strip()
+    return key if key.lower() in COMMENTS | cleaner.rules.comments else cleaner.text(key) or ""
 
 
 # ---- signal files ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ has them; a value that is not what its element should hold goes, too.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -165,11 +166,15 @@ def _matching(pattern: re.Pattern[str], text: str, cleaner: Cleaner) -> str | No
 
 
 def _age(child: Element, parent: Element, cleaner: Cleaner, *, unit: bool) -> str | None:
-    """An age, or the unit beside it: 90 years where it is above 89."""
+    """An age, or the unit beside it: 90 years where it is above 89; no age where its unit is not understood."""
     text = (child.text or "").strip()
     named = text if unit else (parent.findtext("AgeUnits") or child.get("units") or "").strip()
     age = (parent.findtext("PatientAge") or "").strip() if unit else text
-    if age_in_years(age, named) > OLDEST - 1:
+    years = age_in_years(age, named)
+    if math.isnan(years) and not unit:
+        cleaner.drop("age", text)
+        return None
+    if years > OLDEST - 1:
         if not unit and age != f"{OLDEST:g}":
             cleaner.drop("age", text)
         return "YEARS" if unit else f"{OLDEST:g}"

@@ -21,6 +21,7 @@ def forbidden(kind: str, value: str | date) -> Forbidden:
         ("name", "Łukasz", "lukasz"), ("staff", "Dr. O'Hara", "hara"), ("id", "0048-1516-23", "0048151623"),
         ("id", "48151623", "No.48151623/7"), ("id", "AB-12C", "ab12c"), ("id", "12-345-678", "12 345 678"),
         ("birth date", "07.03.1931", "3/7/31"), ("date", date(2020, 5, 5), "5 May 2020"),
+        ("id", "48151623", "Nr. 4815-1623"), ("name", "王伟", "患者王伟住院"),
         ("site", "St. Swithin", "at st swithin's"), ("unknown", "asked for water", "Asked  for: WATER!"),
     ],
 )  # fmt: skip
@@ -33,7 +34,7 @@ def test_it_is_found(kind: str, value: str | date, text: str) -> None:
     ("kind", "value", "text"),
     [
         ("name", "Kim", "akimbo"), ("name", "Male", "male"), ("id", "500", "500 Hz"), ("id", "00000000", "00000000"),
-        ("id", "123456", "12 3456"), ("unknown", "yes", "yes"), ("age", "94", "94"),
+        ("id", "123456", "12 3456"), ("id", "123456", "12-3456.5"), ("name", "王", "国王"), ("unknown", "yes", "yes"), ("age", "94", "94"),
     ],
 )  # fmt: skip
 def test_what_is_too_short_or_a_word_of_the_format_is_not(kind: str, value: str, text: str) -> None:
@@ -57,6 +58,21 @@ def test_a_text_is_cut() -> None:
     own = forbidden("name", "Mühlenbeck")
     text = "Frau MUEHLENBECK (*07.03.31, Nr. 48151623): sinus rhythm, Dr Ward, 72/min"
     assert own.cut(text, {"ward"}) == "Frau [removed] (*[date], Nr. [removed]): sinus rhythm, Dr [removed], 72/min"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("SSN 123-45-6789, tel (555) 867-5309", "SSN [removed], tel (555) [removed]"),
+        ("MRN 481-516 or 4815-16", "MRN [removed] or [removed]"), ("write to a.b@mail.example.org.", "write to [removed]."),
+        ("born March 1931, again 05/2020", "born [date], again [date]"), ("born 7 March 1931", "born [date]"),
+        ("PR 120-180 ms, 0.1234-0.2345 s, QT/QTc 380/420", "PR 120-180 ms, 0.1234-0.2345 s, QT/QTc 380/420"),
+        ("患者王小明住院, sinus", "[removed], sinus"), ("2:1 block, axis -30", "2:1 block, axis -30"),
+    ],
+)  # fmt: skip
+def test_numbers_in_parts_months_and_addresses_are_cut_out_of_texts(text: str, left: str) -> None:
+    own = Forbidden().add([Removed("id", "481516"), Removed("name", "王小明")], set())
+    assert own.cut(text) == left
 
 
 @pytest.mark.parametrize(

@@ -127,3 +127,9 @@ def test_every_byte_of_a_signal_file_is_described(
         return
     with pytest.raises(RecordError, match=message):
         wfdb_header.check_signals(Root(tmp_path), "a", found)
+
+
+def test_what_looks_like_the_key_of_a_text_is_text(tmp_path: Path) -> None:
+    write(tmp_path, comments=("Report 07 03 1931 Nr 48151623: stable", "Report: calm", "Remark no: 5"))
+    one = cleaner(text="keep", comments={"remark no": "keep"})
+    assert cleaned(tmp_path, one)[3:] == ["#Report [date] Nr [removed]: stable", "#Report: calm", "#Remark no: 5"]

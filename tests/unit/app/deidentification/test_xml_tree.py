@@ -51,6 +51,8 @@ def demographics(inner: str) -> str:
         ),
         ("<PatientAge>101</PatientAge>", "<PatientAge>90</PatientAge>"),
         ("<PatientAge>89</PatientAge>", "<PatientAge>89</PatientAge>"),
+        ("<PatientAge>95</PatientAge><AgeUnits>Jahre</AgeUnits>", ""),
+        ("<PatientAge>95</PatientAge><AgeUnits>Y</AgeUnits>", ""),
         (
             "<PatientAge>1100</PatientAge><AgeUnits>MONTHS</AgeUnits>",
             "<PatientAge>90</PatientAge><AgeUnits>YEARS</AgeUnits>",
