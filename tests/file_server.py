@@ -32,6 +32,8 @@ class FileServer:
         Paths that were asked for if changed, and had not.
     versions : dict
         Path: ETag; by default the length.
+    moved : dict
+        Path: URL that a request for it is redirected to.
     authorization : str
         `Authorization` header without which everything is refused; empty: anybody is served.
     sent : list
@@ -44,6 +46,7 @@ class FileServer:
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
     authorization: str = ""
     sent: list[str] = field(default_factory=list)
     url: str = ""
@@ -83,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "503":
             self._head(503, 0, {"Retry-After": "0"})
+            return
+        if path in files.moved:
+            self._head(302, 0, {"Location": files.moved[path]})
             return
         if fault == "404" or path not in files.files:
             self._head(404, 0, {})

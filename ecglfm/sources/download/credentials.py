@@ -31,6 +31,15 @@ def nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+class Session(requests.Session):
+    """A session that a redirect makes tell nobody anything: requests looks into ~/.netrc for each new host, too."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Where a redirect leads to another host, go on as nobody."""
+        if self.should_strip_auth(response.request.url, prepared_request.url):
+            prepared_request.headers.pop("Authorization", None)
+
+
 def auth_of(config: DownloadSlice) -> Auth:
     """What signs requests for a source; `nobody` where nothing is given, or where others could read it on the way."""
     url = config.url or ""

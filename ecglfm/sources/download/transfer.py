@@ -24,7 +24,7 @@ import requests
 from ecglfm import __version__
 from ecglfm.config import UserError
 from ecglfm.sources.download.answers import describe, retry_after, version_of
-from ecglfm.sources.download.credentials import Auth, nobody
+from ecglfm.sources.download.credentials import Auth, Session, nobody
 from ecglfm.sources.download.listing import RemoteFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class Client:
             raise TransferError("stopped")
         self._check_scheme(url)
         if not hasattr(self._local, "session"):
-            session = self._local.session = requests.Session()  # one per thread: it keeps its connection open
+            session = self._local.session = Session()  # one per thread: it keeps its connection open
             session.headers["User-Agent"] = f"ecglfm/{__version__}"
             session.headers["Accept-Encoding"] = "identity"
             session.max_redirects = 5

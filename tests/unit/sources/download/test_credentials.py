@@ -97,6 +97,24 @@ def test_no_other_host_is_told(guarded: FileServer, tmp_path: Path, monkeypatch:
         assert guarded.sent == [f"Bearer {SECRET}"]
 
 
+@pytest.mark.parametrize("entry", ["machine localhost", "default"])
+def test_nor_is_a_host_that_a_redirect_leads_to(
+    guarded: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """requests itself would send what ~/.netrc has for that host, or for any."""
+    (tmp_path / "netrc").write_text(f"{entry}\n  login ann\n  password {SECRET}\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("ECGLFM_DOWNLOAD_S", SECRET)
+    guarded.authorization = f"Bearer {SECRET}"
+    with serve() as other:
+        other.files["a/1.dat"] = guarded.files["a/1.dat"]
+        guarded.moved["a/1.dat"] = other.url.replace("127.0.0.1", "localhost") + "a/1.dat"
+        download(guarded, tmp_path / "db")
+        assert content(tmp_path / "db")["a/1.dat"] == b"samples"
+        assert other.requests == [("a/1.dat", None)]
+        assert other.sent == []
+
+
 def test_nothing_is_sent_where_others_could_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _netrc(tmp_path, "example.org")
     monkeypatch.setenv("ECGLFM_DOWNLOAD_S", SECRET)
