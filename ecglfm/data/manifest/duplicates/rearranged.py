@@ -124,7 +124,8 @@ def _between(y: np.ndarray, part: float) -> np.ndarray:
 def _own(x: np.ndarray, rate: float) -> float:
     """How alike a signal is to itself a beat later; 0 in a rhythm that is not regular."""
     shortest, longest = (round(seconds * rate) for seconds in _BEAT_SECONDS)
-    later = [value for lag, value in best_lags(x, x, overlap=len(x) - longest, at_least=0.0) if lag >= shortest]
+    overlap = max(len(x) - longest, shortest)
+    later = [value for lag, value in best_lags(x, x, overlap=overlap, at_least=0.0) if lag >= shortest]
     return max(later, default=0.0)
 
 

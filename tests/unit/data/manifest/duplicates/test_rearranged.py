@@ -97,6 +97,12 @@ def test_regular_rhythms_that_are_less_alike_than_their_own_beats_are_no_copies(
     assert set(found([*signals, noisy])) == {("s/00000", "s/00002")}  # no less alike: the noise is in its beats, too
 
 
+def test_excerpts_not_much_longer_than_a_beat_are_compared():
+    """Of 2.5 s, less is left without the ends than the longest time from beat to beat."""
+    signals = [beating(seed) for seed in range(8)]
+    assert set(found([*signals, signals[3][1000:2250]])) == {("s/00003", "s/00008")}
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
