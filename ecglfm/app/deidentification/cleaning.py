@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ecglfm.app.deidentification.dates import back, coarse, dates_in, header_date, read_date, shifted
+from ecglfm.app.deidentification.dates import back, coarse, dates_in, read_date, shifted
 from ecglfm.app.deidentification.secret import Secret
 from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold, words
 from ecglfm.app.deidentification.vocabulary import CHANNELS, HARMLESS, kind_of
@@ -148,7 +148,7 @@ class Cleaner:
         if word == "keep":
             return text
         kind = {"birth": "birth date", "name": "name"}.get(word) or kind_of(key)
-        day = (read_date(text, form) or header_date(text)) if kind == "birth date" else None
+        day = read_date(text, form) if kind == "birth date" else None  # else it is searched for as all it may be
         self.drop(kind, day or text)
         return None
 

@@ -27,7 +27,7 @@ from ecglfm.app.deidentification.cleaning import Cleaner, Names
 from ecglfm.app.deidentification.dates import header_date
 from ecglfm.app.deidentification.plan import UNKNOWN, Plan, Refused, make_plan, persons, strays
 from ecglfm.app.deidentification.secret import Secret
-from ecglfm.app.deidentification.spelling import Forbidden, Removed
+from ecglfm.app.deidentification.spelling import Forbidden, Removed, words
 from ecglfm.app.deidentification.survey import stem
 from ecglfm.app.deidentification.vendors import VENDORS
 from ecglfm.config import UserError
@@ -102,9 +102,7 @@ def run_deidentify(
     for path, header in zip(reports, (_REPORT, _REFUSED), strict=True):
         if path.exists() and not path.read_text(encoding="utf-8").startswith(",".join(header)):
             raise UserError(f"{path}: is there already, and no report of this command; move it away")
-    listed = [
-        Removed("listed" if any(map(str.isdigit, text)) else "name", header_date(text) or text) for text in look_for
-    ]
+    listed = [Removed(_kind(text), text) for text in look_for]
     plan = make_plan(source, Names(rules, secret), workers=workers, look_for=listed)
     target.mkdir(parents=True, exist_ok=True)
     for path in target.rglob(".deidentify-*.tmp"):
@@ -129,6 +127,13 @@ def run_deidentify(
         for refused in outcome.refused:
             write(refused)
     return outcome
+
+
+def _kind(text: str) -> str:
+    """Of something to look for: a date, which may be of more than one day, an id or a name."""
+    if header_date(text) is not None:
+        return "date"
+    return "listed" if any(map(str.isdigit, text)) else "name"
 
 
 def _folders(source: Path, target: Path) -> tuple[Path, Path]:
@@ -228,6 +233,9 @@ class Writer:
         columns = table.Columns(self._source / path, cleaner)
         everybody, extra = cleaner.everybody, Forbidden().add(self._look_for, cleaner.harmless)
         row = 1
+        named = " | ".join(columns.kept(cleaner.rules.text))
+        if any(any(map(str.isdigit, word)) and word in everybody for word in words(named)):
+            raise RecordError("left", f"{path}: an id is the name of a column; not written")
         with self._new_file(new) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             for number, (frame, forbidden) in enumerate(table.pieces(columns, cleaner, persons(self._plan))):
                 frame.to_csv(file, index=False, header=number == 0, lineterminator="\n")

@@ -90,7 +90,8 @@ def pieces(columns: Columns, cleaner: Cleaner, person_of: Any) -> Iterator[tuple
     for piece in read_pieces(columns.path, []):
         rows, forbidden = [], []
         for label, row in zip(piece.index, piece.fillna("").to_dict("records"), strict=True):
-            own = Cleaner(cleaner.names, person=_person(columns, row, cleaner, person_of), everybody=cleaner.everybody)
+            person = _person(columns, row, cleaner, person_of) or f"row {label} of {columns.path.name}"
+            own = Cleaner(cleaner.names, person=person, everybody=cleaner.everybody)
             new = _row(columns, row, own, int(label))
             own.known = Forbidden().add(own.removed, harmless)
             if cleaner.rules.text == "keep":

@@ -132,7 +132,7 @@ def _comment(key: str, value: str, cleaner: Cleaner) -> str | None:
     kind = kind_of(key) if key else "text"
     if kind == "text":
         return cleaner.text(value)
-    cleaner.drop(kind, header_date(value) or value if "date" in kind else value)
+    cleaner.drop(kind, value)
     return None
 
 

@@ -253,6 +253,31 @@ def test_texts_that_are_kept_have_no_name_in_them(folder: Path, tmp_path: Path) 
     assert statements == ["Sinus rhythm, discussed with [removed], born [date]"] * 2
 
 
+def test_a_date_of_birth_is_searched_for_in_either_order(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    columns = {"pid": "patient", "born": "birth", "note": "keep"}
+    (source / "row.csv").write_text("pid,born,note\n7,03/07/1931,born 7 March 1931\n8,,fine\n")
+    (source / "listed.csv").write_text("pid,born,note\n9,,the 9th of April 1932\n")
+    refused = dict(run(source, tmp_path / "out", look_for=("04/09/1932",), columns=columns).refused)
+    assert refused == {
+        "row.csv": "row.csv: a date is left in row 2 of what it became; not written",
+        "listed.csv": "listed.csv: a date is left in row 2 of what it became; not written",
+    }
+
+
+def test_an_id_that_is_the_name_of_a_column_is_found(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "wide.csv").write_text(f"pid,{planted.NUMBER}\n{planted.NUMBER},AF\n")
+    rules = {"pid": "patient", planted.NUMBER: "keep"}
+    assert dict(run(source, tmp_path / "out", columns=rules).refused) == {
+        "wide.csv": "wide.csv: an id is the name of a column; not written"
+    }
+    rules[planted.NUMBER] = "drop"
+    assert run(source, tmp_path / "out", columns=rules).refused == []
+
+
 # ---- runs --------------------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,11 @@ def test_dates_need_somebody_whose_they_are(tmp_path: Path) -> None:
     assert earlier[0]["when"] == "2020-02-29"
 
 
+def test_rows_of_nobody_known_have_shifts_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path, "pid,when\n" + ",2020-03-01\n" * 20)
+    assert len({row["when"] for row in result(path, cleaner({"pid": "patient", "when": "date"}))}) > 10
+
+
 def test_a_cell_that_is_not_what_its_rule_says_names_its_row(tmp_path: Path) -> None:
     path = write(tmp_path, "pid,when\n1,2020-01-01\n2,last spring\n")
     with pytest.raises(RecordError, match="row 3: when is not what its rule `date` reads"):
