@@ -220,14 +220,14 @@ def read_left_out(labels: Path) -> dict[str, str]:
 
 def check_rare(slice: TaskSlice, counts: LabelCounts) -> dict[str, str]:  # noqa: A002
     """Labels that the task goes on without, and why; raises `UserError` where none or (multiclass) one would remain."""
-    rare = counts.rare() if _is_learnt(slice, counts) else {}
+    rare = counts.rare() if is_learnt(slice, counts) else {}
     if len(slice.config.labels) - len(rare) < slice.config.task_kind.least:
         label, why = next(iter(rare.items()))
         raise UserError(f"task {slice.task!r}: too few of its labels can be trained on; label {label!r} {why}")
     return rare
 
 
-def _is_learnt(slice: TaskSlice, counts: LabelCounts) -> bool:  # noqa: A002
+def is_learnt(slice: TaskSlice, counts: LabelCounts) -> bool:  # noqa: A002
     """Whether anything can learn from the task: a cohort that is only measured has no training records."""
     return slice.fitted or counts.records() > counts.records(split="test")
 
@@ -266,7 +266,7 @@ def _check_labels(slice: TaskSlice, labels: LabelledRecords, kept: LabelCounts) 
                 + "; where nobody has it, take the label out"
             )
     enough = set(slice.config.labels) - set(kept.too_few())
-    for label, why in kept.rare().items() if _is_learnt(slice, kept) else ():
+    for label, why in kept.rare().items() if is_learnt(slice, kept) else ():
         if label in enough:
             logger.warning("label %r of task %r %s", label, slice.task, why)
         else:

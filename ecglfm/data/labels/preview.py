@@ -13,7 +13,7 @@ from ecglfm.config import Selector, TaskSlice
 from ecglfm.config.tasks import CLAUSES
 from ecglfm.config.wording import counted
 from ecglfm.data.labels.counts import LabelCounts
-from ecglfm.data.labels.labels import LabelledRecords, finisher
+from ecglfm.data.labels.labels import LabelledRecords, finisher, is_learnt
 from ecglfm.data.labels.reasons import DETAILS
 from ecglfm.data.labels.selectors import near_spellings, select
 from ecglfm.data.labels.source_targets import SourceTargets
@@ -40,21 +40,37 @@ def describe(slice: TaskSlice, manifest: Path, index: list[Path]) -> str:  # noq
         As `LabelledRecords`.
     """
     records = LabelledRecords(slice, manifest, index)
-    counts, reasons = LabelCounts(slice, records.folds), Counter[str]()
-    for labelled, reason in map(finisher(slice, {}), records.chunks()):
-        counts.add(labelled[reason.isna()])
-        reasons.update(reason.dropna())
+    counts, reasons = _counts(slice, records, {})
+    rare = counts.rare() if is_learnt(slice, counts) else {}
+    kept = counts
+    if slice.config.rare == "leave_out" and slice.config.task_kind.exclusive and rare:
+        kept, reasons = _counts(slice, records, rare)
     n_labels = counted(len(counts.names), "label")
     parts = [
         [f"{slice.task}: {slice.config.kind}, {n_labels}. {slice.config.description}".strip()],
-        _record_table(slice, counts),
+        _record_table(slice, kept),
         [f"left out, {why}: {number} ({DETAILS[why]})" for why, number in sorted(reasons.items())],
         _label_table(slice, counts),
         _overlaps(counts) if slice.config.task_kind.independent else [],
         _unmatched(slice, records),
-        _rare(slice, counts),
+        _rare(slice, counts, rare),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _counts(
+    slice: TaskSlice,  # noqa: A002
+    records: LabelledRecords,
+    rare: dict[str, str],
+) -> tuple[LabelCounts, Counter[str]]:
+    """Counts of all labels over the records that stay when the rare ones are left out, and why others do not stay."""
+    counts, reasons = LabelCounts(slice, records.folds), Counter[str]()
+    whole, finish = finisher(slice, {}), finisher(slice, rare)
+    for chunk in records.chunks():
+        (labelled, _), (_, reason) = whole(chunk), finish(chunk)
+        counts.add(labelled[reason.isna()])
+        reasons.update(reason.dropna())
+    return counts, reasons
 
 
 def text_table(rows: list[list[str]]) -> list[str]:
@@ -117,10 +133,15 @@ def _overlaps(counts: LabelCounts) -> list[str]:
     return [*text_table(rows), *([f"and {counted(more, 'pair')} more"] if more > 0 else [])] if pairs else []
 
 
-def _rare(slice: TaskSlice, counts: LabelCounts) -> list[str]:  # noqa: A002
-    stops = set(counts.too_few()) if slice.config.rare == "error" else set()
-    words = {True: "stops `labels`", False: "left out" if slice.config.rare == "leave_out" else "mind"}
-    return [f"{words[name in stops]}: label {name!r} {why}" for name, why in counts.rare().items()]
+def _rare(slice: TaskSlice, counts: LabelCounts, rare: dict[str, str]) -> list[str]:  # noqa: A002
+    """What the stage does about each label that cannot be trained on."""
+    config = slice.config
+    if config.rare == "leave_out":
+        stops = set(rare) if len(counts.names) - len(rare) < config.task_kind.least else set()
+    else:
+        stops = set(counts.too_few())
+    words = {True: "stops `labels`", False: "left out" if config.rare == "leave_out" else "mind"}
+    return [f"{words[name in stops]}: label {name!r} {why}" for name, why in rare.items()]
 
 
 def _parts(selector: Selector) -> Iterator[tuple[str, Selector]]:

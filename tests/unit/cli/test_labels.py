@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 
 from ecglfm.cli import main
+from ecglfm.cli.arguments import read_project
+from ecglfm.config import UserError
+from ecglfm.data.labels import run_labels
 
 CONFIG = """
 results: {root}/results
@@ -115,6 +118,54 @@ def test_numbers_and_times(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         "events  train  valid  test  all  known   share  mean time\nd           3      0     1    4      5  80.0 %"
         in out
     )
+
+
+def made_of(folder: Path, task: str) -> pd.DataFrame:
+    """What `labels` makes of a task."""
+    project = read_project(folder / "config.yaml", [], tasks=[task], encoders=[])
+    results = folder.parent / "results"
+    index = [results / f"index/{source}.parquet" for source in project.task_sources(task)]
+    run_labels(project.task_slice(task), results / "manifest/records.parquet", index, results / f"{task}.parquet")
+    return pd.read_parquet(results / f"{task}.parquet")
+
+
+def test_records_of_a_class_that_is_left_out_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said is what `labels` makes: of a class that no training record has, the one in test is not counted."""
+    (folder / "tasks/c.yaml").write_text(
+        "kind: multiclass\nsources: [a]\nrare: leave_out\nlabels:\n  AFIB: {ptbxl: {scp: [AFIB]}}\n"
+        "  X: {ptbxl: {scp: [X]}}\n  PVC: {ptbxl: {scp: [PVC]}}\nmissing: drop\n"
+    )
+    assert main(["describe-labels", "c", "--config", str(folder / "config.yaml")]) == 0
+    out = capsys.readouterr().out
+    made = made_of(folder, "c")
+    assert sorted(made["record_id"]) == ["a/0", "a/2", "a/4", "a/5"]
+    assert "records  train  valid  test  all\na            3      1     0    4\n" in out
+    assert "left out, rare_class: 1 (" in out
+    assert "left out: label 'PVC' has no positive among 3 training records" in out
+
+
+def test_nothing_stops_a_cohort_that_is_only_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = folder.parent / "results/manifest/records.parquet"
+    pd.read_parquet(records).assign(split="test").to_parquet(records, index=False)
+    (folder / "tasks/o.yaml").write_text("kind: multilabel\nsources: [a]\nlabels: {SR: {ptbxl: {scp: [SR]}}}\n")
+    for rare in ("error", "leave_out"):
+        with (folder / "tasks/o.yaml").open("a") as file:
+            file.write("rare: leave_out\n" if rare == "leave_out" else "")
+        assert main(["describe-labels", "o", "--config", str(folder / "config.yaml")]) == 0
+        out = capsys.readouterr().out
+        assert "label.SR" in made_of(folder, "o")
+        assert "stops `labels`" not in out
+        assert "left out: label" not in out
+
+
+def test_labels_of_which_too_few_would_remain_stop_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "tasks/f.yaml").write_text(
+        "kind: multilabel\nsources: [a]\nrare: leave_out\nlabels: {PVC: {ptbxl: {scp: [PVC]}}}\n"
+    )
+    assert main(["describe-labels", "f", "--config", str(folder / "config.yaml")]) == 0
+    assert "stops `labels`: label 'PVC' has no positive" in capsys.readouterr().out
+    with pytest.raises(UserError, match="too few of its labels can be trained on"):
+        made_of(folder, "f")
 
 
 def test_what_to_make_first_and_a_task_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
