@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-#: First letters of months, folded as `spelling.fold` does: English, German, French, Spanish, Italian, Portuguese.
+#: First letters of months, in lower case: English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian,
+#: Russian.
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        ("jan gen ene", "feb fev fév", "mar mrz mär maer", "apr abr avr", "may mai mag", "jun juin giu", "jul juil lug",
-         "aug aou ago aoû", "sep set", "oct okt out ott", "nov", "dec dez dic déc"),
+        ("jan gen ene янв", "feb fev fév фев", "mar mrz mär maer maart mrt мар", "apr abr avr апр",
+         "may mai mag mei maj май мая", "jun juin giu июн", "jul juil lug июл", "aug aou ago aoû авг", "sep set сен",
+         "oct okt out ott окт", "nov ноя", "dec dez dic déc des дек"),
         start=1,
     )
     for name in names.split()
 }  # fmt: skip
-_MONTH = "(" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")[a-zà-ÿ]{0,7}"
+_MONTH = "(" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")[a-zà-ÿа-яё]{0,7}"
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:([ T])(\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(\.\d{1,9})?)?", re.ASCII)
 _HEADER_DATES = ("%d/%m/%Y", "%d-%b-%Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
@@ -29,9 +31,12 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(rf"(?<![a-z]){_MONTH}[\s.,_-]*(\d{{1,2}})(?:st|nd|rd|th)?[\s.,'_-]+(\d{{4}}|\d\d)(?!\d)", re.I)
 _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[\s.,_-]*{_MONTH}[\s.,_-]*(\d{{1,2}})(?!\d)", re.I)
 
+#: Of Chinese and Japanese, and of Korean.
+_SIGNED = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})(?:\s*[日号일])?")
 _MONTH_YEAR = re.compile(
-    rf"(?<![a-z]){_MONTH}[\s.,'_-]*(?:de\s+)?(?:19|20)\d\d(?!\d)|(?<![\d/-])(?:0?[1-9]|1[0-2])[/-](?:19|20)\d\d(?![\d/-])",
-    re.I | re.ASCII,
+    rf"(?<![a-z]){_MONTH}[\s.,'_-]*(?:de\s+)?(?:19|20)\d\d(?!\d)|(?<![\d/-])(?:0?[1-9]|1[0-2])[/-](?:19|20)\d\d(?![\d/-])"
+    r"|(?:19|20)\d\d\s*[年년]\s*\d{1,2}\s*[月월]",
+    re.I,
 )
 
 
@@ -97,6 +102,8 @@ def dates_in(text: str) -> Iterator[tuple[int, int, set[date]]]:
     for match in _COMPACT.finditer(text):
         a, b, c, d = match.groups()
         yield (*match.span(), _days(a + b, c, d) | _days(a, b, c + d))
+    for match in _SIGNED.finditer(text):
+        yield (*match.span(), set(_day((int(match[1]),), int(match[2]), int(match[3]))))
     for pattern, order in ((_DAY_MONTH, (2, 1, 0)), (_MONTH_DAY, (2, 0, 1)), (_YEAR_MONTH, (0, 1, 2))):
         for match in pattern.finditer(text):
             year, month, day = (match[1 + place] for place in order)
