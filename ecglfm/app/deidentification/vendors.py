@@ -75,7 +75,7 @@ _WAVES = _numbers(
 _ROWS = [f"{wave}{what}" for wave in ("P", "Q", "R", "S", "J", "T", "R1", "S1") for what in ("Amplitude", "Duration")]
 _STRIP = {
     **dict.fromkeys(("NumberOfLeads", "ChannelSampleCountTotal", "ArrhythmiaResults"), "number"),
-    "SampleRate": "number@units", "Resolution": "number@units", "WaveformData": "samples@lead",
+    "SampleRate": "number@units", "Resolution": "number@units", "WaveformData": "series@lead",
 }  # fmt: skip
 CARDIOSOFT: Spec = {
     "ObservationType": "word",

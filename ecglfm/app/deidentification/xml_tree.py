@@ -28,10 +28,11 @@ _NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{1,6})?|-?214748364[78]", re.ASCII)
 _CHECKSUM = re.compile(r"-?\d{1,10}", re.ASCII)
 _WAVE = re.compile(r"[A-Z]{1,2}_[A-Z]{1,3}\d{0,2}", re.ASCII)  # IE_STJ80
 _ROW = re.compile(r"[-+\d.,;\s]{0,400}", re.ASCII)
-_SAMPLES = re.compile(r"[A-Za-z0-9+/\s]*=*\s*|[-+\d,;.\s]*", re.ASCII)
+_SERIES = re.compile(r"[-+\d,;.\s]*", re.ASCII)
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*=*\s*", re.ASCII)
 _PATTERNS = {"number": _NUMBER, "checksum": _CHECKSUM, "row": _ROW, "wave": _WAVE}
 #: Elements whose text is no text: samples, and a checksum of them.
-NO_TEXT = {"samples", "checksum"}
+NO_TEXT = {"samples", "series", "checksum"}
 _NUMERIC_DATE = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}", re.ASCII)
 
 
@@ -75,6 +76,8 @@ def _fill(new: Element, found: Element, spec: Spec, cleaner: Cleaner, where: str
                 continue
             kept.text = text
             _copy_attributes(kept, child, {f"@{attribute}": "lead" if attribute == "lead" else "word"}, cleaner, where)
+            if kind == "age" and kept.attrib and text != (child.text or "").strip():
+                kept.set(attribute, "years")
         if len(kept) or kept.text or kept.attrib:
             new.append(kept)
 
@@ -185,8 +188,8 @@ def _leaf(kind: str, child: Element, parent: Element, cleaner: Cleaner, where: s
     text = child.text or ""
     if not text.strip():
         return None
-    if kind == "samples":
-        if not _SAMPLES.fullmatch(text):
+    if kind in {"samples", "series"}:
+        if not _SERIES.fullmatch(text) and (kind == "series" or not _packed(text, parent)):
             raise RecordError("signal_unreadable", f"{where}: what stands for samples is neither base64 nor numbers")
         return text
     if kind == "date":
@@ -205,6 +208,13 @@ def _leaf(kind: str, child: Element, parent: Element, cleaner: Cleaner, where: s
         return _word(text, cleaner)
     simple = {"patient": cleaner.identifier, "time": cleaner.time, "sex": cleaner.sex, "text": cleaner.text}
     return simple[kind](text) if kind in simple else text
+
+
+def _packed(text: str, parent: Element) -> bool:
+    """Whether a text is base64, and of as many bytes as the element says that it stands in, if it says."""
+    stated = (parent.findtext("LeadByteCountTotal") or "").strip()
+    letters = len("".join(text.split()).rstrip("="))
+    return bool(_BASE64.fullmatch(text)) and (not stated or stated == str(letters * 3 // 4))
 
 
 def texts(found: Element, spec: Spec) -> Iterator[str]:

@@ -124,6 +124,26 @@ def test_samples_are_numbers(tmp_path: Path) -> None:
         clean(tmp_path, content.format("Otto: AAEC"))
 
 
+def test_a_text_in_place_of_samples_is_none(tmp_path: Path) -> None:
+    counted = "<LeadData><LeadByteCountTotal>{}</LeadByteCountTotal><WaveFormData>{}</WaveFormData></LeadData>"
+    content = f"<RestingECG><Waveform><WaveformType>Median</WaveformType>{counted}</Waveform></RestingECG>"
+    for count, samples in ((4, "AAECAw=="), (3, "AAEC"), (5, "AAECAwQ")):
+        assert samples in clean(tmp_path, content.format(count, samples))
+    with pytest.raises(RecordError, match="neither base64 nor numbers"):
+        clean(tmp_path, content.format(4, "OttoOfUlm"))
+    content = '<CardiologyXML><StripData><WaveformData lead="I">{}</WaveformData></StripData></CardiologyXML>'
+    assert "1,-2,3" in clean(tmp_path, content.format("1,-2,3"), spec=CARDIOSOFT)
+    with pytest.raises(RecordError, match="neither base64 nor numbers"):
+        clean(tmp_path, content.format("Otto Ulm"), spec=CARDIOSOFT)
+
+
+def test_an_age_of_90_is_in_years(tmp_path: Path) -> None:
+    content = '<CardiologyXML><PatientInfo><Age units="{}">{}</Age></PatientInfo></CardiologyXML>'
+    for (unit, age), kept in {("months", "1100"): ("years", "90"), ("months", "1000"): ("months", "1000")}.items():
+        assert clean(tmp_path, content.format(unit, age), spec=CARDIOSOFT) == content.format(*kept)
+    assert clean(tmp_path, content.format("Jahre", "95"), spec=CARDIOSOFT) == "<CardiologyXML />"
+
+
 def test_texts_are_all_but_samples_and_checksums(tmp_path: Path) -> None:
     content = (
         '<RestingECG a="1"><Waveform><LeadData><LeadID n="2">I</LeadID><LeadDataCRC32>12345678</LeadDataCRC32>'
