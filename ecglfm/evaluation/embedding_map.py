@@ -130,7 +130,8 @@ def describe(results: Path, tasks: Sequence[str]) -> pd.DataFrame:
     for task in tasks:
         labels = pd.read_parquet(results / f"labels/{task}.parquet")
         columns = [str(column) for column in labels if str(column).startswith("label.")]
-        if columns and sum(column in about for column in tasks) < _TASKS:
+        classes = labels[columns].isin([0, 1]) | labels[columns].isna()  # a number, such as an age, is none
+        if columns and classes.all(axis=None) and sum(column in about for column in tasks) < _TASKS:
             about = about.merge(
                 _one_label(labels, columns).rename(task), left_on="record_id", right_index=True, how="left"
             )

@@ -27,7 +27,7 @@ def results(tmp_path: Path) -> Path:
         {"record_id": RECORDS[:4], "label.AF": [1.0, 1.0, 0.0, 1.0], "label.MI": [1.0, 0.0, 0.0, np.nan]}
     )
     write_parquet(tmp_path / "labels/rhythm.parquet", labels)
-    write_parquet(tmp_path / "labels/age.parquet", pd.DataFrame({"record_id": RECORDS, "target.age": 50.0}))
+    write_parquet(tmp_path / "labels/age.parquet", pd.DataFrame({"record_id": RECORDS, "label.years": 50.0}))
     write_parquet(
         tmp_path / "index/a.parquet",
         pd.DataFrame({"record_id": RECORDS[:18], "native.device": ["old"] * 9 + ["new "] * 9}),
