@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ecglfm.app.deidentification.dates import back, coarse, dates_in, read_date, shifted
+from ecglfm.app.deidentification.dates import back, coarse, dates_in, read_date, shifted, without_months
 from ecglfm.app.deidentification.secret import Secret
 from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold, words
 from ecglfm.app.deidentification.vocabulary import CHANNELS, HARMLESS, kind_of
@@ -21,6 +21,7 @@ from ecglfm.sources.tables import OLDEST, parse_age, parse_sex
 ENDINGS = (".hea", ".dat", ".mat", ".xml", ".csv")
 #: Names of UK Biobank's files, which begin with the participant.
 UKB = re.compile(r"(?P<eid>[0-9A-Za-z]+)(?P<rest>_(?:20205|6025)_\d{1,2}_\d{1,2})", re.ASCII)
+_PARTED = re.compile(r"\d+(?:[-_. ]\d+)+", re.ASCII)  # rec_4815_1623
 _CODES = re.compile(r"[\d\s,;]{1,200}", re.ASCII)
 
 
@@ -67,7 +68,9 @@ class Names:
         return (
             any(word in self.known or (word.isdigit() and len(word) > 5) for word in [*found, "".join(found)])
             or any(letters in self.known for letters in re.findall(r"[^\W\d_]+|\d+", fold(name)))
+            or any(re.sub(r"\D", "", number) in self.known for number in _PARTED.findall(name))
             or any(True for _ in dates_in(name))
+            or without_months(name, "") != name
         )
 
     def file(self, name: str) -> str:

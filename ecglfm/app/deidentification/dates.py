@@ -35,6 +35,7 @@ _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[\s.,_-]*{_MONTH}[\s.,_-]*(\d{{1,2}}
 _SIGNED = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})(?:\s*[日号일])?")
 _MONTH_YEAR = re.compile(
     rf"(?<![a-z]){_MONTH}[\s.,'_-]*(?:de\s+)?(?:19|20)\d\d(?!\d)|(?<![\d/-])(?:0?[1-9]|1[0-2])[/-](?:19|20)\d\d(?![\d/-])"
+    r"|(?<!\d)(?<!\d[-/_])(?:19|20)\d\d[-/_](?:0[1-9]|1[0-2])(?![\d/_-])"
     r"|(?:19|20)\d\d\s*[年년]\s*\d{1,2}\s*[月월]",
     re.I,
 )
@@ -111,7 +112,7 @@ def dates_in(text: str) -> Iterator[tuple[int, int, set[date]]]:
 
 
 def without_months(text: str, instead: str) -> str:
-    """A text with `instead` in place of each month of a year, `March 1931` or `03/1931`; whole dates come first."""
+    """A text with `instead` in place of each month of a year (`March 1931`, `03/1931`, `1931-03`), days being gone."""
     return _MONTH_YEAR.sub(instead, text)
 
 

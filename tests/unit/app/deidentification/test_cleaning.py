@@ -31,6 +31,10 @@ def test_kept_names_are_those_that_tell_nothing() -> None:
         assert keep.stem(name) == name
     for name in ("Mueller_1", "xMueller", "ecg4711", "MUSE_20200225_081000", "a_1234567", "12 May 2020"):
         assert keep.stem(name) == SECRET.name(name) if name != "xMueller" else True
+    parted = names("48151623", names="keep")
+    for name in ("rec_4815_1623", "rec4815-1623", "site 4815.1623", "ecg_2020-05", "May 2020"):
+        assert parted.stem(name) == SECRET.name(name)
+    assert parted.stem("rec_4815_1624") == "rec_4815_1624"
     assert names("mueller").file("Mueller.csv") == SECRET.name("Mueller") + ".csv"
 
 
