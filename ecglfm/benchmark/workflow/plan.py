@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 
 from ecglfm.benchmark.timing import report, seconds
 
@@ -17,7 +18,9 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print."""
 
     def snakemake(*arguments: str) -> float:
-        return seconds(lambda: subprocess.run(["snakemake", *arguments], check=True, capture_output=True))
+        return seconds(
+            lambda: subprocess.run([sys.executable, "-m", "snakemake", *arguments], check=True, capture_output=True)
+        )
 
     pairs = [(snakemake("-n"), snakemake("--version")) for _ in range(args.runs)]
     report("snakemake -n", [a for a, _ in pairs], "snakemake --version", [b for _, b in pairs])

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _snakemake(root: Path, argument: str) -> tuple[float, int]:
     """Wall time (s) and peak resident memory (MB) of one `snakemake ARGUMENT` in `root`."""
-    command = [sys.executable, "-c", _MEASURE, "snakemake", argument]
+    command = [sys.executable, "-c", _MEASURE, sys.executable, "-m", "snakemake", argument]
     started = time.perf_counter()
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     seconds = time.perf_counter() - started
