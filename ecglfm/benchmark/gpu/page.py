@@ -95,7 +95,10 @@ def _ways(found: Found) -> Iterator[str]:
 def _losses(found: Found) -> Iterator[str]:
     if (one := found.get("precisions")) is None:
         return
-    yield f"\n## Losses in other numbers\n\n`{one['command']}`: mean training loss of each fifth of the updates.\n"
+    yield (
+        f"\n## Losses in other numbers\n\n`{one['command']}`: mean training loss of each fifth of the updates, of those"
+        " that are logged.\n"
+    )
     if "error" in one:
         yield one["error"]
         return

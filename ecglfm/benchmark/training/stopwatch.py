@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecglfm import gpu
 from ecglfm.config import Architecture, AttentionConfig, VitConfig
 from ecglfm.data.loading import PairBatch
 
@@ -123,10 +124,10 @@ class Products:
 
     def rates(self) -> np.ndarray:
         """Operations a second now: in the numbers of the step, in fp32, in the former by processor time."""
-        own = np.max([self._rate(shape, self.dtype) for shape in self.shapes], axis=0)
-        fp32 = (
-            own if self.dtype == torch.float32 else np.max([self._rate(s, torch.float32) for s in self.shapes], axis=0)
-        )
+        own = fp32 = np.max([self._rate(shape, self.dtype) for shape in self.shapes], axis=0)
+        if self.dtype != torch.float32 or torch.backends.cuda.matmul.allow_tf32:
+            with gpu.tf32(False):
+                fp32 = np.max([self._rate(shape, torch.float32) for shape in self.shapes], axis=0)
         return np.array([own[0], fp32[0], own[1]])
 
     def _rate(self, shape: tuple[int, int, int], dtype: torch.dtype) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor
+from torch.profiler import profile
 
 from ecglfm.benchmark.gpu import candidates
 from ecglfm.cli import main
@@ -66,6 +67,28 @@ def test_a_way_that_fails_or_is_wrong_is_told():
     assert found[2].off == pytest.approx(0.1)
     assert [one.why for one in found[3:]] == ["RuntimeError: no kernel image", "the compiler: there is none"]
     assert list(candidates.lines(found))[-1] == "| double | refused | the compiler: there is none |  |"
+
+
+def test_what_a_gpu_is_timed_at_is_forward_and_backward_alone(monkeypatch):
+    """A gradient into a leaf that has one already is added to it: of a large input a third of the time."""
+
+    class Event:
+        def __init__(self, **_: object) -> None: ...
+        def record(self) -> None: ...
+        def elapsed_time(self, _: object) -> float:
+            return 1.0
+
+    class Cuda(Tensor):
+        device = torch.device("cuda")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    with profile() as profiler:
+        candidates._timed(torch.sin, [torch.ones(4)], torch.ones(4).as_subclass(Cuda))
+    calls = {event.key: event.count for event in profiler.key_averages()}
+    assert (calls["aten::sin"], calls["aten::cos"]) == (candidates._CALLS, candidates._CALLS)
+    assert "aten::add_" not in calls
+    assert "aten::add" not in calls
 
 
 def test_another_encoder_has_no_such_layers(repository, monkeypatch, capsys):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 
 import pytest
 
+from ecglfm.benchmark.pretraining import precisions
 from ecglfm.benchmark.pretraining.precisions import SETTINGS, Training, lines, losses_of, told
 from ecglfm.cli import main
 from ecglfm.config import UserError
@@ -26,6 +28,29 @@ def test_the_first_is_what_others_are_held_against():
         "| fp32 | 10.000 | 8.000 | 9.000 | 1 |",
         "| bf16 | +1.00 % | -5.00 % | -1.67 % | 4 |",
     ]
+
+
+def test_no_training_has_the_seconds_that_the_process_needs_to_begin(monkeypatch, capsys):
+    """Imports take 30 s, a training 2 s and a hundredth of a second for each update."""
+    clock = Namespace(now=0.0)
+    began = []
+
+    def train(slice_, *, output, **_):
+        config = slice_.config.pretrain
+        clock.now += (0 if began else 30) + 2 + config.steps / 100
+        began.append(config.steps)
+        output.mkdir(parents=True)
+        rows = [f"{step},train,1.0" for step in range(1, config.steps + 1)]
+        (output / "history.csv").write_text("\n".join(["step,split,loss", *rows, ""]))
+
+    monkeypatch.setattr(precisions, "time", Namespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("ecglfm.training.pretraining.run_pretrain", train)
+    project = Namespace(encoder_slice=lambda _: encoder_slice())
+    monkeypatch.setattr("ecglfm.benchmark.pretraining.pretraining.prepared_project", lambda *_: project)
+    assert main(["benchmark", "precisions", "--updates", "100", "--settings", "fp32,bf16", "--json"]) == 0
+    found = [Training(*one) for one in json.loads(capsys.readouterr().out)["trainings"]]
+    assert [(one.name, one.seconds) for one in found] == [("fp32", pytest.approx(3)), ("bf16", pytest.approx(3))]
+    assert began == [5, 100, 100]
 
 
 def test_all_that_differs_is_the_numbers():

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ecglfm import gpu
 from ecglfm.benchmark.training import stopwatch
-from ecglfm.benchmark.training.stopwatch import Clock, TimedEngine
+from ecglfm.benchmark.training.stopwatch import Clock, Products, TimedEngine
+from tests.unit.architectures import small
 
 
 @pytest.fixture
@@ -73,3 +75,19 @@ def test_what_comes_before_a_batch_is_rest_and_reading_it_is_load(time: SimpleNa
         clock.mark("forward")
     clock.stop()
     assert clock.split() == {"load": [6], "forward": [10], "backward": [0], "optimizer": [0], "rest": [1]}
+
+
+@pytest.mark.parametrize(("dtype", "tf32", "rates"), [
+    (torch.float32, False, [2, 2, 2]), (torch.float32, True, [8, 2, 8]), (torch.bfloat16, False, [16, 2, 16]),
+])  # fmt: skip
+def test_rates_in_float32_are_no_tf32(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tf32: bool, rates: list):
+    """On a GPU that multiplies float32 at 2, factors of TF32 at 8 and bf16 at 16."""
+
+    def rate(_: Products, shape: object, dtype: torch.dtype) -> tuple[float, float]:
+        speed = 16.0 if dtype == torch.bfloat16 else 8.0 if torch.backends.cuda.matmul.allow_tf32 else 2.0
+        return speed, speed
+
+    monkeypatch.setattr(Products, "_rate", rate)
+    with gpu.tf32(tf32):
+        assert Products(small("conformer"), 4, dtype, torch.device("cpu")).rates().tolist() == rates
+        assert torch.backends.cuda.matmul.allow_tf32 == tf32
