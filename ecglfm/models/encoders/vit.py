@@ -106,7 +106,7 @@ class Vit(nn.Module):
         """Tokens of all patches, what is added to scores of attention, and positions."""
         config, x = self.config, self.patches(x_blps)
         leads, patches = x.shape[1], x.shape[2]
-        added = self.positions_of(leads, patches, x)
+        added = self.positions_of(leads, patches, x).expand(leads, -1, -1)
         if not config.repeat_positions:
             x = x + added
         if config.separators:

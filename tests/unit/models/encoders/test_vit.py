@@ -73,9 +73,10 @@ def test_a_padded_record_has_in_its_real_frames_what_it_has_alone(form):
     assert encoder.embed(x, mask).isfinite().all()
 
 
+@pytest.mark.parametrize("positions", ["fixed", "learnt"])
 @pytest.mark.parametrize(("repeat", "times"), [(False, 1), (True, 2)])
-def test_positions_are_added_once_or_before_each_of_two_layers(repeat, times):
-    encoder, x = silent(encoder_of(repeat_positions=repeat)), noise(2, 3, 100)
+def test_positions_are_added_once_or_before_each_of_two_layers(repeat, times, positions):
+    encoder, x = silent(encoder_of(repeat_positions=repeat, positions=positions, max_patches=12)), noise(2, 3, 100)
     tokens = encoder.vit.patches(encoder.vit.patches.cut(x))
     expected = tokens + times * encoder.vit.positions_of(3, 5, tokens)
     with torch.no_grad():
