@@ -105,7 +105,9 @@ mlflow-server: setup
 	exec mlflow server --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) --artifacts-destination '$(RESULTS)/mlartifacts'
 
 # A fine-tuned model that answers over HTTP, for this machine alone, until Ctrl-C: make serve MODEL=results/finetune/… SERVE_PORT=5001
+# AT='1 5': when a survival model says a risk.
 MODEL ?=
+AT ?=
 SERVE_PORT ?= 5001
 
 serve: export MLFLOW_DISABLE_TELEMETRY := true
@@ -114,7 +116,7 @@ serve: setup
 	@test -n '$(MODEL)' || { echo 'make serve: say which: MODEL=results/finetune/ENCODER/TASK/FIT'; exit 1; }
 	@python -c 'import socket; socket.create_server(("127.0.0.1", $(SERVE_PORT)))' 2> /dev/null || \
 	  { echo 'make serve: port $(SERVE_PORT) is taken, or none; say another: SERVE_PORT=5002'; exit 1; }
-	made=$$(python -m ecglfm register --model '$(MODEL)') && \
+	made=$$(python -m ecglfm register --model '$(MODEL)'$(if $(AT), --at $(AT))) && \
 	  MLFLOW_TRACKING_URI=$${made#* in } exec mlflow models serve -m "$${made%% *}" \
 	  --env-manager local --host 127.0.0.1 --port $(SERVE_PORT) --workers 1
 

@@ -8,6 +8,7 @@ What a method needs it imports itself: loading a model does not wait for pandas.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,13 +71,16 @@ class RecordEncoder(_TakesRecords, Encoder):
 class RecordModel(_TakesRecords, ECGModel):
     """An `ECGModel` that takes recordings; made by `load_model`."""
 
-    def predict(self, records: Records, *, workers: int = 1) -> pd.DataFrame:
+    def predict(self, records: Records, *, at: Sequence[float] = (), workers: int = 1) -> pd.DataFrame:
         """What the model says of recordings.
 
         Parameters
         ----------
         records, workers
             As in `embed_records`.
+        at : sequence of float
+            Of survival: times at which a risk is said, in the unit of the label's times (`within_{time}.{label}`);
+            without them the quartiles of the event times of the validation patients.
 
         Returns
         -------
@@ -87,12 +91,12 @@ class RecordModel(_TakesRecords, ECGModel):
         Raises
         ------
         UserError
-            As `embed_records`.
+            As `embed_records`, or the model says no risk at these times.
         """
         from ecglfm.app.prediction import Predictor, named
 
         recordings, reader = named(records)
-        return Predictor([self]).table(recordings, reader, workers=workers)
+        return Predictor([self], at=at).table(recordings, reader, workers=workers)
 
     def explain(self, record: Record | str | Path, label: str) -> Explanation:
         """Which leads and parts of the beat speak for the model's answer on a label, and which against it.

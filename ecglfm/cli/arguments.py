@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -189,3 +190,22 @@ def say_left_out(reasons: pd.Series, what: str) -> int:
     if len(none) > _SHOWN:
         print("  … the others stand in the table, column `reason`")
     return 1
+
+
+def add_at(parser: argparse.ArgumentParser) -> None:
+    """Declare `--at`: when a survival model says a risk."""
+    parser.add_argument(
+        "--at", type=_time, nargs="+", default=[], metavar="TIME",
+        help="of survival: say the risk until these times, in the unit of the label's times, such as 1 5 (years); "
+        "default: quartiles of the event times of the validation patients",
+    )  # fmt: skip
+
+
+def _time(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time above 0")
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ecglfm.cli.arguments import add_threads
+from ecglfm.cli.arguments import add_at, add_threads
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,6 +13,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("app", help="try a fine-tuned model on a page of this machine")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that finetune wrote")
     parser.add_argument("--port", type=_port, default=8765, help="on 127.0.0.1; 0 for any that is free; default: 8765")
+    add_at(parser)
     add_threads(parser)
     parser.set_defaults(run=_app)
 
@@ -26,4 +27,4 @@ def _port(text: str) -> int:
 def _app(args: argparse.Namespace) -> None:
     from ecglfm.app.page import run_page
 
-    run_page(args.model, port=args.port, threads=args.threads)
+    run_page(args.model, port=args.port, threads=args.threads, at=args.at)

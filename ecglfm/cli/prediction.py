@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecglfm.cli.arguments import add_numbers, add_recordings, files_reader, recordings_of, say_left_out
+from ecglfm.cli.arguments import add_at, add_numbers, add_recordings, files_reader, recordings_of, say_left_out
 from ecglfm.config.wording import counted
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet or .json")
     add_recordings(parser)
     add_numbers(parser)
+    add_at(parser)
     parser.add_argument(
         "--previous", type=Path, nargs="*", metavar="FILE_OR_FOLDER",
         help="what has changed since the last recording of the same person before each: that recording, or where to "
@@ -45,7 +46,7 @@ def _predict(args: argparse.Namespace) -> int:
         previous = Earlier(earlier.find(args.previous), earlier) if args.previous else Earlier(recordings, reader)
     table = run_predict(
         folders, recordings, reader, args.output, previous=previous, workers=args.workers, threads=args.threads,
-        precision=args.precision, compiled=args.compile,
+        precision=args.precision, compiled=args.compile, at=args.at,
     )  # fmt: skip
     if len(table) <= _SHOWN:
         _say_answers(table)
@@ -56,7 +57,8 @@ def _predict(args: argparse.Namespace) -> int:
 def _answers(table: pd.DataFrame) -> list[str]:
     """Columns of what is said of each label."""
     beside = {"spread", "threshold", "decision", "set", "previous", "change"}
-    return [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
+    said = [name for name in map(str, table) if "." in name and name.partition(".")[0] not in beside]
+    return [name for name in said if not name.startswith("within_")]
 
 
 def _unusable(table: pd.DataFrame) -> pd.Series:
@@ -66,6 +68,8 @@ def _unusable(table: pd.DataFrame) -> pd.Series:
 
 def _say_answers(table: pd.DataFrame) -> None:
     """Print what is said of each label of each recording."""
+    from ecglfm.app.prediction import percents
+
     for _, row in table[~_unusable(table)].iterrows():
         said = []
         for what, _, label in (column.partition(".") for column in _answers(table)):
@@ -73,7 +77,7 @@ def _say_answers(table: pd.DataFrame) -> None:
             answer = "" if decision is None else " yes" if decision else " no"
             change = row.get(f"change.{label}", float("nan"))
             since = "" if change != change else f" ({change:+.2f})"
-            unit = " (log hazard ratio)" if what == "risk" else ""
+            unit = "" if what != "risk" else f" ({', '.join(['log hazard ratio', *percents(dict(row), label)])})"
             said.append(f"{label} {row[f'{what}.{label}']:.2f}{unit}{answer}{since}")
         print(f"{row['record']}: {', '.join(said)}" + (f" (not decided: {row['reason']})" if row["abstained"] else ""))
         if row.get("previous"):

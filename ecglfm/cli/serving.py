@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ecglfm.cli.arguments import add_at
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands of this group."""
@@ -14,6 +16,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--tracking", type=Path, metavar="FILE", help="default: config/tracking.yaml of the model's results folder"
     )
+    add_at(parser)
     parser.set_defaults(run=_register)
 
 
@@ -27,5 +30,5 @@ def _register(args: argparse.Namespace) -> None:
         tracking = next((place for place in places if place.is_file()), None)
     if tracking is None:
         raise UserError(f"--model {args.model}: lies in no results folder; say --tracking config/tracking.yaml")
-    made = register_model(args.model, load(TrackingSlice, tracking), name=args.name)
+    made = register_model(args.model, load(TrackingSlice, tracking), name=args.name, at=args.at)
     print(f"{made.uri} {'registered' if made.new else 'was registered before'} in {made.store}")

@@ -90,6 +90,8 @@ def save_model(folder: str | Path, model: ECGModel, info: dict[str, Any]) -> Non
         content["temperature"] = [float(temperature) for temperature in model.calibration.temperatures]
     if model.conformal is not None:
         content["conformal"] = asdict(model.conformal)
+    if model.baselines:
+        content["baseline_hazards"] = [None if one is None else asdict(one) for one in model.baselines]
     if (reference := model.reference) is not None:
         known = {"limits": reference.limits, "common_flags": list(reference.common)}
         content["reference"] = {"share": reference.share, **known}
@@ -157,6 +159,7 @@ def load_model(path: str | Path) -> ECGModel:
     model = _load(json_path, build)
     model.calibration, model.conformal = description.calibration, description.sets
     model.thresholds, model.aggregate = description.thresholds or [], description.aggregate
+    model.baselines = description.baselines
     if model.reference is not None and description.reference is not None:
         about_reference = description.reference
         model.reference.limits = {str(name): limit for name, limit in about_reference.limits.items()}

@@ -11,6 +11,7 @@ from ecglfm.config import InputConfig, ModelConfig, PreprocessConfig, Section
 from ecglfm.config.fits import Mode
 from ecglfm.config.kinds import KINDS
 from ecglfm.config.one_of import OneOf
+from ecglfm.models.baseline_hazard import GROUPS, BaselineHazard
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.outputs import AGGREGATES, Link, link_of
@@ -69,6 +70,35 @@ class ConformalDescription(Description):
     negatives: list[int]
 
 
+class BaselineDescription(Description):
+    """Cumulative baseline hazard of a label of survival, and what its risks are like."""
+
+    times: list[Annotated[Finite, Field(gt=0)]] = Field(min_length=1)
+    hazard: list[Annotated[Finite, Field(gt=0)]] = Field(min_length=1)
+    until: Annotated[Finite, Field(gt=0)]
+    horizons: list[Annotated[Finite, Field(gt=0)]] = Field(min_length=1)
+    scale: Annotated[Finite, Field(gt=0)]
+    limits: list[Finite] = Field(min_length=GROUPS - 1, max_length=GROUPS - 1)
+
+    @model_validator(mode="after")
+    def _rises(self) -> BaselineDescription:
+        if len(self.times) != len(self.hazard):
+            raise ValueError("`times` and `hazard` must be lists of the same length")
+        for key in ("times", "hazard", "horizons", "limits"):
+            values = getattr(self, key)
+            if values != sorted(values):
+                raise ValueError(f"`{key}` must rise")
+        if max(self.times[-1], self.horizons[-1]) > self.until:
+            raise ValueError(f"there is a time beyond `until`, {self.until:g}")
+        return self
+
+    @property
+    def baseline(self) -> BaselineHazard:
+        """What it describes."""
+        lists = {key: tuple(getattr(self, key)) for key in ("times", "hazard", "horizons", "limits")}
+        return BaselineHazard(until=self.until, scale=self.scale, **lists)
+
+
 class ReferenceDescription(Description):
     """Limits of distances to the training recordings, whose clouds lie with the weights."""
 
@@ -88,6 +118,7 @@ class ModelDescription(Description):
     thresholds: list[Annotated[Finite, Field(ge=0, le=1)]] | None = None
     temperature: list[Annotated[Finite, Field(gt=0)]] | None = None
     conformal: ConformalDescription | None = None
+    baseline_hazards: list[BaselineDescription | None] | None = None
     reference: ReferenceDescription | None = None
     target_mean: list[Finite] | None = None
     target_scale: list[Annotated[Finite, Field(gt=0)]] | None = None
@@ -111,6 +142,11 @@ class ModelDescription(Description):
                 raise ValueError(f"`label_names` and `{key}` must be lists of the same length")
         if not kind.has_classes and (self.temperature or self.conformal):
             raise ValueError(f"a model of kind {self.kind} has no `temperature` and no `conformal`")
+        if self.baseline_hazards is not None:
+            if kind.time is None:
+                raise ValueError(f"a model of kind {self.kind} has no `baseline_hazards`")
+            if len(self.baseline_hazards) != len(self.label_names):
+                raise ValueError("`label_names` and `baseline_hazards` must be lists of the same length")
         for key, values in dict(self.conformal or {}).items():
             if isinstance(values, list) and len(values) != len(self.label_names):
                 raise ValueError(f"`label_names` and `conformal.{key}` must be lists of the same length")
@@ -132,6 +168,11 @@ class ModelDescription(Description):
             return None
         cuts = {key: tuple(value) for key, value in self.conformal if isinstance(value, list)}
         return Conformal(coverage=self.conformal.coverage, **cuts)
+
+    @property
+    def baselines(self) -> list[BaselineHazard | None]:
+        """Baseline hazards by label; empty where the file has none."""
+        return [None if one is None else one.baseline for one in self.baseline_hazards or []]
 
     @property
     def link(self) -> Link:

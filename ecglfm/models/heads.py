@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ecglfm.config.fits import MODES
+from ecglfm.models.baseline_hazard import BaselineHazard
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.encoders import Encoder
@@ -89,6 +90,9 @@ class ECGModel(nn.Module):
         Temperatures of the validation split; None: probabilities are said as they come.
     conformal : Conformal or None
         Cut-offs of prediction sets, of calibrated probabilities of the validation split.
+    baselines : list of BaselineHazard or None
+        Of survival, by label: how its log hazard ratios are read as probabilities. Empty of other kinds, and of a model
+        from before there were any.
     reference : Reference or None
         What training recordings look like; a recording that is unlike them gets no decision.
     aggregate : str
@@ -107,6 +111,7 @@ class ECGModel(nn.Module):
         self.thresholds = [0.5] * len(self.label_names) if self.link.kind.has_classes else []
         self.calibration: Calibration | None = None
         self.conformal: Conformal | None = None
+        self.baselines: list[BaselineHazard | None] = []
         self.reference: Reference | None = None
         self.aggregate = "mean"
         self.info: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import re
 import signal
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(sent.content)
 
 
-def run_page(model: Path, *, port: int, threads: int = 1) -> None:
+def run_page(model: Path, *, port: int, threads: int = 1, at: Sequence[float] = ()) -> None:
     """Serve the page of a model until Ctrl-C or SIGTERM.
 
     Parameters
@@ -213,13 +213,15 @@ def run_page(model: Path, *, port: int, threads: int = 1) -> None:
         On 127.0.0.1; 0: any that is free.
     threads : int
         Of torch.
+    at : sequence of float
+        Times at which a survival model says a risk.
 
     Raises
     ------
     UserError
-        The model cannot be read, or the port is not free.
+        The model cannot be read or says no risk at these times, or the port is not free.
     """
-    with PageServer(Predictor.load([model], threads=threads), _name(model), port) as server:
+    with PageServer(Predictor.load([model], threads=threads, at=at), _name(model), port) as server:
 
         def end(*_: object) -> None:
             """Ask the loop to end: an exception would fall into the middle of a connection that is being taken."""

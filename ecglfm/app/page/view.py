@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ecglfm.app.explanation import NOTES, Explanation, Subject, explain, look_at, svg_of, tables_of
 from ecglfm.app.page.form import MAX_FIELD, Form, PageError, on_disk
-from ecglfm.app.prediction import FromFiles, Predictor
+from ecglfm.app.prediction import FromFiles, Predictor, percents
 from ecglfm.config import UserError
 from ecglfm.evaluation.plots import literal, plot_ecg
 
@@ -68,9 +68,10 @@ class Answer:
 
     @property
     def columns(self) -> dict[str, bool]:
-        """Which columns the table has beside the output: `threshold` with `decision`, and `set`."""
+        """Which columns the table has beside the output: `threshold` with `decision`, `set`, and `within`."""
         model = self.predictor.models[0]
-        return {"threshold": model.link.kind.has_classes, "set": model.conformal is not None}
+        within = any(percents(self.now.row, name) for name in model.label_names)
+        return {"threshold": model.link.kind.has_classes, "set": model.conformal is not None, "within": within}
 
     def rows(self) -> list[dict[str, str]]:
         """A row per label as the page shows it: those that are called first, then the nearest to that."""
@@ -87,7 +88,8 @@ class Answer:
                  "threshold": _number(now.get(f"threshold.{name}"), digits),
                  "decision": _decision(now, name), "set": SETS.get(now.get(f"set.{name}") or "", "–"),
                  "before": _number(earlier, digits), "before_decision": _decision(before, name) if before else "",
-                 "difference": _number(difference, digits, sign="+")}
+                 "difference": _number(difference, digits, sign="+"),
+                 "within": ", ".join(percents(now, name)) or "–"}
             )  # fmt: skip
         return found
 
@@ -116,9 +118,11 @@ class Answer:
     def shown(self) -> dict[str, Any]:
         """Values of the template."""
         found, sets = self.explanation, self.predictor.models[0].conformal
+        kind = self.predictor.models[0].link.kind
         return {
             "now": self.now, "before": self.before, "rows": self.rows(), "columns": self.columns,
-            "output": self.predictor.models[0].link.kind.output, "verdict": self.verdict(), "notes": self.notes(),
+            "output": "log hazard ratio" if kind.time else kind.output,
+            "verdict": self.verdict(), "notes": self.notes(),
             "coverage": None if sets is None else sets.coverage,
             "sheet": _uri(self.now.sheet()), "sheet_before": _uri(self.before.sheet()) if self.before else None,
             "explained": None if found is None else found.label, "unexplained": self.unexplained,
@@ -222,8 +226,7 @@ def _said(row: Mapping[str, str]) -> list[str]:
     parts = [f"{row['label']} {row['value']}"]
     if row["threshold"] != "–":
         parts.append(f"{row['decision']} (from {row['threshold']})")
-    if row["set"] != "–":
-        parts.append(row["set"])
+    parts += [row[key] for key in ("set", "within") if row[key] != "–"]
     if row["before"] != "–":
         parts.append(f"earlier {row['before']}")
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecglfm.app.prediction.horizons import percents
 from ecglfm.app.prediction.predict import run_predict
 from ecglfm.app.prediction.predictor import Predictor
 from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record, prepared_together
@@ -19,6 +20,7 @@ __all__ = [
     "Recording",
     "Records",
     "named",
+    "percents",
     "prepare_record",
     "prepared_together",
     "run_predict",

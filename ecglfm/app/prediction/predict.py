@@ -25,6 +25,7 @@ def run_predict(
     threads: int = 1,
     precision: str = "fp32",
     compiled: bool = False,
+    at: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Write what models say of recordings.
 
@@ -42,7 +43,7 @@ def run_predict(
         Processes that read and prepare.
     threads : int
         Of torch.
-    precision, compiled
+    precision, compiled, at
         As `Predictor.load` takes them.
 
     Returns
@@ -57,7 +58,7 @@ def run_predict(
     """
     if output.suffix not in _WRITERS:
         raise UserError(f"--output {output}: the ending says the format; write one of *{', *'.join(_WRITERS)}")
-    predictor = Predictor.load(folders, threads=threads, precision=precision, compiled=compiled)
+    predictor = Predictor.load(folders, threads=threads, precision=precision, compiled=compiled, at=at)
     table = predictor.table(recordings, reader, workers=workers)
     if previous is not None:
         table = _compared(predictor, table, recordings, reader, previous, workers=workers)

@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ecglfm import gpu
+from ecglfm.app.prediction.horizons import Horizons
 from ecglfm.app.prediction.preparation import Prepared, Preparer, prepare_record, prepared_together
 from ecglfm.app.prediction.recordings import Reader, Recording
 from ecglfm.config import UserError
@@ -46,21 +47,38 @@ class Predictor:
         What an error calls them.
     precision : str
         Numbers of the products: fp32, tf32 or bf16.
+    at : sequence of float
+        Times at which survival models say a risk, as `Horizons` takes them.
 
     Raises
     ------
     UserError
         The models are of different tasks or read different input, or a filter of their preprocessing does not fit
-        their rate.
+        their rate, or they cannot say a risk at these times.
     """
 
-    def __init__(self, models: Sequence[ECGModel], names: Sequence[str] = (), *, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        models: Sequence[ECGModel],
+        names: Sequence[str] = (),
+        *,
+        precision: str = "fp32",
+        at: Sequence[float] = (),
+    ) -> None:
         self.models, self.precision = list(models), precision
-        _check_alike(self.models, names or [f"model {number}" for number in range(len(self.models))])
+        names = names or [f"model {number}" for number in range(len(self.models))]
+        _check_alike(self.models, names)
+        self._horizons = Horizons(self.models, names, at)
 
     @classmethod
     def load(
-        cls, folders: Sequence[Path], *, threads: int = 1, precision: str = "fp32", compiled: bool = False
+        cls,
+        folders: Sequence[Path],
+        *,
+        threads: int = 1,
+        precision: str = "fp32",
+        compiled: bool = False,
+        at: Sequence[float] = (),
     ) -> Predictor:
         """Read the models of some folders that `finetune` wrote, onto the device that there is.
 
@@ -69,7 +87,7 @@ class Predictor:
         folders : sequence of path
         threads : int
             Of torch, which has them for the whole process.
-        precision : str
+        precision, at
             As of the constructor.
         compiled : bool
             Compile the layers of their encoders.
@@ -86,7 +104,7 @@ class Predictor:
             ready(load_model(folder), threads=threads, precision=precision, compiled=compiled) for folder in folders
         ]
         logger.info("%s: asked on %s", ", ".join(map(str, folders)), gpu.device_of(models[0]))
-        return cls(models, [str(folder) for folder in folders], precision=precision)
+        return cls(models, [str(folder) for folder in folders], precision=precision, at=at)
 
     def prepare(self, record: Record, *, name: str = "", patient_id: str | None = None) -> Prepared:
         """A recording of any rate, order of leads and unit as the models read it, or with its fault.
@@ -107,9 +125,10 @@ class Predictor:
         -------
         list of dict
             `record`, `patient_id`; of each label the calibrated output, under the name that its kind of task has for it
-            (of an ensemble the mean, and `spread`, the standard deviation), and where labels are there or not its
-            `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it, and the `set`
-            (of an ensemble the union; `ecglfm.models.conformal`): present, absent, either, neither or too few;
+            (of an ensemble the mean, and `spread`, the standard deviation); of survival `within_{time}`, the
+            probability of the event until then, where the model keeps a baseline hazard; where labels are there or not
+            its `threshold` (of an ensemble the mean) and the `decision`, whether the probability reaches it, and the
+            `set` (of an ensemble the union; `ecglfm.models.conformal`): present, absent, either, neither or too few;
             `flags`; `abstained` and its `reason`. Outputs are None of what cannot be used; of what is unlike the
             training recordings (of an ensemble: to most of the models) they are there, and nothing is decided.
         """
@@ -182,6 +201,7 @@ class Predictor:
             row[kind.output_column(name)] = mean
             if len(self.models) > 1:
                 row[f"spread.{name}"] = None if values is None else float(values.std(ddof=1))
+            row |= self._horizons.said(column, name, values)
             if kind.has_classes:
                 threshold = float(np.mean([model.thresholds[column] for model in self.models]))
                 decision = None if mean is None or unlike else mean >= threshold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ import pandas as pd
 from ecglfm import __version__
 from ecglfm.app.handover import invented
 from ecglfm.app.prediction import Predictor
-from ecglfm.app.serving.served import ARTIFACT, SCRIPT, answer
+from ecglfm.app.serving.served import ARTIFACT, AT, SCRIPT, answer
 from ecglfm.config import LEADS, TrackingSlice, UserError
 from ecglfm.extras import need
 from ecglfm.provenance import sha256_file, sha256_json
@@ -42,7 +43,9 @@ class Registered(NamedTuple):
         return f"models:/{self.name}/{self.version}"
 
 
-def register_model(folder: Path, tracking: TrackingSlice, *, name: str | None = None) -> Registered:
+def register_model(
+    folder: Path, tracking: TrackingSlice, *, name: str | None = None, at: Sequence[float] = ()
+) -> Registered:
     """Register the model that `finetune` wrote, once, however often it is asked for.
 
     Parameters
@@ -53,14 +56,16 @@ def register_model(folder: Path, tracking: TrackingSlice, *, name: str | None = 
         Where MLflow is.
     name : str, optional
         In the registry; `{encoder}-{task}-{fit}` by default. Another training is another version of it.
+    at : sequence of float
+        Times at which a survival model says a risk; others are another version, too.
 
     Raises
     ------
     UserError
-        The model cannot be read, the name is none, or MLflow does not answer.
+        The model cannot be read or says no risk at these times, the name is none, or MLflow does not answer.
     """
     need("mlflow", extra="serve", what="register")
-    predictor = Predictor.load([folder])
+    predictor = Predictor.load([folder], at=at)
     info = predictor.models[0].info
     name = name or _name(folder, info)
     if not re.fullmatch(r"[^/:\s][^/:]*", name):
@@ -69,7 +74,7 @@ def register_model(folder: Path, tracking: TrackingSlice, *, name: str | None = 
 
     try:
         store = Store(tracking)
-        return _register(store, predictor, folder, name)
+        return _register(store, predictor, folder, name, sorted(set(at)))
     except OSError as error:
         raise UserError(f"MLflow at {without_password(tracking.uri)} does not answer: {error}") from None
 
@@ -84,7 +89,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"} and path.is_file())
 
 
-def _register(store: Any, predictor: Predictor, folder: Path, name: str) -> Registered:
+def _register(store: Any, predictor: Predictor, folder: Path, name: str, at: list[float]) -> Registered:
     need("mlflow", extra="serve", what="register")
     import mlflow
     from mlflow import MlflowClient
@@ -92,7 +97,8 @@ def _register(store: Any, predictor: Predictor, folder: Path, name: str) -> Regi
 
     client = MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
     info = predictor.models[0].info
-    content = sha256_json({path.name: sha256_file(path) for path in _files(folder)})
+    about: dict[str, Any] = {path.name: sha256_file(path) for path in _files(folder)}
+    content = sha256_json(about | ({"at": at} if at else {}))
     try:
         for version in client.search_model_versions(f"name = '{name}'"):
             if version.tags.get(CONTENT_TAG) == content:
@@ -100,7 +106,7 @@ def _register(store: Any, predictor: Predictor, folder: Path, name: str) -> Regi
         mlflow.set_tracking_uri(store.uri)
         mlflow.set_registry_uri(store.uri)
         with mlflow.start_run(experiment_id=store.experiment(STAGE), run_name=name):
-            logged = _log(predictor, folder)
+            logged = _log(predictor, folder, at)
         tags = {key: str(info[key]) for key in ("task", "fit", "config_hash", "data_hash") if info.get(key)}
         made = mlflow.register_model(logged, name, tags={**tags, CONTENT_TAG: content})
     except MlflowException as error:
@@ -108,7 +114,7 @@ def _register(store: Any, predictor: Predictor, folder: Path, name: str) -> Regi
     return Registered(name, str(made.version), store.uri, new=True)
 
 
-def _log(predictor: Predictor, folder: Path) -> str:
+def _log(predictor: Predictor, folder: Path, at: list[float]) -> str:
     """Copy the model and the script that serves it into the run; their URI."""
     need("mlflow", extra="serve", what="register")
     import mlflow
@@ -125,6 +131,7 @@ def _log(predictor: Predictor, folder: Path) -> str:
             name="model",
             python_model=str(script),
             artifacts={ARTIFACT: str(model)},
+            model_config={AT: at},
             signature=signature(predictor, example),
             input_example=pd.DataFrame(example),
             pip_requirements=[f"ecglfm[serve]=={__version__}"],  # else MLflow guesses, for a minute

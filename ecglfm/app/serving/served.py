@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PythonModel
 
 ARTIFACT = "model"  # name of the model's folder among MLflow's
+AT = "at"  # times at which a survival model says a risk, in MLflow's config of the model
 SCRIPT = '''\
 """Models from code: what this imports is the package ecglfm, and what it serves lies in the folder `artifacts`."""
 
@@ -60,7 +61,8 @@ def served_model() -> PythonModel:
 
         def load_context(self, context: Any) -> None:
             """Read the model once."""
-            self.predictor = Predictor.load([Path(context.artifacts[ARTIFACT])])
+            at = (context.model_config or {}).get(AT, [])
+            self.predictor = Predictor.load([Path(context.artifacts[ARTIFACT])], at=at)
 
         def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[dict[str, Any]]:
             """Answer the recordings of a body, a row for each."""

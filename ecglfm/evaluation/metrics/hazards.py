@@ -186,24 +186,5 @@ def survival_brier(sets: RiskSets, survival: np.ndarray, weight_nr: np.ndarray, 
     return _ratio(gone.sum(axis=0) + alive, weight_nr.sum(axis=0))
 
 
-def breslow(time: np.ndarray, event: np.ndarray, risk: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Cumulative baseline hazard at some times: a patient's survival is exp(-hazard exp(risk)) (Breslow 1974).
-
-    Parameters
-    ----------
-    time, event, risk : ndarray, shape (n,)
-        Of the records that it is fitted on.
-    times : ndarray, shape (k,)
-
-    Returns
-    -------
-    ndarray, shape (k,)
-    """
-    sets = RiskSets(time, event)
-    events = sets.sums(np.ones((len(time), 1)), sets.event)[:, 0]
-    hazard = np.cumsum(events / sets.at_risk(np.exp(risk)[:, None])[:, 0])
-    return np.concatenate([[0.0], hazard])[sets.rows_at(times)]
-
-
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)

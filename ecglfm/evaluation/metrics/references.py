@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecglfm.evaluation.metrics.hazards import breslow
-
-GROUPS = 4
-_QUARTILES = (0.25, 0.5, 0.75)
+from ecglfm.models.baseline_hazard import breslow, hazard_at, quartiles, risk_limits
 
 
 class Reference(NamedTuple):
@@ -74,10 +71,9 @@ def make_reference(
     time, event, risk = time[known], event[known], risk[known]
     if not (event > 0).any() or np.std(risk) < 1e-12:
         return None
-    chosen = np.unique(times) if len(times) else np.unique(np.quantile(time[event > 0], _QUARTILES))
-    horizon = chosen[len(chosen) // 2]
-    limits = np.quantile(risk, np.arange(1, GROUPS) / GROUPS)
-    return Reference(chosen, float(breslow(time, event, risk, np.array([horizon]))[0]), float(np.std(risk)), limits)
+    chosen = np.unique(times) if len(times) else quartiles(time[event > 0])
+    hazard = hazard_at(*breslow(time, event, risk), chosen)[len(chosen) // 2]
+    return Reference(chosen, float(hazard), float(np.std(risk)), risk_limits(risk))
 
 
 def make_references(
@@ -105,7 +101,7 @@ def make_references(
     happened = time[event > 0]
     if not len(happened):
         return None
-    chosen = times or np.quantile(happened, _QUARTILES).tolist()
+    chosen = times or quartiles(happened).tolist()
     found = [make_reference(*columns, times=chosen) for columns in valid]
     references = [reference for reference in found if reference is not None]
     if len(references) < len(valid):

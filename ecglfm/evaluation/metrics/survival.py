@@ -19,8 +19,9 @@ from ecglfm.config.kinds import TaskKind
 from ecglfm.evaluation.metrics.hazards import RiskSets
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
-from ecglfm.evaluation.metrics.references import GROUPS, Reference, make_references
+from ecglfm.evaluation.metrics.references import Reference, make_references
 from ecglfm.evaluation.metrics.survival_metrics import SURVIVAL_METRICS, FollowUp, at_time
+from ecglfm.models.baseline_hazard import GROUPS
 
 
 @dataclass(frozen=True)

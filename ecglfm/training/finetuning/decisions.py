@@ -1,4 +1,4 @@
-"""What a fitted model decides by: temperatures, thresholds, prediction sets, and when it had better not decide."""
+"""What a fitted model decides by: temperatures, thresholds, prediction sets, baseline hazards, and when not to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ecglfm.config import FinetuneConfig
+from ecglfm.models.baseline_hazard import fit_baselines
 from ecglfm.models.calibration import fit_calibration
 from ecglfm.models.conformal import fit_conformal
 from ecglfm.models.heads import ECGModel
@@ -36,6 +37,8 @@ def decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str,
     else:
         outputs, numbers = predict_described(model, data.signals, windows, batch_size=config.batch_size)
         model.reference = _reference(model, data, config, numbers, config.outlier_share)
+    if model.link.kind.time is not None:
+        model.baselines = fit_baselines(data.target[data.valid], outputs)
     if not model.link.kind.has_classes:
         return {}
     target, patients = data.target[data.valid], _patients(data)

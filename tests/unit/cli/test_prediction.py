@@ -54,6 +54,9 @@ def test_what_is_not_decided_is_told_and_no_failure(capsys: pytest.CaptureFixtur
 def test_a_risk_is_no_probability(capsys: pytest.CaptureFixture[str]) -> None:
     _say_answers(pd.DataFrame([{"record": "r0", "risk.HF": 1.616, "flags": "", "abstained": False, "reason": ""}]))
     assert capsys.readouterr().out == "r0: HF 1.62 (log hazard ratio)\n"
+    row = {"record": "r0", "risk.HF": 1.616, "within_1.HF": 0.123, "within_5.HF": 0.4}
+    _say_answers(pd.DataFrame([row | {"flags": "", "abstained": False, "reason": ""}]))
+    assert capsys.readouterr().out == "r0: HF 1.62 (log hazard ratio, 12 % within 1, 40 % within 5)\n"
 
 
 @pytest.mark.parametrize(

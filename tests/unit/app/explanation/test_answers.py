@@ -29,6 +29,8 @@ def test_many_labels_are_cut_and_it_is_said():
 
 
 def test_numbers_stay_in_their_order_and_no_answer_has_its_reason():
+    predictor, row = asked("survival", HF=1.5)
+    assert answer_line(predictor, row | {"within_5.HF": 0.25}) == "HF 1.50 (25 % within 5)"
     predictor, row = asked("regression", age=61.0, weight=80.0)
     assert answer_line(predictor, row) == "age 61.00, weight 80.00"
     assert (

@@ -13,8 +13,10 @@ import wfdb
 import ecglfm
 from ecglfm.app.page.form import Form, PageError
 from ecglfm.app.page.view import NONE, answer
+from ecglfm.app.prediction import Predictor
 from ecglfm.config import LEADS
 from tests.unit.app.page.conftest import Page, recording
+from tests.unit.app.prediction.test_horizons import make_survival
 
 
 def form_of(now: Path, before: Path | None = None, **fields: str) -> Form:
@@ -110,3 +112,15 @@ def test_one_recording_of_several_and_a_label_that_is_none(page: Page, tmp_path:
     two.files["now"] |= form_of(page.ecgs[1]).files["now"]
     with pytest.raises(PageError, match="2 recordings; choose the files of one"):
         answer(page.predictor, two)
+
+
+def test_a_survival_model_says_its_risk_in_percent(page: Page, tmp_path: Path):
+    predictor = Predictor.load([make_survival(tmp_path / "m")], at=[5])
+    found = answer(predictor, form_of(page.ecgs[0], label=NONE))
+    (row,) = predictor.answer([predictor.prepare(ecglfm.read_record(page.ecgs[0]))])
+    shown = {one["label"]: one for one in found.rows()}
+    assert shown["HF"]["within"] == f"{100 * row['within_5.HF']:.1f} % within 5"
+    assert found.columns == {"threshold": False, "set": False, "within": True}
+    assert found.shown()["output"] == "log hazard ratio"
+    old = Predictor.load([make_survival(tmp_path / "old", baselines=())])
+    assert not answer(old, form_of(page.ecgs[0], label=NONE)).columns["within"]

@@ -7,12 +7,14 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.models import Model
 
 from ecglfm.app.serving.registry import output_type
 from ecglfm.cli import main
+from tests.unit.app.prediction.test_horizons import make_survival
 from tests.unit.app.prediction.test_predict import make_model
 from tests.unit.app.serving.conftest import make_results
 
@@ -71,6 +73,24 @@ def test_another_training_is_another_version(place: Place, tmp_path: Path, capsy
     first, second = capsys.readouterr().out.splitlines()
     assert first == f"models:/mine/1 registered in {place.store}"
     assert second == f"models:/mine/2 registered in {place.store}"
+
+
+def test_a_survival_model_is_served_with_its_times(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    model, tracking = make_survival(tmp_path / "m"), place.model.parents[3] / "config/tracking.yaml"
+    given = ["--model", model, "--name", "hf", "--tracking", tracking]
+    for at in (["--at", 5, 2], ["--at", 2, 5], []):
+        assert register(*given, *at) == 0
+    said = [line.split(" in ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["models:/hf/1 registered", "models:/hf/1 was registered before", "models:/hf/2 registered"]
+    mlflow.set_registry_uri(place.store)
+    for version, times in ((1, ["2", "5"]), (2, ["1", "2.5"])):
+        loaded = mlflow.pyfunc.load_model(f"models:/hf/{version}")
+        (row,) = loaded.predict(loaded.input_example)
+        assert [key for key in row if key.endswith(".HF")] == ["risk.HF", *(f"within_{time}.HF" for time in times)]
+        types = {column.name: column.type.name for column in loaded.metadata.signature.outputs}
+        assert types[f"within_{times[0]}.HF"] == "double"
+    assert register(*given, "--at", 7) == 1
+    assert "its validation patients were followed for 6" in capsys.readouterr().err
 
 
 def test_what_cannot_be_is_one_line(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -8,9 +8,9 @@ import pytest
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.metrics.bootstrap import point_values
-from ecglfm.evaluation.metrics.hazards import breslow
 from ecglfm.evaluation.metrics.outcomes import read_outcome
 from ecglfm.evaluation.metrics.references import Reference
+from ecglfm.models.baseline_hazard import breslow, hazard_at
 
 
 def test_a_group_of_risk_begins_at_its_limit() -> None:
@@ -52,7 +52,8 @@ def test_survival_is_judged_by_each_models_own_baseline() -> None:
     for fold in (0, 1):
         own = valid[valid["fold"] == fold]
         rows = slice(200 * fold, 200 * fold + 200)
-        hazard = breslow(*(own[f"{what}.x"].to_numpy() for what in ("time", "event", "risk")), reference.times[1:2])[0]
+        steps = breslow(*(own[f"{what}.x"].to_numpy() for what in ("time", "event", "risk")))
+        hazard = hazard_at(*steps, reference.times[1:2])[0]
         np.testing.assert_allclose(reference.hazard[rows], hazard)
         np.testing.assert_allclose(reference.scale[rows], own["risk.x"].std(ddof=0))
     survival = data.reference(0).survival(data.risks[:, 0])

@@ -79,3 +79,17 @@ def test_numbers_have_a_reference_and_no_thresholds(kind: str) -> None:
     assert decide(model, data, FinetuneConfig(loss="auto")) == {}
     assert model.reference is not None
     assert (model.thresholds, model.conformal, model.calibration) == ([], None, None)
+
+
+def test_a_baseline_hazard_is_that_of_the_valid_records_alone() -> None:
+    model, data = make("survival")
+    data.target[:, 0] = np.where(np.arange(COUNT) % 3 == 0, 1, -1) * np.arange(1, COUNT + 1, dtype=np.float32)
+    decide(model, data, FinetuneConfig(loss="auto", outlier_share=None))
+    (found,) = model.baselines
+    assert found.times == tuple(range(43, 80, 3))  # records 42, 45, … have the event
+    risk = predict(model, data.signals)[:, 0].astype(float)
+    assert found.hazard[0] == pytest.approx(1 / np.exp(risk[42:]).sum())
+    assert (found.until, found.scale) == (COUNT, pytest.approx(np.std(risk[VALID])))
+    with_class, data = make("multilabel")
+    decide(with_class, data, FinetuneConfig(outlier_share=None))
+    assert with_class.baselines == []
