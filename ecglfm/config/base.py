@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_origin
 
@@ -93,6 +93,8 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
 
 #: Values that a file may hold, each as often as aliases (`*name`) repeat it; a project's own are some thousand.
 MAX_VALUES = 1_000_000
+# Problems that YAML's parser finds behind the line in which they begin, which is their context.
+_TOLD_LATE = ("could not find expected ':'", "found unexpected end of stream")
 
 
 def _content(text: str) -> Any:
@@ -119,8 +121,14 @@ def _values(node: yaml.Node, known: dict[int, float]) -> float:
     return known[id(node)]
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: str | Path, defined: Collection[str] = ()) -> dict[str, Any]:
     """Read one YAML mapping under YAML 1.2 rules.
+
+    Parameters
+    ----------
+    path : path
+    defined : collection of str, optional
+        Names that need no file, for the message where there is none.
 
     Raises
     ------
@@ -132,8 +140,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         names = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        near = nearest(path.stem, names)
-        raise UserError(f"{path}: no such file; {path.parent}/ has: {', '.join(names) or 'nothing'}{near}") from None
+        own = f"; `define` has: {', '.join(defined)}" if defined else ""
+        near = nearest(path.stem, [*defined, *names])
+        raise UserError(
+            f"{path}: no such file; {path.parent}/ has: {', '.join(names) or 'nothing'}{own}{near}"
+        ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -149,9 +160,10 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: brackets in brackets, too deep to read") from None
     except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
+        said = str(getattr(error, "problem", error))
+        mark = getattr(error, "context_mark" if said in _TOLD_LATE else "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = yaml_problem(str(getattr(error, "problem", error)))
+        problem = yaml_problem(said)
         raise UserError(f"{where}: not valid YAML: {problem}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")

@@ -10,6 +10,8 @@ from typing import Any
 YAML = {
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
     "could not find expected ':'": "no `key: value` here; a space belongs behind the colon",
+    "mapping values are not allowed here": "a colon too many: quote text that holds `: `; or the line above lacks one",
+    "found unexpected end of stream": "a quote that is never closed",
 }
 NAME = "a name is the file's, without folder and `.yaml`: letters, digits, - and _"
 SECTION = "is a section: write its keys below it, indented, or leave it out"

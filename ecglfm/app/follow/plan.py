@@ -126,10 +126,10 @@ def make_plan(
         This is no folder of the workflow, the config is wrong, or nothing makes a target.
     """
     if not snakefile.is_file():
-        raise UserError(
-            f"{Path.cwd()} has no {snakefile}: run this where you run snakemake, or name its Snakefile with -s"
-        )
+        raise UserError(f"{Path.cwd()} has no {snakefile}: run this where you run snakemake, or name its file with -s")
     need("snakemake", extra="workflow", what="this command")
+    for path in configfiles:
+        read_yaml(path)  # it names the line of a mistake, Snakemake not even the file
     ask = partial(_ask, configfiles=configfiles, config=config, snakefile=snakefile)
     named = [_clean(target) for target in targets]
     known = all(target.isidentifier() or Path(target).suffix for target in named)  # rules and files, as Snakemake has

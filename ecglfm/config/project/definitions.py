@@ -91,4 +91,4 @@ class Definitions:
 
     def _content(self, kind: str, name: str) -> dict[str, Any]:
         own: dict[str, dict[str, Any]] = getattr(self._define, kind)
-        return own[name] if name in own else read_yaml(self.folder / kind / f"{name}.yaml")
+        return own[name] if name in own else read_yaml(self.folder / kind / f"{name}.yaml", own)

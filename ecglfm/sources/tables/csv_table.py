@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow
 
 from ecglfm.config import UserError
-from ecglfm.config.wording import counted
+from ecglfm.config.wording import counted, nearest
 from ecglfm.records import require_columns
 
 _DELIMITERS = (";", "\t", "|")  # besides the comma
@@ -78,7 +78,8 @@ def read_pieces(path: Path, required: list[str], only: list[str] | None = None) 
             yield frame.iloc[1:] if position < 0 else frame
             position += len(batch)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is `root` the folder that holds it?") from None
+        near = nearest(path.name, (other.name for other in path.parent.glob("*.csv")))
+        raise UserError(f"{path}: no such file{near or '; is `root` the folder that holds it?'}") from None
     except (OSError, pa.ArrowInvalid, csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {_fault(path) or f'not a readable CSV: {str(error).strip()}'}") from None
 

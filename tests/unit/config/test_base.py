@@ -23,6 +23,12 @@ def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None
     [
         ("a: 1\nb: 2\na: 3\n", "a.yaml:3: not valid YAML: key 'a' stands twice"),
         ("a: [1\n", "a.yaml:2: not valid YAML"),
+        ("a: 1\nb:2\nc: 3\nd: 4\n", "a.yaml:2: not valid YAML: no `key: value` here; a space belongs behind the colon"),
+        ("a: 1\nb: 'x\nc: 3\n", "a.yaml:2: not valid YAML: a quote that is never closed"),
+        (
+            "a:\n  b:2\n  c: 3\n",
+            "a.yaml:3: not valid YAML: a colon too many: quote text that holds `: `; or the line above",
+        ),
         ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
         ("a: \x00\n", "a.yaml: not valid YAML"),
         ("a: 2024-13-45\n", "a.yaml: not valid YAML"),

@@ -112,3 +112,10 @@ def test_what_cannot_be_planned_is_one_sentence() -> None:
         make_plan(["none"])
     with pytest.raises(UserError, match="--config: "):
         parse_config(["no pair"])
+
+
+def test_a_mistake_in_a_recipe_is_told_with_its_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("lr: 0.003\nroot:path\n")
+    with pytest.raises(UserError, match=r"mine\.yaml:2: not valid YAML: no `key: value` here"):
+        make_plan(configfiles=[recipe])

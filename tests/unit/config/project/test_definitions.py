@@ -68,3 +68,11 @@ def test_mistakes_are_named_where_they_stand(repository: Path, define: dict, mes
     with pytest.raises(UserError) as error:
         project(repository, **define)
     assert str(error.value) == f"mine.yaml: {message}"
+
+
+def test_a_name_that_is_nowhere_is_compared_with_those_of_both_places(repository: Path) -> None:
+    content = BASE | {"define": OWN, "tasks": ["diagnose"]}
+    with pytest.raises(
+        UserError, match=r"tasks/diagnose\.yaml: no such file; .*; `define` has: diagnoses; did you mean 'diagnoses'\?$"
+    ):
+        Project(content, repository / "config")

@@ -89,3 +89,11 @@ def test_numbers(tmp_path: Path):
     assert number_column(read_table(path, []), "n", path).fillna(9).tolist() == [1.5, -2000, 9]
     with pytest.raises(UserError, match="row 4: n must be a number, found ' '"):
         number_column(read_table(path, []), "n", path, required=True)
+
+
+def test_a_table_that_is_not_there_is_looked_for_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "recordings.csv").write_text("a\n1\n")
+    with pytest.raises(UserError, match=r"/recording\.csv: no such file; did you mean 'recordings\.csv'\?$"):
+        read_table(tmp_path / "recording.csv", [])
+    with pytest.raises(UserError, match=r"/exams\.csv: no such file; is `root` the folder that holds it\?$"):
+        read_table(tmp_path / "exams.csv", [])
