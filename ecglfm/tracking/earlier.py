@@ -11,6 +11,7 @@ from ecglfm.config import TrackingSlice
 from ecglfm.config.difference import difference, flatten, shown
 from ecglfm.provenance import sha256_json
 from ecglfm.tracking.journal import Content, folder_of
+from ecglfm.tracking.store import NAME_LENGTH
 
 IDENTITY = ("source", "encoder", "task", "fit")  # tags that say what a run is about, whatever its config
 SEPARATOR = " · "
@@ -69,10 +70,14 @@ def telling_name(
     changes = difference(next(of_first, config), config)
     values = {key: value for key, value in flatten(config).items() if key in told}
     values |= {change.key: change.after for change in changes}
-    parts = [f"{_short(key, told)} {shown(value)}" for key, value in list(values.items())[: MOST + len(told)]]
-    if len(parts) < len(values):
-        parts.append(f"#{sha256_json(config)[:6]}")
-    return SEPARATOR.join([name, *parts])
+    parts = [f"{_short(key, told)} {shown(value)}" for key, value in values.items()]
+    most = min(len(parts), MOST + len(told))
+    while True:
+        rest = [f"#{sha256_json(config)[:6]}"] if most < len(parts) else []
+        text = SEPARATOR.join([name, *parts[:most], *rest])
+        if len(text) <= NAME_LENGTH or not most:
+            return text
+        most -= 1
 
 
 def _short(key: str, told: Sequence[str]) -> str:

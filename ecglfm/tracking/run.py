@@ -18,7 +18,7 @@ from ecglfm.config.difference import flatten
 from ecglfm.tracking.earlier import SEPARATOR, telling_name
 from ecglfm.tracking.journal import Content, Journal, contents, folder_of, run_key
 from ecglfm.tracking.mirror import Mirror, warn
-from ecglfm.tracking.store import valid_name
+from ecglfm.tracking.store import valid_name, valid_names
 from ecglfm.tracking.surroundings import surroundings
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def standard_tags(
 
 def parameters(content: Mapping[str, Any]) -> dict[str, str]:
     """Nested parameters as `section.key: text`, cut to what MLflow holds."""
-    texts = {valid_name(name): str(value) for name, value in flatten(content).items()}
+    flat = flatten(content)
+    texts = {name: str(flat[key]) for key, name in valid_names(flat).items()}
     return {k: text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…" for k, text in texts.items()}
 
 
@@ -85,7 +86,8 @@ class Run:
 
     def log(self, metrics: Mapping[str, float | None], step: int) -> None:
         """Note metrics of one step. None, NaN and infinite values are left out."""
-        known = {valid_name(name): float(v) for name, v in metrics.items() if v is not None and math.isfinite(v)}
+        names = valid_names(metrics)
+        known = {names[name]: float(v) for name, v in metrics.items() if v is not None and math.isfinite(v)}
         self._note({"step": int(step), "metrics": known})
 
     def tag(self, name: str, value: str) -> None:

@@ -11,7 +11,8 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,13 @@ from ecglfm.config import TrackingSlice
 from ecglfm.extras import need
 
 KEY_TAG = "ecglfm.run"  # our identifier of a run, by which it is found again
+NAME_LENGTH = 250  # of a metric, parameter, tag or run; PostgreSQL refuses a longer one
 PER_REQUEST = 100  # parameters or tags; MLflow's limit
 METRICS_PER_REQUEST = 500  # MLflow takes at most 1000
 LOCK_SECONDS = 120.0  # creating the SQLite schema takes MLflow several seconds, more on a slow disk
 BUSY_SECONDS = 5.0  # an SQLite file that somebody else keeps locked this long counts as unreachable
 
+_ODD = re.compile(r"[^\w\-. /:]")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -39,7 +42,14 @@ _ENVIRONMENT = {
 
 def valid_name(text: str) -> str:
     """Name of a metric, parameter or tag that MLflow accepts: letters, digits, `_ - . / :` and spaces."""
-    return re.sub(r"[^\w\-. /:]", "_", text)[:250]
+    return _ODD.sub("_", text)[:NAME_LENGTH]
+
+
+def valid_names(texts: Collection[str]) -> dict[str, str]:
+    """`valid_name` of each; where two are one, as of `EF<40` and `EF>40`, with the numbers of characters instead."""
+    often = Counter(map(valid_name, texts))
+    numbered = {text: valid_name(_ODD.sub(lambda odd: f"_{ord(odd[0]):x}_", text)) for text in texts}
+    return {text: name if often[name := valid_name(text)] == 1 else numbered[text] for text in texts}
 
 
 def without_password(text: str) -> str:
@@ -129,7 +139,9 @@ class Store:
     def create(self, stage: str, key: str, name: str, began: int) -> str:
         """Make a run, and the experiment where there is none; return MLflow's identifier of the run."""
         with self._locked():
-            run = self._client.create_run(self._experiment(stage), start_time=began, tags={KEY_TAG: key}, run_name=name)
+            run = self._client.create_run(
+                self._experiment(stage), start_time=began, tags={KEY_TAG: key}, run_name=name[:NAME_LENGTH]
+            )
         return str(run.info.run_id)
 
     def steps(self, run_id: str, name: str) -> set[int]:

@@ -81,3 +81,16 @@ def test_names_differ_where_too_much_does(tmp_path: Path) -> None:
     }
     assert len(names) == 2
     assert all(name.startswith("n · lr 0.001 · a 1 · b 1 · c 1 · d 1 · #") for name in names)
+
+
+def test_a_name_is_as_long_as_a_database_takes(tmp_path: Path) -> None:
+    """Differences of 60 characters: three of them fit into 250, and what stands for the others tells runs apart."""
+    begun(tmp_path, "c", 2, FIT, CONFIG)
+    many = [changed(**{name: name * 60 for name in "abc"}, d=last) for last in ("x" * 60, "y" * 60)]
+    names = [
+        telling_name("n", one, folder=tmp_path / "tracking/finetune", tags=FIT, told=["finetune.lr"]) for one in many
+    ]
+    assert [name[:-6] for name in names] == [f"n · lr 0.001 · a {'a' * 60} · b {'b' * 60} · c {'c' * 60} · #"] * 2
+    assert len(set(names)) == 2
+    (longest,) = {telling_name("n" * 245, one, folder=tmp_path, tags=FIT, told=["finetune.lr"]) for one in many[:1]}
+    assert longest.startswith("n" * 245 + " · #")

@@ -41,6 +41,15 @@ def test_parameters_are_flat_and_short() -> None:
     assert len(flat["text"]) == 500
 
 
+def test_names_that_would_be_one_stay_apart(tmp_path: Path) -> None:
+    """In SQLite's store, and where one of the two has no value at a step."""
+    with begin(tracking(tmp_path)) as run:
+        run.log({"auroc/EF<40": 0.9, "auroc/EF>40": 0.6, "auroc/x+y": 0.5}, 0)
+        run.log({"auroc/EF<40": None, "auroc/EF>40": 0.7, "auroc/x+y": 0.5}, 1)
+    assert run_of(tmp_path, run.key).data.metrics == {"auroc/EF_3c_40": 0.9, "auroc/EF_3e_40": 0.7, "auroc/x_y": 0.5}
+    assert parameters({"a<": 1, "a>": 2, "b<": 3}) == {"a_3c_": "1", "a_3e_": "2", "b_": "3"}
+
+
 def test_standard_tags_leave_out_what_does_not_apply() -> None:
     tags = standard_tags(stage="pretrain", encoder="tiny", rule="pretrain_encoder", data_hash="d")
     assert tags == {"stage": "pretrain", "encoder": "tiny", "snakemake_rule": "pretrain_encoder", "data_hash": "d"}
