@@ -59,7 +59,7 @@ class Section(BaseModel):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML 1.2 scalars: `no`, `on`, `NO` are text, `1e-6` is a number; a repeated key is an error."""
+    """YAML 1.2 scalars: `no`, `on`, `NO` are text, `1e-6` is a number; a key twice is an error; `<<: *name` merges."""
 
 
 _StrictLoader.yaml_implicit_resolvers = {
@@ -80,6 +80,8 @@ def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, 
     """Build a mapping and refuse a key that stands twice (PyYAML would keep the last, silently)."""
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue  # `construct_mapping` brings those keys, before which the mapping's own go
         key = loader.construct_object(key_node, deep=True)
         if isinstance(key, str) and key in seen:
             raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)

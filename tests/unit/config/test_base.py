@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field
+from snakemake.common.configfile import load_configfile
 
 from ecglfm.config import UserError, read_yaml
 from ecglfm.config.base import Section
@@ -40,6 +41,20 @@ def test_bad_yaml_names_file_and_line(tmp_path: Path, text: str, message: str) -
     with pytest.raises(UserError, match="^[^\n]*$") as error:
         read_yaml(tmp_path / "a.yaml")
     assert message in str(error.value)
+
+
+def test_a_mapping_takes_the_keys_of_another_and_its_own_go_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "a: &a\n  x: 1\n  y: &y {z: 1, w: 2}\nb:\n  x: 2\n  <<: *a\nc: &c {<<: *a, y: {<<: *y, z: 3}}\nd: {<<: *c}\n"
+    )
+    whole = {"x": 1, "y": {"z": 1, "w": 2}}
+    changed = {"x": 1, "y": {"z": 3, "w": 2}}
+    assert read_yaml(path) == {"a": whole, "b": whole | {"x": 2}, "c": changed, "d": changed}
+    assert load_configfile(path) == read_yaml(path)  # Snakemake reads the same file
+    path.write_text("a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}\n")
+    with pytest.raises(UserError, match="a.yaml:2: not valid YAML: key 'x' stands twice$"):
+        read_yaml(path)
 
 
 def test_yaml_of_another_encoding_or_without_end_is_one_line(tmp_path: Path) -> None:
