@@ -48,22 +48,29 @@ def find_model(config: ProjectConfig, tasks: Mapping[str, TaskConfig]) -> Finish
     Raises
     ------
     UserError
-        The folder holds no model, or one that predicts no classes, reads signals prepared in another way, or knows none
-        of the labels of the project's tasks.
+        The folder holds no model, or one that predicts neither classes nor survival, reads signals prepared in another
+        way, or knows none of the labels of the project's tasks of its sort.
     """
     if config.model is None:
         return None
     folder, where = Path(config.model), f"model: {config.model}"
     content = read_json_of(folder, "model", "model")
     about = parse(_Labels, content, f"{where}/model.json")
-    if about.kind not in KINDS or not KINDS[about.kind].has_classes:
-        raise UserError(f"{where}: is of `kind: {about.kind}`; evaluate_on measures labels that are there or not")
+    kind = KINDS.get(about.kind)
+    if kind is None or not (kind.has_classes or kind.time):
+        raise UserError(
+            f"{where}: is of `kind: {about.kind}`; evaluate_on measures labels that are there or not, and survival"
+        )
     description = read_description(folder, "model", "model")
     otherwise = (
         {} if description.input is None else {"otherwise": "its thresholds would be of other signals than these"}
     )
     check_preprocess(description.preprocess, config.preprocess, where, **otherwise)
-    usable = {name: task for name, task in tasks.items() if task.task_kind.has_classes}
+    usable = {
+        name: task
+        for name, task in tasks.items()
+        if task.task_kind.has_classes == kind.has_classes and task.task_kind.columns == kind.columns
+    }
     shared = [name for name, task in usable.items() if set(task.labels) & set(about.label_names)]
     if not shared:
         there = "; ".join(f"{name}: {', '.join(task.labels)}" for name, task in usable.items()) or "there are none"

@@ -20,7 +20,7 @@ from ecglfm.evaluation.metrics.conformal import set_metrics
 from ecglfm.evaluation.metrics.entries import entry_of, how_resampled, nothing, summarize
 from ecglfm.evaluation.metrics.folds import fold_means
 from ecglfm.evaluation.metrics.groups import MIN_PATIENTS, group_names, subgroups
-from ecglfm.evaluation.metrics.hazards import RiskSets, concordance
+from ecglfm.evaluation.metrics.hazards import RiskSets, concordance, hazard_ratio
 from ecglfm.evaluation.metrics.influence import auroc_influence, concordance_influence
 from ecglfm.evaluation.metrics.intervals import LOG, SQUARES, Scale, scaled_interval, score_interval
 from ecglfm.evaluation.metrics.metric import Metric
@@ -63,6 +63,7 @@ __all__ = [
     "external_cohorts",
     "fold_means",
     "group_names",
+    "hazard_ratio",
     "how_resampled",
     "interval",
     "label_metrics",

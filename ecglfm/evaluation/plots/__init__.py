@@ -17,7 +17,7 @@ from ecglfm.evaluation.plots.drawing import (
     with_interval,
 )
 from ecglfm.evaluation.plots.ecg_paper import highlight, plot_ecg, save_ecg
-from ecglfm.evaluation.plots.pictures import figures
+from ecglfm.evaluation.plots.pictures import figures, risk_group_figure
 
 __all__ = [
     "COLOURS",
@@ -32,6 +32,7 @@ __all__ = [
     "literal",
     "plot_ecg",
     "png",
+    "risk_group_figure",
     "save_ecg",
     "save_png",
     "style",

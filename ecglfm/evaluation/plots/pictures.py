@@ -112,8 +112,13 @@ def kaplan_meier_figure(data: SurvivalPredictions, metrics: dict[str, Any]) -> F
     return _panels(data.names, draw, x="time", y="share without event")
 
 
-def risk_group_figure(data: SurvivalPredictions, metrics: dict[str, Any]) -> Figure:
-    """Observed against predicted survival of each group of risk at the horizon, with Kaplan-Meier's interval."""
+def risk_group_figure(
+    data: SurvivalPredictions, metrics: dict[str, Any], *, before: SurvivalPredictions | None = None
+) -> Figure:
+    """Observed against predicted survival of each group of risk at the horizon, with Kaplan-Meier's interval.
+
+    Dotted what they were before a recalibration, where there was one.
+    """
 
     def draw(axes: Axes, label: int) -> str:
         found = [group for group in data.risk_groups(label) if "observed" in group]
@@ -121,7 +126,10 @@ def risk_group_figure(data: SurvivalPredictions, metrics: dict[str, Any]) -> Fig
             axes.plot([group["predicted"]] * 2, [group["ci_low"], group["ci_high"]], color=COLOURS[0], linewidth=1.0)
         x, y = [group["predicted"] for group in found], [group["observed"] for group in found]
         axes.plot(x, y, color=COLOURS[0], linewidth=1.2, marker="o", markersize=4)
-        low = min([group["ci_low"] for group in found] + x, default=0.0)
+        once = [group for group in (before.risk_groups(label) if before else []) if "observed" in group]
+        was = [group["predicted"] for group in once]
+        axes.plot(was, [group["observed"] for group in once], color=COLOURS[0], linewidth=1.0, linestyle=":")
+        low = min([group["ci_low"] for group in found] + x + was, default=0.0)
         axes.plot([low, 1], [low, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         reference = data.references[label]
         at = "" if reference is None else f"at {reference.horizon:.3g}: "

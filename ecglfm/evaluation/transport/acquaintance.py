@@ -16,12 +16,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecglfm.config import BASELINES
+from ecglfm.config.kinds import KINDS
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.leakage import SEEN, leakage
 from ecglfm.models.lineage import lineage
 from ecglfm.models.seen import fingerprints, read_seen
 from ecglfm.provenance import read_json
-from ecglfm.training.finetuning import hash_of_fit
+from ecglfm.training.finetuning import hash_of_fit, read_targets
 
 
 class Home(NamedTuple):
@@ -136,7 +137,8 @@ def _fitted(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> di
     labels, manifest = home.root / "labels" / f"{home.task}.parquet", home.root / "manifest/records.parquet"
     if not labels.is_file() or not manifest.is_file():
         return _unknown(_ELSEWHERE)
-    names = [f"label.{name}" for name in info.get("label_names", [])]
+    kind = str(info.get("kind", "multilabel"))
+    names = [column for name in info.get("label_names", []) for column in KINDS[kind].label_columns(name)]
     if "fold" in pq.read_schema(labels).names or not set(names) <= set(pq.read_schema(labels).names):
         return _unknown(_CHANGED)
     table = pd.read_parquet(labels, filters=[("split", "in", SEEN)]).sort_values("record_id", ignore_index=True)
@@ -144,7 +146,8 @@ def _fitted(cohort: pd.DataFrame, home: Home | None, info: dict[str, Any]) -> di
     if not table["record_id"].isin(records.index).all():
         return _unknown(_CHANGED)
     records = records.loc[table["record_id"]].reset_index(drop=True)
-    if hash_of_fit(records, table[names].to_numpy("float32"), info["label_names"]) != info.get("data_hash"):
+    target, _ = read_targets(table[names], kind, labels)
+    if hash_of_fit(records, target, info["label_names"]) != info.get("data_hash"):
         return _unknown(_CHANGED)
     return _met(cohort, records)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ecglfm.config import UserError
+from ecglfm.config.kinds import KINDS, TaskKind
 from ecglfm.data.manifest import hash_fraction
 from ecglfm.records import require_columns
 
@@ -17,7 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 def cohort_records(
-    labels: pd.DataFrame, records: pd.DataFrame, names: Sequence[str], sources: Sequence[str] | None, where: Path
+    labels: pd.DataFrame,
+    records: pd.DataFrame,
+    names: Sequence[str],
+    sources: Sequence[str] | None,
+    where: Path,
+    *,
+    kind: TaskKind = KINDS["multilabel"],
 ) -> pd.DataFrame:
     """Records of a cohort with their labels, whatever split a project has put them in, by record.
 
@@ -33,6 +41,8 @@ def cohort_records(
         None: all of the task's.
     where : path
         File of the labels, for messages.
+    kind : TaskKind
+        Of the model.
 
     Raises
     ------
@@ -40,19 +50,22 @@ def cohort_records(
         The task has none of the labels, no record is left, or the labels are of another manifest.
     """
     require_columns(labels, ["record_id", "source"], str(where))
-    columns = {name: f"label.{name}" for name in names if f"label.{name}" in labels}
+    columns = {name: kind.label_columns(name) for name in names if set(kind.label_columns(name)) <= set(labels)}
     if not columns:
         raise UserError(f"{where}: has none of the labels that the model predicts: {', '.join(names)}")
     if lacking := [name for name in names if name not in columns]:
         logger.warning("%s: the task has no label %s: the model is not measured on it", where, ", ".join(lacking))
     wanted = labels if sources is None else labels[labels["source"].isin(list(sources))]
-    joined = records.merge(wanted[["record_id", *columns.values()]], on="record_id", validate="one_to_one")
+    joined = records.merge(
+        wanted[["record_id", *chain.from_iterable(columns.values())]], on="record_id", validate="one_to_one"
+    )
     if not len(wanted):
         raise UserError(f"{where}: no record of {', '.join(sources or ['any source'])} is in it")
     if len(joined) < len(wanted):
         missing = len(wanted) - len(joined)
         raise UserError(f"{where}: {missing} of its records are not in the manifest; make the labels again")
-    absent = {f"label.{name}": np.float32(np.nan) for name in names if name not in columns}
+    lacks = chain.from_iterable(kind.label_columns(name) for name in names if name not in columns)
+    absent = dict.fromkeys(lacks, np.float32(np.nan))
     return joined.assign(split="test", **absent).sort_values("record_id", ignore_index=True)
 
 

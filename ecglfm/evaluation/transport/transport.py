@@ -6,7 +6,6 @@ All ways of using it are measured on the same test records; the local ones, by w
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,21 @@ import numpy as np
 import pandas as pd
 
 from ecglfm import distributed
-from ecglfm.config import FinetuneConfig, TrackingSlice, TransportSlice, UserError
+from ecglfm.config import TrackingSlice, TransportSlice, UserError
 from ecglfm.config.difference import changed
 from ecglfm.config.kinds import KINDS
 from ecglfm.data.samples import check_samples
-from ecglfm.evaluation.evaluate import measure
-from ecglfm.evaluation.plots import calibration_figure, save_png
-from ecglfm.evaluation.prediction import predict_records, predictions_on_test
+from ecglfm.evaluation.plots import save_png
+from ecglfm.evaluation.prediction import predict_records
 from ecglfm.evaluation.report import run_transport_page
 from ecglfm.evaluation.transport.acquaintance import acquaintance, home_of
-from ecglfm.evaluation.transport.cohort import cohort_records, draw_local
-from ecglfm.evaluation.transport.ways import Way, calibration_lines, prevalences, rows_of, with_local, with_prior
+from ecglfm.evaluation.transport.classes import judge_classes
+from ecglfm.evaluation.transport.cohort import cohort_records
+from ecglfm.evaluation.transport.survival import judge_survival
+from ecglfm.models.baseline_hazard import BaselineHazard
 from ecglfm.provenance import code_version, read_json, write_json, write_parquet
 from ecglfm.records import data_hash
 from ecglfm.tracking import standard_tags, start_run
-from ecglfm.training.finetuning import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -74,50 +73,42 @@ def run_transport(
     Raises
     ------
     UserError
-        The folder holds no model of classes, the labels are none of its, or the signals are not prepared as it reads
-        them.
+        The folder holds no model of classes or survival, the labels are none of its, or the signals are not prepared as
+        it reads them.
     """
-    cohort, table, names = _predict(slice, labels, manifest, signals, threads)
+    cohort, table, names, baselines = _predict(slice, labels, manifest, signals, threads)
     folder = Path(slice.model)
-    info = dict(read_json(folder / "model.json"))
+    info: dict[str, Any] = {"kind": "multilabel"} | dict(
+        read_json(folder / "model.json")
+    )  # a file of old does not say it
     home = home_of(folder, info)
     home_metrics = None if home is None else home.metrics()
-    everybody = predictions_on_test(table, names)
-    sets = draw_local(everybody.patients, slice.transport.local, slice.transport.seed)
-    local = sets[max(sets)] if sets else np.zeros(len(table), bool)
-    write_parquet(output / "predictions.parquet", table.assign(split=np.where(local, LOCAL, "test")))
-
-    test, prior = rows_of(everybody, ~local), prior_of(info, home_metrics, names)
-    # Of classes of which a record has exactly one, unless the labels know of some of them alone.
-    exclusive = KINDS[info["kind"]].exclusive and len(names) == len(info["label_names"])
-    prevalence = prevalences(test, prior, slice.evaluate, exclusive=exclusive)
-    told = {name: entry["told"]["value"] for name, entry in prevalence.items()}
-    ways = [Way("as_is", {}, test), with_prior(test, prior, told, exclusive=exclusive)]
-    for size, rows in sets.items():
-        chosen, least = rule_of(slice.finetune), slice.evaluate.min_patients
-        some = rows_of(everybody, rows)
-        ways.append(with_local(test, some, chosen, size=size, min_patients=least, exclusive=exclusive))
+    if KINDS[info["kind"]].has_classes:
+        judged = judge_classes(table, names, info, home_metrics, slice)
+    else:
+        judged = judge_survival(table, names, baselines, slice)
+    write_parquet(output / "predictions.parquet", table.assign(split=np.where(judged.local, LOCAL, "test")))
     metrics: dict[str, Any] = {
         "model": {key: info.get(key) for key in ("task", "fit")}
         | {"encoder": info.get("encoder", {}).get("name", "encoder"), "folder": slice.model, "sha256": slice.sha256},
         "task": task,
+        "kind": info["kind"],
         "label_names": names,
         "not_measured": [name for name in info["label_names"] if name not in names],
         "sources": sorted(cohort["source"].unique()),
         "cohort": {"records": len(cohort), "patients": int(cohort["patient_id"].nunique())},
         "home": _home(home_metrics, names),
-        "prevalence": prevalence,
-        "ways": [way.about | {"name": way.name} | _measured(way, slice) for way in ways],
+        **judged.content,
         "acquaintance": acquaintance(cohort, home, info, folder),
         "data_hash": data_hash(cohort),
         "code": code_version(),
     }
     write_json(output / "metrics.json", metrics)
-    _draw(metrics, ways, output)
+    save_png(judged.figure, output / "calibration.png")
     run_transport_page(output, output / "index.html")
     _warn(metrics["acquaintance"], folder)
-    first = metrics["ways"][0]["macro"]["auroc"]["value"]
-    logger.info("%s: %s on %s: macro auroc %s", output, folder, ", ".join(metrics["sources"]), first)
+    metric, first = next(iter(metrics["ways"][0]["macro"].items()))
+    logger.info("%s: %s on %s: macro %s %s", output, folder, ", ".join(metrics["sources"]), metric, first["value"])
     _track(metrics, slice, output, tracking, rule)
     return metrics
 
@@ -128,40 +119,29 @@ def _predict(
     manifest: Path,
     signals: Path,
     threads: int,
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Records of the cohort, the table of predictions of them, and the labels of the model that are known of some."""
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[BaselineHazard | None]]:
+    """Records of the cohort, the table of predictions of them, the labels that are known of some, and their hazards."""
     import torch
 
     from ecglfm.models.bundle import load_model
 
     torch.set_num_threads(max(1, threads))
     model = load_model(slice.model)
-    if not KINDS[model.kind].has_classes:
-        raise UserError(f"{slice.model}: is of `kind: {model.kind}`; evaluate-on measures labels that are there or not")
+    kind = KINDS[model.kind]
+    if not kind.has_classes and kind.time is None:
+        raise UserError(
+            f"{slice.model}: is of `kind: {model.kind}`; evaluate-on measures labels that are there or not and survival"
+        )
     names = list(model.label_names)
-    cohort = cohort_records(pd.read_parquet(labels), pd.read_parquet(manifest), names, slice.transport.sources, labels)
-    known = [name for name in names if cohort[f"label.{name}"].notna().any()]
+    tables = pd.read_parquet(labels), pd.read_parquet(manifest)
+    cohort = cohort_records(*tables, names, slice.transport.sources, labels, kind=kind)
+    known = [name for name in names if cohort[kind.label_columns(name)[0]].notna().any()]
     if not known:
         raise UserError(f"{labels}: nothing is known of {', '.join(names)}, which the model predicts")
+    baselines = dict(zip(names, model.baselines or [None] * len(names), strict=True))
     check_samples(cohort, signals)
-    return cohort, predict_records(model.to(distributed.choose_device()), cohort, signals), known
-
-
-def prior_of(info: dict[str, Any], home_metrics: dict[str, Any] | None, names: list[str]) -> dict[str, float | None]:
-    """Prevalence that a model's probabilities presuppose: of its training, else of its own test split, else None."""
-    own = info.get("training", {}).get("prior", {})
-    counted = (home_metrics or {}).get("n", {})
-    found = {}
-    for name in names:
-        known = counted.get("known", {}).get(name)
-        share = own.get(name) if name in own else counted["positives"][name] / known if known else None
-        found[name] = share if share is not None and 0 < share < 1 else None
-    return found
-
-
-def rule_of(config: FinetuneConfig) -> Rule:
-    """How thresholds are chosen."""
-    return Rule(config.threshold, config.threshold_beta, config.threshold_sensitivity, config.threshold_min_positives)
+    said = predict_records(model.to(distributed.choose_device()), cohort, signals)
+    return cohort, said, known, [baselines[name] for name in known]
 
 
 def _home(metrics: dict[str, Any] | None, names: list[str]) -> dict[str, Any] | None:
@@ -170,27 +150,6 @@ def _home(metrics: dict[str, Any] | None, names: list[str]) -> dict[str, Any] | 
         return None
     found = {name: metrics["labels"][name] for name in names if name in metrics["labels"]}
     return {"n": metrics["n"], "sources": metrics.get("sources", []), "labels": found}
-
-
-def _measured(way: Way, slice: TransportSlice) -> dict[str, Any]:  # noqa: A002
-    resamples = slice.evaluate.bootstrap if way.name == "as_is" else 0
-    lines = calibration_lines(way.predictions, slice.evaluate, resamples=resamples)
-    measured = measure(way.predictions, slice.evaluate)
-    about = way.about.get("labels", {})
-    labels = {
-        name: {"metrics": entries | lines[name], "adapted": about.get(name), "threshold": measured["thresholds"][name]}
-        for name, entries in measured["labels"].items()
-    }
-    kept = {key: measured[key] for key in ("macro", "bootstrap", "split")}
-    return kept | {"test": measured["n"], "labels": labels}
-
-
-def _draw(metrics: dict[str, Any], ways: list[Way], output: Path) -> None:
-    """Calibration of the way with most local records, and dotted of the model as it is."""
-    last = metrics["ways"][-1]["labels"]
-    entries = {name: last[name]["metrics"] for name in metrics["label_names"]}
-    shown = replace(ways[-1].predictions, uncalibrated=ways[0].predictions.probabilities)
-    save_png(calibration_figure(shown, {"labels": entries}), output / "calibration.png")
 
 
 def _warn(found: dict[str, Any], folder: Path) -> None:

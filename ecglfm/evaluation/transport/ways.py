@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.evaluation.metrics import Metric, PatientWeights, Predictions, entry_of, nothing
@@ -66,6 +67,24 @@ class Way(NamedTuple):
     name: str
     about: dict[str, Any]
     predictions: Predictions
+
+
+class Judged(NamedTuple):
+    """A model on a cohort.
+
+    Attributes
+    ----------
+    local : ndarray of bool, shape (n,)
+        Records of the largest local set; the others are the test.
+    content : dict
+        `ways` of `metrics.json`, and what else it says of this kind of model.
+    figure : Figure
+        Calibration before and after.
+    """
+
+    local: np.ndarray
+    content: dict[str, Any]
+    figure: Figure
 
 
 def with_prior(

@@ -9,6 +9,7 @@ from ecglfm.training.finetuning.linear_probe import probe_learner
 from ecglfm.training.finetuning.scores import macro_auroc
 from ecglfm.training.finetuning.summary import lacking
 from ecglfm.training.finetuning.supervised import train
+from ecglfm.training.finetuning.targets import read_targets
 from ecglfm.training.finetuning.thresholds import Rule, choose_threshold
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "macro_auroc",
     "make_criterion",
     "probe_learner",
+    "read_targets",
     "run_finetune",
     "share_of_patients",
     "train",

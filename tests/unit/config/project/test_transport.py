@@ -57,7 +57,8 @@ def test_its_slice_changes_with_what_it_is_measured_by(repository: Path, tmp_pat
 @pytest.mark.parametrize(
     ("content", "change", "message"),
     [
-        ({"kind": "survival"}, {}, "is of `kind: survival`; evaluate_on measures labels that are there or not"),
+        ({"kind": "regression"}, {}, "is of `kind: regression`; evaluate_on measures labels that are there or not, and survival"),
+        ({"kind": "survival"}, {}, r"predicts AFIB, MI, of which no task has any \(there are none\)"),
         ({"label_names": ["X"]}, {}, r"predicts X, of which no task has any \(coin-toss: .*; diagnosis: AFIB, LBBB, MI, PVC; af: AFIB\)"),
         ({"label_names": []}, {}, r"model\.json: label_names: "),
         ({}, {"preprocess": {"sampling_rate": 250}}, r"its sampling_rate is 500, this project's is 250; .* write `preprocess: \{sampling_rate: 500\}`"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -149,3 +150,15 @@ def test_what_the_weights_were_before_is_not_forgotten(root: Path, tmp_path: Pat
     moved = acquaintance(cohort, None, info, tmp_path)["pretraining"]
     assert (moved["seen"], moved["records"]) == (2, 1)
     assert moved["reason"].endswith("; what the weights were trained on before that is not known here")
+
+
+def test_what_a_survival_model_was_fitted_to_is_known_by_its_times(root: Path) -> None:
+    labels = pd.read_parquet(root / "labels/af.parquet").sort_values("record_id", ignore_index=True)
+    times = labels.drop(columns="label.AF").assign(**{"time.AF": range(1, 7), "event.AF": [1, 0, 1, 0, 1, 0]})
+    write_parquet(root / "labels/af.parquet", times)
+    records = pd.read_parquet(root / "manifest/records.parquet")[:4]
+    info = info_of(root) | {"kind": "survival"}
+    info["data_hash"] = hash_of_fit(records, np.array([[1, -2, 3, -4]], dtype=np.float32).T, ["AF"])
+    assert found(root, info)["finetuning"]["records"] == 1
+    info["data_hash"] = hash_of_fit(records, np.array([[1, -2, 3, -5]], dtype=np.float32).T, ["AF"])
+    assert found(root, info)["finetuning"]["records"] is None

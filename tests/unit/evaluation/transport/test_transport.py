@@ -25,7 +25,6 @@ from ecglfm.config import (
     UserError,
 )
 from ecglfm.evaluation.transport import run_transport, transport
-from ecglfm.evaluation.transport.transport import prior_of
 from ecglfm.models import bundle
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_array, write_json, write_parquet
@@ -51,6 +50,7 @@ class Amplitude(nn.Module):
         return outputs
 
     calibration = conformal = None
+    baselines = ()
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1
@@ -167,13 +167,6 @@ def test_one_source_of_a_project_may_be_the_cohort(cohort: dict[str, Any]) -> No
     small = run_transport(slice_of(cohort, sources=["alpha"], local=[500]), **cohort)
     assert [way["name"] for way in small["ways"]] == ["as_is", "prior_shift"]
     assert small["ways"][0]["test"]["records"] == COUNT
-
-
-def test_the_prior_is_that_of_training_or_of_the_test_split_at_home() -> None:
-    home = {"n": {"positives": {"a": 3, "b": 0}, "known": {"a": 12, "b": 5}}}
-    assert prior_of({"training": {"prior": {"a": 0.4}}}, home, ["a", "b", "c"]) == {"a": 0.4, "b": None, "c": None}
-    assert prior_of({}, home, ["a"]) == {"a": 0.25}
-    assert prior_of({}, None, ["a"]) == {"a": None}
 
 
 class Seen:
