@@ -21,13 +21,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder of an encoder, or of a model: what its head reads",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
-    parser.add_argument(
-        "--prepared",
-        type=Path,
-        nargs="+",
-        metavar="TABLE",
-        help="preprocess/SOURCE/*.parquet instead: the stage `embed`",
-    )
+    parser.add_argument("--prepared", type=Path, metavar="DIR", help="preprocess/SOURCE instead: the stage `embed`")
+    parser.add_argument("--shards", type=int, metavar="N", help="of --prepared; default: all that are there")
     add_recordings(parser)
     add_numbers(parser)
     parser.set_defaults(run=_embed)
@@ -46,6 +41,8 @@ def _embed(args: argparse.Namespace) -> int:
     from ecglfm.app.embedding import run_embed, run_embed_prepared
     from ecglfm.evaluation.verification import sharing_risks
 
+    if args.shards and not args.prepared:
+        raise UserError("--shards goes with --prepared")
     if args.prepared:
         if args.recordings or args.source:
             raise UserError("--prepared stands for files, folders and --source: one of them")
@@ -54,7 +51,7 @@ def _embed(args: argparse.Namespace) -> int:
                 "--prepared: linear probes and maps compare these vectors, which are all of fp32: leave --precision and"
                 " --compile out"
             )
-        count = run_embed_prepared(args.encoder, args.prepared, args.output, threads=args.threads)
+        count = run_embed_prepared(args.encoder, args.prepared, args.output, shards=args.shards, threads=args.threads)
         print("\n".join([f"{args.output}: {counted(count, 'recording')}", *sharing_risks(args.encoder)]))
         return 0
     recordings, reader = recordings_of(args)

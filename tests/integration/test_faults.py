@@ -144,6 +144,18 @@ def test_config_mistakes_are_one_line(clone, break_it, line: str) -> None:
     assert "Traceback" not in done.stdout
 
 
+def test_no_command_names_every_shard(clone) -> None:
+    """Linux takes 128 KiB as one argument, which 900 paths fill: a command is told the folder and the number."""
+    clone.edit("config/sources/demo-ptbxl.yaml", shards=11)
+    targets = ("report", "discover", "umap", "confounders", "serial", "leaderboard", "lead_sets", "embed_all")
+    shown = clone.snakemake(
+        *targets, "-n", "--config", "discover={features: {kind: attribution, task: af, label: AFIB}}"
+    )
+    commands = [line for line in shown.splitlines() if line.startswith("Shell command: ")]
+    assert sum("/demo-ptbxl --shards 11 --output" in line for line in commands) == 2  # of the encoder, of the model
+    assert not [line for line in commands if "/demo-ptbxl/000." in line and "/demo-ptbxl/010." in line]
+
+
 def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:
     (clone.root / "my.yaml").write_text("tasks: [af]\nencoders: [tiny]\ntasks: []\n")
     assert "my.yaml:3: not valid YAML: key 'tasks' stands twice" in clone.snakemake(

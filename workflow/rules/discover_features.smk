@@ -18,9 +18,11 @@ rule discover_embed:
         "../../envs/discover.yaml"
     params:
         model=subpath(input.model, parent=True),
+        results=subpath(output.records, ancestor=4),
+        shards=get_shard_count,
     shell:
-        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.model:q} --prepared {input.tables:q}"
-        " --output {output.records:q} --threads {threads} 2> {log:q}"
+        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.model:q} --prepared {params.results:q}/preprocess/{wildcards.source:q}"
+        " --shards {params.shards:q} --output {output.records:q} --threads {threads} 2> {log:q}"
 
 
 rule discover_features:

@@ -17,9 +17,11 @@ rule embed_source:
         "../../envs/ecglfm.yaml"
     params:
         encoder=subpath(input.encoder, parent=True),
+        results=subpath(output.records, ancestor=3),
+        shards=get_shard_count,
     shell:
-        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.encoder:q} --prepared {input.tables:q} --output {output.records:q}"
-        " --threads {threads} 2> {log:q}"
+        "python -m ecglfm --cost {log:q}.cost embed --encoder {params.encoder:q} --prepared {params.results:q}/preprocess/{wildcards.source:q}"
+        " --shards {params.shards:q} --output {output.records:q} --threads {threads} 2> {log:q}"
 
 
 rule embed_all:

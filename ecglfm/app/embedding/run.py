@@ -12,6 +12,7 @@ from ecglfm.app.prediction import Reader, Recording
 from ecglfm.config import UserError
 from ecglfm.data.samples import Signals, check_reads, check_samples
 from ecglfm.data.signals import as_read
+from ecglfm.data.tables import shard_tables
 from ecglfm.provenance import atomic
 
 _COLUMNS = ["record_id", "source", "patient_id", "shard", "offset", "n_samples", "sampling_rate", "sha256"]
@@ -60,17 +61,21 @@ def run_embed(
     return table
 
 
-def run_embed_prepared(folder: Path, tables: Sequence[Path], output: Path, *, threads: int = 1) -> int:
+def run_embed_prepared(
+    folder: Path, prepared: Path, output: Path, *, shards: int | None = None, threads: int = 1
+) -> int:
     """The stage `embed`: write the vectors of all recordings of a database, and those of their windows beside them.
 
     Parameters
     ----------
     folder : path
         Of an encoder, or of a model.
-    tables : sequence of path
-        `preprocess/{source}/{shard}.parquet` of all shards of one source.
+    prepared : path
+        `preprocess/{source}`, the tables and signals of all shards of one source.
     output : path
         `{name}.parquet`, in the order of `record_id`, whatever the shards; that of windows is `{name}.windows.parquet`.
+    shards : int or None
+        How many there are; None: all that are found.
     threads : int
         Of torch.
 
@@ -82,25 +87,19 @@ def run_embed_prepared(folder: Path, tables: Sequence[Path], output: Path, *, th
     Raises
     ------
     UserError
-        The encoder cannot be read or reads other signals, or samples are not those of the tables.
+        A shard is missing, the encoder cannot be read or reads other signals, or samples are not those of the tables.
     """
     from ecglfm.training.vectors import weights_hash, write_vectors
 
     if output.suffix != ".parquet":
         raise UserError(f"--output {output}: with --prepared it is a table *.parquet")
-    missing = [table for table in tables if not table.is_file()]
-    if missing or len({table.parent for table in tables}) > 1:
-        what = "no such table" if missing else "of another source than the first; one at a time"
-        raise UserError(
-            f"--prepared {(missing or tables[-1:])[0]}: {what}; give preprocess/SOURCE/*.parquet of one source"
-        )
+    tables = shard_tables(prepared, ".parquet", shards)
     embedder = RecordEmbedder.load(folder, threads=threads)
     records = pd.concat([pd.read_parquet(table, columns=_COLUMNS) for table in tables])
     records = records.sort_values("record_id", ignore_index=True)
-    root = tables[0].parent.parent
-    signals, wanted = Signals(records, root), embedder.encoder.preprocess
+    signals, wanted = Signals(records, prepared.parent), embedder.encoder.preprocess
     if len(records):
-        check_samples(records, root, table="the table beside them")
+        check_samples(records, prepared.parent, table="the table beside them")
         check_reads(
             records, signals, reader=f"the encoder {folder}", sampling_rate=wanted.sampling_rate,
             leads=wanted.leads, anew="the stage `pretrain`",

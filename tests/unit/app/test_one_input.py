@@ -148,7 +148,7 @@ def test_every_way_reads_the_same(data: Path, halved: Path, signals: list[np.nda
     assert read() == everything
     embed_records(load_encoder(halved), records, data / "preprocess")
     assert read() == everything
-    run_embed_prepared(halved, [data / "preprocess/s/000.parquet"], tmp_path / "s.parquet")
+    run_embed_prepared(halved, data / "preprocess/s", tmp_path / "s.parquet")
     assert read() == everything
     given = [Record(signal / 1000.0, LEADS, RATE) for signal in signals]
     vectors = encoder.embed_records(given)
@@ -165,7 +165,7 @@ def test_a_contract_that_does_nothing_changes_no_bit(data: Path, tmp_path: Path)
         encoder_of(tmp_path / name, input_)
         for mode in ("full", "linear"):
             fit(data, tmp_path / f"{name}-{mode}", f"{mode}-s0", tmp_path / name, epochs=2, outlier_share=0.2)
-        run_embed_prepared(tmp_path / name, [data / "preprocess/s/000.parquet"], tmp_path / f"{name}.parquet")
+        run_embed_prepared(tmp_path / name, data / "preprocess/s", tmp_path / f"{name}.parquet")
     for mode in ("full", "linear"):
         one, other = (tmp_path / f"{name}-{mode}/model.safetensors" for name in ("with", "without"))
         assert one.read_bytes() == other.read_bytes()

@@ -48,8 +48,11 @@ def test_files_are_written_whole_and_what_has_no_vector_is_said(
         ),
         (["--prepared", "{table}", "--output", "v.parquet", "--compile"], "leave --precision and --compile out"),
         (["--prepared", "{table}", "--output", "v.csv"], "with --prepared it is a table *.parquet"),
-        (["--prepared", "{none}", "--output", "v.parquet"], "none.parquet: no such table"),
-        (["--prepared", "{table}", "{other}", "--output", "v.parquet"], "of another source than the first"),
+        (
+            ["--prepared", "{none}", "--output", "v.parquet"],
+            "none: 0 of the shards are there; run the stage preprocess",
+        ),
+        (["{record}", "--shards", "2", "--output", "v.parquet"], "--shards goes with --prepared"),
         (["--prepared", "{table}", "--output", "v.parquet"], "000.npy: holds leads (3 without names) at 100 Hz"),
         (["--prepared", "{swapped}", "--output", "v.parquet"], "000.npy: the SHA-256 of s/000's samples is"),
     ],
@@ -59,15 +62,15 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     model = make_model(tmp_path / "model")
     tables = {}
-    for name in ("table", "other", "swapped"):
+    for name in ("table", "swapped"):
         data = make_data(tmp_path / name)
         (data / "preprocess/s").rename(data / f"preprocess/{name}")
         records = pd.read_parquet(data / "records.parquet").drop(columns="split").assign(source=name)
         if name == "swapped":
             records.loc[0, "sha256"] = "0" * 64
-        tables[name] = data / f"preprocess/{name}/000.parquet"
-        records.to_parquet(tables[name])
-    places = {"none": tmp_path / "none.parquet", "record": write_wfdb(tmp_path / "ecgs", "a"), **tables}
+        tables[name] = data / f"preprocess/{name}"
+        records.to_parquet(tables[name] / "000.parquet")
+    places = {"none": tmp_path / "preprocess/none", "record": write_wfdb(tmp_path / "ecgs", "a"), **tables}
     filled = [str(tmp_path / text) if text.startswith("v.") else text.format(**places) for text in arguments]
     assert embed("--encoder", model, *filled) == 1
     shown = capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_vectors_of_the_stage_give_the_very_same_model(tmp_path: Path, monkeypat
         return [(output / name).read_bytes() for name in ("model.safetensors", "history.csv")]
 
     own = model(None)
-    made = run_embed_prepared(data / "encoder", [data / "preprocess/s/000.parquet"], tmp_path / "embed/s.parquet")
+    made = run_embed_prepared(data / "encoder", data / "preprocess/s", tmp_path / "embed/s.parquet")
     assert made == len(records)  # also of the test split, of which the probe takes none
     monkeypatch.setattr(linear_probe, "embed_windows", None)  # nothing is computed a second time
     assert model(tmp_path / "embed") == own
