@@ -2,13 +2,14 @@
 
 `.download/verified.txt` gains a line `{digest} {size} {modification time} {path}` when a file has been checked. A file
 counts as checked while its line agrees with the listing and with the file system; one that was changed since is hashed
-anew. Appending keeps 1.6 million files linear, and a killed run loses at most its last line. In memory a line is one
-number (its hash).
+anew. Appending keeps 1.6 million files linear, and a killed run loses at most its last line. In memory a line is
+16 bytes of its hash.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import threading
 from pathlib import Path
 from typing import IO
@@ -29,7 +30,7 @@ class Verified:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / FOLDER
-        self._lines: set[int] = set()
+        self._lines: set[bytes] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Verified:
@@ -43,7 +44,7 @@ class Verified:
         self._file.seek(0)
         line = b"\n"
         for line in self._file:
-            self._lines.add(hash(line))
+            self._lines.add(_hash(line))
         if not line.endswith(b"\n"):  # a killed run left half a line
             self._file.write(b"\n")
         return self
@@ -53,7 +54,7 @@ class Verified:
 
     def __contains__(self, file: RemoteFile) -> bool:
         try:
-            return hash(self._line(file)) in self._lines
+            return _hash(self._line(file)) in self._lines
         except OSError:  # not there, or a name that this disk cannot hold
             return False
 
@@ -63,8 +64,12 @@ class Verified:
         with self._lock:
             self._file.write(line)
             self._file.flush()
-            self._lines.add(hash(line))
+            self._lines.add(_hash(line))
 
     def _line(self, file: RemoteFile) -> bytes:
         stat = (self.root / file.path).stat()
         return f"{file.digest} {stat.st_size} {stat.st_mtime_ns} {file.path}\n".encode()
+
+
+def _hash(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()

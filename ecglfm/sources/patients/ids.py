@@ -108,13 +108,12 @@ class Patients:
         if len(odd):  # most databases number their patients, and nothing about a plain number needs a look
             final.iloc[odd], keys.iloc[odd] = self._looked_at(final.iloc[odd], number[odd])
         stated = final.notna().to_numpy()
-        hashes = np.fromiter(map(hash, keys[stated]), np.int64, int(stated.sum()))  # 8 bytes tell keys apart
-        ids = pa.array(final[stated], pa.large_string())
-        self._ids.add(pa.table({"key": hashes, "id": ids, "n": number[stated].astype(np.int64)}))
+        of_keys, ids = (pa.array(texts[stated], pa.large_string()) for texts in (keys, final))
+        self._ids.add(pa.table({"key": of_keys, "id": ids, "n": number[stated].astype(np.int64)}))
         filled = final.reindex(codes).set_axis(piece.index)
         nobodys = filled.isna()
         for texts, alone in ((final[stated], False), (piece["record_id"][nobodys], True)):
-            own = np.fromiter(map(hash, texts), np.int64, len(texts))
+            own = pa.array(texts, pa.large_string())
             self._texts.add(pa.table({"text": own, "alone": np.full(len(own), alone)}))
         self._nobodys.append(nobodys.to_numpy())
         self.records += len(piece)
@@ -149,7 +148,7 @@ class Patients:
         """Whether a recording of nobody has the id of a patient."""
         for (table,) in merge_join([self._texts.tables()], "text") if 0 < self.unknown < self.records else ():
             alone = table["alone"].to_numpy()
-            if len(np.intersect1d(table["text"].to_numpy()[alone], table["text"].to_numpy()[~alone])):
+            if pc.any(pc.is_in(table["text"].filter(alone), table["text"].filter(~alone))).as_py():
                 return True
         return False
 

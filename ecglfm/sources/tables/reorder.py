@@ -268,17 +268,16 @@ def sort(tables: Iterable[pa.Table], *by: str) -> Iterator[pa.Table]:
 
 
 class Distinct:
-    """Counts how many different values there are among many."""
+    """Counts how many different texts there are among many."""
 
     def __init__(self) -> None:
         self._sorter = Sorter("value")
 
     def add(self, values: pd.Series) -> None:
-        """Take some values."""
-        hashes = np.fromiter(map(hash, values), np.int64, len(values))  # 8 bytes say enough to tell values apart
-        self._sorter.add(pa.table({"value": np.unique(hashes)}))
+        """Take some texts."""
+        self._sorter.add(pa.table({"value": pc.unique(pa.array(values, pa.large_string()))}))
 
     def count(self) -> int:
         """Different values among those that were added; to be called once."""
         tables = merge_join([self._sorter.tables()], "value") if len(self._sorter) else []
-        return sum(len(np.unique(table["value"].to_numpy())) for (table,) in tables)
+        return sum(pc.count_distinct(table["value"]).as_py() for (table,) in tables)

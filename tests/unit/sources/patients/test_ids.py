@@ -45,6 +45,13 @@ def test_long_numbers_keep_every_digit():
     assert (normal_number("7.5"), normal_number("True"), normal_number("1.2.3")) == ("7.5", "true", "1.2.3")
 
 
+def test_ids_of_one_hash_are_not_one(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr("ecglfm.sources.patients.ids.hash", lambda _: 0, raising=False)
+    ids, found, count = people(["7", "8", None, "9"])
+    assert (ids, count, found.alike) == (["7", "8", "r2", "9"], 4, False)
+    assert "several ways" not in caplog.text
+
+
 def test_spellings_are_kept_and_warned_about(caplog: pytest.LogCaptureFixture):
     ids, _, count = people(["7", "007", "7.0", "8", "P-1", "p-1"])
     assert (ids, count) == (["7", "007", "7.0", "8", "P-1", "p-1"], 6)

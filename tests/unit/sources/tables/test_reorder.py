@@ -143,7 +143,8 @@ def test_pieces_have_the_same_size_and_there_is_one_at_least():
 
 
 @pytest.mark.usefixtures("small")
-def test_distinct_values_are_counted():
+def test_distinct_texts_are_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reorder, "hash", lambda _: 0, raising=False)  # those of one hash are not one
     distinct = Distinct()
     for start in range(0, 100, 10):
         distinct.add(pd.Series([f"patient {k % 37}" for k in range(start, start + 10)]))
