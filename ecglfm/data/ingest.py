@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, SourceSlice, UserError
-from ecglfm.data.samples import array_writer, write_rows
+from ecglfm.data.samples import array_writer, sole_writer, write_rows
 from ecglfm.provenance import write_parquet
 from ecglfm.records import ALL_LEADS, NAME_LEADS, SENTINEL, Microvolts, RecordError, ledger_frame, require_columns
 from ecglfm.sources import open_source
@@ -203,29 +203,31 @@ def run_ingest(
     Raises
     ------
     UserError
-        The source's root is not a folder, there is no such shard, or the index is missing or of another config.
+        The source's root is not a folder, there is no such shard, the index is missing or of another config, or another
+        process writes the shard.
     """
     open_source(slice)  # a root that is not there is one clear line, not a ledger full of missing files
     index_rows = _read_index(slice, index, shard, shards)
     table_rows: list[tuple[str | int | float, ...]] = []
     ledger: list[dict[str, str]] = []
-    with array_writer(output, len(LEADS)) as writer:
-        reader = _Reader(slice, writer.path, Places(workers))
-        found = itertools.chain.from_iterable(ordered_map(reader, _chunks(index_rows), workers))
-        progress = tqdm(
-            zip(index_rows, found, strict=True),
-            total=len(index_rows), desc=f"ingest {slice.source} {shard}", unit="record", disable=None,
-        )  # fmt: skip
-        for row, record in progress:
-            about = {"source": row["source"], "record_id": row["record_id"], "stage": "ingest"}
-            if record.fault:
-                reason, detail = record.fault
-                ledger.append(about | {"action": "dropped", "reason": reason, "detail": detail})
-                continue
-            ledger += [about | {"action": "flagged", "reason": name, "detail": text} for name, text in record.flags]
-            table_rows.append((row["record_id"], row["source"], row["patient_id"], writer.n_rows, *record[:5]))
-            writer.n_rows += record.n_samples
-    table = pd.DataFrame(table_rows, columns=list(OUTPUT_DTYPES)).astype(OUTPUT_DTYPES)
-    write_parquet(output.with_suffix(".parquet"), table)
-    write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
+    with sole_writer(output):
+        with array_writer(output, len(LEADS)) as writer:
+            reader = _Reader(slice, writer.path, Places(workers))
+            found = itertools.chain.from_iterable(ordered_map(reader, _chunks(index_rows), workers))
+            progress = tqdm(
+                zip(index_rows, found, strict=True),
+                total=len(index_rows), desc=f"ingest {slice.source} {shard}", unit="record", disable=None,
+            )  # fmt: skip
+            for row, record in progress:
+                about = {"source": row["source"], "record_id": row["record_id"], "stage": "ingest"}
+                if record.fault:
+                    reason, detail = record.fault
+                    ledger.append(about | {"action": "dropped", "reason": reason, "detail": detail})
+                    continue
+                ledger += [about | {"action": "flagged", "reason": name, "detail": text} for name, text in record.flags]
+                table_rows.append((row["record_id"], row["source"], row["patient_id"], writer.n_rows, *record[:5]))
+                writer.n_rows += record.n_samples
+        table = pd.DataFrame(table_rows, columns=list(OUTPUT_DTYPES)).astype(OUTPUT_DTYPES)
+        write_parquet(output.with_suffix(".parquet"), table)
+        write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
     logger.info("%s: %d of %d records", output, len(table), len(index_rows))

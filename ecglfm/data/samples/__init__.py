@@ -15,7 +15,7 @@ from ecglfm.data.samples.dataset import (
 from ecglfm.data.samples.held import Held
 from ecglfm.data.samples.integrity import SAMPLED, check_samples, check_shards, says_otherwise, verify_data
 from ecglfm.data.samples.reads import check_reads
-from ecglfm.data.samples.writer import ArrayWriter, array_writer, write_rows
+from ecglfm.data.samples.writer import ArrayWriter, array_writer, sole_writer, write_rows
 
 __all__ = [
     "LOCATION",
@@ -35,6 +35,7 @@ __all__ = [
     "load_records",
     "padded",
     "says_otherwise",
+    "sole_writer",
     "to_millivolts",
     "verify_data",
     "write_rows",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ecglfm.config import UserError
 from ecglfm.provenance import atomic
+
+logger = logging.getLogger(__name__)
 
 HEADER_BYTES = 128  # of a NumPy header of format 1.0 with a short shape; NumPy pads it so that it can grow in place
 
@@ -56,14 +61,36 @@ class ArrayWriter:
 
 
 @contextmanager
-def array_writer(path: Path, n_columns: int) -> Iterator[ArrayWriter]:
-    """Write a `.npy` of int16 `(rows, n_columns)` piece by piece, atomically.
+def sole_writer(path: Path) -> Iterator[None]:
+    """Keep other processes from writing a shard, its signals and the tables beside them, at the same time.
 
-    What a run that was killed has left of it, and of the tables beside it, is removed first: it may be as large as
-    the shard.
+    What a run that was killed has left of them is removed first: it may be as large as the shard.
+
+    Raises
+    ------
+    UserError
+        Another process writes it.
     """
-    for leftover in path.parent.glob(f".{path.stem}.*.tmp.*"):
-        leftover.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.stem}.lock")
+    with lock.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{path}: another process writes this shard; wait for it, or end it") from None
+        except OSError:  # a file system without locks
+            logger.debug("%s: no lock", lock)
+        for leftover in path.parent.glob(f".{path.stem}.*.tmp.*"):
+            leftover.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def array_writer(path: Path, n_columns: int) -> Iterator[ArrayWriter]:
+    """Write a `.npy` of int16 `(rows, n_columns)` piece by piece, atomically; see `sole_writer`."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         writer = ArrayWriter(file, n_columns)
         yield writer

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ecglfm.config import LEADS, PreprocessConfig, UserError
-from ecglfm.data.samples import ArrayWriter, array_writer, lead_metadata, says_otherwise
+from ecglfm.data.samples import ArrayWriter, array_writer, lead_metadata, says_otherwise, sole_writer
 from ecglfm.data.signals.quality import MEASURES
 from ecglfm.data.signals.recording import prepare
 from ecglfm.provenance import write_parquet
@@ -161,16 +161,17 @@ def run_preprocess(config: PreprocessConfig, input: Path, output: Path, workers:
     Raises
     ------
     UserError
-        An ingest shard that is not whole or not what ingest wrote.
+        An ingest shard that is not whole or not what ingest wrote, or another process writes the same one.
     """
     table = _read_table(input.with_suffix(".parquet"), input)
-    with array_writer(output, len(config.leads)) as writer:
-        results = tqdm(
-            _results(table, input, config, workers),
-            total=len(table), desc=f"preprocess {output.parent.name} {output.stem}", unit="record", disable=None,
-        )  # fmt: skip
-        rows, ledger = _write_rows(results, writer)
-    frame = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).assign(shard=int(output.stem))
-    write_parquet(output.with_suffix(".parquet"), frame.astype(OUTPUT_DTYPES), lead_metadata(config.leads))
-    write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
+    with sole_writer(output):
+        with array_writer(output, len(config.leads)) as writer:
+            results = tqdm(
+                _results(table, input, config, workers),
+                total=len(table), desc=f"preprocess {output.parent.name} {output.stem}", unit="record", disable=None,
+            )  # fmt: skip
+            rows, ledger = _write_rows(results, writer)
+        frame = pd.DataFrame(rows, columns=list(OUTPUT_DTYPES)).assign(shard=int(output.stem))
+        write_parquet(output.with_suffix(".parquet"), frame.astype(OUTPUT_DTYPES), lead_metadata(config.leads))
+        write_parquet(output.with_suffix(".ledger.parquet"), ledger_frame(ledger))
     logger.info("%s: %d of %d records", output, len(rows), len(table))

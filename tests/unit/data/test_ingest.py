@@ -14,6 +14,7 @@ import wfdb
 
 from ecglfm.config import LEADS, SourceConfig, SourceSlice, UserError
 from ecglfm.data.ingest import HELD_BYTES, _Reader, run_ingest, shard_rows
+from ecglfm.data.samples import sole_writer
 from ecglfm.provenance import sha256_file
 from ecglfm.records import LEDGER_COLUMNS, NAME_LEADS, SENTINEL
 from ecglfm.sources import open_source
@@ -233,6 +234,12 @@ def test_missing_root_and_missing_index(database: SourceSlice, tmp_path: Path):
     gone = SourceSlice(source="p", config=SourceConfig(kind="ptbxl", root=str(tmp_path / "gone")))
     with pytest.raises(UserError, match=r"`root` in config/sources/p\.yaml or `roots"):
         run_ingest(gone, tmp_path / "p.parquet", 0, 1, tmp_path / "x.npy")
+
+
+def test_a_shard_that_another_process_writes_is_left_alone(database: SourceSlice, tmp_path: Path):
+    with sole_writer(tmp_path / "out/000.npy"), pytest.raises(UserError, match="another process writes this shard"):
+        ingest(database, tmp_path)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_an_index_older_than_the_config_is_said(database: SourceSlice, tmp_path: Path):

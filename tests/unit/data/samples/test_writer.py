@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from ecglfm.data.samples.writer import array_writer, write_rows
+from ecglfm.config import UserError
+from ecglfm.data.samples.writer import array_writer, sole_writer, write_rows
 
 
 def test_a_file_of_unknown_length_is_what_numpy_writes(tmp_path: Path) -> None:
     arrays = [np.arange(6, dtype=np.int16).reshape(3, 2), np.full((1, 2), -32768, np.int16)]
     path = tmp_path / "000.npy"
-    for leftover in (".000.npy.1.tmp.npy", ".000.parquet.1.tmp.parquet", ".001.npy.1.tmp.npy"):
+    for leftover in (".000.npy.1.tmp.npy", ".000.ledger.1.tmp.parquet", ".001.npy.1.tmp.npy"):
         (tmp_path / leftover).touch()
-    with array_writer(path, 2) as writer:
+    with sole_writer(path), array_writer(path, 2) as writer:
         for array in arrays:
             writer.append(array.tobytes())
         assert writer.n_rows == 4
@@ -32,3 +34,16 @@ def test_rows_may_be_written_in_any_order(tmp_path: Path) -> None:
         write_rows(writer.path, 0, [])
         writer.n_rows = 10
     np.testing.assert_array_equal(np.load(tmp_path / "000.npy"), rows)
+
+
+def test_a_second_process_is_refused_and_the_first_one_ends_well(tmp_path: Path) -> None:
+    path, rows = tmp_path / "000.npy", np.arange(4, dtype=np.int16).reshape(2, 2)
+    with sole_writer(path), array_writer(path, 2) as writer:
+        with pytest.raises(UserError, match=r"000\.npy: another process writes this shard"), sole_writer(path):
+            pytest.fail("was let in")
+        with sole_writer(tmp_path / "001.npy"):
+            writer.append(rows.tobytes())
+    np.testing.assert_array_equal(np.load(path), rows)
+    assert [file.name for file in tmp_path.iterdir()] == ["000.npy"]
+    with sole_writer(path):  # the next one may
+        pass
