@@ -72,7 +72,8 @@ def unpack(root: Path, folder: Path, file: RemoteFile) -> None:
     except _UNSOUND as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}") from None
     write_json(_note(folder, file), {"digest": file.digest, "files": files})
-    archive.unlink()
+    if file.path not in files:  # else what it held of its own name has replaced it
+        archive.unlink()
 
 
 @contextmanager

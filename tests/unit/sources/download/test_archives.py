@@ -50,6 +50,15 @@ def test_code15_is_unpacked_and_not_fetched_twice(server: FileServer, tmp_path: 
     assert server.requests == [("api/records/4916206", None)]
 
 
+def test_a_file_that_is_called_as_its_archive_stays(server: FileServer, tmp_path: Path) -> None:
+    url = zenodo(server, **{"exams_part0.zip": zipped(**{"exams_part0.zip": b"inner", "exams.csv": b"exam_id"})})
+    download(server, tmp_path, url=url)
+    assert content(tmp_path) == {"exams_part0.zip": b"inner", "exams.csv": b"exam_id"}
+    server.requests.clear()
+    assert download(server, tmp_path, url=url).endswith("0 of them fetched now, 1 were there")
+    assert content(tmp_path)["exams_part0.zip"] == b"inner"
+
+
 @pytest.mark.parametrize("name", ["../outside.hdf5", "/outside.hdf5"])
 def test_an_archive_that_leads_outside_is_refused(server: FileServer, tmp_path: Path, name: str) -> None:
     url = zenodo(server, **{"exams_part0.zip": zipped(**{name: b"x"})})
