@@ -45,25 +45,28 @@ def _steps(found: Found) -> Iterator[str]:
     yield "\n## Steps of pretraining\n"
     yield (
         "bf16; median of the steps; used: what the step must multiply, at that speed, as a share of the rate of bare"
-        " products of matrices in bf16 in the same run, which stands in the last column.\n"
+        " products of matrices in bf16 in the same run, which stands in the last column. The process makes its batches"
+        " itself; batch: the share of a step in which the GPU waits for that, which `num_workers` of a training spare"
+        " it.\n"
     )
     yield (
-        "| step | segments | ms | segments/s | used, % | memory of the GPU, GB | products, TFLOP/s |\n"
-        + "|---" * 7
+        "| step | segments | ms | batch, % | segments/s | used, % | memory of the GPU, GB | products, TFLOP/s |\n"
+        + "|---" * 8
         + "|"
     )
     for name, one in steps.items():
         title = name.removeprefix("train_").replace("_", ", ")
         if "error" in one:
-            yield f"| {title} | {_cell(one['error'])} | | | | | |"
+            yield f"| {title} | {_cell(one['error'])} | | | | | | |"
             continue
         seconds = median(one["seconds"])
         used = median(one["flops"] / s / rate for s, rate in zip(one["seconds"], one["rates"], strict=True))
         memory = one["memory"].get("gpu", one["memory"]["steps"]) / 1e9
         speed, rate = one["segments"] / seconds, median(one["rates"]) / 1e12
+        waited = sum(one["split"]["load"]) / sum(map(sum, one["split"].values()))
         yield (
-            f"| {title} | {one['segments']} | {1000 * seconds:.4g} | {speed:.4g} | {100 * used:.0f} | {memory:.1f} |"
-            f" {rate:.3g} |"
+            f"| {title} | {one['segments']} | {1000 * seconds:.4g} | {100 * waited:.0f} | {speed:.4g} |"
+            f" {100 * used:.0f} | {memory:.1f} | {rate:.3g} |"
         )
 
 

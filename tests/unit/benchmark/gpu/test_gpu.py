@@ -25,7 +25,7 @@ NAMES = [
 ]  # fmt: skip
 TRAINED = {
     "device": "cuda A", "torch": "2", "segments": 4, "seconds": [2.0], "rates": [10e12], "flops": 10e12,
-    "memory": {"gpu": 3e9, "steps": 9e9}, "kernels": [["all", 3, 2.0], ["gemm", 1, 1.0]],
+    "split": {"load": [0.5], "forward": [1.5]}, "memory": {"gpu": 3e9, "steps": 9e9}, "kernels": [["all", 3, 2.0], ["gemm", 1, 1.0]],
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_a_call_goes_on_where_the_last_one_stopped(machine, tmp_path, capsys):
     assert len(machine.calls) == len(NAMES) + 1
     page = (tmp_path / "measured.md").read_text()
     assert page.startswith("# Measured on cuda A\n")
-    assert "| tiny, 2 | 4 | 2000 | 2 | 50 | 3.0 | 10 |" in page
+    assert "| tiny, 2 | 4 | 2000 | 25 | 2 | 50 | 3.0 | 10 |" in page
     assert "`gemm` | 1 | 1e+03 | 50.0 |" in page
 
 
