@@ -158,7 +158,13 @@ class _Parquet(Rows):
         if name not in self._file.schema_arrow.names:
             raise RecordError("signal_missing", f"{self._name}: no column {name!r}")
         with self._damaged():
-            return self._file.read([name])[name].cast(pa.large_string())
+            held = self._file.read([name])[name]
+        if pa.types.is_floating(held.type):  # pandas makes them of whole numbers where one is missing
+            try:
+                held = held.cast(pa.int64())
+            except pa.ArrowInvalid as error:
+                raise RecordError("signal_unreadable", f"{self._name}: {name}: no ids: {error}") from None
+        return held.cast(pa.large_string())
 
 
 def _depth(kind: pa.DataType) -> tuple[int, bool]:

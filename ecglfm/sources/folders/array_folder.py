@@ -28,6 +28,7 @@ from ecglfm.sources.tables import Sorter, table_pieces, to_frame, to_table
 
 logger = logging.getLogger(__name__)
 
+_POINT_ZERO = r"^(\d+)\.0+$", r"\1"  # a table through pandas may have made numbers of ids
 _NOWHERE = 1 << 62  # the row of a recording that the array does not have: the last ones
 
 
@@ -100,7 +101,9 @@ class ArrayFolder(Source):
             rows = self._rows()
             if len(rows.shape) == 1 and rows.shape[0]:  # of lists, which are looked at before all of them are refused
                 self._samples_first(rows.read(0), "0")
-            ids = None if self.config.ids is None else rows.ids(self.config.ids)
+            ids = (
+                None if self.config.ids is None else pc.replace_substring_regex(rows.ids(self.config.ids), *_POINT_ZERO)
+            )
         except RecordError as error:
             raise UserError(f"source {self.name}: `array: {self.config.array}`: {error}") from None
         if ids is not None:
@@ -153,8 +156,8 @@ def _numbers(index: pd.DataFrame, path: Path) -> np.ndarray:
 
 
 def _places(paths: pd.Series, ids: pa.ChunkedArray) -> np.ndarray:
-    """Rows by their ids, `_NOWHERE` of those that are not there."""
-    wanted = pa.array(paths, pa.large_string())
+    """Rows by their ids, `7.0` as `7`; `_NOWHERE` of those that are not there."""
+    wanted = pc.replace_substring_regex(pa.array(paths, pa.large_string()), *_POINT_ZERO)
     return pc.index_in(wanted, value_set=ids).cast(pa.int64()).fill_null(_NOWHERE).to_numpy(zero_copy_only=False).copy()
 
 

@@ -56,6 +56,19 @@ def test_ids_are_in_the_order_of_the_rows(tmp_path: Path, name: str, ids: str) -
     assert open_rows(Root(tmp_path), name + inner).ids(ids).to_pylist() == NAMES
 
 
+def test_ids_that_pandas_made_numbers_of_are_whole(tmp_path: Path) -> None:
+    """123456789012.0 is 1.23456789012e+11 to Arrow."""
+    signal = ARRAY.reshape(5, -1).tolist()
+    pq.write_table(
+        pa.table({"key": [12345.0, 123456789012.0, 1e16, None, 3.0], "signal": signal}), tmp_path / "a.parquet"
+    )
+    expected = ["12345", "123456789012", "10000000000000000", None, "3"]
+    assert open_rows(Root(tmp_path), "a.parquet#signal").ids("key").to_pylist() == expected
+    pq.write_table(pa.table({"key": [7.5] * 5, "signal": signal}), tmp_path / "a.parquet")
+    with pytest.raises(RecordError, match=r"a.parquet: key: no ids: Float value 7.5"):
+        open_rows(Root(tmp_path), "a.parquet#signal").ids("key")
+
+
 def test_ids_of_an_array_of_numpys_are_another_one(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ARRAY)
     np.save(tmp_path / "ids.npy", np.array([30, 10, 20, 50, 40]))

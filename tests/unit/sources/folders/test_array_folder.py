@@ -89,6 +89,9 @@ def test_ids_of_the_array_in_place_of_its_rows(database: Path, tmp_path: Path) -
     np.testing.assert_array_equal(found["a/700"], ARRAY[4].T)
     np.testing.assert_array_equal(found["a/300"], ARRAY[2].T)
     assert dropped.detail.tolist() == ["e.h5#ecg holds 5 recordings, none of them '555'"]
+    pd.DataFrame({"path": [700.0, 300.0], "record_id": ["x", "y"]}).to_csv(database / "table.csv", index=False)
+    found, _ = ingested(config, tmp_path)  # 700.0 in the file
+    np.testing.assert_array_equal(found["a/x"], ARRAY[4].T)
 
 
 def test_an_id_that_stands_twice_in_the_array_is_refused(database: Path) -> None:
