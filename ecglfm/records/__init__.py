@@ -8,7 +8,7 @@ from __future__ import annotations
 from ecglfm.records.arrays import UNITS, as_record
 from ecglfm.records.errors import RecordError
 from ecglfm.records.leads import NAME_LEADS, LeadChoice, limb_weights, normalize_lead
-from ecglfm.records.moments import DATES, columns_of, made_at, stated_day
+from ecglfm.records.moments import DATES, YEARS, columns_of, made_at, stated_day
 from ecglfm.records.record import ALL_LEADS, LIMIT_UV, MAX_SAMPLES, SENTINEL, Microvolts, Record, to_microvolts
 from ecglfm.records.reports import Reports, normalized, read_reports
 from ecglfm.records.tables import (
@@ -37,6 +37,7 @@ __all__ = [
     "SENTINEL",
     "SPLITS",
     "UNITS",
+    "YEARS",
     "LeadChoice",
     "Microvolts",
     "Record",

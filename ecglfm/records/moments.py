@@ -21,7 +21,7 @@ _YEAR_LAST = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?
 _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}", re.ASCII)
 #: Years in which a person may be seen, also where a database moves its dates; registers write 9999 for never.
-_YEARS = range(1900, 2251)
+YEARS = range(1900, 2251)
 
 
 def columns_of(date: str, there: Collection[str]) -> list[str]:
@@ -85,6 +85,6 @@ def stated_day(text: str) -> float:
     elif not _ISO.fullmatch(day):
         raise ValueError(text)
     found = datetime.fromisoformat(f"{day} {time}".strip()).replace(tzinfo=None)
-    if found.year not in _YEARS:
+    if found.year not in YEARS:
         raise ValueError(text)
     return (found - datetime(1970, 1, 1)).total_seconds() / 86400

@@ -85,7 +85,10 @@ def _baseline(path: str) -> pd.Series:
     if table["patient_id"].duplicated().any():
         twice = table["patient_id"][table["patient_id"].duplicated()].iloc[0]
         raise UserError(f"{path}: {twice} stands twice; a row a person")
-    return days_of(table["date"]).set_axis(table["patient_id"])
+    try:
+        return days_of(table["date"]).set_axis(table["patient_id"])
+    except UserError as error:
+        raise UserError(f"{path}: date: {error}") from None
 
 
 def read_table(path: str | Path, *columns: str) -> pd.DataFrame:

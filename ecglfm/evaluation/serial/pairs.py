@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ecglfm.config import UserError
 from ecglfm.config.wording import counted
-from ecglfm.records import columns_of, made_at
+from ecglfm.records import YEARS, columns_of, made_at
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
     Raises
     ------
     UserError
-        A source's table has no such column.
+        A source's table has no such column, or it holds years alone.
     """
     parts = []
     for source, path in indices.items():
@@ -46,7 +46,10 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
             raise UserError(f"serial.time: {source}: no column {columns[source]!r} in its table, which has: {said}")
         wanted = [f"native.{name}" for name in columns_of(columns[source], have)] if source in columns else []
         table = pd.read_parquet(path, columns=["record_id", *wanted])
-        days = days_of(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
+        try:
+            days = days_of(*(table[name] for name in wanted)) if wanted else pd.Series(np.nan, index=table.index)
+        except UserError as error:
+            raise UserError(f"serial.time: {source}: column {columns[source]!r}: {error}") from None
         unread = int(days.isna().sum())
         if unread:
             logger.warning(
@@ -59,14 +62,17 @@ def recording_days(indices: Mapping[str, Path], columns: Mapping[str, str]) -> p
 
 
 def days_of(column: pd.Series, time: pd.Series | None = None) -> pd.Series:
-    """Days of numbers of days, or of dates; `19910305` is a date."""
+    """Days of numbers of days, or of dates; `19910305` is a date. Raises `UserError` where all are years, as `1991`."""
     numbers, dates = pd.to_numeric(column, errors="coerce"), made_at(column, time)
     written = column.dropna().astype("str").str.strip()
-    if (
-        numbers.notna().sum() == len(written)
-        and not (written.str.fullmatch(r"\d{8}") & dates[written.index].notna()).all()
-    ):
-        return numbers.astype("float64")
+    if numbers.notna().sum() == len(written):
+        if len(written) and numbers.dropna().isin(YEARS).all():
+            raise UserError(
+                f"all are years ({written.iloc[0]}, …), between which the days are not known; name a column of dates, "
+                f"or of days that are not all from {YEARS[0]} to {YEARS[-1]}"
+            )
+        if not (written.str.fullmatch(r"\d{8}") & dates[written.index].notna()).all():
+            return numbers.astype("float64")
     return (dates - pd.Timestamp(0, tz="utc")) / pd.Timedelta(days=1)
 
 

@@ -58,3 +58,14 @@ def test_times_are_dates_or_numbers_of_days(tmp_path: Path, caplog: pytest.LogCa
     assert days["e/2"] - days["e/1"] == 1
     with pytest.raises(UserError, match=r"serial.time: a: no column 'date' in its table, which has: when"):
         recording_days(indices, {"a": "date"})
+
+
+@pytest.mark.parametrize("years", [["1991", "2003", None], [1991.0, 2003.0, np.nan]])
+def test_years_alone_are_no_days(tmp_path: Path, years: list):
+    index = write_index(tmp_path / "a.parquet", record_id=["a/1", "a/2", "a/3"], **{"native.year": years})
+    with pytest.raises(
+        UserError, match=r"serial.time: a: column 'year': all are years \(1991.*, between which the days"
+    ):
+        recording_days({"a": index}, {"a": "year"})
+    index = write_index(tmp_path / "a.parquet", record_id=["a/1", "a/2"], **{"native.year": [1991, 12]})
+    assert recording_days({"a": index}, {"a": "year"}).tolist() == [1991, 12]  # days since a day
