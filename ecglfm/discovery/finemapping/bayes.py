@@ -71,7 +71,7 @@ def credible_sets(
     statistics : DataFrame
         Columns of GWAS-SSF, of the whole trait.
     loci : DataFrame
-        `locus chromosome base_pair_location` and, where clumps say it, `start end`.
+        `locus chromosome base_pair_location effect_allele other_allele` and, where clumps say it, `start end`.
     window : int
         Base pairs to either side of the lead variant; a clump that is longer is taken whole.
     prior_sd, coverage
@@ -83,10 +83,12 @@ def credible_sets(
         Variants in the set of each locus: `locus`, the lead variant as `lead`, how many variants are in the set and in
         the locus (`set_size`, `variants`), and the columns of `posteriors`.
     whole : dict of str to DataFrame
-        By lead variant: all variants of its locus, as `posteriors` gives them.
+        By lead variant: all variants of its locus, as `posteriors` gives them. Of leads that share a name, alleles
+        are part of it.
     """
     sets, whole = [], {}
-    for row in loci.to_dict("records"):
+    names = _lead_names(statistics, loci)
+    for row, lead in zip(loci.to_dict("records"), names, strict=True):
         place = int(row["base_pair_location"])
         start, end = (row[name] if pd.notna(row.get(name)) else place for name in ("start", "end"))
         near = statistics["base_pair_location"].between(min(start, place - window), max(end, place + window))
@@ -94,7 +96,6 @@ def credible_sets(
             statistics[near & (statistics["chromosome"] == int(row["chromosome"]))],
             prior_sd=prior_sd, coverage=coverage,
         )  # fmt: skip
-        lead = _lead(found, place)
         whole[lead] = found
         inside = found[found["in_set"]]
         of_locus = {"locus": row["locus"], "lead": lead, "set_size": len(inside), "variants": len(found)}
@@ -102,7 +103,12 @@ def credible_sets(
     return pd.concat(sets, ignore_index=True) if sets else pd.DataFrame(), whole
 
 
-def _lead(found: pd.DataFrame, place: int) -> str:
-    """The variant at the lead's place."""
-    at = found.loc[found["base_pair_location"] == place, "variant"]
-    return str(at.iloc[0]) if len(at) else str(place)
+def _lead_names(statistics: pd.DataFrame, loci: pd.DataFrame) -> list[str]:
+    """A name of its own for each lead variant, which place and alleles tell apart."""
+    key = ["chromosome", "base_pair_location", "other_allele", "effect_allele"]
+    at_leads = statistics[statistics["base_pair_location"].isin(loci["base_pair_location"])]
+    there = at_leads.assign(name=variant_names(at_leads)).drop_duplicates(key)
+    leads = loci[key].astype({"chromosome": statistics["chromosome"].dtype}).merge(there, on=key, how="left")
+    names = leads["name"].where(leads["name"].notna(), variant_names(leads[key])).astype(str)
+    alleles = "_" + leads["other_allele"] + "_" + leads["effect_allele"]
+    return list(names.where(~names.duplicated(keep=False), names + alleles))

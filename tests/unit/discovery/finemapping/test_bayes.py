@@ -76,6 +76,8 @@ def test_each_locus_has_its_own_set() -> None:
             "locus": [1, 2],
             "chromosome": 1,
             "base_pair_location": [3001, 25_001],
+            "effect_allele": "A",
+            "other_allele": "G",
             "start": [3001, 12_001],
             "end": [4001, 25_001],
         }
@@ -85,3 +87,15 @@ def test_each_locus_has_its_own_set() -> None:
     assert sets["variants"].tolist() == [5, 16]  # 2 kb to both sides; from the clump's start to 2 kb beyond the lead
     assert len(whole["rs26"]) == 16
     assert credible_sets(table(z), loci.head(0))[0].empty
+
+
+def test_leads_of_one_name_at_one_place_keep_a_set_each() -> None:
+    """rs4 is G to A and G to T; one clump reaches to the left, the other to the right."""
+    statistics = table(np.array([0.0, 0, 7, 8, 0, 6, 0]))
+    other = statistics.iloc[[3]].assign(effect_allele="T")
+    loci = pd.DataFrame({"locus": [1, 2], "chromosome": 1, "base_pair_location": 3001, "other_allele": "G"}).assign(
+        effect_allele=["A", "T"], start=[2001, 3001], end=[3001, 5001]
+    )
+    sets, whole = credible_sets(pd.concat([statistics, other], ignore_index=True), loci, window=500, coverage=0.5)
+    assert {lead: len(found) for lead, found in whole.items()} == {"rs4_G_A": 3, "rs4_G_T": 4}
+    assert sets[["locus", "lead"]].drop_duplicates().to_numpy().tolist() == [[1, "rs4_G_A"], [2, "rs4_G_T"]]
