@@ -236,9 +236,10 @@ def follow(database: Path, artifacts: str) -> None:
             return
         folder = artifacts.rpartition("/")[2]
         for number, place in connection.execute("SELECT experiment_id, artifact_location FROM experiments").fetchall():
-            was, name = place or "", (place or "").rpartition("/")[2]
+            was = place or ""
+            _, found, name = was.rpartition(f"/{folder}/")  # `pretrain`, or of a project's `PROJECT/pretrain`
             now = f"{artifacts}/{name}"
-            if was == now or not was.endswith(f"/{folder}/{name}"):
+            if was == now or not found:
                 continue
             connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, number))
             connection.execute(

@@ -94,6 +94,7 @@ def test_artifacts_that_were_moved_with_the_file_are_found_there(tmp_path: Path)
         ("1", "evaluate", "file:///old/r/mlartifacts/evaluate"),
         ("2", "tune", f"{now}/tune"),
         ("3", "own", "s3://b/own"),
+        ("4", "heart/evaluate", "file:///old/r/mlartifacts/heart/evaluate"),
     ]
     with sqlite3.connect(tmp_path / "mlflow.db") as file:
         file.execute("CREATE TABLE experiments (experiment_id, name, artifact_location)")
@@ -109,5 +110,5 @@ def test_artifacts_that_were_moved_with_the_file_are_found_there(tmp_path: Path)
     with sqlite3.connect(tmp_path / "mlflow.db") as file:
         places = [place for (place,) in file.execute("SELECT artifact_location FROM experiments")]
         runs = [place for (place,) in file.execute("SELECT artifact_uri FROM runs")]
-    assert places == [f"{now}/evaluate", f"{now}/tune", "s3://b/own"]
+    assert places == [f"{now}/evaluate", f"{now}/tune", "s3://b/own", f"{now}/heart/evaluate"]
     assert runs == [f"{place}/7/artifacts" for place in places]
