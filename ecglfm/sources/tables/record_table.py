@@ -26,11 +26,15 @@ OLDEST = 90.0  # what ages above 89, which databases withhold to protect patient
 _WITHHELD = 300.0  # PTB-XL's and the Challenge's number for them
 MAX_AGE = 125.0  # years; above it a number is no age
 _AGE = re.compile(r"(?P<above>>\s*)?(?P<years>\d{1,4}(?:\.\d*)?)", re.ASCII)
-_UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-"}
+_UNSTATED = {
+    "", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u", "?", "-", "unbekannt", "k.a.", "k. a.",
+    "inconnu", "desconocido",
+}  # fmt: skip
 #: What a lab's table writes, in the languages that were met; `divers` and its like are neither of the two that we hold.
 _SEXES = dict.fromkeys(("m", "male", "man", "männlich", "mann", "homme", "masculin", "masculino", "hombre"), "male") | (
     dict.fromkeys(("f", "female", "woman", "w", "weiblich", "frau", "femme", "féminin", "femenino", "mujer"), "female")
 )
+_SEX = "male or female, M or F or W (0 and 1 mean either: write which), or empty where it is not stated"
 _NEITHER = {"d", "divers", "diverse", "other", "x", "nonbinary", "non-binary", "intersex"}
 
 ValueT = TypeVar("ValueT")
@@ -139,7 +143,13 @@ def _ids(table: pd.DataFrame, has: dict[TableColumn, str], path: Path, endings: 
     """Native ids: `record_id`, or the path without its ending."""
     if "record_id" in has:
         return filled_column(table, has["record_id"], path)
-    return filled_column(table, has["path"], path).map(lambda p: str(PurePosixPath(stem(p, endings))))
+    return _paths(table, has["path"], path, endings).map(lambda p: str(PurePosixPath(stem(p, endings))))
+
+
+def _paths(table: pd.DataFrame, column: str, path: Path, endings: tuple[str, ...]) -> pd.Series:
+    """Paths of files with `/` between folders, as also Windows' are meant; as they are where they are of no files."""
+    text = filled_column(table, column, path)
+    return text.str.replace("\\", "/", regex=False) if endings else text
 
 
 def _rows(
@@ -157,13 +167,11 @@ def _rows(
             "record_id": record_id,
             "source": name,
             "patient_id": (name + "/" + patients).where(patients.notna(), None).astype("string"),
-            "path": filled_column(table, has.get("path") or has["record_id"], path),
+            "path": _paths(table, has.get("path") or has["record_id"], path, endings),
             "age": parse_column(table, has.get("age"), path, parse_age, "an age in years, with a decimal point").astype(
                 "float64"
             ),
-            "sex": parse_column(
-                table, has.get("sex"), path, parse_sex, "male or female, M or F or W (0 and 1 mean either: write which)"
-            ).astype("string"),
+            "sex": parse_column(table, has.get("sex"), path, parse_sex, _SEX).astype("string"),
             "fold": fold.astype("Int64"),
             "codes": [[] for _ in range(len(table))],
             "report": table[has["report"]].fillna("") if "report" in has else "",

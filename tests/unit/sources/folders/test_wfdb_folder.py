@@ -248,13 +248,25 @@ def test_table_and_ingest_lose_no_row(folder: Path, tmp_path: Path):
     }  # fmt: skip
 
 
+def test_paths_as_windows_writes_them(folder: Path, tmp_path: Path):
+    (folder / "t.csv").write_text("path,sex\na\\10.hea,unbekannt\na\\2,k.A.\nb,w\n")
+    config = config_of(folder, table="t.csv")
+    assert open_source(config).index().record_id.tolist() == ["w/a/2", "w/a/10", "w/b"]
+    write_index(tmp_path / "w.parquet", open_source(config).pieces())
+    run_ingest(config, tmp_path / "w.parquet", 0, 1, tmp_path / "out/000.npy")
+    assert pd.read_parquet(tmp_path / "out/000.parquet").record_id.tolist() == ["w/a/2", "w/a/10", "w/b"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("file,sex\nb,F\n", "no column 'path' that says where .*: file, sex"),
         ("path,sex\nb,F\n,M\n", "row 3: path is empty"),
         ("path,sex\nb,F\nb.hea,F\n", "row 3: this recording stands in an earlier row already, found 'b'"),
-        ("path,sex\nb,0\n", "row 2: sex must be male or female, M or F or W .*, found '0'"),
+        (
+            "path,sex\nb,0\n",
+            "row 2: sex must be male or female, M or F or W .*, or empty where it is not stated, found '0'",
+        ),
         ("path,age\nb,140\n", "row 2: age must be an age in years, with a decimal point, found '140'"),
         ("path,fold\nb,1.5\n", "row 2: fold must be a whole number"),
     ],
