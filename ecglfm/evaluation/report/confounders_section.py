@@ -26,6 +26,7 @@ def confounders_content(results: Path) -> str:
         models=[model | {"asked": _asked(model)} for model in content["models"]],
         everyone=everyone,
         variables=_shown(everyone),
+        told=list(dict.fromkeys(name for model in content["models"] for name in model["probes"])),
         missing={name: why for about in everyone for name, why in about["missing"].items()},
         notes=_notes(everyone),
         boot=everyone[0]["bootstrap"] if everyone else None,

@@ -26,6 +26,7 @@ def test_numbers_and_reasons_stand_on_the_page(tmp_path: Path) -> None:
         "From site tiny vectors of 200 records 0.800 0.750 – 0.850 2 classes, 0.70 by 0.50 tiny scores of super" in seen
     )
     assert "device : no record of p says it." in seen
+    assert "may have learnt who recorded, not what. The variables: rate, site ." in seen
     assert "rate : always the same: 500 Hz." in seen  # once, as it is so for all
     assert "left out C <x> (3 patients)" in seen
     head = "Label AUROC within site all together Variables alone"
