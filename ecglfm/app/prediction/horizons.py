@@ -85,7 +85,13 @@ def percents(row: Mapping[str, Any], label: str) -> list[str]:
     """What a row of `Predictor.answer` says of a label until each time, for people: `12 % within 5`."""
     times = re.compile(rf"{_WITHIN}([0-9.e+-]+)\.{re.escape(label)}")
     risks = [(found[1], row[key]) for key in row if (found := times.fullmatch(key))]
-    return [f"{100 * value:.{_digits(value)}f} % within {time}" for time, value in risks if pd.notna(value)]
+    return [
+        f"{100 * value:.{_digits(value)}f} % within {_time(float(time))}" for time, value in risks if pd.notna(value)
+    ]
+
+
+def _time(time: float) -> str:
+    return f"{time:.0f}" if time >= 1000 else f"{time:.3g}"
 
 
 def _digits(value: float) -> int:

@@ -94,3 +94,7 @@ def test_percents_for_people():
     row = {"risk.HF": 1.0, "within_1.HF": 0.123, "within_2.5.HF": 0.0042, "within_5.HF": 0.998, "within_1.old.HF": 0.5}
     assert percents(row, "HF") == ["12 % within 1", "0.4 % within 2.5", "99.8 % within 5"]
     assert percents(row, "old.HF") == ["50 % within 1"]
+    assert percents({"within_0.839151.HF": 0.2, "within_3652.5.HF": 0.3}, "HF") == [
+        "20 % within 0.839",
+        "30 % within 3652",
+    ]
