@@ -79,6 +79,7 @@ class BaselineDescription(Description):
     horizons: list[Annotated[Finite, Field(gt=0)]] = Field(min_length=1)
     scale: Annotated[Finite, Field(gt=0)]
     limits: list[Finite] = Field(min_length=GROUPS - 1, max_length=GROUPS - 1)
+    slope: Annotated[Finite, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _rises(self) -> BaselineDescription:
@@ -96,7 +97,7 @@ class BaselineDescription(Description):
     def baseline(self) -> BaselineHazard:
         """What it describes."""
         lists = {key: tuple(getattr(self, key)) for key in ("times", "hazard", "horizons", "limits")}
-        return BaselineHazard(until=self.until, scale=self.scale, **lists)
+        return BaselineHazard(until=self.until, scale=self.scale, slope=self.slope, **lists)
 
 
 class ReferenceDescription(Description):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecglfm.models.baseline_hazard import breslow, hazard_at, quartiles, risk_limits
+from ecglfm.models.baseline_hazard import breslow, fit_slope, hazard_at, quartiles, risk_limits
 
 
 class Reference(NamedTuple):
@@ -23,12 +23,15 @@ class Reference(NamedTuple):
         Standard deviation of the risk; likewise.
     limits : ndarray, shape (GROUPS - 1,) or (n, GROUPS - 1)
         Quantiles of the risk that part the groups; likewise.
+    slope : float or ndarray, shape (n,)
+        What a risk is multiplied by before it is read as a log hazard (`fit_slope`); likewise.
     """
 
     times: np.ndarray
     hazard: float | np.ndarray
     scale: float | np.ndarray
     limits: np.ndarray
+    slope: float | np.ndarray = 1.0
 
     @property
     def horizon(self) -> float:
@@ -37,7 +40,7 @@ class Reference(NamedTuple):
 
     def survival(self, risk: np.ndarray) -> np.ndarray:
         """Predicted probability of no event until the horizon."""
-        return np.exp(-self.hazard * np.exp(risk))
+        return np.exp(-self.hazard * np.exp(self.slope * risk))
 
     def groups(self, risk: np.ndarray) -> np.ndarray:
         """Group of each risk, 0 the lowest."""
@@ -47,7 +50,8 @@ class Reference(NamedTuple):
         """That of some records."""
         if self.limits.ndim == 1:
             return self
-        return Reference(self.times, np.asarray(self.hazard)[rows], np.asarray(self.scale)[rows], self.limits[rows])
+        one_each = (np.broadcast_to(values, (len(rows), *np.shape(values)[1:]))[rows] for values in self[1:])
+        return Reference(self.times, *one_each)
 
 
 def make_reference(
@@ -72,8 +76,9 @@ def make_reference(
     if not (event > 0).any() or np.std(risk) < 1e-12:
         return None
     chosen = np.unique(times) if len(times) else quartiles(time[event > 0])
-    hazard = hazard_at(*breslow(time, event, risk), chosen)[len(chosen) // 2]
-    return Reference(chosen, float(hazard), float(np.std(risk)), risk_limits(risk))
+    slope = fit_slope(time, event, risk)
+    hazard = hazard_at(*breslow(time, event, slope * risk), chosen)[len(chosen) // 2]
+    return Reference(chosen, float(hazard), float(np.std(risk)), risk_limits(risk), slope)
 
 
 def make_references(
@@ -107,7 +112,5 @@ def make_references(
     if len(references) < len(valid):
         return None
     model_of = np.argmax(np.stack(which), axis=0)
-    hazards, scales, limits = (
-        np.stack(values)[model_of] for values in zip(*(reference[1:] for reference in references), strict=True)
-    )
-    return Reference(references[0].times, hazards, scales, limits)
+    of_each = (np.stack(values)[model_of] for values in zip(*(reference[1:] for reference in references), strict=True))
+    return Reference(references[0].times, *of_each)

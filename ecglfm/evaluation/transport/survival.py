@@ -85,7 +85,9 @@ def judge_survival(
     kind, evaluation = KINDS["survival"], slice.evaluate
     truth = [table[[kind.label_columns(name)[k] for name in names]].to_numpy(np.float64) for k in (0, 1)]
     risks = table[[kind.output_column(name) for name in names]].to_numpy(np.float64)
-    everybody = Followed.told(names, truth, risks, table["patient_id"].to_numpy(dtype=str))
+    slopes = np.array([1.0 if baseline is None else baseline.slope for baseline in baselines])
+    baselines = [None if baseline is None else with_slope(baseline) for baseline in baselines]
+    everybody = Followed.told(names, truth, risks * slopes, table["patient_id"].to_numpy(dtype=str))
     sets = draw_local(everybody.patients, slice.transport.local, slice.transport.seed)
     local = sets[max(sets)] if sets else np.zeros(len(table), bool)
     bare = rows_of(everybody, ~local)
@@ -110,6 +112,12 @@ def judge_survival(
     entries = {name: ways[-1]["labels"][name]["metrics"] for name in names}
     figure = risk_group_figure(last, {"labels": entries}, before=None if last is test else test)
     return Judged(local, {"ways": ways}, figure)
+
+
+def with_slope(baseline: BaselineHazard) -> BaselineHazard:
+    """What it says of risks that its slope has been applied to."""
+    limits = tuple(baseline.slope * limit for limit in baseline.limits)
+    return replace(baseline, slope=1.0, scale=baseline.slope * baseline.scale, limits=limits)
 
 
 def reference_of(baseline: BaselineHazard | None, time: np.ndarray, asked: Sequence[float]) -> Reference | None:

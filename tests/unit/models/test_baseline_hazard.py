@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 
 from ecglfm.config import UserError
-from ecglfm.models.baseline_hazard import STEPS, fit_baseline, fit_baselines, shared_horizons
+from ecglfm.models.baseline_hazard import (
+    EVENTS,
+    SLOPES,
+    STEPS,
+    fit_baseline,
+    fit_baselines,
+    fit_slope,
+    shared_horizons,
+)
 from ecglfm.models.bundle import load_model, save_model
 from ecglfm.models.heads import ECGModel
+from tests.unit.evaluation.metrics.test_hazards import GOLDEN
 from tests.unit.models.saved_encoder import make_encoder
 
 #: Two die at 2; hazards are 2, 1, 1, 1, 1 times the baseline.
@@ -50,6 +59,29 @@ def test_many_steps_are_thinned_and_say_the_planted_risk():
     assert found.times[-1] == np.minimum(time, censored)[time <= censored].max()
     said = found.probability(np.array([-1.0, 0.0, 1.0]), 5.0)
     assert said == pytest.approx(1 - np.exp(-0.5 * np.exp([-1.0, 0.0, 1.0])), abs=0.01)
+
+
+@pytest.mark.parametrize("stretched", [1.0, 2.0, 0.4])
+def test_risks_that_are_too_far_apart_or_too_close_are_mended(stretched: float):
+    rng = np.random.default_rng(1)
+    truth = rng.normal(0, 1, 5000)
+    time, censored = rng.exponential(10 * np.exp(-truth)), rng.uniform(0, 30, len(truth))
+    found = fit_baseline(np.minimum(time, censored), time <= censored, stretched * truth)
+    assert found.slope == pytest.approx(1 / stretched, rel=0.05)
+    said = found.probability(stretched * np.array([-1.0, 0.0, 1.0]), 5.0)
+    assert said == pytest.approx(1 - np.exp(-0.5 * np.exp([-1.0, 0.0, 1.0])), abs=0.02)
+    turned = fit_baseline(np.minimum(time, censored), time <= censored, -truth)
+    assert turned.slope == pytest.approx(SLOPES[0], rel=1e-3)  # nearly one risk for all
+    few = np.arange(60) < EVENTS - 1
+    assert fit_slope(time[:60], few, stretched * truth[:60]) == 1.0
+    assert fit_slope(time[:60], np.arange(60) < EVENTS, stretched * truth[:60]) != 1.0
+
+
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_the_slope_is_that_of_scikit_survival(golden: dict):
+    """Of Cox's regression on the risk, with ties."""
+    time, event, risk = (np.array(golden[key], dtype=float) for key in ("time", "event", "risk"))
+    assert fit_slope(time, event, risk) == pytest.approx(np.log(golden["hazard_ratio"]), rel=1e-4)
 
 
 def test_horizons_of_several_models_are_known_to_all():

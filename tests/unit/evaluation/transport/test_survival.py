@@ -97,6 +97,14 @@ def test_a_planted_hazard_is_told_and_mended_by_local_records(times: float, slop
     assert said["predicted"] == pytest.approx(np.exp(-0.5 * np.exp(lowest["risk.x"])).mean())
 
 
+def test_the_slope_that_the_model_keeps_is_used():
+    table = followed(1.0, 1.0, count=500)
+    plain = judge_survival(table, ["x"], [YEARLY], slice_([100]))
+    halved = replace(YEARLY, slope=0.5, scale=2.0, limits=tuple(2 * limit for limit in YEARLY.limits))
+    doubled = judge_survival(table.assign(**{"risk.x": 2 * table["risk.x"]}), ["x"], [halved], slice_([100]))
+    assert doubled.content == plain.content
+
+
 def test_few_local_events_move_the_intercept_alone_and_none_nothing():
     table = followed(1.0, 1.0, count=40)
     data = Followed.told(
