@@ -75,7 +75,7 @@ def read_wfdb(root: Path | Root, path: str, checks: str = "stated") -> Record:
     RecordError
         `path_outside_root`, `header_missing`, `header_empty`, `header_invalid`, `signal_missing`, `signal_empty`,
         `signal_truncated`, `signal_checksum`, `signal_too_long`, `signal_unreadable`,
-        `format_unknown`, `file_unreadable`.
+        `format_unknown`, `format_unsupported`, `file_unreadable`.
     """
     inside = root if isinstance(root, Root) else Root(root)
     folder, name = inside.split(path)

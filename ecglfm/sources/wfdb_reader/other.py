@@ -58,6 +58,11 @@ def _check_files(root: Root, folder: str, header: Header) -> dict[str, str]:
     for signal in header.signals:
         if signal.stored.format not in _FORMATS:
             raise RecordError("format_unknown", f"{header.name}.hea: {signal.name}: format {signal.stored.format}")
+        if signal.stored.format == 61:
+            what = (
+                "format 61 with skew or in frames of several samples, which wfdb cannot read; convert it to format 16"
+            )
+            raise RecordError("format_unsupported", f"{header.name}.hea: {signal.name}: {what}")
         with root.open(folder, signal.file, "signal_missing") as (descriptor, size):
             if size <= signal.stored.offset:
                 raise RecordError("signal_empty", f"{signal.file} holds no samples ({size} bytes)")

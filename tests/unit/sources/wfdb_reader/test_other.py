@@ -55,3 +55,14 @@ def test_other_format_is_checked_first(tmp_path: Path, damage, reason: str):
     with pytest.raises(RecordError) as error:
         read_wfdb(tmp_path, "b")
     assert error.value.reason == reason
+
+
+@pytest.mark.parametrize("more", ["x2", ":2"])
+def test_what_wfdb_cannot_read_of_format_61_is_said_with_its_cure(tmp_path: Path, more: str):
+    """Without frames of several samples and without skew our own reader takes it."""
+    (tmp_path / "b.dat").write_bytes(bytes(3000))
+    (tmp_path / "b.hea").write_text(f"b 2 250 500\nb.dat 61{more} 200 16 0 0 0 0 I\nb.dat 61 200 16 0 0 0 0 II\n")
+    with pytest.raises(RecordError, match=r"format_unsupported: b.hea: I: format 61 with .* convert it to format 16"):
+        read_wfdb(tmp_path, "b")
+    edit(tmp_path / "b.hea", more, "")
+    assert read_wfdb(tmp_path, "b").signal.shape == (500, 2)
