@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ecglfm.app.prediction import FromFiles
 from ecglfm.config import LEADS, UserError
+from ecglfm.config.wording import counted
 from ecglfm.evaluation.beats import Intervals, measure_intervals
 from ecglfm.records import Record, RecordError
 from ecglfm.sources.files import read_head
@@ -133,13 +134,21 @@ def _said(path: str, record: Record, reader: FromFiles) -> tuple[dict[str, str],
     if head is None:
         found = {key.lower(): value for key, value in _COMMENT.findall("\n".join(record.comments))}
         return {}, _sex_and_age(found.get("sex", ""), found.get("age", ""))
-    age = f"{head.age:.0f}" if head.age == head.age else ""
+    age = str(head.age) if head.age == head.age else ""
     return {key: value for key, value in head.native.items() if value}, _sex_and_age(head.sex or "", age)
 
 
 def _sex_and_age(sex: str, age: str) -> list[str]:
     known = re.fullmatch(r"\d{1,3}(\.\d+)?", age)
-    return [_SEXES.get(sex.lower(), ""), f"{float(age):.0f} years" if known else ""]
+    return [_SEXES.get(sex.lower(), ""), _years(float(age)) if known else ""]
+
+
+def _years(age: float) -> str:
+    """An age below two years in months, where it is known so well."""
+    if age >= 2 or age.is_integer():
+        return counted(round(age), "year")
+    months = round(12 * age)
+    return counted(months, "month") if months else "under a month"
 
 
 def _stated(native: Mapping[str, str]) -> Intervals | None:

@@ -36,6 +36,16 @@ def test_a_devices_file_says_whose_it_is_and_what_the_machine_measured(tmp_path:
     assert look_at(tmp_path / "b", FromFiles()).lines()[0] == "patient P7, male, 61 years    2011-02-03 04:05:06"
 
 
+@pytest.mark.parametrize(
+    ("stated", "shown"), [("004M", "4 months"), ("023M", "23 months"), ("010D", "under a month"), ("012M", "1 year"), ("024M", "2 years")]
+)  # fmt: skip
+def test_an_infants_age_is_in_months(tmp_path: Path, stated: str, shown: str):
+    content = vendor_file.dicom([vendor_file.group(vendor_file.wave(500))])
+    assert content.count(b"061Y") == 1
+    (tmp_path / "b").write_bytes(content.replace(b"061Y", stated.encode()))
+    assert look_at(tmp_path / "b", FromFiles()).patient == f"patient P7, male, {shown}"
+
+
 def test_a_wfdb_header_has_age_and_sex_and_intervals_are_measured(tmp_path: Path):
     wfdb.wrsamp("a", fs=500, units=["mV"] * 2, sig_name=["I", "II"], p_signal=heart(leads=2), fmt=["16"] * 2,
                 adc_gain=[1000] * 2, baseline=[0] * 2, comments=["Age: 57", "Sex: Female"], write_dir=str(tmp_path))  # fmt: skip
