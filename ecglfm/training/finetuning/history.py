@@ -79,7 +79,8 @@ class TrainingHistory:
         The best epoch and its validation score.
     rows : list of dict
         Rows of `history.csv`: `epoch, split, loss`, the criterion's metrics, `lr, head_lr`; the rates are those of
-        the epoch's last update, `lr` that of the encoder's last layer.
+        the epoch's last update, `lr` that of the encoder's last layer. Of training, metrics are of what the module
+        said on the way, and on several ranks the mean of those of each rank's records.
     weights : dict
         State of the module after the best epoch, float32 on the CPU.
     epochs : int

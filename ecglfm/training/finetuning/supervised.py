@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ecglfm.training.checkpoints import SavedTraining
 from ecglfm.training.engine import broadcast_buffers, full_state_dict, initialize
 from ecglfm.training.finetuning.batches import Batch, Shares
 from ecglfm.training.finetuning.criterion import Criterion
-from ecglfm.training.finetuning.history import EarlyStopping, TrainingHistory
+from ecglfm.training.finetuning.history import EarlyStopping, EpochPart, TrainingHistory
 from ecglfm.training.finetuning.resume import FitState
 from ecglfm.training.finetuning.tracked import spelled
 from ecglfm.training.loss_scale import make_update
@@ -238,9 +238,18 @@ def _train_epoch(
         progress.update(before + part.batches)
         if state.is_whole:
             distributed.end_if(stop)
-    total, count = distributed.reduce_values([part.loss, part.known])
-    measured = criterion.measure(np.concatenate(part.targets), np.concatenate(part.outputs))
-    return {"loss": total / max(count, 1.0), **measured}
+    return _over_ranks(part, criterion.measure(np.concatenate(part.targets), np.concatenate(part.outputs)))
+
+
+def _over_ranks(part: EpochPart, measured: Mapping[str, float]) -> dict[str, float]:
+    """Loss of all known labels, and of each metric the mean over the ranks on whose records it is defined."""
+    values = np.array(list(measured.values()))
+    defined = ~np.isnan(values)
+    told = [part.loss, part.known, *np.where(defined, values, 0.0), *defined]
+    total, count, *rest = distributed.reduce_values([float(value) for value in told])
+    sums, shares = rest[: len(values)], rest[len(values) :]
+    means = [one / share if share else math.nan for one, share in zip(sums, shares, strict=True)]
+    return {"loss": total / max(count, 1.0), **dict(zip(measured, means, strict=True))}
 
 
 def parameter_groups(module: nn.Module, config: FinetuneConfig) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import Logistic
 from ecglfm.training.finetuning import supervised
+from ecglfm.training.finetuning.history import EpochPart
 from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
 from tests.unit.architectures import architecture, small
 from tests.unit.training.finetuning.test_finetune import fit, make_data
@@ -114,3 +116,17 @@ def test_what_a_batch_said_is_read_before_the_gpu_is_at_work_on_its_update(
     batches = order.count("update")
     assert batches > 1
     assert order[: 2 * batches] == ["said", "update"] * batches
+
+
+def test_training_metrics_are_the_mean_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other rank has a loss of 3 on 10 labels, 0.9, and no `b`; `c` is defined nowhere. One collective."""
+    asked = []
+
+    def reduce_values(values: list[float]) -> list[float]:
+        asked.append(values)
+        return [(own + other) / 2 for own, other in zip(values, [30.0, 10.0, 0.9, 0, 0, 1, 0, 0], strict=True)]
+
+    monkeypatch.setattr(supervised.distributed, "reduce_values", reduce_values)
+    found = supervised._over_ranks(EpochPart(loss=30.0, known=30.0), {"a": 0.5, "b": 0.8, "c": math.nan})
+    assert found == pytest.approx({"loss": 1.5, "a": 0.7, "b": 0.8, "c": math.nan}, nan_ok=True)
+    assert len(asked) == 1
