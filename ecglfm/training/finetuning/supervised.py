@@ -149,7 +149,7 @@ def train(
 def _validate(
     learner: Learner, criterion: Criterion, target: np.ndarray, epoch: int, stop: distributed.StopFlag | None
 ) -> dict[str, float]:
-    """Loss and metrics on the validation records."""
+    """Loss and metrics on the validation records; the same on ranks that round otherwise, which must stop together."""
     outputs = learner.validate(stop)
     if not np.isfinite(outputs).all():
         raise UserError(f"the validation loss is nan in epoch {epoch}; lower `finetune.lr`")
@@ -161,7 +161,7 @@ def _validate(
             f"finetune.select_by: {criterion.select_by} is not defined on the validation split, where every label"
             " is of one class or has no pair to compare; write loss"
         )
-    return scores
+    return dict(zip(scores, distributed.reduce_values(list(scores.values()), "max"), strict=True))
 
 
 class Rates:

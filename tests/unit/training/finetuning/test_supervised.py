@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,10 +14,11 @@ from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig, UserError
 from ecglfm.models.encoders.encoder import ECGEncoder
 from ecglfm.models.encoders.kinds import ENCODERS, make_encoder
 from ecglfm.models.heads import ECGModel
-from ecglfm.models.outputs import Logistic
+from ecglfm.models.outputs import Logistic, link_of
 from ecglfm.training.finetuning import supervised
+from ecglfm.training.finetuning.criterion import make_criterion
 from ecglfm.training.finetuning.history import EpochPart
-from ecglfm.training.finetuning.supervised import layer_of, parameter_groups
+from ecglfm.training.finetuning.supervised import Learner, layer_of, parameter_groups
 from tests.unit.architectures import architecture, small
 from tests.unit.training.finetuning.test_finetune import fit, make_data
 from tests.unit.training.finetuning.test_finetune import make_encoder as write_encoder
@@ -130,3 +132,27 @@ def test_training_metrics_are_the_mean_over_ranks(monkeypatch: pytest.MonkeyPatc
     found = supervised._over_ranks(EpochPart(loss=30.0, known=30.0), {"a": 0.5, "b": 0.8, "c": math.nan})
     assert found == pytest.approx({"loss": 1.5, "a": 0.7, "b": 0.8, "c": math.nan}, nan_ok=True)
     assert len(asked) == 1
+
+
+def test_ranks_that_round_otherwise_judge_an_epoch_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ranks, one of which is 1e-7 off: each by its own numbers, one would stop an epoch before the other."""
+    criterion = make_criterion(FinetuneConfig(select_by="loss"), link_of("binary"), np.array([[0.0], [1.0]]))
+    target = np.array([[1.0], [0.0]])
+
+    def judged(by: float) -> dict[str, float]:
+        learner = Learner(torch.nn.Linear(1, 1), lambda *_: iter(()), lambda _: np.array([[by], [1 - by]]), 1)
+        return supervised._validate(learner, criterion, target, 1, None)
+
+    own, other = judged(0.5), judged(0.5 + 1e-7)
+    assert own["loss"] > other["loss"]
+    assert (own["auroc"], other["auroc"]) == (0.5, 1.0)  # a tie, and none
+    said = {"own": own, "other": other}
+    asked: list[tuple[list[float], str]] = []
+
+    def together(values: list[float], how: str = "mean") -> list[float]:
+        asked.append((values, how))
+        return [max(pair) for pair in zip(*(list(one.values()) for one in said.values()), strict=True)]
+
+    monkeypatch.setattr(supervised.distributed, "reduce_values", together)
+    assert judged(0.5) == judged(0.5 + 1e-7) == {"loss": own["loss"], "auroc": 1.0}
+    assert asked == [(list(own.values()), "max"), (list(other.values()), "max")]
