@@ -1,10 +1,10 @@
 """What makes a probability of a log hazard ratio: the cumulative baseline hazard, of the validation split.
 
-A Cox model says r, the logarithm of how many times as high a patient's hazard is. A fit of many weights says it too far
-apart, one that was stopped early too close: the slope b of a Cox regression on r mends that, as a temperature does for
-classes. With the cumulative baseline hazard H (Breslow 1974, doi:10.2307/2529620) of b r the probability of the event
-until a time t is 1 - exp(-H(t) exp(b r)). It takes who was lost, and who died of something else, for somebody who would
-have gone on as the others did.
+A Cox model says r, the logarithm of how many times as high a patient's hazard is. It may say it too far apart, or,
+where a fit ended early, too close: the slope b of a Cox regression on r mends that, as a temperature does for classes.
+With the cumulative baseline hazard H (Breslow 1974, doi:10.2307/2529620) of b r the probability of the event until a
+time t is 1 - exp(-H(t) exp(b r)). It takes who was lost, and who died of something else, for somebody who would have
+gone on as the others did.
 """
 
 from __future__ import annotations

@@ -219,6 +219,9 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
                 (file,),
                 fit.path,
             )
+    if any(metrics.get("survival_times", {}).values()):
+        how = "by a slope and Breslow's baseline hazard of the validation split"
+        yield Said(f"Log hazard ratios were read as probabilities {how}.", (file,), fit.path)
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"
         f" {boot['resamples']} bootstrap resamples, seed {boot.get('seed', 'unknown')}; labels of fewer than"

@@ -223,6 +223,7 @@ def test_survival_says_at_which_times_and_of_how_many_events(results: Path) -> N
     said = [one.text for one in models.measurement(run, FIT)]
     assert "Survival of HF was judged at 0.3048, 2, as chosen on the validation split or in the config." in said
     assert sum("was judged at" in text for text in said) == 1
+    assert sum("a slope and Breslow's baseline hazard of the validation split" in text for text in said) == 1
     assert [one.text for one in models.counts(run, FIT)] == ["Test records with the event: HF 68 of 205."]
 
 

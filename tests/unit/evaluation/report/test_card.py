@@ -186,6 +186,22 @@ def test_the_rule_of_thresholds_is_the_models_own(results: Path) -> None:
     assert "earlier ecglfm" not in seen
 
 
+def test_a_survival_model_is_calibrated_by_its_hazard(results: Path) -> None:
+    for path in (results / "evaluate").rglob("metrics.json"):
+        metrics = read_json(path)
+        for key in ("calibration", "micro", "subgroups"):
+            metrics.pop(key, None)
+        for entries in (metrics["macro"], *metrics["labels"].values()):
+            entries |= dict.fromkeys(("c_index", "c_index_uno", "td_auc"), entries["auroc"])
+        write_json(path, metrics)
+    assert "It was not calibrated." in seen_on(results)
+    path = results / "evaluate/tiny/super/full-s0/metrics.json"
+    write_json(path, read_json(path) | {"kind": "survival"})
+    seen = seen_on(results)
+    assert "A slope and a baseline hazard, fitted on the validation split, make probabilities of its log" in seen
+    assert "It was not calibrated." not in seen
+
+
 def test_a_copy_goes_with_the_model(results: Path) -> None:
     copy = results / "finetune/tiny/super/full-s0/card.html"
     output = results / "evaluate/tiny/super/full-s0/card.html"
