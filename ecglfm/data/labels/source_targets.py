@@ -17,6 +17,7 @@ from ecglfm.config.wording import counted
 from ecglfm.data.columns import NOT_STATED, resolve
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
 from ecglfm.data.labels.follow_up import came_within, days_made
+from ecglfm.data.labels.other_values import OtherValues
 from ecglfm.data.labels.selectors import (
     DX,
     SCP_CLASS,
@@ -95,6 +96,7 @@ class SourceTargets:
         self._warned = False
         self._shared = Counter[str]()
         self._codes, self._watched = MissingCodes(), dict[str, tuple[LabelFile | None, str]]()
+        self._others, self._of_classes = OtherValues(), set[str]()
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
         of_files: dict[LabelFile, set[str]] = {}
         for place, kind, selector in slice.config.selectors():
@@ -112,7 +114,10 @@ class SourceTargets:
                 whose = selector.file.path
                 used = columns_used(selector, file_columns(selector.file), f"{where}: {whose}")
                 of_files.setdefault(selector.file, set()).update(used)
-            self._watched |= {f"{whose}: column {column!r}": (selector.file, column) for column in used}
+            named = {f"{whose}: column {column!r}": (selector.file, column) for column in sorted(used)}
+            self._watched |= named
+            if slice.config.task_kind.exclusive and place.startswith("labels."):
+                self._of_classes |= named.keys()
         for file, used in of_files.items():
             by = find_target(offered, file.by, f"task {slice.task!r}: {file.path}: by")
             needed.add(by)
@@ -149,6 +154,10 @@ class SourceTargets:
                 values = [np.where(outside, np.nan, value) for value in values]
             columns |= {name: value.astype(np.float32) for name, value in zip(names, values, strict=True)}
         columns[EXCLUDED] = self._excluded(index, files)
+        of_none = ~np.any([value != 0 for value in columns.values()], axis=0)  # nor taken out on purpose
+        for name in sorted(self._of_classes):
+            own, column = self._watched[name]
+            self._others.add(name, (index if own is None else files[own])[column][of_none])
         return pd.DataFrame(columns, index=index.index)
 
     def _excluded(self, index: pd.DataFrame, files: dict[LabelFile, pd.DataFrame]) -> np.ndarray:
@@ -252,6 +261,8 @@ class SourceTargets:
                 " leave the cell empty", self.slice.task, name, code,
                 counted(number, "recording"),
             )  # fmt: skip
+        for sentence in self._others.told() if not self._warned else ():
+            logger.warning("task %r: %s", self.slice.task, sentence)
         for label, number in self._shared.items() if not self._warned else ():
             if number:
                 logger.warning(
