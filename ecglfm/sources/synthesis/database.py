@@ -144,7 +144,8 @@ def _write_recording(task: _Task, number: int, record: int, fold: int) -> dict[s
     if config.layout == "ptbxl":
         made = tables.recorded_at(visit, chance, first_year=1985)
         _write_ptbxl(config, task.output, ordinal + 1, leads)
-        return {"ptbxl_database.csv": tables.ptbxl_row(visit, ordinal + 1, made, fold, chance)}
+        body = generator(*population(config), number, 0, 7)  # of the patient, whichever recording
+        return {"ptbxl_database.csv": tables.ptbxl_row(visit, ordinal + 1, made, fold, chance, body)}
     made = tables.recorded_at(visit, chance, first_year=2110)
     subject, study, place = tables.mimic_ids(number, ordinal)
     folder = task.output / place

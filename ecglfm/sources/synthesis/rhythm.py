@@ -16,6 +16,8 @@ SECONDS = 10
 _EDGE = 0.1
 #: An interval that has room for an interpolated beat, s.
 _ROOM = 0.8
+#: From the middle of a premature ventricular beat to the end of its QRS, s.
+_HALF_QRS = 0.1
 
 
 def beat_times(
@@ -56,7 +58,7 @@ def beat_times(
         intervals = _in_turn(intervals, irregular, intervals[0] - start, patient.look.episode)
     times = np.cumsum(intervals) - start
     times = times[: int(np.searchsorted(times, seconds)) + 2]
-    return _with_ectopic_beats(patient, times, mean, rng)
+    return _with_ectopic_beats(patient, times, mean, rng, seconds=seconds)
 
 
 def _in_turn(sinus: np.ndarray, irregular: np.ndarray, time: float, episode: tuple[float, float]) -> np.ndarray:
@@ -69,7 +71,7 @@ def _in_turn(sinus: np.ndarray, irregular: np.ndarray, time: float, episode: tup
 
 
 def _with_ectopic_beats(
-    patient: Patient, times: np.ndarray, mean: float, rng: np.random.Generator
+    patient: Patient, times: np.ndarray, mean: float, rng: np.random.Generator, *, seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Beats, some of them ventricular and premature, or some such beats more, and which they are."""
     look = patient.look
@@ -78,15 +80,15 @@ def _with_ectopic_beats(
         return times, ectopic
     if look.ectopic_beats is None:
         ectopic[rng.integers(2, 4) :: rng.integers(2, 5)] = True
-    else:  # never two in a row, nor the first and the last, which may lie outside
-        places = rng.permutation(np.arange(2, len(times) - 1, 2))
-        ectopic[places[: look.ectopic_beats]] = True
+    else:  # never two in a row, and all within the recording: what is said to be there is seen
+        places = np.arange(2, np.searchsorted(times, seconds - _HALF_QRS), 2)
+        ectopic[rng.permutation(places)[: look.ectopic_beats]] = True
     early = np.maximum(rng.uniform(*look.coupling) * mean, 0.40)
     at = np.flatnonzero(ectopic)
     before = times[at] - times[at - 1]
     between = (before >= _ROOM) & look.interpolated
     more = times[at[between]] - before[between] / 2
-    times[at[~between]] = times[at[~between] - 1] + early
+    times[at[~between]] = np.minimum(times[at[~between] - 1] + early, times[at[~between]])  # or the sinus is first
     ectopic[at[between]] = False
     both = np.append(times, more)
     order = np.argsort(both)

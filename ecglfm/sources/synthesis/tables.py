@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from ecglfm.sources.synthesis.patient import Patient
 from ecglfm.sources.synthesis.visit import Visit
 
 PTBXL_COLUMNS = (
@@ -25,7 +26,7 @@ MEASUREMENT_COLUMNS = (
 )  # fmt: skip
 #: What the machines of the sites are called, and what they let through (`setting.py`).
 _DEVICES = ("SYNTHETIC A", "SYNTHETIC B", "SYNTHETIC C")
-_BANDS = ("0.005-150 Hz", "0.5-40 Hz", "0.05-100 Hz")
+_BANDS = ("0.05-150 Hz", "0.5-40 Hz", "0.05-100 Hz")
 UNMEASURED = 29999  # what MIMIC-IV-ECG's carts write for an interval they could not measure
 
 #: `scp_statements.csv` of the codes used: description, diagnostic, form, rhythm, class, subclass (as PTB-XL's).
@@ -106,9 +107,9 @@ def recorded_at(visit: Visit, rng: np.random.Generator, *, first_year: int) -> d
 
 
 def ptbxl_row(
-    visit: Visit, ecg_id: int, made: datetime, fold: int, rng: np.random.Generator
+    visit: Visit, ecg_id: int, made: datetime, fold: int, rng: np.random.Generator, body: np.random.Generator
 ) -> tuple[str | int | float, ...]:
-    """A row of `ptbxl_database.csv`; `rng` decides only what says nothing about the heart."""
+    """A row of `ptbxl_database.csv`; `rng`, and the patient's `body`, decide only what says nothing about the heart."""
     folder, name = ptbxl_place(ecg_id)
     patient, codes = visit.heart, scp_codes(visit)
     tall = 166 if patient.sex == "female" else 178
@@ -118,10 +119,10 @@ def ptbxl_row(
     values |= {
         "ecg_id": ecg_id,
         "patient_id": float(patient.number + 1),
-        "age": 300.0 if patient.age > 89 else patient.age,
+        "age": 300.0 if visit.age > 89 else visit.age,
         "sex": int(patient.sex == "female"),
-        "height": float(round(tall + 7 * rng.standard_normal())),
-        "weight": float(round(72 + 11 * rng.standard_normal())),
+        "height": float(round(tall + 7 * body.standard_normal())),
+        "weight": float(round(72 + 11 * body.standard_normal())),
         "nurse": float(rng.integers(0, 2)),
         "site": anywhere if visit.site is None else float(visit.site),
         "device": "SYNTHETIC" if visit.site is None else _DEVICES[visit.site],
@@ -151,6 +152,13 @@ def mimic_ids(patient: int, study: int) -> tuple[int, int, str]:
     return subject, study_id, f"files/p{subject // 10000}/p{subject}/s{study_id}"
 
 
+def _qrs_duration(patient: Patient) -> float:
+    """From 2.5 sigma before the first wave of most beats' QRS to 2.5 sigma after its last one, s."""
+    waves = patient.aberrant_waves if patient.look.blocked > 0.5 else patient.waves
+    centres, sigmas = waves[patient.n_p : len(waves) - patient.n_t, :2].T
+    return float((centres + 2.5 * sigmas).max() - (centres - 2.5 * sigmas).min())
+
+
 def mimic_rows(
     visit: Visit, study: int, made: datetime, rr: float, rng: np.random.Generator
 ) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
@@ -162,7 +170,7 @@ def mimic_rows(
     report = machine_report(visit)
     qrs_onset = 200
     p_onset = qrs_onset - round(patient.pr * 1000) if patient.n_p else UNMEASURED
-    qrs_end = qrs_onset + round((150 if patient.condition == "CLBBB" else 92) * patient.look.qrs_time)
+    qrs_end = qrs_onset + round(1000 * _qrs_duration(patient))
     t_end = qrs_onset + round(1000 * (patient.qtc + 0.154 * (rr - 1.0)))
     measurement: tuple[str | int, ...] = (
         subject, study_id, 6_848_296 + int(rng.integers(0, 2)), when, *report, *[""] * (18 - len(report)),

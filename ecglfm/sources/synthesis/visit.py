@@ -44,6 +44,8 @@ class Visit:
         Whether premature ventricular beats are spoken of.
     days : float
         Since the first day of the database.
+    age : float
+        Of the patient that day, years; the heart's is that of the first recording.
     """
 
     heart: Patient
@@ -52,6 +54,7 @@ class Visit:
     condition: str
     ectopy: bool
     days: float
+    age: float
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,11 @@ def _draw_course(patient: Patient, rng: np.random.Generator, d: float) -> _Cours
 def draw_visit(population: Population, number: int, record: int, *, difficulty: float) -> Visit:
     """Draw recording number `record` of a patient: no other patient, nor a later recording, changes it."""
     patient, days = draw_patient(population, number, difficulty=difficulty), _days(population, number, record)
+    age = patient.age + (days - _days(population, number, 0)) // 365.25
     rng = generator(*population, number, record, 2)
     if difficulty == 0.0:
-        return Visit(patient, draw_setting(0, difficulty=0.0, rng=rng), None, patient.condition, patient.ectopy, days)
+        quiet = draw_setting(0, difficulty=0.0, rng=rng)
+        return Visit(patient, quiet, None, patient.condition, patient.ectopy, days, age)
     course = _draw_course(patient, generator(*population, number, 0, 1), difficulty)
     traits = None
     if difficulty > SUBTLE:
@@ -125,7 +130,7 @@ def draw_visit(population: Population, number: int, record: int, *, difficulty: 
     setting = draw_setting(course.site, difficulty=difficulty, rng=rng)
     if traits is not None:
         setting = subtle_setting(traits, setting, generator(*population, number, record, 6))
-    return Visit(heart, setting, course.site, condition, ectopy, days)
+    return Visit(heart, setting, course.site, condition, ectopy, days, age)
 
 
 def _heart(

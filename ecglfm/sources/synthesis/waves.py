@@ -15,7 +15,7 @@ Shares = tuple[tuple[str, float], ...]  # of the forms that a beat can have, 0 t
 
 # Each wave: centre relative to the R peak (ms), width sigma (ms), dipole (mV along x, y, z). The centres of
 # the P waves stand for PR_MS, those of ST and T for QTC_MS at 60 per minute; `heart.dipole` shifts them.
-_P = [(-125.0, 18.0, (0.030, 0.065, -0.045)), (-100.0, 20.0, (0.065, 0.070, 0.045))]
+_P = [(-162.0, 18.0, (0.030, 0.065, -0.045)), (-137.0, 20.0, (0.065, 0.070, 0.045))]
 _T = [(215.0, 52.0, (0.14, 0.11, -0.07)), (262.0, 34.0, (0.26, 0.18, -0.12))]
 _NO_ST = [(115.0, 38.0, (0.0, 0.0, 0.0))]
 _QRS = [

@@ -160,9 +160,8 @@ def test_no_p_wave_in_atrial_fibrillation():
             leads, times = record_leads(patient, generator(2, patient.number), mains=50.0)
             peaks = np.round(times[(times > 0.5) & (times < 9.5)] * RATE).astype(int)
             mean_beat = np.mean([leads[1, k - 150 : k] for k in peaks], axis=0)
-            sizes.append(
-                mean_beat[90 - round((patient.pr - 0.155) * RATE) + np.arange(-8, 8)].mean() - mean_beat[120:130].mean()
-            )
+            p_wave = mean_beat[75 - round((patient.pr - 0.155) * RATE) + np.arange(-8, 8)]
+            sizes.append(p_wave.mean() - mean_beat[115:125].mean())
         assert low < np.median(sizes) < high, condition
 
 

@@ -48,7 +48,7 @@ def test_fibrillation_covers_the_part_of_a_recording_that_was_drawn(episode: tup
     for seed in range(12):
         leads, times, _, before = beats_of(patient, seed)
         within = (times >= episode[0]) & (times < episode[1])
-        p_wave = [leads[LEAD_II, k - 62 : k - 45].mean() for k in np.round(times * RATE).astype(int)]
+        p_wave = [leads[LEAD_II, k - 80 : k - 63].mean() for k in np.round(times * RATE).astype(int)]
         assert ((np.array(p_wave) < 0.04) == within).all()  # P where the atria beat, 155 ms before R; none elsewhere
         sure = np.abs(times - episode[0]) > 1.5  # the interval across the border is of what went before
         spread[True] += before[within & sure].tolist()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ecglfm.config import LEADS
+from ecglfm.discovery.biomarkers.measure import measure_biomarkers
 from ecglfm.sources import open_source
+from ecglfm.sources.synthesis.heart import RATE, quantize, record_leads
+from ecglfm.sources.synthesis.patient import generator
+from ecglfm.sources.synthesis.tables import MEASUREMENT_COLUMNS, mimic_rows
+from ecglfm.sources.synthesis.visit import draw_visit
 from tests.unit.sources.synthesis.small_databases import make
 
 
@@ -58,6 +65,12 @@ def test_ptbxl_table_says_what_was_planted(table: pd.DataFrame):
         )
     assert set(table.sex) == {0, 1}
     assert table.age[table.age < 300].between(18, 89).all()
+    of_patient = table.assign(year=pd.to_datetime(table.recording_date).dt.year).groupby("patient_id")
+    assert (of_patient[["height", "weight"]].nunique() == 1).all(axis=None)
+    assert table.groupby("sex").height.mean().diff()[1] == pytest.approx(-12, abs=3)
+    years, older = (of_patient[name].agg(np.ptp) for name in ("year", "age"))
+    assert (older - years).abs()[of_patient.age.max() < 300].max() <= 1
+    assert (older > 0).mean() > 0.1
 
 
 def test_nurse_is_a_coin_that_depends_on_nothing(table: pd.DataFrame):
@@ -81,6 +94,27 @@ def test_mimic_table_says_the_same_in_the_carts_words(tmp_path: Path, monkeypatc
     rr = index["native.rr_interval"].astype(float)
     assert (rr[index.report.str.startswith("Sinus bradycardia")] > 1000).all()
     assert (rr[index.report.str.startswith("Supraventricular")] < 400).all()
+    qrs = index["native.qrs_end"].astype(float) - index["native.qrs_onset"].astype(float)
+    assert qrs[index.report.str.contains("Normal ECG")].median() == pytest.approx(92.5, abs=4)  # 2.5 sigma either side
+    assert qrs[index.report.str.contains("Left bundle")].median() == pytest.approx(158.0, abs=6)
+
+
+def test_the_cart_measures_the_waves_that_it_recorded():
+    """QRS of blocks that show in part, in some beats, and of what is wide without one."""
+    said, signal = [], []
+    for number in range(120):
+        visit = draw_visit((1, 5), number, 0, difficulty=1.0)
+        if visit.heart.ectopy or visit.heart.condition in {"AFIB", "SVTAC"}:
+            continue
+        leads, _ = record_leads(visit.heart, generator(9, number), mains=60.0)
+        found = measure_biomarkers(quantize(leads, 1000.0) / 1000.0, RATE, list(LEADS), mains=60.0)
+        _, measured = mimic_rows(visit, number, datetime(2150, 1, 1), 0.8, generator(0))
+        row = dict(zip(MEASUREMENT_COLUMNS, measured, strict=True))
+        said.append(row["qrs_end"] - row["qrs_onset"])
+        signal.append(found["qrs_ms"])
+    assert len(said) > 60
+    assert np.corrcoef(said, signal)[0, 1] > 0.85
+    assert np.mean(np.subtract(said, signal)) == pytest.approx(0, abs=10)
 
 
 def test_a_hard_table_tells_site_device_and_changing_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -95,6 +129,6 @@ def test_a_hard_table_tells_site_device_and_changing_conditions(tmp_path: Path, 
     assert rows.nurse.mean() == pytest.approx(0.5, abs=3 * 0.5 / np.sqrt(480))
     make(tmp_path / "m", patients=40, layout="mimic_iv_ecg", difficulty=1.0)
     carts = pd.read_csv(tmp_path / "m" / "machine_measurements.csv")
-    assert set(carts.bandwidth) == {"0.005-150 Hz", "0.5-40 Hz", "0.05-100 Hz"}
+    assert set(carts.bandwidth) == {"0.05-150 Hz", "0.5-40 Hz", "0.05-100 Hz"}
     assert carts.groupby("subject_id").bandwidth.nunique().max() == 1
     assert set(carts.cart_id) == {6_848_296, 6_848_297}
