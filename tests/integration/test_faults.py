@@ -144,16 +144,17 @@ def test_config_mistakes_are_one_line(clone, break_it, line: str) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_no_command_names_every_shard(clone) -> None:
+def test_no_command_names_every_shard_or_batch(clone) -> None:
     """Linux takes 128 KiB as one argument, which 900 paths fill: a command is told the folder and the number."""
     clone.edit("config/sources/demo-ptbxl.yaml", shards=11)
     targets = ("report", "discover", "umap", "confounders", "serial", "leaderboard", "lead_sets", "embed_all")
-    shown = clone.snakemake(
-        *targets, "-n", "--config", "discover={features: {kind: attribution, task: af, label: AFIB}}"
-    )
+    features = "features: {kind: attribution, task: af, label: AFIB, count: 5}"
+    shown = clone.snakemake(*targets, "-n", "--config", f"discover={{{features}, association: {{batch: 1}}}}")
     commands = [line for line in shown.splitlines() if line.startswith("Shell command: ")]
     assert sum("/demo-ptbxl --shards 11 --output" in line for line in commands) == 2  # of the encoder, of the model
-    assert not [line for line in commands if "/demo-ptbxl/000." in line and "/demo-ptbxl/010." in line]
+    assert sum("/association --chromosomes 1 2 3 4 --batches 8 --" in line for line in commands) == 1  # 3 are measured
+    for first, last in (("/demo-ptbxl/000.", "/demo-ptbxl/010."), ("1of8", "8of8")):
+        assert not [line for line in commands if first in line and last in line]
 
 
 def test_a_mistake_beside_config_yaml_is_named_where_it_stands(clone) -> None:

@@ -107,8 +107,11 @@ rule discover_summary:
         "../../envs/discover.yaml"
     params:
         folder=subpath(output.tests, parent=True),
+        chromosomes=CHROMOSOMES,
+        batches=lambda wildcards: len(get_batches(wildcards)),
     shell:
-        "python -m ecglfm --cost {log:q}.cost discover summary --config {input.config:q} --associations {input.associations:q}"
+        "python -m ecglfm --cost {log:q}.cost discover summary --config {input.config:q} --associations {params.folder:q}/association"
+        " --chromosomes {params.chromosomes:q} --batches {params.batches:q}"
         " --phenotypes {input.phenotypes:q} --covariates {input.covariates:q} --structure {input.structure:q}"
         " --output {params.folder:q} --threads {threads} 2> {log:q}"
 

@@ -42,7 +42,9 @@ def add_steps(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _add_run(predict, _predict)
 
     summary = steps.add_parser("summary", help="one file a feature in GWAS-SSF, genomic inflation, number of tests")
-    summary.add_argument("--associations", nargs="+", type=Path, required=True, help="folders of the step associate")
+    summary.add_argument("--associations", type=Path, required=True, help="has CHROMOSOME/KofN of the step associate")
+    summary.add_argument("--chromosomes", nargs="+", required=True, help="those tested")
+    summary.add_argument("--batches", type=int, required=True, metavar="N", help="of features")
     _add_tables(summary)
     _add_run(summary, _summary)
 
@@ -159,7 +161,9 @@ def _predict(args: argparse.Namespace) -> None:
 def _summary(args: argparse.Namespace) -> None:
     from ecglfm.discovery.association import run_merge
 
-    run_merge(args.associations, _design(args), args.output, threads=args.threads)
+    batches = [f"{batch}of{args.batches}" for batch in range(1, args.batches + 1)]
+    folders = [args.associations / chromosome / batch for chromosome in args.chromosomes for batch in batches]
+    run_merge(folders, _design(args), args.output, threads=args.threads)
 
 
 def _loci(args: argparse.Namespace) -> None:

@@ -47,7 +47,7 @@ def test_from_genotypes_to_loci(work: Path, capsys: pytest.CaptureFixture[str]) 
         "structure --config quality.yaml --genotypes g1 --output structure",
         f"associate {tables} --genotypes g1 --batch 1/2 --output association/1/1of2",
         f"associate {tables} --genotypes g1 --batch 2/2 --output association/1/2of2",
-        f"summary {tables} --associations association/1/1of2 association/1/2of2 --output .",
+        f"summary {tables} --associations association --chromosomes 1 --batches 2 --output .",
         "loci --config association.yaml --summary summary --genotypes g1 --structure structure --genes genes.tsv"
         " --memory 700 --output .",
     ):
@@ -63,7 +63,8 @@ def test_from_genotypes_to_loci(work: Path, capsys: pytest.CaptureFixture[str]) 
     [
         ("genotypes --config quality.yaml --chromosome 1 --people p --output g", "it names no genotypes"),
         (
-            "summary --config c --phenotypes p --covariates c --structure s --associations a --batch 3/2 --output .",
+            "summary --config c --phenotypes p --covariates c --structure s --associations a --chromosomes 1 --batches 2"
+            " --batch 3/2 --output .",
             "2/11",
         ),
     ],
