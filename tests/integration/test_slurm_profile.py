@@ -27,10 +27,13 @@ def site(repository: Path, tmp_path: Path) -> Clone:
     for name in ("manifest/records.parquet", "index/demo-ptbxl.parquet", "index/demo-mimic.parquet"):
         (clone.results / name).parent.mkdir(parents=True, exist_ok=True)
         (clone.results / name).touch()
-    sbatch = clone.root / "bin/sbatch"
-    sbatch.parent.mkdir()
-    sbatch.write_text(f'#!/bin/sh\nprintf "%s\\0" sbatch "$@" >> {clone.root}/calls\nexit 1\n')
-    sbatch.chmod(0o755)
+    (clone.root / "bin").mkdir()
+    # A machine that has no Slurm has no sinfo, and no sacct to ask for the account either.
+    noted = {"sbatch": f'printf "%s\\0" sbatch "$@" >> {clone.root}/calls\n', "sacct": "", "sinfo": ""}
+    for name, line in noted.items():
+        command = clone.root / "bin" / name
+        command.write_text(f"#!/bin/sh\n{line}exit 1\n")
+        command.chmod(0o755)
     return clone
 
 

@@ -235,7 +235,7 @@ for i in range(6):
 def test_six_jobs_that_start_at_once_on_a_fresh_file_lose_nothing(tmp_path: Path, repository: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(repository)}
     jobs = subprocess.run(
-        [sys.executable, "-c", JOBS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", JOBS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, timeout=300,
     )  # fmt: skip
     assert (jobs.returncode, jobs.stdout) == (0, "")  # no trouble, no migration log, no emoji
