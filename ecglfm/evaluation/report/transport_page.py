@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ecglfm.config.kinds import KINDS
 from ecglfm.config.wording import counted
 from ecglfm.evaluation.plots import data_uri
 from ecglfm.evaluation.report.data_sections import read_if_there
@@ -34,6 +35,7 @@ def run_transport_page(folder: Path, output: Path) -> None:
     content = {
         "home_link": link(output, report_of(above.parent)) if above.name == "transport" else None,
         "metrics": metrics,
+        "of_times": KINDS[metrics["kind"]].time is not None,
         "ways": [way | {"title": _title(way)} for way in metrics["ways"]],
         "calibration": None if picture is None else data_uri(picture),
     }

@@ -78,5 +78,5 @@ def test_outside_of_the_workflow_it_says_where_to_be(
     assert main([command]) == 1
     assert capsys.readouterr().err == (
         f"ecglfm {command}: error: {tmp_path} has no workflow/Snakefile: run this where you run snakemake,"
-        " or name its Snakefile with -s\n"
+        " or name its file with -s\n"
     )

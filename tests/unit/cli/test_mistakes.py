@@ -19,7 +19,7 @@ TASK = "tasks/coin-toss.yaml"
 #: What is added to the config (or written instead of another file of the folder), and words of the one line.
 IN_THE_CONFIG = [
     ("config.yaml", "finetune:\n\tlr: 1\n", "config.yaml:5: not valid YAML: a tab; indent with spaces"),
-    ("config.yaml", "results:mine\n", "config.yaml:5: not valid YAML: no `key: value` here; a space belongs behind the colon"),
+    ("config.yaml", "results:mine\n", "config.yaml:4: not valid YAML: no `key: value` here; a space belongs behind the colon"),
     ("config.yaml", "tasks: [af]\n", "config.yaml:4: not valid YAML: key 'tasks' stands twice"),
     ("config.yaml", "encoder: [tiny]\n", "encoder: unknown key; did you mean 'encoders'?"),
     ("config.yaml", "finetune: {learning_rate: 1}\n", "finetune.learning_rate: unknown key; there are modes, seeds,"),

@@ -15,8 +15,8 @@ from ecglfm.cli import main
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     seen: list[tuple] = []
 
-    def register_model(folder: Path, tracking: object, *, name: str | None) -> Registered:
-        seen.append((folder, tracking.uri, name))
+    def register_model(folder: Path, tracking: object, *, name: str | None, at: list[float]) -> Registered:
+        seen.append((folder, tracking.uri, name, at))
         return Registered(name or "n", "3", tracking.uri, new=name is None)
 
     monkeypatch.setattr(serving, "register_model", register_model)
@@ -30,8 +30,8 @@ def test_the_nearest_results_folder(tmp_path: Path, asked: list[tuple], capsys: 
     model = tmp_path / "results/finetune/tiny/t/full-s0"
     assert main(["register", "--model", str(model)]) == 0
     other = tmp_path / "config/tracking.yaml"
-    assert main(["register", "--model", str(model), "--name", "mine", "--tracking", str(other)]) == 0
-    assert asked == [(model, "results", None), (model, tmp_path.name, "mine")]
+    assert main(["register", "--model", str(model), "--name", "mine", "--tracking", str(other), "--at", "1", "5"]) == 0
+    assert asked == [(model, "results", None, []), (model, tmp_path.name, "mine", [1.0, 5.0])]
     assert capsys.readouterr().out.splitlines() == [
         "models:/n/3 registered in results",
         f"models:/mine/3 was registered before in {tmp_path.name}",

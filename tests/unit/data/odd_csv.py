@@ -62,7 +62,7 @@ CASES = [
     *(sexed(word, "male") for word in ("m", "M", "männlich", "Mann", "male", "homme")),
     *(sexed(word, None) for word in ("divers", "d", "X", "other", "", "n/a", "unknown", "?")),
     *(
-        table(f"sex {word}", f"{HEADER}\nPATH,7,61.5,{word}\n", Fails(f"(0 and 1 mean either: write which), found '{word}'"))
+        table(f"sex {word}", f"{HEADER}\nPATH,7,61.5,{word}\n", Fails(f"(0 and 1 mean either: write which), or empty where it is not stated, found '{word}'"))
         for word in ("0", "1", "2", "yes", "k")
     ),
     *(table(f"age {age}", f"{HEADER}\nPATH,7,{age},F\n", age=years)

@@ -196,7 +196,7 @@ def test_a_survival_model_is_calibrated_by_its_hazard(results: Path) -> None:
         write_json(path, metrics)
     assert "It was not calibrated." in seen_on(results)
     path = results / "evaluate/tiny/super/full-s0/metrics.json"
-    write_json(path, read_json(path) | {"kind": "survival"})
+    write_json(path, read_json(path) | {"kind": "survival", "survival_times": {"MI": [1.0, 2.0], "NORM": None}})
     seen = seen_on(results)
     assert "A slope and a baseline hazard, fitted on the validation split, make probabilities of its log" in seen
     assert "It was not calibrated." not in seen

@@ -30,7 +30,7 @@ def words(tmp_path: Path, **change: Any) -> str:
     metrics = {
         "model": {"encoder": "tiny", "task": "af", "fit": "full-s0", "folder": "model <b>"},
         "code": {"version": "1", "commit": "c"}, "data_hash": "d" * 64, "sources": ["clinic"], "label_names": ["AF"],
-        "cohort": {"records": 100, "patients": 50}, "not_measured": [], "task": "af",
+        "cohort": {"records": 100, "patients": 50}, "not_measured": [], "task": "af", "kind": "binary",
         "home": {"n": {"records": 40, "positives": {"AF": 7}, "known": {"AF": 40}}, "sources": ["there"],
                  "labels": {"AF": {key: entry(0.871) for key in ("auroc", "sensitivity", "specificity", "ece")}}},
         "prevalence": {"AF": {"home": 0.1, "here": entry(0.174), "told": entry(0.2)}},
