@@ -47,7 +47,7 @@ class Lock:
         """Write this process into the file; False where it was removed while we waited for it."""
         with self.path.open("a+", encoding="utf-8") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)  # two processes that find the same stale lock
-            if not self._is_there(file):
+            if not is_still(file, self.path):
                 return False
             file.seek(0)
             holder = _parse_holder(file.read())
@@ -66,15 +66,16 @@ class Lock:
         """Let others write; where somebody deleted the file, it may be another's by now, and stays."""
         with contextlib.suppress(FileNotFoundError), self.path.open("r+", encoding="utf-8") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
-            if self._is_there(file) and _parse_holder(file.read()) == self._me:
+            if is_still(file, self.path) and _parse_holder(file.read()) == self._me:
                 self.path.unlink()
 
-    def _is_there(self, file: IO[str]) -> bool:
-        """Whether an open file is still the one of this name: whoever waited for one that is gone holds nothing."""
-        try:
-            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
-        except FileNotFoundError:
-            return False
+
+def is_still(file: IO[Any], path: Path) -> bool:
+    """Whether an open file is still the one of this name: whoever waited for one that is gone holds nothing."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _parse_holder(text: str) -> dict[str, Any] | None:

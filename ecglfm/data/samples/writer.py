@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ecglfm.config import UserError
+from ecglfm.lock import is_still
 from ecglfm.provenance import atomic
 
 logger = logging.getLogger(__name__)
@@ -73,19 +74,34 @@ def sole_writer(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.stem}.lock")
-    with lock.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path}: another process writes this shard; wait for it, or end it") from None
-        except OSError:  # a file system without locks
-            logger.debug("%s: no lock", lock)
+    with _locked(lock, path):
         for leftover in path.parent.glob(f".{path.stem}.*.tmp.*"):
             leftover.unlink(missing_ok=True)
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def _locked(lock: Path, path: Path) -> BinaryIO:
+    """The open file of a lock that this process has, and whose name is still its own.
+
+    Between our opening it and our locking it the process that had it may have ended, and removed it: then the next one
+    makes, and locks, another file of this name.
+    """
+    while True:
+        file = lock.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UserError(f"{path}: another process writes this shard; wait for it, or end it") from None
+        except OSError:  # a file system without locks
+            logger.debug("%s: no lock", lock)
+            return file
+        if is_still(file, lock):
+            return file
+        file.close()
 
 
 @contextmanager

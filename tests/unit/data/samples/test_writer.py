@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -47,3 +49,31 @@ def test_a_second_process_is_refused_and_the_first_one_ends_well(tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["000.npy"]
     with sole_writer(path):  # the next one may
         pass
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_lock_that_was_removed_between_opening_and_locking_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """The one that had it ends just then, and, or not, a third process makes a lock of the same name and has it."""
+    lock, whole, third = tmp_path / ".000.lock", fcntl.flock, []
+
+    def late(file: BinaryIO, how: int) -> None:
+        if not third:
+            lock.unlink()
+            third.append(lock.open("wb") if taken else None)
+            if taken:
+                whole(third[0], fcntl.LOCK_EX)
+        whole(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    if not taken:
+        with sole_writer(tmp_path / "000.npy"):
+            with pytest.raises(UserError, match="another process writes"), sole_writer(tmp_path / "000.npy"):
+                pytest.fail("was let in")
+        assert not lock.exists()
+        return
+    with pytest.raises(UserError, match="another process writes"), sole_writer(tmp_path / "000.npy"):
+        pytest.fail("was let in")
+    assert lock.exists()
+    third[0].close()
