@@ -1,7 +1,9 @@
 """One measurement of the pretraining step: the real batches, objective and engine, beside a bare matrix product.
 
 Machines are noisy, so products are timed between the steps, and a step is set against the products right before and
-after it. Signals are noise; the time does not depend on them.
+after it. Signals are noise; the time does not depend on them. A step is all that a training does in every update: it
+loads, draws, clips, hears of what is not finite, and keeps the averages of weights; not what it does in some: lines of
+`history.csv`, validation, checkpoints. Batches are read by the process itself.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from ecglfm.data.signals import signals_for
 from ecglfm.models.encoders import Encoder
 from ecglfm.models.placement import make_on
 from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, Objective, SignalStatistics, make_objective
+from ecglfm.training.ema import EMA
 from ecglfm.training.engine import initialize
 from ecglfm.training.precision import HALF, bf16_is_fast
 from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
@@ -123,6 +126,7 @@ def measure(
     build_seconds = time.perf_counter() - began
     memory["build"] = peak_of_process()
     engine = initialize(objective, config)
+    ema = None if config.ema is None or original else EMA(objective.encoder, config.ema)
     encoder, samples = objective.encoder, round(config.crop_seconds * slice_.sampling_rate)
     rows = segments * encoder.frames(samples)
     products = Products(encoder.config, rows, HALF.get(config.precision, torch.float32), device)
@@ -139,6 +143,10 @@ def measure(
                 rates.append(products.rates())
             clock.start()
             done = update(timed, upcoming, step, config)
+            if ema is not None:
+                clock.mark("rest")
+                ema.update(step + 1)
+                clock.mark("optimizer")
             clock.stop()
             if step >= warmup:
                 peaks.append(clock.memory())

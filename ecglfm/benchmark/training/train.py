@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from ecglfm.config import (
     EncoderConfig,
     EncoderSlice,
+    PretrainConfig,
     ProjectConfig,
     UserError,
     load,
+    parse,
 )
 from ecglfm.process import KEEP, KEEP_SWITCH
 
@@ -142,7 +144,8 @@ def _slice(args: argparse.Namespace) -> EncoderSlice:
         if not 0 <= args.dropout < 1:
             raise UserError(f"--dropout {args.dropout}: at least 0 and less than 1")
         model = model.model_copy(update={"dropout": args.dropout})
-    config = config.model_copy(update={"model": model, "pretrain": pretrain.model_copy(update=update)})
+    pretrain = parse(PretrainConfig, pretrain.model_dump() | update, f"{path}, with these options")
+    config = config.model_copy(update={"model": model, "pretrain": pretrain})
     return EncoderSlice(encoder=args.encoder, config=config, preprocess=project.preprocess)
 
 
@@ -238,7 +241,7 @@ def _predicted(args: argparse.Namespace, result: Measurement) -> str:
     return (
         f"predicted: {args.epochs} passes over {args.ecgs} ECGs on {args.gpus} such devices: {hours:.3g} hours"
         f" ({hours / 24:.3g} days). Assumed: a segment of every ECG in a pass, two making a pair; this batch on each"
-        " device; perfect scaling; no time for validation and checkpoints"
+        " device; perfect scaling; no time for validation, checkpoints and history"
     )
 
 

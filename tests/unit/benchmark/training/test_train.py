@@ -102,6 +102,10 @@ def test_both_ways_of_the_original_are_compared(repository, monkeypatch, capsys)
         (["--encoder", "tiny", "--steps", "0"], "--steps 0: at least 1"),
         (["--encoder", "random-tiny"], "random-tiny.yaml: has no `pretrain:` section, so there is no step to measure"),
         (
+            ["--encoder", "jepa-tiny", "--zero", "3"],
+            "jepa-tiny.yaml, with these options: (whole file): `objective.kind: jepa` needs whole weights on every process",
+        ),
+        (
             ["--encoder", "tinny"],
             "tinny.yaml: no such file; config/encoders/ has: base, code-resnet, cpc-tiny, ecg-cpc, ",
         ),
