@@ -78,9 +78,8 @@ def run_transport(
     """
     cohort, table, names, baselines = _predict(slice, labels, manifest, signals, threads)
     folder = Path(slice.model)
-    info: dict[str, Any] = {"kind": "multilabel"} | dict(
-        read_json(folder / "model.json")
-    )  # a file of old does not say it
+    # A file from before there were kinds does not say it.
+    info: dict[str, Any] = {"kind": "multilabel"} | dict(read_json(folder / "model.json"))
     home = home_of(folder, info)
     home_metrics = None if home is None else home.metrics()
     if KINDS[info["kind"]].has_classes:
