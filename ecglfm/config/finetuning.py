@@ -148,7 +148,8 @@ class FinetuneConfig(Section):
     calibration: Literal["none", "temperature", "temperature_per_label"] = Field(
         "temperature",
         description="classes: temperature scaling fitted on the validation split, one for the model or one a label "
-        "(`multiclass`: always one); thresholds are of calibrated probabilities; none: as they come",
+        "(`multiclass`: always one); thresholds are of calibrated probabilities; survival: a slope of each label's log "
+        "hazard ratios, whichever of the two it says; none: as they come",
     )
     threshold: Literal["f1", "fbeta", "youden", "sensitivity"] = Field(
         "f1",

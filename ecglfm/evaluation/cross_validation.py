@@ -16,6 +16,7 @@ import pandas as pd
 from ecglfm import distributed
 from ecglfm.config import UserError
 from ecglfm.config.fits import split_fold
+from ecglfm.config.kinds import KINDS
 from ecglfm.evaluation.metrics import Outcome, cohort_splits, fold_means
 from ecglfm.evaluation.prediction import labelled_records, predict_records
 from ecglfm.provenance import read_json
@@ -152,15 +153,14 @@ class Models(NamedTuple):
         return said
 
     def _calibration(self) -> dict[str, Any]:
-        """Temperature of each label, or those of all folds, where the models have one."""
-        found = [network.calibration for network in self.networks if network.calibration is not None]
-        if not found:
-            return {}
-        by_label = zip(*(calibration.temperatures.tolist() for calibration in found), strict=True)
-        temperature = {
-            name: list(own) if self.folds else own[0] for name, own in zip(self.names, by_label, strict=True)
-        }
-        return {"calibration": {"fitted_on": "valid", "temperature": temperature}}
+        """Temperature of each label, of survival its slope, or those of all folds, where the models have one."""
+        calibrations = [network.calibration for network in self.networks if network.calibration is not None]
+        what, found = "temperature", [calibration.temperatures.tolist() for calibration in calibrations]
+        if KINDS[self.kind].time is not None:
+            what, found = "slope", [network.slopes for network in self.networks]
+        by_label = zip(self.names, zip(*found, strict=True), strict=False)  # of no label where none was found
+        said = {name: list(own) if self.folds else own[0] for name, own in by_label}
+        return {"calibration": {"fitted_on": "valid", what: said}} if said else {}
 
 
 def read_models(folders: Sequence[Path]) -> Models:

@@ -143,6 +143,9 @@ def predict_records(
     if model.conformal is not None:
         sets = set_names([model.conformal], said[None])
         table = table.assign(**{f"set.{name}": sets[:, column] for column, name in enumerate(model.label_names)})
+    if kind.time is not None:
+        slopes = zip(model.label_names, model.slopes, strict=True)
+        table = table.assign(**{f"slope.{name}": slope for name, slope in slopes})
     thresholds = zip(kind.threshold_columns(model.label_names), model.thresholds, strict=True)
     return table.assign(**{name: float(threshold) for name, threshold in thresholds})
 

@@ -60,7 +60,7 @@ class BaselineHazard:
         return np.asarray(-np.expm1(-self.cumulative(at) * np.exp(self.slope * risk)))
 
 
-def fit_baselines(signed_nl: np.ndarray, risk_nl: np.ndarray) -> list[BaselineHazard | None]:
+def fit_baselines(signed_nl: np.ndarray, risk_nl: np.ndarray, *, sloped: bool = True) -> list[BaselineHazard | None]:
     """What the records of the validation split say of each label; None where no event is known, or one risk is all.
 
     Parameters
@@ -69,25 +69,31 @@ def fit_baselines(signed_nl: np.ndarray, risk_nl: np.ndarray) -> list[BaselineHa
         t for an event at time t, -t for a record last seen without one at time t, NaN where unknown.
     risk_nl : ndarray, shape (n, l)
         Log hazard ratios.
+    sloped : bool
+        As of `fit_baseline`.
     """
     found = []
     for signed, risk in zip(signed_nl.astype(np.float64).T, risk_nl.astype(np.float64).T, strict=True):
         known = ~np.isnan(signed)
-        found.append(fit_baseline(np.abs(signed[known]), signed[known] > 0, risk[known]))
+        found.append(fit_baseline(np.abs(signed[known]), signed[known] > 0, risk[known], sloped=sloped))
     return found
 
 
-def fit_baseline(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> BaselineHazard | None:
+def fit_baseline(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, sloped: bool = True
+) -> BaselineHazard | None:
     """Of one label; None also where risks are so large that there is no hazard of them.
 
     Parameters
     ----------
     time, event, risk : ndarray, shape (n,)
         Without NaN.
+    sloped : bool
+        Fit a slope; else log hazard ratios are read as they come.
     """
     if not (event > 0).any() or np.std(risk) < 1e-12:
         return None
-    slope = fit_slope(time, event, risk)
+    slope = fit_slope(time, event, risk) if sloped else 1.0
     times, hazard = breslow(time, event, slope * risk)
     if not np.isfinite(hazard).all() or hazard[0] <= 0:
         return None

@@ -14,6 +14,7 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def describe(module: Encoder | ECGModel) -> dict[str, Any]:
     dict
         `ecglfm` (version), `kind`, `config_hash`, `unit`, `sampling_rate` (Hz), `leads`, `crop_seconds` (length of the
         training segments), `preprocess`, `input` where it has one; of a model also `label_names`, `thresholds` and,
-        where it is calibrated, `temperature`: the outputs are not calibrated yet, the thresholds are of such that are.
+        where it is calibrated, `temperature`: the outputs are not calibrated yet, the thresholds are of such that are;
+        of survival `baseline_hazards`, as `model.json` has them.
     """
     encoder = module if isinstance(module, Encoder) else module.encoder
     content = {
@@ -87,6 +89,8 @@ def describe(module: Encoder | ECGModel) -> dict[str, Any]:
         content |= {"label_names": module.label_names, "thresholds": module.thresholds}
         if module.calibration is not None:
             content["temperature"] = module.calibration.temperatures.tolist()
+        if module.baselines:
+            content["baseline_hazards"] = [None if one is None else asdict(one) for one in module.baselines]
     return content
 
 

@@ -132,6 +132,11 @@ class ECGModel(nn.Module):
         """Width of the vector that the head reads, which `embed` gives."""
         return self.head.in_features
 
+    @property
+    def slopes(self) -> list[float]:
+        """Of survival, what each label's log hazard ratio is multiplied by to be read as a probability."""
+        return [1.0 if one is None else one.slope for one in self.baselines or [None] * len(self.label_names)]
+
     def outputs(self, logits: Tensor) -> Tensor:
         """What the logits (batch, labels) say: probabilities, quantities in their units, or log hazard ratios."""
         return self.link.outputs(logits)

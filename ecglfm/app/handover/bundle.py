@@ -31,7 +31,7 @@ from ecglfm.app.handover.contents import (
     BundledModel,
     Tolerance,
 )
-from ecglfm.app.handover.example import Example, make_example
+from ecglfm.app.handover.example import Example, make_example, risks_within
 from ecglfm.app.handover.preprocessing import make_preprocessing
 from ecglfm.app.handover.readme import readme
 from ecglfm.app.handover.running import Difference, compare
@@ -122,7 +122,8 @@ def write_bundle(
         export(model, inside / MODEL, form="onnx")
         difference = compare(inside, example, parse(BundledModel, about, folder), allowed)
         write_json(inside / ABOUT, _about(about, rate, difference, allowed))
-        write_text(inside / EXAMPLE, json.dumps(example.to_json(decimals), allow_nan=False))
+        content = example.to_json(decimals) | risks_within(model, example.outputs)
+        write_text(inside / EXAMPLE, json.dumps(content, allow_nan=False))
         write_text(inside / LICENCE, _licence(licence, folder, model.info.get("encoder", {})))
         if card is not None:
             shutil.copyfile(card, inside / CARD)

@@ -75,6 +75,19 @@ def make_example(model: ECGModel, rate: float) -> Example:
     return Example(np.ascontiguousarray(signal.T), windows.numpy(), outputs.astype(np.float64))
 
 
+def risks_within(model: ECGModel, outputs: np.ndarray) -> dict[str, list[list[tuple[float, float]]]]:
+    """`within`: of each label its times and the risk until then, as `predict` says it; nothing of other kinds."""
+    if not model.baselines:
+        return {}
+    pairs = zip(model.baselines, outputs, strict=True)
+    return {
+        "within": [
+            [] if one is None else [(time, float(one.probability(value, time))) for time in one.horizons]
+            for one, value in pairs
+        ]
+    }
+
+
 def invented(rate: float, *, seconds: float) -> np.ndarray:
     """A sinus rhythm with what each step is there for: a short gap, an offset, wander, hum of both mains, noise.
 

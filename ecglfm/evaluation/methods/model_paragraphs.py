@@ -220,7 +220,9 @@ def measurement(run: Run, fit: FittedModel) -> Iterator[Said]:
                 fit.path,
             )
     if any(metrics.get("survival_times", {}).values()):
-        how = "by a slope and Breslow's baseline hazard of the validation split"
+        slopes = metrics.get("calibration", {}).get("slope", {})
+        times = f" of log hazard ratios times {_numbers(slopes)}" if slopes else ""
+        how = f"by Breslow's baseline hazard of the validation split{times}"
         yield Said(f"Log hazard ratios were read as probabilities {how}.", (file,), fit.path)
     yield Said(
         f"Intervals cover {100 * boot['confidence']:g} % and are over {boot.get('unit', 'patient')}s:"

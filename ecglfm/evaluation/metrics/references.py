@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecglfm.models.baseline_hazard import breslow, fit_slope, hazard_at, quartiles, risk_limits
+from ecglfm.models.baseline_hazard import breslow, hazard_at, quartiles, risk_limits
 
 
 class Reference(NamedTuple):
@@ -24,7 +24,7 @@ class Reference(NamedTuple):
     limits : ndarray, shape (GROUPS - 1,) or (n, GROUPS - 1)
         Quantiles of the risk that part the groups; likewise.
     slope : float or ndarray, shape (n,)
-        What a risk is multiplied by before it is read as a log hazard (`fit_slope`); likewise.
+        What a risk is multiplied by before it is read as a log hazard, which came with the model; likewise.
     """
 
     times: np.ndarray
@@ -55,7 +55,7 @@ class Reference(NamedTuple):
 
 
 def make_reference(
-    time: np.ndarray, event: np.ndarray, risk: np.ndarray, *, times: Sequence[float]
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, slope: float = 1.0, *, times: Sequence[float]
 ) -> Reference | None:
     """Take a label's reference from the validation split.
 
@@ -63,6 +63,8 @@ def make_reference(
     ----------
     time, event, risk : ndarray, shape (n,)
         Of the validation records; NaN in the first two where not known.
+    slope : float
+        That of the model (`BaselineHazard.slope`).
     times : sequence of float
         Times at which survival is judged; empty: the quartiles of the event times.
 
@@ -76,20 +78,22 @@ def make_reference(
     if not (event > 0).any() or np.std(risk) < 1e-12:
         return None
     chosen = np.unique(times) if len(times) else quartiles(time[event > 0])
-    slope = fit_slope(time, event, risk)
     hazard = hazard_at(*breslow(time, event, slope * risk), chosen)[len(chosen) // 2]
     return Reference(chosen, float(hazard), float(np.std(risk)), risk_limits(risk), slope)
 
 
 def make_references(
-    valid: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], which: Sequence[np.ndarray], *, times: Sequence[float]
+    valid: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, float]],
+    which: Sequence[np.ndarray],
+    *,
+    times: Sequence[float],
 ) -> Reference | None:
     """A label's reference, of each record that of the model that predicted it; times are the same for all.
 
     Parameters
     ----------
-    valid : sequence of three ndarray, shape (n_valid,)
-        Time, event and risk of the validation records of each model.
+    valid : sequence of (ndarray, ndarray, ndarray, float)
+        Time, event and risk of the validation records of each model, of shape (n_valid,), and its slope.
     which : sequence of ndarray of bool, shape (n,)
         Test records that each predicted.
     times : sequence of float
@@ -102,7 +106,7 @@ def make_references(
     """
     if len(valid) == 1:
         return make_reference(*valid[0], times=times)
-    time, event, _ = (np.concatenate(columns) for columns in zip(*valid, strict=True))
+    time, event = (np.concatenate([columns[place] for columns in valid]) for place in (0, 1))
     happened = time[event > 0]
     if not len(happened):
         return None

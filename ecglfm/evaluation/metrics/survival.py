@@ -2,7 +2,8 @@
 
 A model gives a log hazard ratio. What it takes to read it as a probability of survival (Breslow's baseline hazard),
 the times at which survival is judged, the unit of a hazard ratio and the limits of the groups of risk all come from
-the validation split, so that nothing is fitted to the test split.
+the validation split, so that nothing is fitted to the test split. The slope of the risk came with the model, and
+stands in the table; a table without one is of a model that has none.
 """
 
 from __future__ import annotations
@@ -60,14 +61,9 @@ class SurvivalPredictions(Outcome):
     ) -> tuple[Self, dict[str, Any]]:
         """The test split, with baseline hazards and times of the validation split; `describe` has them."""
         test, which = table[table["split"] == "test"], [rows for rows, _ in models_of(table)]
-        valid = [[columns_of(own, what, names).T for what in ("time", "event", "risk")] for _, own in models_of(table)]
+        valid = [own for _, own in models_of(table)]
         references = [
-            make_references(
-                [(time[label], event[label], risk[label]) for time, event, risk in valid],
-                which,
-                times=config.survival_times,
-            )
-            for label in range(len(names))
+            make_references([_judges(own, name) for own in valid], which, times=config.survival_times) for name in names
         ]
         time, event, risk = (columns_of(test, what, names) for what in ("time", "event", "risk"))
         return cls(names, time, event, risk, test["patient_id"].to_numpy(dtype=str), references), {}
@@ -167,6 +163,13 @@ class SurvivalPredictions(Outcome):
     def known(self, label: int) -> np.ndarray:
         """Records of which the label is known, bool (n,)."""
         return ~np.isnan(self.times[:, label]) & ~np.isnan(self.events[:, label])
+
+
+def _judges(valid: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Time, event and risk of a label in the validation split, (n,) each, and the slope of the model."""
+    time, event, risk = (columns_of(valid, what, [name])[:, 0] for what in ("time", "event", "risk"))
+    slopes = valid.get(f"slope.{name}")
+    return time, event, risk, 1.0 if slopes is None or not len(slopes) else float(slopes.iloc[0])
 
 
 def kaplan_meier_interval(

@@ -38,7 +38,7 @@ def decide(model: ECGModel, data: Labelled, config: FinetuneConfig) -> dict[str,
         outputs, numbers = predict_described(model, data.signals, windows, batch_size=config.batch_size)
         model.reference = _reference(model, data, config, numbers, config.outlier_share)
     if model.link.kind.time is not None:
-        model.baselines = fit_baselines(data.target[data.valid], outputs)
+        model.baselines = fit_baselines(data.target[data.valid], outputs, sloped=config.calibration != "none")
     if not model.link.kind.has_classes:
         return {}
     target, patients = data.target[data.valid], _patients(data)

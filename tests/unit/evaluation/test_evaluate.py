@@ -17,6 +17,7 @@ from torch import nn
 from ecglfm.config import EvaluateConfig, EvaluateSlice, PreprocessConfig, TrackingSlice, UserError
 from ecglfm.evaluation.evaluate import run_evaluate
 from ecglfm.models import bundle
+from ecglfm.models.baseline_hazard import BaselineHazard
 from ecglfm.models.calibration import Calibration
 from ecglfm.models.conformal import Conformal
 from ecglfm.models.heads import ECGModel
@@ -44,8 +45,9 @@ class Amplitude(nn.Module):
         self.kind, self.aggregate, self.outputs = "multilabel", "mean", torch.sigmoid
         self.calibration: Calibration | None = None
         self.conformal: Conformal | None = None
+        self.baselines: list[BaselineHazard | None] = []
 
-    calibrated = ECGModel.calibrated
+    calibrated, slopes = ECGModel.calibrated, ECGModel.slopes
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         high = x[:, 0].mean(dim=1) - 1
@@ -278,6 +280,8 @@ def test_survival_is_judged_at_times_of_the_validation_split(inputs: dict[str, P
         "time.stroke",
         "event.stroke",
         "risk.stroke",
+        "slope.death",
+        "slope.stroke",
     ]
     assert table.columns.tolist() == expected
     np.testing.assert_allclose(table["risk.death"], AMPLITUDE[20:], atol=2e-3)
@@ -286,8 +290,25 @@ def test_survival_is_judged_at_times_of_the_validation_split(inputs: dict[str, P
     quartiles = np.quantile(time[20:40][event[20:40] == 1], [0.25, 0.5, 0.75])
     np.testing.assert_allclose(metrics["survival_times"]["death"], quartiles, rtol=1e-6)
     assert metrics["n"]["events"] == {"death": 15, "stroke": 0}
+    assert (table["slope.death"] == 1).all()
     metrics, _ = run_kind(inputs, monkeypatch, model, columns, survival_times=[2.5, 3.0])
     assert metrics["survival_times"] == {"death": [2.5, 3.0], "stroke": None}
+
+
+def test_risks_are_read_by_the_slope_that_came_with_the_model(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    time, event = (4 - AMPLITUDE).astype(np.float32), (np.arange(COUNT) % 4 != 0).astype(np.float32)
+    columns = {"time.death": time, "event.death": event}
+    predicted = {}
+    for times, slope in ((3.0, 1.0), (1.5, 2.0), (1.5, 1.0)):  # risks half as far apart, and a slope of 2, are the same
+        model = Told("survival", {"death": times}, [])
+        model.baselines = [BaselineHazard((1.0,), (0.1,), 4.0, (1.0,), 1.0, (-1.0, 0.0, 1.0), slope)]
+        metrics, table = run_kind(inputs, monkeypatch, model, columns)
+        assert metrics["calibration"] == {"fitted_on": "valid", "slope": {"death": slope}}
+        assert (table["slope.death"] == slope).all()
+        groups = metrics["risk_groups"]["death"]
+        predicted[times, slope] = [group["predicted"] for group in groups if group["records"]]
+    assert predicted[1.5, 2.0] == pytest.approx(predicted[3.0, 1.0], abs=1e-5)
+    assert np.abs(np.subtract(predicted[1.5, 1.0], predicted[3.0, 1.0])).max() > 0.05
 
 
 def test_multiclass_with_a_temperature(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,7 @@ from torch.torch_version import TorchVersion
 
 from ecglfm.config import LEADS, InputConfig, PreprocessConfig, UserError
 from ecglfm.models import export as exporting
+from ecglfm.models.baseline_hazard import BaselineHazard
 from ecglfm.models.encoders.kinds import make_encoder
 from ecglfm.models.export import Exportable, export
 from ecglfm.models.heads import ECGModel
@@ -170,6 +171,16 @@ def test_outputs_of_other_kinds_are_what_they_say(link: Link, name: str, expecte
     assert exported.outputs == ["logits", name]
     _, outputs = exported(torch.randn(2, len(LEADS), 500))
     torch.testing.assert_close(outputs, torch.tensor([expected] * 2))
+
+
+def test_a_file_says_how_its_log_hazard_ratios_are_read() -> None:
+    model = ECGModel(
+        make_encoder(small("convnet"), LEADS, 500, PreprocessConfig(), 2.0), ["a", "b"], "full", "survival"
+    )
+    assert "baseline_hazards" not in exporting.describe(model)
+    model.baselines = [BaselineHazard((1.0,), (0.1,), 6.0, (1.0,), 1.0, (-1.0, 0.0, 1.0), 0.5), None]
+    hazard, nothing = json.loads(json.dumps(exporting.describe(model)["baseline_hazards"]))
+    assert (hazard["times"], hazard["hazard"], hazard["until"], hazard["slope"], nothing) == ([1], [0.1], 6, 0.5, None)
 
 
 def test_a_file_says_the_input_contract_of_its_encoder() -> None:

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import ecglfm
 from ecglfm.app.handover import write_bundle
@@ -22,10 +24,15 @@ from ecglfm.app.handover.contents import BundledModel
 from ecglfm.app.handover.running import run_graphs
 from ecglfm.app.prediction import Predictor
 from ecglfm.cli import main
-from ecglfm.config import LEADS, UserError, parse
+from ecglfm.config import LEADS, PreprocessConfig, UserError, parse
+from ecglfm.models.baseline_hazard import BaselineHazard
+from ecglfm.models.bundle import save_model
+from ecglfm.models.encoders import make_encoder
+from ecglfm.models.heads import ECGModel
 from ecglfm.provenance import read_json, write_text
 from ecglfm.records import Record
 from tests.unit.app.handover.conftest import LABELS, RATE, make_contracted
+from tests.unit.architectures import architecture
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +92,33 @@ def test_the_page_runs_with_two_packages_and_says_what_predict_says(
         [label, f"{round(value, 4)}", decision]
         for label, value, decision in zip(LABELS, expected, decisions, strict=True)
     ]
+
+
+def test_the_page_of_a_survival_model_says_the_risk_at_a_time_that_predict_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    torch.manual_seed(0)
+    shape = architecture(kind="convnet", dim=16, kernel=5, expansion=2, blocks=[1], stem=[8], downsample=5)
+    model = ECGModel(make_encoder(shape, list(LEADS), 500, PreprocessConfig(), 2.0), ["HF", "AF"], "full", "survival")
+    model.baselines = [BaselineHazard((1.0, 2.5), (0.1, 0.3), 6.0, (1.0, 2.5), 1.0, (-1.0, 0.0, 1.0), 0.5), None]
+    save_model(tmp_path / "model", model.eval(), {"task": "later", "fit": "full-s0"})
+    write_bundle(tmp_path / "model", tmp_path / "model.zip", rate=RATE)
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        archive.extractall(tmp_path / "hospital")
+    monkeypatch.chdir(tmp_path / "hospital")
+    page: dict[str, Any] = {}
+    exec(compile(Path("README.md").read_text().split("```python\n")[1].split("```")[0], "README.md", "exec"), page)
+    ratio, other = read_json(Path("example.json"))["outputs"]
+    by_hand = {1: 1 - np.exp(-0.1 * np.exp(0.5 * ratio)), 2.5: 1 - np.exp(-0.3 * np.exp(0.5 * ratio))}
+    risks = [f"    {time} {round(risk, 4)}" for time, risk in by_hand.items()]
+    assert capsys.readouterr().out.splitlines() == [f"HF {round(ratio, 4)}", *risks, f"AF {round(other, 4)}"]
+    signal = beating(RATE, 5.5).signal
+    (row,) = ecglfm.load_model(tmp_path / "model").predict(Record(signal, LEADS, RATE)).to_dict("records")
+    value, of = page["ask"](np.ascontiguousarray(signal.T))[0], page["about"]["model"]["baseline_hazards"][0]
+    said = [page["within"](value, time, of) for time in (0.9, 1.7, 6)]
+    assert said == pytest.approx([0.0, row["within_1.HF"], row["within_2.5.HF"]], abs=1e-5)
+    with pytest.raises(AssertionError, match="nobody was followed for so long"):
+        page["within"](value, 6.1, of)
 
 
 def test_the_page_notices_other_numbers(unpacked: Path, bare: Path):

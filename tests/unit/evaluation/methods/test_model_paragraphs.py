@@ -218,12 +218,18 @@ def test_of_whom_a_label_needs_some_is_as_of_its_kind(results: Path, kind: str, 
 def test_survival_says_at_which_times_and_of_how_many_events(results: Path) -> None:
     path = results / METRICS
     n = {"events": {"HF": 68}, "known": {"HF": 205}, "records": 205, "patients": 106}
-    write_json(path, read_json(path) | {"kind": "survival", "n": n, "survival_times": {"HF": [0.30477, 2.0], "X": []}})
+    write_json(path, read_json(path) | {
+        "kind": "survival", "n": n, "survival_times": {"HF": [0.30477, 2.0], "X": []},
+        "calibration": {"fitted_on": "valid", "slope": {"HF": 0.8, "X": 1.0}},
+    })  # fmt: skip
     run = find_run(results)
     said = [one.text for one in models.measurement(run, FIT)]
     assert "Survival of HF was judged at 0.3048, 2, as chosen on the validation split or in the config." in said
     assert sum("was judged at" in text for text in said) == 1
-    assert sum("a slope and Breslow's baseline hazard of the validation split" in text for text in said) == 1
+    assert [text for text in said if "Breslow" in text] == [
+        "Log hazard ratios were read as probabilities by Breslow's baseline hazard of the validation split of log hazard"
+        " ratios times HF 0.800, X 1.000."
+    ]
     assert [one.text for one in models.counts(run, FIT)] == ["Test records with the event: HF 68 of 205."]
 
 

@@ -33,9 +33,10 @@ def followed() -> pd.DataFrame:
     table = pd.DataFrame({
         "patient_id": np.arange(400).astype(str), "time.x": np.minimum(time, censored),
         "event.x": (time <= censored) * 1.0, "risk.x": risk,
+        "slope.x": 1.1,
     })  # fmt: skip
     half = np.arange(400) < 200
-    other = table.assign(**{"risk.x": 2 * risk + 1})
+    other = table.assign(**{"risk.x": 2 * risk + 1, "slope.x": 0.55})
     return pd.concat([
         table[half].assign(split="test", fold=0), other[~half].assign(split="test", fold=1),
         table[~half].assign(split="valid", fold=0), other[half].assign(split="valid", fold=1),
@@ -52,8 +53,8 @@ def test_survival_is_judged_by_each_models_own_baseline() -> None:
     for fold in (0, 1):
         own = valid[valid["fold"] == fold]
         rows = slice(200 * fold, 200 * fold + 200)
-        slope = reference.slope[rows][0]
-        assert slope == pytest.approx((1, 1 / 2)[fold], rel=0.3)
+        slope = (1.1, 0.55)[fold]
+        np.testing.assert_array_equal(reference.slope[rows], slope)
         hazard = hazard_at(*breslow(own["time.x"], own["event.x"], slope * own["risk.x"]), reference.times[1:2])[0]
         np.testing.assert_allclose(reference.hazard[rows], hazard)
         np.testing.assert_allclose(reference.scale[rows], own["risk.x"].std(ddof=0))
@@ -71,6 +72,11 @@ def test_survival_is_judged_by_each_models_own_baseline() -> None:
     groups = data.risk_groups(0)
     assert sum(group["records"] for group in groups) == 400
     assert all(abs(group["predicted"] - group["observed"]) < 0.12 for group in groups)
+
+
+def test_a_table_without_a_slope_is_of_a_model_that_has_none() -> None:
+    data, _ = read_outcome(followed().drop(columns="slope.x"), "survival", ["x"], EvaluateConfig(bootstrap=20))
+    np.testing.assert_array_equal(data.references[0].slope, 1.0)
 
 
 def test_a_survival_model_without_an_event_in_its_validation_fold() -> None:

@@ -23,6 +23,7 @@ from ecglfm.evaluation.transport.survival import (
 )
 from ecglfm.models import bundle
 from ecglfm.models.baseline_hazard import BaselineHazard
+from ecglfm.models.heads import ECGModel
 from ecglfm.models.outputs import link_of
 from ecglfm.provenance import read_json, write_json, write_parquet
 from tests.unit.evaluation.transport.test_transport import AMPLITUDE, COUNT, Amplitude, cohort, slice_of, words
@@ -150,6 +151,8 @@ class Risky(Amplitude):
         super().__init__()
         self.kind, self.link, self.thresholds, self.outputs = "survival", link_of("survival"), [], torch.clone
         self.baselines = [YEARLY, None, YEARLY]
+
+    slopes = ECGModel.slopes
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import torch
 
 from ecglfm.config import LEADS, FinetuneConfig, PreprocessConfig
 from ecglfm.data.samples import Held
+from ecglfm.models.baseline_hazard import fit_slope
 from ecglfm.models.bundle import load_model, save_model
 from ecglfm.models.encoders import make_encoder
 from ecglfm.models.heads import ECGModel
@@ -73,6 +74,19 @@ def test_nothing_is_chosen_that_is_not_asked_for() -> None:
     assert (model.reference, model.conformal, model.calibration) == (None, None, None)
 
 
+@pytest.mark.parametrize("calibration", ["none", "temperature", "temperature_per_label"])
+def test_risks_have_a_slope_where_a_calibration_is_asked_for(calibration: str) -> None:
+    model, data = make("survival")
+    data.target[:, 0] = np.arange(1, COUNT + 1, dtype=np.float32)
+    decide(model, data, FinetuneConfig(loss="auto", outlier_share=None, calibration=calibration))
+    (found,) = model.baselines
+    risk = predict(model, data.signals)[VALID, 0].astype(float)
+    slope = 1.0 if calibration == "none" else fit_slope(data.target[VALID, 0], np.ones(40), risk)
+    assert found.slope == pytest.approx(slope)
+    assert found.hazard[0] == pytest.approx(1 / np.exp(slope * risk).sum())
+    assert fit_slope(data.target[VALID, 0], np.ones(40), risk) != pytest.approx(1, rel=0.1)
+
+
 @pytest.mark.parametrize("kind", ["regression", "survival"])
 def test_numbers_have_a_reference_and_no_thresholds(kind: str) -> None:
     model, data = make(kind)
@@ -90,6 +104,7 @@ def test_a_baseline_hazard_is_that_of_the_valid_records_alone() -> None:
     risk = predict(model, data.signals)[:, 0].astype(float)
     assert found.hazard[0] == pytest.approx(1 / np.exp(risk[42:]).sum())
     assert (found.until, found.scale) == (COUNT, pytest.approx(np.std(risk[VALID])))
+    assert found.slope == 1  # of 13 events none is fitted
     with_class, data = make("multilabel")
     decide(with_class, data, FinetuneConfig(outlier_share=None))
     assert with_class.baselines == []
