@@ -34,7 +34,7 @@ from ecglfm.models.pretraining import Cpc, Jepa, Mae, MaskedCodes, Objective, Si
 from ecglfm.training.ema import EMA
 from ecglfm.training.engine import initialize
 from ecglfm.training.precision import HALF, bf16_is_fast
-from ecglfm.training.pretraining import Upcoming, build_encoder, peak_of_process, update
+from ecglfm.training.pretraining import Upcoming, Update, build_encoder, peak_of_process, update
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,7 @@ def measure(
             if step == warmup:
                 clock.forget()
                 rates.append(products.rates())
-            clock.start()
-            done = update(timed, upcoming, step, config)
-            if ema is not None:
-                clock.mark("rest")
-                ema.update(step + 1)
-                clock.mark("optimizer")
-            clock.stop()
+            done = _timed_update(timed, upcoming, step, config, ema, clock)
             if step >= warmup:
                 peaks.append(clock.memory())
                 rates.append(products.rates())
@@ -175,6 +169,20 @@ def measure(
         memory=memory,
         kernels=longest,
     )
+
+
+def _timed_update(
+    engine: TimedEngine, upcoming: Upcoming, step: int, config: PretrainConfig, ema: EMA | None, clock: Clock
+) -> Update:
+    """An update, and the average of the weights that follows it."""
+    clock.start()
+    done = update(engine, upcoming, step, config)
+    if ema is not None:
+        clock.mark("rest")
+        ema.update(step + 1)
+        clock.mark("optimizer")
+    clock.stop()
+    return done
 
 
 def _objective(slice_: EncoderSlice, config: PretrainConfig, device: torch.device, original: bool) -> Objective:
