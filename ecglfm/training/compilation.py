@@ -14,6 +14,10 @@ from torch import nn
 
 from ecglfm.config import UserError
 
+#: A layer's convolution has one dimension. PyTorch would keep what lies before it, queries, keys, values and weights of
+#: attention, for the backward pass as an image is best convolved: by a copy of each, which the kernels copy back.
+_OPTIONS = {"layout_optimization": False}
+
 
 def compile_problem() -> str | None:
     """What `torch.compile` lacks on this machine, None for nothing."""
@@ -52,7 +56,7 @@ def compile_layers(encoder: nn.Module, *, asked: str) -> None:
     if layers is None:
         raise UserError(f"{asked}: this encoder has no layers that are alike; leave it out")
     for layer in layers:
-        layer.compile()
+        layer.compile(options=_OPTIONS)
 
 
 def leave_compiler_out() -> None:

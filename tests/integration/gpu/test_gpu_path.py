@@ -35,18 +35,28 @@ COUNTED = "tiny+count"  # the last, because it replaces PyTorch's attention
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory) -> dict[str, dict]:
-    """What one step of each did, on fake CUDA tensors."""
+def guard(tmp_path_factory) -> Path:
+    """The stand-in for the CUDA runtime, compiled."""
     if shutil.which("g++") is None:
         pytest.skip("the stand-in for CUDA is compiled with g++, which is not there")
-    home, guard = Path(torch.__file__).parent, tmp_path_factory.mktemp("guard") / "guard.so"
+    home, library = Path(torch.__file__).parent, tmp_path_factory.mktemp("guard") / "guard.so"
     include = [f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include"]
-    source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(guard), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
+    source = [str(HERE / "fake_cuda_guard.cpp"), "-o", str(library), f"-L{home}/lib", "-lc10", "-ltorch_cpu"]
     subprocess.run(["g++", "-std=c++20", "-O0", "-shared", "-fPIC", *include, *source], check=True)
-    command = [sys.executable, str(HERE / "fake_step.py"), str(guard), *STEPS, *ASKED, COUNTED]
-    done = subprocess.run(command, capture_output=True, text=True)
+    return library
+
+
+def said_by(script: str, *arguments: str) -> dict[str, dict]:
+    """What a script found, by the step that it says it of."""
+    done = subprocess.run([sys.executable, str(HERE / script), *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return {found.pop("step"): found for found in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def steps(guard) -> dict[str, dict]:
+    """What one step of each did, on fake CUDA tensors."""
+    return said_by("fake_step.py", str(guard), *STEPS, *ASKED, COUNTED)
 
 
 @pytest.mark.parametrize("name", [*STEPS, *ASKED])
@@ -156,3 +166,18 @@ def test_all_layers_share_one_compiled_form(monkeypatch, kind):
     for _ in range(2):
         encoder.embed(torch.randn(3, 12, 500)).sum().backward()
     assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.pinned_torch
+@pytest.mark.skipif(
+    not torch.version.cuda, reason="torch is a build for processors, whose compiler writes no kernels of GPUs"
+)
+def test_compiled_layers_are_kernels_of_a_gpu_that_move_less(guard, tmp_path, monkeypatch):
+    """Triton makes machine code of all of them; what is recomputed is a graph of its own, which counts nothing again."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    again = "small+half_residual+activation_checkpointing"
+    found = said_by("compiled_layer.py", str(guard), "small", "small+padded", again, "wav2vec2")
+    for name, one in found.items():
+        assert (one["refused"], one["graphs"]) == ([], 2 if name == again else 1)
+        assert one["bytes"] < 0.85 * one["uncompiled bytes"]

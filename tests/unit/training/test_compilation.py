@@ -7,10 +7,16 @@ import importlib.util
 import pytest
 import torch
 from torch import nn
+from torch._inductor import compile_fx
+from torch._inductor.graph import GraphLowering
 
 from ecglfm.config import UserError
+from ecglfm.models.encoders.conformer import ConformerLayer
+from ecglfm.models.layers import sinusoids
+from ecglfm.models.layers.fast.choice import SWITCH
 from ecglfm.training import compilation
 from ecglfm.training.compilation import compile_layers, compile_problem
+from tests.unit.architectures import small
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ def test_a_processor_needs_no_triton(monkeypatch):
 def test_layers_are_compiled_each(monkeypatch):
     done = []
     monkeypatch.setattr(compilation, "compile_problem", lambda: None)
-    monkeypatch.setattr(nn.Module, "compile", lambda module: done.append(module))
+    monkeypatch.setattr(nn.Module, "compile", lambda module, **_: done.append(module))
     context = nn.Module()
     context.layers = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
     compile_layers(context, asked="--compile")
@@ -55,3 +61,23 @@ def test_layers_are_compiled_each(monkeypatch):
     assert done == 2 * list(context.layers)
     with pytest.raises(UserError, match="--compile: this encoder has no layers that are alike"):
         compile_layers(nn.Linear(1, 1), asked="--compile")
+
+
+def test_what_a_layer_keeps_is_not_laid_out_as_an_image(monkeypatch):
+    """Of queries, keys, values and weights that would be a copy each, into the order of channels, and another back."""
+    laid_out, inductor = [], compile_fx.compile_fx
+
+    def ask(graph, inputs, **_):
+        laid_out.append(GraphLowering.decide_layout_opt(graph, is_inference=False))
+        return graph
+
+    monkeypatch.setattr(
+        compile_fx, "compile_fx", lambda *args, **more: inductor(*args, **{"inner_compile": ask} | more)
+    )
+    monkeypatch.setattr(compilation, "compile_problem", lambda: None)
+    monkeypatch.setenv(SWITCH, "0")  # a convolution is PyTorch's, as on a GPU
+    context = nn.Module()
+    context.layers = nn.ModuleList([ConformerLayer(small("conformer"))])
+    compile_layers(context, asked="pretrain.compile: true")
+    context.layers[0](torch.randn(2, 13, 16), sinusoids(13, 16), None).sum().backward()
+    assert laid_out == [False, False]  # forward and backward
