@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -193,7 +193,11 @@ class Reader:
         self._file.seek(0)
 
     def close(self) -> None:
-        """Let go of the file and of its lock."""
+        """Let go of the file and of its lock, also where a loader process was forked meanwhile and has it open, too."""
+        if self._file.closed:
+            return
+        with suppress(OSError):  # its file system has no locks
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         self._file.close()
 
     def lock(self) -> bool:

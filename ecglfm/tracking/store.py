@@ -217,7 +217,10 @@ class Store:
                     if time.monotonic() > deadline:
                         raise TimeoutError(f"{file.name} is held by another process") from None
                     time.sleep(0.02)
-            yield  # closing the file lets go of the lock
+            try:
+                yield
+            finally:  # a loader process that was forked meanwhile has the file open, too: closing it would not do
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def follow(database: Path, artifacts: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecglfm.tracking.journal import Artifact, Content, Journal, contents, reading, run_key
+from tests.unit.tracking.forked import forked
 
 
 def test_a_journal_without_room_waits_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -114,5 +115,6 @@ def test_one_process_alone_brings_a_run(tmp_path: Path) -> None:
     with reading(path) as first, reading(path) as second:
         assert first.lock()
         assert not second.lock()
-        first.close()
-        assert second.lock()
+        with forked():  # closing the file lets nobody in while it is open there
+            first.close()
+            assert second.lock()

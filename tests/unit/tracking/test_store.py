@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, follow, valid_name, without_password
+from tests.unit.tracking.forked import forked
 
 
 def test_names() -> None:
@@ -85,6 +88,16 @@ def test_runs_say_whether_the_user_deleted_one(store: Store) -> None:
     assert store.runs("gone", "k") == (answers[4], False)
     assert store.runs("never", "k") == ([], False)
     assert [store.deleted_experiment(stage) for stage in ("there", "gone", "never")] == [None, "4", None]
+
+
+def test_a_loader_process_that_is_forked_meanwhile_does_not_keep_the_lock(store: Store, tmp_path: Path) -> None:
+    """It has the file of the lock open for as long as a training lasts, and all other jobs would go without MLflow."""
+    store._database = tmp_path / "mlflow.db"
+    with ExitStack() as training:
+        with store._locked():
+            training.enter_context(forked())
+        with (tmp_path / ".mlflow.db.lock").open("a") as another:
+            fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_artifacts_that_were_moved_with_the_file_are_found_there(tmp_path: Path) -> None:
