@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STOPPED = 75  # EX_TEMPFAIL: stopped by a signal, resumable
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 _SAME = 1.0  # s within which two signals are one: a process group and our own launcher both pass it on
 STORE = "ECGLFM_STORE"  # file through which the ranks that `launch` started find each other
 _PATIENCE = timedelta(minutes=30)  # rank 0 alone hashes and writes checkpoints while the others wait
@@ -64,32 +64,29 @@ def is_launched() -> bool:
 
 
 class StopFlag:
-    """Notes TERM and USR1 (Slurm's warning before the end of the walltime); the loop asks for it.
+    """Notes TERM, USR1 (Slurm's warning before the end of the walltime) and INT (Ctrl-C); the loop asks for it.
 
     Installed before the slow imports: a signal during them is not lost. A second one of the same kind ends the process
-    at once, whatever it waits for; so does INT (Ctrl-C) after any, and the first INT ends it as everywhere.
+    at once, whatever it waits for; so does INT after another.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._noted: dict[int, float] = {}  # time of the first of each kind
-        for number in (*STOP_SIGNALS, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._note)
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     def _note(self, number: int, _frame: object) -> None:
-        now, interrupted = time.monotonic(), number == signal.SIGINT
-        again = now - self._noted.get(number, now) >= _SAME
-        if again or (interrupted and self._noted):
-            for child in multiprocessing.active_children():  # loader processes hear no TERM
+        now = time.monotonic()
+        first = self._noted.setdefault(number, now)
+        if now - first >= _SAME or (number == signal.SIGINT and set(self._noted) != {number}):
+            for child in multiprocessing.active_children():  # loader processes hear none of them
                 child.kill()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        self._noted.setdefault(number, now)
-        if interrupted:
-            raise KeyboardInterrupt
         self.signal = number
 
 
@@ -101,7 +98,7 @@ class Stopped(SystemExit):
 
 
 def ignore_signals(_worker: int = 0) -> None:
-    """Let only the main process react; Slurm signals the loader processes, too."""
+    """Let only the main process react; Slurm, and a terminal at Ctrl-C, signal the loader processes, too."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

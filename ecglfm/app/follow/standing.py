@@ -124,9 +124,12 @@ def _standing(plan: Plan, place: int, known: Workings, now: float) -> Standing:
         return under_way
     if not job.reason:
         return Standing(job, "done" if all(there) else "removed")
-    progress = read_progress(Path(job.outputs[0]).parent)
+    folder = Path(job.outputs[0]).parent
+    progress = read_progress(folder)
     if progress is not None:
-        return Standing(job, "stopped", f"at {progress.text}; a rerun goes on from its newest checkpoint")
+        saved = any(folder.glob("checkpoints/step-*"))
+        then = "goes on from its newest checkpoint" if saved else "begins anew: it had saved no checkpoint yet"
+        return Standing(job, "stopped", f"at {progress.text}; a rerun {then}")
     failure = next((known.failed[output] for output in job.outputs if output in known.failed), None)
     if failure is not None and not any(_newer(output, failure.at) for output in job.outputs):
         said = workings.last_words(Path(failure.log)) if failure.log else ""

@@ -17,15 +17,14 @@ from ecglfm.cli import training
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Handlers of the signals are pytest's again afterwards."""
-    numbers = (*distributed.STOP_SIGNALS, signal.SIGINT)
-    known = {number: signal.getsignal(number) for number in numbers}
+    known = {number: signal.getsignal(number) for number in distributed.STOP_SIGNALS}
     yield
     for number, handler in known.items():
         signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize("number", distributed.STOP_SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_finetuning_that_is_asked_to_end_asks_slurm_for_another_turn(
     monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -63,9 +63,13 @@ def test_a_training_that_was_killed() -> None:
     assert "pretrain  stopped  tiny: at step 120 of 200, loss 4.310, 85 segments/s; begun 15:00; no Snakemake" in table
     assert "finetune  waiting  tiny/af/full-s0: after pretrain tiny, which was stopped" in table
     assert "snakemake --unlock" in table
+    at = "at step 120 of 200, loss 4.310, 85 segments/s"
     ended = standings(plan(WAITING), Workings(), NOW)[1]  # Snakemake saw its end
+    assert (ended.state, ended.detail) == ("stopped", f"{at}; a rerun begins anew: it had saved no checkpoint yet")
+    (Path(OUTPUT[ENCODER]).parent / "checkpoints/step-00000100").mkdir(parents=True)
+    ended = standings(plan(WAITING), Workings(), NOW)[1]
     assert (ended.state, ended.detail) == (
-        "stopped", "at step 120 of 200, loss 4.310, 85 segments/s; a rerun goes on from its newest checkpoint",
+        "stopped", f"{at}; a rerun goes on from its newest checkpoint",
     )  # fmt: skip
 
 
