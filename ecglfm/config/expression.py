@@ -75,15 +75,16 @@ def parse_condition(text: str) -> Condition:
 
 def columns_of(condition: Condition) -> list[str]:
     """Names of the columns that a condition reads, sorted."""
-    return sorted({part.column for part in _comparisons(condition)})
+    return sorted({part.column for part in comparisons(condition)})
 
 
-def _comparisons(condition: Condition) -> Iterator[Comparison]:
+def comparisons(condition: Condition) -> Iterator[Comparison]:
+    """What a condition compares, from left to right."""
     if isinstance(condition, Comparison):
         yield condition
         return
     for part in (condition.part,) if isinstance(condition, Not) else condition.parts:
-        yield from _comparisons(part)
+        yield from comparisons(part)
 
 
 def _condition(node: ast.expr) -> Condition:

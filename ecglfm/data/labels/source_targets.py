@@ -17,7 +17,7 @@ from ecglfm.config.wording import counted
 from ecglfm.data.columns import NOT_STATED, resolve
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
 from ecglfm.data.labels.follow_up import came_within, days_made
-from ecglfm.data.labels.other_values import OtherValues
+from ecglfm.data.labels.other_values import OtherValues, words_asked_for
 from ecglfm.data.labels.selectors import (
     DX,
     SCP_CLASS,
@@ -96,7 +96,7 @@ class SourceTargets:
         self._warned = False
         self._shared = Counter[str]()
         self._codes, self._watched = MissingCodes(), dict[str, tuple[LabelFile | None, str]]()
-        self._others, self._of_classes = OtherValues(), set[str]()
+        self._others = OtherValues(exclusive=slice.config.task_kind.exclusive)
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
         of_files: dict[LabelFile, set[str]] = {}
         for place, kind, selector in slice.config.selectors():
@@ -108,16 +108,16 @@ class SourceTargets:
             if selector.since is not None and index is not None:
                 self._made[selector.since] = days_made(index, offered, selector.since, where)
             if selector.file is None:
-                used, whose = columns_used(selector, offered, where), f"index/{source}.parquet"
-                needed |= used
+                table, whose = offered, f"index/{source}.parquet"
+                needed |= (used := columns_used(selector, table, where))
             else:
-                whose = selector.file.path
-                used = columns_used(selector, file_columns(selector.file), f"{where}: {whose}")
+                table, whose = file_columns(selector.file), selector.file.path
+                used = columns_used(selector, table, where := f"{where}: {whose}")
                 of_files.setdefault(selector.file, set()).update(used)
-            named = {f"{whose}: column {column!r}": (selector.file, column) for column in sorted(used)}
-            self._watched |= named
-            if slice.config.task_kind.exclusive and place.startswith("labels."):
-                self._of_classes |= named.keys()
+            named = {f"{whose}: column {column!r}": column for column in sorted(used)}
+            self._watched |= {name: (selector.file, column) for name, column in named.items()}
+            if place.startswith("labels."):
+                self._others.watch(named, words_asked_for(selector, table, where))
         for file, used in of_files.items():
             by = find_target(offered, file.by, f"task {slice.task!r}: {file.path}: by")
             needed.add(by)
@@ -154,10 +154,10 @@ class SourceTargets:
                 values = [np.where(outside, np.nan, value) for value in values]
             columns |= {name: value.astype(np.float32) for name, value in zip(names, values, strict=True)}
         columns[EXCLUDED] = self._excluded(index, files)
-        of_none = ~np.any([value != 0 for value in columns.values()], axis=0)  # nor taken out on purpose
-        for name in sorted(self._of_classes):
+        rows = self._others.rows(columns.values())
+        for name in self._others.names:
             own, column = self._watched[name]
-            self._others.add(name, (index if own is None else files[own])[column][of_none])
+            self._others.add(name, (index if own is None else files[own])[column][rows])
         return pd.DataFrame(columns, index=index.index)
 
     def _excluded(self, index: pd.DataFrame, files: dict[LabelFile, pd.DataFrame]) -> np.ndarray:

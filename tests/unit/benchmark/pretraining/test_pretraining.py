@@ -23,7 +23,7 @@ def test_pretraining_benchmark_compares_the_arms(
     capsys: pytest.CaptureFixture[str], repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository)
-    size = ["--patients", "40", "--seeds", "1", "--steps", "2", "--epochs", "1"]
+    size = ["--patients", "40", "--seeds", "1", "--steps", "2"]
     assert main(["benchmark", "pretraining", *size]) == 0
     title, _, _, names, _, seed, mean = capsys.readouterr().out.splitlines()
     assert title.startswith("tiny, 2 updates: macro AUROC of a linear probe of diagnosis on ")
