@@ -50,7 +50,9 @@ def end_process(status: int) -> NoReturn:
 
     A thread of a process group may let a tensor go a moment after its result is there. If Python is being taken down at
     that moment, the process aborts, though all its work is done (pytorch/pytorch#190489), and Slurm calls the job
-    failed. So a process that has joined a group does everything that Python does at its end but that.
+    failed. So a process that has joined a group does everything that Python does at its end but that. Commands end so;
+    a script of your own that trains, or calls `ecglfm.distributed.init`, needs it as its last line, because nothing
+    tells what is registered with `atexit` the status.
 
     Parameters
     ----------

@@ -75,6 +75,12 @@ def test_what_is_asked_for_the_other_way_round_or_by_other_words_is_no_slip(run,
     assert told == []
 
 
+def test_what_is_taken_out_on_purpose_is_no_slip(run, caplog) -> None:
+    index, out = INDEX.assign(**{"native.af": WORDS}), {"challenge2021": {"column": {"af": ["2", "ja"]}}}
+    run({"AF": {"column": {"af": ["1"]}}}, index, kind="binary", exclude=out)
+    assert not [message for message in caplog.messages if "without the label" in message]
+
+
 def test_both_words_of_two_labels_are_known(run, caplog) -> None:
     labels = {"yes": {"column": {"af": ["1", "ja", "2"]}}, "no": {"column": {"af": ["0"]}}}
     run(labels, INDEX.assign(**{"native.af": WORDS}), kind="multilabel")
