@@ -55,6 +55,12 @@ class RiskSets:
         return np.searchsorted(self.unique, times, side="right")
 
 
+def followed_beyond(sets: RiskSets, time: float) -> bool:
+    """Whether somebody was observed for longer, or nobody was left without the event until then."""
+    alive = sets.kaplan_meier(np.ones((len(sets.time), 1)))[sets.rows_at(np.array(time)), 0]
+    return bool((sets.time > time).any() or alive == 0)
+
+
 def inverse(values: np.ndarray) -> np.ndarray:
     """1 / values, and 0 where they are 0: no record is left that such a weight could stand for."""
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)

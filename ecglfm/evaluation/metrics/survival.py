@@ -17,7 +17,7 @@ import pandas as pd
 
 from ecglfm.config import EvaluateConfig
 from ecglfm.config.kinds import TaskKind
-from ecglfm.evaluation.metrics.hazards import RiskSets
+from ecglfm.evaluation.metrics.hazards import RiskSets, followed_beyond
 from ecglfm.evaluation.metrics.metric import Metric
 from ecglfm.evaluation.metrics.outcomes import Outcome, columns_of, models_of
 from ecglfm.evaluation.metrics.references import Reference, make_references
@@ -138,13 +138,15 @@ class SurvivalPredictions(Outcome):
         }
 
     def risk_groups(self, label: int) -> list[dict[str, Any]]:
-        """Predicted and observed survival at the horizon by group of risk, the lowest first."""
+        """Predicted and observed survival at the horizon by group of risk, the lowest first; none where unknown."""
         reference = self.reference(label)
         rows = self.known(label)
         if reference is None or not rows.any():
             return []
         time, event, risk = self.times[rows, label], self.events[rows, label], self.risks[rows, label]
-        group, found = reference.groups(risk), []
+        group, found = reference.groups(risk), list[dict[str, Any]]()
+        if not followed_beyond(RiskSets(time, event), reference.horizon):
+            return found
         for number in range(GROUPS):
             one = group == number
             entry: dict[str, Any] = {"records": int(one.sum()), "events": int(event[one].sum())}

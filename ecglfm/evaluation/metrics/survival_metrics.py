@@ -16,6 +16,7 @@ from ecglfm.evaluation.metrics.hazards import (
     RiskSets,
     concordance,
     cumulative_dynamic_auc,
+    followed_beyond,
     hazard_ratio,
     survival_brier,
 )
@@ -26,6 +27,8 @@ from ecglfm.evaluation.metrics.references import Reference
 
 #: Whose risks the model was judged by on the validation split.
 _REFERENCE = ("event", "reference")
+#: Why nothing is known of a risk until a time: without it predicted and observed would be of different times.
+_UNSEEN = "no test record was followed beyond that time"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class FollowUp:
         return cumulative_dynamic_auc(self.sets, self.risk, self.weight_nr, self.reference.times)
 
     @cached_property
+    def is_seen(self) -> bool:
+        """Whether what happened until the horizon is known: somebody was followed for longer, or nobody was left."""
+        return followed_beyond(self.sets, self.reference.horizon)
+
+    @cached_property
     def gaps(self) -> np.ndarray:
         """Mean predicted less Kaplan-Meier survival at the horizon in each group of risk, times its share of records.
 
@@ -78,6 +86,8 @@ class FollowUp:
         """
         reference = self.reference
         group, survival = reference.groups(self.risk), reference.survival(self.risk)
+        if not self.is_seen:
+            return np.full((1, self.weight_nr.shape[1]), np.nan)
         gaps = []
         for number in np.unique(group):
             one = group == number
@@ -94,6 +104,8 @@ def _hazard_ratio(told: FollowUp) -> np.ndarray:
 
 def _brier(told: FollowUp) -> np.ndarray:
     reference = told.reference
+    if not told.is_seen:
+        return np.full(told.weight_nr.shape[1], np.nan)
     return survival_brier(told.sets, reference.survival(told.risk), told.weight_nr, reference.horizon)
 
 
@@ -135,13 +147,22 @@ SURVIVAL_METRICS = (
         support=("known",),
         scale=LOG,
     ),
-    Metric(name="brier", title="Brier", of=_brier, smaller=True, needs=_REFERENCE, support=("known",)),
+    Metric(
+        name="brier",
+        title="Brier",
+        of=_brier,
+        smaller=True,
+        needs=_REFERENCE,
+        undefined=_UNSEEN,
+        support=("known",),
+    ),
     Metric(
         name="ece",
         title="ECE",
         of=lambda told: np.abs(told.gaps).sum(axis=0),
         smaller=True,
         needs=_REFERENCE,
+        undefined=_UNSEEN,
         support=(),
         gaps=lambda told: told.gaps,
     ),

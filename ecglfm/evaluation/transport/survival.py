@@ -27,14 +27,13 @@ from ecglfm.evaluation.metrics import (
     Reference,
     RiskSets,
     SurvivalPredictions,
-    entry_of,
     hazard_ratio,
     nothing,
 )
 from ecglfm.evaluation.plots import risk_group_figure
 from ecglfm.evaluation.transport.cohort import draw_local
 from ecglfm.evaluation.transport.recalibration import Recalibration
-from ecglfm.evaluation.transport.ways import Judged
+from ecglfm.evaluation.transport.ways import Judged, line_entry
 from ecglfm.models.baseline_hazard import BaselineHazard, hazard_at
 
 _ANY = (-np.inf, np.inf)
@@ -233,16 +232,11 @@ def calibration_lines(
     """`intercept` and `slope` of a label, with percentiles of resampled patients; of 0 resamples values alone."""
     known = data.known(label)
     time, event, risk = (column[known, label] for column in (data.times, data.events, data.risks))
-    weights, found = PatientWeights(data.patients[known], config.seed), {}
+    weights = PatientWeights(data.patients[known], config.seed)
     views: dict[str, tuple[Metric, tuple[Any, ...]]] = {SLOPE.name: (SLOPE, (RiskSets(time, event), risk))}
     if baseline is not None:
         views[INTERCEPT.name] = (INTERCEPT, seen_and_expected(baseline, time, event, risk))
-    for name, (metric, view) in views.items():
-        value = float(metric.of((*view, np.ones((len(time), 1))))[0]) if len(time) else np.nan
-        if np.isnan(value):
-            found[name] = nothing(metric.undefined)
-            continue
-        drawn = [metric.of((*view, weights(block))) for block in weights.blocks(resamples)]
-        entry = entry_of(metric, value, np.concatenate([*drawn, []]), None, config.confidence)
-        found[name] = entry if resamples else entry | {"reason": "none was asked for"}
+    found = {
+        name: line_entry(metric, view, weights, config, resamples=resamples) for name, (metric, view) in views.items()
+    }
     return {INTERCEPT.name: nothing(_NO_HAZARD)} | found

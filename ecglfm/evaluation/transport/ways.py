@@ -183,17 +183,23 @@ def calibration_lines(data: Predictions, config: EvaluateConfig, *, resamples: i
         known = ~np.isnan(data.targets[:, column])
         target, scores = data.targets[known, column], log_odds(data.probabilities[known, column])
         weights = PatientWeights(data.patients[known], config.seed)
-        found[name] = {}
-        for metric in (INTERCEPT, SLOPE):
-            value = float(metric.of((target, scores, np.ones((len(target), 1))))[0])
-            if np.isnan(value):
-                found[name][metric.name] = nothing(metric.undefined)
-                continue
-            blocks = weights.blocks(resamples)
-            drawn = [metric.of((target, scores, weights(block))) for block in blocks]
-            entry = entry_of(metric, value, np.concatenate([*drawn, []]), None, config.confidence)
-            found[name][metric.name] = entry if resamples else entry | {"reason": "none was asked for"}
+        found[name] = {
+            metric.name: line_entry(metric, (target, scores), weights, config, resamples=resamples)
+            for metric in (INTERCEPT, SLOPE)
+        }
     return found
+
+
+def line_entry(
+    metric: Metric, view: tuple[Any, ...], weights: PatientWeights, config: EvaluateConfig, *, resamples: int
+) -> dict[str, Any]:
+    """Entry of a number of a calibration line, which `metric` takes of `view` and weights (n, r); as there."""
+    value = float(metric.of((*view, np.ones((len(view[-1]), 1))))[0]) if len(view[-1]) else np.nan
+    if np.isnan(value):
+        return nothing(metric.undefined)
+    drawn = [metric.of((*view, weights(block))) for block in weights.blocks(resamples)]
+    entry = entry_of(metric, value, np.concatenate([*drawn, []]), None, config.confidence)
+    return entry if resamples else entry | {"reason": "none was asked for"}
 
 
 def prevalences(

@@ -79,6 +79,26 @@ def test_without_an_event_in_valid_only_the_concordance_is_known():
     assert labels["td_auc"]["reason"].startswith("no event among the validation records")
 
 
+def test_at_a_time_until_which_nobody_was_followed_no_risk_is_judged():
+    """Predicted until 8 and observed until 5 would be of different times."""
+    data = predictions(60, 0)
+    early = replace(data, times=np.minimum(data.times, 5), events=np.where(data.times > 5, 0.0, data.events))
+    late = make_reference(*simulated(4000, 1000), times=[8])
+    labels = summarize(replace(early, references=[late]), resamples=20, confidence=0.9, seed=0, min_patients=1)[
+        "labels"
+    ]
+    for name in ("brier", "ece"):
+        assert labels["death"][name]["value"] is None
+        assert labels["death"][name]["reason"] == "no test record was followed beyond that time"
+    assert labels["death"]["c_index"]["value"] > 0.5
+    assert replace(early, references=[late]).risk_groups(0) == []
+    dead = replace(early, events=np.ones_like(early.events), references=[late])  # nobody is left: all is known
+    assert (
+        summarize(dead, resamples=20, confidence=0.9, seed=0, min_patients=1)["labels"]["death"]["brier"]["value"] > 0
+    )
+    assert len(dead.risk_groups(0)) == 4
+
+
 def test_reference_is_of_the_validation_split():
     time, event, risk = np.array([1, 2, 3, 4, np.nan]), np.array([1, 1, 1, 0, np.nan]), np.array([2, 1, 0, -1.0, 50])
     found = make_reference(time, event, risk, times=[])
