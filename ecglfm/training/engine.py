@@ -133,6 +133,11 @@ def prepare_layers(objective: nn.Module, config: PretrainConfig) -> None:
         context.half_residual = True
     if config.precision == "fp8":
         use_float8(objective.encoder)  # type: ignore[arg-type]
+        if not config.compile:
+            logger.warning(
+                "precision: fp8 with compile: false is slower than bf16: with rounding and scaling as kernels of"
+                " their own a layer moves three times its bytes (counted, docs/performance-notes.md)"
+            )
     if config.compile:
         compile_layers(context, asked="pretrain.compile: true")
 

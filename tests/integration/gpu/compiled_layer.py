@@ -2,7 +2,7 @@
 
     python compiled_layer.py GUARD.so NAME...   ->  a line of JSON for each
 
-A NAME is an encoder as of `fake_step.py`, a Conformer or wav2vec2, with `+padded`, `+half_residual` or
+A NAME is an encoder as of `fake_step.py`, a Conformer or wav2vec2, with `+padded`, `+fp8`, `+half_residual` or
 `+activation_checkpointing` behind it. It needs a CUDA build of torch with Triton, which writes machine code for a card
 that is not there; no kernel runs. It leans on much that torch does not promise to keep: written for 2.13, works with 2.11.
 """
@@ -81,7 +81,8 @@ class Counted(FakeTensorMode):
     def dispatch(self, func, types, args=(), kwargs=None):
         self._depth += 1
         try:
-            out = super().dispatch(func, types, args, kwargs or {})
+            scaled = func is torch.ops.aten._scaled_mm.out  # which fake tensors do not know
+            out = kwargs["out"] if scaled else super().dispatch(func, types, args, kwargs or {})
         finally:
             self._depth -= 1
         name = func._schema.name.split("::")[1]
@@ -162,7 +163,8 @@ def measure(name: str, *options: str) -> dict[str, object]:
     with Counted() as mode:
         async_compile.AsyncCompile.triton = lambda _, name, source, *__, **___: Kernel(name, source, mode)
         config, encoder, samples = fake_step.encoder_of(name)
-        changes = {"precision": "bf16", "compile": True} | dict.fromkeys(set(options) - {"padded"}, True)
+        changes = {"precision": "fp8" if "fp8" in options else "bf16", "compile": True}
+        changes |= dict.fromkeys(set(options) - {"padded", "fp8"}, True)
         changed = config.pretrain.model_copy(update=changes)
         objective = fake_step.make_objective(encoder, changed).train()
         engine.prepare_layers(objective, changed)

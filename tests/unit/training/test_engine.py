@@ -113,6 +113,15 @@ def test_a_half_residual_is_set_where_there_is_one():
         engines.prepare_layers(objective, half)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_fp8_that_is_not_compiled_is_told_to_be_slow(monkeypatch, caplog, compiled):
+    monkeypatch.setattr(engines, "use_float8", lambda _: None)
+    monkeypatch.setattr(engines, "compile_layers", lambda *_, **__: None)
+    config = encoder_slice(precision="fp8", compile=compiled).config.pretrain
+    engines.prepare_layers(SimpleNamespace(encoder=SimpleNamespace(context=SimpleNamespace())), config)
+    assert ("compile: false is slower than bf16" in caplog.text) is not compiled
+
+
 def step_of(kind: str, **options):
     """Loss, gradients, buffers and calls of the first layer of one forward and backward, with dropout."""
     slice_ = encoder_slice(**options)
