@@ -200,6 +200,14 @@ def test_a_survival_model_is_calibrated_by_its_hazard(results: Path) -> None:
     seen = seen_on(results)
     assert "A slope and a baseline hazard, fitted on the validation split, make probabilities of its log" in seen
     assert "It was not calibrated." not in seen
+    for slope, said in ((0.8, "A slope and a baseline hazard, fitted"), (1.0, "A baseline hazard, fitted")):
+        slopes = {"MI": slope, "NORM": 1.0}
+        write_json(path, read_json(path) | {"calibration": {"fitted_on": "valid", "slope": slopes}})
+        seen = seen_on(results)
+        assert f"{said} on the validation split, make" in seen
+        assert ">Slope</th>" in (results / "card.html").read_text()
+        assert re.search(rf"MI {slope:.3f}", seen)
+        assert "Temperature" not in seen
 
 
 def test_a_copy_goes_with_the_model(results: Path) -> None:

@@ -240,6 +240,8 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
         name = "age" if kind == "regression" else "death"
         test, fitted = read_outcome(table, kind, [name], config)
         identity = {"encoder": "tiny", "task": kind, "fit": "full-s0", "kind": kind}
+        if kind == "survival":
+            identity |= {"calibration": {"fitted_on": "valid", "slope": {"death": [0.7, 0.9]}}}
         write_json(folder / "metrics.json", measure(test, config) | fitted | identity)
         (folder / "curves.png").write_bytes(b"png")
     page = html.unescape(page_of(results))
@@ -247,6 +249,7 @@ def test_quantities_and_survival_have_their_own_tables(results: Path):
         assert f">{heading}</th>" in page
     assert re.search(r"regression</b>.*?1\.000", page, re.S)  # R² of a prediction that is the truth
     assert "Survival of death is judged at" in page
+    assert "read as probabilities times a slope of the validation split: death 0.700 – 0.900." in page
     for caption in ("ROC curves", "Prediction against truth", "Survival by group of predicted risk (Kaplan and Meier)"):
         assert f">{caption}</figcaption>" in page
 
