@@ -23,7 +23,7 @@ class FileServer:
     faults : dict
         Path: faults, one per request, in order: `truncate` (half the bytes, then the connection closes), `503`,
         `wrong` (other bytes), `hang` (no answer for two seconds), `404`, `http` (a redirect away from https),
-        `chunked` (no length, pieces of 100 bytes), `cut` (no length, and only the first line).
+        `chunked` (no length, pieces of 100 bytes), `cut` (no length, and only the first line), `endless` (a length of 5000 digits).
     ranges : bool
         False: `Range` is ignored, as RFC 9110 allows.
     requests : list
@@ -115,6 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "cut":
             self._head(200, None, headers | {"Connection": "close"})
             self.wfile.write(content[: content.index(b"\n") + 1])
+            self.close_connection = True
+            return
+        if fault == "endless":
+            self._head(200, None, headers | {"Content-Length": "9" * 5000, "Connection": "close"})
+            self.wfile.write(content)
             self.close_connection = True
             return
         self._head(status, len(content), headers)

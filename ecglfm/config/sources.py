@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -50,11 +51,15 @@ class DownloadConfig(Section):
 
     @field_validator("url")
     @classmethod
-    def _url_holds_no_password(cls, url: str | None) -> str | None:
+    def _url_is_one_without_password(cls, url: str | None) -> str | None:
         if url is not None and "@" in url.partition("//")[2].partition("/")[0]:
             raise ValueError(
                 "a password in `url` would be in the results: put it into ~/.netrc (docs/config/data.md#download)"
             )
+        try:
+            urlsplit(url or "")
+        except ValueError as error:
+            raise ValueError(f"{url!r} is no URL: {error}") from None
         return url
 
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import email.utils
 import time
+from urllib.parse import urlsplit
 
 import requests
+
+
+def place_of(url: str) -> tuple[str, str]:
+    """Scheme and host of a URL, the host with its port; empty where it is none."""
+    try:
+        scheme, host, *_ = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return (scheme, host) if host.strip("[]:@") else ("", "")
 
 
 def version_of(response: requests.Response) -> str:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, NoReturn
 
 from ecglfm.config import UserError
 from ecglfm.provenance import atomic, read_json, write_json
@@ -23,8 +25,11 @@ from ecglfm.sources.download.listing import RemoteFile, check_path
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHUNK = 1 << 20
+_MAX_HEADER = 1 << 16  # bytes of what a tar says of a file beside its content, a long name mostly
+_MAX_MEMBERS = 1 << 19  # of a tar, which packs a thousand empty ones into a kilobyte
 _UNSOUND = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, struct.error,
+    NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError, OverflowError, IndexError,
 )  # fmt: skip
 
 
@@ -83,8 +88,28 @@ def _members(archive: Path) -> Iterator[list[_Member]]:
         with zipfile.ZipFile(archive) as opened:
             yield [_zipped(opened, member) for member in opened.infolist() if not member.is_dir()]
     else:
-        with tarfile.open(archive) as opened_tar:
-            yield [_tarred(opened_tar, member) for member in opened_tar if not member.isdir()]
+        with tarfile.open(archive, tarinfo=_Header) as opened_tar:
+            members = []
+            for number, member in enumerate(opened_tar):
+                if number == _MAX_MEMBERS:
+                    raise tarfile.TarError(f"it holds more than {_MAX_MEMBERS} files and folders")
+                if not member.isdir():
+                    members.append(_tarred(opened_tar, member))
+            yield members
+
+
+class _Header(tarfile.TarInfo):
+    """A member of a tar; Python's own takes the memory that a long name's or a sparse file's header asks for."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type not in tarfile.REGULAR_TYPES and not found.isdir() and found.size > _MAX_HEADER:
+            raise tarfile.TarError(f"a header of {found.size} bytes")
+        return found
+
+    def _proc_gnusparse_10(self, *_: object) -> NoReturn:
+        raise tarfile.TarError("a sparse file, whose holes may be of any size")
 
 
 def _zipped(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Member:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ _FIGSHARE = re.compile(r"(.+/v2/)(article|collection)s/(\d+)")
 _PAGE = "?page_size=1000"  # figshare's own limit; by default it answers with ten
 _MAX_JSON = 10_000_000  # bytes; CODE-15's is 20 kB
 _MAX_PATH = 1000
+_MAX_LINE = 1 << 13  # bytes; a longer path than `_MAX_PATH` is refused all the same
+#: What goes wrong with JSON that says something else than it should.
+_ODD = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def read_sums(sums: Path, base: str) -> Iterator[RemoteFile]:
         A line is not `{sha256} {path}`, or its path is refused by `check_path`; names the line.
     """
     with sums.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        lines = iter(partial(file.readline, _MAX_LINE), b"")
+        for number, line in enumerate(lines, start=1):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             match = _LINE.fullmatch(text)
             if match is None:
@@ -120,7 +125,7 @@ def read_zenodo(answer: bytes, url: str) -> list[RemoteFile]:
     """
     try:
         return [_zenodo_file(entry, url) for entry in _json(answer)["files"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _ODD as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{url}: not a Zenodo record with files and checksums") from None
@@ -130,7 +135,9 @@ def _zenodo_file(entry: dict[str, Any], url: str) -> RemoteFile:
     algorithm, digest = entry["checksum"].split(":")
     if algorithm not in {"md5", "sha256"} or not re.fullmatch("[0-9a-f]{32,64}", digest):
         raise ValueError(algorithm)
-    return RemoteFile(check_path(entry["key"], url), entry["links"]["self"], algorithm, digest, int(entry["size"]))
+    return RemoteFile(
+        check_path(entry["key"], url), _url(entry["links"]["self"]), algorithm, digest, int(entry["size"])
+    )
 
 
 def read_figshare(get: Callable[[str], bytes], url: str) -> list[RemoteFile]:
@@ -156,7 +163,7 @@ def read_figshare(get: Callable[[str], bytes], url: str) -> list[RemoteFile]:
             articles = [int(one["id"]) for one in _json(get(f"{url}/articles{_PAGE}"))]
         listed = [one for article in articles for one in _json(get(f"{base}articles/{article}/files{_PAGE}"))]
         files = sorted((_figshare_file(entry, url) for entry in listed), key=lambda file: file.path)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _ODD as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{url}: not an article or a collection of figshare's with files and checksums") from None
@@ -172,11 +179,17 @@ def _json(answer: bytes) -> Any:
     return json.loads(answer)
 
 
+def _url(text: Any) -> str:
+    if not isinstance(text, str):
+        raise TypeError(text)
+    return text
+
+
 def _figshare_file(entry: dict[str, Any], url: str) -> RemoteFile:
     digest = entry.get("computed_md5") or entry["supplied_md5"]
     if not re.fullmatch("[0-9a-f]{32}", digest):
         raise ValueError(digest)
-    return RemoteFile(check_path(entry["name"], url), entry["download_url"], "md5", digest, int(entry["size"]))
+    return RemoteFile(check_path(entry["name"], url), _url(entry["download_url"]), "md5", digest, int(entry["size"]))
 
 
 class Choice:

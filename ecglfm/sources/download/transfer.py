@@ -17,13 +17,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 
 from ecglfm import __version__
 from ecglfm.config import UserError
-from ecglfm.sources.download.answers import describe, retry_after, version_of
+from ecglfm.sources.download.answers import describe, place_of, retry_after, version_of
 from ecglfm.sources.download.credentials import Auth, Session, nobody
 from ecglfm.sources.download.listing import RemoteFile
 
@@ -84,9 +84,9 @@ class Client:
         auth: Auth = nobody,
         advice: str = "",
     ) -> None:
-        self._home, self._auth, self._advice = urlsplit(url)[:2], auth, advice
-        self._schemes = {"https", urlsplit(url).scheme}
-        if not self._schemes <= {"https", "http"} or not urlsplit(url).hostname:
+        self._home, self._auth, self._advice = place_of(url), auth, advice
+        self._schemes = {"https", self._home[0]}
+        if not self._schemes <= {"https", "http"} or not self._home[1]:
             raise UserError(f"{url!r} is not an https:// URL")
         self.timeout, self.attempts, self.pause = timeout, attempts, pause
         self.stopping = threading.Event()
@@ -168,10 +168,15 @@ class Client:
             session.headers["Accept-Encoding"] = "identity"
             session.max_redirects = 5
             session.hooks["response"].append(self._check_redirect)
-        auth = self._auth if urlsplit(url)[:2] == self._home else nobody
-        response: requests.Response = self._local.session.get(
-            url, headers=headers, stream=True, timeout=self.timeout, auth=auth
-        )
+        auth = self._auth if place_of(url) == self._home else nobody
+        try:
+            response: requests.Response = self._local.session.get(
+                url, headers=headers, stream=True, timeout=self.timeout, auth=auth
+            )
+        except requests.RequestException:
+            raise
+        except ValueError as error:
+            raise TransferError(f"{url} leads to an address that is none: {error}") from None
         if response.status_code in {200, 206, 304, 416}:
             return response
         response.close()
@@ -186,7 +191,7 @@ class Client:
             self._check_scheme(urljoin(response.url, response.headers["Location"]))
 
     def _check_scheme(self, url: str) -> None:
-        if urlsplit(url).scheme not in self._schemes:
+        if place_of(url)[0] not in self._schemes:
             raise TransferError(f"{url} is not an https:// URL")
 
     def _wait(self, what: str, error: Exception, attempt: int) -> None:
@@ -243,7 +248,7 @@ class _Download:
             raise TransferError(f"HTTP 416 {response.reason} for {self.file.url}")
         self.version = version_of(response)
         text = response.headers.get("Content-Length", "")
-        length = int(text) if text.isdecimal() else 0
+        length = int(text) if text.isdecimal() and len(text) < 19 else 0
         self.ended = text.isdecimal() or response.headers.get("Transfer-Encoding", "").lower() == "chunked"
         self._check_room(length)
         if length > _LARGE:

@@ -84,3 +84,8 @@ def test_what_files_come_from_is_of_known_databases_and_in_the_slice_of_the_mani
     after = Project(BASE | {"sources": ["demo-ptbxl", "wfdb-example"]}, folder).slices()
     assert {name for name in after if after[name] != before[name]} == {"manifest"}
     assert yaml.safe_load(after["manifest"])["holds"] == {"wfdb-example": ["qtdb"]}
+
+
+def test_a_download_is_from_a_url_that_is_one() -> None:
+    with pytest.raises(UserError, match=r"mine\.yaml: download\.url: 'https://\[' is no URL: Invalid IPv6 URL"):
+        parse(SourceConfig, {"kind": "wfdb_folder", "root": "x", "download": {"url": "https://["}}, "mine.yaml")

@@ -116,3 +116,69 @@ def test_a_tar_that_leads_outside_is_refused(server: FileServer, tmp_path: Path,
 def test_a_tar_that_is_broken_is_one_line(server: FileServer, tmp_path: Path, broken: bytes) -> None:
     with pytest.raises(UserError, match=r"records\.tar\.gz: cannot be unpacked: "):
         download(server, tmp_path, url=figshare(server, {"records.tar.gz": broken}))
+
+
+def _stated(kind: bytes, size: int, content: bytes = b"") -> bytes:
+    """A tar whose first header says so much of itself, and the name of which follows it."""
+    member = tarfile.TarInfo("a.h5")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.USTAR_FORMAT) + content + tarred(("a.h5", b"x"))
+
+
+def _sparse() -> bytes:
+    """A tar with a file of holes, whose list is looked for until a line ends: through all of a gigabyte of zeros."""
+    out, member = io.BytesIO(), tarfile.TarInfo("a.h5")
+    member.size = 512
+    member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9"}
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(bytes(512)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("archive", "said"),
+    [
+        (_stated(tarfile.XHDTYPE, 1 << 30), "a header of 1073741824 bytes"),
+        (_stated(tarfile.GNUTYPE_LONGNAME, 1 << 30), "a header of 1073741824 bytes"),
+        (_sparse(), "a sparse file"),
+    ],
+    ids=["pax", "name", "sparse"],
+)
+def test_a_tar_that_makes_much_of_itself_is_one_line(
+    server: FileServer, tmp_path: Path, archive: bytes, said: str
+) -> None:
+    with pytest.raises(UserError, match=rf"records\.tar: cannot be unpacked: {said}"):
+        download(server, tmp_path, url=figshare(server, {"records.tar": archive}))
+
+
+def test_a_tar_of_names_alone_is_counted(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecglfm.sources.download.archives._MAX_MEMBERS", 2)
+    with pytest.raises(UserError, match="cannot be unpacked: it holds more than 2 files and folders"):
+        download(server, tmp_path, url=figshare(server, {"a.tar": tarred(*((f"{n}.h5", b"") for n in range(3)))}))
+
+
+def _damaged_zip(method: int, name: str, was: bytes, now: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr(name, b"samples" * 9)
+    assert was in out.getvalue()
+    return out.getvalue().replace(was, now)
+
+
+def _lzma_body() -> bytes:
+    """The bytes between the local header and the central directory, but for the first that say how it is packed."""
+    whole = _damaged_zip(zipfile.ZIP_LZMA, "a.h5", b"PK", b"PK")
+    return whole[whole.index(b"a.h5") + 4 + 9 : whole.index(b"PK\1\2")]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        _damaged_zip(zipfile.ZIP_LZMA, "a.h5", _lzma_body(), b"\xff" * len(_lzma_body())),
+        _damaged_zip(zipfile.ZIP_STORED, "ä.h5", "ä".encode(), b"\xff\xff"),
+    ],
+    ids=["lzma", "name"],
+)
+def test_a_zip_that_is_broken_is_one_line(server: FileServer, tmp_path: Path, broken: bytes) -> None:
+    with pytest.raises(UserError, match=r"exams_part0\.zip: cannot be unpacked: "):
+        download(server, tmp_path, url=zenodo(server, **{"exams_part0.zip": broken}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,30 @@ def test_a_line_that_is_no_checksum_is_named(ptb_xl: FileServer, tmp_path: Path)
         download(ptb_xl, tmp_path)
 
 
-def test_an_answer_that_is_no_record_is_one_line(server: FileServer, tmp_path: Path) -> None:
-    server.files["api/records/1"] = b'{"status": 404}'
+def test_a_line_without_end_is_not_held(ptb_xl: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ptb_xl.files["SHA256SUMS.txt"] = f"{'0' * 64} ".encode() + b"a" * 100_000
+    asked: list[str] = []
+    monkeypatch.setattr("ecglfm.sources.download.listing.check_path", lambda path, _: asked.append(path) or path)
+    with pytest.raises(UserError, match="SHA256SUMS.txt: line 2: expected `sha256 path`, found 'aaaa"):
+        download(ptb_xl, tmp_path)
+    assert [len(path) for path in asked] == [8192 - 65]
+
+
+_FILE = {"key": "a.csv", "checksum": f"md5:{'0' * 32}", "links": {"self": "https://localhost/a"}, "size": 1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"status": 404}',
+        b"[" * 100_000,
+        json.dumps({"files": [_FILE | {"size": float("inf")}]}).encode(),
+        json.dumps({"files": [_FILE | {"links": {"self": 7}}]}).encode(),
+    ],
+    ids=["none", "brackets", "infinity", "number"],
+)
+def test_an_answer_that_is_no_record_is_one_line(server: FileServer, tmp_path: Path, answer: bytes) -> None:
+    server.files["api/records/1"] = answer
     with pytest.raises(UserError, match="api/records/1: not a Zenodo record with files and checksums"):
         download(server, tmp_path, url=f"{server.url}api/records/1")
 

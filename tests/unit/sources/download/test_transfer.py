@@ -65,3 +65,18 @@ def test_only_https_unless_the_user_says_otherwise(ptb_xl: FileServer, tmp_path:
     ptb_xl.faults[DAT] = ["http"]
     with pytest.raises(UserError, match=r"1 of 6 files .*ftp://\S+ is not an https:// URL"):
         download(ptb_xl, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["http://[", "http://127.0.0.1:99999/x"])
+def test_an_address_that_is_none_costs_one_file(ptb_xl: FileServer, tmp_path: Path, place: str) -> None:
+    ptb_xl.moved[DAT] = place
+    with pytest.raises(UserError, match=rf"1 of 6 files could not be fetched, e\.g\. {DAT}: \S+ leads to an address"):
+        download(ptb_xl, tmp_path)
+    assert len(content(tmp_path)) == 6
+
+
+def test_a_length_beyond_all_bounds_is_none(ptb_xl: FileServer, tmp_path: Path) -> None:
+    """Python makes no number of more than 4300 digits, and a server may name one."""
+    ptb_xl.faults[DAT] = ["endless"]
+    download(ptb_xl, tmp_path)
+    assert content(tmp_path) == ptb_xl.files
