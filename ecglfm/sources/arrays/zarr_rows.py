@@ -18,12 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from ecglfm.extras import need
-from ecglfm.records import RecordError
+from ecglfm.records import MAX_SAMPLES, RecordError
 from ecglfm.sources.arrays.rows import Rows, as_text
 from ecglfm.sources.inside import Root
 
 _MAX_JSON = 1 << 20  # bytes
 _MAX_HELD = 1 << 30  # bytes of the chunks that a row is in
+_MAX_CHUNKS = 1 << 16  # that a row, or all ids, are in: each is a file that is looked for
 #: By their names; zlib and gzip are the standard library's, which stops where a chunk is full.
 _CODECS = {"zlib": "", "gzip": "", "zstd": "Zstd", "blosc": "Blosc", "lz4": "LZ4"}
 
@@ -106,7 +107,7 @@ class ZarrRows(Rows):
                 continue
             try:
                 meta = read(json.loads(content))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
                 raise RecordError("signal_unreadable", f"{where}: {key}: {error}") from None
             if len(meta.shape) != dimensions or len(meta.chunks) != dimensions or min(meta.shape + meta.chunks) < 0:
                 raise RecordError("signal_unreadable", f"{where} is {meta.shape} in chunks of {meta.chunks}")
@@ -116,6 +117,11 @@ class ZarrRows(Rows):
                 raise RecordError(
                     "signal_too_long", f"{where}: chunks of {meta.chunks[0]} recordings; write fewer in one"
                 )
+            behind = slice(1, None) if dimensions > 1 else slice(None)
+            pairs = zip(meta.shape[behind], meta.chunks[behind], strict=True)
+            chunks = math.prod(-(-size // chunk) for size, chunk in pairs)
+            if chunks > _MAX_CHUNKS or (dimensions == 1 and meta.shape[0] > MAX_SAMPLES):
+                raise RecordError("signal_too_long", f"{where}: {meta.shape} in {chunks} chunks; write more in one")
             return meta
         raise RecordError("signal_missing", f"{where}: no array of Zarr")
 

@@ -88,6 +88,13 @@ def test_a_chunk_that_was_never_written_is_the_fill_value(tmp_path: Path) -> Non
         (2, {"order": "F"}, "filters, and Fortran's order"),
         (2, {"dtype": "|O"}, "an array of object"),
         (2, {"shape": [5, 3]}, r"is \(5, 3\) in chunks of \(2, 3, 40\)"),
+        (
+            2,
+            {"shape": [5, 3, 10**8], "chunks": [1, 1, 1]},
+            "signal_too_long: .* in 300000000 chunks; write more in one",
+        ),
+        (2, {"shape": [float("inf"), 3, 40]}, "signal_unreadable: .*cannot convert float infinity to integer"),
+        (2, {"fill_value": 10**400}, "signal_unreadable: .*int too large to convert to float"),
         (2, {"chunks": [1 << 40, 3, 40]}, "signal_too_long: .*chunks of 1099511627776 recordings"),
         (
             3,
@@ -101,6 +108,15 @@ def test_what_is_not_read_is_one_sentence(tmp_path: Path, version: int, more: di
     write(tmp_path / "a.zarr", ARRAY.astype("<i2"), version=version, codec="none", chunks=(2, 3, 40), said=more)
     with pytest.raises(RecordError, match=message):
         open_rows(Root(tmp_path), "a.zarr")
+
+
+@pytest.mark.parametrize(("size", "chunk"), [(10**13, 10**8), (10**9, 10**6), (10**8, 1)])
+def test_ids_are_no_more_than_recordings_can_be(tmp_path: Path, size: int, chunk: int) -> None:
+    write(tmp_path / "a.zarr/ecg", ARRAY.astype("<i2"), version=2, codec="none", chunks=(2, 3, 40))
+    about = {"shape": [size], "chunks": [chunk]}
+    write(tmp_path / "a.zarr/id", np.zeros(1, "<i8"), version=2, codec="none", chunks=(1,), said=about)
+    with pytest.raises(RecordError, match=rf"signal_too_long: a\.zarr#id: \({size},\) in {size // chunk} chunks"):
+        open_rows(Root(tmp_path), "a.zarr#ecg").ids("id")
 
 
 @pytest.mark.parametrize("codec", [name for name in CODECS if name != "none"])
