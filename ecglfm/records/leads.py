@@ -20,6 +20,7 @@ _LEAD = re.compile(
     r"((?:d|ml)[\s_.-]*)?(?P<limb>i{1,3})|d[\s_.-]*(?P<number>[1-3])"
     r"|a[\s_.-]*v[\s_.-]*(?P<augmented>[rlf])|v[\s_.-]*0?(?P<chest>[1-6])"
 )
+_LONGEST = 100  # characters of a name that is looked at; a nomenclature's have 20
 #: `I (mV)`, `I [uV]`, `I/mV`, `Lead I (Einthoven)` after it.
 _AFTER = re.compile(r"(\s*\(einthoven\)|\s*[(\[]\s*(n|u|µ|m|)v\s*[)\]]|[\s_/]+(n|u|µ|m)v)$")
 
@@ -30,6 +31,8 @@ def normalize_lead(name: str) -> str:
 
     Names that are not known return stripped. `-aVR` is another lead.
     """
+    if len(name) > _LONGEST:
+        return name.strip()
     key = unicodedata.normalize("NFKC", name).strip().lower().replace("μ", "µ")
     start = _BEFORE.match(key)
     match = _LEAD.fullmatch(_AFTER.sub("", key[start.end() if start else 0 :]))

@@ -25,7 +25,7 @@ _SHORT = 3  # letters of a name that is a word of its file's output
 _WITHIN = 4  # letters of one that is searched for in all files, and inside words
 _PARTED = re.compile(r"(?<![\d.,])\d+(?:[-\u2010-\u2013]\d+)+(?![.,]?\d)", re.ASCII)  # 123-45-6789, 4815-1623
 _PARTED_DIGITS = 7  # of one that is cut out of a text: a number of a person or of a telephone
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"[\w.+-]++(?P<host>@[\w-]+(?:\.[\w-]+)+)?")  # or a word: none is gone through twice
 _DIGITS = 6  # of a number: shorter ones are everywhere
 _NUMBERS = re.compile(r"[-+\d.,;:/\s]*", re.ASCII)
 _CODE = 5  # characters of an id with letters and digits
@@ -38,6 +38,10 @@ KINDS = {
     "site": "whole", "text": "whole", "vendor": "whole", "file name": "id", "unknown": "whole", "part of a text": "",
     "listed": "listed", "unclear date": "date", "unread date": "date",
 }  # fmt: skip
+
+
+def _without_host(match: re.Match[str]) -> str:
+    return "[removed]" if match["host"] else match[0]
 
 
 class Removed(NamedTuple):
@@ -168,7 +172,7 @@ class Forbidden:
         for start, end, days in sorted(dates_in(text), key=lambda found: found[:2], reverse=True):
             if days and end <= begun:  # of two that overlap the first's rest is a number by itself
                 text, begun = f"{text[:start]}[date]{text[end:]}", start
-        text = _ADDRESS.sub("[removed]", without_months(text, "[date]"))
+        text = _ADDRESS.sub(_without_host, without_months(text, "[date]"))
         text = _PARTED.sub(lambda match: "[removed]" if self._is_number(match[0], everybody) else match[0], text)
         parts: list[str] = []
         last = 0

@@ -24,6 +24,7 @@ from ecglfm.sources.tables import fail_at, number_column, read_pieces, read_tabl
 logger = logging.getLogger(__name__)
 
 AS_WRITTEN = PatientIds()
+_LONGEST = 1000  # characters of an id
 #: Column of `FileTable.rows` with the row of the file, from 0; null where the file has none.
 ROW = "row of the file"
 
@@ -96,6 +97,8 @@ class FileTable:
         for piece in read_pieces(path, list({config.id_column, *own, *rows}), list({config.id_column, *own, *rows})):
             text = piece[config.id_column].str.strip().replace("", None)
             fail_at(path, text.isna(), f"{config.id_column} is empty", piece[config.id_column])
+            long = text.str.len() > _LONGEST
+            fail_at(path, long, f"{config.id_column} is longer than {_LONGEST} characters", piece[config.id_column])
             if by_patient and (patient_ids.normalise or patient_ids.of):
                 bare = text.str.removeprefix(f"{source}/").str.removeprefix(f"{self._owner}/")
                 text = text.where(text.str.startswith(elsewhere), bare.map(lambda one: normal_id(one, patient_ids)))
@@ -200,7 +203,11 @@ class FileTable:
 
 
 def _keys(text: pd.Series) -> np.ndarray:
-    """Ids as bytes, `7.0` as `7`: a table through pandas may have made numbers of them."""
+    """Ids as bytes, `7.0` as `7`: a table through pandas may have made numbers of them; one that is too long is empty.
+
+    All take as much room as the longest one.
+    """
     values = pc.utf8_trim_whitespace(pa.array(text, pa.large_string()))
     values = pc.replace_substring_regex(values, r"^(\d+)\.0+$", r"\1")
-    return np.array([value.encode() if value is not None else b"" for value in values.to_pylist()], "S")
+    texts = values.to_pylist()
+    return np.array([text.encode() if text is not None and len(text) <= _LONGEST else b"" for text in texts], "S")

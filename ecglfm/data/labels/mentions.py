@@ -11,6 +11,7 @@ reads right.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Literal
 
 from ecglfm.config import Selector
@@ -35,6 +36,8 @@ _SENTENCES = re.compile(
     r"\b(?:but|however|although|though|nevertheless|except|apart from|aside from)\b"
 )
 _COMMA = re.compile(rf",(?!\s*{_PREDICATE})")
+_REACH = 1000  # characters around a mention in which words deny it; no statement of a report is as long
+_MOST = 1000  # mentions of a label in a report that are looked at; what has more is no report
 _LIST = re.compile(r"\bn?or\b")
 #: Denials of something else than what follows: "no change in atrial fibrillation" and "no previous tracing" have it.
 _NO_DENIAL = re.compile(
@@ -150,10 +153,12 @@ class Mentions:
         return any(
             self._counts(report, found.start(), found.end())
             for pattern in self._patterns
-            for found in pattern.finditer(report)
+            for found in islice(pattern.finditer(report), _MOST)
         )
 
     def _counts(self, report: str, start: int, end: int) -> bool:
+        first = max(0, start - _REACH)
+        report, start, end = report[first : end + _REACH], start - first, end - first
         if self._stop:
             first, last = _statement(report, start, end)
             if any(stop.search(report[first:last]) for stop in self._stop):

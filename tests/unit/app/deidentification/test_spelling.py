@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from ecglfm.app.deidentification.spelling import Forbidden, Removed, fold
+from ecglfm.app.deidentification.spelling import _ADDRESS, Forbidden, Removed, _without_host, fold
 
 
 def forbidden(kind: str, value: str | date) -> Forbidden:
@@ -106,3 +106,9 @@ def test_how_many_are_too_short_is_counted() -> None:
 
 def test_letters_are_folded() -> None:
     assert fold("ÅSA Œuvre Straße ﬁ Łódź Ğ") == "asa oeuvre strasse fi lodz g"
+
+
+def test_addresses_are_cut_out_and_a_long_word_is_gone_through_once() -> None:
+    text = "mail ann.b-c+d@x-y.example.org, a@b.c+d@e.f or a@b@c.d, not a@b; " + "a-" * 10**5
+    cut = "mail [removed], [removed][removed] or a@[removed], not a@b; " + "a-" * 10**5
+    assert _ADDRESS.sub(_without_host, text) == cut

@@ -235,6 +235,12 @@ def test_ids_of_another_source_of_the_task_are_not_unknown(tmp_path, caplog):
         ("record,x\n1,1\n", {"where": "x > 1"}, {}, r"own\.csv: column 'record_id' is missing"),
         ("record_id,x\n,1\n", {"where": "x > 1"}, {}, r"own\.csv: row 2: record_id is empty"),
         (
+            f"record_id,x\n1,1\n{'2' * 10**6},1\n",
+            {"where": "x > 1"},
+            {},
+            r"row 3: record_id is longer than 1000 char.{,250}$",
+        ),
+        (
             "study,x\n1,1\n",
             {"where": "x > 1"},
             {"by": "stady", "id": "study"},

@@ -82,3 +82,11 @@ def test_one_mention_that_counts_is_enough_and_others_words_stay_in_their_statem
 def test_turkish_capital_that_folds_to_two_letters_shifts_nothing():
     text = "İ" * 9 + "; no flutter, atrial fibrillation"
     assert certainty(text, text.index("atrial"), len(text)) == "said"
+
+
+def test_a_report_of_a_million_letters_is_read_in_no_time():
+    """A mention was looked at in all of the report: a hundred thousand of them took hours."""
+    counts = Mentions(Selector(report=["AF"], negated="negative"))
+    assert not counts("no AF " * 160_000)
+    assert not counts("no AF; " * 140_000)
+    assert counts("x " * 400_000 + "AF")

@@ -12,7 +12,7 @@ import pytest
 from ecglfm.config import LEADS, Selector, SourceConfig, SourceSlice, UserError
 from ecglfm.data.labels.selectors import select
 from ecglfm.sources import open_source
-from ecglfm.sources.databases.sph import parse_statements
+from ecglfm.sources.databases.sph import _STATEMENTS, parse_statements
 from tests.unit.sources.ingested import ingested
 
 CODES = "Category,Code,Description\nA,1,Normal ECG\nC,22,Sinus bradycardia\nE,60,Ventricular premature complex(es)\n,310,Frequent\n"
@@ -126,3 +126,8 @@ def test_a_broken_table_is_one_line(database: Path, old: str, new: str, message:
     (database / "metadata.csv").write_text(text.replace(old, new))
     with pytest.raises(UserError, match=message):
         open_source(config_of(database)).index()
+
+
+def test_blanks_behind_a_statement_are_gone_through_once() -> None:
+    assert _STATEMENTS.fullmatch("22 ; 60 + 310 ; ")
+    assert not _STATEMENTS.fullmatch("22" + " " * 10**6 + "x")
