@@ -31,6 +31,8 @@ UNSTATED = {"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "u
 }  # fmt: skip
 #: Behind the id of a recording that is a patient of its own, where that id alone is another patient's.
 NOBODYS = " (unknown)"
+#: Characters of an id; more are no id, but what a damaged table or file says in its place.
+LONGEST = 200
 #: So few recordings of one patient are never too many.
 FEW = 100
 _PLAIN = r"^[^/]*/(?:I000[16]/)?[1-9][0-9]{0,17}$"  # HEEDB: `I0001/` before the number
@@ -66,7 +68,7 @@ def normal_id(text: str, config: PatientIds) -> str:
 def is_nobody(patient: str, config: PatientIds) -> bool:
     """Whether a patient of an index, `{source}/{native patient}`, stands for nobody."""
     own = patient.partition("/")[2].strip().casefold()
-    return own in UNSTATED or any(own == text.strip().casefold() for text in config.unknown)
+    return len(own) > LONGEST or own in UNSTATED or any(own == text.strip().casefold() for text in config.unknown)
 
 
 class Patients:

@@ -24,6 +24,7 @@ from ecglfm.records import require_columns
 
 _DELIMITERS = (";", "\t", "|")  # besides the comma
 _DECIMAL_COMMA = r"[-+]?\d+,\d+"
+_SHOWN = 200  # characters of a cell in a message
 MAX_WHOLE = 1 << 53  # from here on float64 skips whole numbers
 csv.field_size_limit(1 << 24)  # characters of a cell; by default 131072, less than Arrow takes
 
@@ -142,7 +143,9 @@ def fail_at(path: Path, bad: pd.Series, what: str, values: pd.Series) -> None:
 def fail_rows(path: Path, positions: np.ndarray, what: str, value: object) -> NoReturn:
     """Raise UserError about rows of the table `path` by their positions from 0; `value` is that of the first."""
     others = f" (and {counted(len(positions) - 1, 'more row')})" if len(positions) > 1 else ""
-    raise UserError(f"{path}: row {row_number(path, int(positions[0]))}: {what}, found {value!r}{others}")
+    shown = repr(value)
+    found = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    raise UserError(f"{path}: row {row_number(path, int(positions[0]))}: {what}, found {found}{others}")
 
 
 def number_column(

@@ -88,6 +88,11 @@ def test_what_excel_and_pandas_write_is_nobody():
     assert people(["#N/A", "a", "<NA>", "NaT", "#N/A"])[0] == ["r0", "a", "r2", "r3", "r4"]
 
 
+def test_what_is_longer_than_any_id_is_nobody():
+    ids = people(["7" * 200, "7" * 201, "a" * 10**6])[0]
+    assert ids == ["7" * 200, "r1", "r2"]
+
+
 def test_placeholders_are_nobody(caplog: pytest.LogCaptureFixture):
     ids, found, count = people(["a", None, "nan", "None", "N/A", "-1", "99999", "a"], unknown=["99999"])
     assert ids == ["a", "r1", "r2", "r3", "r4", "r5", "r6", "a"]

@@ -97,3 +97,9 @@ def test_a_table_that_is_not_there_is_looked_for_by_its_name(tmp_path: Path) -> 
         read_table(tmp_path / "recording.csv", [])
     with pytest.raises(UserError, match=r"/exams\.csv: no such file; is `root` the folder that holds it\?$"):
         read_table(tmp_path / "exams.csv", [])
+
+
+def test_a_cell_of_a_million_letters_is_shown_in_part(tmp_path: Path):
+    path = written(tmp_path, f"a\n{'x' * 10**6}\n")
+    with pytest.raises(UserError, match=r"row 2: a must be a number, found 'x{199}…$"):
+        number_column(read_table(path, []), "a", path)
