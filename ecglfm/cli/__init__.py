@@ -41,6 +41,7 @@ from ecglfm.cli import (
 )
 from ecglfm.cli.arguments import Parser
 from ecglfm.config import UserError
+from ecglfm.config.text import legible
 from ecglfm.metering import metered
 from ecglfm.process import end_process, tune_process
 
@@ -114,16 +115,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     tune_process()
-    logging.basicConfig(
-        level=os.environ.get("ECGLFM_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    console = logging.StreamHandler()
+    console.setFormatter(_Legible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=os.environ.get("ECGLFM_LOG", "INFO"), handlers=[console])
     try:
         with metered(args.cost, args.command) as args.meter:
             args.meter.status = int(args.run(args) or 0)
         return args.meter.status
     except UserError as error:
         for line in str(error).splitlines():
-            print(f"ecglfm {args.command}: error: {line}", file=sys.stderr)
+            print(f"ecglfm {args.command}: error: {legible(line)}", file=sys.stderr)
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _is_unread():
@@ -132,6 +133,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = next((f"; {what}" for kind, what in HINTS.items() if isinstance(error, kind)), "")
         print(f"ecglfm {args.command}: error: {where}{error.strerror or error}{hint}", file=sys.stderr)
         return 1
+
+
+class _Legible(logging.Formatter):
+    """Lines of a log; names in files that are not ours do nothing to the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(legible, super().format(record).split("\n")))
 
 
 def _is_unread() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecglfm.config import SourceConfig, SourceSlice, TrackingSlice, UserError, load, read_yaml
+from ecglfm.config.text import legible
 from ecglfm.extras import need
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def say_left_out(reasons: pd.Series, what: str) -> int:
     said = ", ".join(f"{reason} {count}" for reason, count in counts.most_common())
     print(f"{what} for {len(none)} of {len(reasons)}: {said}")
     for record, reason in none.head(_SHOWN).items():
-        print(f"  {record}: {reason}")
+        print(f"  {legible(str(record))}: {legible(reason)}")
     if len(none) > _SHOWN:
         print("  … the others stand in the table, column `reason`")
     return 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecglfm.cli.arguments import add_at, add_numbers, add_recordings, files_reader, recordings_of, say_left_out
+from ecglfm.config.text import legible
 from ecglfm.config.wording import counted
 
 if TYPE_CHECKING:
@@ -79,10 +80,11 @@ def _say_answers(table: pd.DataFrame) -> None:
             since = "" if change != change else f" ({change:+.2f})"
             unit = "" if what != "risk" else f" ({', '.join(['log hazard ratio', *percents(dict(row), label)])})"
             said.append(f"{label} {row[f'{what}.{label}']:.2f}{unit}{answer}{since}")
-        print(f"{row['record']}: {', '.join(said)}" + (f" (not decided: {row['reason']})" if row["abstained"] else ""))
+        doubt = f" (not decided: {row['reason']})" if row["abstained"] else ""
+        print(f"{legible(row['record'])}: {', '.join(said)}{doubt}")
         if row.get("previous"):
             days = row["previous_days"]
-            print(f"  changed since {row['previous']}" + ("" if days != days else f", {days:.1f} days before"))
+            print(f"  changed since {legible(row['previous'])}" + ("" if days != days else f", {days:.1f} days before"))
 
 
 def _say_unpaired(table: pd.DataFrame) -> int:
@@ -92,7 +94,7 @@ def _say_unpaired(table: pd.DataFrame) -> int:
     why = table["previous_reason"]
     for record, reason in zip(table["record"], why, strict=True) if len(table) <= _SHOWN else ():
         if reason:
-            print(f"{record}: no change is told: {reason}")
+            print(f"{legible(record)}: no change is told: {reason}")
     if len(table) > _SHOWN and (why != "").any():
         print(f"no change is told of {(why != '').sum()} of {len(table)}; the table has the `previous_reason`")
     return int(why.str.startswith("another patient").any())

@@ -1,10 +1,14 @@
-"""What text of a config means: a value of a database's table, where everything is text; codes of a cell; a path."""
+"""What text of a config means: a value of a database's table, where everything is text; codes of a cell; a path.
+
+And how text that comes from elsewhere is shown.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import re
+import unicodedata
 from typing import Any
 
 _BETWEEN_CODES = re.compile(r"[,;|\s]+")
@@ -21,6 +25,18 @@ def as_text(value: Any) -> str | None:
     number = float(text)
     # Beyond 2**53 a float would confuse two identifiers.
     return text if abs(number) >= 2**53 else repr(int(number) if number.is_integer() else number)
+
+
+#: Categories of Unicode: control characters, which a terminal obeys, and ends of lines and paragraphs.
+_OBEYED = {"Cc", "Zl", "Zp"}
+_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the order of letters
+
+
+def legible(text: str) -> str:
+    """Text of a file, fit for a line on a terminal: what that would obey stands there by its number."""
+    if text.isprintable():
+        return text
+    return "".join(ascii(c)[1:-1] if c in _TURNING or unicodedata.category(c) in _OBEYED else c for c in text)
 
 
 def split_codes(cell: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ecglfm.config.text import legible
+
 
 class RecordError(ValueError):
     """One recording cannot be used. It becomes one ledger row and the rest of the data goes through.
@@ -11,10 +13,9 @@ class RecordError(ValueError):
     reason : str
         A short snake_case word, the same for every record with this fault, e.g. `signal_truncated`.
     detail : str
-        What was found, where, for a person.
+        What was found, where, for a person. It may quote the file: control characters are shown by their numbers.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = reason, legible(detail)
+        super().__init__(f"{reason}: {self.detail}")

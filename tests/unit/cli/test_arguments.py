@@ -63,3 +63,8 @@ def test_an_option_that_is_given_twice_is_refused(
 def test_a_parser_may_be_asked_twice() -> None:
     parser, given = build_parser(), ["predict", "--model", "a", "--output", "c", "d", "e"]
     assert parser.parse_args(given).recordings == parser.parse_args(given).recordings == ["d", "e"]
+
+
+def test_names_do_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]):
+    say_left_out(pd.Series({"a\x1b[2J\nb": "signal_missing: c\x1b[31m.dat"}), "no vector")
+    assert capsys.readouterr().out.splitlines()[1:] == [r"  a\x1b[2J\nb: signal_missing: c\x1b[31m.dat"]

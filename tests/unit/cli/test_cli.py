@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 import ecglfm
 from ecglfm import cli
+from ecglfm.cli import _Legible
 from ecglfm.config import UserError
 
 
@@ -47,6 +49,7 @@ def test_what_a_command_returns_is_the_status(run, result: object, status: int) 
         (OSError(errno.ENOSPC, "No space left on device", "out.npy"), ["out.npy: No space left on device"]),
         (OSError(errno.EIO, "Input/output error"), ["Input/output error"]),
         (OSError("odd"), ["odd"]),
+        (UserError("a\x1b[2J.csv: row 3"), [r"a\x1b[2J.csv: row 3"]),
     ],
 )
 def test_each_mistake_is_a_line(run, error: Exception, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,3 +84,8 @@ raise SystemExit(cli.main([]))
         command.stdout.close()
         assert command.stderr.read() == b""
         assert command.wait() == 1
+
+
+def test_names_in_a_log_do_nothing_to_the_terminal() -> None:
+    record = logging.LogRecord("a", logging.WARNING, "a.py", 1, "%s: no recording", ("x\x1b[2J.hea",), None)
+    assert _Legible("%(message)s").format(record) == r"x\x1b[2J.hea: no recording"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecglfm.config.text import as_text, at_home, split_codes
+from ecglfm.config.text import as_text, at_home, legible, split_codes
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ def test_codes_of_a_cell():
 def test_a_tilde_is_the_home_folder(monkeypatch):
     monkeypatch.setenv("HOME", "/ada")
     assert [at_home(path) for path in ("~/db", "a/~", "", None)] == ["/ada/db", "a/~", "", None]
+
+
+def test_what_a_terminal_would_obey_stands_there_by_its_number():
+    assert legible("Müller 心電図 V1\u00a0é") == "Müller 心電図 V1\u00a0é"
+    hostile = "a\x1b[2J\x9b31m\r\n\x00\u2028b\u202eexe"
+    assert legible(hostile) == r"a\x1b[2J\x9b31m\r\n\x00\u2028b\u202eexe"
