@@ -26,6 +26,7 @@ MAX_FIELD = 500  # characters of what is no file
 ENDINGS = (".hea", ".dat", ".mat", ".xml", ".hdf5", ".h5")  # others are known by their content
 WHICH = ("now", "before")  # fields with files: the recording, and an earlier one of the person
 _NAME = re.compile(r"\w[\w .()+=-]{0,119}")
+_LONGEST = 255  # bytes of a file's name, on Linux's disks
 _BOUNDARY = re.compile(r"multipart/form-data\s*;.*?boundary=\"?([0-9A-Za-z'()+_,./:=?-]{1,70})\"?\s*$", re.IGNORECASE)
 _FIELD = re.compile(r'form-data\s*;\s*name="([^"]*)"(?:\s*;\s*filename="([^"]*)")?', re.IGNORECASE)
 
@@ -121,6 +122,8 @@ def _unhidden(content: bytes) -> tuple[str, bytes]:
 
 def _add(form: Form, which: str, filename: str, content: bytes) -> None:
     name = unicodedata.normalize("NFC", filename)
+    if len(name.encode()) > _LONGEST:
+        raise PageError(f"A file is called {name[:80]!r} …: longer than a file's name may be; rename it.")
     if not _NAME.fullmatch(name):
         raise PageError(
             f"A file is called {name[:80]!r}: letters, digits, blanks and . _ - ( ) + = are allowed, no path."

@@ -95,6 +95,8 @@ def _register(store: Any, predictor: Predictor, folder: Path, name: str, at: lis
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    from ecglfm.tracking.store import without_password
+
     client = MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
     info = predictor.models[0].info
     about: dict[str, Any] = {path.name: sha256_file(path) for path in _files(folder)}
@@ -110,7 +112,8 @@ def _register(store: Any, predictor: Predictor, folder: Path, name: str, at: lis
         tags = {key: str(info[key]) for key in ("task", "fit", "config_hash", "data_hash") if info.get(key)}
         made = mlflow.register_model(logged, name, tags={**tags, CONTENT_TAG: content})
     except MlflowException as error:
-        raise UserError(f"MLflow at {store.uri}: {' '.join(str(error).split())[:300]}") from None
+        said = " ".join(without_password(str(error)).split())[:300]
+        raise UserError(f"MLflow at {without_password(store.uri)}: {said}") from None
     return Registered(name, str(made.version), store.uri, new=True)
 
 

@@ -59,7 +59,7 @@ def read_json_of(folder: Path, stem: Stem, where: str) -> dict[str, Any]:
         lies = f", but {other}.json of another kind" if (folder / f"{other}.json").is_file() else ""
         made = "`pretrain` or `import-checkpoint`" if stem == "encoder" else "`finetune`"
         raise UserError(f"{where}: {folder} holds no {stem}.json{lies}; give a folder that {made} wrote") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{where}: {path} is not valid JSON; make it again") from None
     if not isinstance(content, dict) or content.get("format") != f"ecglfm-{stem}":
         raise UserError(f"{where}: {path} is no {stem} of ecglfm's; give a folder that one wrote")

@@ -49,6 +49,7 @@ def test_names_that_are_paths_or_odd_are_refused(name: str):
         (KIND, body_of(("now", "a.hea", b"x"))[:-8], "did not arrive whole", 400),
         (KIND, body_of(("now", None, b"a.hea/A*")), "choose the files once more", 400),
         (KIND, body_of(("now", "a.npy", b"x")), "a.npy is no recording that can be read here", 400),
+        (KIND, body_of(("now", f"{'心' * 100}.hea", b"x")), "longer than a file's name may be; rename it", 400),
         (KIND, body_of(("now", "a.pdf", b"%PDF-1.7")), "a.pdf is a PDF: a picture of a recording is not read", 400),
         (KIND, body_of(*(("now", f"a{k}.dat", b"") for k in range(33))), "More than 32 files", 413),
         (KIND, body_of(("now", "a.dat", bytes(MAX_BYTES)), ("before", "b.dat", b"x")), "larger than 16 MB", 413),

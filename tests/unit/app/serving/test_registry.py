@@ -105,6 +105,15 @@ def test_what_cannot_be_is_one_line(place: Place, tmp_path: Path, capsys: pytest
         assert error.count("\n") == 1
 
 
+def test_a_password_of_the_store_is_not_said(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tracking = tmp_path / "tracking.yaml"
+    tracking.write_text(f"uri: http://ann:secret@127.0.0.1:9/\nartifacts: {tmp_path}/a\nenabled: true\n")
+    assert register("--model", place.model, "--tracking", tracking) == 1
+    said = capsys.readouterr().err
+    assert "MLflow at http://127.0.0.1:9/" in said
+    assert "secret" not in said
+
+
 def test_types_do_not_depend_on_whether_the_example_gets_an_answer():
     columns = [
         "probability.AF",

@@ -172,6 +172,7 @@ def test_what_cannot_go_on_is_one_line_of_the_plan(
     [
         (None, r"there: \S+ holds no encoder\.json; give a folder that `pretrain` or `import-checkpoint` wrote"),
         ("{", r"there: \S+encoder\.json is not valid JSON"),
+        ("[" * 10**5, r"there: \S+encoder\.json is not valid JSON"),
         ('{"format": "ecglfm-model"}', r"there: \S+encoder\.json is no encoder of ecglfm's"),
         ('{"format": "ecglfm-encoder", "model": {"kind": "mlp"}}', r"encoder\.json: model: kind 'mlp' is none of"),
     ],
