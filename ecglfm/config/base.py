@@ -161,6 +161,8 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
         content = _content(text)
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: brackets in brackets, too deep to read") from None
+    except (AttributeError, KeyError, TypeError, OverflowError):  # of `!!bool perhaps`
+        raise UserError(f"{path}: not valid YAML: a value is not what the `!!` before it says") from None
     except (yaml.YAMLError, ValueError) as error:
         said = str(getattr(error, "problem", error))
         mark = getattr(error, "context_mark" if said in _TOLD_LATE else "problem_mark", None)

@@ -19,6 +19,7 @@ from ecglfm.config.text import as_codes, split_codes
 #: Clauses that choose records, any of which is enough.
 CLAUSES = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report", "column", "codes", "where")
 _OF_THE_DATABASE = ("scp", "scp_class", "scp_subclass", "snomed", "statement", "report")
+_LONGEST = 200  # characters of a label
 _LIKELIHOODS = ("scp", "scp_class", "scp_subclass")
 
 
@@ -130,7 +131,7 @@ class Selector(Section):
             for pattern in getattr(self, key):
                 try:
                     re.compile(pattern)
-                except re.error as error:
+                except (re.error, OverflowError, RecursionError) as error:
                     raise ValueError(f"{key} pattern {pattern!r} is not a regular expression: {error}") from None
         for name, codes in self.codes.items():
             odd = [code for code in codes if not code or code != "".join(split_codes(code)) or "*" in code[:-1]]
@@ -216,6 +217,8 @@ class TaskConfig(Section):
         for label, selectors in self.labels.items():
             if not label or re.search(r"[\s/{}.]", label):
                 raise ValueError(f"label {label!r}: no spaces, dots, slashes or braces, please")
+            if len(label) > _LONGEST or not label.isprintable():  # else the model that learns it could not be read
+                raise ValueError(f"label {label[:40]!r}: up to {_LONGEST} characters that can be printed, please")
             for kind, selector in selectors.items():
                 self._check_keys(f"labels.{label}.{kind}", self.task_kind, selector)
         for kind, selector in self.exclude.items():

@@ -32,6 +32,8 @@ def test_yaml_words_and_numbers_mean_what_they_look_like(tmp_path: Path) -> None
         ),
         ("- 1\n", "a.yaml: expected `key: value` lines, found list"),
         ("a: \x00\n", "a.yaml: not valid YAML"),
+        ("a: !!bool perhaps\n", "a.yaml: not valid YAML: a value is not what the `!!` before it says"),
+        ("a: !!timestamp perhaps\n", "a.yaml: not valid YAML: a value is not what the `!!` before it says"),
         ("a: 2024-13-45\n", "a.yaml: not valid YAML"),
         ("x: !!python/object/apply:os.system [true]\n", "not valid YAML: could not determine a constructor"),
     ],
