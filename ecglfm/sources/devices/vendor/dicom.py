@@ -29,6 +29,9 @@ _SAMPLES = {(8, "SB"): "i1", (8, "UB"): "u1", (16, "SS"): "i2", (16, "US"): "u2"
 _WANTED = ("SpecificCharacterSet", "PatientID", "PatientAge", "PatientSex", "AcquisitionDateTime", "Manufacturer",
            "ManufacturerModelName", "Modality", "WaveformSequence")  # fmt: skip
 _DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+#: What begins an item of a sequence, in either order of bytes, and how many are read: each takes eight bytes in the
+#: file and kilobytes of memory. A recording has some hundred.
+_ITEM, MAX_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"), 1 << 14
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
@@ -59,6 +62,9 @@ def read_dicom(file: BinaryIO, path: str) -> Contents:
     syntax = str(meta.get("TransferSyntaxUID", ""))
     if syntax == _DEFLATED:  # a few bytes unpack to any number
         raise RecordError("format_unsupported", f"{path}: a deflated DICOM file; save it as Explicit VR Little Endian")
+    file.seek(0)
+    if file.read().count(_ITEM[syntax == _BIG_ENDIAN]) > MAX_ITEMS:
+        raise RecordError("header_invalid", f"{path}: more than {MAX_ITEMS} items in its sequences")
     file.seek(0)
     found = pydicom.dcmread(file, specific_tags=list(_WANTED))
     return Contents(_record(found, path, ">" if syntax == _BIG_ENDIAN else "<"), _head(found, path))

@@ -98,3 +98,15 @@ def test_sequences_within_sequences_end_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(dicom([]) + b"\x00\x54\x00\x01SQ\0\0\xff\xff\xff\xff" + opened * 5000)
     with pytest.raises(RecordError, match="signal_unreadable: a: a DICOM file"):
         ecglfm.read_record(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("syntax", "order"), [(None, "little"), (ExplicitVRBigEndian, "big")])
+def test_items_without_end_are_counted_before_they_are_made(tmp_path: Path, syntax: str | None, order: str) -> None:
+    """Each takes eight bytes of a file and kilobytes of memory: 64 MB of them took minutes and 16 GB."""
+    tag, item = [(0x5400, 0x0100), (0xFFFE, 0xE000)]
+    head = b"".join(part.to_bytes(2, order) for part in tag) + b"SQ\0\0"
+    items = (b"".join(part.to_bytes(2, order) for part in item) + bytes(4)) * ((1 << 14) + 1)
+    whole = dicom([], **({"syntax": syntax} if syntax else {})) + head + len(items).to_bytes(4, order) + items
+    (tmp_path / "a.dcm").write_bytes(whole)
+    with pytest.raises(RecordError, match=r"header_invalid: a\.dcm: more than 16384 items in its sequences"):
+        ecglfm.read_record(tmp_path / "a.dcm")
