@@ -8,7 +8,7 @@ from typing import Any
 
 from ecglfm.cli.arguments import add_tracking, tracking_of
 from ecglfm.cli.warned import warnings_of
-from ecglfm.config import ManifestSlice, PreprocessConfig, SourceSlice, TaskSlice, UserError, load
+from ecglfm.config import ManifestSlice, PreprocessConfig, QualityConfig, SourceSlice, TaskSlice, UserError, load
 from ecglfm.config.wording import counted
 
 
@@ -132,7 +132,8 @@ def _manifest(args: argparse.Namespace) -> int:
         for text in texts:
             print(f"{args.output}: warning: {source}: {text}")
     kept = sum(count["records"] for splits in audit["counts"].values() for count in splits.values())
-    print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}; see {args.output}/summary.html")
+    see = f"; see {args.output}/summary.html" if audit["passed"] else ""  # the next rule's, and none follows
+    print(f"{args.output}: {dropped_because(args.output / 'ledger.parquet', kept)}{see}")
     if audit["by_chance"]:
         few = ", ".join(f"{source} ({counted(number, 'patient')})" for source, number in audit["by_chance"].items())
         print(
@@ -145,7 +146,7 @@ def _manifest(args: argparse.Namespace) -> int:
             "that one; `manifest.query` can keep fewer"
         )
     keys = "`valid_fraction`, `test_fraction`, `fractions`, `folds`, `stratify` and `seed` under `manifest` decide it"
-    for split in audit["unfilled"]:
+    for split in audit["unfilled"] if kept else ():
         print(f"{args.output}: warning: no record is in the split {split}; {keys}")
     if args.tracking:
         track_manifest(config, audit, args.results, args.output, tracking=tracking_of(args), rule=args.rule)
@@ -168,7 +169,10 @@ def _manifest(args: argparse.Namespace) -> int:
     if len(audit["empty"]) == len(SPLITS):
         outside = sum(splits["none"]["records"] for splits in audit["counts"].values())
         outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""
-        faults.append(f"no record is in a split: {outside_of}{dropped_because(args.output / 'ledger.parquet')}")
+        dropped = dropped_because(args.output / "ledger.parquet")
+        limits = [f"`preprocess.quality.{name}`" for name in QualityConfig.model_fields if f" {name} " in dropped]
+        mend = f" ({', '.join(limits)} in the config: limit and action)" if limits else ""
+        faults.append(f"no record is in a split: {outside_of}{dropped}{mend}")
     raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
 
 

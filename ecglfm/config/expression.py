@@ -109,8 +109,10 @@ def _condition(node: ast.expr) -> Condition:
 def _comparison(left: ast.expr, operator: str, right: ast.expr) -> Comparison:
     names = _column(left), _column(right)
     if (names[0] is None) == (names[1] is None):
-        what = "no column" if names[0] is None else "two columns"
-        raise ValueError(f"{_show(left)} {operator} {_show(right)} compares {what}; write column, operator, value")
+        what, mend = "no column", "column, operator, value"
+        if names[0] is not None:
+            what, mend = "two columns", f"a word in quotes, {names[0]} {operator} '{names[1]}'"
+        raise ValueError(f"{_show(left)} {operator} {_show(right)} compares {what}; write {mend}")
     if names[0] is None:
         if operator not in _TURNED:
             raise ValueError(f"{_show(left)} {operator} {_show(right)}: the column stands on the left of {operator!r}")

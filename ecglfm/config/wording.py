@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+import yaml
+
 #: What YAML's parser says, and what is meant.
 YAML = {
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
@@ -45,7 +47,8 @@ def worded(problem: Any) -> str:
     if kind == "value_error":
         return text
     if kind == "list_type" and isinstance(given, str | int | float):
-        return f"a list belongs here: [{given}]"
+        listed = yaml.safe_dump([given], default_flow_style=True, allow_unicode=True, width=10_000).strip()
+        return f"a list belongs here: {listed}"
     if kind in {"model_type", "dict_type"} and isinstance(given, str) and given.startswith("{"):
         return f"the shell has split it at its spaces: quote the whole, 'KEY={{…}}'; found {given!r}"
     if kind == "model_type":

@@ -174,8 +174,11 @@ def test_a_manifest_of_nothing_fails_and_says_why(tmp_path: Path, capsys: pytest
         table.iloc[:0].to_parquet(path)
     assert manifest(tmp_path, "patient") == 1
     shown, error = capsys.readouterr()
-    assert f"{tmp_path}/manifest: 24 of 24 dropped: flat_leads 24; see " in shown
-    assert "error: the audit failed: no record is in a split: 24 dropped: flat_leads 24;" in error
+    assert f"{tmp_path}/manifest: 24 of 24 dropped: flat_leads 24\n" in shown
+    assert "summary.html" not in shown  # the next rule would write it
+    assert "warning: no record is in the split" not in shown
+    mend = "`preprocess.quality.flat_leads` in the config: limit and action"
+    assert f"error: the audit failed: no record is in a split: 24 dropped: flat_leads 24 ({mend});" in error
     audit = json.loads((tmp_path / "manifest/audit.json").read_text())
     assert (audit["passed"], audit["empty"]) == (False, ["train", "valid", "test"])
     assert not (tmp_path / "manifest/records.parquet").exists()

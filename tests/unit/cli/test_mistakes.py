@@ -48,6 +48,7 @@ IN_THE_CONFIG = [
     (TASK, "kind: binary\nlabels: {AF: {ptb_xl: {scp: [AFIB]}}}\n", "coin-toss.yaml: labels.AF: 'ptb_xl' is no kind of source; did you mean 'ptbxl'?"),
     (TASK, "kind: binary\nlabels: {AF: {ludb: {column: {a: [b]}}}}\n", "labels.AF: no selector for the kinds of its sources (ptbxl); add one, or change"),
     (TASK, "kind: binary\nlabels: {AF: {ptbxl: {scp: AFIB}}}\n", "labels.AF.ptbxl.scp: a list belongs here: [AFIB]"),
+    (TASK, "kind: binary\nlabels: {AF: {ptbxl: {column: {sex: '1'}}}}\n", "column.sex: a list belongs here: ['1']"),
 ]  # fmt: skip
 
 #: Text of the config that stands instead of other text, and words of the one line.

@@ -28,7 +28,7 @@ def test_what_a_condition_means():
         ("age == open('/etc/passwd')", "is not a number"),
         ("(lambda: 1)() < age", "is not a number"),
         ("age.real > 3", "compares no column"),
-        ("age == sex", "compares two columns"),
+        ("sex == ja", "`sex` == `ja` compares two columns; write a word in quotes, sex == 'ja'$"),
         ("1 == 1", "compares no column"),
         ("age == None", "`is` and `is not` go with None"),
         ("age is 3", "`is` and `is not` go with None"),
