@@ -168,12 +168,16 @@ def _manifest(args: argparse.Namespace) -> int:
     faults = [f"{counted(len(cases), one)} {what}, e.g. {cases[0]}" for (one, what), cases in found.items() if cases]
     if len(audit["empty"]) == len(SPLITS):
         outside = sum(splits["none"]["records"] for splits in audit["counts"].values())
-        outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""
-        dropped = dropped_because(args.output / "ledger.parquet")
-        limits = [f"`preprocess.quality.{name}`" for name in QualityConfig.model_fields if f" {name} " in dropped]
-        mend = f" ({', '.join(limits)} in the config: limit and action)" if limits else ""
-        faults.append(f"no record is in a split: {outside_of}{dropped}{mend}")
+        faults.append(_nothing_kept(outside, dropped_because(args.output / "ledger.parquet")))
     raise UserError(f"the audit failed: {'; '.join(faults)}; all cases are in {evidence}{hint}")
+
+
+def _nothing_kept(outside: int, dropped: str) -> str:
+    """Why no record is in a split, and which limits of the config dropped them."""
+    outside_of = f"{outside} are in none of the lists of `manifest.folds`, " if outside else ""
+    limits = [f"`preprocess.quality.{name}`" for name in QualityConfig.model_fields if f" {name} " in dropped]
+    mend = f" ({', '.join(limits)} in the config: limit and action)" if limits else ""
+    return f"no record is in a split: {outside_of}{dropped}{mend}"
 
 
 def _verify_data(args: argparse.Namespace) -> None:
