@@ -56,6 +56,6 @@ def read_seen(path: Path) -> dict[str, tuple[str, np.ndarray]]:
         with safe_open(folder / FILE, framework="numpy") as file:
             of = json.loads((file.metadata() or {}).get("data_hash", "{}"))
             found = {name: (str(of[name]), file.get_tensor(name)) for name in set(file.keys()) & set(of)}
-    except (OSError, SafetensorError, ValueError, TypeError):
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError):
         return {}
     return {name: part for name, part in found.items() if part[1].dtype == np.uint64 and part[1].ndim == 1}

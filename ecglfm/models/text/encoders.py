@@ -179,7 +179,7 @@ def _checked_width(folder: Path) -> int:
     for name in ("config.json", "tokenizer_config.json"):
         try:
             content = json.loads((folder / name).read_text(encoding="utf-8")) if (folder / name).is_file() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(f"{where}: {name} is not valid JSON") from None
         if not isinstance(content, dict) or content.get("auto_map"):
             raise UserError(

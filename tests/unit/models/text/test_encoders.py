@@ -94,6 +94,7 @@ PLANTED = "import pathlib\npathlib.Path({place!r}).touch()\n"
         ("adapter", "holds an adapter of another model"),
         ("name of the hub", r"holds no config\.json; give a folder that `save_pretrained` wrote"),
         ("garbled", r"config\.json is not valid JSON"),
+        ("nested", r"config\.json is not valid JSON"),
         ("unknown kind", "no text encoder that this transformers knows"),
     ],
 )
@@ -119,6 +120,8 @@ def test_a_folder_that_could_run_code_is_refused_and_runs_none(
         folder = Path("bert-base-uncased")
     elif change == "garbled":
         (folder / "config.json").write_text("{")
+    elif change == "nested":
+        (folder / "config.json").write_text("[" * 10**5)
     elif change == "unknown kind":
         (folder / "config.json").write_text(json.dumps({"model_type": "evil"}))
     with pytest.raises(UserError, match=message) as error:
