@@ -43,6 +43,8 @@ class Change(NamedTuple):
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """Keys whose values differ, sorted; sections are entered, lists are compared as a whole.
 
+    A section of several keys that is on one side only, as a label that has another name now, is one change.
+
     Parameters
     ----------
     before, after : mapping
@@ -53,10 +55,22 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Chan
     list of Change
         Empty where nothing differs.
     """
-    old, new = flatten(before), flatten(after)
+    old, new = _beside(before, after), _beside(after, before)
     keys = sorted(old.keys() | new.keys())
     changes = [Change(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in keys]
     return [change for change in changes if not _equal(change.before, change.after)]
+
+
+def _beside(content: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """As `flatten`, but a section of several keys that the other lacks is a value."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        name, theirs = f"{prefix}{key}", other.get(key, ABSENT)
+        if not (isinstance(value, Mapping) and value) or (theirs is ABSENT and len(flatten(value)) > 1):
+            flat[name] = value
+        else:
+            flat.update(_beside(value, theirs if isinstance(theirs, Mapping) else {}, f"{name}."))
+    return flat
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -100,6 +114,6 @@ def _equal(one: Any, other: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value as a config file would say it, on one line."""
-    text = " ".join(str(value).split())
+    text = "{…}" if isinstance(value, Mapping) and value else " ".join(str(value).split())
     text = {"None": "null", "True": "true", "False": "false"}.get(text, text)
     return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…"

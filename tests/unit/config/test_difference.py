@@ -30,6 +30,14 @@ def test_keys_that_differ_are_told_with_both_values() -> None:
     assert difference({}, {"a": None}) == [Change("a", ABSENT, None)]  # null is a value
 
 
+def test_a_label_that_has_another_name_is_two_changes() -> None:
+    selector = {"ptbxl": {"scp": ["MI"], "among": None}, "ludb": {"scp": [], "among": None}}
+    before, after = {"labels": {"MI": selector, "AF": selector}}, {"labels": {"infarct": selector, "AF": selector}}
+    told = ["labels.MI {…} -> (none)", "labels.infarct (none) -> {…}"]
+    assert [str(change) for change in difference(before, after)] == told
+    assert [str(change) for change in difference(before, {"labels": {"MI": selector}})] == ["labels.AF {…} -> (none)"]
+
+
 def test_long_values_are_cut_and_stay_on_one_line() -> None:
     text = str(Change("labels", "a\n b", list(range(100))))
     assert text == "labels a b -> [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, …"
