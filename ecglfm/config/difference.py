@@ -37,7 +37,8 @@ class Change(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.key} {shown(self.before)} -> {shown(self.after)}"
+        before, after = ("{…}" if isinstance(one, Mapping) and one else shown(one) for one in self[1:])
+        return f"{self.key} {before} -> {after}"
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -114,6 +115,6 @@ def _equal(one: Any, other: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value as a config file would say it, on one line."""
-    text = "{…}" if isinstance(value, Mapping) and value else " ".join(str(value).split())
+    text = " ".join(str(value).split())
     text = {"None": "null", "True": "true", "False": "false"}.get(text, text)
     return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…"
