@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 SAMPLING_RATE = 500.0  # Hz
 FILE_LEADS = LEADS
 _REQUIRED = ["ECG_ID", "AHA_Code", "Patient_ID", "Age", "Sex"]
-_STATEMENTS = re.compile(r"\s*+\d++(\s*+\+\s*+\d++)*+(\s*+;\s*+\d++(\s*+\+\s*+\d++)*+)*+\s*+(;\s*+)?", re.ASCII)
+_STATEMENTS = re.compile(r"\s*\d+(\s*[;+]\s*\d+)*(\s*;)?\s*", re.ASCII)
 
 
 class Sph(Source):
