@@ -44,8 +44,8 @@ from ecglfm.data.signals import (
 if TYPE_CHECKING:
     import onnx
 
-#: What a filter's two forms may differ by, of a signal of deviation 1.
-SAME_FILTER = 1e-6
+#: What a filter's two forms may differ by in ten seconds of noise of deviation 1; of a millivolt, 0.01 microvolts.
+SAME_FILTER = 1e-5
 
 
 def add_input(graph: Graph, x_lt: str, config: InputConfig, preprocess: PreprocessConfig, *, named: str) -> None:

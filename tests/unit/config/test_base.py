@@ -48,11 +48,14 @@ def test_bad_yaml_names_file_and_line(tmp_path: Path, text: str, message: str) -
 def test_a_mapping_takes_the_keys_of_another_and_its_own_go_before(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(
-        "a: &a\n  x: 1\n  y: &y {z: 1, w: 2}\nb:\n  x: 2\n  <<: *a\nc: &c {<<: *a, y: {<<: *y, z: 3}}\nd: {<<: *c}\n"
+        "a: &a\n  one: 1\n  two: &y {lr: 1, ema: 2}\n"
+        "b:\n  one: 2\n  <<: *a\n"
+        "c: &c {<<: *a, two: {<<: *y, lr: 3}}\n"
+        "d: {<<: *c}\n"
     )
-    whole = {"x": 1, "y": {"z": 1, "w": 2}}
-    changed = {"x": 1, "y": {"z": 3, "w": 2}}
-    assert read_yaml(path) == {"a": whole, "b": whole | {"x": 2}, "c": changed, "d": changed}
+    whole = {"one": 1, "two": {"lr": 1, "ema": 2}}
+    changed = {"one": 1, "two": {"lr": 3, "ema": 2}}
+    assert read_yaml(path) == {"a": whole, "b": whole | {"one": 2}, "c": changed, "d": changed}
     assert load_configfile(path) == read_yaml(path)  # Snakemake reads the same file
     path.write_text("a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}\n")
     with pytest.raises(UserError, match="a.yaml:2: not valid YAML: key 'x' stands twice$"):
