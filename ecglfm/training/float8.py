@@ -7,6 +7,7 @@ value, tensor by tensor: E4M3 forwards, E5M2 for gradients (Micikevicius et al.,
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -50,10 +51,16 @@ def use_float8(encoder: nn.Module, *, emulate: bool = False) -> int:
     Raises
     ------
     UserError
-        torchao is missing, or no map can.
+        torchao is missing, or is none for this torch; or no map can.
     """
     need("torchao", extra="fp8", what="precision: fp8")
-    from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+    try:
+        from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+    except (AttributeError, ImportError) as error:  # torchao 0.18 beside torch 2.6
+        mend = "install the torchao that was made for this torch, or write bf16"
+        raise UserError(
+            f"precision: fp8: torchao {version('torchao')} does not go with torch {torch.__version__} ({error}); {mend}"
+        ) from None
 
     chosen = []
     lists = {name for name, part in encoder.named_modules() if isinstance(part, nn.ModuleList)}

@@ -77,7 +77,8 @@ def test_what_a_layer_keeps_is_not_laid_out_as_an_image(monkeypatch):
     monkeypatch.setattr(compilation, "compile_problem", lambda: None)
     monkeypatch.setenv(SWITCH, "0")  # a convolution is PyTorch's, as on a GPU
     context = nn.Module()
-    context.layers = nn.ModuleList([ConformerLayer(small("conformer"))])
+    config = small("conformer").model_copy(update={"dropout": 0.0})  # whose seeds cannot be handed through in torch 2.6
+    context.layers = nn.ModuleList([ConformerLayer(config)])
     compile_layers(context, asked="pretrain.compile: true")
     context.layers[0](torch.randn(2, 13, 16), sinusoids(13, 16), None).sum().backward()
     assert laid_out == [False, False]  # forward and backward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ def test_factors_are_rounded_to_e4m3_and_summed_in_more_digits():
     assert (expected - (x @ weight.T + bias)).abs().max() > 1e-3  # which float32 does not give
 
 
+@pytest.mark.pinned_torch
 def test_only_maps_of_the_layers_whose_widths_the_kernels_take():
     model = Layers()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -57,11 +59,13 @@ def test_only_maps_of_the_layers_whose_widths_the_kernels_take():
     plain.load_state_dict(after)  # what was trained so is an encoder like any other
 
 
+@pytest.mark.pinned_torch
 def test_an_encoder_without_such_maps_is_refused():
     with pytest.raises(UserError, match="no linear map"):
         use_float8(nn.Sequential(nn.Linear(32, 32)), emulate=True)
 
 
+@pytest.mark.pinned_torch
 def test_any_number_of_rows_gives_the_gradient_of_its_rounded_factors():
     """49, as of the places that `linear_pos` reads: a kernel sums them in sixteens, so zeros fill the last."""
     model = Layers()
@@ -99,11 +103,20 @@ def losses(*, eight: bool) -> torch.Tensor:
     return torch.stack(found)
 
 
+@pytest.mark.pinned_torch
 def test_a_training_learns_as_with_bf16():
     with_fp8, with_bf16 = losses(eight=True), losses(eight=False)
     assert with_bf16[-10:].mean() < 0.9 * with_bf16[:10].mean()  # there was something to learn
     torch.testing.assert_close(with_fp8[0], with_bf16[0], rtol=2e-3, atol=0)
     torch.testing.assert_close(with_fp8[-10:].mean(), with_bf16[-10:].mean(), rtol=2e-2, atol=0)
+
+
+def test_a_torchao_of_another_torch_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao.float8", None)
+    with pytest.raises(
+        UserError, match=r"fp8: torchao \S+ does not go with torch \S+ \(.*\); install the torchao .*bf16$"
+    ):
+        use_float8(Layers())
 
 
 @pytest.mark.parametrize(("capability", "lacks"), [((8, 0), True), ((8, 9), False), ((9, 0), False), ((12, 0), False)])
