@@ -90,11 +90,18 @@ class Store:
             self.uri = f"sqlite:///{self._database}"
         self.check()
         from mlflow import MlflowClient
+        from sqlalchemy.exc import OperationalError
 
         with self._locked():
             if self._database is not None:
+                make(self._database)
                 follow(self._database, self._artifacts)
-            self._client = MlflowClient(tracking_uri=self.uri)
+            try:
+                self._client = MlflowClient(tracking_uri=self.uri)
+            except OperationalError as error:
+                if self._database is None or "already exists" not in str(error):
+                    raise
+                raise RuntimeError(f"{self._database} is half made, whoever made it was killed; move it away") from None
 
     def check(self) -> None:
         """Fail within seconds on an SQLite file that cannot be written; MLflow would wait much longer."""
@@ -221,6 +228,22 @@ class Store:
                 yield
             finally:  # a loader process that was forked meanwhile has the file open, too: closing it would not do
                 fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def make(database: Path) -> None:
+    """Make MLflow's tables, which takes seconds, where an SQLite file has none: under another name until it is whole.
+
+    What a process that is killed leaves half made, MLflow can never use.
+    """
+    if database.stat().st_size:
+        return
+    from mlflow import MlflowClient
+
+    new = database.with_name(f".{database.name}.new")
+    for left in (new, new.with_name(f"{new.name}-journal")):
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{new}")
+    new.replace(database)
 
 
 def follow(database: Path, artifacts: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, follow, valid_name, without_password
+from ecglfm.config import TrackingSlice
+from ecglfm.tracking.store import METRICS_PER_REQUEST, PER_REQUEST, Store, follow, make, valid_name, without_password
 from tests.unit.tracking.forked import forked
 
 
@@ -98,6 +100,49 @@ def test_a_loader_process_that_is_forked_meanwhile_does_not_keep_the_lock(store:
             training.enter_context(forked())
         with (tmp_path / ".mlflow.db.lock").open("a") as another:
             fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Killed(Exception):
+    """In the middle of MLflow's tables."""
+
+
+def test_a_database_that_is_half_made_when_its_process_is_killed_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = []
+
+    def client(tracking_uri: str) -> None:
+        with closing(sqlite3.connect(tracking_uri.removeprefix("sqlite:///"))) as file:
+            file.execute("CREATE TABLE webhooks (id)")  # of which there must be none yet
+            if not tables:
+                raise Killed
+            file.execute("CREATE TABLE runs (id)")
+
+    monkeypatch.setattr("mlflow.MlflowClient", client)
+    database = tmp_path / "mlflow.db"
+    database.touch()  # as connecting leaves it
+    with pytest.raises(Killed):
+        make(database)
+    assert database.read_bytes() == b""
+    (tmp_path / ".mlflow.db.new-journal").write_bytes(b"of the one that was killed")
+    tables.append("runs")
+    make(database)
+    with closing(sqlite3.connect(database)) as file:
+        assert file.execute("SELECT name FROM sqlite_master").fetchall() == [("webhooks",), ("runs",)]
+    make(database)  # there is one: nothing is done
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_database_that_somebody_else_left_half_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as file:
+        file.execute("CREATE TABLE webhooks (id)")
+
+    def client(tracking_uri: str) -> None:
+        raise OperationalError("CREATE TABLE webhooks", {}, Exception("table webhooks already exists"))
+
+    monkeypatch.setattr("mlflow.MlflowClient", client)
+    with pytest.raises(RuntimeError, match=r"mlflow\.db is half made, whoever made it was killed; move it away$"):
+        Store(TrackingSlice(uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=f"{tmp_path}/artifacts", enabled=True))
 
 
 def test_artifacts_that_were_moved_with_the_file_are_found_there(tmp_path: Path) -> None:
