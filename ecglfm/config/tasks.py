@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,6 +86,16 @@ class Selector(Section):
         description="`kind: survival`: column of the database that says when a recording was made; `time` and `event` "
         "are then dates, of the last news and of the event (empty: it has not come), and times are years between",
     )
+    competing: str | None = Field(
+        None,
+        description="with `time` and `event`: whether something came first after which the event cannot come, such as "
+        "death: as `event`, and with `since` a date; whoever it is true of has no event until `follow_up_end`",
+    )
+    follow_up_end: str | None = Field(
+        None,
+        description="with `competing`: until when such a person would have been followed: with `since` a date "
+        "(2022-10-31) or a column of dates, else a time or a column of times",
+    )
     within: float | None = Field(
         None,
         gt=0,
@@ -108,13 +119,8 @@ class Selector(Section):
     def _without_unused_codes(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is not used of newer clauses is left out: labels from before there were such stay what they are."""
         content: dict[str, Any] = write(self)
-        needs = {
-            "codes": "codes",
-            "statement": "statement",
-            "read_by": "statement",
-            "since": "since",
-            "within": "within",
-        }
+        newer = ("codes", "statement", "since", "within", "competing", "follow_up_end")
+        needs = {key: key for key in newer} | {"read_by": "statement"}
         return {key: value for key, value in content.items() if key not in needs or content[needs[key]]}
 
     @field_validator("snomed", "statement", mode="before")
@@ -122,6 +128,12 @@ class Selector(Section):
     def _unquoted_codes(cls, codes: Any) -> Any:
         """Codes are numbers to YAML unless they are quoted; both are meant as text."""
         return as_codes(codes)
+
+    @field_validator("follow_up_end", mode="before")
+    @classmethod
+    def _unquoted_end(cls, end: Any) -> Any:
+        """A date or a number to YAML."""
+        return str(end) if isinstance(end, int | float | date) else end
 
     @model_validator(mode="after")
     def _is_sound(self) -> Selector:
@@ -150,6 +162,8 @@ class Selector(Section):
             raise ValueError(f"`min_likelihood` and `max_likelihood` count for {', '.join(_LIKELIHOODS)} only")
         if self.since and not self.time:
             raise ValueError("`since` says where the dates of `time` and `event` are counted from, which are missing")
+        if (self.competing is None) != (self.follow_up_end is None) or (self.competing and not self.time):
+            raise ValueError("`competing` and `follow_up_end` go together, with `time` and `event`")
         if self.min_likelihood > self.max_likelihood:
             raise ValueError("`min_likelihood` is above `max_likelihood`: no code can count")
         if self.not_report and not self.report:
@@ -165,13 +179,13 @@ class Selector(Section):
         """Names of the clauses that it has."""
         return [key for key in CLAUSES if getattr(self, key)]
 
-    @property
-    def event_condition(self) -> Condition | None:
-        """The condition that `event` is; None where it names a column."""
-        if self.event is None:
+    def condition(self, key: Literal["event", "competing"]) -> Condition | None:
+        """The condition that a key is; None where it names a column, or is not there."""
+        written = getattr(self, key)
+        if written is None:
             return None
         try:
-            return parse_condition(self.event)
+            return parse_condition(written)
         except ValueError:
             return None
 

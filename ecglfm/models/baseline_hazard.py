@@ -3,8 +3,8 @@
 A Cox model says r, the logarithm of how many times as high a patient's hazard is. It may say it too far apart, or,
 where a fit ended early, too close: the slope b of a Cox regression on r mends that, as a temperature does for classes.
 With the cumulative baseline hazard H (Breslow 1974, doi:10.2307/2529620) of b r the probability of the event until a
-time t is 1 - exp(-H(t) exp(b r)). It takes who was lost, and who died of something else, for somebody who would have
-gone on as the others did.
+time t is 1 - exp(-H(t) exp(b r)). It takes who was lost for somebody who would have gone on as the others did; and so
+who died of something else, unless the label names that as competing, when H is of the subdistribution hazard.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def words_asked_for(selector: Selector, offered: Collection[str], where: str) ->
     """Columns of a table that a selector takes single values of, and does nothing else with, and these values."""
     found = {find_column(offered, name, where): _folded(values) for name, values in selector.column.items()}
     written = None if selector.where is None else parse_condition(selector.where)
-    for condition in (written, selector.event_condition):
+    for condition in (written, selector.condition("event"), selector.condition("competing")):
         if condition is None:
             continue
         columns = resolve(condition, offered, where)

@@ -14,6 +14,7 @@ from ecglfm.config.expression import Condition, parse_condition
 from ecglfm.config.text import as_text, split_codes
 from ecglfm.data.columns import find_column, is_missing, matches, resolve
 from ecglfm.data.labels.mentions import Mentions
+from ecglfm.records import stated_day
 from ecglfm.sources.snomed import merged
 
 #: Of each of the row's codes its diagnostic class and subclass, empty where it has none.
@@ -40,15 +41,27 @@ def columns_used(selector: Selector, offered: Iterable[str], where: str) -> set[
         used.add(column)
     if selector.where is not None:
         used |= set(resolve(parse_condition(selector.where), offered, where).values())
-    used |= {find_target(offered, name, where) for name in (selector.value, selector.time) if name is not None}
-    if selector.event is not None:
-        condition = selector.event_condition
-        used |= (
-            {find_target(offered, selector.event, where)}
-            if condition is None
-            else set(resolve(condition, offered, where).values())
-        )
+    ends = [selector.follow_up_end] if fixed_end(selector) is None else []
+    used |= {find_target(offered, name, where) for name in (selector.value, selector.time, *ends) if name is not None}
+    for name, condition in (
+        (selector.event, selector.condition("event")),
+        (selector.competing, selector.condition("competing")),
+    ):
+        if condition is not None:
+            used |= set(resolve(condition, offered, where).values())
+        elif name is not None:
+            used.add(find_target(offered, name, where))
     return used
+
+
+def fixed_end(selector: Selector) -> float | None:
+    """A `follow_up_end` that is the same for all, in days since 1970 or as a time; None where it is a column's."""
+    if selector.follow_up_end is None:
+        return None
+    try:
+        return (float if selector.since is None else stated_day)(selector.follow_up_end)
+    except ValueError:
+        return None
 
 
 def _statement_column(selector: Selector) -> str:

@@ -6,17 +6,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import LabelFile, Selector, TaskSlice, UserError
+from ecglfm.config import LabelFile, Selector, TaskSlice
 from ecglfm.config.expression import parse_condition
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
-from ecglfm.data.columns import NOT_STATED, resolve
+from ecglfm.data.columns import resolve
+from ecglfm.data.labels.cells import DATE, EVENT, NUMBER, TRUTH, number, parsed
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
-from ecglfm.data.labels.follow_up import came_within, days_made
+from ecglfm.data.labels.follow_up import came_within, days_made, followed_to_end
 from ecglfm.data.labels.other_values import OtherValues, words_asked_for
 from ecglfm.data.labels.selectors import (
     DX,
@@ -26,6 +28,7 @@ from ecglfm.data.labels.selectors import (
     columns_used,
     condition_met,
     find_target,
+    fixed_end,
     is_silent,
     is_unread,
     says_nothing,
@@ -38,17 +41,8 @@ logger = logging.getLogger(__name__)
 
 #: Column of `SourceTargets.of` that marks the records which the task leaves out on purpose.
 EXCLUDED = "excluded"
-_TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
 _YEAR = 365.25  # days
-
-#: What a cell must be, and how to mend one that is not.
-_NUMBER = "a number", "write it with a decimal point, or leave the cell empty"
-_EVENT = "true or false, or 1 or 0", "of other words write a condition, such as `event: COLUMN == 'yes'`"
-
-_DATE = (
-    "a date such as 2021-03-05 or 5.3.2021",
-    "leave the cell empty where there is none; of a column of 0 and 1 write a condition: `event: COLUMN == '1'`",
-)
+_Came = Literal["event", "competing"]
 
 
 def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
@@ -94,7 +88,7 @@ class SourceTargets:
         self._files: dict[LabelFile, tuple[FileTable, str]] = {}
         self._made: dict[str, pd.Series] = {}
         self._warned = False
-        self._shared = Counter[str]()
+        self._shared, self._ruled_out = Counter[str](), Counter[str]()
         self._codes, self._watched = MissingCodes(), dict[str, tuple[LabelFile | None, str]]()
         self._others = OtherValues(exclusive=slice.config.task_kind.exclusive)
         needed = {"record_id", "patient_id", "source", "codes", "report", SCP_CLASS, SCP_SUBCLASS, DX}
@@ -196,36 +190,59 @@ class SourceTargets:
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Time and event; of dates in years from each recording, to the event or else to the last news."""
-        if selector.since is None:
-            return self._numbers(index, table, selector, name, where), self._events(index, table, selector, where)
-        end = self._days(index, table, selector, name, where)
-        if selector.event_condition is None:
-            came = self._days(index, table, selector, str(selector.event), where)
-            event = (~np.isnan(came)).astype(np.float64)
-            end = np.where(np.isnan(came), end, came)
+        said = self._numbers if selector.since is None else self._years
+        news = said(index, table, selector, name, where)
+        came, event = self._came(index, table, selector, "event", news, where)
+        time = np.where(np.isnan(came), news, came)
+        if selector.competing is None or selector.follow_up_end is None:
+            return time, event
+        gone, ruled_out = self._came(index, table, selector, "competing", news, where)
+        event = np.where(np.isnan(ruled_out) & (event == 0), np.nan, event)
+        if (fixed := fixed_end(selector)) is None:
+            end = said(index, table, selector, selector.follow_up_end, where)
         else:
-            event = self._events(index, table, selector, where)
-        made = self._made[selector.since].reindex(index["record_id"]).to_numpy(np.float64)
-        return (end - made) / _YEAR, event
+            end = np.full(len(index), fixed) if selector.since is None else self._counted(index, selector, fixed)
+        followed = followed_to_end(time, event, gone, end)
+        self._ruled_out[where] += int(((followed[0] > 0) & (followed[0] != time)).sum())
+        return followed
+
+    def _came(
+        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, key: _Came, news: np.ndarray, where: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """When what a key says came, NaN where it did not, and whether, NaN where unknown; at `news` but of dates."""
+        if selector.since is not None and selector.condition(key) is None:
+            came = self._years(index, table, selector, getattr(selector, key), where)
+            return came, (~np.isnan(came)).astype(np.float64)
+        event = self._events(index, table, selector, key, where)
+        return np.where(event == 1, news, np.nan), event
+
+    def _years(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
+        return self._counted(index, selector, self._days(index, table, selector, name, where))
+
+    def _counted(self, index: pd.DataFrame, selector: Selector, day: np.ndarray | float) -> np.ndarray:
+        """Years from when each recording was made to a day."""
+        made = self._made[str(selector.since)].reindex(index["record_id"]).to_numpy(np.float64)
+        return np.asarray((day - made) / _YEAR)
 
     def _days(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
         column = find_target(table.columns, name, where)
-        return _parsed(table[column], stated_day, _DATE, self._teller(index, table, selector, column, where))
+        return parsed(table[column], stated_day, DATE, self._teller(index, table, selector, column, where))
 
     def _numbers(
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
     ) -> np.ndarray:
         column = find_target(table.columns, name, where)
-        return _parsed(table[column], _number, _NUMBER, self._teller(index, table, selector, column, where))
+        return parsed(table[column], number, NUMBER, self._teller(index, table, selector, column, where))
 
-    def _events(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, where: str) -> np.ndarray:
-        condition = selector.event_condition
+    def _events(
+        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, key: _Came, where: str
+    ) -> np.ndarray:
+        condition = selector.condition(key)
         if condition is not None:
             met = condition_met(condition, table, where).astype(np.float64)
             return np.where(says_nothing(condition, table, where), np.nan, met)
-        assert selector.event is not None
-        column = find_target(table.columns, selector.event, where)
-        return _parsed(table[column], _TRUTH.__getitem__, _EVENT, self._teller(index, table, selector, column, where))
+        column = find_target(table.columns, getattr(selector, key), where)
+        return parsed(table[column], TRUTH.__getitem__, EVENT, self._teller(index, table, selector, column, where))
 
     def _teller(
         self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, column: str, where: str
@@ -263,6 +280,8 @@ class SourceTargets:
             )  # fmt: skip
         for sentence in self._others.told() if not self._warned else ():
             logger.warning("task %r: %s", self.slice.task, sentence)
+        for place, number in self._ruled_out.items() if not self._warned else ():
+            logger.info("%s: %s had a competing event first", place, counted(number, "recording"))
         for label, number in self._shared.items() if not self._warned else ():
             if number:
                 logger.warning(
@@ -271,28 +290,3 @@ class SourceTargets:
                     self.slice.task, label, counted(number, "recording shares", "recordings share"),
                 )  # fmt: skip
         self._warned = True
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not abs(number) <= float(np.finfo(np.float32).max):
-        raise ValueError(text)
-    return number
-
-
-def _parsed(
-    values: pd.Series, parse: Callable[[str], float], what: tuple[str, str], place: Callable[[int], str]
-) -> np.ndarray:
-    """Cells as float64, NaN where they say nothing; raises `UserError` that names the first that is not `what`."""
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and parse is _number:
-        return values.to_numpy(np.float64, na_value=np.nan)
-    texts = values.map(lambda value: str(value).strip().casefold(), na_action="ignore")
-    known: dict[str, float] = {}
-    for text in texts.dropna().unique():
-        try:
-            known[text] = np.nan if text in NOT_STATED else parse(text)
-        except (ValueError, KeyError):
-            row = int(np.flatnonzero((texts == text).to_numpy(bool, na_value=False))[0])
-            found = repr(str(values.iloc[row])[:60])
-            raise UserError(f"{place(row)} must be {what[0]}, found {found}; {what[1]}") from None
-    return texts.map(known).to_numpy(np.float64, na_value=np.nan)

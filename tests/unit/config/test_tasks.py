@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ecglfm.config import Selector, TaskConfig, UserError, parse
 
@@ -53,6 +54,9 @@ def test_binary_task_has_one_label() -> None:
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": ["x", "  "]}}, "prompts.a: no label of the task, or an empty"),
         (task_of("binary", a=SELECTOR) | {"prompts": {"a": []}}, "prompts.a: List should have at least 1 item"),
         (task_of("binary", a=SELECTOR | {"file": {"path": "x.csv", "y_npy": "y.npy"}}), "`y_npy` and `label_def` go together"),
+        (task_of("survival", a={"time": "t", "event": "e", "competing": "dead"}), "`competing` and `follow_up_end` go toget"),
+        (task_of("survival", a={"time": "t", "event": "e", "follow_up_end": "u"}), "`competing` and `follow_up_end` go"),
+        (task_of("binary", a=SELECTOR | {"competing": "d", "follow_up_end": "u"}), "go together, with `time` and `event`"),
         (task_of("regression", a={"value": "x", "within": 1}), "`within` makes a label of `kind: binary` or `multilabel`"),
         (task_of("binary", a={"time": "t", "within": 1}), "`kind: binary` needs `event`"),
         (task_of("binary", a=SELECTOR) | {"exclude": {"ptbxl": {"time": "t", "event": "e", "within": 1}}}, "`within` makes a"),
@@ -84,10 +88,19 @@ def test_labels_without_codes_in_cells_are_dumped_as_before() -> None:
 
 
 def test_an_event_is_a_condition_or_a_column() -> None:
-    condition = Selector(time="t", event="died == 1").event_condition
-    assert condition is not None
-    assert Selector(time="t", event="native.death in hospital").event_condition is None
-    assert Selector(scp=["NORM"]).event_condition is None
+    both = Selector(time="t", event="died == 1", competing="moved == 1", follow_up_end=9)
+    assert both.condition("event") is not None
+    assert both.condition("competing") is not None
+    assert both.follow_up_end == "9"
+    assert Selector(time="t", event="native.death in hospital").condition("event") is None
+    assert Selector(scp=["NORM"]).condition("event") is None
+    day = yaml.safe_load("follow_up_end: 2022-10-31")  # a date to YAML
+    assert Selector(time="t", event="e", since="made", competing="died", **day).follow_up_end == "2022-10-31"
+
+
+def test_labels_without_a_competing_event_are_written_as_before() -> None:
+    written = Selector(time="t", event="e").model_dump()
+    assert not {"competing", "follow_up_end", "since"} & set(written)
 
 
 def test_files_are_named_once_and_moved_with_the_config() -> None:

@@ -156,8 +156,45 @@ def test_survival_by_dates_is_counted_from_each_recording(run, tmp_path, caplog)
         UserError, match=r"own.csv: row 2: last must be a date such as .*, found '03/05/2020'; leave the"
     ):
         run("patient_id,last,stroke\n10,03/05/2020,\n", dated, {"by": "patient_id"}, kind="survival")
-    with pytest.raises(UserError, match=r"row 2: stroke must be a date .*, found '0'; .* write a condition: `event: "):
+    with pytest.raises(
+        UserError, match=r"row 2: stroke must be a date .*, found '0'; .* write a condition instead: `C"
+    ):
         run("patient_id,last,stroke\n10,2020-05-03,0\n", dated, {"by": "patient_id"}, kind="survival")
+
+
+def test_who_dies_first_has_no_event_until_follow_up_ends(run, tmp_path):
+    """10 dies without a stroke, 11 after one, of 4 nothing was heard since; all would be followed until one day."""
+    made = ["2019-06-01 12:00:00", "2020-05-31 12:00:00", "2019-03-05 12:00:00", "2020-03-05 12:00:00"]
+    INDEX.assign(**{"native.acquired": made}).to_parquet(tmp_path / "s.parquet", index=False)
+    dated = {"since": "acquired", "time": "last", "event": "stroke", "competing": "death"}
+    text = (
+        "patient_id,last,stroke,death,closed,how\n10,2020-07-01,,2020-07-01,2021-05-31,dead\n"
+        "11,2020-07-01,2020-03-05,2020-07-01,2021-05-31,dead\n4,2021-03-05,,,2021-05-31,alive\n"
+    )
+    days = {"s/1": 729.5, "s/2": 364.5, "s/3": 365.5, "s/4": 364.5}
+    expected = {record: pytest.approx(number / 365.25) for record, number in days.items()}
+    for written in (dated, dated | {"competing": "how == 'dead'"}):
+        for end in ("closed", "2021-05-31"):
+            asked = written | {"follow_up_end": end}
+            assert run(text, asked, {"by": "patient_id"}, kind="survival") == expected
+            assert pd.read_parquet(tmp_path / "t.parquet")["event.x"].tolist() == [0, 0, 1, 0]
+    with pytest.raises(UserError, match="closing"):
+        run(text, dated | {"follow_up_end": "closing"}, {"by": "patient_id"}, kind="survival")
+    # known not to have come within 1.9 years of the first recording, of whom only the death within the first is known
+    asked = dated | {"follow_up_end": "closed", "within": 1.9}
+    assert run(text, asked, {"by": "patient_id"}) == {"s/1": 0, "s/3": 1}
+
+
+def test_who_dies_first_where_times_are_numbers(run, tmp_path, caplog):
+    text = "record_id,years,ill,dead,end\n1,2,1,1,9\n2,2,0,1,9\n3,2,0,0,9\n4,2,0,,9\n"
+    asked = {"time": "years", "event": "ill", "competing": "dead"}
+    caplog.set_level(logging.INFO, "ecglfm")
+    for end in ("end", 9):
+        assert run(text, asked | {"follow_up_end": end}, kind="survival") == {"s/1": 2, "s/2": 9, "s/3": 2}
+        assert pd.read_parquet(tmp_path / "t.parquet")["event.x"].tolist() == [1, 0, 0]
+    ledger = pd.read_parquet(tmp_path / "t.ledger.parquet")
+    assert ledger[["record_id", "reason"]].values.tolist() == [["s/4", "label_unknown"]]  # whether dead
+    assert "task 't': labels.x.wfdb_folder: 1 recording had a competing event first" in caplog.text
 
 
 def test_an_event_within_a_time_is_a_label(run, tmp_path):
