@@ -90,7 +90,6 @@ class Store:
             self.uri = f"sqlite:///{self._database}"
         self.check()
         from mlflow import MlflowClient
-        from sqlalchemy.exc import OperationalError
 
         with self._locked():
             if self._database is not None:
@@ -98,7 +97,7 @@ class Store:
                 follow(self._database, self._artifacts)
             try:
                 self._client = MlflowClient(tracking_uri=self.uri)
-            except OperationalError as error:
+            except Exception as error:  # SQLAlchemy's OperationalError; what MLflow requires is not ours to import
                 if self._database is None or "already exists" not in str(error):
                     raise
                 raise RuntimeError(f"{self._database} is half made, whoever made it was killed; move it away") from None
