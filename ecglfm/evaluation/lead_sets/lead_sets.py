@@ -111,7 +111,8 @@ def run_lead_sets(
 def sets_of(sets: Mapping[str, Sequence[str]], reads: Sequence[str], *, own: bool = False) -> dict[str, list[str]]:
     """Leads of each set that a model reads, the largest set first; those of all that it reads are left out.
 
-    A set of which it reads none is an error; with `own`, where its leads are not the project's, it is left out.
+    A set of which it reads none is an error; with `own`, where its leads are not the project's, it is left out. Of sets
+    of which it reads the same, as of eight leads and of two without chest leads, the one of fewest leads stays.
     """
     kept = {name: [lead for lead in reads if lead in leads] for name, leads in sets.items()}
     for name in [name for name, leads in kept.items() if not leads]:
@@ -120,11 +121,12 @@ def sets_of(sets: Mapping[str, Sequence[str]], reads: Sequence[str], *, own: boo
             raise UserError(f"lead_sets.sets: {none}; leave the set out")
         logger.warning("lead_sets.sets: %s, whose `input` has other leads: without this set", none)
         del kept[name]
-    return {name: leads for name, leads in sorted(kept.items(), key=_size) if len(leads) < len(reads)}
-
-
-def _size(entry: tuple[str, list[str]]) -> tuple[int, str]:
-    return -len(entry[1]), entry[0]
+    smallest: dict[tuple[str, ...], str] = {}
+    for name in sorted(kept, key=lambda name: (len(sets[name]), name)):
+        if (stays := smallest.setdefault(tuple(kept[name]), name)) != name:
+            logger.info("lead_sets.sets: of %s the model reads what it reads of %s: without it", name, stays)
+    found = {name: list(leads) for leads, name in smallest.items() if len(leads) < len(reads)}
+    return dict(sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0])))
 
 
 def without_signal(records: pd.DataFrame, kept: Mapping[str, Sequence[str]]) -> dict[str, int]:

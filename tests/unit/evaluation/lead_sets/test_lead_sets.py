@@ -160,6 +160,12 @@ def test_sets_are_of_the_leads_that_a_model_reads() -> None:
         sets_of({"chest": ["V1", "V2"]}, ["I", "II"])
 
 
+def test_sets_that_are_the_same_to_a_model_of_limb_leads_are_one_by_the_name_of_the_smallest() -> None:
+    found = sets_of(LeadSetsConfig().sets, list(LEADS[:6]))
+    assert found == {"2-leads": ["I", "II"], "1-lead": ["I"]}
+    assert sets_of(LeadSetsConfig().sets, ["I"]) == {}
+
+
 def test_an_encoder_with_leads_of_its_own_goes_without_sets_of_others(caplog: pytest.LogCaptureFixture) -> None:
     assert sets_of({"chest": ["V1"], "limb": ["I", "II"]}, ["II", "V2"], own=True) == {"limb": ["II"]}
     assert caplog.messages == [
