@@ -129,7 +129,7 @@ class LeadPermutationConfig(_Change):
         if set(self.group) & set(LIMBS):
             return _limbs_misfit(preprocess, f"group: {' '.join(self.group)}")
         missing = [name for name in self.group if name not in preprocess.leads]
-        return f"group: {missing[0]} is not in preprocess.leads" if missing else None
+        return f"group: {missing[0]} is not in preprocess.leads; take it out of the group" if missing else None
 
 
 class RotationConfig(_Change):

@@ -144,7 +144,8 @@ def check_input(config: InputConfig, preprocess: PreprocessConfig, where: str) -
     for lead in config.leads:
         if lead not in preprocess.leads and (lead not in _LIMB or limb < 2):
             raise UserError(
-                f"{where}.leads: {lead} is not in preprocess.leads, nor computed from two leads of the limbs"
+                f"{where}.leads: {lead} is not in preprocess.leads, nor computed from two leads of the limbs; "
+                "add it there, or leave this encoder out"
             )
     rate, wanted = preprocess.sampling_rate, config.sampling_rate * config.factor
     if rate != wanted and not any(isinstance(step, ResampleStep) for step in config.record):

@@ -53,7 +53,7 @@ def test_a_mistake_is_one_line_at_its_key(change: dict[str, Any], message: str) 
     [
         ({"kind": "powerline"}, {"sampling_rate": 100}, r"powerline: hz: 50 is not below half of .*sampling_rate, 50$"),
         ({"kind": "baseline", "hz": [1, 60]}, {"sampling_rate": 100}, "baseline: hz: 60 is not below half of"),
-        ({"kind": "lead_permutation", "group": ["V1", "V3"]}, {"leads": ["I", "V1"]}, "group: V3 is not in preprocess.leads"),
+        ({"kind": "lead_permutation", "group": ["V1", "V3"]}, {"leads": ["I", "V1"]}, "group: V3 is not in preprocess.leads; take it out"),
         ({"kind": "lead_permutation", "group": ["RA", "LA"]}, {"leads": ["I", "V1"]}, "group: RA LA needs two leads of the"),
         ({"kind": "rotation"}, {"leads": ["I", "II", "V1"]}, "heart's vector needs V1 to V6, and V2 is not in"),
         ({"kind": "rotation"}, {"leads": ["I", "V1", "V2", "V3", "V4", "V5", "V6"]}, "needs two leads of the limbs, and .* 1$"),
