@@ -80,13 +80,14 @@ def track(
         manifest_hash=metrics["data_hash"],
         rule=rule,
     )
+    otherwise = {"evaluate": keys} if (keys := changed(config)) else {}
     of_fit = {name: text for name, text in fit.params.items() if name not in ("fold", "folds")} if fit else {}
     with start_run(
         tracking,
         stage="evaluate",
         name="/".join(identity.values()),
         tags=tags,
-        params={**of_fit, **identity, "evaluate": changed(config)},
+        params={**of_fit, **identity, **otherwise},
         config={**(fit.config if fit else identity), "evaluate": config.model_dump(mode="json")},
         told=TOLD,
         parent=pretraining if models.folds else fit,

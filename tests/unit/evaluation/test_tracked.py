@@ -73,4 +73,4 @@ def test_without_a_run_of_the_fit_the_numbers_stand_alone(tmp_path: Path, monkey
     info = {"fit": "full-s0", "config_hash": "a", "data_hash": "d", "encoder": {}}
     choice = tracking(tmp_path, "http://127.0.0.1:1")
     track(METRICS, Models([], [info], identity, 0), EvaluateConfig(), tmp_path, tracking=choice, rule=None)
-    assert (said["params"], said["parent"]) == (identity | {"evaluate": {}}, None)
+    assert (said["params"], said["parent"]) == (identity, None)
