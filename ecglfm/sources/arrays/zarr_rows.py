@@ -174,8 +174,12 @@ def _decoded(content: bytes, codec: str | None, size: int) -> Any:
     import numcodecs
 
     out = np.empty(size, np.uint8)
-    getattr(numcodecs, _CODECS[codec])().decode(content, out)
-    return out
+    for unwritten in (0xA5, 0x5A):  # no codec says how much of it was filled; the rest would be of another's memory
+        out[-1] = unwritten
+        getattr(numcodecs, _CODECS[codec])().decode(content, out)
+        if out[-1] != unwritten:
+            return out
+    raise ValueError(f"unpacks to fewer than {size} bytes")
 
 
 def _codec(name: str) -> str:

@@ -80,6 +80,23 @@ def test_a_chunk_that_was_never_written_is_the_fill_value(tmp_path: Path) -> Non
     np.testing.assert_array_equal(rows.read(4), ARRAY[4])
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_chunk_that_unpacks_to_less_than_its_size_is_no_recording(tmp_path: Path, codec: str) -> None:
+    """What a codec does not fill is whatever was in that memory before."""
+    write(tmp_path / "a.zarr", ARRAY.astype("<f4"), version=2, codec=codec, chunks=(5, 3, 40))
+    (tmp_path / "a.zarr/0.0.0").write_bytes(CODECS[codec](ARRAY.astype("<f4").tobytes()[:-4]))
+    with pytest.raises(RecordError, match="signal_unreadable: a.zarr: chunk 0.0.0: "):
+        open_rows(Root(tmp_path), "a.zarr").read(0)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "blosc", "lz4"])
+@pytest.mark.parametrize("last", [0xA5, 0x5A])
+def test_a_chunk_may_end_with_any_byte(tmp_path: Path, codec: str, last: int) -> None:
+    array = np.frombuffer(bytes(range(11)) + bytes([last]), "<i2").reshape(1, 2, 3)
+    write(tmp_path / "a.zarr", array, version=2, codec=codec, chunks=(1, 2, 3))
+    np.testing.assert_array_equal(open_rows(Root(tmp_path), "a.zarr").read(0), array[0])
+
+
 @pytest.mark.parametrize(
     ("version", "more", "message"),
     [
