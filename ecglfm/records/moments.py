@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pandas as pd
 
@@ -72,19 +72,19 @@ def stated_day(text: str) -> float:
     Parameters
     ----------
     text : str
-        `2021-03-05`, `20210305` or `5.3.2021`, and `2021-03-05 08:00`.
+        `2021-03-05`, `20210305` or `5.3.2021`, and `2021-03-05 08:00`; without a time zone in UTC, as `made_at`.
 
     Raises
     ------
     ValueError
         It is no date, or one that may be read in two ways (`03/05/2021`), or of a year in which nobody is seen.
     """
-    day, _, time = text.replace("t", " ").replace("T", " ").partition(" ")
+    day, _, time = text.upper().replace("T", " ").partition(" ")
     if german := _GERMAN.fullmatch(day):
         day = f"{german[3]}-{german[2]:>02}-{german[1]:>02}"
     elif not _ISO.fullmatch(day):
         raise ValueError(text)
-    found = datetime.fromisoformat(f"{day} {time}".strip()).replace(tzinfo=None)
+    found = datetime.fromisoformat(f"{day} {time}".strip())
     if found.year not in YEARS:
         raise ValueError(text)
-    return (found - datetime(1970, 1, 1)).total_seconds() / 86400
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() / 86400

@@ -22,10 +22,13 @@ DATE = (
 )
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 def number(text: str) -> float:
     """A number that float32 can hold; raises `ValueError` for another."""
     found = float(text)
-    if not abs(found) <= float(np.finfo(np.float32).max):
+    if not abs(found) <= _LARGEST:
         raise ValueError(text)
     return found
 
@@ -35,7 +38,9 @@ def parsed(
 ) -> np.ndarray:
     """Cells as float64, NaN where they say nothing; raises `UserError` that names the first that is not `what`."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and parse is number:
-        return values.to_numpy(np.float64, na_value=np.nan)
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        if not (np.abs(numbers) > _LARGEST).any():
+            return numbers
     texts = values.map(lambda value: str(value).strip().casefold(), na_action="ignore")
     known: dict[str, float] = {}
     for text in texts.dropna().unique():

@@ -50,9 +50,10 @@ def _label_names(config: LabelFile) -> list[str]:
     if config.label_def is None:
         return []
     table = read_table(Path(config.label_def), [])
-    names = table["name" if "name" in table.columns else table.columns[0]]
-    fail_at(Path(config.label_def), names.isna() | names.duplicated(), "a label needs a name of its own", names)
-    return names.str.strip().tolist()
+    written = table["name" if "name" in table.columns else table.columns[0]]
+    names = written.str.strip()
+    fail_at(Path(config.label_def), names.isna() | names.duplicated(), "a label needs a name of its own", written)
+    return names.tolist()
 
 
 class FileTable:

@@ -87,7 +87,8 @@ class Sph(Source):
             }
         )
         native = table.add_prefix("native.")
-        native["native.AHA_Primary"] = [";".join(one[0] for one in row) or None for row in statements]
+        primary = [";".join(one[0] for one in row) or None for row in statements]
+        native["native.AHA_Primary"] = pd.Series(primary, index=table.index, dtype="str")
         return pd.concat([index, native], axis=1)
 
     def read(self, path: str) -> Record:

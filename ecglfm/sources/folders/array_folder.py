@@ -42,10 +42,10 @@ class ArrayFolder(Source):
     def _rows(self) -> Rows:
         """The array, held against what the config says of it; raises `RecordError`."""
         if self._open is None:
-            rows, config = open_rows(self._inside, self.config.array or ""), self.config
-            if len(rows.shape) > 1:  # the file itself says its dimensions
+            assert self.config.array is not None  # the config says so
+            rows = open_rows(self._inside, self.config.array)
+            if len(rows.shape) != 1:  # the file itself says its dimensions
                 self._check_shape(rows.shape)
-            assert config.array is not None  # the config says so
             self._open = rows
         return self._open
 

@@ -51,6 +51,12 @@ def test_a_day_that_a_person_has_written(text: str):
     assert stated_day("2021-03-05 06:00") == 18691.25
 
 
+@pytest.mark.parametrize("text", ["2021-03-05T06:00:00Z", "2021-03-05t06:00:00z", "2021-03-05 08:00+02:00"])
+def test_a_moment_of_a_time_zone_is_that_of_a_recording(text: str):
+    assert stated_day(text) == 18691.25
+    assert made_at(pd.Series([text])).dt.strftime("%Y-%m-%d %H:%M").tolist() == ["2021-03-05 06:00"]
+
+
 @pytest.mark.parametrize("text", ["03/05/2021", "03-05-2021", "5.3.21", "31.2.2021", "9999-12-31", "1", "2021", "soon"])
 def test_no_day_and_one_of_which_nobody_knows_the_month(text: str):
     with pytest.raises(ValueError, match="."):

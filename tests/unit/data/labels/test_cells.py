@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,3 +24,9 @@ def test_cells_are_numbers_or_say_nothing():
 def test_the_first_cell_that_is_no_number_is_named(text: str):
     with pytest.raises(UserError, match=f"^row 1 must be a number, found '{text}'; write it with a decimal point"):
         parsed(pd.Series(["1", text, "x"]), number, NUMBER, lambda row: f"row {row}")
+
+
+@pytest.mark.parametrize(("value", "found"), [(np.inf, "inf"), (-1e39, "-1e+39")])
+def test_a_number_of_an_array_that_float32_cannot_hold_is_named(value: float, found: str):
+    with pytest.raises(UserError, match=f"^row 1 must be a number, found '{re.escape(found)}'; write it with"):
+        parsed(pd.Series([1.0, value, np.nan]), number, NUMBER, lambda row: f"row {row}")

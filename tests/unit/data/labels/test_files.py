@@ -325,6 +325,13 @@ def test_broken_fairseq_files(run, tmp_path, array, text, message):
         run(text, {"column": {"AFIB": ["1"]}}, FAIRSEQ | {"by": "study"})
 
 
+def test_names_of_labels_that_differ_in_blanks_alone_are_one(run, tmp_path):
+    np.save(tmp_path / "y.npy", np.zeros((2, 2)))
+    (tmp_path / "label_def.csv").write_text("name\nMI\nMI \n")
+    with pytest.raises(UserError, match=r"label_def\.csv: row 3: a label needs a name of its own, found 'MI '"):
+        run("study,idx\n901,0\n", {"column": {"MI": ["1"]}}, FAIRSEQ | {"by": "study"})
+
+
 def test_paths_start_in_the_folder_of_the_config():
     selector = {"where": "x == 1", "file": {"path": "mine/a.csv"} | FAIRSEQ}
     config = TaskConfig.model_validate({"kind": "binary", "labels": {"x": {"ludb": selector}}, "exclude": {

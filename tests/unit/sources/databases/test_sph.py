@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecglfm.config import LEADS, Selector, SourceConfig, SourceSlice, UserError
 from ecglfm.data.labels.selectors import select
 from ecglfm.sources import open_source
+from ecglfm.sources.databases import sph
 from ecglfm.sources.databases.sph import _STATEMENTS, parse_statements
+from ecglfm.sources.tables import read_pieces
 from tests.unit.sources.ingested import ingested
 
 CODES = "Category,Code,Description\nA,1,Normal ECG\nC,22,Sinus bradycardia\nE,60,Ventricular premature complex(es)\n,310,Frequent\n"
@@ -100,6 +104,18 @@ def test_a_file_of_another_form_is_in_the_ledger(
     found, dropped = ingested(config_of(database), tmp_path)
     assert len(found) == 2
     assert dropped.set_index("record_id").reason["s/A00003"] == reason
+
+
+def test_a_piece_of_the_table_without_a_statement(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long table a piece is what Arrow reads at a time."""
+
+    def rows_one_by_one(path: Path, required: list[str]) -> Iterator[pd.DataFrame]:
+        for piece in read_pieces(path, required):
+            yield from (piece.iloc[[row]] for row in range(len(piece))[::-1])
+
+    monkeypatch.setattr(sph, "read_pieces", rows_one_by_one)
+    index = open_source(config_of(database)).index()
+    assert index["native.AHA_Primary"].fillna("-").tolist() == ["60", "1", "-", "22;60"]
 
 
 def test_codes_without_a_name_are_told(database: Path, caplog: pytest.LogCaptureFixture) -> None:

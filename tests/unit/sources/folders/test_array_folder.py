@@ -120,6 +120,12 @@ def test_what_the_config_says_wrongly_is_one_line_before_anything_is_read(
         open_source(config_of(database, **more)).index()
 
 
+def test_a_single_number_is_no_array_of_recordings(database: Path) -> None:
+    np.save(database / "one.npy", np.float32(1))
+    with pytest.raises(UserError, match=r"shape_unknown: one.npy: \(\) is not \(record, lead, sample\)"):
+        open_source(config_of(database, array="one.npy")).index()
+
+
 def test_lists_of_other_lengths_than_the_leads_are_one_line(database: Path) -> None:
     pq.write_table(pa.table({"s": [[1.0] * 25]}), database / "e.parquet")
     with pytest.raises(UserError, match=r"shape_unknown: e.parquet: row 0 is \(25,\), not of 12 leads"):
