@@ -7,6 +7,7 @@ renamed. The same content always gives the same hash, whatever the machine.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,6 +69,15 @@ def _umask() -> int:
     """Bits that a new file of this process lacks; from the kernel, as `os.umask` tells them only by setting others."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("\nUmask:")[1].split()[0], 8)
+
+
+def try_lock(file: IO[Any]) -> bool:
+    """Lock an open file, flock(2), without waiting; True also where its file system has no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 def write_text(path: str | Path, text: str, *, private: bool = False) -> None:

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ecglfm.config import TrackingSlice
-from ecglfm.provenance import sha256_file
+from ecglfm.provenance import sha256_file, try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -216,17 +216,6 @@ class Reader:
                 return
             if line.strip():
                 yield line
-
-
-def try_lock(file: BinaryIO) -> bool:
-    """Lock an open file without waiting; True also where its file system has no locks."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        logger.debug("no lock: %s", error)
-    return True
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +12,7 @@ import numpy as np
 
 from ecglfm.config import UserError
 from ecglfm.lock import is_still
-from ecglfm.provenance import atomic
-
-logger = logging.getLogger(__name__)
+from ecglfm.provenance import atomic, try_lock
 
 HEADER_BYTES = 128  # of a NumPy header of format 1.0 with a short shape; NumPy pads it so that it can grow in place
 
@@ -91,14 +87,9 @@ def _locked(lock: Path, path: Path) -> BinaryIO:
     """
     while True:
         file = lock.open("wb")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             file.close()
-            raise UserError(f"{path}: another process writes this shard; wait for it, or end it") from None
-        except OSError:  # a file system without locks
-            logger.debug("%s: no lock", lock)
-            return file
+            raise UserError(f"{path}: another process writes this shard; wait for it, or end it")
         if is_still(file, lock):
             return file
         file.close()

@@ -8,13 +8,13 @@ anew. Appending keeps 1.6 million files linear, and a killed run loses at most i
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import threading
 from pathlib import Path
 from typing import IO
 
 from ecglfm.config import UserError
+from ecglfm.provenance import try_lock
 from ecglfm.sources.download.listing import FOLDER, RemoteFile
 
 
@@ -36,11 +36,9 @@ class Verified:
     def __enter__(self) -> Verified:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = (self.folder / "verified.txt").open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._file):
             self._file.close()
-            raise UserError(f"{self.root}: another download fills this folder; wait for it, or end it") from None
+            raise UserError(f"{self.root}: another download fills this folder; wait for it, or end it")
         self._file.seek(0)
         line = b"\n"
         for line in self._file:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +45,13 @@ def test_two_downloads_do_not_fill_one_root(ptb_xl: FileServer, tmp_path: Path) 
 
     with Verified(tmp_path), pytest.raises(UserError, match="another download fills this folder"):
         download(ptb_xl, tmp_path)
+
+
+def test_a_file_system_without_locks_can_be_filled(
+    ptb_xl: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert download(ptb_xl, tmp_path).endswith("6 files, 6 of them fetched now, 0 were there")
