@@ -116,6 +116,12 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def hash_fraction(key: str, seed: int) -> float:
+    """Map a key to [0, 1), uniformly, by SHA-256 of seed and key: the same on every machine, for ever."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
+
+
 def sha256_file(path: str | Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with Path(path).open("rb") as file:

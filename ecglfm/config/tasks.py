@@ -89,12 +89,12 @@ class Selector(Section):
     competing: str | None = Field(
         None,
         description="with `time` and `event`: whether something came first after which the event cannot come, such as "
-        "death: as `event`, and with `since` a date; whoever it is true of has no event until `follow_up_end`",
+        "death: as `event`, and with `since` a date; whom it is true of has no event until follow-up would have ended",
     )
     follow_up_end: str | None = Field(
         None,
         description="with `competing`: until when such a person would have been followed: with `since` a date "
-        "(2022-10-31) or a column of dates, else a time or a column of times",
+        "(2022-10-31) or a column of dates, else a time or a column of times; null: as those who were lost later",
     )
     within: float | None = Field(
         None,
@@ -162,8 +162,10 @@ class Selector(Section):
             raise ValueError(f"`min_likelihood` and `max_likelihood` count for {', '.join(_LIKELIHOODS)} only")
         if self.since and not self.time:
             raise ValueError("`since` says where the dates of `time` and `event` are counted from, which are missing")
-        if (self.competing is None) != (self.follow_up_end is None) or (self.competing and not self.time):
-            raise ValueError("`competing` and `follow_up_end` go together, with `time` and `event`")
+        if self.competing and not self.time:
+            raise ValueError("`competing` comes before the `event` of a `time`, which are missing")
+        if self.follow_up_end and not self.competing:
+            raise ValueError("`follow_up_end` is of those whom `competing` is true of, which is missing")
         if self.min_likelihood > self.max_likelihood:
             raise ValueError("`min_likelihood` is above `max_likelihood`: no code can count")
         if self.not_report and not self.report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ecglfm.provenance import atomic, write_text
+from ecglfm.provenance import atomic, hash_fraction, write_text
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
@@ -32,3 +33,8 @@ def test_a_private_file_is_for_its_owner_alone_from_its_first_byte(tmp_path: Pat
     assert (tmp_path / "p.yaml").stat().st_mode & 0o777 == 0o600
     write_text(tmp_path / "q.yaml", "x", private=True)
     assert (tmp_path / "q.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_hash_is_the_documented_one() -> None:
+    digest = hashlib.sha256(b"7:ptbxl/15709").hexdigest()
+    assert hash_fraction("ptbxl/15709", 7) == pytest.approx(int(digest[:16], 16) / 2**64, abs=1e-12)

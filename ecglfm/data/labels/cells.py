@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ecglfm.config import UserError
+from ecglfm.config import Selector, UserError
 from ecglfm.data.columns import NOT_STATED
+from ecglfm.data.labels.selectors import condition_met, find_target, fixed_end, says_nothing
+from ecglfm.records import stated_day
 
+_YEAR = 365.25  # days
 TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "no": 0.0, "0": 0.0, "0.0": 0.0}
 
 #: What a cell must be, and how to mend one that is not.
@@ -51,3 +56,78 @@ def parsed(
             found = repr(str(values.iloc[row])[:60])
             raise UserError(f"{place(row)} must be {what[0]}, found {found}; {what[1]}") from None
     return texts.map(known).to_numpy(np.float64, na_value=np.nan)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a selector asks of some rows of an index, in that or in a file of its own; float64, NaN where unknown.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row for each of the index: the index, or rows of the selector's file.
+    selector : Selector
+    where : str
+        Of the selector, for messages.
+    place : callable
+        Where the cell in a row of a column comes from, likewise.
+    made : ndarray, shape (n,)
+        When the recordings were made, in days since 1970; with `since`.
+    """
+
+    table: pd.DataFrame
+    selector: Selector
+    where: str
+    place: Callable[[int, str], str]
+    made: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Of a column of numbers."""
+        return self._parsed(name, number, NUMBER)
+
+    def times(self, name: str) -> np.ndarray:
+        """Of a column of times; with `since` of dates, in years from each recording."""
+        return self.numbers(name) if self.selector.since is None else self._years(self._parsed(name, stated_day, DATE))
+
+    def follow_up(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """When the event or, without it, the last news came, whether it came, and when a competing one did.
+
+        Parameters
+        ----------
+        name : str
+            Column of the last news.
+        """
+        news = self.times(name)
+        came, event = self._came("event", news)
+        time = np.where(np.isnan(came), news, came)
+        if self.selector.competing is None:
+            return time, event, np.full(len(time), np.nan)
+        gone, ruled_out = self._came("competing", news)
+        return time, np.where(np.isnan(ruled_out) & (event == 0), np.nan, event), gone
+
+    def end(self, name: str) -> np.ndarray:
+        """When follow-up ends, by a column, or by what is the same for all."""
+        if (fixed := fixed_end(self.selector)) is None:
+            return self.times(name)
+        return np.full(len(self.table), fixed) if self.selector.since is None else self._years(fixed)
+
+    def _came(self, key: Literal["event", "competing"], news: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """When what a key says came, NaN where it did not, and whether, NaN where unknown; at `news` but of dates."""
+        condition, name = self.selector.condition(key), getattr(self.selector, key)
+        if condition is not None:
+            event = condition_met(condition, self.table, self.where).astype(np.float64)
+            event[says_nothing(condition, self.table, self.where)] = np.nan
+        elif self.selector.since is not None:
+            came = self.times(name)
+            return came, (~np.isnan(came)).astype(np.float64)
+        else:
+            event = self._parsed(name, TRUTH.__getitem__, EVENT)
+        return np.where(event == 1, news, np.nan), event
+
+    def _years(self, day: np.ndarray | float) -> np.ndarray:
+        """From when each recording was made to a day."""
+        return np.asarray((day - self.made) / _YEAR)
+
+    def _parsed(self, name: str, parse: Callable[[str], float], what: tuple[str, str]) -> np.ndarray:
+        column = find_target(self.table.columns, name, self.where)
+        return parsed(self.table[column], parse, what, lambda row: self.place(row, column))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,9 +14,9 @@ from ecglfm.config.expression import parse_condition
 from ecglfm.config.sources import PatientIds
 from ecglfm.config.wording import counted
 from ecglfm.data.columns import resolve
-from ecglfm.data.labels.cells import DATE, EVENT, NUMBER, TRUTH, number, parsed
+from ecglfm.data.labels.cells import Cells
 from ecglfm.data.labels.files import AS_WRITTEN, ROW, FileTable, file_columns
-from ecglfm.data.labels.follow_up import came_within, days_made, followed_to_end
+from ecglfm.data.labels.follow_up import Losses, came_within, days_made, followed_to_end
 from ecglfm.data.labels.other_values import OtherValues, words_asked_for
 from ecglfm.data.labels.selectors import (
     DX,
@@ -28,21 +26,17 @@ from ecglfm.data.labels.selectors import (
     columns_used,
     condition_met,
     find_target,
-    fixed_end,
     is_silent,
     is_unread,
-    says_nothing,
     select,
 )
 from ecglfm.data.missing_codes import MissingCodes
-from ecglfm.records import stated_day
+from ecglfm.data.tables import table_pieces
 
 logger = logging.getLogger(__name__)
 
 #: Column of `SourceTargets.of` that marks the records which the task leaves out on purpose.
 EXCLUDED = "excluded"
-_YEAR = 365.25  # days
-_Came = Literal["event", "competing"]
 
 
 def target_columns(slice: TaskSlice, label: str) -> list[str]:  # noqa: A002
@@ -63,7 +57,8 @@ class SourceTargets:
     patient_ids : PatientIds
         How the index took ids of patients (`ecglfm.sources.base.patient_ids`).
     index : path, optional
-        The index, whose dates of recordings are read as a whole, in one order of day and month; needed for `since`.
+        The index, whose dates of recordings are read as a whole, in one order of day and month; needed for `since`,
+        and for `competing` without `follow_up_end`.
 
     Attributes
     ----------
@@ -117,6 +112,7 @@ class SourceTargets:
             needed.add(by)
             self._files[file] = FileTable(file, sorted(used), source, slice.kinds, patient_ids), by
         self.columns = [column for column in offered if column in needed]
+        self._losses = self._estimated(index) if index is not None else {}
 
     def of(self, index: pd.DataFrame) -> pd.DataFrame:
         """Labels of some rows of the index.
@@ -171,11 +167,11 @@ class SourceTargets:
         statements: Statements,
     ) -> list[np.ndarray]:
         """A label's columns, float64, NaN where unknown."""
-        table = index if file is None else file
+        cells = self._cells(index, selector, where, file)
         if selector.value is not None:
-            return [self._numbers(index, table, selector, selector.value, where)]
+            return [cells.numbers(selector.value)]
         if selector.time is not None:
-            time, event = self._follow_up(index, table, selector, selector.time, where)
+            time, event = self._follow_up(cells, selector.time, index["patient_id"])
             if selector.within is not None:
                 return [came_within(time, event, selector.within)]
             unknown = np.isnan(time) | np.isnan(event)
@@ -186,75 +182,48 @@ class SourceTargets:
             selected[(selected == 0) & is_silent(index, selector, where, file)] = np.nan
         return [selected]
 
-    def _follow_up(
-        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Time and event; of dates in years from each recording, to the event or else to the last news."""
-        said = self._numbers if selector.since is None else self._years
-        news = said(index, table, selector, name, where)
-        came, event = self._came(index, table, selector, "event", news, where)
-        time = np.where(np.isnan(came), news, came)
-        if selector.competing is None or selector.follow_up_end is None:
-            return time, event
-        gone, ruled_out = self._came(index, table, selector, "competing", news, where)
-        event = np.where(np.isnan(ruled_out) & (event == 0), np.nan, event)
-        if (fixed := fixed_end(selector)) is None:
-            end = said(index, table, selector, selector.follow_up_end, where)
-        else:
-            end = np.full(len(index), fixed) if selector.since is None else self._counted(index, selector, fixed)
-        followed = followed_to_end(time, event, gone, end)
-        self._ruled_out[where] += int(((followed[0] > 0) & (followed[0] != time)).sum())
-        return followed
+    def _cells(self, index: pd.DataFrame, selector: Selector, where: str, file: pd.DataFrame | None) -> Cells:
+        """What a selector asks of some rows of the index."""
+        table = index if file is None else file
 
-    def _came(
-        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, key: _Came, news: np.ndarray, where: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """When what a key says came, NaN where it did not, and whether, NaN where unknown; at `news` but of dates."""
-        if selector.since is not None and selector.condition(key) is None:
-            came = self._years(index, table, selector, getattr(selector, key), where)
-            return came, (~np.isnan(came)).astype(np.float64)
-        event = self._events(index, table, selector, key, where)
-        return np.where(event == 1, news, np.nan), event
-
-    def _years(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
-        return self._counted(index, selector, self._days(index, table, selector, name, where))
-
-    def _counted(self, index: pd.DataFrame, selector: Selector, day: np.ndarray | float) -> np.ndarray:
-        """Years from when each recording was made to a day."""
-        made = self._made[str(selector.since)].reindex(index["record_id"]).to_numpy(np.float64)
-        return np.asarray((day - made) / _YEAR)
-
-    def _days(self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str) -> np.ndarray:
-        column = find_target(table.columns, name, where)
-        return parsed(table[column], stated_day, DATE, self._teller(index, table, selector, column, where))
-
-    def _numbers(
-        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, name: str, where: str
-    ) -> np.ndarray:
-        column = find_target(table.columns, name, where)
-        return parsed(table[column], number, NUMBER, self._teller(index, table, selector, column, where))
-
-    def _events(
-        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, key: _Came, where: str
-    ) -> np.ndarray:
-        condition = selector.condition(key)
-        if condition is not None:
-            met = condition_met(condition, table, where).astype(np.float64)
-            return np.where(says_nothing(condition, table, where), np.nan, met)
-        column = find_target(table.columns, getattr(selector, key), where)
-        return parsed(table[column], TRUTH.__getitem__, EVENT, self._teller(index, table, selector, column, where))
-
-    def _teller(
-        self, index: pd.DataFrame, table: pd.DataFrame, selector: Selector, column: str, where: str
-    ) -> Callable[[int], str]:
-        """Say where the cell in a row of the piece comes from."""
-
-        def place(row: int) -> str:
+        def place(row: int, column: str) -> str:
             if selector.file is None:
                 return f"{where}: index/{self.source}.parquet: {index['record_id'].iloc[row]}: {column}"
             return f"{where}: {self._files[selector.file][0].place(int(table[ROW].iloc[row]))}: {column}"
 
-        return place
+        if selector.since is None:
+            return Cells(table, selector, where, place)
+        made = self._made[selector.since].reindex(index["record_id"]).to_numpy(np.float64)
+        return Cells(table, selector, where, place, made)
+
+    def _follow_up(self, cells: Cells, name: str, patient_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Time and event of a label whose last news is a column's."""
+        time, event, gone = cells.follow_up(name)
+        if cells.selector.competing is None:
+            return time, event
+        if (end := cells.selector.follow_up_end) is None:
+            until = self._losses[cells.where].followed_until(gone, patient_ids)
+        else:
+            until = cells.end(end)
+        followed = followed_to_end(time, event, gone, until)
+        self._ruled_out[cells.where] += int(((followed[0] > 0) & (followed[0] != time)).sum())
+        return followed
+
+    def _estimated(self, index: Path) -> dict[str, Losses]:
+        """How long records are followed, by the place of each label whose `competing` has no `follow_up_end`."""
+        asked = {
+            f"task {self.slice.task!r}: {place}": selector
+            for place, kind, selector in self.slice.config.selectors()
+            if kind == self.kind and selector.competing is not None and selector.follow_up_end is None
+        }
+        seen: dict[str, list[np.ndarray]] = {where: [] for where in asked}
+        for piece in table_pieces(index, self.columns) if asked else ():
+            for where, selector in asked.items():
+                cells = self._cells(piece, selector, where, self.file_rows(piece, selector))
+                told = np.stack(cells.follow_up(str(selector.time)))
+                within = slice(None) if selector.among is None else condition_met(selector.among, piece, where)
+                seen[where].append(told[:, within])
+        return {where: Losses.of(*np.concatenate(told, axis=1)) for where, told in seen.items()}
 
     def file_rows(self, index: pd.DataFrame, selector: Selector) -> pd.DataFrame | None:
         """Columns of a selector's file for rows of the index; None where it has no file."""

@@ -7,7 +7,6 @@ from ecglfm.data.manifest.duplicates import Clusters, ShardRecordings, duplicate
 from ecglfm.data.manifest.ledger import dropped_because
 from ecglfm.data.manifest.manifest import run_manifest
 from ecglfm.data.manifest.overlaps import held_databases
-from ecglfm.data.manifest.splits import hash_fraction
 
 __all__ = [
     "Clusters",
@@ -15,7 +14,6 @@ __all__ = [
     "amplitude_warnings",
     "dropped_because",
     "duplicate_pairs",
-    "hash_fraction",
     "held_databases",
     "run_manifest",
 ]

@@ -6,7 +6,6 @@ the ones that are there. Patients of two sources are two patients: their ids beg
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -16,15 +15,10 @@ import pandas as pd
 from ecglfm.config import FoldsConfig, ManifestConfig, UserError
 from ecglfm.config.text import as_text
 from ecglfm.data.columns import find_column
+from ecglfm.provenance import hash_fraction
 from ecglfm.records import SPLITS
 
 logger = logging.getLogger(__name__)
-
-
-def hash_fraction(key: str, seed: int) -> float:
-    """Map a key to [0, 1), uniformly, by SHA-256 of seed and key: the same on every machine, for ever."""
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
 
 def hash_split(key: str, *, seed: int, valid_fraction: float, test_fraction: float) -> str:

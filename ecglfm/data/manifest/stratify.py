@@ -19,7 +19,7 @@ from ecglfm.config import ManifestConfig, TaskSlice
 from ecglfm.config.project import check_label_sources
 from ecglfm.config.sources import PatientIds
 from ecglfm.data.labels import AS_WRITTEN, SourceTargets, left_out, target_columns
-from ecglfm.data.manifest.splits import hash_fraction
+from ecglfm.provenance import hash_fraction
 from ecglfm.sources.base import patient_ids
 
 #: With fewer patients chance decides what each split gets of a rare label: 1 % of 3000 in a tenth is 3, +- 1.7.

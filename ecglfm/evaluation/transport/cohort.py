@@ -12,7 +12,7 @@ import pandas as pd
 
 from ecglfm.config import UserError
 from ecglfm.config.kinds import KINDS, TaskKind
-from ecglfm.data.manifest import hash_fraction
+from ecglfm.provenance import hash_fraction
 from ecglfm.records import require_columns
 
 logger = logging.getLogger(__name__)

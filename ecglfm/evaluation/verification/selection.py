@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecglfm.config import VerificationConfig, VerifySlice
-from ecglfm.data.manifest import Clusters, hash_fraction
+from ecglfm.data.manifest import Clusters
 from ecglfm.data.samples import LOCATION
 from ecglfm.data.tables import table_pieces
 from ecglfm.evaluation.verification.identity_pairs import Pairs, choose_pairs, is_copy
+from ecglfm.provenance import hash_fraction
 
 _CENTRE = 2000  # training records whose mean vector may be subtracted
 

@@ -17,9 +17,8 @@ from pyarrow.parquet import read_schema
 
 from ecglfm.config import UserError
 from ecglfm.config.fits import Fit
-from ecglfm.data.manifest import hash_fraction
 from ecglfm.data.samples import LOCATION, SAMPLED, ConvertedSignals, Signals, check_samples
-from ecglfm.provenance import sha256_frame, sha256_json
+from ecglfm.provenance import hash_fraction, sha256_frame, sha256_json
 from ecglfm.records import data_hash, places, read_folds, require_columns
 from ecglfm.training.finetuning.targets import Numbers, check_targets, read_targets, targets_of
 

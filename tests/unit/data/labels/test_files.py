@@ -197,6 +197,18 @@ def test_who_dies_first_where_times_are_numbers(run, tmp_path, caplog):
     assert "task 't': labels.x.wfdb_folder: 1 recording had a competing event first" in caplog.text
 
 
+def test_who_dies_first_is_followed_as_those_who_were_lost_later(run, tmp_path, monkeypatch):
+    """Of the others one is lost at 3 and one seen until 7: a death at 2 ends at either, a death at 5 at 7."""
+    asked = {"time": "years", "event": "ill", "competing": "dead", "among": "record_id != 's/9'"}
+    text = "record_id,years,ill,dead\n1,2,0,1\n2,3,0,0\n3,7,1,0\n4,5,0,1\n"
+    found = run(text, asked, kind="survival")
+    monkeypatch.setattr(tables, "ROWS_TOGETHER", 1)
+    assert run(text, asked, kind="survival") == found
+    assert found.pop("s/1") in (3, 7)
+    assert found == {"s/2": 3, "s/3": 7, "s/4": 7}
+    assert pd.read_parquet(tmp_path / "t.parquet")["event.x"].tolist() == [0, 0, 1, 0]
+
+
 def test_an_event_within_a_time_is_a_label(run, tmp_path):
     """By hand, of two years: came, had not come, not looked for so long, had it before."""
     text = "record_id,years,died\n1,2,1\n2,2,0\n3,1.9,0\n4,-1,1\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.data.labels.follow_up import came_within, days_made, followed_to_end
+from ecglfm.data.labels.follow_up import Losses, came_within, days_made, followed_to_end
 from ecglfm.evaluation.metrics.survival import kaplan_meier_interval
 from ecglfm.models.baseline_hazard import fit_baseline
 
@@ -76,6 +76,55 @@ def test_who_came_later_is_followed_less_long() -> None:
     event, gone = np.array([1, 0, 1, 0, 0, 1, 0.0]), np.array([NAN, 2, NAN, NAN, 4, NAN, NAN])
     followed = followed_to_end(time, event, gone, np.array([9, 6, 9, 3.5, 4.5, 9, 7]))
     assert kaplan_meier_interval(*followed, 5)[0] == pytest.approx(6 / 7 * 5 / 6 * 2 / 3)
+
+
+def test_losses_by_hand() -> None:
+    """Lost at 2 (of 9 at risk), 4 (two of 5: who died at 4 was gone before) and 7 (of 1); the unknown do not count."""
+    time = np.array([1, 2, 3, 3, 4, 4, 4, 6, 7, 8, NAN, 9, -1])
+    event = np.array([1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, NAN, 0])
+    gone = np.array([NAN, NAN, 3.5, 3, NAN, NAN, 4, NAN, NAN, 5, NAN, 9, -1])  # coded at 8, after a death at 5
+    found = Losses.of(time, event, gone)
+    np.testing.assert_array_equal(found.times, [2, 4, 7])
+    np.testing.assert_allclose(found.kept, [8 / 9, 8 / 9 * 3 / 5, 0])
+    assert found.last == 7
+
+
+def test_who_would_have_been_lost_when() -> None:
+    """Of those who die at 3 a half is lost at 4, the rest goes on until the last is seen at 9; nobody is lost before dying."""
+    losses = Losses(np.array([2.0, 4.0]), np.array([0.8, 0.4]), 9.0)
+    patients = pd.Series([f"s/{number}" for number in range(4000)])
+    gone = np.repeat([3.0, 4.0, 5.0, 10.0], 1000)
+    gone[-1] = NAN
+    end = losses.followed_until(gone, patients)
+    assert np.mean(end[:2000] == 4) == pytest.approx(0.5, abs=0.03)
+    assert set(end[:1000]) == set(end[1000:2000]) == {4, 9}  # a death comes before a loss of the same day
+    assert (set(end[2000:3000]), set(end[3000:-1])) == ({9}, {10})
+    assert np.isnan(end[-1])
+    np.testing.assert_array_equal(losses.followed_until(gone[::-1], patients[::-1]), end[::-1])  # the patient's own
+    nobody = Losses.of(np.array([3.0]), np.array([0.0]), np.array([3.0]))
+    assert nobody.followed_until(np.array([3.0, 2.0]), patients[:2]).tolist() == [3, 3]
+
+
+def test_where_the_living_are_lost_risks_are_those_of_a_world_in_which_people_die() -> None:
+    """15 % in ten years, two deaths for each event, a tenth of the living lost a year: 18 % where the dead are lost."""
+    rng, n, most = np.random.default_rng(1), 40_000, 12.0
+    hazard = 0.15 / (1 - np.exp(-0.0606 * 10)) * 0.0606  # of the event; both together 0.0606 a year
+    first, is_event = rng.exponential(1 / 0.0606, n), rng.uniform(size=n) < hazard / 0.0606
+    seen = np.fmin(rng.exponential(1 / 0.1, n), most)
+    time, event = np.fmin(first, seen), ((first <= seen) & is_event).astype(float)
+    gone = np.where((first <= seen) & ~is_event, first, NAN)
+    until = Losses.of(time, event, gone).followed_until(gone, pd.Series([f"s/{row}" for row in range(n)]))
+    observed = {
+        name: 1 - kaplan_meier_interval(*followed, 10)[0]
+        for name, followed in {
+            "drawn": followed_to_end(time, event, gone, until),
+            "to the end": followed_to_end(time, event, gone, np.full(n, most)),
+            "lost": (time, event),
+        }.items()
+    }
+    assert observed["drawn"] == pytest.approx(0.15, abs=0.005)
+    assert observed["to the end"] < 0.143
+    assert observed["lost"] > 0.175
 
 
 def test_a_models_probability_is_the_planted_cumulative_incidence() -> None:

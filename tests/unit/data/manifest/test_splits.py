@@ -1,18 +1,12 @@
 """Splits are by patient, stable, and as the database says where it is asked."""
 
-import hashlib
-
 import pandas as pd
 import pytest
 
 from ecglfm.config import FoldsConfig, ManifestConfig, UserError
-from ecglfm.data.manifest.splits import assign_splits, hash_fraction, hash_split
+from ecglfm.data.manifest.splits import assign_splits, hash_split
+from ecglfm.provenance import hash_fraction
 from tests.unit.data.recordings_in_memory import index_frame
-
-
-def test_hash_is_the_documented_one():
-    digest = hashlib.sha256(b"7:ptbxl/15709").hexdigest()
-    assert hash_fraction("ptbxl/15709", 7) == pytest.approx(int(digest[:16], 16) / 2**64, abs=1e-12)
 
 
 def test_boundaries_of_the_fractions():

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ecglfm.config import VerificationConfig, VerifySlice
-from ecglfm.data.manifest import hash_fraction
 from ecglfm.evaluation.verification import selection
+from ecglfm.provenance import hash_fraction
 
 
 def manifest(folder: Path, rows: list[tuple[str, str, str, str]]) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecglfm.data.manifest import hash_fraction
+from ecglfm.provenance import hash_fraction
 from ecglfm.training.finetuning.labelled import LEAST_VALID, Labelled, needed, share_of_patients
 from ecglfm.training.finetuning.summary import lacking
 from ecglfm.training.finetuning.targets import targets_of
